@@ -1,0 +1,27 @@
+# Two stages: the first builds the environment and compiles the kernels, the second only runs them.
+FROM python:3.11-slim AS build
+WORKDIR /src
+ENV PIP_NO_CACHE_DIR=1
+RUN python -m venv /opt/timetable
+COPY pyproject.toml README.md ./
+COPY solver solver
+COPY app app
+RUN /opt/timetable/bin/pip install .
+# A Numba cache is pickle: whoever can write it can run code. It is filled here and owned by root, hence read-only later.
+ENV NUMBA_CACHE_DIR=/opt/timetable/numba-cache NUMBA_CPU_NAME=generic
+RUN /opt/timetable/bin/python -c "from solver.search import warm_up; warm_up()"
+
+FROM python:3.11-slim
+RUN useradd --system --create-home --home-dir /var/lib/timetable timetable
+COPY --from=build /opt/timetable /opt/timetable
+ENV PATH=/opt/timetable/bin:$PATH \
+    NUMBA_CACHE_DIR=/opt/timetable/numba-cache \
+    NUMBA_CPU_NAME=generic \
+    OPENBLAS_NUM_THREADS=1 \
+    PYTHONUNBUFFERED=1 \
+    TIMETABLE_DATA_DIR=/var/lib/timetable
+USER timetable
+VOLUME /var/lib/timetable
+EXPOSE 8001
+HEALTHCHECK --interval=10s --timeout=3s CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8001/health/live', timeout=2)"]
+CMD ["timetable", "serve"]

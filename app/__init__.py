@@ -1,0 +1,1 @@
+"""The service around the solver: HTTP, jobs, child processes, command line."""

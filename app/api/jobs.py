@@ -1,0 +1,130 @@
+"""Submitting, following and steering jobs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+
+from app.api.openapi import json_body
+from app.errors import JobNotFound
+from app.intake import Order, read_order
+from app.jobs import Job, Status
+from app.results import open_result
+from app.schemas import GenerateRequest
+from app.service import Running, off_loop, read_body
+from app.settings import Settings
+from app.views import account_view, job_view
+
+router = APIRouter(tags=["jobs"])
+NO_STORE = {"Cache-Control": "no-store"}
+"""Proxies of the platform cache answers of GET for minutes; a progress that does not move looks like a hang."""
+
+
+@router.post("/generate_variants", openapi_extra=json_body(GenerateRequest))
+@router.post("/generate", include_in_schema=False)
+async def generate_variants(request: Request, service: Running) -> JSONResponse:
+    """
+    Takes a job and answers at once; the timetables are made by a child process.
+
+    The same `job_id` with the same body is the same job; with another body it is refused with 409.
+    """
+    body = await read_body(request, service.settings)
+    order = await off_loop(read_order, body, service.settings)
+    job, created = await service.supervisor.submit(order.request)
+    progress = service.supervisor.snapshot(job.id) or {}
+    return JSONResponse(_accepted(job, created, order, progress, service.settings))
+
+
+def _accepted(
+    job: Job, created: bool, order: Order, progress: Mapping[str, Any], settings: Settings
+) -> dict[str, object]:
+    """The union of what both platform versions answer, and what was changed about the request."""
+    turns = 1 + int(progress.get("queue_position") or 0) // settings.slots
+    seconds = math.ceil(job.time_limit_seconds * turns)
+    first = "Timetable generation is queued." if created else f"This job exists already; it is {job.status.value}."
+    return {
+        "job_id": job.id,
+        "status": "queued" if created else job.status.value,
+        "message": " ".join([first, *order.notes]),
+        "estimated_time_seconds": seconds,
+        "estimated_time_minutes": math.ceil(seconds / 60),
+        "created": created,
+        "adjusted": order.adjusted,
+        "num_variants": job.num_variants,
+        "time_limit_seconds": job.time_limit_seconds,
+        "poll_seconds": settings.poll_seconds,
+        "progress_url": f"/progress/{job.id}",
+        "variants_url": f"/variants/{job.id}",
+    }
+
+
+@router.get("/progress/{job_id}")
+async def progress(job_id: str, service: Running) -> JSONResponse:
+    """How far a job is. Answered from memory, whatever the solver does."""
+    snapshot = service.supervisor.snapshot(job_id)
+    if snapshot is None:
+        raise JobNotFound(job_id, status="not_found", progress=0)
+    return JSONResponse(snapshot, headers=NO_STORE)
+
+
+@router.post("/cancel/{job_id}")
+async def cancel(job_id: str, service: Running) -> JSONResponse:
+    """Stops a job. The best timetable found so far is kept and marked as cancelled."""
+    job = await service.supervisor.cancel(job_id)
+    return JSONResponse(_steered(job_id, job, "cancellation_requested", "Cancellation is on its way."))
+
+
+@router.post("/finish/{job_id}")
+async def finish(job_id: str, service: Running) -> JSONResponse:
+    """Stops a job now and publishes the best timetable found so far."""
+    job = await service.supervisor.finish(job_id)
+    return JSONResponse(_steered(job_id, job, "finish_requested", "The best timetable so far will be published."))
+
+
+@router.post("/restart/{job_id}")
+async def restart(job_id: str, service: Running) -> JSONResponse:
+    """Runs an ended job again, from its best timetable."""
+    job = await service.supervisor.restart(job_id)
+    return JSONResponse(_steered(job_id, job, "queued", "The job runs again from its best timetable."))
+
+
+def _steered(job_id: str, job: Job | None, status: str, message: str) -> dict[str, object]:
+    if job is None:
+        raise JobNotFound(job_id)
+    return {"job_id": job.id, "status": status, "message": message, "job_status": job.status.value}
+
+
+@router.get("/jobs")
+async def jobs(
+    service: Running,
+    status: Status | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+) -> JSONResponse:
+    """Jobs, newest first."""
+    found = await service.supervisor.jobs(status=status, limit=limit, offset=offset)
+    content = {"jobs": [job_view(job) for job in found], "limit": limit, "offset": offset}
+    return JSONResponse(content, headers=NO_STORE)
+
+
+@router.get("/jobs/{job_id}")
+async def job(job_id: str, service: Running) -> JSONResponse:
+    """One job with its child processes and, once there is a result, its journal, ledger and diagnosis."""
+    found = await service.supervisor.job(job_id)
+    if found is None:
+        raise JobNotFound(job_id)
+    attempts = await service.supervisor.attempts(job_id)
+    stored = await service.supervisor.result(job_id)
+    account = None if stored is None else await off_loop(lambda: account_view(*open_result(stored)))
+    content = {
+        **job_view(found),
+        "progress": service.supervisor.snapshot(job_id),
+        "attempts": attempts,
+        "has_result": stored is not None,
+        **(account or {"journal": [], "ledger": [], "work_list": [], "diagnosis": None}),
+    }
+    return JSONResponse(content, headers=NO_STORE)

@@ -1,0 +1,39 @@
+"""The samples that the service can solve and hand out, made once per process: a sample is the same bytes for ever."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from app.errors import DatasetNotFound
+from solver.formats import dump_dataset
+from solver.model import Dataset
+from solver.samples import PRESETS, sample
+
+
+class Sample(NamedTuple):
+    """A sample as an object and as native JSON. Shared by all requests, so nobody may change the JSON."""
+
+    dataset: Dataset
+    document: dict[str, Any]
+
+
+@lru_cache(maxsize=8)
+def load_sample(name: str, seed: int = 0) -> Sample:
+    """
+    Makes a sample, or remembers it. Takes up to seconds for the largest, so call it off the event loop.
+
+    Raises
+    ------
+    DatasetNotFound
+        No sample has this name.
+    """
+    if name not in PRESETS:
+        raise DatasetNotFound(f"There is no dataset {name[:100]!r}; there are {', '.join(PRESETS)}.")
+    dataset = sample(name, seed)
+    return Sample(dataset, dump_dataset(dataset))
+
+
+def describe_samples() -> list[dict[str, str]]:
+    """Every sample with its name, what it is, and where its request body stands."""
+    return [{"name": name, "description": text, "href": f"/datasets/{name}"} for name, text in PRESETS.items()]

@@ -1,0 +1,266 @@
+"""
+The command `timetable`.
+
+Exit codes: 0 = an answer, 1 = our fault, 2 = bad input, 3 = answered, with concessions or open sessions.
+Ctrl-C once ends a solve with the best timetable so far; twice abandons it.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+
+from app import console as draw
+from app import demo as demonstration
+from app import doctor as checkup
+from app.settings import Settings, SettingsError
+from app.views import result_view, rule_views
+from solver import Control, Progress, SolveParams, Stop, solve, verify
+from solver.formats import READABLE, WRITABLE, read_dataset, read_timetable, write_result
+from solver.formats.native import dump_dataset
+from solver.model import Dataset, InputError, SolverError
+from solver.result import Result
+from solver.samples import PRESETS, sample
+
+EXIT_ANSWER, EXIT_OUR_FAULT, EXIT_BAD_INPUT, EXIT_CONCESSIONS = 0, 1, 2, 3
+
+app = typer.Typer(
+    name="timetable",
+    help="University timetables: generated, verified, honest about what was given up.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+T = TypeVar("T")
+File = Annotated[Path, typer.Argument(help=f"dataset: {', '.join(READABLE)}")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document instead of tables")]
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option("--time-limit", help="time limit of the demonstration job, seconds")] = 20.0,
+) -> None:
+    """Serve on a free port, post the sample `college`, follow it and print what comes out."""
+    raise typer.Exit(demonstration.run(out, seconds))
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="address to listen on; default from TIMETABLE_HOST")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="port to listen on, 0 for a free one; default from TIMETABLE_PORT")
+    ] = None,
+) -> None:
+    """Run the service until Ctrl-C or SIGTERM."""
+    import uvicorn
+
+    from app.main import create_app
+
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = _or_bad_input(lambda: Settings.from_environment(**given))
+    uvicorn.run(
+        create_app(settings), host=settings.host, port=settings.port, log_level="info", timeout_graceful_shutdown=10
+    )
+
+
+@app.command("solve")
+def solve_command(
+    file: File,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help=f"write the result: {', '.join(WRITABLE)}")
+    ] = None,
+    time_limit: Annotated[float, typer.Option(help="seconds for everything")] = 60.0,
+    workers: Annotated[int, typer.Option(help="solver threads")] = 1,
+    seed: Annotated[int, typer.Option(help="same seed, same search")] = 0,
+    variants: Annotated[int, typer.Option(help="timetables to choose from")] = 1,
+    start_at: Annotated[
+        str, typer.Option(help="first rung of the ladder: full, relaxed, greedy, reduced, manual")
+    ] = "full",
+    format: Annotated[str | None, typer.Option(help="format of the output; default by its suffix")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Solve a dataset here, without the service."""
+    dataset = _load(lambda: read_dataset(file))
+    rung: Any = start_at
+    params = _load(
+        lambda: SolveParams(
+            time_limit_seconds=time_limit, workers=workers, seed=seed, num_variants=variants, start_at=rung
+        )
+    )
+    write = _load(lambda: write_result(output, format)) if output else None
+    result = _solve_watched(dataset, params, quiet=as_json)
+    view = result_view(dataset, result, entries=as_json)
+    if write is not None:
+        write(dataset, result)
+    if as_json:
+        print(json.dumps(view, ensure_ascii=False))
+    else:
+        out.print(draw.verdict(view), draw.ledger(view))
+        if len(result.variants) > 1:
+            out.print(draw.variants(view))
+        if output:
+            out.print(f"written to {output}")
+    best = result.best.score
+    raise typer.Exit(EXIT_ANSWER if best.complete else EXIT_CONCESSIONS)
+
+
+@app.command("verify")
+def verify_command(
+    file: File, solution: Annotated[Path, typer.Argument(help=".json or .sol")], as_json: AsJson = False
+) -> None:
+    """Recount every rule of a timetable, wherever it was made."""
+    dataset = _load(lambda: read_dataset(file))
+    timetable = _load(lambda: read_timetable(solution, dataset))
+    report = _load(lambda: verify(dataset, timetable))
+    score = report.score
+    if as_json:
+        document = {
+            "placed": report.placed,
+            "total": report.total,
+            "score": score._asdict(),
+            "rules": rule_views(report),
+        }
+        print(json.dumps(document, ensure_ascii=False))
+    else:
+        out.print(draw.rules(rule_views(report)))
+        hard = sum(rule.count for rule in report.rules.values() if rule.tier == "hard")
+        out.print(f"{report.placed} of {report.total} sessions placed, {hard} hard breaches, soft cost {score.soft}")
+        for rule in report.rules.values():
+            for offence in rule.offences if rule.tier == "hard" else ():
+                out.print(f"  {rule.rule}: {offence.message}")
+    raise typer.Exit(EXIT_ANSWER if score.complete else EXIT_CONCESSIONS)
+
+
+@app.command()
+def generate(
+    preset: Annotated[str, typer.Argument(help=f"one of: {', '.join(PRESETS)}")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="JSON file to write")],
+    seed: Annotated[int, typer.Option(help="same seed, same bytes")] = 0,
+) -> None:
+    """Write a seeded sample dataset."""
+    if preset not in PRESETS:
+        _fail(f"there is no preset {preset!r}; the presets are {', '.join(PRESETS)}", EXIT_BAD_INPUT)
+    dataset = sample(preset, seed)
+    text = json.dumps(dump_dataset(dataset), ensure_ascii=False, separators=(",", ":"))
+    output.write_text(text + "\n", encoding="utf-8")
+    out.print(
+        f"{output}: {len(dataset.courses)} courses, {len(dataset.sessions)} sessions, {len(dataset.student_ids)} students"
+    )
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check this machine and print every setting with its source."""
+    settings = _or_bad_input(Settings.from_environment)
+    raise typer.Exit(checkup.run(out, settings, as_json=as_json))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Somebody closed our output, as `head` does; there is nobody left to tell.
+        sys.stderr.close()
+        sys.exit(EXIT_OUR_FAULT)
+
+
+def _solve_watched(dataset: Dataset, params: SolveParams, *, quiet: bool) -> Result:
+    """Solves in a side thread, so that this one can draw the bar and hear Ctrl-C while native code runs."""
+    control = Control()
+    done = threading.Event()
+    outcome: list[Result | BaseException] = []
+    bar = draw.progress_bar(err)
+    task = bar.add_task("solve", total=100.0, **draw.bar_fields(stage="load"))
+
+    def on_progress(progress: Progress) -> None:
+        share = 100.0 * min(1.0, control.elapsed / params.time_limit_seconds)
+        fields = draw.bar_fields(
+            stage=progress.stage,
+            rung=progress.rung,
+            placed=progress.placed,
+            total=progress.total,
+            cost=progress.score.soft if progress.score else None,
+            bound=progress.bound,
+        )
+        bar.update(task, completed=share, **fields)
+
+    def work() -> None:
+        try:
+            outcome.append(solve(dataset, params, control))
+        except BaseException as error:  # noqa: BLE001 - carried to the main thread and raised there
+            outcome.append(error)
+        finally:
+            done.set()
+
+    control.on_progress = on_progress
+    with _ctrl_c_finishes(control):
+        threading.Thread(target=work, daemon=True).start()
+        if quiet or not err.is_terminal:
+            done.wait()
+        else:
+            with bar:
+                done.wait()
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
+
+
+@contextmanager
+def _ctrl_c_finishes(control: Control) -> Iterator[None]:
+    def on_interrupt(signum: int, frame: object) -> None:
+        if control.stop is not Stop.NO:
+            raise KeyboardInterrupt
+        control.request_stop(Stop.FINISH)
+        err.print("ending with the best timetable so far; Ctrl-C again to abandon it")
+
+    previous = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _load(read: Callable[[], T]) -> T:
+    """Bad input becomes a table of problems and exit code 2."""
+    try:
+        return read()
+    except InputError as error:
+        err.print(
+            draw.issues(
+                [{"pointer": i.pointer, "code": i.code, "message": i.message, "value": i.value} for i in error.issues]
+            )
+        )
+        raise typer.Exit(EXIT_BAD_INPUT) from error
+    except (OSError, SolverError) as error:
+        _fail(str(error), EXIT_BAD_INPUT)
+
+
+def _or_bad_input(read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except SettingsError as error:
+        _fail(str(error), EXIT_BAD_INPUT)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    err.print(message, style="red", markup=False)
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""How results look on a terminal. Draws the wire form of `app.views`, whether it came over HTTP or from a local solve."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+View = Mapping[str, Any]
+
+MAX_LISTED = 12
+METRICS = (
+    ("score", "score", "overall_score"),
+    ("compact days", "%", "student_compactness_score"),
+    ("teacher wishes", "%", "faculty_satisfaction"),
+    ("even load", "%", "faculty_workload_balance_score"),
+    ("seats filled", "%", "seat_fill"),
+    ("rooms used", "%", "rooms_used"),
+)
+QUALITY_STYLE = {"optimal": "bold green", "feasible": "green", "relaxed": "yellow", "partial": "red"}
+
+
+def progress_bar(console: Console) -> Progress:
+    """A bar with stage, rung, cost and bound; feed it with `advance`."""
+    return Progress(
+        TextColumn("[bold]{task.fields[stage]:<10}"),
+        BarColumn(bar_width=28),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("rung [cyan]{task.fields[rung]:<8}"),
+        TextColumn("placed {task.fields[placed]}"),
+        TextColumn("cost [yellow]{task.fields[cost]}"),
+        TextColumn("bound {task.fields[bound]}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def bar_fields(
+    *,
+    stage: str,
+    rung: object = None,
+    placed: object = None,
+    total: object = None,
+    cost: object = None,
+    bound: object = None,
+) -> dict[str, str]:
+    """The texts of `progress_bar`; a dash where nothing is known yet."""
+    return {
+        "stage": stage,
+        "rung": _known(rung),
+        "placed": f"{_known(placed)}/{_known(total)}",
+        "cost": _known(cost),
+        "bound": _known(bound),
+    }
+
+
+def _known(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def verdict(view: View) -> RenderableType:
+    """What we hold, by which promise, and why the search ended."""
+    best = view["variants"][0]
+    levels, statistics = best["levels"], best["statistics"]
+    quality = Text(str(best["quality"]), style=QUALITY_STYLE.get(best["quality"], ""))
+    bound, gap = view.get("lower_bound"), view.get("gap")
+    proved = (
+        "no bound proved"
+        if bound is None
+        else f"proved bound {bound}" + (f", gap {100 * gap:.1f} %" if gap is not None else "")
+    )
+    lines = [
+        Text.assemble("quality ", quality, f"   rung {best['rung']}   ended: {view['stopped_by']}"),
+        Text(str(best["promise"]), style="italic"),
+        Text(
+            f"{statistics['scheduled_sessions']} of {statistics['total_sessions']} sessions placed, {hard_breaches(best)} hard breaches"
+        ),
+        Text(f"soft cost {levels['soft']} ({proved})"),
+    ]
+    return Panel(Group(*lines), title="verdict", title_align="left", expand=False)
+
+
+def hard_breaches(variant: View) -> int:
+    """Units broken over the hard rules, as the verifier counted them."""
+    return sum(rule["count"] for rule in variant["rules"] if rule["tier"] == "hard")
+
+
+def ledger(view: View) -> RenderableType:
+    """What was given up, and why not everything could hold."""
+    parts: list[RenderableType] = []
+    concessions = view["variants"][0]["concessions"]
+    if not concessions and not view["variants"][0]["unplaced"]:
+        return Text("ledger: nothing was given up", style="green")
+    if concessions:
+        table = Table(title="ledger: rules given up, counted on the original data", title_justify="left")
+        for column in ("rule", "count", "unit", "price", "for example"):
+            table.add_column(column, overflow="fold")
+        for row in concessions:
+            example = row["offences"][0]["message"] if row["offences"] else ""
+            table.add_row(row["rule"], str(row["count"]), row["unit"], str(row["cost"]), example)
+        parts.append(table)
+    parts.extend(_work_list(view["variants"][0]["unplaced"]))
+    parts.extend(_diagnosis(view.get("diagnosis", {})))
+    return Group(*parts)
+
+
+def _work_list(unplaced: Sequence[View]) -> Iterable[RenderableType]:
+    if not unplaced:
+        return
+    table = Table(title=f"work list: {len(unplaced)} open session(s)", title_justify="left")
+    for column in ("session", "blocked by", "repair"):
+        table.add_column(column, overflow="fold")
+    for row in unplaced[:MAX_LISTED]:
+        repair = row["repairs"][0]["sentence"] if row["repairs"] else "none found that holds"
+        table.add_row(row["name"], "; ".join(row["reasons"]), repair)
+    if len(unplaced) > MAX_LISTED:
+        table.add_row(f"... and {len(unplaced) - MAX_LISTED} more", "", "")
+    yield table
+
+
+def _diagnosis(diagnosis: View) -> Iterable[RenderableType]:
+    sentences = [proof["sentence"] for proof in diagnosis.get("proofs", ())]
+    for conflict in diagnosis.get("conflicts", ()):
+        smallest = "smallest set" if conflict["minimal"] else "set"
+        sentences.append(f"These cannot hold together ({smallest} found): " + " | ".join(conflict["sentences"]))
+    if sentences:
+        shown = [Text(f"- {sentence}") for sentence in sentences[:MAX_LISTED]]
+        yield Panel(
+            Group(*shown), title=f"why: {diagnosis.get('evidence') or 'not proved'}", title_align="left", expand=False
+        )
+
+
+def variants(view: View) -> RenderableType:
+    """The variants side by side."""
+    table = Table(title="variants", title_justify="left")
+    table.add_column("")
+    for variant in view["variants"]:
+        table.add_column(str(variant["label"]), justify="right")
+    for title, unit, key in METRICS:
+        cells = [
+            f"{variant['quality_metrics'][key]:g} {unit if unit == '%' else ''}".strip() for variant in view["variants"]
+        ]
+        table.add_row(title, *cells)
+    table.add_row("soft cost", *(str(variant["cost"]) for variant in view["variants"]))
+    table.add_row("hard breaches", *(str(hard_breaches(variant)) for variant in view["variants"]))
+    table.add_row("differs from first", *(_distance(view["variants"][0], variant) for variant in view["variants"]))
+    better = [
+        Text(f"{variant['label']} is better at: {'; '.join(variant['better_at'])}", style="dim")
+        for variant in view["variants"]
+        if variant["better_at"]
+    ]
+    return Group(table, *better)
+
+
+def _distance(first: View, variant: View) -> str:
+    share = variant["distances"].get(first["emphasis"])
+    return "-" if share is None else f"{100 * share:.0f} %"
+
+
+def busiest_group(entries: Sequence[View]) -> str | None:
+    """Id of the group with the most entries, the first one in a tie; None when no entry names a group."""
+    counts = Counter(group for entry in entries for group in entry["batch_ids"])
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def week(entries: Sequence[View], group: str | None) -> RenderableType:
+    """One group's week (everybody's when None) as a grid of days and periods."""
+    mine = [entry for entry in entries if group is None or group in entry["batch_ids"]]
+    periods = {entry["period"]: entry["start_time"] for entry in sorted(entries, key=lambda entry: entry["period"])}
+    days = {entry["day"]: entry["day_name"] for entry in sorted(entries, key=lambda entry: entry["day"])}
+    cells: dict[tuple[int, int], list[str]] = {}
+    for entry in mine:
+        for k in range(entry["duration_slots"]):
+            text = f"{entry['subject_code']}\n{entry['room_number']}" if k == 0 else f"({entry['subject_code']})"
+            cells.setdefault((entry["day"], entry["period"] + k), []).append(text)
+    title = f"one week of {mine[0]['batch_name']}" if group is not None and mine else "the week"
+    table = Table(title=title, title_justify="left", show_lines=True)
+    table.add_column("")
+    for name in days.values():
+        table.add_column(name[:3], overflow="fold")
+    for period, start in periods.items():
+        table.add_row(start, *("\n".join(cells.get((day, period), ())) for day in days))
+    return table
+
+
+def rules(counted: Sequence[View]) -> RenderableType:
+    """Every rule with its count and cost."""
+    table = Table(title="rules", title_justify="left")
+    for column, justify in (
+        ("rule", "left"),
+        ("tier", "left"),
+        ("count", "right"),
+        ("cost", "right"),
+        ("unit", "left"),
+    ):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for rule in counted:
+        style = "red" if rule["tier"] == "hard" and rule["count"] else "dim" if rule["tier"] == "off" else ""
+        table.add_row(rule["id"], rule["tier"], str(rule["count"]), str(rule["cost"]), rule["unit"], style=style)
+    return table
+
+
+def issues(found: Sequence[View]) -> RenderableType:
+    """What is wrong with an input: where, what, which value."""
+    table = Table(title=f"{len(found)} problem(s) in the input", title_justify="left")
+    for column in ("where", "code", "problem", "value"):
+        table.add_column(column, overflow="fold")
+    for issue in found:
+        table.add_row(issue["pointer"], issue["code"], issue["message"], repr(issue["value"]))
+    return table

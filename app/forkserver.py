@@ -1,0 +1,108 @@
+"""
+The forkserver: one quiet process that has the solver imported, and forks a child per attempt in milliseconds.
+
+Why our own and not that of `multiprocessing`: that one imports the `__main__` of the service again in every child; it reaps
+children on its own, so that their process ids can be reused before we kill; and when it dies it reports every child as
+dead, with code 255, while they run on. Here a child stays a zombie until the supervisor has seen it end and asks for its
+exit status, the supervisor holds a pidfd that was opened before the child could be reaped, and children die with us.
+
+It never solves, never opens the store, and has a single thread, so that forking it is safe. It ends when its socket closes.
+
+Conversation over a SOCK_SEQPACKET socket, one message at a time:
+
+    supervisor                                  forkserver
+                                                "ready" once everything is imported
+    "fork", with two descriptors                "forked" pid, with a pidfd
+      (the child's socket, the shared words)
+    "reap" pid                                  "reaped" pid exit-code, or pid NO_CODE while it lives
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import struct
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+from app import worker
+
+MESSAGE = struct.Struct("=6sii")
+READY, FORK, FORKED, REAP, REAPED = b"ready ", b"fork  ", b"forked", b"reap  ", b"reaped"
+NO_CODE = 2**31 - 1
+"""Instead of an exit code, which is 0 to 255, or minus the number of a signal."""
+
+ENVIRONMENT = {
+    # Importing numpy starts a thread per core otherwise, and a process with threads must not be forked.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+}
+TAG = "SUPERVISED_BY_TIMETABLE"
+"""Environment variable that marks the forkserver and all its children with the data folder they work for."""
+
+
+def main(argv: list[str]) -> None:
+    """`python -m app.forkserver SOCKET SOLVE`: the descriptor of the socket, and `module:function` of the solver."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at a terminal is the service's to hear
+    channel = socket.socket(fileno=int(argv[0]))
+    solve = worker.preload(argv[1])
+    gc.freeze()  # a collection in a child would touch, and so copy, every page it shares with us
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        print("forkserver: a library started a thread on import; forking is not safe", file=sys.stderr)  # noqa: T201
+    channel.send(MESSAGE.pack(READY, os.getpid(), 0))
+    while _serve(channel, solve):
+        pass
+
+
+def _serve(channel: socket.socket, solve: worker.Solve) -> bool:
+    """Answers one message; False when the supervisor is gone."""
+    data, descriptors, _, _ = socket.recv_fds(channel, MESSAGE.size, 2)
+    if len(data) < MESSAGE.size:
+        return False
+    order, pid, _ = MESSAGE.unpack(data)
+    if order == FORK:
+        child = _fork(channel, descriptors[0], descriptors[1], solve)
+        pidfd = os.pidfd_open(child)
+        socket.send_fds(channel, [MESSAGE.pack(FORKED, child, 0)], [pidfd])
+        for descriptor in (*descriptors, pidfd):
+            os.close(descriptor)
+    elif order == REAP:
+        channel.send(MESSAGE.pack(REAPED, pid, _reap(pid)))
+    return True
+
+
+def _fork(channel: socket.socket, talk: int, words: int, solve: worker.Solve) -> int:
+    pid = os.fork()
+    if pid == 0:
+        _child(channel, talk, words, solve)
+    return pid
+
+
+def _child(channel: socket.socket, talk: int, words: int, solve: worker.Solve) -> NoReturn:
+    code = 1
+    try:
+        parent = os.getppid()
+        channel.close()
+        worker.main(talk, words, solve, parent)
+        code = 0
+    except BaseException:  # noqa: BLE001 - nothing may return into the forkserver's loop; the exit code tells
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _reap(pid: int) -> int:
+    try:
+        done, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return NO_CODE
+    return os.waitstatus_to_exitcode(status) if done else NO_CODE
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,223 @@
+"""
+From the bytes of a request body to checked work. Everything here is blocking and free of HTTP: it runs in a thread.
+
+A request names one source of data. A source that brings its own time grid keeps it; the platform's `time_config` is
+used only where there is none, and the answer says which of the two happened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from app.catalogue import load_sample
+from app.errors import SourceNotConfigured, below, pointer_of
+from app.jobs import JobRequest
+from app.schemas import META_FIELDS, TIME_CONFIG_FIELDS, GenerateRequest, RuleOverride, Source, TimeConfig
+from app.settings import Settings
+from solver.formats import dump_dataset, load_ctt, load_dataset, parse_json
+from solver.model import Dataset, InputError, Issue
+from solver.rules import RULE_IDS
+
+MIN_SOLVE_SECONDS = 1.0
+_READERS: Mapping[str, Callable[[str], Dataset]] = {"json": load_dataset, "ctt": load_ctt}
+
+
+class Loaded(NamedTuple):
+    """The data of a request: as an object, as native JSON, and a sentence about the time grid if there is one to say."""
+
+    dataset: Dataset
+    document: dict[str, Any]
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A checked request. `notes` are sentences for the answer; `adjusted` maps a field to what was asked and given."""
+
+    request: JobRequest
+    notes: tuple[str, ...]
+    adjusted: Mapping[str, Mapping[str, float]]
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """
+    A request body as a JSON object.
+
+    Raises
+    ------
+    InputError
+        The body is no JSON, or JSON that no honest client sends: too deep, repeated keys, NaN, broken Unicode.
+    """
+    document = parse_json(body)
+    if not isinstance(document, dict):
+        message = f"the body must be a JSON object, got {type(document).__name__}"
+        raise InputError([Issue(pointer="", code="wrong_type", message=message, value=document)])
+    return document
+
+
+def read_order(body: bytes, settings: Settings) -> Order:
+    """
+    The job that the body of `POST /generate_variants` asks for.
+
+    Raises
+    ------
+    InputError, pydantic.ValidationError
+        The request or its data cannot be used; every problem has a pointer into the body.
+    SourceNotConfigured, DatasetNotFound
+        The request names no data, or a sample that does not exist.
+    """
+    document = read_object(body)
+    asked = GenerateRequest.model_validate(document)
+    check_rules(asked.rules)
+    loaded = load_source(asked, settings, asked.time_config)
+    num_variants, seconds = asked.num_variants, asked.time_limit_seconds
+    given = {
+        "num_variants": min(num_variants or settings.num_variants, settings.max_variants),
+        "time_limit_seconds": min(
+            max(seconds or settings.solve_seconds, MIN_SOLVE_SECONDS), settings.max_solve_seconds
+        ),
+    }
+    adjusted = {
+        name: {"asked": value, "given": given[name]}
+        for name, value in (("num_variants", num_variants), ("time_limit_seconds", seconds))
+        if value is not None and value != given[name]
+    }
+    notes = [loaded.note] if loaded.note else []
+    notes += [
+        f"{name} was set to {change['given']:g}, {change['asked']:g} was asked." for name, change in adjusted.items()
+    ]
+    request = JobRequest(
+        job_id=asked.job_id or str(uuid.uuid4()),
+        body_hash=body_hash(asked),
+        dataset=loaded.document,
+        meta={**_meta(asked), "dataset": loaded.dataset.name or asked.dataset_name or ""},
+        num_variants=int(given["num_variants"]),
+        time_limit_seconds=given["time_limit_seconds"],
+        seed=asked.seed,
+        rules={name: rule.model_dump(exclude_none=True) for name, rule in asked.rules.items()},
+    )
+    return Order(request=request, notes=tuple(notes), adjusted=adjusted)
+
+
+def body_hash(asked: GenerateRequest) -> str:
+    """
+    SHA-256 of what a request asks for, in hex: every field we know, in canonical JSON, without the job id.
+
+    Unknown fields, the order of keys and two spellings of one semester make no other job.
+    """
+    canonical = json.dumps(asked.model_dump(mode="json", exclude={"job_id"}), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def check_rules(rules: Mapping[str, RuleOverride]) -> None:
+    """Raises `InputError` with every rule name that does not exist."""
+    unknown = [name for name in rules if name not in RULE_IDS]
+    if unknown:
+        raise InputError(
+            Issue(
+                pointer=pointer_of(("rules", name)),
+                code="unknown_rule",
+                message=f"there is no rule {name[:100]!r}; there are {', '.join(RULE_IDS)}",
+                value=name,
+            )
+            for name in unknown
+        )
+
+
+def load_source(source: Source, settings: Settings, time_config: object = None) -> Loaded:
+    """The data that a request names, checked; pointers lead into the request body."""
+    named = source.named
+    if not named:
+        raise SourceNotConfigured(
+            "No platform database is configured. Send the data with the request: as `dataset`, as `content` with "
+            "`format`, or name a sample in `dataset_name`."
+        )
+    if len(named) > 1:
+        message = f"exactly one source is wanted, got {' and '.join(named)}"
+        raise InputError([Issue(pointer=f"/{named[1]}", code="too_many_sources", message=message)])
+    if source.dataset_name is not None:
+        dataset, document = load_sample(source.dataset_name)
+        loaded = Loaded(dataset, document, _grid_note(time_config))
+    elif source.content is not None:
+        loaded = _load_content(source, time_config)
+    else:
+        loaded = _load_inline(source.dataset, time_config)
+    _check_size(loaded.dataset, settings, "/content" if source.content is not None else "/dataset")
+    return loaded
+
+
+def _load_content(source: Source, time_config: object) -> Loaded:
+    """`content` with `format`. Only a native document can lack a grid, so only there `time_config` can apply."""
+    if source.format is None:
+        issue = Issue(pointer="/format", code="missing", message=f"content needs a format: {' or '.join(_READERS)}")
+        raise InputError([issue])
+    content = source.content or ""
+    if source.format == "json":
+        try:
+            document = parse_json(content)
+        except InputError as error:
+            raise below("/content", error) from error
+        return _load_inline(document, time_config, "/content")
+    try:
+        dataset = _READERS[source.format](content)
+    except InputError as error:
+        raise below("/content", error) from error
+    return Loaded(dataset, dump_dataset(dataset), _grid_note(time_config))
+
+
+def _load_inline(document: object, time_config: object, prefix: str = "/dataset") -> Loaded:
+    note = _grid_note(time_config)
+    uses_time_config = time_config is not None and isinstance(document, Mapping) and document.get("time_grid") is None
+    if uses_time_config and isinstance(document, Mapping):
+        document = {**document, "time_grid": _time_grid(time_config)}
+        note = "The time grid is that of time_config, because the dataset has none of its own."
+    try:
+        dataset = load_dataset(document)  # type: ignore[arg-type]  # it reports what is no mapping
+    except InputError as error:
+        placed = below(prefix, error)
+        raise (_grid_pointers(placed, prefix) if uses_time_config else placed) from error
+    return Loaded(dataset, dump_dataset(dataset), note)
+
+
+def _time_grid(time_config: object) -> dict[str, object]:
+    """The native grid of a `time_config`; pydantic's complaints get their pointers below `/time_config`."""
+    return _Wrapped.model_validate({"time_config": time_config}).time_config.grid()
+
+
+class _Wrapped(Source):
+    time_config: TimeConfig
+
+
+def _grid_pointers(error: InputError, prefix: str) -> InputError:
+    """Issues of a grid that came from `time_config` point there, under the names of that form."""
+    here = f"{prefix}/time_grid/"
+
+    def moved(issue: Issue) -> Issue:
+        if not issue.pointer.startswith(here):
+            return issue
+        field = issue.pointer.removeprefix(here)
+        pointer = pointer_of(("time_config", TIME_CONFIG_FIELDS.get(field, field)))
+        return Issue(pointer=pointer, code=issue.code, message=issue.message, value=issue.value)
+
+    return InputError(map(moved, error.issues))
+
+
+def _grid_note(time_config: object) -> str | None:
+    return None if time_config is None else "The dataset's own time grid is used; time_config was not applied."
+
+
+def _check_size(dataset: Dataset, settings: Settings, prefix: str) -> None:
+    sessions = sum(course.sessions_per_week for course in dataset.courses)
+    if sessions > settings.max_sessions:
+        message = f"the courses have {sessions} sessions, more than the {settings.max_sessions} that are let in"
+        raise InputError([Issue(pointer=f"{prefix}/courses", code="too_large", message=message, value=sessions)])
+
+
+def _meta(asked: GenerateRequest) -> dict[str, object]:
+    """What a job keeps of the request besides its work, without what was not sent."""
+    return {name: value for name in META_FIELDS if (value := getattr(asked, name)) is not None}

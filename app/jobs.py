@@ -1,0 +1,231 @@
+"""
+A job: where it is, what it holds, and what may happen to it next. Pure: no I/O, no clock, no thread.
+
+Three questions, three fields. `status` says where the job is and moves only along `TRANSITIONS`; `stopped_by` says why
+the work ended; `quality` says what we hold. The table drives `advance()`, and the store repeats the old status and the
+attempt number in its update, so that an event which is not in the table can neither be computed nor written.
+
+`attempt` is the fencing number: it rises with every claim, also across restarts, and never falls. A child, or a
+supervisor, that comes back with an older number is refused by the store. What the end of an attempt means for its job
+stands in `app.endings`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, get_args
+
+from solver.result import Quality, RungId, StoppedBy
+from solver.rules import Score
+
+RUNG_ORDER: tuple[RungId, ...] = get_args(RungId)
+"""Ids of `solver.ladder.RUNGS` in their order; a test compares the two. The ladder is too heavy to import here."""
+LAST_CHANCE_SECONDS = 10.0
+"""Least time of a further attempt: a job that used up its time without any timetable gets this much for a floor."""
+
+
+class Status(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        return self not in (Status.QUEUED, Status.RUNNING)
+
+
+class Event(StrEnum):
+    """What may happen to a job. LOSE counts an attempt against the job, RELEASE does not."""
+
+    CLAIM = "claim"
+    COMPLETE = "complete"
+    FAIL = "fail"
+    CANCEL = "cancel"
+    LOSE = "lose"
+    RELEASE = "release"
+    RESTART = "restart"
+
+
+TRANSITIONS: Mapping[tuple[Status, Event], Status] = {
+    (Status.QUEUED, Event.CLAIM): Status.RUNNING,
+    (Status.QUEUED, Event.CANCEL): Status.CANCELLED,
+    (Status.RUNNING, Event.COMPLETE): Status.COMPLETED,
+    (Status.RUNNING, Event.FAIL): Status.FAILED,
+    (Status.RUNNING, Event.CANCEL): Status.CANCELLED,
+    (Status.RUNNING, Event.LOSE): Status.QUEUED,
+    (Status.RUNNING, Event.RELEASE): Status.QUEUED,
+    (Status.COMPLETED, Event.RESTART): Status.QUEUED,
+    (Status.FAILED, Event.RESTART): Status.QUEUED,
+    (Status.CANCELLED, Event.RESTART): Status.QUEUED,
+}
+
+
+class JobError(Exception):
+    """Base of everything that can be wrong with what is asked of a job."""
+
+
+class JobConflict(JobError):
+    """A job of this id exists and was submitted with another body."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        super().__init__(f"job {job_id!r} exists with another request body; use a new job_id for a different request")
+
+
+class QueueFull(JobError):
+    """As many jobs wait as are allowed to."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"{limit} jobs are waiting already, which is the limit; try again later")
+
+
+class JobStateError(JobError):
+    """The job is in a state in which this cannot happen."""
+
+    def __init__(self, job: Job, wanted: str) -> None:
+        self.job_id, self.status = job.id, job.status
+        super().__init__(f"job {job.id!r} is {job.status}: cannot {wanted} it")
+
+
+class UnknownJob(JobError):
+    """No job has this id."""
+
+
+class StaleAttempt(JobError):
+    """Somebody wrote in the name of an attempt, or of a state, that the job has left behind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRequest:
+    """What a client asks for, already checked. `dataset` is native JSON; `rules` are merged into it by the worker."""
+
+    job_id: str
+    body_hash: str
+    dataset: Mapping[str, Any]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    num_variants: int = 3
+    time_limit_seconds: float = 300.0
+    seed: int = 0
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """
+    One row of the job table.
+
+    Times ending in `_at` are wall-clock seconds since 1970, for people; durations are measured elsewhere.
+    `used_seconds` is the solving time spent by earlier attempts of this run. `publish` is set when the next attempt
+    shall only recount and publish the incumbent, and says why the search ended. `score` to `total` describe the best
+    timetable we hold.
+    """
+
+    id: str
+    body_hash: str
+    status: Status = Status.QUEUED
+    attempt: int = 0
+    failed_attempts: int = 0
+    created_at: float
+    started_at: float | None = None
+    finished_at: float | None = None
+    # what was asked for
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    num_variants: int = 3
+    time_limit_seconds: float = 300.0
+    seed: int = 0
+    # how the next attempt starts
+    start_at: RungId = "full"
+    simplified_context: bool = False
+    used_seconds: float = 0.0
+    publish: StoppedBy | None = None
+    cancel_requested: bool = False
+    finish_requested: bool = False
+    # what we hold
+    stage: str | None = None
+    rung: str | None = None
+    score: Score | None = None
+    bound: int | None = None
+    placed: int | None = None
+    total: int | None = None
+    quality: Quality | None = None
+    stopped_by: StoppedBy | None = None
+    error: str | None = None
+    result_attempt: int | None = None
+    result_digest: str | None = None
+
+    @property
+    def remaining_seconds(self) -> float:
+        """Solving time left for the next attempt; never less than a last chance."""
+        left = self.time_limit_seconds - self.used_seconds
+        return min(self.time_limit_seconds, max(LAST_CHANCE_SECONDS, left))
+
+
+def new_job(request: JobRequest, at: float) -> Job:
+    return Job(
+        id=request.job_id,
+        body_hash=request.body_hash,
+        created_at=at,
+        meta=request.meta,
+        rules=request.rules,
+        num_variants=request.num_variants,
+        time_limit_seconds=request.time_limit_seconds,
+        seed=request.seed,
+    )
+
+
+def advance(job: Job, event: Event, at: float, **changes: Any) -> Job:
+    """
+    The job after `event` at wall time `at`; `changes` are further fields that come with it.
+
+    Raises
+    ------
+    JobStateError
+        The event is not possible in the state of the job.
+    """
+    status = TRANSITIONS.get((job.status, event))
+    if status is None:
+        raise JobStateError(job, event.value)
+    if event is Event.CLAIM:
+        changes = {"attempt": job.attempt + 1, "started_at": job.started_at or at, **changes}
+    elif event is Event.LOSE:
+        changes = {"failed_attempts": job.failed_attempts + 1, **changes}
+    elif event is Event.RESTART:
+        changes = {**_FRESH_RUN, **changes}
+    if status.terminal:
+        changes = {"finished_at": at, "publish": None, **changes}
+    return replace(job, status=status, **changes)
+
+
+_FRESH_RUN: Mapping[str, Any] = {
+    "failed_attempts": 0,
+    "started_at": None,
+    "finished_at": None,
+    "start_at": RUNG_ORDER[0],
+    "simplified_context": False,
+    "used_seconds": 0.0,
+    "publish": None,
+    "cancel_requested": False,
+    "finish_requested": False,
+    "stage": None,
+    "quality": None,
+    "stopped_by": None,
+    "error": None,
+}
+"""What a restart forgets. The incumbent, its score and an earlier result stay until something better replaces them."""
+
+
+def effective_dataset(document: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
+    """The native document with the rule settings of the request laid over its own, setting by setting."""
+    merged = dict(document.get("rules") or {})
+    for rule_id, setting in rules.items():
+        below = merged.get(rule_id)
+        merged[rule_id] = (
+            {**below, **setting} if isinstance(below, Mapping) and isinstance(setting, Mapping) else setting
+        )
+    return {**document, "rules": merged} if merged else dict(document)

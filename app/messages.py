@@ -1,0 +1,233 @@
+"""
+What parent and child say to each other: small frozen records as length-prefixed JSON, never pickle.
+
+A frame is two 4-byte lengths (big endian), a JSON header whose `kind` names the record, and a body of bytes. Datasets,
+timetables and results travel as bodies, compressed by whoever made them; the supervisor stores and forwards them
+without looking inside, so that no large document is ever parsed on the event loop that answers requests.
+
+A child may be killed in the middle of a frame, and a child gone mad may write anything. Whatever the bytes are,
+`FrameReader.feed` either yields checked records or raises `FrameError`.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import AllowInfNan, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+
+from solver.control import Stage, Stop
+from solver.result import Quality, RungId, StoppedBy
+
+MAX_HEADER_BYTES = 1 << 20
+MAX_BODY_BYTES = 256 << 20
+MAX_ISSUES = 100
+_LENGTHS = struct.Struct(">II")
+_COMPRESSION = 1
+
+Seconds: TypeAlias = Annotated[float, Field(ge=0), AllowInfNan(False)]
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1), AllowInfNan(False)]
+Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
+Cost: TypeAlias = Annotated[int, Field(gt=-(2**63), lt=2**63)]
+ScoreNumbers: TypeAlias = tuple[Count, Count, Count, Cost]
+Text: TypeAlias = Annotated[str, Field(max_length=10_000)]
+
+
+class FrameError(Exception):
+    """These bytes are no frame of ours."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """Base of all records. `body` is empty for kinds that carry none."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+
+    body: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hello(Frame):
+    """First word of a child."""
+
+    kind: Literal["hello"] = "hello"
+    pid: Annotated[int, Field(gt=0, lt=2**31)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressFrame(Frame):
+    """`solver.control.Progress` on the wire."""
+
+    kind: Literal["progress"] = "progress"
+    stage: Stage
+    share: Share
+    message: Text = ""
+    rung: RungId | None = None
+    score: ScoreNumbers | None = None
+    bound: Cost | None = None
+    placed: Count | None = None
+    total: Count | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncumbentFrame(Frame):
+    """The best timetable so far, from a child or, before `Start`, to one. The body is the packed timetable."""
+
+    kind: Literal["incumbent"] = "incumbent"
+    score: ScoreNumbers
+    rung: RungId | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultFrame(Frame):
+    """The end of a good attempt: the packed result as body, and what the job row says about its best variant."""
+
+    kind: Literal["result"] = "result"
+    stopped_by: StoppedBy
+    quality: Quality
+    rung: RungId
+    score: ScoreNumbers
+    bound: Cost | None
+    placed: Count
+    total: Count
+    verified: Literal[True]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssueRecord:
+    """One problem of the input, as the solver named it."""
+
+    pointer: Text
+    code: Text
+    message: Text
+    value: JsonValue = None
+
+
+ErrorKind: TypeAlias = Literal["input", "memory", "verify", "error"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorFrame(Frame):
+    """The end of a bad attempt. `input` is final; anything else is tried again one rung down."""
+
+    kind: Literal["error"] = "error"
+    error: ErrorKind
+    message: Text
+    issues: Annotated[tuple[IssueRecord, ...], Field(max_length=MAX_ISSUES)] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start(Frame):
+    """
+    What a child has to do. The body is the packed dataset.
+
+    `publish` means: do not search, recount the timetable sent before this frame and hand it in as the result.
+    """
+
+    kind: Literal["start"] = "start"
+    job_id: Text
+    attempt: Count
+    time_limit_seconds: Seconds
+    workers: Annotated[int, Field(ge=1)]
+    seed: int
+    num_variants: Annotated[int, Field(ge=1)]
+    start_at: RungId
+    simplified_context: bool
+    max_courses: Annotated[int, Field(ge=1)]
+    max_faculty: Annotated[int, Field(ge=1)]
+    max_rooms: Annotated[int, Field(ge=1)]
+    quality_threshold: Share
+    rules: dict[str, JsonValue]
+    publish: StoppedBy | None = None
+    rung: RungId | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopFrame(Frame):
+    """Asks a child to end; the stop word in shared memory says the same to its kernels."""
+
+    kind: Literal["stop"] = "stop"
+    stop: Literal[1, 2]
+
+    @property
+    def value(self) -> Stop:
+        return Stop(self.stop)
+
+
+AnyFrame: TypeAlias = Annotated[
+    Hello | ProgressFrame | IncumbentFrame | ResultFrame | ErrorFrame | Start | StopFrame, Field(discriminator="kind")
+]
+_ADAPTER: TypeAdapter[AnyFrame] = TypeAdapter(AnyFrame)
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes of a frame. Raises FrameError when it is larger than a reader would take."""
+    header = asdict(replace(frame, body=b""))
+    del header["body"]
+    text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")
+    _check_lengths(len(text), len(frame.body))
+    return _LENGTHS.pack(len(text), len(frame.body)) + text + frame.body
+
+
+class FrameReader:
+    """Turns a stream of bytes, cut anywhere, into frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """
+        Yields every frame completed by `data`.
+
+        Raises
+        ------
+        FrameError
+            The stream is not ours, or broken; nothing that follows can be read.
+        """
+        self._buffer += data
+        while len(self._buffer) >= _LENGTHS.size:
+            header_length, body_length = _LENGTHS.unpack_from(self._buffer)
+            _check_lengths(header_length, body_length)
+            end = _LENGTHS.size + header_length + body_length
+            if len(self._buffer) < end:
+                return
+            header = bytes(self._buffer[_LENGTHS.size : _LENGTHS.size + header_length])
+            body = bytes(self._buffer[_LENGTHS.size + header_length : end])
+            del self._buffer[:end]
+            yield _decode(header, body)
+
+
+def _decode(header: bytes, body: bytes) -> Frame:
+    try:
+        frame = _ADAPTER.validate_json(header)
+    except (ValidationError, ValueError) as error:
+        raise FrameError(f"a frame of {len(header)} + {len(body)} bytes does not follow its schema") from error
+    if frame.body:
+        raise FrameError("a body has to follow the header, not stand in it")
+    return replace(frame, body=body)
+
+
+def _check_lengths(header: int, body: int) -> None:
+    if not 0 < header <= MAX_HEADER_BYTES or body > MAX_BODY_BYTES:
+        raise FrameError(f"a frame of {header} + {body} bytes is outside the limits")
+
+
+def pack(document: Any) -> bytes:
+    """A JSON document as a body."""
+    return zlib.compress(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(), _COMPRESSION)
+
+
+def unpack(body: bytes) -> Any:
+    """The JSON document of a body. Raises FrameError when it is none, or larger than a body may become."""
+    try:
+        inflater = zlib.decompressobj()
+        text = inflater.decompress(body, MAX_BODY_BYTES)
+        if not inflater.eof:
+            raise FrameError("a packed document is cut off, or too large")
+        return json.loads(text)
+    except (zlib.error, ValueError, RecursionError) as error:
+        raise FrameError("a body is no packed JSON document") from error

@@ -1,0 +1,103 @@
+"""
+The figures of a timetable for people, each with its formula. All scores are 0 to 100 with two decimals.
+
+`kept` of a rule is the share of its checks that hold, as the verifier counted them; 1 where there was nothing to check.
+
+- `score`, `overall_score` = 100 x placed/total x product of `kept` over the hard rules that are on x quality index,
+  where the quality index is the weighted share of the soft checks that hold.
+- `room_utilization` = 100 x occupied room slots / open room slots; `rooms_used` = 100 x rooms used / rooms;
+  `seat_fill` = 100 x expected students / seats, over the placed sessions.
+- `faculty_workload_balance_score` = 100 x kept(`load_balance`);
+  `faculty_satisfaction` = 100 x kept(`faculty_preference`);
+  `student_compactness_score` = 100 x kept(`group_gap`), or of `student_gap` where the dataset has no groups.
+- `total_conflicts` = double bookings of teachers, rooms, groups and students; `hard_constraint_violations` and
+  `soft_constraint_violations` = units broken over the rules of that tier.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from solver.model import Dataset, Timetable
+from solver.result import Report
+
+Figures = dict[str, int | float]
+
+CLASH_RULES = {"faculty": "faculty_clash", "room": "room_clash", "group": "group_clash", "student": "student_clash"}
+
+
+def quality_metrics(dataset: Dataset, timetable: Timetable, report: Report) -> Figures:
+    """The figures of the module header, under the names of the platform's detector, tables and pages."""
+    kept = {id: percent(rule.kept) for id, rule in report.rules.items()}
+    clashes = {who: report.rules[rule].count for who, rule in CLASH_RULES.items()}
+    compactness = kept["group_gap"] if dataset.groups else kept["student_gap"]
+    hard = [rule for rule in report.rules.values() if rule.tier == "hard"]
+    soft = [rule for rule in report.rules.values() if rule.tier == "soft"]
+    placed_share = report.placed / report.total
+    overall = percent(placed_share * prod(rule.kept for rule in hard) * report.quality_index)
+    rooms = _room_metrics(dataset, timetable)
+    return {
+        "overall_score": overall,
+        "quality_index": round(report.quality_index, 4),
+        "total_conflicts": sum(clashes.values()),
+        **{f"{who}_conflicts": count for who, count in clashes.items()},
+        **rooms,
+        "room_utilization_score": rooms["room_utilization"],
+        "faculty_workload_balance_score": kept["load_balance"],
+        "workload_balance_score": kept["load_balance"],
+        "workload_balance": kept["load_balance"],
+        "faculty_satisfaction": kept["faculty_preference"],
+        "student_compactness_score": compactness,
+        "compactness_score": compactness,
+        "student_gap_score": compactness,
+        "placed_percent": percent(placed_share),
+        "hard_constraint_violations": sum(rule.count for rule in hard),
+        "soft_constraint_violations": sum(rule.count for rule in soft),
+        "soft_violation_count": sum(rule.count for rule in soft),
+        "entry_count": report.placed,
+    }
+
+
+def _room_metrics(dataset: Dataset, timetable: Timetable) -> Figures:
+    slots = dataset.time_grid.num_slots
+    occupied: set[tuple[str, int]] = set()
+    students = seats = 0
+    for placement in timetable.placements:
+        course = dataset.course[placement.course_id]
+        occupied |= {(placement.room_id, placement.slot + k) for k in range(course.session_slots)}
+        students += dataset.expected_students(course)
+        seats += dataset.room[placement.room_id].capacity
+    open_slots = sum(slots - len(set(room.unavailable)) for room in dataset.rooms)
+    used = len({placement.room_id for placement in timetable.placements})
+    return {
+        "room_utilization": percent(len(occupied) / max(open_slots, 1)),
+        "rooms_used": percent(used / len(dataset.rooms)),
+        "seat_fill": percent(students / max(seats, 1)),
+    }
+
+
+def statistics(dataset: Dataset, timetable: Timetable, report: Report) -> Figures:
+    """Plain totals; hours are clock hours of the grid's slots."""
+    courses = [dataset.course[placement.course_id] for placement in timetable.placements]
+    grid = dataset.time_grid
+    return {
+        "total_classes": report.placed,
+        "total_sessions": report.total,
+        "scheduled_sessions": report.placed,
+        "total_conflicts": sum(report.rules[rule].count for rule in CLASH_RULES.values()),
+        "total_hours": round(sum(course.session_slots for course in courses) * grid.slot_minutes / 60, 2),
+        "unique_subjects": len({course.title for course in courses}),
+        "unique_faculty": len({id for course in courses for id in course.faculty_ids}),
+        "unique_rooms": len({placement.room_id for placement in timetable.placements}),
+        "average_classes_per_day": round(report.placed / grid.num_days, 2),
+        "total_courses": len(dataset.courses),
+        "total_students": len(dataset.student_ids) or sum(group.size for group in dataset.groups),
+        "total_faculty": len(dataset.faculty),
+        "total_rooms": len(dataset.rooms),
+        "total_time_slots": grid.num_slots,
+    }
+
+
+def percent(share: float) -> float:
+    """A share in [0, 1] as 0 to 100."""
+    return round(100 * share, 2)

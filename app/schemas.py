@@ -1,0 +1,162 @@
+"""
+What a request body may say. Numbers that only ask for too much are clamped later; here only nonsense is refused.
+
+The platform's own fields are taken in every form its two versions send them; fields that nobody knows are ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from solver.model import MAX_NUMBER, TimeGrid
+from solver.rules import RULE_IDS
+
+SourceFormat = Literal["json", "ctt"]
+ODD, EVEN = 1, 2
+JOB_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
+
+
+def semester_of(value: object) -> int:
+    """1 (odd) or 2 (even) of whatever the platform sends: a number, "odd", "even"; what says nothing counts as 1."""
+    text = str(value).strip().lower()
+    if text == "even":
+        return EVEN
+    try:
+        number = float(text)
+    except ValueError:
+        return ODD
+    return EVEN if number % 2 == 0 else ODD
+
+
+def _text(value: object) -> object:
+    """Numbers where the platform declares text become text."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _none_if_blank(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Text = Annotated[str, BeforeValidator(_text), Field(max_length=300)]
+JobId = Annotated[str, Field(pattern=JOB_ID_PATTERN)]
+
+
+class RuleOverride(BaseModel):
+    """What a request says about one rule; what it leaves out stays as the dataset or the rule table has it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tier: Literal["hard", "soft", "off"] | None = None
+    weight: int | None = Field(None, ge=0, le=MAX_NUMBER)
+    value: int | None = Field(None, ge=0, le=MAX_NUMBER)
+
+
+class TimeConfig(BaseModel):
+    """The platform's time form. A null means "not set", except for lunch, where it means "no lunch"."""
+
+    working_days: int | None = None
+    slots_per_day: int | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+    slot_duration_minutes: int | None = None
+    lunch_break_enabled: bool | None = None
+    lunch_break_start: str | None = "12:00"
+    lunch_break_end: str | None = "13:00"
+
+    def grid(self) -> dict[str, object]:
+        """The same as `time_grid` of a native dataset; what is not set takes the default of `TimeGrid`."""
+        default = TimeGrid()
+        has_lunch = self.lunch_break_enabled is not False and self.lunch_break_start and self.lunch_break_end
+        return {
+            "working_days": default.working_days if self.working_days is None else self.working_days,
+            "slots_per_day": default.slots_per_day if self.slots_per_day is None else self.slots_per_day,
+            "start_time": self.start_time or default.start_time,
+            "end_time": self.end_time or default.end_time,
+            "slot_minutes": (
+                default.slot_minutes if self.slot_duration_minutes is None else self.slot_duration_minutes
+            ),
+            "lunch": {"start": self.lunch_break_start, "end": self.lunch_break_end} if has_lunch else None,
+        }
+
+
+TIME_CONFIG_FIELDS: Mapping[str, str] = {
+    "working_days": "working_days",
+    "slots_per_day": "slots_per_day",
+    "start_time": "start_time",
+    "end_time": "end_time",
+    "slot_minutes": "slot_duration_minutes",
+    "lunch/start": "lunch_break_start",
+    "lunch/end": "lunch_break_end",
+}
+"""Field of the native grid -> field of `time_config`, for pointers."""
+
+
+class Source(BaseModel):
+    """Where the data comes from: one of `dataset`, `dataset_name`, `content` with `format`; none is the platform."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    dataset: Any = Field(None, description="A native dataset (timetable-dataset/1).")
+    dataset_name: str | None = Field(None, max_length=128, description="Name of a sample; see GET /datasets.")
+    content: str | None = Field(None, description="A whole file as text, in the format that `format` names.")
+    format: SourceFormat | None = Field(None, description="Format of `content`.")
+
+    @property
+    def named(self) -> list[str]:
+        """The sources that the request names."""
+        return [name for name in ("dataset", "dataset_name", "content") if getattr(self, name) is not None]
+
+
+class GenerateRequest(Source):
+    """Body of `POST /generate_variants`: the platform's fields, one source, and what to do with it."""
+
+    job_id: Annotated[JobId | None, BeforeValidator(_none_if_blank)] = Field(
+        None, description="Made up when missing. The same id with the same body is the same job."
+    )
+    organization_id: Text | None = Field(None, description="Name or UUID of the organisation.")
+    department_id: Text | None = None
+    batch_ids: list[Text] | None = None
+    semester: Annotated[int, BeforeValidator(semester_of)] = Field(ODD, description='1 or "odd", 2 or "even".')
+    academic_year: Text | None = None
+    time_config: Any = Field(None, description="The platform's time form; used when the source has no grid of its own.")
+    quality_mode: Text | None = None
+    university_id: Text | None = None
+    generation_type: Text | None = None
+    scope: Text | None = None
+    priority: Text | None = None
+    created_at: Text | None = None
+    num_variants: int | None = Field(None, ge=1)
+    time_limit_seconds: float | None = Field(None, gt=0)
+    seed: int = Field(0, ge=0, lt=2**31)
+    rules: dict[str, RuleOverride] = Field(default_factory=dict, description=f"By rule: {', '.join(RULE_IDS)}.")
+
+
+META_FIELDS = (
+    "organization_id",
+    "department_id",
+    "batch_ids",
+    "semester",
+    "academic_year",
+    "quality_mode",
+    "university_id",
+    "generation_type",
+    "scope",
+    "priority",
+    "created_at",
+)
+"""What a job keeps of the request besides the work itself; shown again in progress and results."""
+
+
+class ValidateRequest(Source):
+    """Body of `POST /validate`; a bare native dataset is accepted as well."""
+
+
+class ScoreRequest(Source):
+    """Body of `POST /score`: a source, and a timetable made elsewhere."""
+
+    timetable: Any = Field(None, description="Native timetable: placements of course_id, session, slot, room_id.")
+    solution: str | None = Field(None, description="The same as ITC-2007 text: one `course room day period` per line.")
+    rules: dict[str, RuleOverride] = Field(default_factory=dict)

@@ -1,0 +1,234 @@
+"""
+Every setting of the service, in one table: name, default, unit, limits, meaning.
+
+`Settings` is that table. A setting `max_courses` is read from `TIMETABLE_MAX_COURSES`; the names that the failure
+guide uses without the prefix (`MAX_COURSES`, `CONTEXT_TIMEOUT`) work as aliases, and the prefixed name wins. An empty
+variable counts as not set, because compose files write it that way. The environment is read once, at start.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple, get_type_hints
+
+PREFIX = "TIMETABLE_"
+
+
+class SettingsError(ValueError):
+    """One or more settings cannot be used; the message names each variable, its value and what is expected."""
+
+
+def _setting(
+    default: object,
+    unit: str,
+    text: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    aliases: tuple[str, ...] = (),
+) -> Any:
+    """One row of the table. A callable default is asked when the settings are made; limits are inclusive."""
+    metadata = {"unit": unit, "help": text, "low": low, "high": high, "aliases": aliases}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def default_data_dir() -> Path:
+    """The user's data folder of this platform: `$XDG_DATA_HOME/timetable`, else `~/.local/share/timetable`."""
+    if os.environ.get("XDG_DATA_HOME"):
+        return Path(os.environ["XDG_DATA_HOME"]) / "timetable"
+    if os.name == "nt" and os.environ.get("LOCALAPPDATA"):
+        return Path(os.environ["LOCALAPPDATA"]) / "timetable"
+    return Path.home() / ".local" / "share" / "timetable"
+
+
+def usable_cores() -> int:
+    """Processors this process may run on; a container's affinity mask counts, the hardware does not."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """
+    All settings. Raises `SettingsError` for a value outside its limits.
+
+    Read them from the environment with `Settings.from_environment()`, or name some by hand in tests and tools.
+    """
+
+    # --- where ---
+    host: str = _setting("127.0.0.1", "", "address to listen on")
+    port: int = _setting(8001, "", "port to listen on; 0 picks a free one", low=0, high=65535)
+    data_dir: Path = _setting(default_data_dir, "path", "folder of the job store; created when missing")  # noqa: RUF009
+    # --- how much at once ---
+    slots: int = _setting(usable_cores, "children", "jobs solved at the same time", low=1, high=256)
+    workers_per_job: int = _setting(1, "threads", "solver threads of one job", low=1, high=64)
+    queue_limit: int = _setting(1000, "jobs", "jobs that may wait; more are refused with 429", low=1, high=1_000_000)
+    memory_limit_mb: int = _setting(
+        2048, "MB", "resident memory of one child before it is stopped", low=256, high=1_048_576
+    )
+    # --- how long ---
+    context_seconds: float = _setting(
+        120.0, "s", "deadline of building the context", low=1, high=86_400, aliases=("CONTEXT_TIMEOUT",)
+    )
+    solve_seconds: float = _setting(300.0, "s", "time limit of a job that names none", low=1, high=86_400)
+    max_solve_seconds: float = _setting(3600.0, "s", "largest time limit a request may ask for", low=1, high=86_400)
+    first_answer_seconds: float = _setting(
+        60.0, "s", "a job without a timetable by then steps down", low=1, high=86_400
+    )
+    stage_grace_seconds: float = _setting(
+        5.0, "s", "time a stage may overrun before its child is stopped", low=0, high=3600
+    )
+    stop_grace_seconds: float = _setting(0.7, "s", "time a child has to end after a stop request", low=0, high=60)
+    stalled_after_seconds: float = _setting(120.0, "s", "silence after which progress says stalled", low=1, high=86_400)
+    # --- how often ---
+    max_attempts: int = _setting(3, "attempts", "child processes tried for one job", low=1, high=100)
+    retry_wait_seconds: float = _setting(5.0, "s", "pause before the next attempt", low=0, high=3600)
+    poll_seconds: float = _setting(2.0, "s", "polling interval recommended to clients", low=0.1, high=3600)
+    heartbeat_seconds: float = _setting(10.0, "s", "pause between heartbeats on an event stream", low=0.1, high=3600)
+    # --- what is wanted ---
+    num_variants: int = _setting(3, "timetables", "variants of a job that names no number", low=1, high=10)
+    max_variants: int = _setting(10, "timetables", "most variants a request may ask for", low=1, high=10)
+    quality_threshold: float = _setting(
+        0.8, "share", "below it a timetable is improved while time is left", low=0, high=1
+    )
+    # --- priority core of the rung `reduced`; nobody is removed from the result ---
+    max_courses: int = _setting(500, "courses", "courses of the core", low=1, high=1_000_000, aliases=("MAX_COURSES",))
+    max_faculty: int = _setting(
+        300, "teachers", "teachers of the core", low=1, high=1_000_000, aliases=("MAX_FACULTY",)
+    )
+    max_rooms: int = _setting(200, "rooms", "rooms of the core", low=1, high=1_000_000, aliases=("MAX_ROOMS",))
+    # --- what is let in ---
+    body_seconds: float = _setting(30.0, "s", "time a client has to send its body; later is 408", low=0.1, high=3600)
+    max_sessions: int = _setting(30_000, "sessions", "sessions of a dataset; more is refused", low=1, high=1_000_000)
+    max_body_mb: float = _setting(16.0, "MB", "largest request body; more is refused with 413", low=0.001, high=1024)
+    # --- alarms shown by /health; they never make the service unhealthy ---
+    alarm_cpu_percent: float = _setting(80.0, "%", "processor load that raises an alarm", low=0, high=100)
+    alarm_memory_percent: float = _setting(85.0, "%", "memory use that raises an alarm", low=0, high=100)
+    alarm_disk_percent: float = _setting(90.0, "%", "disk use that raises an alarm", low=0, high=100)
+
+    def __post_init__(self) -> None:
+        problems = [problem for row in fields(self) if (problem := _out_of_limits(row, getattr(self, row.name)))]
+        for smaller, larger in (("solve_seconds", "max_solve_seconds"), ("num_variants", "max_variants")):
+            if getattr(self, smaller) > getattr(self, larger):
+                low, high = getattr(self, smaller), getattr(self, larger)
+                problems.append(f"{variable(smaller)}={low}: expected at most {variable(larger)}, which is {high}")
+        if problems:
+            raise SettingsError("; ".join(problems))
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str] = os.environ, **given: object) -> Settings:
+        """
+        Reads every setting from `env`; `given` settings (command-line options) win over it.
+
+        Raises
+        ------
+        SettingsError
+            Some variable has a value that cannot be used; all of them are named.
+        """
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for row in fields(cls):
+            name = _set_by(row, env)
+            if name is None or row.name in given:
+                continue
+            try:
+                values[row.name] = _parse(row, env[name])
+            except ValueError:
+                problems.append(f"{name}={env[name]!r}: expected {_expected(row)}")
+                continue
+            if _out_of_limits(row, values[row.name]):
+                problems.append(f"{name}={env[name]!r}: expected {_expected(row)}")
+        if problems:
+            raise SettingsError("; ".join(problems))
+        return cls(**{**values, **given})
+
+    @property
+    def max_body_bytes(self) -> int:
+        return int(self.max_body_mb * 1_000_000)
+
+
+class SettingRow(NamedTuple):
+    """One line of what `timetable doctor` prints. `source` is the variable read, "default", or "given" by a caller."""
+
+    name: str
+    variables: tuple[str, ...]
+    value: object
+    default: object
+    unit: str
+    help: str
+    source: str
+
+
+def describe(settings: Settings, env: Mapping[str, str] = os.environ) -> list[SettingRow]:
+    """Every setting with its value and where it came from, in the order of the table."""
+    return [_describe(row, settings, env) for row in fields(Settings)]
+
+
+def unknown_variables(env: Mapping[str, str] = os.environ) -> dict[str, str | None]:
+    """Variables with our prefix that name no setting, each with the name that was probably meant."""
+    known = {variable(row.name) for row in fields(Settings)}
+    strangers = [name for name in env if name.startswith(PREFIX) and name not in known]
+    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in strangers}
+
+
+def variable(setting: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + setting.upper()
+
+
+def _describe(row: Field[Any], settings: Settings, env: Mapping[str, str]) -> SettingRow:
+    value, default, name = getattr(settings, row.name), _default(row), _set_by(row, env)
+    if name is not None and _parses_to(row, env[name], value):
+        source = name
+    else:
+        source = "default" if value == default else "given"
+    names = (variable(row.name), *row.metadata["aliases"])
+    return SettingRow(row.name, names, value, default, row.metadata["unit"], row.metadata["help"], source)
+
+
+def _set_by(row: Field[Any], env: Mapping[str, str]) -> str | None:
+    """The first variable of this setting that is set and not empty."""
+    return next((name for name in (variable(row.name), *row.metadata["aliases"]) if env.get(name, "").strip()), None)
+
+
+def _default(row: Field[Any]) -> object:
+    return row.default_factory() if callable(row.default_factory) else row.default
+
+
+def _kind(row: Field[Any]) -> type:
+    kind: type = get_type_hints(Settings)[row.name]
+    return kind
+
+
+def _parse(row: Field[Any], text: str) -> object:
+    """The value of `text`; ValueError when it is none. NaN is caught by the limits, which no NaN satisfies."""
+    kind = _kind(row)
+    return Path(text).expanduser() if kind is Path else kind(text.strip())
+
+
+def _parses_to(row: Field[Any], text: str, value: object) -> bool:
+    try:
+        return _parse(row, text) == value
+    except ValueError:
+        return False
+
+
+def _out_of_limits(row: Field[Any], value: Any) -> str | None:
+    low, high = row.metadata["low"], row.metadata["high"]
+    if low is None or low <= value <= high:
+        return None
+    return f"{variable(row.name)}={value!r}: expected {_expected(row)}"
+
+
+def _expected(row: Field[Any]) -> str:
+    words = {int: "a whole number", float: "a number", Path: "a path", str: "text"}[_kind(row)]
+    low, high, unit = row.metadata["low"], row.metadata["high"], row.metadata["unit"]
+    limits = f" from {low} to {high}" if low is not None else ""
+    return f"{words}{limits}" + (f" ({unit})" if unit else "")

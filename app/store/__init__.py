@@ -1,0 +1,106 @@
+"""
+The contract of a job store: jobs, their datasets, the journal of attempts, incumbents and results.
+
+All methods are plain and blocking; the supervisor calls them off the event loop, one at a time. Whatever has been
+returned from a method that writes is durable. Every write after a claim names the job *and* its attempt number and
+changes exactly one row, or raises `StaleAttempt`: at-least-once attempts, exactly one visible completion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.endings import Ending
+from app.jobs import Job, Status
+from solver.rules import Score
+
+
+class StoreError(Exception):
+    """The store cannot be opened."""
+
+
+class StoreLocked(StoreError):
+    """Another service has this data folder open."""
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a later version of this program."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredIncumbent:
+    """The best timetable of a job so far. `timetable` is compressed native JSON, see `app.messages.pack`."""
+
+    score: Score
+    timetable: bytes
+    rung: str | None
+    found_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBlob:
+    """A published result: compressed JSON with the digest (sha256, hex) of exactly these bytes."""
+
+    body: bytes
+    digest: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    """One line of the journal. `how` is None while the attempt runs."""
+
+    attempt: int
+    started_at: float
+    pid: int | None
+    ended_at: float | None
+    how: str | None
+    exit_code: int | None
+    stage: str | None
+    rung: str | None
+    seconds: float | None
+    message: str | None
+
+
+class Store(Protocol):
+    def submit(self, job: Job, dataset: bytes, queue_limit: int) -> tuple[Job, bool]:
+        """Adds a job unless its id is there; returns the job and whether it is new. Raises JobConflict, QueueFull."""
+
+    def claim(self, at: float, skip: Collection[str] = ()) -> Job | None:
+        """Takes the oldest queued job that is not in `skip` and opens its next attempt."""
+
+    def note_pid(self, job: Job, pid: int) -> None:
+        """Writes the child's process id into the journal."""
+
+    def request(self, job: Job, *, cancel: bool = False, finish: bool = False) -> Job:
+        """Sets a flag of a job; raises StaleAttempt when it has left the state and attempt of `job`."""
+
+    def move(self, before: Job, after: Job, *, ending: Ending | None = None, result: bytes | None = None) -> None:
+        """
+        Replaces `before` by `after`, closes the attempt with `ending` and stores `result`, all in one transaction.
+
+        Raises StaleAttempt, and writes nothing, when the stored job has another status or attempt than `before`.
+        """
+
+    def save_incumbent(self, job: Job, incumbent: StoredIncumbent) -> None:
+        """Keeps the best timetable of a running attempt."""
+
+    def job(self, job_id: str) -> Job | None: ...
+
+    def jobs(self, *, status: Status | None = None, limit: int | None = None, offset: int = 0) -> list[Job]:
+        """Newest first."""
+
+    def queue(self) -> list[str]:
+        """Ids of the queued jobs in the order in which they will be claimed."""
+
+    def dataset(self, job_id: str) -> bytes | None: ...
+
+    def incumbent(self, job_id: str) -> StoredIncumbent | None: ...
+
+    def result(self, job_id: str) -> StoredBlob | None: ...
+
+    def attempts(self, job_id: str) -> list[AttemptRow]: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""Timetable solver: a pure library."""

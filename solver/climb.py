@@ -1,0 +1,167 @@
+"""
+One walk down the ladder: the state that the rungs share, and the stages they are put together from.
+
+Each stage method starts from the best timetable so far, spends at most the seconds it is given, offers what it found to
+`Incumbents`, and reports its progress on the beats of the work itself, so that a stage that hangs also stops reporting.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from solver.control import Control, Progress, Stage
+from solver.cpsat import exact, explain, lower_bound, polish
+from solver.incumbent import Incumbents, Problem
+from solver.params import SolveParams
+from solver.result import Coverage, Diagnosis, RungId, RungVisit
+from solver.rules import Score
+from solver.search import SearchParams, search, strip
+
+REPORT_EVERY_SECONDS = 0.2
+
+
+@dataclass(kw_only=True)
+class Climb:
+    """
+    State of one walk.
+
+    `control` ends with the whole solve, `walk` earlier: it leaves the time that the variants and the last recount need.
+    """
+
+    problem: Problem
+    params: SolveParams
+    control: Control
+    walk: Control
+    incumbents: Incumbents
+    diagnosis: Diagnosis
+    rung: RungId = "full"
+    bound: int | None = None
+    stalled: bool = False
+    coverage: Coverage | None = None
+    journal: list[RungVisit] = field(default_factory=list)
+
+    @property
+    def best(self) -> Score | None:
+        return self.incumbents.best.score if self.incumbents.best else None
+
+    @property
+    def complete(self) -> bool:
+        return self.best is not None and self.best.complete
+
+    @property
+    def proved_optimal(self) -> bool:
+        return self.complete and self.best is not None and self.bound is not None and self.best.soft <= self.bound
+
+    @property
+    def over(self) -> bool:
+        return self.walk.should_stop
+
+    def report(self, stage: Stage, share: float, message: str) -> None:
+        best = self.incumbents.best
+        self.control.report(
+            Progress(
+                stage=stage,
+                share=min(1.0, max(0.0, share)),
+                message=message,
+                rung=self.rung,
+                score=best.score if best else None,
+                bound=self.bound,
+                placed=best.report.placed if best else None,
+                total=len(self.problem.dataset.sessions),
+            )
+        )
+
+    def timed(self, stage: Stage, seconds: float, message: str) -> Control:
+        """A control for one time-boxed stage; its beats report the share of the time that has gone."""
+        began = time.monotonic()
+        last = 0.0
+
+        def on_beat() -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= REPORT_EVERY_SECONDS:
+                last = now
+                self.report(stage, (now - began) / max(seconds, 1e-9), message)
+
+        self.report(stage, 0.0, message)
+        return self.walk.until(seconds, on_beat)
+
+    def search(self, seconds: float, *, bend: bool, message: str, round_number: int = 0) -> None:
+        """One round of local search."""
+        if self.over or seconds <= 0:
+            return
+        found = search(
+            self.problem.dataset,
+            self.problem.compiled,
+            self.incumbents.start_arrays(),
+            control=self.timed("search", seconds, message),
+            seconds=min(seconds, self.walk.remaining),
+            workers=self.params.workers,
+            seed=self.params.seed + 1000 * round_number,
+            params=SearchParams(bend=bend),
+            on_improvement=lambda slots, rooms, claim: self.incumbents.offer_arrays(
+                slots, rooms, "search", claim=claim, final=False
+            ),
+        )
+        self.incumbents.offer_arrays(found.slots, found.rooms, "search")
+        if self.best is None or not self.best.complete:
+            kept = strip(self.problem.compiled, found.slots, found.rooms, keep_bent=bend)
+            self.incumbents.offer_arrays(*kept, "search")
+
+    def exact(self, seconds: float, *, bend: bool, message: str) -> str:
+        """The full CP-SAT model; keeps its bound where it bounds the original problem. Returns its status."""
+        if self.over or seconds <= 0:
+            return "unknown"
+        found = exact(
+            self.problem.dataset,
+            self.problem.compiled,
+            self.incumbents.start_arrays(),
+            control=self.timed("exact", seconds, message),
+            seconds=min(seconds, self.walk.remaining),
+            workers=self.params.workers,
+            seed=self.params.seed,
+            bend=bend,
+        )
+        if found.slots is not None and found.rooms is not None:
+            self.incumbents.offer_arrays(found.slots, found.rooms, "exact")
+        if not bend:
+            self.raise_bound(found.bound)
+        return str(found.status)
+
+    def polish(self, seconds: float, message: str) -> None:
+        """Windows of CP-SAT around the costly parts of the best so far."""
+        if self.over or seconds <= 0:
+            return
+        slots, rooms = polish(
+            self.problem.dataset,
+            self.problem.compiled,
+            self.incumbents.start_arrays(),
+            control=self.timed("exact", seconds, message),
+            seconds=min(seconds, self.walk.remaining),
+            seed=self.params.seed,
+        )
+        self.incumbents.offer_arrays(slots, rooms, "windows")
+
+    def prove_bound(self, seconds: float, message: str) -> None:
+        """A lower bound from the relaxation without rooms."""
+        if self.over or seconds <= 0:
+            return
+        control = self.timed("exact", seconds, message)
+        self.raise_bound(lower_bound(self.problem.dataset, self.problem.compiled, control=control, seconds=seconds))
+
+    def raise_bound(self, bound: int | None) -> None:
+        if bound is not None:
+            self.bound = max(bound, self.bound or 0)
+
+    def explain(self, seconds: float) -> None:
+        """A small set of demands that cannot hold together, added to the diagnosis."""
+        if self.over or seconds <= 0:
+            return
+        control = self.timed("exact", seconds, "looking for a small set of demands that cannot hold together")
+        found = explain(self.problem.dataset, self.problem.compiled, control=control, seconds=seconds)
+        self.diagnosis = Diagnosis(
+            proofs=self.diagnosis.proofs,
+            conflicts=found.conflicts,
+            evidence=self.diagnosis.evidence or found.evidence,
+        )

@@ -1,0 +1,436 @@
+"""
+The dataset as read-only arrays for the kernels and for CP-SAT.
+
+Index letters: `s` session, `t` slot, `r` room, `f` faculty, `g` group, `c` course, `d` day, `b` building, `l` link
+pair, `k` rule. A pair `x_ptr`, `x` is a compressed row list: the entries of row i are ``x[x_ptr[i]:x_ptr[i + 1]]``.
+
+Courses without any group get a group of their own behind the real ones (`num_groups <= g < num_clash_groups`), so that
+`group_clash` also keeps the sessions of such a course apart; no other rule looks at those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple, TypeAlias, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from solver.context import Context, build_context
+from solver.context.graph import Matrix, enrolment_matrix, group_matrix, teaching_matrix
+from solver.context.spatial import travel_table
+from solver.context.starts import allowed_starts, closed_slots, session_lengths, session_starts, sum_over_session
+from solver.model import CORE_SUBJECT_TYPE, LINK_TYPES, Course, Dataset, Placement, Timetable
+from solver.rules import (
+    RULE_IDS,
+    ActiveRule,
+    Profile,
+    fair_share,
+    peak_limit,
+    preference_points,
+    profile_of,
+    travel_units,
+)
+
+Ints: TypeAlias = NDArray[np.int32]
+Flags: TypeAlias = NDArray[np.uint8]
+
+NO_LIMIT = 2**30
+UNPLACED_INDEX = -1
+NEUTRAL_LIKING = 0.5
+"""What a slot is worth to a teacher who states preferences, but none for it."""
+TIER_OFF, TIER_SOFT, TIER_BENDABLE, TIER_RIGID = 0, 1, 2, 3
+
+
+class Compiled(NamedTuple):
+    """
+    Sizes and C-contiguous read-only arrays; Numba takes it as it is and refuses kernels that write to it.
+
+    Never pickled: send the `Dataset` and compile on the other side.
+    """
+
+    num_sessions: int
+    num_courses: int
+    num_slots: int
+    num_rooms: int
+    num_faculty: int
+    num_groups: int
+    num_clash_groups: int
+    num_students: int
+    num_days: int
+    num_periods: int
+    num_buildings: int
+    num_links: int
+    lunch_period: int
+    """First period after lunch, 0 when lunch cuts no day."""
+
+    course_of_session: Ints
+    """``(sessions,)``"""
+    session_ptr: Ints
+    """``(courses + 1,)``: sessions of course c are ``session_ptr[c] .. session_ptr[c + 1] - 1``."""
+    length: Ints
+    """``(courses,)`` slots of one session."""
+    seats: Ints
+    """``(courses,)`` expected students."""
+    core: Flags
+    """``(courses,)`` 1 for core subjects, 0 for electives."""
+
+    start_possible: Flags
+    """``(courses, slots)`` 1 where a session may start: on the grid, and allowed when `slot_forbidden` is rigid."""
+    slot_forbidden: Flags
+    """``(courses, slots)`` 1 where a start breaks `slot_forbidden`."""
+    fixed_slot: Ints
+    """``(sessions,)`` -1 when free."""
+    fixed_room: Ints
+    """``(sessions,)`` -1 when free."""
+
+    faculty_ptr: Ints
+    faculty: Ints
+    """Teachers of each course."""
+    group_ptr: Ints
+    group: Ints
+    """Groups of each course, the course's own group where it has none."""
+    student_ptr: Ints
+    student: Ints
+    """Students of each course."""
+    conflict_ptr: Ints
+    conflict: Ints
+    """Other courses with a common student, per course."""
+    conflict_students: Ints
+    """Number of common students, beside `conflict`."""
+    people_ptr: Ints
+    people: Ints
+    """Courses that share a teacher or a real group, per course, the course itself included when it has any."""
+    people_shared: Ints
+    """How many teachers and real groups they share, beside `people`."""
+
+    room_seats: Ints
+    """``(rooms,)``"""
+    room_building: Ints
+    """``(rooms,)`` building index, 0 for "no building"."""
+    room_open: Flags
+    """``(rooms, slots)``"""
+    room_unsuitable: Flags
+    """``(courses, rooms)`` 1 for a wrong type or a missing feature."""
+
+    faculty_unavailable: Ints
+    """``(courses, slots)`` units of a session that starts there; 0 where it cannot start."""
+    group_unavailable: Ints
+    """``(courses, slots)`` as above."""
+    faculty_preference: Ints
+    """``(courses, slots)`` as above."""
+    context_slot: Ints
+    """``(courses, slots)`` context points of a start."""
+    context_building: Ints
+    """``(courses, buildings)`` context points of a place."""
+
+    course_day_limit: Ints
+    """``(courses,)`` sessions per day, `NO_LIMIT` for none."""
+    group_day_limit: Ints
+    """``(groups,)`` as above, real groups only."""
+    faculty_day_limit: Ints
+    """``(faculty,)`` as above."""
+    faculty_week_limit: Ints
+    """``(faculty,)`` sessions in the week, `NO_LIMIT` for none."""
+    faculty_fair_share: Ints
+    """``(faculty,)`` sessions per day before `load_balance` counts."""
+    min_days: Ints
+    """``(courses,)``"""
+    travel: Ints
+    """``(buildings, buildings)`` units of rule `travel`."""
+
+    link_a: Ints
+    link_b: Ints
+    """``(links,)`` sessions of each pair, in the order of the link."""
+    link_type: Ints
+    """``(links,)`` index into `LINK_TYPES`."""
+    link_value: Ints
+    link_weight: Ints
+    """``(links,)`` units that one broken pair adds to its rule: 1 when hard, the link's weight when soft."""
+    link_hard: Flags
+    """``(links,)`` 1 counts under `link`, 0 under `soft_link`."""
+    session_link_ptr: Ints
+    session_link: Ints
+    """Link pairs that touch each session."""
+
+    peak_limit: int
+    consecutive_limit: int
+    attendees_are_groups: int
+    """1: `consecutive_limit`, `single_session_day` and `last_slot` look at real groups; 0: at students."""
+    rule_tier: Ints
+    """``(rules,)`` `TIER_OFF`, `TIER_SOFT`, `TIER_BENDABLE` or `TIER_RIGID`, in the order of `RULES`."""
+    rule_weight: Ints
+    """``(rules,)`` cost per unit: weight when soft, price when bendable, 1 when rigid or off."""
+
+
+def compile_dataset(dataset: Dataset, profile: Profile | None = None, context: Context | None = None) -> Compiled:
+    """
+    Turns a dataset into arrays.
+
+    Parameters
+    ----------
+    profile
+        What each rule means; `profile_of(dataset)` when None.
+    context
+        Context points; built here when None.
+    """
+    profile = profile or profile_of(dataset)
+    context = context or build_context(dataset)
+    return _freeze(
+        Compiled(
+            **_sizes(dataset, context),
+            **_courses(dataset),
+            **_starts(dataset, profile),
+            **_fixed(dataset),
+            **_people(dataset),
+            **_conflicts(context),
+            **_rooms(dataset, context),
+            **_slot_units(dataset),
+            **_limits(dataset),
+            **_links(dataset),
+            **_settings(dataset, profile),
+            context_slot=context.slot_points,
+            context_building=context.building_points,
+        )
+    )
+
+
+def encode(timetable: Timetable, dataset: Dataset) -> tuple[Ints, Ints]:
+    """
+    ``slot_of_session`` and ``room_of_session``, both ``(sessions,) int32`` with -1 for unplaced sessions.
+
+    Placements of courses, sessions or rooms that the dataset does not know are ignored: an incumbent of another
+    version of the data is still a useful start.
+    """
+    room_index = {room.id: r for r, room in enumerate(dataset.rooms)}
+    slots = np.full(len(dataset.sessions), UNPLACED_INDEX, dtype=np.int32)
+    rooms = np.full(len(dataset.sessions), UNPLACED_INDEX, dtype=np.int32)
+    for s, key in enumerate(dataset.sessions):
+        placement = timetable.by_session.get(key)
+        if placement is None or placement.room_id not in room_index:
+            continue
+        if dataset.time_grid.can_start(placement.slot, dataset.course[key[0]].session_slots):
+            slots[s], rooms[s] = placement.slot, room_index[placement.room_id]
+    return slots, rooms
+
+
+def decode(slots: NDArray[Any], rooms: NDArray[Any], dataset: Dataset) -> Timetable:
+    """The timetable of two arrays as `encode` makes them; sessions with -1 in either stay unplaced."""
+    return Timetable(
+        placements=tuple(
+            Placement(course_id=key[0], session=key[1], slot=int(slots[s]), room_id=dataset.rooms[int(rooms[s])].id)
+            for s, key in enumerate(dataset.sessions)
+            if slots[s] >= 0 and rooms[s] >= 0
+        )
+    )
+
+
+# --- the parts of `compile_dataset`, each a mapping of fields ---------------------------------------------------------
+
+
+def _sizes(dataset: Dataset, context: Context) -> dict[str, Any]:
+    grid = dataset.time_grid
+    return {
+        "num_sessions": len(dataset.sessions),
+        "num_courses": len(dataset.courses),
+        "num_slots": grid.num_slots,
+        "num_rooms": len(dataset.rooms),
+        "num_faculty": len(dataset.faculty),
+        "num_groups": len(dataset.groups),
+        "num_students": len(dataset.student_ids),
+        "num_days": grid.num_days,
+        "num_periods": grid.num_periods,
+        "num_buildings": len(context.buildings),
+        "lunch_period": grid.lunch_period or 0,
+    }
+
+
+def _courses(dataset: Dataset) -> dict[str, Any]:
+    courses = dataset.courses
+    counts = [course.sessions_per_week for course in courses]
+    return {
+        "course_of_session": np.repeat(np.arange(len(courses)), counts),
+        "session_ptr": np.concatenate([[0], np.cumsum(counts)]),
+        "length": session_lengths(dataset),
+        "seats": _ints(dataset.expected_students(course) for course in courses),
+        "core": _ints(course.subject_type == CORE_SUBJECT_TYPE for course in courses),
+        "min_days": _ints(course.min_days for course in courses),
+    }
+
+
+def _starts(dataset: Dataset, profile: Profile) -> dict[str, Any]:
+    on_grid = session_starts(dataset)
+    allowed = on_grid & allowed_starts(dataset)
+    return {
+        "start_possible": allowed if profile["slot_forbidden"].rigid else on_grid,
+        "slot_forbidden": ~allowed,
+    }
+
+
+def _fixed(dataset: Dataset) -> dict[str, Any]:
+    room_index = {room.id: r for r, room in enumerate(dataset.rooms)}
+    slots = np.full(len(dataset.sessions), UNPLACED_INDEX)
+    rooms = np.full(len(dataset.sessions), UNPLACED_INDEX)
+    first = 0
+    for course in dataset.courses:
+        for fixed in course.fixed:
+            slots[first + fixed.session] = fixed.slot
+            if fixed.room_id is not None:
+                rooms[first + fixed.session] = room_index[fixed.room_id]
+        first += course.sessions_per_week
+    return {"fixed_slot": slots, "fixed_room": rooms}
+
+
+def _people(dataset: Dataset) -> dict[str, Any]:
+    """Who sits in and who teaches each course, and the courses that share teachers or real groups."""
+    teachers, groups, students = teaching_matrix(dataset), group_matrix(dataset), enrolment_matrix(dataset)
+    movers = sparse.csr_array(sparse.hstack([teachers, groups], format="csr"))
+    shared = sparse.csr_array(movers @ movers.T)
+    shared.sort_indices()
+    clash = _clash_groups(groups)
+    return {
+        "num_clash_groups": int(clash.shape[1]),
+        **_row_list("faculty", teachers),
+        **_row_list("group", clash),
+        **_row_list("student", students),
+        **_row_list("people", shared),
+        "people_shared": shared.data,
+    }
+
+
+def _clash_groups(groups: Matrix) -> Matrix:
+    """The groups of each course; courses without any get one of their own, numbered on behind the real ones."""
+    alone = np.flatnonzero(np.diff(groups.indptr) == 0)
+    own = (np.ones(len(alone), dtype=np.int32), (alone, np.arange(len(alone))))
+    return sparse.csr_array(sparse.hstack([groups, sparse.csr_array(own, shape=(groups.shape[0], len(alone)))], "csr"))
+
+
+def _conflicts(context: Context) -> dict[str, Any]:
+    return {**_row_list("conflict", context.conflict_graph), "conflict_students": context.conflict_graph.data}
+
+
+def _rooms(dataset: Dataset, context: Context) -> dict[str, Any]:
+    building = {name: b for b, name in enumerate(context.buildings)}
+    minutes, place = np.unique(travel_table(dataset, context.buildings), return_inverse=True)
+    return {
+        "room_seats": _ints(room.capacity for room in dataset.rooms),
+        "room_building": _ints(building[room.building] for room in dataset.rooms),
+        "room_open": 1 - closed_slots(dataset.rooms, dataset.time_grid.num_slots),
+        "room_unsuitable": _unsuitable(dataset),
+        "travel": _ints(travel_units(int(value)) for value in minutes)[place].reshape(len(building), -1),
+    }
+
+
+def _unsuitable(dataset: Dataset) -> NDArray[Any]:
+    """One row per distinct demand, computed once: courses by the thousand ask for a handful of kinds of room."""
+    rows: dict[tuple[tuple[str, ...], tuple[str, ...]], NDArray[np.bool_]] = {}
+    for course in dataset.courses:
+        demand = (course.room_types, course.required_features)
+        if demand not in rows:
+            rows[demand] = np.array([not suits(course, room.type, room.features) for room in dataset.rooms])
+    return np.stack([rows[course.room_types, course.required_features] for course in dataset.courses])
+
+
+def suits(course: Course, room_type: str, features: Iterable[str]) -> bool:
+    """Whether a room of this type and these features is of the kind the course asks for."""
+    return (not course.room_types or room_type in course.room_types) and set(course.required_features) <= set(features)
+
+
+def _slot_units(dataset: Dataset) -> dict[str, Any]:
+    """Per course and start: the units that depend on nothing else, summed over the slots of the session."""
+    num_slots = dataset.time_grid.num_slots
+    teachers = teaching_matrix(dataset)
+    per_slot = {
+        "faculty_unavailable": teachers @ closed_slots(dataset.faculty, num_slots),
+        "group_unavailable": group_matrix(dataset) @ closed_slots(dataset.groups, num_slots),
+        "faculty_preference": teachers @ _preferences(dataset),
+    }
+    return {name: sum_over_session(table, dataset) for name, table in per_slot.items()}
+
+
+def _preferences(dataset: Dataset) -> Ints:
+    """``(faculty, slots)`` preference points; 0 everywhere for a teacher who states no preference at all."""
+    points = np.zeros((len(dataset.faculty), dataset.time_grid.num_slots), dtype=np.int32)
+    for f, teacher in enumerate(dataset.faculty):
+        if teacher.preferences:
+            points[f] = preference_points(NEUTRAL_LIKING)
+        for slot, liking in teacher.preferences.items():
+            points[f, slot] = preference_points(liking)
+    return points
+
+
+def _limits(dataset: Dataset) -> dict[str, Any]:
+    courses, groups, faculty = dataset.courses, dataset.groups, dataset.faculty
+    sessions_of_faculty = np.array([course.sessions_per_week for course in courses]) @ teaching_matrix(dataset)
+    return {
+        "course_day_limit": _ints(_limit(course.max_sessions_per_day) for course in courses),
+        "group_day_limit": _ints(_limit(group.max_sessions_per_day) for group in groups),
+        "faculty_day_limit": _ints(_limit(teacher.max_sessions_per_day) for teacher in faculty),
+        "faculty_week_limit": _ints(_limit(teacher.max_sessions_per_week) for teacher in faculty),
+        "faculty_fair_share": _ints(fair_share(int(n), dataset.time_grid.num_days) for n in sessions_of_faculty),
+    }
+
+
+def _links(dataset: Dataset) -> dict[str, Any]:
+    index = {key: s for s, key in enumerate(dataset.sessions)}
+    ties = [(link, a, b) for link in dataset.links if link.tier != "off" for a, b in dataset.expand(link)]
+    touching: list[list[int]] = [[] for _ in index]
+    for number, (_, a, b) in enumerate(ties):
+        touching[index[a]].append(number)
+        touching[index[b]].append(number)
+    return {
+        "num_links": len(ties),
+        "link_a": _ints(index[a] for _, a, _ in ties),
+        "link_b": _ints(index[b] for _, _, b in ties),
+        "link_type": _ints(LINK_TYPES.index(link.type) for link, _, _ in ties),
+        "link_value": _ints(link.value or 0 for link, _, _ in ties),
+        "link_weight": _ints(link.weight if link.tier == "soft" else 1 for link, _, _ in ties),
+        "link_hard": _ints(link.tier == "hard" for link, _, _ in ties),
+        "session_link_ptr": np.concatenate([[0], np.cumsum([len(row) for row in touching])]),
+        "session_link": _ints(number for row in touching for number in row),
+    }
+
+
+def _settings(dataset: Dataset, profile: Profile) -> dict[str, Any]:
+    grid = dataset.time_grid
+    longest_run = profile["consecutive_limit"].value
+    rules = [profile[rule_id] for rule_id in RULE_IDS]
+    return {
+        "peak_limit": peak_limit(sum(c.sessions_per_week * c.session_slots for c in dataset.courses), grid.num_slots),
+        "consecutive_limit": grid.num_periods if longest_run is None else longest_run,
+        "attendees_are_groups": int(bool(dataset.groups)),
+        "rule_tier": _ints(_tier(rule) for rule in rules),
+        "rule_weight": _ints(1 if rule.rigid or rule.tier == "off" else rule.weight for rule in rules),
+    }
+
+
+def _tier(rule: ActiveRule) -> int:
+    if rule.tier == "hard":
+        return TIER_BENDABLE if rule.bendable else TIER_RIGID
+    return TIER_SOFT if rule.tier == "soft" else TIER_OFF
+
+
+def _limit(value: int | None) -> int:
+    return NO_LIMIT if value is None else value
+
+
+def _ints(values: Iterable[int]) -> Ints:
+    return np.fromiter(values, dtype=np.int32)
+
+
+def _row_list(name: str, matrix: Matrix) -> dict[str, Any]:
+    return {f"{name}_ptr": matrix.indptr, name: matrix.indices}
+
+
+def _freeze(compiled: Compiled) -> Compiled:
+    """Brings every array to its type, contiguous and read-only."""
+    hints = get_type_hints(Compiled)
+    frozen: dict[str, Any] = {}
+    for name, value in compiled._asdict().items():
+        if isinstance(value, np.ndarray):
+            # A copy even where the type fits: freezing must not lock an array that the context still holds.
+            value = np.array(value, dtype=np.uint8 if hints[name] == Flags else np.int32, order="C")
+            value.setflags(write=False)
+        frozen[name] = value
+    return Compiled(**frozen)

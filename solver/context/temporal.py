@@ -1,0 +1,47 @@
+"""
+Temporal dimension: hours that nobody likes, whoever teaches what.
+
+    dislike(t) = min(1, 0.4 [first period of the day] + 0.8 [last period of the day]
+                      + 0.3 [first period after lunch] + 0.4 [afternoon of the last working day])
+    cost(c, t) = mean of dislike over the slots that a session of c covers when it starts at t
+
+The unit is a share of the worst hour, 1. The afternoon starts after lunch, on a grid without lunch with the second half
+of the periods. A long session is disliked for each of its hours alike, so that no lab is judged by its last hour alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from solver.context.dimension import Dimension
+from solver.context.starts import Reals, mean_over_session
+from solver.model import Dataset, TimeGrid
+
+FIRST_PERIOD = 0.4
+LAST_PERIOD = 0.8
+AFTER_LUNCH = 0.3
+LAST_AFTERNOON = 0.4
+
+
+def temporal(dataset: Dataset) -> Dimension:
+    """``(courses, slots)`` cost of the hour."""
+    dislike = slot_dislike(dataset.time_grid)
+    per_slot = np.broadcast_to(dislike, (len(dataset.courses), len(dislike)))
+    grid = dataset.time_grid
+    lunch = "no lunch break" if grid.lunch_period is None else "a lunch break"
+    return Dimension(
+        cost=mean_over_session(per_slot, dataset),
+        data=f"a grid of {grid.num_days} days with {grid.num_periods} periods and {lunch}",
+    )
+
+
+def slot_dislike(grid: TimeGrid) -> Reals:
+    """``(slots,)`` dislike of each slot in [0, 1]."""
+    table = np.zeros((grid.num_days, grid.num_periods))
+    table[:, 0] += FIRST_PERIOD
+    table[:, -1] += LAST_PERIOD
+    if grid.lunch_period is not None:
+        table[:, grid.lunch_period] += AFTER_LUNCH
+    afternoon = grid.lunch_period if grid.lunch_period is not None else (grid.num_periods + 1) // 2
+    table[-1, afternoon:] += LAST_AFTERNOON
+    return np.minimum(table, 1.0).ravel()

@@ -1,0 +1,117 @@
+"""
+The only clock of the solver, and the only way in for a stop.
+
+A `Control` travels through every stage. It owns three integers (`words`) that may lie in shared memory, so that a
+supervising process can watch the beat and write the stop word while native code runs; the kernels read and write them
+directly. Progress and incumbents leave through callbacks, which are called from the solving thread and must be quick.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver.model import Timetable
+from solver.rules import Score
+
+Stage = Literal["load", "validate", "context", "construct", "search", "exact", "variants", "verify", "store"]
+STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
+
+STOP_WORD, BEAT_WORD, NUM_WORDS = 0, 1, 4
+
+
+class Stop(IntEnum):
+    """Value of the stop word: why somebody outside wants the solver to end now."""
+
+    NO = 0
+    CANCEL = 1
+    FINISH = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """
+    What a watcher sees. `share` is the part of the stage that is done, in [0, 1].
+
+    `bound` is a proved lower bound of the soft cost, None while unknown; `score` is that of the best timetable so far.
+    """
+
+    stage: Stage
+    share: float
+    message: str = ""
+    rung: str | None = None
+    score: Score | None = None
+    bound: int | None = None
+    placed: int | None = None
+    total: int | None = None
+
+
+def _new_words() -> NDArray[np.int64]:
+    return np.zeros(NUM_WORDS, dtype=np.int64)
+
+
+@dataclass(kw_only=True)
+class Control:
+    """
+    Deadline, stop word, beat and callbacks of one solve.
+
+    Attributes
+    ----------
+    deadline
+        `time.monotonic()` instant by which `solve` should have returned; `math.inf` for none.
+    words
+        ``(4,) int64``: stop word, beat counter, two spare. May be a view of shared memory.
+    """
+
+    deadline: float = float("inf")
+    words: NDArray[np.int64] = field(default_factory=_new_words)
+    on_progress: Callable[[Progress], None] = lambda progress: None
+    on_incumbent: Callable[[Timetable, Score], None] = lambda timetable, score: None
+    on_beat: Callable[[], None] = lambda: None
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def stop(self) -> Stop:
+        return Stop(int(self.words[STOP_WORD]))
+
+    def request_stop(self, stop: Stop) -> None:
+        """Asks the solver to end; a cancel is never weakened to a finish."""
+        if self.stop is not Stop.CANCEL:
+            self.words[STOP_WORD] = stop
+
+    def beat(self) -> None:
+        """Says "alive" to whoever watches `words`; long loops call this a few times a second or more."""
+        self.words[BEAT_WORD] += 1
+        self.on_beat()
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline, never negative."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether a stop was asked for or the time is up."""
+        return self.stop is not Stop.NO or self.remaining <= 0
+
+    def until(self, seconds: float, on_beat: Callable[[], None] | None = None) -> Control:
+        """
+        The same control with a deadline at most `seconds` from now: a budget for one part of the work.
+
+        `on_beat`, where given, is called at each beat of that part; this is how a time-boxed stage reports its share.
+        """
+        return replace(self, deadline=min(self.deadline, time.monotonic() + seconds), on_beat=on_beat or self.on_beat)
+
+    def report(self, progress: Progress) -> None:
+        self.words[BEAT_WORD] += 1
+        self.on_progress(progress)

@@ -1,0 +1,1 @@
+"""CP-SAT at course level."""

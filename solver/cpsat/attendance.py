@@ -1,0 +1,173 @@
+"""
+Rules about how a day looks to those who attend it: groups, or students where there are no groups.
+
+They share one set of occupancy variables per attendee and slot, which are exact in both directions, because a gap falls
+and an isolated slot rises with them. Students with the same free courses and the same background are one attendee with
+a weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from ortools.sat.python import cp_model
+from scipy import sparse
+
+from solver.cpsat.plan import Array, Treatment
+from solver.cpsat.space import Row, Space, Term
+
+Day = list[Term]
+"""Occupancy of the periods of one day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attendee:
+    """`busy` is ``(slots,)``: where the background occupies them; `weight` is how many people this one stands for."""
+
+    units: tuple[int, ...]
+    busy: Array
+    weight: int
+    exclusive: bool
+    """The model keeps their sessions apart, so occupancy is a plain sum."""
+
+
+class Attendance:
+    """Builds the compactness rules of one model."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.limit = space.compiled.consecutive_limit
+
+    def add_rules(self) -> None:
+        groups, students = self._wanted(GROUP_RULES), self._wanted(STUDENT_RULES)
+        shared = self._wanted(ATTENDEE_RULES)
+        if self.space.compiled.attendees_are_groups:
+            groups |= shared
+        else:
+            students |= shared
+        for attendee in self.groups() if groups else []:
+            self._count(attendee, groups)
+        for attendee in self.students() if students else []:
+            self._count(attendee, students)
+
+    def _wanted(self, rules: Mapping[str, DayRule]) -> dict[str, DayRule]:
+        return {rule: build for rule, build in rules.items() if self.space.treatment(rule) is not Treatment.IGNORE}
+
+    def _count(self, attendee: Attendee, rules: Mapping[str, DayRule]) -> None:
+        periods = self.space.compiled.num_periods
+        for day in range(self.space.compiled.num_days):
+            slots = range(day * periods, (day + 1) * periods)
+            if not any(self.space.cover(u, t) for u in attendee.units for t in slots):
+                continue
+            occupied = [self.occupied(attendee, t) for t in slots]
+            for rule_id, build in rules.items():
+                build(self, rule_id, occupied, attendee.weight)
+
+    # --- who attends --------------------------------------------------------------------------------------------------
+
+    def groups(self) -> list[Attendee]:
+        compiled = self.space.compiled
+        exclusive = self.space.treatment("group_clash") is Treatment.FORBID
+        return [
+            Attendee(tuple(units), self.space.plan.background.group[g] > 0, 1, exclusive)
+            for g, units in self.space.units_by(compiled.group_ptr, compiled.group).items()
+            if g < compiled.num_groups
+        ]
+
+    def students(self) -> list[Attendee]:
+        """Students by what they attend; ``membership`` is students by courses."""
+        compiled, background = self.space.compiled, self.space.plan.background
+        exclusive = all(self.space.treatment(rule) is Treatment.FORBID for rule in ("student_clash", "group_clash"))
+        units_of = self.space.units_by(compiled.student_ptr, compiled.student)
+        if not units_of:
+            return []
+        by_course = sparse.csr_array(
+            (np.ones(len(compiled.student), dtype=np.int32), compiled.student, compiled.student_ptr),
+            shape=(compiled.num_courses, compiled.num_students),
+        )
+        membership = by_course.T.tocsr()
+        touched = list(units_of)
+        busy = (membership[touched] @ background.course) > 0
+        weights: dict[tuple[tuple[int, ...], bytes], int] = {}
+        for i, student in enumerate(touched):
+            key = (tuple(units_of[student]), busy[i].tobytes())
+            weights[key] = weights.get(key, 0) + 1
+        return [
+            Attendee(units, np.frombuffer(pattern, dtype=bool), weight, exclusive)
+            for (units, pattern), weight in weights.items()
+        ]
+
+    def occupied(self, attendee: Attendee, t: int) -> Term:
+        """1 when a session of theirs covers slot t, else 0; exact in both directions."""
+        if attendee.busy[t]:
+            return 1
+        literals = self.space.covers(attendee.units, t)
+        if len(literals) < 2:
+            return literals[0] if literals else 0
+        occupied = self.space.new_bool(any(map(self.space.value, literals)))
+        if attendee.exclusive:
+            self.space.model.add(cp_model.LinearExpr.sum(literals) == occupied)
+        else:
+            self.space.model.add_max_equality(occupied, literals)
+        return occupied
+
+    # --- what a day costs --------------------------------------------------------------------------------------------
+
+    def gaps(self, rule_id: str, day: Day, weight: int) -> None:
+        """Free periods with an occupied one before and one after them on the day."""
+        before: list[Term] = self._running(day)
+        after: list[Term] = self._running(day[::-1])[::-1]
+        for p in range(1, len(day) - 1):
+            row: Row = ([(1, before[p - 1]), (1, after[p + 1]), (-1, day[p])], -1)
+            self.space.penalise(rule_id, [row], weight)
+
+    def _running(self, day: Day) -> list[Term]:
+        """Per period, at least 1 when it or one before it is occupied."""
+        running: list[Term] = [day[0]]
+        for now in day[1:]:
+            last = running[-1]
+            if isinstance(last, int):
+                running.append(1 if last else now)
+            elif isinstance(now, int):
+                running.append(1 if now else last)
+            else:
+                either = self.space.new_bool(bool(self.space.value(last) or self.space.value(now)))
+                self.space.model.add_implication(last, either)
+                self.space.model.add_implication(now, either)
+                running.append(either)
+        return running
+
+    def isolated(self, rule_id: str, day: Day, weight: int) -> None:
+        for p, here in enumerate(day):
+            neighbours = [(-1, day[q]) for q in (p - 1, p + 1) if 0 <= q < len(day)]
+            self.space.penalise(rule_id, [([(1, here), *neighbours], 0)], weight)
+
+    def long_runs(self, rule_id: str, day: Day, weight: int) -> None:
+        """A run of n > limit periods holds n - limit windows of limit + 1 occupied periods; none reaches over lunch."""
+        lunch = self.space.compiled.lunch_period or len(day)
+        for half in (day[:lunch], day[lunch:]):
+            for first in range(len(half) - self.limit):
+                window = half[first : first + self.limit + 1]
+                self.space.penalise(rule_id, [([(1, here) for here in window], -self.limit)], weight)
+
+    def single(self, rule_id: str, day: Day, weight: int) -> None:
+        rows: list[Row] = [
+            ([(1, here), *((-1, other) for q, other in enumerate(day) if q != p)], 0) for p, here in enumerate(day)
+        ]
+        self.space.penalise(rule_id, rows, weight)
+
+    def last(self, rule_id: str, day: Day, weight: int) -> None:
+        self.space.penalise(rule_id, [([(1, day[-1])], 0)], weight)
+
+
+DayRule = Callable[[Attendance, str, Day, int], None]
+
+GROUP_RULES: Mapping[str, DayRule] = {"group_gap": Attendance.gaps, "isolated_session": Attendance.isolated}
+STUDENT_RULES: Mapping[str, DayRule] = {"student_gap": Attendance.gaps}
+ATTENDEE_RULES: Mapping[str, DayRule] = {
+    "consecutive_limit": Attendance.long_runs,
+    "single_session_day": Attendance.single,
+    "last_slot": Attendance.last,
+}

@@ -1,0 +1,130 @@
+"""
+A lower bound of the soft cost from the model without rooms (stage 1 of Lach and Lübbecke, 2012,
+doi:10.1007/s10479-010-0700-7).
+
+Rooms are replaced by what any assignment of rooms must obey in each slot: no more sessions of some rooms than there are such
+rooms, and no fewer students without a seat than the large classes outnumber the large rooms. Rules about which
+room, and the ways between rooms, cost nothing here. Everything left out can only lower the cost, so the bound holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from solver.compiled import TIER_SOFT, Compiled
+from solver.control import Control
+from solver.cpsat.exact import build_from, minimise
+from solver.cpsat.plan import Treatment, Treatments, Unit, make_plan, room_costs, treatments
+from solver.cpsat.run import run
+from solver.cpsat.space import Space, Tally
+from solver.model import Dataset
+from solver.rules import RULE_IDS
+
+MAX_SIZE = 400_000
+ROOM_RULES = ("room_stability", "travel")
+"""Soft rules that say nothing without rooms."""
+
+
+def lower_bound(dataset: Dataset, compiled: Compiled, *, control: Control, seconds: float) -> int | None:
+    """
+    A number that the soft cost of no timetable with every session placed and every hard rule kept can be below.
+
+    None when the model would be too large, when a weight is negative, or when the time did not suffice for any bound.
+    """
+    if (compiled.rule_weight < 0).any():
+        return None
+    treat = without_rooms(treatments(compiled, bend=False))
+    nowhere = np.full(compiled.num_sessions, -1, dtype=np.int32)
+    plan = make_plan(compiled, nowhere, nowhere, treat=treat)
+    if sum(len(unit.places) for unit in plan.units) + plan.size - plan.literals > MAX_SIZE:
+        return None
+    budget = control.until(seconds)
+    space = build_from(plan, with_rooms=False)
+    add_room_supply(space)
+    overflow = Tally()
+    if treat["room_clash"] is Treatment.FORBID and treat["room_capacity"] is Treatment.PRICE:
+        overflow = _missing_seats(space)
+    _add_cheapest_rooms(space, overflow, capacity=not overflow.variables)
+    minimise(space, extra_soft=overflow)
+    found = run(space.model, control=budget, seconds=seconds, parameters={"linearization_level": 2})
+    return None if found.bound is None else max(0, found.bound)
+
+
+def without_rooms(treat: Treatments) -> dict[str, Treatment]:
+    """Ignores the rules that need rooms; what is kept about rooms still narrows where sessions may start."""
+    return {rule: Treatment.IGNORE if rule in ROOM_RULES else how for rule, how in treat.items()}
+
+
+def add_room_supply(space: Space) -> None:
+    """In each slot, the sessions that can only use some set of rooms are no more than the rooms of that set."""
+    if space.treatment("room_clash") is not Treatment.FORBID:
+        return
+    for t in range(space.compiled.num_slots):
+        for rooms, units in rooms_wanted(space, t).items():
+            literals = space.covers(units, t)
+            if len(literals) > len(rooms):
+                space.at_most(literals, len(rooms))
+
+
+def rooms_wanted(space: Space, t: int) -> dict[frozenset[int], list[int]]:
+    """Each set of rooms that some unit could use at slot t, with all units that could use no others."""
+    usable: dict[int, frozenset[int]] = {}
+    for u, unit in enumerate(space.plan.units):
+        if space.cover(u, t):
+            usable[u] = rooms_at(unit, t)
+    return {rooms: [u for u, own in usable.items() if own <= rooms] for rooms in set(usable.values())}
+
+
+def rooms_at(unit: Unit, t: int) -> frozenset[int]:
+    """Rooms that a session of the unit may be in while it covers slot t."""
+    starts = range(t - unit.length + 1, t + 1)
+    return frozenset(room for start in starts for room in unit.places.get(start, ()))
+
+
+def _missing_seats(space: Space) -> Tally:
+    """
+    Students without a seat: for each number of seats, the sessions that need more, less the open rooms that have more.
+
+    Counted over the sessions that *start* in a slot, so that a long session counts once.
+    """
+    compiled, weight = space.compiled, _weight(space.compiled, "room_capacity")
+    total = Tally()
+    needs = [int(compiled.seats[unit.course]) for unit in space.plan.units]
+    steps = sorted({0, *needs, *compiled.room_seats.tolist()})
+    for t in range(compiled.num_slots):
+        open_seats = compiled.room_seats[compiled.room_open[:, t] > 0]
+        for low, high in zip(steps, steps[1:], strict=False):
+            literals = [x[t] for need, x in zip(needs, space.x, strict=True) if need > low and t in x]
+            rooms = int((open_seats > low).sum())
+            if len(literals) > rooms:
+                short = space.new_int(len(literals) - rooms, 0)
+                space.bound([*((1, literal) for literal in literals), (-1, short)], rooms)
+                total.add(weight * (high - low), short, len(literals) - rooms)
+    return total
+
+
+def _add_cheapest_rooms(space: Space, total: Tally, *, capacity: bool) -> None:
+    """Every session costs at least what the cheapest of its rooms costs."""
+    rules = ("room_unsuitable", "room_waste", "context", *(("room_capacity",) if capacity else ()))
+    priced = [rule for rule in rules if space.treatment(rule) is Treatment.PRICE]
+    for unit, x in zip(space.plan.units, space.x, strict=True):
+        costs = _priced_rooms(space.compiled, unit.course, priced)
+        for t, literal in x.items():
+            least = int(costs[list(unit.places[t])].min())
+            if least:
+                total.add(least, literal)
+
+
+def _priced_rooms(compiled: Compiled, course: int, rules: list[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    costs = np.zeros(compiled.num_rooms, dtype=np.int64)
+    units: Mapping[str, np.ndarray[tuple[int], np.dtype[np.int64]]] = room_costs(compiled, course)
+    for rule in rules:
+        costs += _weight(compiled, rule) * units[rule]
+    return costs
+
+
+def _weight(compiled: Compiled, rule_id: str) -> int:
+    k = RULE_IDS.index(rule_id)
+    return int(compiled.rule_weight[k]) if compiled.rule_tier[k] == TIER_SOFT else 0

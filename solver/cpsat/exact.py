@@ -1,0 +1,162 @@
+"""The full model, for small cases: the best timetable, its bound, or a twice-checked proof that there is none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from ortools.sat.python import cp_model
+
+from solver.compiled import TIER_SOFT, Compiled
+from solver.control import Control
+from solver.cpsat.plan import Array, Plan, Treatments, make_plan, treatments
+from solver.cpsat.rules import add_rules
+from solver.cpsat.run import Run, run
+from solver.cpsat.space import Space, Tally
+from solver.model import Dataset
+from solver.rules import RULE_IDS
+
+MAX_SIZE = 600_000
+"""Above this `Plan.size` building alone takes tens of seconds, and CP-SAT has not once beaten local search there."""
+LARGEST_OBJECTIVE = 2**50
+PROOF_SHARE = 0.3
+"""Share of the time kept back to confirm that a model is infeasible."""
+
+ExactStatus = Literal["optimal", "feasible", "infeasible", "unknown", "too_large"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExactResult:
+    """
+    What the full model gave. `slots` and `rooms`, None without a timetable, are a claim for the caller to recount.
+
+    `bound` is a lower bound of the soft cost of every timetable that places every session and keeps every hard rule;
+    None when nothing was proved, and always None with `bend`, where it would bound another problem. "infeasible" has
+    been confirmed by a second, differently configured solve.
+    """
+
+    slots: Array | None
+    rooms: Array | None
+    status: ExactStatus
+    bound: int | None
+    seconds: float
+    reason: str = ""
+
+
+def build_model(
+    compiled: Compiled,
+    slots: Array,
+    rooms: Array,
+    *,
+    treat: Treatments,
+    free: Iterable[int] | None = None,
+    partial: bool = False,
+    split: bool = False,
+    max_rooms: int | None = None,
+) -> Space:
+    """A model with every rule in it, and no objective yet; see `make_plan` and `Space` for the parameters."""
+    plan = make_plan(compiled, slots, rooms, treat=treat, free=free, split=split, max_rooms=max_rooms)
+    return build_from(plan, partial=partial)
+
+
+def build_from(plan: Plan, *, partial: bool = False, with_rooms: bool = True) -> Space:
+    """The model of a plan, with every rule and no objective."""
+    space = Space(plan, with_rooms=with_rooms, partial=partial)
+    add_rules(space)
+    return space
+
+
+def minimise(space: Space, *, extra_soft: Tally | None = None) -> bool:
+    """
+    Sets the objective: sessions unplaced, before hard rules bent, before soft cost, as `Score` compares.
+
+    The levels are joined by factors. False is returned when these had to be cut to keep the objective in range, so that
+    the optimum of the model need not be the best by `Score`.
+    """
+    levels = [_level(space, soft=True), _level(space, soft=False), space.unplaced]
+    if extra_soft is not None:
+        _add(levels[0], extra_soft, 1)
+    total, exact, factor = Tally(), True, 1
+    for level in levels:
+        if level.variables and factor * max(1, level.upper) > LARGEST_OBJECTIVE:
+            factor, exact = max(1, LARGEST_OBJECTIVE // max(1, level.upper)), False
+        _add(total, level, factor)
+        factor = max(factor, total.upper + 1)
+    space.model.minimize(total.expression())
+    return exact
+
+
+def _level(space: Space, *, soft: bool) -> Tally:
+    level = Tally()
+    for k, rule_id in enumerate(RULE_IDS):
+        if (space.compiled.rule_tier[k] == TIER_SOFT) == soft:
+            _add(level, space.tallies[rule_id], int(space.compiled.rule_weight[k]))
+    return level
+
+
+def _add(total: Tally, part: Tally, factor: int) -> None:
+    total.variables += part.variables
+    total.coefficients += [factor * coefficient for coefficient in part.coefficients]
+    total.constant += factor * part.constant
+    total.upper += factor * part.upper
+
+
+def exact(
+    dataset: Dataset,
+    compiled: Compiled,
+    start: tuple[Array, Array],
+    *,
+    control: Control,
+    seconds: float,
+    workers: int = 1,
+    seed: int = 0,
+    bend: bool = False,
+) -> ExactResult:
+    """
+    Solves the whole problem as one model, every session placed.
+
+    Parameters
+    ----------
+    start
+        ``slot_of_session`` and ``room_of_session`` to start from; may be partial.
+    seconds
+        Includes building; a stop through `control` is heard within a fraction of a second.
+    bend
+        Prices bendable hard rules instead of keeping them.
+    """
+    began, budget = time.monotonic(), control.until(seconds)
+    plan = make_plan(compiled, *start, treat=treatments(compiled, bend=bend))
+    if plan.size > MAX_SIZE:
+        reason = f"the full model would have about {plan.size:,} variables; {MAX_SIZE:,} is the most we build"
+        return ExactResult(None, None, "too_large", None, time.monotonic() - began, reason)
+    space = build_from(plan)
+    exact_levels = minimise(space)
+    space.add_hint()
+    found = run(space.model, control=budget, seconds=(1 - PROOF_SHARE) * seconds, workers=workers, seed=seed)
+    return _result(space, found, exact_levels, bend, budget, seed, time.monotonic() - began)
+
+
+def _result(
+    space: Space, found: Run, exact_levels: bool, bend: bool, budget: Control, seed: int, seconds: float
+) -> ExactResult:
+    bound = None if bend or found.bound is None else max(0, found.bound)
+    if found.values:
+        slots, rooms = space.decode(found.values)
+        proved = found.status == "optimal" and exact_levels and not found.interrupted
+        return ExactResult(slots, rooms, "optimal" if proved else "feasible", bound, seconds)
+    if found.status == "infeasible":
+        if infeasible_again(space.model, control=budget, seed=seed):
+            return ExactResult(None, None, "infeasible", None, seconds)
+        return ExactResult(None, None, "unknown", None, seconds, "a second solve did not confirm that it is infeasible")
+    return ExactResult(None, None, "unknown", bound, seconds, "no timetable within the time")
+
+
+def infeasible_again(model: cp_model.CpModel, *, control: Control, seed: int) -> bool:
+    """Whether a solve without presolve and objective, and with another seed, also finds the model infeasible."""
+    plain = model.clone()
+    plain.proto.clear_objective()
+    parameters = {"cp_model_presolve": False, "linearization_level": 0}
+    again = run(plain, control=control, seconds=control.remaining, seed=seed + 1, parameters=parameters)
+    return again.status == "infeasible"

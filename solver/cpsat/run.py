@@ -1,0 +1,122 @@
+"""
+Running CP-SAT under a `Control`: in the calling thread, with a watcher that beats and repeats a stop until it is heard.
+
+CP-SAT's own time limit is advice, and a stop asked for before the search begins is lost, so the watcher asks again
+every `WATCH_SECONDS` for as long as the solve lasts. The number of workers is always given: zero would mean every core
+of the machine.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ortools.sat.python import cp_model
+
+from solver.control import Control
+
+WATCH_SECONDS = 0.05
+Status = Literal["optimal", "feasible", "infeasible", "unknown"]
+Parameter = int | float | bool
+
+_STATUS: Mapping[cp_model.CpSolverStatus, Status] = {
+    cp_model.OPTIMAL: "optimal",
+    cp_model.FEASIBLE: "feasible",
+    cp_model.INFEASIBLE: "infeasible",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """
+    Outcome of one solve.
+
+    `values` holds every variable by index, empty without a solution; `bound` is the proved lower bound of the
+    objective, rounded up, None when there is none; `core` the assumptions found to be infeasible together, by literal
+    index; `interrupted` says that somebody asked to stop, which takes the weight from "optimal".
+    """
+
+    status: Status
+    values: Sequence[int] = ()
+    bound: int | None = None
+    core: tuple[int, ...] = ()
+    seconds: float = 0.0
+    interrupted: bool = False
+
+
+def run(
+    model: cp_model.CpModel,
+    *,
+    control: Control,
+    seconds: float,
+    workers: int = 1,
+    seed: int = 0,
+    parameters: Mapping[str, Parameter] | None = None,
+) -> Run:
+    """
+    Solves `model` within `seconds` and the control's own deadline.
+
+    A stop, before or during the solve, ends it with what there is. Raises ValueError when CP-SAT finds the model
+    invalid, which is a bug of ours.
+    """
+    budget = min(seconds, control.remaining)
+    if control.should_stop or budget <= 0:
+        return Run("unknown", interrupted=True)
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = workers
+    solver.parameters.random_seed = seed
+    solver.parameters.max_time_in_seconds = budget
+    solver.parameters.catch_sigint_signal = False
+    for name, value in (parameters or {}).items():
+        setattr(solver.parameters, name, value)
+    began = time.monotonic()
+    with _Watcher(solver, control.until(budget)):
+        found = solver.solve(model)
+    if found == cp_model.MODEL_INVALID:
+        raise ValueError(f"CP-SAT refuses the model: {model.validate()}")
+    status = _STATUS.get(found, "unknown")
+    return Run(
+        status=status,
+        values=tuple(solver.response_proto.solution) if status in ("optimal", "feasible") else (),
+        bound=_safe_bound(solver, status) if model.has_objective() else None,
+        core=tuple(solver.sufficient_assumptions_for_infeasibility()) if status == "infeasible" else (),
+        seconds=time.monotonic() - began,
+        interrupted=control.should_stop,
+    )
+
+
+def _safe_bound(solver: cp_model.CpSolver, status: Status) -> int | None:
+    """The bound as an integer; all our objectives are integral, so rounding up is safe once noise is taken off."""
+    if status == "infeasible" or not math.isfinite(solver.best_objective_bound):
+        return None
+    return math.ceil(solver.best_objective_bound - 1e-6 * max(1.0, abs(solver.best_objective_bound)))
+
+
+class _Watcher:
+    """A thread beside a solve: beats, and passes a stop on until the solve returns."""
+
+    def __init__(self, solver: cp_model.CpSolver, control: Control) -> None:
+        self.solver, self.control = solver, control
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self._watch, name="cpsat-watcher", daemon=True)
+
+    def _watch(self) -> None:
+        try:
+            while not self.done.wait(WATCH_SECONDS):
+                if self.control.should_stop:
+                    self.solver.stop_search()
+                self.control.beat()
+        finally:
+            # Also when whoever listens to the beat raises: a solve that nobody watches must not go on.
+            self.solver.stop_search()
+
+    def __enter__(self) -> None:
+        self.thread.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.done.set()
+        self.thread.join()

@@ -1,0 +1,214 @@
+"""
+One partial timetable as somebody with pins and a wall would hold it: take a session off, put it elsewhere, look again.
+
+`hindrances` says what keeps a session from a start, given everything else that is pinned up; `free_rooms` which rooms
+would have it. Only hard rules hinder.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from solver.diagnose.facts import Bits, Facts, indices, starts_touching
+from solver.diagnose.ties import partner_starts
+from solver.model import Link, SessionKey, Timetable
+from solver.names import counted
+
+
+class Pin(NamedTuple):
+    """Where a session stands."""
+
+    start: int
+    room: str
+
+
+class Hindrance(NamedTuple):
+    """Starts at which a session is not welcome, and why: "teacher A. Rao (F1) is busy or away"."""
+
+    starts: Bits
+    why: str
+
+
+@dataclass(kw_only=True)
+class Board:
+    """`standing` lists who stands with each ("teacher" | "group" | "course" | "room", id)."""
+
+    facts: Facts
+    timetable: Timetable
+    pins: dict[SessionKey, Pin] = field(default_factory=dict)
+    standing: dict[tuple[str, str], dict[SessionKey, Bits]] = field(default_factory=lambda: defaultdict(dict))
+
+    def __post_init__(self) -> None:
+        for placement in self.timetable.placements:
+            self.put(placement.key, Pin(placement.slot, placement.room_id))
+
+    def put(self, key: SessionKey, pin: Pin) -> None:
+        self.pins[key] = pin
+        slots = ((1 << self.length(key)) - 1) << pin.start
+        for owner in self._owners(key, pin.room):
+            self.standing[owner][key] = slots
+
+    def take(self, key: SessionKey) -> Pin:
+        pin = self.pins.pop(key)
+        for owner in self._owners(key, pin.room):
+            del self.standing[owner][key]
+        return pin
+
+    def _owners(self, key: SessionKey, room: str) -> Iterator[tuple[str, str]]:
+        course = self.facts.dataset.course[key[0]]
+        yield from (("teacher", id) for id in course.faculty_ids)
+        yield from (("group", id) for id in course.group_ids)
+        yield ("course", course.id)
+        yield ("room", room)
+
+    def length(self, key: SessionKey) -> int:
+        return self.facts.dataset.course[key[0]].session_slots
+
+    def busy(self, owner: tuple[str, str]) -> Bits:
+        """Slots in which somebody stands with this owner."""
+        mask = 0
+        for slots in self.standing.get(owner, {}).values():
+            mask |= slots
+        return mask
+
+    @cached_property
+    def _courses_of_student(self) -> Mapping[str, list[str]]:
+        courses: dict[str, list[str]] = defaultdict(list)
+        for course in self.facts.dataset.courses:
+            for student in course.student_ids:
+                courses[student].append(course.id)
+        return courses
+
+    def rivals(self, course_id: str) -> set[str]:
+        """Other courses with a common student."""
+        students = self.facts.dataset.course[course_id].student_ids
+        return {other for student in students for other in self._courses_of_student[student]} - {course_id}
+
+    def exclusive_owners(self, key: SessionKey) -> Iterator[tuple[str, str]]:
+        """Everybody who must not be anywhere else during the session, rooms apart."""
+        course = self.facts.dataset.course[key[0]]
+        if self.facts.hard("faculty_clash"):
+            yield from (("teacher", id) for id in course.faculty_ids)
+        if self.facts.hard("group_clash"):
+            yield from (("group", id) for id in course.group_ids)
+            yield ("course", course.id)
+        if self.facts.hard("student_clash"):
+            yield from (("course", id) for id in self.rivals(course.id))
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def hindrances(self, key: SessionKey) -> list[Hindrance]:
+        """Everything that takes starts from a session that is not on the board, the firmest first."""
+        possible = self.facts.on_grid[self.length(key)]
+        found = [*self._own(key), *self._people(key), *self._limits(key), *self._links(key)]
+        return [Hindrance(starts & possible, why) for starts, why in found if starts & possible]
+
+    def _own(self, key: SessionKey) -> Iterator[Hindrance]:
+        for removal in self.facts.options(key).removals:
+            if removal.rule in ("fixed_moved", "slot_forbidden"):
+                yield Hindrance(removal.starts, removal.why)
+
+    def _people(self, key: SessionKey) -> Iterator[Hindrance]:
+        course, facts, length = self.facts.dataset.course[key[0]], self.facts, self.length(key)
+        for kind, ids, away, clash, name in (
+            ("teacher", course.faculty_ids, "faculty_unavailable", "faculty_clash", facts.names.teacher),
+            ("group", course.group_ids, "group_unavailable", "group_clash", facts.names.group),
+        ):
+            for id in ids:
+                slots = facts.away[kind, id] if facts.hard(away) else 0
+                slots |= self.busy((kind, id)) if facts.hard(clash) else 0
+                yield Hindrance(starts_touching(slots, length), f"{kind} {name(id)} is busy or away")
+        if facts.hard("group_clash"):
+            taken = starts_touching(self.busy(("course", course.id)), length)
+            yield Hindrance(taken, "another session of the course runs")
+        if facts.hard("student_clash"):
+            slots = 0
+            for rival in self.rivals(course.id):
+                slots |= self.busy(("course", rival))
+            yield Hindrance(starts_touching(slots, length), "some of its students are in another course")
+
+    def _limits(self, key: SessionKey) -> Iterator[Hindrance]:
+        course, facts = self.facts.dataset.course[key[0]], self.facts
+        rows = [("teacher", id, facts.dataset.teacher[id].max_sessions_per_day) for id in course.faculty_ids]
+        rows += [("group", id, facts.dataset.group[id].max_sessions_per_day) for id in course.group_ids]
+        rows.append(("course", course.id, course.max_sessions_per_day))
+        rules = {"teacher": "faculty_daily_limit", "group": "group_daily_limit", "course": "course_daily_limit"}
+        names = {"teacher": facts.names.teacher, "group": facts.names.group, "course": facts.names.course}
+        for kind, id, limit in rows:
+            if limit is not None and facts.hard(rules[kind]):
+                full = self._full_days((kind, id), limit)
+                yield Hindrance(full, f"{kind} {names[kind](id)} has reached the limit of {limit} on that day")
+        if facts.hard("faculty_weekly_limit"):
+            for id in course.faculty_ids:
+                limit = facts.dataset.teacher[id].max_sessions_per_week
+                if limit is not None and len(self.standing.get(("teacher", id), ())) >= limit:
+                    name = facts.names.teacher(id)
+                    yield Hindrance(-1, f"teacher {name} has reached the limit of {counted(limit, 'session')} a week")
+
+    def _full_days(self, owner: tuple[str, str], limit: int) -> Bits:
+        starts = [self.pins[other].start for other in self.standing.get(owner, {})]
+        mask = 0
+        for slots in self.facts.day_slots:
+            if sum(slots >> start & 1 for start in starts) >= limit:
+                mask |= slots
+        return mask
+
+    # --- links -------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _linked(self) -> Mapping[SessionKey, list[tuple[Link, SessionKey, bool]]]:
+        """Hard links per session: link, other session, and whether the other one comes first in it."""
+        linked: dict[SessionKey, list[tuple[Link, SessionKey, bool]]] = defaultdict(list)
+        if self.facts.hard("link"):
+            for link in self.facts.dataset.links:
+                if link.tier == "hard":
+                    for a, b in self.facts.dataset.expand(link):
+                        linked[a].append((link, b, False))
+                        linked[b].append((link, a, True))
+        return linked
+
+    def linked_with(self, key: SessionKey) -> set[SessionKey]:
+        return {other for _, other, _ in self._linked.get(key, ())}
+
+    def _links(self, key: SessionKey) -> Iterator[Hindrance]:
+        possible = self.facts.on_grid[self.length(key)]
+        for link, other, first in self._linked.get(key, ()):
+            pin = self.pins.get(other)
+            if pin is not None:
+                allowed = partner_starts(
+                    self.facts, link, pin.start, self.length(other), self.length(key), reverse=not first
+                )
+                kind = link.type.replace("_", " ")
+                yield Hindrance(possible & ~allowed, f"the link '{kind}' with {self.facts.names.session(other)} breaks")
+
+    # --- rooms -------------------------------------------------------------------------------------------------------
+
+    def suitable_rooms(self, key: SessionKey) -> Bits:
+        """Rooms of the right kind that room links with pinned sessions allow."""
+        rooms = self.facts.options(key).rooms
+        for link, other, _ in self._linked.get(key, ()):
+            pin = self.pins.get(other)
+            if pin is not None and link.type in ("same_room", "different_room"):
+                there = 1 << self.facts.room_index[pin.room]
+                rooms &= there if link.type == "same_room" else ~there
+        return rooms
+
+    def free_rooms(self, key: SessionKey) -> dict[str, Bits]:
+        """Per suitable room, the starts at which it is open and empty to the end of the session; smallest room first."""
+        length, rooms = self.length(key), [self.facts.dataset.rooms[r] for r in indices(self.suitable_rooms(key))]
+        free = {}
+        for room in sorted(rooms, key=lambda room: room.capacity):
+            taken = self.facts.closed[room.id] | self.busy(("room", room.id)) if self.facts.hard("room_clash") else 0
+            free[room.id] = self.facts.on_grid[length] & ~starts_touching(taken, length)
+        return free
+
+    def free_starts(self, key: SessionKey) -> Bits:
+        """Starts that nothing but the rooms hinders."""
+        starts = self.facts.on_grid[self.length(key)]
+        for hindrance in self.hindrances(key):
+            starts &= ~hindrance.starts
+        return starts

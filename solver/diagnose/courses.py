@@ -1,0 +1,158 @@
+"""Proofs about one course or one fixed session: no room suits, no start is left, two fixed sessions collide."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from solver.diagnose.facts import Facts, Options, indices
+from solver.model import Course, SessionKey
+from solver.names import counted, listed
+from solver.result import Proof
+
+
+def course_proofs(facts: Facts) -> Iterator[Proof]:
+    """No suitable room or no possible start, once per course, and once per session for those that are fixed."""
+    for course in facts.dataset.courses:
+        if not facts.suitable(course):
+            yield _no_room(facts, course)
+            continue
+        told = set()
+        for number in range(course.sessions_per_week):
+            key = (course.id, number)
+            fixed, options = facts.fixed.get(key), facts.options(key)
+            if not options.rooms:
+                yield _fixed_room(facts, key)
+            elif not options.starts and fixed not in told:
+                told.add(fixed)
+                yield _no_start(facts, key, options)
+
+
+def kind_in_words(facts: Facts, course: Course) -> str:
+    """ "a lab with projector and 60 seats": the room a course asks for."""
+    kind = " or ".join(course.room_types) if course.room_types else "room"
+    extras = list(course.required_features) if facts.hard("room_unsuitable") else []
+    if facts.hard("room_capacity") and facts.seats_wanted[course.id]:
+        extras.append(counted(facts.seats_wanted[course.id], "seat"))
+    return f"a {kind if facts.hard('room_unsuitable') else 'room'}" + (f" with {listed(extras)}" if extras else "")
+
+
+def _no_room(facts: Facts, course: Course) -> Proof:
+    wanted = facts.seats_wanted[course.id]
+    right = [r for r in facts.dataset.rooms if facts.of_kind(course, r) or not facts.hard("room_unsuitable")]
+    needs = f"course {facts.names.course(course.id)} needs {kind_in_words(facts, course)}"
+    if not right:
+        return Proof(
+            code="no_room",
+            sentence=f"{needs}, but none of the {counted(len(facts.dataset.rooms), 'room')} is of that kind",
+            entities=(course.id,),
+            rules=("room_unsuitable",),
+            needed=1,
+            available=0,
+        )
+    largest = max(right, key=lambda room: room.capacity)
+    name = facts.names.room(largest.id)
+    return Proof(
+        code="no_room",
+        sentence=f"{needs}, but the largest of the {len(right)} rooms of that kind, {name}, seats {largest.capacity}",
+        entities=(course.id, largest.id),
+        rules=("room_capacity", "room_unsuitable") if facts.hard("room_unsuitable") else ("room_capacity",),
+        needed=wanted,
+        available=largest.capacity,
+    )
+
+
+def _fixed_room(facts: Facts, key: SessionKey) -> Proof:
+    course, room = facts.dataset.course[key[0]], facts.dataset.room[facts.fixed[key].room_id or ""]
+    offers = f"which is of type {room.type} and seats {room.capacity}"
+    is_fixed = f"{facts.names.session(key)} is fixed in room {facts.names.room(room.id)}, {offers}"
+    small = facts.hard("room_capacity") and room.capacity < facts.seats_wanted[course.id]
+    wrong = facts.hard("room_unsuitable") and not facts.of_kind(course, room)
+    return Proof(
+        code="fixed_room_unsuitable",
+        sentence=f"{is_fixed}, but the course needs {kind_in_words(facts, course)}",
+        entities=(course.id, room.id),
+        rules=("fixed_moved", *(["room_unsuitable"] if wrong else []), *(["room_capacity"] if small else [])),
+        needed=facts.seats_wanted[course.id] if small else None,
+        available=room.capacity if small else None,
+    )
+
+
+def _no_start(facts: Facts, key: SessionKey, options: Options) -> Proof:
+    course = facts.dataset.course[key[0]]
+    possible = facts.on_grid[course.session_slots]
+    fixed = facts.fixed.get(key)
+    if not possible:
+        sentence = (
+            f"a session of {facts.names.course(course.id)} takes {course.session_slots} slots in a row, more than "
+        )
+        sentence += "any part of the day has between its ends and lunch"
+    elif fixed is not None:
+        reasons = [r.why for r in options.removals if r.starts >> fixed.slot & 1]
+        sentence = f"{facts.names.session(key)} is fixed to {facts.names.slot(fixed.slot)}, but then {listed(reasons)}"
+    else:
+        reasons = [f"for {(r.starts & possible).bit_count()} of them {r.why}" for r in options.removals]
+        sentence = (
+            f"course {facts.names.course(course.id)} can start nowhere: of {possible.bit_count()} starts on the grid "
+        )
+        sentence += f"none is left, {listed(reasons)}"
+    return Proof(
+        code="no_start" if fixed is None else "fixed_impossible",
+        sentence=sentence,
+        entities=(course.id,),
+        rules=options.rules or ("slot_forbidden",),
+        needed=1,
+        available=0,
+    )
+
+
+def fixed_proofs(facts: Facts) -> Iterator[Proof]:
+    """Fixed sessions that need one teacher, group, student or room in the same slot."""
+    students: dict[tuple[SessionKey, ...], list[str]] = defaultdict(list)
+    told = set()
+    for (rule, kind, id, slot), keys in _fixed_demands(facts).items():
+        together = tuple(keys)
+        if len({key[0] for key in keys} if kind == "student" else keys) < 2 or (kind, id, together) in told:
+            continue
+        told.add((kind, id, together))
+        if kind == "student":
+            students[together].append(id)
+            continue
+        name = {"teacher": facts.names.teacher, "group": facts.names.group, "room": facts.names.room}.get(
+            kind, facts.names.course
+        )(id)
+        yield _fixed_clash(facts, rule, f"{kind} {name}", (id,), slot, together)
+    for together, ids in students.items():
+        slot = max(facts.fixed[key].slot for key in together)
+        yield _fixed_clash(facts, "student_clash", f"student {listed(ids)}", tuple(ids), slot, together)
+
+
+def _fixed_demands(facts: Facts) -> dict[tuple[str, str, str, int], list[SessionKey]]:
+    """Fixed sessions by (rule, kind, id, slot) of what they need to themselves."""
+    demands: dict[tuple[str, str, str, int], list[SessionKey]] = defaultdict(list)
+    for key, fixed in facts.fixed.items():
+        course = facts.dataset.course[key[0]]
+        needs = [("faculty_clash", "teacher", id) for id in course.faculty_ids]
+        needs += [("group_clash", "group", id) for id in course.group_ids] or [("group_clash", "course", course.id)]
+        needs += [("student_clash", "student", id) for id in course.student_ids]
+        if fixed.room_id is not None:
+            needs.append(("room_clash", "room", fixed.room_id))
+        for rule, kind, id in needs:
+            if facts.hard(rule):
+                for slot in indices(((1 << course.session_slots) - 1) << fixed.slot):
+                    demands[rule, kind, id, slot].append(key)
+    return demands
+
+
+def _fixed_clash(
+    facts: Facts, rule: str, who: str, ids: tuple[str, ...], slot: int, keys: tuple[SessionKey, ...]
+) -> Proof:
+    names = facts.names
+    return Proof(
+        code="fixed_clash",
+        sentence=f"{who} has {len(keys)} sessions fixed on {names.slot(slot)}: {names.sessions(keys)}",
+        entities=(*ids, *dict.fromkeys(key[0] for key in keys)),
+        rules=("fixed_moved", rule),
+        needed=len(keys),
+        available=1,
+    )

@@ -1,0 +1,226 @@
+"""
+The work list: for a session without a place, what stands in its way, and up to three changes that would place it.
+
+A repair is found on the `Board`, which tests the hard rules by what a session touches, and is offered only after the
+verifier's own counters have recounted every hard rule on the sessions around the change: no count may rise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from solver.diagnose.board import Board, Pin
+from solver.diagnose.courses import kind_in_words
+from solver.diagnose.facts import Bits, Facts, indices
+from solver.model import Dataset, InputError, Issue, Placement, SessionKey, Timetable
+from solver.names import counted, listed
+from solver.result import Repair
+from solver.rules import Profile, profile_of
+from solver.verifier import COUNTERS
+from solver.verifier.view import View
+
+if TYPE_CHECKING:
+    from solver.context import Context
+
+MAX_TRIED_MOVES = 60
+"""So many moves of another session are tried per open session."""
+WIDE_RULES = ("slot_peak",)
+"""Rules that look at everybody at once: where one of them is hard, a recount takes the whole timetable."""
+
+
+def blockers(
+    dataset: Dataset, timetable: Timetable, session: SessionKey, *, profile: Profile | None = None
+) -> tuple[str, ...]:
+    """Why `session` has no place in `timetable`, see `Openings.blockers`."""
+    return Openings(dataset, timetable, profile=profile).blockers(session)
+
+
+def repairs(
+    dataset: Dataset, timetable: Timetable, session: SessionKey, limit: int = 3, *, profile: Profile | None = None
+) -> tuple[Repair, ...]:
+    """Up to `limit` checked ways to place `session`, see `Openings.repairs`."""
+    return Openings(dataset, timetable, profile=profile).repairs(session, limit)
+
+
+class Openings:
+    """
+    Blockers and repairs for the open sessions of one timetable; build it once for all of them.
+
+    `timetable` may break rules: a repair then breaks none of them further. `context` is only needed when the profile
+    makes the rule `context` hard.
+    """
+
+    def __init__(
+        self, dataset: Dataset, timetable: Timetable, *, profile: Profile | None = None, context: Context | None = None
+    ) -> None:
+        self._facts = Facts(dataset=dataset, profile=profile or profile_of(dataset))
+        self._board = Board(facts=self._facts, timetable=timetable)
+        self._context = context
+
+    def blockers(self, session: SessionKey) -> tuple[str, ...]:
+        """
+        Every start on the grid, counted under the first reason why it is not free, the commonest reason first.
+
+        For instance "12 starts: teacher A. Rao (F1) is busy or away". Starts that are free after all come last.
+        """
+        self._lift(session)
+        facts, board = self._facts, self._board
+        course = facts.dataset.course[session[0]]
+        open_starts = facts.on_grid[course.session_slots]
+        if not open_starts:
+            return (f"no part of the day has {course.session_slots} slots in a row",)
+        if not facts.options(session).rooms:
+            return (f"no room suits: the course needs {kind_in_words(facts, course)}",)
+        reasons: Counter[str] = Counter()
+        for hindrance in board.hindrances(session):
+            reasons[hindrance.why] += (open_starts & hindrance.starts).bit_count()
+            open_starts &= ~hindrance.starts
+        free = self._free_places(session, open_starts)
+        suitable = board.suitable_rooms(session).bit_count()
+        reasons[f"no suitable room is free ({suitable} would suit)"] = open_starts.bit_count() - len(free)
+        lines = [f"{counted(number, 'start')}: {why}" for why, number in reasons.most_common() if number]
+        if free:
+            lines.append(f"{counted(len(free), 'start')}: free, {listed([self._at(pin) for pin in free])}")
+        return tuple(lines)
+
+    def repairs(self, session: SessionKey, limit: int = 3) -> tuple[Repair, ...]:
+        """
+        Ways to place a session: into a free place, or else by moving exactly one other session to a free place.
+
+        No hard rule gets worse by any of them. Free places come first; they may differ in room and time only.
+        """
+        self._lift(session)
+        candidates = self._direct(session)
+        found = list(islice((r for r in candidates if self._confirmed(session, r)), limit))
+        if len(found) < limit:
+            moved = (r for r in self._by_moving(session) if self._confirmed(session, r))
+            found += islice(moved, limit - len(found))
+        return tuple(found)
+
+    def _lift(self, session: SessionKey) -> None:
+        course = self._facts.dataset.course.get(session[0])
+        if course is None or not 0 <= session[1] < course.sessions_per_week:
+            message = f"there is no session {session!r}"
+            raise InputError([Issue(pointer="", code="dangling_id", message=message, value=list(session))])
+        if session in self._board.pins:
+            self._board.take(session)
+
+    def _at(self, pin: Pin) -> str:
+        return f"{self._facts.names.slot(pin.start)} in {self._facts.names.room(pin.room)}"
+
+    # --- finding -----------------------------------------------------------------------------------------------------
+
+    def _free_places(self, session: SessionKey, starts: Bits) -> list[Pin]:
+        """One place per start that has a free room, the smallest one; in order of time."""
+        rooms = self._board.free_rooms(session)
+        places = []
+        for start in indices(starts):
+            room = next((id for id, free in rooms.items() if free >> start & 1), None)
+            if room is not None:
+                places.append(Pin(start, room))
+        return places
+
+    def _direct(self, session: SessionKey) -> Iterator[Repair]:
+        for pin in self._free_places(session, self._board.free_starts(session)):
+            yield Repair(
+                slot=pin.start, room_id=pin.room, moves=(), sentence=f"place it on {self._at(pin)}, which is free"
+            )
+
+    def _by_moving(self, session: SessionKey) -> Iterator[Repair]:
+        board = self._board
+        for start, other in islice(self._single_blockers(session), MAX_TRIED_MOVES):
+            old = board.take(other)
+            chosen = next(self._exchanges(session, start, other, old), None)
+            board.put(other, old)
+            if chosen is not None:
+                pin, moved = chosen
+                name = self._facts.names.session(other)
+                yield Repair(
+                    slot=pin.start,
+                    room_id=pin.room,
+                    moves=((other, moved.start, moved.room),),
+                    sentence=f"place it on {self._at(pin)} and move {name} from there to {self._at(moved)}"
+                    if old.start == start
+                    else f"place it on {self._at(pin)} and move {name} from {self._at(old)} to {self._at(moved)}",
+                )
+
+    def _single_blockers(self, session: SessionKey) -> Iterator[tuple[int, SessionKey]]:
+        """Starts where one other session alone is in the way, by its people or by its room."""
+        board, length = self._board, self._board.length(session)
+        owners = list(board.exclusive_owners(session))
+        rooms = [self._facts.dataset.rooms[r].id for r in indices(board.suitable_rooms(session))]
+        for start in indices(self._facts.options(session).starts):
+            wanted = ((1 << length) - 1) << start
+            people = self._overlapping(owners, wanted)
+            if len(people) == 1:
+                yield start, people.pop()
+            elif not people:
+                for room in rooms:
+                    inside = self._overlapping([("room", room)], wanted)
+                    if len(inside) == 1 and not self._facts.closed[room] & wanted:
+                        yield start, inside.pop()
+
+    def _overlapping(self, owners: list[tuple[str, str]], wanted: Bits) -> set[SessionKey]:
+        standing = self._board.standing
+        return {key for owner in owners for key, slots in standing.get(owner, {}).items() if slots & wanted}
+
+    def _exchanges(self, session: SessionKey, start: int, other: SessionKey, old: Pin) -> Iterator[tuple[Pin, Pin]]:
+        """With `other` off the board: places of `session` at `start` for which `other` finds a new place, and that."""
+        board = self._board
+        if not board.free_starts(session) >> start & 1:
+            return
+        for room, free in board.free_rooms(session).items():
+            if free >> start & 1:
+                pin = Pin(start, room)
+                board.put(session, pin)
+                moved = next((p for p in self._free_places(other, board.free_starts(other)) if p != old), None)
+                board.take(session)
+                if moved is not None:
+                    yield pin, moved
+
+    # --- confirming --------------------------------------------------------------------------------------------------
+
+    def _confirmed(self, session: SessionKey, repair: Repair) -> bool:
+        """Whether no hard rule counts more after the repair than before, by the verifier's counters."""
+        pins = self._board.pins
+        changed = {session: Pin(repair.slot, repair.room_id)}
+        changed |= {key: Pin(slot, room) for key, slot, room in repair.moves}
+        around = self._around(changed)
+        before = {key: pins[key] for key in around if key in pins}
+        earlier, later = self._hard_counts(before), self._hard_counts(before | changed)
+        return all(later[rule] <= earlier[rule] for rule in later)
+
+    def _around(self, changed: dict[SessionKey, Pin]) -> set[SessionKey]:
+        """Every session that shares a person, a course, a student, a room or a link with a changed one."""
+        board = self._board
+        if self._facts.hard(*WIDE_RULES):
+            return set(board.pins) | set(changed)
+        around = set(changed)
+        for key, pin in changed.items():
+            course = self._facts.dataset.course[key[0]]
+            rooms = {pin.room, board.pins[key].room} if key in board.pins else {pin.room}
+            owners = [("room", room) for room in rooms]
+            owners += [("teacher", id) for id in course.faculty_ids] + [("group", id) for id in course.group_ids]
+            owners += [("course", id) for id in {course.id, *board.rivals(course.id)}]
+            around |= {other for owner in owners for other in board.standing.get(owner, ())}
+            around |= board.linked_with(key)
+        return around
+
+    def _hard_counts(self, pins: dict[SessionKey, Pin]) -> dict[str, int]:
+        placements = tuple(
+            Placement(course_id=key[0], session=key[1], slot=pin.start, room_id=pin.room) for key, pin in pins.items()
+        )
+        view = View(
+            dataset=self._facts.dataset,
+            timetable=Timetable(placements=placements),
+            profile=self._facts.profile,
+            given_context=self._context,
+        )
+        return {
+            id: sum(amount for amount, _ in counter.count(view))
+            for id, counter in COUNTERS.items()
+            if self._facts.hard(id)
+        }

@@ -1,0 +1,290 @@
+"""
+Proofs about somebody who can do one thing at a time: a teacher, a group, a course, a student.
+
+Three arguments. Slots: the sessions need more slots than they can reach, all together or a subset of them (Hall's
+condition, decided by a matching of slots). Blocks: sessions of L slots and more find fewer stretches of L free slots.
+Limits: more sessions than the limits of the week or of the days let through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from solver.diagnose.facts import Bits, Facts, Options, covered, indices
+from solver.model import SessionKey
+from solver.names import counted, listed
+from solver.result import Proof
+
+SHOWN_ENTITIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Sessions of one course with the same options; `cover` is every slot they could cover."""
+
+    keys: tuple[SessionKey, ...]
+    options: Options
+    length: int
+    cover: Bits
+
+    @property
+    def slots(self) -> int:
+        return len(self.keys) * self.length
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """One who can be in one session at a time by `rule`, with a daily limit by `limit_rule` where there is one."""
+
+    kind: str
+    name: str
+    ids: tuple[str, ...]
+    rule: str
+    demands: tuple[Demand, ...]
+    limit: int | None = None
+    limit_rule: str = ""
+
+    @property
+    def sessions(self) -> int:
+        return sum(len(demand.keys) for demand in self.demands)
+
+
+def demands_of(facts: Facts, course_id: str) -> Iterator[Demand]:
+    """The sessions of a course that can start somewhere; the others have a proof of their own."""
+    course = facts.dataset.course[course_id]
+    parts: dict[int, tuple[Options, list[SessionKey]]] = {}
+    for number in range(course.sessions_per_week):
+        options = facts.options((course_id, number))
+        parts.setdefault(id(options), (options, []))[1].append((course_id, number))
+    for options, keys in parts.values():
+        if options.starts:
+            yield Demand(tuple(keys), options, course.session_slots, covered(options.starts, course.session_slots))
+
+
+def people_proofs(facts: Facts) -> Iterator[Proof]:
+    """At most one proof of each kind per person, group or course."""
+    demands = {course.id: tuple(demands_of(facts, course.id)) for course in facts.dataset.courses}
+    for owner in _owners(facts, demands):
+        if facts.hard(owner.rule):
+            yield from _slot_proofs(facts, owner)
+        if owner.limit is not None and facts.hard(owner.limit_rule):
+            yield from _daily_proofs(facts, owner)
+    yield from _weekly_proofs(facts)
+    yield from _spread_proofs(facts)
+
+
+def _owners(facts: Facts, demands: Mapping[str, tuple[Demand, ...]]) -> Iterator[Owner]:
+    taught: dict[str, list[str]] = {}
+    attended: dict[str, list[str]] = {}
+    for course in facts.dataset.courses:
+        for id in course.faculty_ids:
+            taught.setdefault(id, []).append(course.id)
+        for id in course.group_ids:
+            attended.setdefault(id, []).append(course.id)
+
+    def all_of(courses: Iterable[str]) -> tuple[Demand, ...]:
+        return tuple(demand for course_id in courses for demand in demands[course_id])
+
+    for id, courses in taught.items():
+        name, limit = f"teacher {facts.names.teacher(id)}", facts.dataset.teacher[id].max_sessions_per_day
+        yield Owner("teacher", name, (id,), "faculty_clash", all_of(courses), limit, "faculty_daily_limit")
+    for id, courses in attended.items():
+        name, limit = f"group {facts.names.group(id)}", facts.dataset.group[id].max_sessions_per_day
+        yield Owner("group", name, (id,), "group_clash", all_of(courses), limit, "group_daily_limit")
+    for course in facts.dataset.courses:
+        name, limit = f"course {facts.names.course(course.id)}", course.max_sessions_per_day
+        yield Owner("course", name, (course.id,), "group_clash", demands[course.id], limit, "course_daily_limit")
+    if facts.hard("group_clash"):
+        for joint, ids in _students_by_courses(facts).items():
+            name = f"student {ids[0]}" + (f" (and {len(ids) - 1} more with the same courses)" if len(ids) > 1 else "")
+            yield Owner("student", name, tuple(ids[:SHOWN_ENTITIES]), "student_clash", all_of(joint))
+
+
+def _students_by_courses(facts: Facts) -> Mapping[tuple[str, ...], list[str]]:
+    """Students with the same courses are one case, and one proof."""
+    courses_of: dict[str, list[str]] = {}
+    for course in facts.dataset.courses:
+        for student in course.student_ids:
+            courses_of.setdefault(student, []).append(course.id)
+    students: dict[tuple[str, ...], list[str]] = {}
+    for student, courses in courses_of.items():
+        if len(courses) > 1:
+            students.setdefault(tuple(courses), []).append(student)
+    return students
+
+
+# --- slots -----------------------------------------------------------------------------------------------------------
+
+
+def _slot_proofs(facts: Facts, owner: Owner) -> Iterator[Proof]:
+    proof = _too_few_slots(facts, owner) or _too_few_blocks(facts, owner)
+    if proof is not None:
+        yield proof
+
+
+def _too_few_slots(facts: Facts, owner: Owner) -> Proof | None:
+    needed = sum(demand.slots for demand in owner.demands)
+    union = _union(demand.cover for demand in owner.demands)
+    if needed > union.bit_count():
+        has = f"{owner.name} has {counted(owner.sessions, 'session')} that take {counted(needed, 'slot')}"
+        sentence = f"{has}, but only {counted(union.bit_count(), 'slot')} of the week are open to them"
+        return _proof(owner, f"{owner.kind}_overload", sentence, owner.demands, needed, union.bit_count())
+    narrow = _hall_violator(owner.demands, needed)
+    if narrow is None:
+        return None
+    few = [demand for demand in owner.demands if not demand.cover & ~narrow]
+    needed, keys = sum(demand.slots for demand in few), [key for demand in few for key in demand.keys]
+    have = f"{counted(len(keys), 'session')} of {owner.name} ({facts.names.sessions(keys)})"
+    share = f"take {counted(needed, 'slot')} but can only use {narrow.bit_count()}: {facts.slots_in_words(narrow)}"
+    return _proof(owner, f"{owner.kind}_pigeonhole", f"{have} {share}", few, needed, narrow.bit_count())
+
+
+def _hall_violator(demands: tuple[Demand, ...], needed: int) -> Bits | None:
+    """
+    A set of slots that more units want exclusively than it has members, None when all can be served.
+
+    Each slot of a session is a unit that needs a slot of its own out of the session's cover: a relaxation that forgets
+    that the slots of a session are adjacent. Units are matched one by one along augmenting paths (H. W. Kuhn, The
+    Hungarian method, 1955, doi:10.1002/nav.3800020109); the slots reached in vain are the answer (Hall's theorem).
+    """
+    if all(demand.cover.bit_count() >= needed for demand in demands):
+        return None
+    holder: dict[int, Bits] = {}
+    for demand in sorted(demands, key=lambda demand: demand.cover.bit_count()):
+        for _ in range(demand.slots):
+            reached = _augment(demand.cover, holder)
+            if reached is not None:
+                return reached
+    return None
+
+
+def _augment(cover: Bits, holder: dict[int, Bits]) -> Bits | None:
+    """Gives one more unit a slot, moving others along; returns the slots reached when there is no way."""
+    came_from: dict[int, int | None] = {}
+    reached = cover
+    queue: list[tuple[int, int | None]] = [(slot, None) for slot in indices(cover)]
+    for slot, previous in queue:
+        came_from[slot] = previous
+        if slot not in holder:
+            _shift(slot, cover, came_from, holder)
+            return None
+        fresh = holder[slot] & ~reached
+        reached |= fresh
+        queue.extend((further, slot) for further in indices(fresh))
+    return reached
+
+
+def _shift(free: int, cover: Bits, came_from: Mapping[int, int | None], holder: dict[int, Bits]) -> None:
+    slot: int | None = free
+    while slot is not None:
+        previous = came_from[slot]
+        holder[slot] = cover if previous is None else holder[previous]
+        slot = previous
+
+
+def _too_few_blocks(facts: Facts, owner: Owner) -> Proof | None:
+    for length in sorted({demand.length for demand in owner.demands if demand.length > 1}):
+        long = [demand for demand in owner.demands if demand.length >= length]
+        for narrow in dict.fromkeys([_union(demand.cover for demand in long), *(demand.cover for demand in long)]):
+            few = [demand for demand in long if not demand.cover & ~narrow]
+            needed, available = sum(len(demand.keys) for demand in few), facts.blocks(narrow, length)
+            if needed > available:
+                has = f"{owner.name} has {counted(needed, 'session')} of {length} or more slots"
+                sentence = f"{has}, but the slots open to them hold only {counted(available, 'such block')}"
+                return _proof(owner, f"{owner.kind}_blocks", sentence, few, needed, available)
+    return None
+
+
+def _union(masks: Iterable[Bits]) -> Bits:
+    union = 0
+    for mask in masks:
+        union |= mask
+    return union
+
+
+def _proof(owner: Owner, code: str, sentence: str, demands: Iterable[Demand], needed: int, available: int) -> Proof:
+    demands = tuple(demands)
+    restricting = (rule for demand in demands for rule in demand.options.rules)
+    courses = (key[0] for demand in demands for key in demand.keys)
+    if code == f"{owner.kind}_daily_limit":
+        first: tuple[str, ...] = (owner.limit_rule,)
+    else:
+        first = ("student_clash", "group_clash") if owner.kind == "student" else (owner.rule,)
+    return Proof(
+        code=code,
+        sentence=sentence,
+        entities=tuple(dict.fromkeys((*owner.ids, *courses)))[: SHOWN_ENTITIES + len(owner.ids)],
+        rules=tuple(dict.fromkeys((*first, *restricting))),
+        needed=needed,
+        available=available,
+    )
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+
+def _daily_proofs(facts: Facts, owner: Owner) -> Iterator[Proof]:
+    """Sessions that can only stand on some days, against the limit of those days."""
+    limit, days_of = owner.limit or 0, {id(d): _days(facts, d.options.starts) for d in owner.demands}
+    for days in dict.fromkeys([_union(days_of.values()), *days_of.values()]):
+        few = [demand for demand in owner.demands if not days_of[id(demand)] & ~days]
+        needed, available = sum(len(demand.keys) for demand in few), limit * days.bit_count()
+        if needed > available:
+            has = f"{owner.name} has {counted(needed, 'session')}"
+            on = f"on the {counted(days.bit_count(), 'day')} open to them ({_days_in_words(facts, days)})"
+            sentence = f"{has}, but a limit of {limit} per day {on} lets through {available}"
+            yield _proof(owner, f"{owner.kind}_daily_limit", sentence, few, needed, available)
+            return
+
+
+def _days(facts: Facts, starts: Bits) -> Bits:
+    mask = 0
+    for day, slots in enumerate(facts.day_slots):
+        if starts & slots:
+            mask |= 1 << day
+    return mask
+
+
+def _days_in_words(facts: Facts, days: Bits) -> str:
+    return listed([facts.names.day(day) for day in indices(days)], 7)
+
+
+def _weekly_proofs(facts: Facts) -> Iterator[Proof]:
+    if not facts.hard("faculty_weekly_limit"):
+        return
+    total: dict[str, int] = {}
+    for course in facts.dataset.courses:
+        for id in course.faculty_ids:
+            total[id] = total.get(id, 0) + course.sessions_per_week
+    for teacher in facts.dataset.faculty:
+        limit, needed = teacher.max_sessions_per_week, total.get(teacher.id, 0)
+        if limit is not None and needed > limit:
+            has = f"teacher {facts.names.teacher(teacher.id)} has {counted(needed, 'session')} in the week"
+            yield Proof(
+                code="teacher_weekly_limit",
+                sentence=f"{has}, but a limit of {limit}",
+                entities=(teacher.id,),
+                rules=("faculty_weekly_limit",),
+                needed=needed,
+                available=limit,
+            )
+
+
+def _spread_proofs(facts: Facts) -> Iterator[Proof]:
+    """Only where a dataset makes `min_days` hard."""
+    if not facts.hard("min_days"):
+        return
+    for course in facts.dataset.courses:
+        days = _union(_days(facts, demand.options.starts) for demand in demands_of(facts, course.id))
+        available = min(course.sessions_per_week, days.bit_count())
+        if days and available < course.min_days:
+            yield Proof(
+                code="course_min_days",
+                sentence=f"course {facts.names.course(course.id)} should use {course.min_days} days but its "
+                f"{counted(course.sessions_per_week, 'session')} can use {available} at most",
+                entities=(course.id,),
+                rules=("min_days",),
+                needed=course.min_days,
+                available=available,
+            )

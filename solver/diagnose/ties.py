@@ -1,0 +1,282 @@
+"""Proofs about hard links: circles of precedence, chains longer than the week, pairs and cliques that cannot hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from itertools import islice
+
+from solver.diagnose.facts import Bits, Facts, indices
+from solver.model import Link, LinkType, SessionKey
+from solver.names import counted, listed
+from solver.result import Proof
+
+MAX_PAIRS = 20_000
+"""So many linked pairs are tried start by start at most: a proof may be missed, never invented."""
+PAIR_WORDS: Mapping[LinkType, str] = {
+    "precedence": "the first ends before the second starts",
+    "not_overlap": "they do not overlap",
+    "same_start": "they start together",
+    "same_day": "they share a day",
+    "different_day": "they are on different days",
+    "same_room": "they share a room",
+    "different_room": "they are in different rooms",
+    "consecutive": "one follows the other at once",
+    "min_gap": "a gap of {value} slots lies between them on a common day",
+}
+
+
+def tie_proofs(facts: Facts) -> Iterator[Proof]:
+    if not facts.hard("link"):
+        return
+    links = [link for link in facts.dataset.links if link.tier == "hard"]
+    yield from _precedence_proofs(facts, links)
+    yield from _pair_proofs(facts, links)
+    for link in links:
+        yield from _clique_proofs(facts, link)
+
+
+# --- precedence ------------------------------------------------------------------------------------------------------
+
+
+def _precedence_proofs(facts: Facts, links: Sequence[Link]) -> Iterator[Proof]:
+    """One circle, or else every session that comes too late at the end of its chain."""
+    before: dict[SessionKey, set[SessionKey]] = {}
+    for link in links:
+        if link.type == "precedence":
+            for a, b in facts.dataset.expand(link):
+                before.setdefault(b, set()).add(a)
+    try:
+        order = list(TopologicalSorter(before).static_order())
+    except CycleError as error:
+        yield _circle(facts, error.args[1])
+        return
+    earliest: dict[SessionKey, tuple[int, SessionKey | None]] = {}
+    for key in order:
+        found = _earliest(facts, key, before.get(key, set()), earliest)
+        if isinstance(found, Proof):
+            yield found
+        else:
+            earliest[key] = found
+
+
+def _circle(facts: Facts, cycle: Sequence[SessionKey]) -> Proof:
+    words = [facts.names.session(key) for key in cycle]
+    shown = " -> ".join(words if len(words) <= 12 else [*words[:6], "...", *words[-5:]])
+    return Proof(
+        code="precedence_cycle",
+        sentence=f"precedence links run in a circle: {shown}",
+        entities=tuple(dict.fromkeys(key[0] for key in cycle)),
+        rules=("link",),
+    )
+
+
+def _earliest(
+    facts: Facts, key: SessionKey, before: set[SessionKey], earliest: Mapping[SessionKey, tuple[int, SessionKey | None]]
+) -> tuple[int, SessionKey | None] | Proof:
+    """
+    The earliest start that the chains before a session leave to it, and the session that holds it up most.
+
+    Sessions that cannot start at all, or come too late themselves, hold nobody up: they have a proof of their own.
+    """
+    ready, last = 0, None
+    for other in sorted(before):
+        end = earliest[other][0] + facts.dataset.course[other[0]].session_slots if other in earliest else 0
+        if end > ready:
+            ready, last = end, other
+    starts = facts.options(key).starts
+    if starts == 0:
+        return 0, None
+    later = starts >> ready << ready
+    if later:
+        return (later & -later).bit_length() - 1, last
+    return _too_long(facts, key, ready, last, earliest)
+
+
+def _too_long(
+    facts: Facts,
+    key: SessionKey,
+    ready: int,
+    last: SessionKey | None,
+    earliest: Mapping[SessionKey, tuple[int, SessionKey | None]],
+) -> Proof:
+    chain: list[SessionKey] = [key]
+    while last is not None:
+        chain.append(last)
+        last = earliest[last][1]
+    chain.reverse()
+    latest = facts.options(key).starts.bit_length() - 1
+    words = [facts.names.session(member) for member in chain]
+    return Proof(
+        code="precedence_chain",
+        sentence=f"{words[-1]} can start on {facts.names.slot(latest)} at the latest, but what must come before it "
+        f"({listed(words[:-1], 8)}) takes until the end of {facts.names.slot(ready - 1)} at the earliest",
+        entities=tuple(dict.fromkeys(member[0] for member in chain)),
+        rules=tuple(dict.fromkeys(("link", *(rule for member in chain for rule in facts.options(member).rules)))),
+        needed=ready,
+        available=latest,
+    )
+
+
+# --- pairs -----------------------------------------------------------------------------------------------------------
+
+
+def _pair_proofs(facts: Facts, links: Sequence[Link]) -> Iterator[Proof]:
+    """Pairs whose links, shared people and own restrictions leave no two starts, or no two rooms."""
+    ties: dict[tuple[SessionKey, SessionKey], list[tuple[Link, bool]]] = {}
+    for link in links:
+        for a, b in facts.dataset.expand(link):
+            ties.setdefault(min((a, b), (b, a)), []).append((link, a > b))
+    for (a, b), linked in islice(ties.items(), MAX_PAIRS):
+        if facts.options(a).starts and facts.options(b).starts:
+            shared = _shared(facts, a, b)
+            if not _rooms_work(facts, a, b, linked):
+                yield _impossible(facts, a, b, [(k, r) for k, r in linked if "room" in k.type], None)
+            elif not _starts_work(facts, a, b, linked, apart=shared is not None):
+                yield _impossible(facts, a, b, [(k, r) for k, r in linked if "room" not in k.type], shared)
+
+
+def _shared(facts: Facts, a: SessionKey, b: SessionKey) -> tuple[str, str] | None:
+    """The clash rule that keeps two sessions apart and why, in words; None when they may overlap."""
+    one, other = facts.dataset.course[a[0]], facts.dataset.course[b[0]]
+    if facts.hard("group_clash"):
+        if one is other:
+            return "group_clash", "they are of one course"
+        for id in one.group_ids:
+            if id in other.group_ids:
+                return "group_clash", f"they share group {facts.names.group(id)}"
+    if facts.hard("faculty_clash"):
+        for id in one.faculty_ids:
+            if id in other.faculty_ids:
+                return "faculty_clash", f"they share teacher {facts.names.teacher(id)}"
+    if facts.hard("student_clash") and one is not other:
+        common = len(set(one.student_ids) & set(other.student_ids))
+        return ("student_clash", f"they share {counted(common, 'student')}") if common else None
+    return None
+
+
+def _rooms_work(facts: Facts, a: SessionKey, b: SessionKey, linked: Sequence[tuple[Link, bool]]) -> bool:
+    types = {link.type for link, _ in linked}
+    rooms, others = facts.options(a).rooms, facts.options(b).rooms
+    if "same_room" in types and ("different_room" in types or not rooms & others):
+        return False
+    return "different_room" not in types or (rooms | others).bit_count() > 1
+
+
+def _starts_work(
+    facts: Facts, a: SessionKey, b: SessionKey, linked: Sequence[tuple[Link, bool]], *, apart: bool
+) -> bool:
+    length, other = facts.dataset.course[a[0]].session_slots, facts.dataset.course[b[0]].session_slots
+    for start in indices(facts.options(a).starts):
+        possible = facts.options(b).starts
+        if apart:
+            possible &= ~_window(start - other + 1, start + length)
+        for link, reverse in linked:
+            possible &= partner_starts(facts, link, start, length, other, reverse)
+        if possible:
+            return True
+    return False
+
+
+def _window(low: int, high: int) -> Bits:
+    """Slots low .. high - 1, cut at 0."""
+    low, high = max(0, low), max(0, high)
+    return ((1 << high) - 1) & ~((1 << low) - 1) if high > low else 0
+
+
+def partner_starts(facts: Facts, link: Link, start: int, length: int, other: int, reverse: bool) -> Bits:
+    """Starts of the other session that keep a link with this one at `start`; `reverse` when the other comes first."""
+    week = facts.dataset.time_grid.num_slots
+    everywhere, end = _window(0, week), start + length
+    day = facts.day_slots[facts.dataset.time_grid.day_of(start)]
+    match link.type:
+        case "precedence":
+            return _window(0, start - other + 1) if reverse else _window(end, week)
+        case "not_overlap":
+            return everywhere & ~_window(start - other + 1, end)
+        case "same_start":
+            return 1 << start
+        case "same_day":
+            return day
+        case "different_day":
+            return everywhere & ~day
+        case "consecutive":
+            return day & (_window(end, end + 1) | _window(start - other, start - other + 1))
+        case "min_gap":
+            gap = link.value or 0
+            return everywhere & ~(day & ~_window(end + gap, week) & ~_window(0, start - other - gap + 1))
+        case _:
+            return everywhere
+
+
+def _impossible(
+    facts: Facts,
+    a: SessionKey,
+    b: SessionKey,
+    linked: Sequence[tuple[Link, bool]],
+    shared: tuple[str, str] | None,
+) -> Proof:
+    first, second = facts.names.session(a), facts.names.session(b)
+    words = [_words(link, reverse) for link, reverse in linked]
+    demands = f"links demand that {listed(list(dict.fromkeys(words)), 9)}"
+    clash, why = ((shared[0],), f", and {shared[1]}") if shared else ((), "")
+    rules = ("link", *clash, *facts.options(a).rules, *facts.options(b).rules)
+    return Proof(
+        code="link_impossible",
+        sentence=f"{first} and {second} cannot both be placed: {demands}{why}",
+        entities=tuple(dict.fromkeys((a[0], b[0]))),
+        rules=tuple(dict.fromkeys(rules)),
+    )
+
+
+def _words(link: Link, reverse: bool) -> str:
+    if link.type == "precedence" and reverse:
+        return "the second ends before the first starts"
+    return PAIR_WORDS[link.type].format(value=link.value)
+
+
+# --- cliques ---------------------------------------------------------------------------------------------------------
+
+
+def _clique_proofs(facts: Facts, link: Link) -> Iterator[Proof]:
+    """Sessions that all need a day, or a room, of their own: more of them than there are."""
+    if link.type not in ("different_day", "different_room", "same_start"):
+        return
+    clique = _clique(facts, link)
+    if link.type == "different_day":
+        starts = _all(facts.options(key).starts for key in clique)
+        available, what = sum(bool(starts & day) for day in facts.day_slots), "day"
+    elif link.type == "different_room" or facts.hard("room_clash"):
+        available, what = _all(facts.options(key).rooms for key in clique).bit_count(), "room"
+    else:
+        return
+    if len(clique) > available:
+        demand = (
+            "all start together, each in a room of its own" if link.type == "same_start" else f"all differ in {what}"
+        )
+        yield Proof(
+            code=f"link_{link.type}",
+            sentence=f"{facts.names.sessions(clique)} should {demand}: {len(clique)} sessions for "
+            f"{counted(available, what)}",
+            entities=tuple(dict.fromkeys(key[0] for key in clique)),
+            rules=("link", "room_clash") if link.type == "same_start" else ("link",),
+            needed=len(clique),
+            available=available,
+        )
+
+
+def _clique(facts: Facts, link: Link) -> list[SessionKey]:
+    """Sessions that the link ties pairwise, of those that can start at all: one per member, or all of its only course."""
+    if len(link.sessions) == 1:
+        course_id = link.sessions[0][0]
+        keys = [(course_id, n) for n in range(facts.dataset.course[course_id].sessions_per_week)]
+    else:
+        keys = list(dict.fromkeys((course_id, session or 0) for course_id, session in link.sessions))
+    return [key for key in keys if facts.options(key).starts]
+
+
+def _all(masks: Iterator[Bits]) -> Bits:
+    union = 0
+    for mask in masks:
+        union |= mask
+    return union

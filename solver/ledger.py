@@ -1,0 +1,83 @@
+"""
+The account that goes with every timetable: what was given up, what is left for people, how good the rest is.
+
+Everything here is read off the verifier's report on the *original* rules; a rule that was relaxed on the way but happens
+to hold is not a concession.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from solver.diagnose import blockers, repairs
+from solver.incumbent import Incumbent, Problem
+from solver.model import SessionKey
+from solver.result import Concession, OpenSession, Quality, Report, Repair
+from solver.rules import RULES
+
+MAX_REPAIRED_SESSIONS = 50
+"""Repairs are tried for this many open sessions; more than that is no work list any more but a planning problem."""
+
+_SENTENCE = {rule.id: rule.sentence for rule in RULES}
+
+
+def concessions_of(report: Report) -> tuple[Concession, ...]:
+    """Every hard rule that is broken, dearest first."""
+    broken = [rule for rule in report.rules.values() if rule.tier == "hard" and rule.count]
+    return tuple(
+        Concession(
+            rule=rule.rule,
+            sentence=_SENTENCE[rule.rule],
+            count=rule.count,
+            unit=rule.unit,
+            cost=rule.cost,
+            offences=rule.offences,
+        )
+        for rule in sorted(broken, key=lambda rule: -rule.cost)
+    )
+
+
+def quality_of(report: Report, bound: int | None, *, bent_is_proved: bool = False) -> Quality:
+    """`optimal` needs a proved bound that the recounted cost meets; a bound of the full problem says nothing once bent."""
+    if report.score.unplaced:
+        return Quality.PARTIAL
+    if report.score.bent:
+        return Quality.RELAXED
+    return Quality.OPTIMAL if bound is not None and report.score.soft <= bound else Quality.FEASIBLE
+
+
+def open_sessions(problem: Problem, incumbent: Incumbent, *, with_repairs: bool) -> tuple[OpenSession, ...]:
+    """The work list: each unplaced session with its blockers and, for the first ones, checked repairs."""
+    work: list[OpenSession] = []
+    for number, key in enumerate(incumbent.report.unplaced):
+        tried = with_repairs and number < MAX_REPAIRED_SESSIONS
+        work.append(
+            OpenSession(
+                course_id=key[0],
+                session=key[1],
+                blockers=blockers(problem.dataset, incumbent.timetable, key),
+                repairs=_repairs(problem, incumbent, key) if tried else (),
+            )
+        )
+    return tuple(work)
+
+
+def _repairs(problem: Problem, incumbent: Incumbent, key: SessionKey) -> tuple[Repair, ...]:
+    return tuple(repairs(problem.dataset, incumbent.timetable, key))
+
+
+def better_at(report: Report, others: Sequence[Report]) -> tuple[str, ...]:
+    """The soft rules on which this timetable is strictly better than every other one, in words."""
+    if not others:
+        return ()
+    return tuple(
+        f"{_SENTENCE[rule.rule]} ({rule.count} against {min(other.rules[rule.rule].count for other in others)} {rule.unit})"
+        for rule in report.rules.values()
+        if rule.tier == "soft" and rule.checks and rule.count < min(other.rules[rule.rule].count for other in others)
+    )
+
+
+def core_open(problem: Problem, report: Report) -> int:
+    """Unplaced sessions of core subjects: the rung `greedy` is left when there are any."""
+    courses: Mapping[str, str] = {course.id: course.subject_type for course in problem.dataset.courses}
+    return sum(courses[course_id] == "core" for course_id, _ in report.unplaced)

@@ -1,0 +1,66 @@
+"""How people, places and times are called in sentences: by name with the id behind it, and by day and clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from solver.model import Dataset, SessionKey, clock_of
+
+DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+LISTED = 4
+"""So many names stand in one sentence; the others are only counted."""
+
+
+class Names:
+    """Words for the entities of one dataset."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    def teacher(self, id: str) -> str:
+        return _with_id(self._dataset.teacher[id].name, id)
+
+    def group(self, id: str) -> str:
+        return _with_id(self._dataset.group[id].name, id)
+
+    def room(self, id: str) -> str:
+        return _with_id(self._dataset.room[id].name, id)
+
+    def course(self, id: str) -> str:
+        return _with_id(self._dataset.course[id].title, id)
+
+    def session(self, key: SessionKey) -> str:
+        """People count sessions from 1; a course with one session needs no number."""
+        course_id, number = key
+        name = self.course(course_id)
+        return name if self._dataset.course[course_id].sessions_per_week == 1 else f"{name} session {number + 1}"
+
+    def sessions(self, keys: Iterable[SessionKey]) -> str:
+        return listed([self.session(key) for key in keys])
+
+    def day(self, day: int) -> str:
+        return DAY_NAMES[day]
+
+    def period(self, period: int) -> str:
+        """The clock time at which a period starts."""
+        return clock_of(self._dataset.time_grid.periods[period][0])
+
+    def slot(self, slot: int) -> str:
+        grid = self._dataset.time_grid
+        return f"{self.day(grid.day_of(slot))} {self.period(grid.period_of(slot))}"
+
+
+def _with_id(name: str, id: str) -> str:
+    return id if name in ("", id) else f"{name} ({id})"
+
+
+def listed(words: Sequence[str], most: int = LISTED) -> str:
+    """ "a, b and c", or "a, b, c, d and 5 more"."""
+    if len(words) > most:
+        return f"{', '.join(words[:most])} and {len(words) - most} more"
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """ "1 slot", "2 slots"."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -1,0 +1,344 @@
+"""
+The only list of rules, and the only place where weights meet counts.
+
+Every counter (verifier, search kernels, CP-SAT) returns plain counts under the ids of `RULES`; `score()` turns counts
+into a `Score`. A dataset may re-tier or re-weight any rule; `profile_of()` says what holds for a dataset.
+
+Two words decide what a broken hard rule means. A *bendable* rule has a price per unit and may be broken on the rung
+`relaxed`, where every breach is listed. A hard rule that is not bendable is *rigid*: no published timetable breaks it.
+A rule that a dataset makes hard although it is soft by default is bendable at its weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from solver.model import Dataset, InputError, Issue, RuleSetting, Tier
+
+SLOT_PEAK_SHARE = 1.25
+"""A slot is at its peak when it runs more than this many times the mean number of sessions per slot."""
+SEATS_PER_WASTE_UNIT = 10
+MINUTES_PER_TRAVEL_UNIT = 5
+PREFERENCE_POINTS = 10
+CONTEXT_POINTS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """`weight` is the soft cost per unit, `price` the cost per unit when bent as a hard rule, None when rigid."""
+
+    id: str
+    tier: Tier
+    unit: str
+    sentence: str
+    weight: int = 1
+    price: int | None = None
+    value: int | None = None
+
+
+RULES: tuple[Rule, ...] = (
+    # --- hard, rigid: no published timetable breaks these ------------------------------------------------------------
+    Rule(
+        id="faculty_clash",
+        tier="hard",
+        unit="double-booked teacher slot",
+        sentence="A teacher gives at most one session at a time.",
+    ),
+    Rule(
+        id="room_clash",
+        tier="hard",
+        unit="overbooked room slot",
+        sentence="A room holds at most one session at a time, and none while it is closed.",
+    ),
+    Rule(
+        id="group_clash",
+        tier="hard",
+        unit="double-booked group slot",
+        sentence="A group, and each course, has at most one session at a time.",
+    ),
+    Rule(
+        id="slot_forbidden",
+        tier="hard",
+        unit="session",
+        sentence="A session starts at an allowed slot, ends the same day and does not run through lunch.",
+    ),
+    Rule(id="fixed_moved", tier="hard", unit="session", sentence="A fixed session stays at its slot and in its room."),
+    # --- hard, bendable: cheapest first ------------------------------------------------------------------------------
+    Rule(
+        id="group_daily_limit",
+        tier="hard",
+        unit="session above the limit",
+        price=2,
+        sentence="A group has no more sessions on a day than its limit.",
+    ),
+    Rule(
+        id="course_daily_limit",
+        tier="hard",
+        unit="session above the limit",
+        price=4,
+        sentence="A course has no more sessions on a day than its limit.",
+    ),
+    Rule(
+        id="faculty_daily_limit",
+        tier="hard",
+        unit="session above the limit",
+        price=6,
+        sentence="A teacher gives no more sessions on a day than the limit.",
+    ),
+    Rule(
+        id="faculty_weekly_limit",
+        tier="hard",
+        unit="session above the limit",
+        price=8,
+        sentence="A teacher gives no more sessions in the week than the limit.",
+    ),
+    Rule(
+        id="room_capacity",
+        tier="hard",
+        unit="student without a seat",
+        price=1,
+        sentence="A room has a seat for every expected student.",
+    ),
+    Rule(
+        id="room_unsuitable",
+        tier="hard",
+        unit="session",
+        price=12,
+        sentence="A room has a wanted type and every required feature.",
+    ),
+    Rule(
+        id="group_unavailable",
+        tier="hard",
+        unit="slot",
+        price=16,
+        sentence="A group has no session outside its shift.",
+    ),
+    Rule(
+        id="faculty_unavailable",
+        tier="hard",
+        unit="slot",
+        price=18,
+        sentence="A teacher gives no session while unavailable.",
+    ),
+    Rule(id="link", tier="hard", unit="pair of sessions", price=20, sentence="Hard links between sessions hold."),
+    Rule(
+        id="student_clash",
+        tier="hard",
+        unit="student in two sessions at once, per slot",
+        price=24,
+        sentence="A student has at most one session at a time.",
+    ),
+    # --- soft --------------------------------------------------------------------------------------------------------
+    Rule(
+        id="faculty_preference",
+        tier="soft",
+        unit="preference point",
+        sentence="Teachers who state preferences teach when they like to.",
+    ),
+    Rule(
+        id="group_gap",
+        tier="soft",
+        unit="free slot between sessions",
+        weight=2,
+        sentence="A group's day has no free slots between sessions.",
+    ),
+    Rule(
+        id="student_gap",
+        tier="off",
+        unit="free slot between sessions",
+        sentence="A student's day has no free slots between sessions.",
+    ),
+    Rule(
+        id="isolated_session",
+        tier="off",
+        unit="isolated slot",
+        weight=2,
+        sentence="A group's session has another one right before or after it.",
+    ),
+    Rule(
+        id="min_days",
+        tier="soft",
+        unit="missing day",
+        weight=5,
+        sentence="A course is spread over at least its minimum number of days.",
+    ),
+    Rule(id="room_stability", tier="soft", unit="extra room", sentence="A course keeps one room."),
+    Rule(
+        id="room_waste",
+        tier="soft",
+        unit=f"{SEATS_PER_WASTE_UNIT} empty seats",
+        sentence="A room is not much larger than its class.",
+    ),
+    Rule(
+        id="load_balance",
+        tier="soft",
+        unit="session above the fair daily share",
+        weight=2,
+        sentence="A teacher's sessions are spread evenly over the days.",
+    ),
+    Rule(
+        id="slot_peak",
+        tier="soft",
+        unit="session above the peak",
+        sentence=f"No slot runs more than {SLOT_PEAK_SHARE} times the mean number of sessions.",
+    ),
+    Rule(
+        id="travel",
+        tier="soft",
+        unit=f"started {MINUTES_PER_TRAVEL_UNIT} minutes of walking between adjacent slots",
+        sentence="Groups and teachers need not cross the campus between adjacent slots.",
+    ),
+    Rule(
+        id="consecutive_limit",
+        tier="soft",
+        unit="slot above the limit",
+        weight=2,
+        value=4,
+        sentence="Nobody sits through more slots in a row than the limit.",
+    ),
+    Rule(
+        id="single_session_day",
+        tier="soft",
+        unit="day",
+        weight=2,
+        sentence="Nobody comes in for a single slot on a day.",
+    ),
+    Rule(id="last_slot", tier="soft", unit="slot", sentence="Nobody sits in the last slot of a day."),
+    Rule(
+        id="soft_link",
+        tier="soft",
+        unit="weighted pair of sessions",
+        sentence="Soft links between sessions hold.",
+    ),
+    Rule(
+        id="context",
+        tier="soft",
+        unit="context point",
+        sentence="Sessions stand at times and places that suit their courses, by the five context dimensions.",
+    ),
+)  # fmt: skip
+
+RULE_IDS: tuple[str, ...] = tuple(rule.id for rule in RULES)
+UNPLACED = "unplaced"
+"""Not a rule but a level of its own: an unplaced session outweighs every bent rule."""
+
+Counts = Mapping[str, int]
+"""Units broken per rule id; a rule that is missing counts 0."""
+
+
+class Score(NamedTuple):
+    """Compares best-first by plain tuple order. Only timetables with `rigid` 0 may be published."""
+
+    rigid: int
+    unplaced: int
+    bent: int
+    soft: int
+
+    @property
+    def complete(self) -> bool:
+        """Every session is placed and every hard rule holds."""
+        return self.rigid == 0 and self.unplaced == 0 and self.bent == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveRule:
+    """One rule as it holds for one dataset. `weight` is the price per unit when hard; rigid rules carry weight 1."""
+
+    id: str
+    tier: Tier
+    weight: int
+    bendable: bool
+    value: int | None
+
+    @property
+    def rigid(self) -> bool:
+        return self.tier == "hard" and not self.bendable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """All rules in the order of `RULES`, as they hold for one dataset."""
+
+    rules: Mapping[str, ActiveRule] = field(default_factory=dict)
+
+    def __getitem__(self, rule_id: str) -> ActiveRule:
+        return self.rules[rule_id]
+
+    def is_on(self, rule_id: str) -> bool:
+        return self.rules[rule_id].tier != "off"
+
+
+def profile_of(dataset: Dataset, overrides: Mapping[str, RuleSetting] | None = None) -> Profile:
+    """
+    Resolves what each rule means for `dataset`; `overrides` win over the dataset's own settings.
+
+    Raises
+    ------
+    InputError
+        A setting names a rule that does not exist.
+    """
+    settings = {**dataset.rules, **(overrides or {})}
+    unknown = [name for name in settings if name not in RULE_IDS]
+    if unknown:
+        raise InputError(rule_issue(name) for name in unknown)
+    return Profile(rules={rule.id: _resolve(rule, settings.get(rule.id, RuleSetting())) for rule in RULES})
+
+
+def rule_issue(name: str) -> Issue:
+    """The issue for a rule name that does not exist."""
+    return Issue(
+        pointer=f"/rules/{name}", code="unknown_rule", message=f"there is no rule {name!r}; see RULES", value=name
+    )
+
+
+def _resolve(rule: Rule, setting: RuleSetting) -> ActiveRule:
+    tier = setting.tier or rule.tier
+    bendable = tier == "hard" and (rule.price is not None or rule.tier != "hard")
+    if tier == "hard":
+        default = rule.price if rule.price is not None else rule.weight
+    else:
+        default = rule.weight
+    weight = default if setting.weight is None else setting.weight
+    value = rule.value if setting.value is None else setting.value
+    return ActiveRule(id=rule.id, tier=tier, weight=weight, bendable=bendable, value=value)
+
+
+def score(counts: Counts, profile: Profile, unplaced: int = 0) -> Score:
+    """The only place where weights meet counts."""
+    rigid = bent = soft = 0
+    for rule in profile.rules.values():
+        count = counts.get(rule.id, 0)
+        if rule.tier == "soft":
+            soft += rule.weight * count
+        elif rule.rigid:
+            rigid += count
+        elif rule.tier == "hard":
+            bent += rule.weight * count
+    return Score(rigid=rigid, unplaced=unplaced, bent=bent, soft=soft)
+
+
+def preference_points(liking: float) -> int:
+    """Points lost in one slot by a teacher who likes it this much: 0 for 1.0, `PREFERENCE_POINTS` for 0.0."""
+    return round(PREFERENCE_POINTS * (1 - liking))
+
+
+def waste_units(capacity: int, students: int) -> int:
+    """Full units of empty seats."""
+    return max(0, capacity - students) // SEATS_PER_WASTE_UNIT
+
+
+def travel_units(minutes: int) -> int:
+    """Started units of walking time."""
+    return -(-minutes // MINUTES_PER_TRAVEL_UNIT)
+
+
+def fair_share(sessions: int, days: int) -> int:
+    """Sessions a teacher may have on a day before `load_balance` counts: an even spread, rounded up."""
+    return -(-sessions // days)
+
+
+def peak_limit(session_slots: int, slots: int) -> int:
+    """Sessions that may run in one slot before `slot_peak` counts, for a total of `session_slots` taught slots."""
+    return max(1, int(-(-SLOT_PEAK_SHARE * session_slots // slots)))

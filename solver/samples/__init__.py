@@ -1,0 +1,47 @@
+"""
+Made-up universities of realistic structure whose feasibility is known: a timetable is planted first.
+
+The same preset and seed give the same bytes, whatever the machine and the hash seed of the interpreter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from solver.model import Dataset, Timetable
+from solver.samples.contradictions import CONTRADICTIONS, Contradiction
+from solver.samples.university import Sample, build
+
+__all__ = ["CONTRADICTIONS", "PRESETS", "Contradiction", "Sample", "build", "planted", "sample"]
+
+PRESETS: Mapping[str, str] = MappingProxyType(
+    {
+        "tiny": "10 courses, 33 sessions or so, 70 students, 6 teachers, 5 days x 6 slots: solved in a blink",
+        "college": "120 courses in 4 departments, 1,500 students, 42 teachers, 6 days x 8 slots",
+        "university": "500 courses in 16 departments, 6,000 students, 165 teachers, 6 days x 8 slots",
+        "bhu": "2,494 sections, 8,270 sessions, 19,072 students, about 95,000 enrolments, 2,320 teachers, 1,147 rooms",
+        "infeasible": f"a college of 34 courses plus {len(CONTRADICTIONS)} named demands that cannot hold",
+    }
+)
+
+
+def sample(preset: str, seed: int = 0) -> Dataset:
+    """
+    Builds the dataset of a preset.
+
+    Raises
+    ------
+    KeyError
+        There is no such preset; `PRESETS` lists them.
+    """
+    return build(preset, seed).dataset
+
+
+def planted(preset: str, seed: int = 0) -> Timetable:
+    """
+    The timetable hidden in `sample(preset, seed)`: complete and without a breach of any hard rule.
+
+    For `infeasible` it is partial: the sessions of the contradictions are open, everything else is placed.
+    """
+    return build(preset, seed).planted

@@ -1,0 +1,166 @@
+"""
+The annealing kernel: draws moves at one temperature, applies what passes, remembers the best timetable.
+
+The threshold of Metropolis, ``-T ln u``, is drawn before a move is evaluated, so that its evaluation can stop early. A target
+room that holds one session of the same length means a swap; the state may be in breach of any rule at any time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from solver.compiled import Ints
+from solver.control import BEAT_WORD, STOP_WORD
+from solver.search.jit import Number, inlined, kernel
+from solver.search.moves import REJECTED, move_delta
+from solver.search.problem import Problem
+from solver.search.state import (
+    BEST_COST,
+    BEST_HARD,
+    COST,
+    COUNT,
+    HARD_PART,
+    IMPROVEMENTS,
+    SUM,
+    Longs,
+    State,
+    cost_of,
+    hard_of,
+    put_in,
+    take_out,
+)
+
+LOG_STEPS = 4096
+NEGATIVE_LOG = -np.log((np.arange(LOG_STEPS) + 0.5) / LOG_STEPS)
+"""-ln u for u in (0, 1)."""
+PROPOSALS_PER_BEAT = 4096
+TRIED, ACCEPTED = 0, 1
+"""What `anneal_level` reports."""
+SHIFT_A, SHIFT_B, SHIFT_C, SHIFT_HIGH = np.uint64(13), np.uint64(7), np.uint64(17), np.uint64(32)
+
+
+@inlined
+def next_random(seed: Number) -> Number:
+    """One step of xorshift64 (Marsaglia 2003, doi:10.18637/jss.v008.i14)."""
+    seed ^= seed << SHIFT_A
+    seed ^= seed >> SHIFT_B
+    return seed ^ (seed << SHIFT_C)
+
+
+@inlined
+def below(seed: Number, bound: Number) -> Number:
+    """A number in [0, bound) from the upper half of `seed`."""
+    return np.int64(((seed >> SHIFT_HIGH) * np.uint64(bound)) >> SHIFT_HIGH)
+
+
+@inlined
+def draw_room(p: Problem, st: State, s: Number, seed: Number, shares: Longs) -> Number:
+    """A target room: the same one, that of a sibling session, any, or most often one that fits."""
+    c = p.course_of[s]
+    choice = np.int64(seed & np.uint64(1023))
+    if choice < shares[0]:
+        return st.room[s]
+    if choice < shares[1]:
+        first = p.session_ptr[c]
+        sibling = st.room[first + below(seed, p.session_ptr[c + 1] - first)]
+        return sibling if sibling >= 0 else st.room[s]
+    if choice < shares[2]:
+        return below(seed, p.num_rooms)
+    row = p.room_row[c]
+    first, count = p.fit_ptr[row], p.fit_ptr[row + 1] - p.fit_ptr[row]
+    k = below(seed, count)
+    if p.fits_vary != 0:
+        k = k * (k + 1) // (count + 1)  # the cheap ones stand in front
+    return p.fit[first + k]
+
+
+@inlined
+def partner(p: Problem, st: State, s: Number, u: Number, q: Number) -> Number:
+    """The session to swap with, -1 for none, -2 when the place is held by one that cannot take the place of s."""
+    if st.room_cell[q, u, COUNT] != 1:
+        return -1
+    s2 = st.room_cell[q, u, SUM]
+    if s2 < 0 or s2 == s:
+        return -1
+    c, c2, t = p.course_of[s], p.course_of[s2], st.slot[s]
+    if p.length[c2] != p.length[c] or st.slot[s2] != u:
+        return -1
+    if c == c2 or p.start_possible[c2, t] == 0 or p.frozen[s2] > 1:
+        return -2
+    if t != u and (p.frozen[s2] != 0 or (u < t + p.length[c] and t < u + p.length[c])):
+        return -2
+    return s2
+
+
+@inlined
+def apply_move(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number, delta: Number) -> None:
+    """Carries out a move whose packed change of cost is `delta`."""
+    t, r = st.slot[s], st.room[s]
+    take_out(p, st, s)
+    if s2 >= 0:
+        take_out(p, st, s2)
+        put_in(p, st, s2, t, r)
+    put_in(p, st, s, u, q)
+    st.totals[COST] += cost_of(delta)
+    st.totals[HARD_PART] += hard_of(delta)
+
+
+@inlined
+def remember(st: State) -> None:
+    """Keeps the timetable when it is the best so far: least hard part, then least cost."""
+    hard, cost = st.totals[HARD_PART], st.totals[COST]
+    if hard < st.totals[BEST_HARD] or (hard == st.totals[BEST_HARD] and cost < st.totals[BEST_COST]):
+        st.totals[BEST_HARD] = hard
+        st.totals[BEST_COST] = cost
+        st.totals[IMPROVEMENTS] += 1
+        st.best_slot[:] = st.slot
+        st.best_room[:] = st.room
+
+
+@kernel
+def anneal_level(
+    p: Problem, st: State, words: Longs, shares: Longs, temperature: float, proposals: int, most: int
+) -> tuple[int, int]:
+    """
+    Draws up to `proposals` moves, until `most` were accepted or a stop is asked for.
+
+    Parameters
+    ----------
+    words
+        As in `Control`.
+    shares
+        ``(3,)`` of 1024: upper ends of the shares "same room", "sibling's room" and "any room" of all targets.
+
+    Returns
+    -------
+    (moves drawn, moves accepted)
+    """
+    seed = st.random[0]
+    tried, accepted = 0, 0
+    while tried < proposals and accepted < most:
+        if tried % PROPOSALS_PER_BEAT == 0:
+            words[BEAT_WORD] += 1
+            if words[STOP_WORD] != 0:
+                break
+        tried += 1
+        seed = next_random(seed)
+        s = p.mobile[below(seed, p.num_mobile)]
+        limit = np.int64(temperature * NEGATIVE_LOG[np.int64(seed & np.uint64(LOG_STEPS - 1))])
+        c, t, r = p.course_of[s], st.slot[s], st.room[s]
+        seed = next_random(seed)
+        u = p.start[p.start_ptr[c] + below(seed, p.start_ptr[c + 1] - p.start_ptr[c])] if p.frozen[s] == 0 else t
+        seed = next_random(seed)
+        q = draw_room(p, st, s, seed, shares)
+        if t == u and r == q:
+            continue
+        s2 = partner(p, st, s, u, q)
+        if s2 == -2:
+            continue
+        delta = move_delta(p, st, s, u, q, s2, limit)
+        if delta == REJECTED or cost_of(delta) > limit:
+            continue
+        apply_move(p, st, s, u, q, s2, delta)
+        accepted += 1
+        remember(st)
+    st.random[0] = seed
+    return tried, accepted

@@ -1,0 +1,389 @@
+"""
+The second counter: every rule of `RULES` recounted from scratch on arrays.
+
+It shares nothing with the verifier (which walks names and sets) and nothing with the incremental deltas of the
+annealing kernel, which are checked against it in strict mode. The counters are whole-array NumPy rather than loops: they run a few
+times per second at most, and this way they neither have to be compiled nor behave differently without a compiler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from solver.compiled import Compiled, Ints
+from solver.model import LINK_TYPES
+from solver.rules import RULE_IDS, waste_units
+
+Bits: TypeAlias = NDArray[np.bool_]
+Longs: TypeAlias = NDArray[np.int64]
+
+
+def count_rules(compiled: Compiled, slots: Ints, rooms: Ints) -> dict[str, int]:
+    """
+    Units broken per rule, in the order of `RULES`, rules that are off included.
+
+    Parameters
+    ----------
+    slots, rooms
+        ``(sessions,)``; -1 in either means unplaced. A placed session must fit on the grid where it starts.
+    """
+    placed = Placed(compiled, slots, rooms)
+    return {rule_id: int(COUNTERS[rule_id](placed)) for rule_id in RULE_IDS}
+
+
+def rows_of(pointers: Ints, values: Ints, owners: NDArray[Any]) -> tuple[Longs, Longs]:
+    """
+    The compressed rows of `owners` one behind the other.
+
+    Returns
+    -------
+    (position, value)
+        `position` is the index into `owners` that each value belongs to.
+    """
+    lengths = (pointers[1:] - pointers[:-1])[owners].astype(np.int64)
+    position = np.repeat(np.arange(len(owners)), lengths)
+    offsets = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return position, values[pointers[owners][position] + offsets].astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One timetable, with what several counters need of it; every part is made when it is first asked for."""
+
+    compiled: Compiled
+    all_slots: Ints
+    all_rooms: Ints
+
+    @cached_property
+    def session(self) -> Longs:
+        """``(placed,)`` the sessions that have a place; all arrays below run along it unless they say otherwise."""
+        return np.flatnonzero((self.all_slots >= 0) & (self.all_rooms >= 0))
+
+    @cached_property
+    def slot(self) -> Longs:
+        return self.all_slots[self.session].astype(np.int64)
+
+    @cached_property
+    def room(self) -> Longs:
+        return self.all_rooms[self.session].astype(np.int64)
+
+    @cached_property
+    def course(self) -> Longs:
+        return self.compiled.course_of_session[self.session].astype(np.int64)
+
+    @cached_property
+    def day(self) -> Longs:
+        return self.slot // self.compiled.num_periods
+
+    @cached_property
+    def length(self) -> Longs:
+        return self.compiled.length[self.course].astype(np.int64)
+
+    @cached_property
+    def covered(self) -> tuple[Longs, Longs]:
+        """(index along the placed sessions, slot) of every slot a session covers."""
+        index = np.repeat(np.arange(len(self.session)), self.length)
+        first = np.repeat(np.cumsum(self.length) - self.length, self.length)
+        return index, self.slot[index] + np.arange(len(index)) - first
+
+    def occupancy(self, pointers: Ints, members: Ints, size: int) -> Longs:
+        """``(size, slots)`` number of sessions per member and slot."""
+        index, slot = self.covered
+        position, member = rows_of(pointers, members, self.course[index])
+        return self._table(member, slot[position], size, self.compiled.num_slots)
+
+    def per_day(self, pointers: Ints, members: Ints, size: int) -> Longs:
+        """``(size, days)`` number of sessions that start, per member and day."""
+        position, member = rows_of(pointers, members, self.course)
+        return self._table(member, self.day[position], size, self.compiled.num_days)
+
+    @staticmethod
+    def _table(row: Longs, column: Longs, height: int, width: int) -> Longs:
+        return np.bincount(row * width + column, minlength=height * width).reshape(height, width)
+
+    def _days(self, occupancy: Longs) -> Bits:
+        return (occupancy > 0).reshape(len(occupancy), self.compiled.num_days, self.compiled.num_periods)
+
+    @cached_property
+    def faculty_days(self) -> Longs:
+        return self.per_day(self.compiled.faculty_ptr, self.compiled.faculty, self.compiled.num_faculty)
+
+    @cached_property
+    def group_slots(self) -> Longs:
+        """``(clash groups, slots)``: the courses' own groups stand behind the real ones."""
+        return self.occupancy(self.compiled.group_ptr, self.compiled.group, self.compiled.num_clash_groups)
+
+    @cached_property
+    def group_days(self) -> Bits:
+        """``(groups, days, periods)`` where real groups have lessons."""
+        return self._days(self.group_slots[: self.compiled.num_groups])
+
+    @cached_property
+    def student_days(self) -> Bits:
+        c = self.compiled
+        return self._days(self.occupancy(c.student_ptr, c.student, c.num_students))
+
+    @property
+    def attendee_days(self) -> Bits:
+        return self.group_days if self.compiled.attendees_are_groups else self.student_days
+
+    @cached_property
+    def course_days(self) -> Longs:
+        """``(courses, days)`` sessions that start."""
+        return self._table(self.course, self.day, self.compiled.num_courses, self.compiled.num_days)
+
+    @cached_property
+    def course_slots(self) -> Longs:
+        """``(courses, slots)`` sessions that run."""
+        index, slot = self.covered
+        return self._table(self.course[index], slot, self.compiled.num_courses, self.compiled.num_slots)
+
+    def broken_links(self, hard: bool) -> int:
+        """Weighted pairs of hard or of soft links that do not hold."""
+        c = self.compiled
+        slots, rooms = self.all_slots.astype(np.int64), self.all_rooms.astype(np.int64)
+        there = (slots >= 0) & (rooms >= 0)
+        chosen = np.flatnonzero((c.link_hard == hard) & there[c.link_a] & there[c.link_b])
+        a, b = c.link_a[chosen], c.link_b[chosen]
+        broken = ~links_hold(
+            c.link_type[chosen],
+            c.link_value[chosen].astype(np.int64),
+            (slots[a], rooms[a], c.length[c.course_of_session[a]].astype(np.int64)),
+            (slots[b], rooms[b], c.length[c.course_of_session[b]].astype(np.int64)),
+            c.num_periods,
+        )
+        return int(c.link_weight[chosen][broken].sum(dtype=np.int64))
+
+
+Place: TypeAlias = tuple[Longs, Longs, Longs]
+
+
+def links_hold(kind: Ints, value: Longs, a: Place, b: Place, num_periods: int) -> Bits:
+    """Whether pairs of sessions keep the links of the given kinds; a place is (slots, rooms, lengths)."""
+    (slot_a, room_a, length_a), (slot_b, room_b, length_b) = a, b
+    same_day = slot_a // num_periods == slot_b // num_periods
+    a_first, b_first = slot_b - slot_a - length_a, slot_a - slot_b - length_b
+    holds: Mapping[str, Bits] = {
+        "precedence": a_first >= 0,
+        "not_overlap": (a_first >= 0) | (b_first >= 0),
+        "same_start": slot_a == slot_b,
+        "same_day": same_day,
+        "different_day": ~same_day,
+        "same_room": room_a == room_b,
+        "different_room": room_a != room_b,
+        "consecutive": same_day & ((a_first == 0) | (b_first == 0)),
+        "min_gap": ~same_day | (a_first >= value) | (b_first >= value),
+    }
+    return np.select([kind == k for k in range(len(LINK_TYPES))], [holds[name] for name in LINK_TYPES])
+
+
+# --- shapes of a day: (..., periods) -> units per day, (...) -----------------------------------------------------------
+
+
+def gap_units(busy: Bits) -> Longs:
+    """Free periods between the first and the last busy one."""
+    periods = busy.shape[-1]
+    first = np.argmax(busy, axis=-1)
+    last = periods - 1 - np.argmax(busy[..., ::-1], axis=-1)
+    return np.where(busy.any(axis=-1), last - first + 1 - busy.sum(axis=-1), 0)
+
+
+def isolated_units(busy: Bits) -> Longs:
+    """Busy periods without a busy neighbour."""
+    neighbour = np.zeros_like(busy)
+    neighbour[..., 1:] |= busy[..., :-1]
+    neighbour[..., :-1] |= busy[..., 1:]
+    units: Longs = (busy & ~neighbour).sum(axis=-1)
+    return units
+
+
+def run_units(busy: Bits, limit: int, lunch_period: int) -> Longs:
+    """Periods above `limit` in every run of busy ones; a run also ends before `lunch_period` (0: no lunch)."""
+    run = np.zeros(busy.shape[:-1], dtype=np.int64)
+    units = np.zeros_like(run)
+    for period in range(busy.shape[-1]):
+        if period == lunch_period:
+            run[...] = 0
+        run = np.where(busy[..., period], run + 1, 0)
+        units += run > limit
+    return units
+
+
+def single_units(busy: Bits) -> Longs:
+    """1 for a day with exactly one busy period."""
+    return (busy.sum(axis=-1) == 1).astype(np.int64)
+
+
+def last_units(busy: Bits) -> Longs:
+    """1 for a day whose last period is busy."""
+    return busy[..., -1].astype(np.int64)
+
+
+# --- the rules -----------------------------------------------------------------------------------------------------
+
+
+def _above(count: Longs, limit: NDArray[Any] | int) -> int:
+    return int(np.maximum(0, count - limit).sum())
+
+
+def _limited(days: Longs, limit: Ints) -> int:
+    return _above(days, limit.astype(np.int64)[:, None])
+
+
+def count_faculty_clash(p: Placed) -> int:
+    return _above(p.occupancy(p.compiled.faculty_ptr, p.compiled.faculty, p.compiled.num_faculty), 1)
+
+
+def count_room_clash(p: Placed) -> int:
+    index, slot = p.covered
+    c = p.compiled
+    return _above(p._table(p.room[index], slot, c.num_rooms, c.num_slots), c.room_open.astype(np.int64))
+
+
+def count_group_clash(p: Placed) -> int:
+    return _above(p.group_slots, 1)
+
+
+def count_slot_forbidden(p: Placed) -> int:
+    return int(p.compiled.slot_forbidden[p.course, p.slot].sum(dtype=np.int64))
+
+
+def count_fixed_moved(p: Placed) -> int:
+    slot, room = p.compiled.fixed_slot[p.session], p.compiled.fixed_room[p.session]
+    return int(((slot >= 0) & ((slot != p.slot) | ((room >= 0) & (room != p.room)))).sum())
+
+
+def count_group_daily_limit(p: Placed) -> int:
+    c = p.compiled
+    days = p.per_day(c.group_ptr, c.group, c.num_clash_groups)
+    return _limited(days[: c.num_groups], c.group_day_limit)
+
+
+def count_course_daily_limit(p: Placed) -> int:
+    return _limited(p.course_days, p.compiled.course_day_limit)
+
+
+def count_faculty_daily_limit(p: Placed) -> int:
+    return _limited(p.faculty_days, p.compiled.faculty_day_limit)
+
+
+def count_faculty_weekly_limit(p: Placed) -> int:
+    return _above(p.faculty_days.sum(axis=1), p.compiled.faculty_week_limit)
+
+
+def count_room_capacity(p: Placed) -> int:
+    return _above(p.compiled.seats[p.course].astype(np.int64), p.compiled.room_seats[p.room])
+
+
+def count_room_unsuitable(p: Placed) -> int:
+    return int(p.compiled.room_unsuitable[p.course, p.room].sum(dtype=np.int64))
+
+
+def count_group_unavailable(p: Placed) -> int:
+    return int(p.compiled.group_unavailable[p.course, p.slot].sum(dtype=np.int64))
+
+
+def count_faculty_unavailable(p: Placed) -> int:
+    return int(p.compiled.faculty_unavailable[p.course, p.slot].sum(dtype=np.int64))
+
+
+def count_link(p: Placed) -> int:
+    return p.broken_links(hard=True)
+
+
+def count_soft_link(p: Placed) -> int:
+    return p.broken_links(hard=False)
+
+
+def count_student_clash(p: Placed) -> int:
+    c = p.compiled
+    graph = sparse.csr_array(
+        (c.conflict_students.astype(np.int64), c.conflict, c.conflict_ptr), shape=(c.num_courses, c.num_courses)
+    )
+    return int(((graph @ p.course_slots) * p.course_slots).sum()) // 2
+
+
+def count_faculty_preference(p: Placed) -> int:
+    return int(p.compiled.faculty_preference[p.course, p.slot].sum(dtype=np.int64))
+
+
+def count_group_gap(p: Placed) -> int:
+    return int(gap_units(p.group_days).sum())
+
+
+def count_student_gap(p: Placed) -> int:
+    return int(gap_units(p.student_days).sum())
+
+
+def count_isolated_session(p: Placed) -> int:
+    return int(isolated_units(p.group_days).sum())
+
+
+def count_consecutive_limit(p: Placed) -> int:
+    return int(run_units(p.attendee_days, p.compiled.consecutive_limit, p.compiled.lunch_period).sum())
+
+
+def count_single_session_day(p: Placed) -> int:
+    return int(single_units(p.attendee_days).sum())
+
+
+def count_last_slot(p: Placed) -> int:
+    return int(last_units(p.attendee_days).sum())
+
+
+def count_min_days(p: Placed) -> int:
+    used = (p.course_days > 0).sum(axis=1)
+    return int(np.maximum(0, p.compiled.min_days - used)[used > 0].sum())
+
+
+def count_room_stability(p: Placed) -> int:
+    distinct = np.unique(p.course * p.compiled.num_rooms + p.room) // p.compiled.num_rooms
+    return len(distinct) - len(np.unique(distinct))
+
+
+def count_room_waste(p: Placed) -> int:
+    seats = zip(p.compiled.room_seats[p.room].tolist(), p.compiled.seats[p.course].tolist(), strict=True)
+    return sum(waste_units(capacity, students) for capacity, students in seats)
+
+
+def count_load_balance(p: Placed) -> int:
+    return _limited(p.faculty_days, p.compiled.faculty_fair_share)
+
+
+def count_slot_peak(p: Placed) -> int:
+    return _above(p.course_slots.sum(axis=0), p.compiled.peak_limit)
+
+
+def count_travel(p: Placed) -> int:
+    """Pairs of a session and one that starts when it ends, over the courses that share people with its course."""
+    c = p.compiled
+    building = c.room_building[p.room]
+    at_start: dict[tuple[int, int], list[int]] = {}
+    for i, (course, slot) in enumerate(zip(p.course.tolist(), p.slot.tolist(), strict=True)):
+        at_start.setdefault((course, slot), []).append(i)
+    end = p.slot + p.length
+    period = end % c.num_periods
+    followed = np.flatnonzero((period != 0) & (period != c.lunch_period) & c.travel[building].any(axis=1))
+    total = 0
+    for i in followed.tolist():
+        row = slice(c.people_ptr[p.course[i]], c.people_ptr[p.course[i] + 1])
+        for other, shared in zip(c.people[row].tolist(), c.people_shared[row].tolist(), strict=True):
+            for j in at_start.get((other, int(end[i])), ()):
+                total += int(c.travel[building[i], building[j]]) * shared
+    return total
+
+
+def count_context(p: Placed) -> int:
+    c = p.compiled
+    slots = c.context_slot[p.course, p.slot].sum(dtype=np.int64)
+    return int(slots + c.context_building[p.course, c.room_building[p.room]].sum(dtype=np.int64))
+
+
+COUNTERS: Mapping[str, Callable[[Placed], int]] = {rule_id: globals()[f"count_{rule_id}"] for rule_id in RULE_IDS}

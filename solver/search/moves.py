@@ -1,0 +1,377 @@
+"""
+What a move would change, in packed cost, without applying it.
+
+A move takes session s to (u, q); when another session stands there and may take its place, the two swap. The parts of
+the cost are evaluated cheapest first, and a move is given up as soon as even the most that the rest could save (`Problem.day_slack`,
+`shape_drop`) leaves it above the limit that was drawn for it beforehand. That changes no decision but for walks to more than one
+neighbour session at once, which only clashing timetables have.
+
+In a swap, whatever both sessions share (teachers, groups, students) does not change; `other` is the course on the far
+side, or -1 for a plain move.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from solver.search.jit import Number, inlined
+from solver.search.problem import Problem
+from solver.search.state import ADDING, BUSY, COUNT, REMOVING, TWICE, State, cost_of
+
+REJECTED = 1 << 62
+"""In place of a packed cost: not worth the rest of the evaluation."""
+
+
+@inlined
+def shares(p: Problem, c: Number, x: Number) -> Number:
+    """1 when resource x belongs to course c; 0 for course -1."""
+    if c < 0:
+        return 0
+    return (p.member[c, x >> 6] >> (x & 63)) & 1
+
+
+# --- parts that are always evaluated -----------------------------------------------------------------------------------
+
+
+@inlined
+def slot_part(p: Problem, st: State, c: Number, t: Number, u: Number) -> Number:
+    """Leaving start t for u: likings, absences and clashes; the slots covered both before and after do not change."""
+    delta = p.slot_cost[c, u] - p.slot_cost[c, t]
+    length = p.length[c]
+    for i in range(length):
+        v = u + i
+        if v < t or v >= t + length:
+            delta += st.clash[c, v, ADDING]
+        v = t + i
+        if v < u or v >= u + length:
+            delta -= st.clash[c, v, REMOVING]
+    return delta
+
+
+@inlined
+def peak_part(p: Problem, st: State, c: Number, t: Number, u: Number) -> Number:
+    """Slots above the peak; nothing changes in a swap."""
+    delta = 0
+    length = p.length[c]
+    for i in range(length):
+        v = u + i
+        if (v < t or v >= t + length) and st.slot_count[v] >= p.peak_limit:
+            delta += p.peak_weight
+        v = t + i
+        if (v < u or v >= u + length) and st.slot_count[v] > p.peak_limit:
+            delta -= p.peak_weight
+    return delta
+
+
+@inlined
+def room_clash_part(p: Problem, st: State, c: Number, t: Number, r: Number, u: Number, q: Number) -> Number:
+    """Overbooked rooms; nothing changes in a swap."""
+    delta = 0
+    length = p.length[c]
+    for i in range(length):
+        v = u + i
+        if (r != q or v < t or v >= t + length) and st.room_cell[q, v, COUNT] > 0:
+            delta += p.room_weight
+        v = t + i
+        if (r != q or v < u or v >= u + length) and st.room_cell[r, v, COUNT] > 1:
+            delta -= p.room_weight
+    return delta
+
+
+@inlined
+def swap_correction(p: Problem, st: State, c: Number, t: Number, c2: Number, u: Number) -> Number:
+    """What the two clash parts of a swap count although the sessions only change places with each other."""
+    delta = 0
+    length = p.length[c]
+    for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 2]):
+        x = p.resource[k]
+        if shares(p, c2, x) != 0 and p.clash_weight[x] != 0:
+            for i in range(length):
+                doubled = (st.count[x, t + i] > 1) + (st.count[x, u + i] > 1)
+                delta -= p.clash_weight[x] * (2 - doubled)
+    if p.student_weight != 0:
+        low, high = p.conflict_ptr[c], p.conflict_ptr[c + 1]
+        while low < high:
+            middle = (low + high) >> 1
+            if p.conflict[middle] < c2:
+                low = middle + 1
+            else:
+                high = middle
+        if low < p.conflict_ptr[c + 1] and p.conflict[low] == c2:
+            delta -= 2 * length * p.student_weight * p.conflict_students[low]
+    return delta
+
+
+# --- parts that are evaluated while the move may still be accepted ------------------------------------------------------
+
+
+@inlined
+def stability_part(p: Problem, st: State, s: Number, r: Number, q: Number) -> Number:
+    """Whether the course gains room q and loses room r; the other sessions of the course stay where they are."""
+    keeps, new = 0, 1
+    c = p.course_of[s]
+    for b in range(p.session_ptr[c], p.session_ptr[c + 1]):
+        if b != s and st.room[b] == r:
+            keeps = 1
+        if b != s and st.room[b] == q:
+            new = 0
+    if keeps == 0 and new == 1 or keeps == 1 and new == 0:
+        return 0
+    return p.stability_weight if keeps == 1 else -p.stability_weight
+
+
+@inlined
+def day_part(p: Problem, st: State, c: Number, d: Number, e: Number, other: Number) -> Number:
+    """Counts per day of the course, its teachers and groups, for a session that leaves day d for another day e."""
+    delta = 0
+    leaving, joining = st.course_day[c, d], st.course_day[c, e]
+    if joining >= p.course_day_limit[c]:
+        delta += p.course_day_weight
+    if leaving > p.course_day_limit[c]:
+        delta -= p.course_day_weight
+    if p.min_days_weight != 0:
+        used = st.days_used[c]
+        after = used - (leaving == 1) + (joining == 0)
+        delta += p.min_days_weight * (max(0, p.min_days[c] - after) - max(0, p.min_days[c] - used))
+    if p.counted != 0:
+        for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 2]):
+            x = p.resource[k]
+            if shares(p, other, x) == 0:
+                for i in range(2):
+                    if st.day_count[x, e] >= p.day_limit[x, i]:
+                        delta += p.day_weight[x, i]
+                    if st.day_count[x, d] > p.day_limit[x, i]:
+                        delta -= p.day_weight[x, i]
+    return delta
+
+
+@inlined
+def shape_cost(p: Problem, kind: Number, mask: Number) -> Number:
+    """Cost of a day with these busy periods."""
+    if p.shape_bits > 0:
+        return p.shape_table[kind, mask]
+    busy, last, gaps, isolated, run, long = 0, -1, 0, 0, 0, 0
+    for period in range(p.num_periods):
+        if period == p.lunch_period:
+            run = 0
+        if (mask >> period) & 1 == 0:
+            run = 0
+            continue
+        if busy > 0:
+            gaps += period - last - 1
+        before = (mask >> (period - 1)) & 1 if period > 0 else 0
+        if before == 0 and (mask >> (period + 1)) & 1 == 0:
+            isolated += 1
+        busy += 1
+        last = period
+        run += 1
+        if run > p.consecutive_limit:
+            long += 1
+    weight = p.shape_weight[kind]
+    total = gaps * weight[0] + isolated * weight[1] + long * weight[2]
+    if busy == 1:
+        total += weight[3]
+    if last == p.num_periods - 1:
+        total += weight[4]
+    return total
+
+
+@inlined
+def shape_part(p: Problem, st: State, c: Number, t: Number, u: Number, other: Number, delta: Number, top: Number) -> Number:
+    """
+    `delta` plus the change of the days of everybody in course c when a session moves from start t to u.
+
+    `top` is the highest cost that all later parts may still bring below the limit; `REJECTED` above it.
+    """
+    length = np.int64(p.length[c])
+    d, e = p.day_of[t], p.day_of[u]
+    block = (np.int64(1) << length) - 1
+    old, new = block << np.int64(p.period_of[t]), block << np.int64(p.period_of[u])
+    first, end = p.resource_ptr[c, 1], p.resource_ptr[c, 3]
+    for k in range(first, end):
+        x = p.resource[k]
+        if shares(p, other, x) != 0:
+            continue
+        kind = p.shape_kind[x]
+        before = st.mask[x, d, BUSY]
+        single = ~st.mask[x, d, TWICE]
+        delta -= shape_cost(p, kind, before)
+        if d == e:
+            delta += shape_cost(p, kind, (before & ~(old & ~new & single)) | new)
+        else:
+            there = st.mask[x, e, BUSY]
+            delta += shape_cost(p, kind, before & ~(old & single))
+            delta += shape_cost(p, kind, there | new) - shape_cost(p, kind, there)
+        if cost_of(delta) > top + 2 * length * p.shape_drop * (end - k - 1):
+            return REJECTED
+    return delta
+
+
+@inlined
+def link_broken(p: Problem, st: State, k: Number) -> bool:
+    """Whether link pair k of two placed sessions does not hold; the types are in the order of `LINK_TYPES`."""
+    a, b, kind = p.link_a[k], p.link_b[k], p.link_type[k]
+    t, u = st.slot[a], st.slot[b]
+    if kind == 5:
+        return bool(st.room[a] != st.room[b])
+    if kind == 6:
+        return bool(st.room[a] == st.room[b])
+    if kind == 2:
+        return bool(t != u)
+    same_day = p.day_of[t] == p.day_of[u]
+    if kind == 3:
+        return not same_day
+    if kind == 4:
+        return bool(same_day)
+    gap = u - t - p.length[p.course_of[a]]
+    if kind == 0:
+        return bool(gap < 0)
+    gap_back = t - u - p.length[p.course_of[b]]
+    if kind == 7:
+        return not (same_day and (gap == 0 or gap_back == 0))
+    if kind == 8:
+        return bool(same_day and gap < p.link_value[k] and gap_back < p.link_value[k])
+    return bool(gap < 0 and gap_back < 0)
+
+
+@inlined
+def walks(p: Problem, t: Number) -> bool:
+    """Whether somebody may have to walk right before slot t: not over night, not over lunch."""
+    return bool(t < p.num_slots and p.period_of[t] != 0 and p.period_of[t] != p.lunch_period)
+
+
+@inlined
+def travel_of(p: Problem, st: State, s: Number, skip: Number) -> Number:
+    """Walks to and from session s, but not those between it and `skip`."""
+    total = 0
+    c, t = p.course_of[s], st.slot[s]
+    here, end = p.room_building[st.room[s]], t + p.length[p.course_of[s]]
+    before, after = walks(p, t), walks(p, end)
+    if here == 0:
+        return total
+    for k in range(p.people_ptr[c], p.people_ptr[c + 1]):
+        other = p.people[k]
+        for b in range(p.session_ptr[other], p.session_ptr[other + 1]):
+            u = st.slot[b]
+            if u < 0 or b == s or b == skip:
+                continue
+            if after and u == end:
+                total += p.people_shared[k] * p.travel_cost[here, p.room_building[st.room[b]]]
+            elif before and u + p.length[other] == t:
+                total += p.people_shared[k] * p.travel_cost[p.room_building[st.room[b]], here]
+    return total
+
+
+@inlined
+def late_cost(p: Problem, st: State, s: Number, skip: Number) -> Number:
+    """Cost of everything about placed session s that depends on single other sessions, `skip` left out, and of its pin."""
+    total = 0
+    for i in range(p.session_link_ptr[s], p.session_link_ptr[s + 1]):
+        k = p.session_link[i]
+        other = p.link_a[k] + p.link_b[k] - s
+        if other != skip and st.slot[other] >= 0 and link_broken(p, st, k):
+            total += p.link_cost[k]
+    if p.travels != 0:
+        total += travel_of(p, st, s, skip)
+    if p.fixed_weight != 0 and p.pinned_slot[s] >= 0:
+        away = p.pinned_room[s] >= 0 and p.pinned_room[s] != st.room[s]
+        if away or p.pinned_slot[s] != st.slot[s]:
+            total += p.fixed_weight
+    return total
+
+
+@inlined
+def late_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number) -> Number:
+    """Change of `late_cost`: the new places are written down for a moment."""
+    t, r = st.slot[s], st.room[s]
+    delta = -late_cost(p, st, s, -1)
+    if s2 >= 0:
+        delta -= late_cost(p, st, s2, s)
+        st.slot[s2], st.room[s2] = t, r
+    st.slot[s], st.room[s] = u, q
+    delta += late_cost(p, st, s, -1)
+    if s2 >= 0:
+        delta += late_cost(p, st, s2, s)
+        st.slot[s2], st.room[s2] = u, q
+    st.slot[s], st.room[s] = t, r
+    return delta
+
+
+@inlined
+def anchor_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number) -> Number:
+    """Change of the sessions that stand as in an anchor beyond the allowed number."""
+    delta = 0
+    t, r = st.slot[s], st.room[s]
+    for a in range(p.num_anchors):
+        change = 0
+        for b in (s, s2):
+            if b >= 0:
+                slot, room = p.anchor_slot[a, b], p.anchor_room[a, b]
+                there, here = (slot == u and room == q), (slot == t and room == r)
+                step = (1 if there else 0) - (1 if here else 0)
+                change += step if b == s else -step
+        too_many = st.same[a] - p.anchor_allowed
+        delta += p.anchor_weight * (max(0, too_many + change) - max(0, too_many))
+    return delta
+
+
+@inlined
+def _rest_of_delta(
+    p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number, limit: Number, delta: Number, late_slack: Number
+) -> Number:
+    """The parts of `move_delta` that most moves never reach."""
+    c, t, r = p.course_of[s], st.slot[s], st.room[s]
+    c2 = p.course_of[s2] if s2 >= 0 else -1
+    if p.stability_weight != 0 and r != q:
+        delta += stability_part(p, st, s, r, q)
+        if s2 >= 0:
+            delta += stability_part(p, st, s2, q, r)
+    if t != u:
+        d, e = p.day_of[t], p.day_of[u]
+        shape_slack2 = p.slack[c2, 1] if s2 >= 0 else 0
+        if d != e:
+            delta += day_part(p, st, c, d, e, c2)
+            if s2 >= 0:
+                delta += day_part(p, st, c2, e, d, c)
+        top = limit + late_slack
+        if cost_of(delta) > top + p.slack[c, 1] + shape_slack2:
+            return REJECTED
+        delta = shape_part(p, st, c, t, u, c2, delta, top + shape_slack2)
+        if s2 >= 0 and delta != REJECTED:
+            delta = shape_part(p, st, c2, u, t, c, delta, top)
+        if delta == REJECTED:
+            return REJECTED
+    if late_slack > 0 and cost_of(delta) <= limit + late_slack:
+        delta += late_part(p, st, s, u, q, s2)
+        if p.num_anchors > 0:
+            delta += anchor_part(p, st, s, u, q, s2)
+    return delta
+
+
+@inlined
+def move_delta(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number, limit: Number) -> Number:
+    """
+    Packed change of the cost when session s goes to (u, q), and s2, unless it is -1, to the place of s.
+
+    `REJECTED` when its cost half is certainly above `limit`; the caller compares what is returned otherwise.
+    """
+    c, t, r = p.course_of[s], st.slot[s], st.room[s]
+    c2 = p.course_of[s2] if s2 >= 0 else -1
+    delta = p.room_cost[p.room_row[c], q] - p.room_cost[p.room_row[c], r]
+    slack, late_slack = p.slack[c, 0], p.slack[c, 2]
+    if s2 >= 0:
+        delta += p.room_cost[p.room_row[c2], r] - p.room_cost[p.room_row[c2], q]
+        slack += p.slack[c2, 0]
+        late_slack += p.slack[c2, 2]
+        if t != u:
+            delta += slot_part(p, st, c, t, u) + slot_part(p, st, c2, u, t)
+            delta += swap_correction(p, st, c, t, c2, u)
+    else:
+        delta += room_clash_part(p, st, c, t, r, u, q)
+        if t != u:
+            delta += slot_part(p, st, c, t, u)
+            if p.peak_weight != 0:
+                delta += peak_part(p, st, c, t, u)
+    if cost_of(delta) > limit + slack:
+        return REJECTED
+    return _rest_of_delta(p, st, s, u, q, s2, limit, delta, late_slack)

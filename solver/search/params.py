@@ -1,0 +1,74 @@
+"""What a caller may choose about the search, and what it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from solver.compiled import Ints
+
+Arrays = tuple[Ints, Ints]
+"""(slot per session, room per session), -1 for unplaced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SearchParams:
+    """
+    Temperatures and the weight of a rigid unit are multiples of the typical soft weight of the dataset.
+
+    Attributes
+    ----------
+    bend
+        True: bendable hard rules cost their price; False: they weigh as much as rigid ones.
+    hard_weight
+        Cost of one rigid unit. About the start temperature: much less and clashes are cheaper than good places, much
+        more and the hard part freezes before the soft part has formed.
+    levels
+        Steps of the geometric cooling; a level ends early when `accept_share` of its proposals were accepted.
+    anchors
+        Timetables to keep away from: of all sessions, at least the share `min_distance` must stand elsewhere
+        (in slot or room) than in each of them; every session short of that costs `distance_weight`.
+    max_proposals
+        Fixed amount of work instead of the clock: same seed, same result. None: use the whole time.
+    strict
+        Recount everything after every applied move and raise `AssertionError` where the claimed change was wrong.
+    """
+
+    bend: bool = False
+    start_temperature: float = 20.0
+    end_temperature: float = 0.2
+    hard_weight: float = 20.0
+    levels: int = 600
+    accept_share: float = 0.05
+    same_room: float = 0.3
+    sibling_room: float = 0.1
+    any_room: float = 0.2
+    anchors: tuple[Arrays, ...] = ()
+    min_distance: float = 0.1
+    distance_weight: float = 20.0
+    max_proposals: int | None = None
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracePoint:
+    """Where the search stood: seconds since its start, temperature, cost inside the search, hard part of that cost."""
+
+    seconds: float
+    temperature: float
+    cost: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SearchResult:
+    """The best timetable found, counts by rule, and how the search went. `proposals` counts all moves drawn."""
+
+    slots: Ints
+    rooms: Ints
+    counts: Mapping[str, int] = field(default_factory=dict)
+    trace: tuple[TracePoint, ...] = ()
+    proposals: int = 0
+    accepted: int = 0
+    seconds: float = 0.0
+    reheats: int = 0

@@ -1,0 +1,171 @@
+"""
+`State`: where every session stands, and the counts that make the cost of a move cheap to know.
+
+Only `put_in` and `take_out` change the counts. They walk the neighbours of a course; moves are drawn twenty times as often as
+they are applied, so everything that can be counted on the way in is.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver.compiled import Ints
+from solver.search.jit import Number, inlined
+from solver.search.problem import Problem
+
+Longs: TypeAlias = NDArray[np.int64]
+
+COST, HARD_PART, BEST_COST, BEST_HARD, IMPROVEMENTS, NUM_TOTALS = 0, 1, 2, 3, 4, 5
+"""Places in `State.totals`."""
+ADDING, REMOVING = 0, 1
+"""Columns of `State.clash`."""
+COUNT, SUM = 0, 1
+"""Columns of `State.room_cell`."""
+BUSY, TWICE = 0, 1
+"""Columns of `State.mask`."""
+
+
+class State(NamedTuple):
+    """Everything a kernel may write to."""
+
+    slot: Ints
+    room: Ints
+    """``(sessions,)`` -1 unplaced, both or neither."""
+    best_slot: Ints
+    best_room: Ints
+    totals: Longs
+    """Cost and hard part now, of the best timetable so far, and the number of times that one changed."""
+    random: NDArray[np.uint64]
+    """``(1,)`` state of the random numbers, never 0."""
+
+    room_cell: Ints
+    """
+    ``(rooms, slots, 2)`` number of sessions and the sum of their numbers, so that a lone one is known by name. A closed
+    slot holds a phantom session -1.
+    """
+    count: Ints
+    """``(resources, slots)`` sessions that run."""
+    mask: Longs
+    """``(resources, days, 2)`` bit per period: busy, and busy with two sessions or more."""
+    clash: Longs
+    """
+    ``(courses, slots, 2)`` packed cost of clashes that one more session of the course would add by covering the slot,
+    and that one session less would save.
+    """
+    day_count: Ints
+    """``(resources, days)`` sessions that start."""
+    course_day: Ints
+    """``(courses, days)`` sessions that start."""
+    days_used: Ints
+    """``(courses,)``"""
+    slot_count: Ints
+    """``(slots,)`` sessions that run."""
+    same: Ints
+    """``(anchors,)`` sessions that stand as in the anchor."""
+
+
+def new_state(p: Problem, seed: int) -> State:
+    """A state with every session unplaced."""
+    room_cell = np.zeros((p.num_rooms, p.num_slots, 2), dtype=np.int32)
+    room_cell[:, :, COUNT] = p.room_closed
+    room_cell[:, :, SUM] = -p.room_closed.astype(np.int32)
+    unplaced = np.full(p.num_sessions, -1, dtype=np.int32)
+    # A few steps of splitmix64 tell seeds 0, 1, 2 ... well apart.
+    mixed = (seed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) % 2**64
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+    mixed ^= mixed >> 27
+    return State(
+        slot=unplaced.copy(),
+        room=unplaced.copy(),
+        best_slot=unplaced.copy(),
+        best_room=unplaced.copy(),
+        totals=np.zeros(NUM_TOTALS, dtype=np.int64),
+        random=np.array([mixed or 1], dtype=np.uint64),
+        room_cell=room_cell,
+        count=np.zeros((p.num_resources, p.num_slots), dtype=np.int32),
+        mask=np.zeros((p.num_resources, p.num_days, 2), dtype=np.int64),
+        clash=np.zeros((p.num_courses, p.num_slots, 2), dtype=np.int64),
+        day_count=np.zeros((p.num_resources, p.num_days), dtype=np.int32),
+        course_day=np.zeros((p.num_courses, p.num_days), dtype=np.int32),
+        days_used=np.zeros(p.num_courses, dtype=np.int32),
+        slot_count=np.zeros(p.num_slots, dtype=np.int32),
+        same=np.zeros(p.num_anchors, dtype=np.int32),
+    )
+
+
+@inlined
+def cost_of(packed: Number) -> Number:
+    """The cost half of a packed number, with its sign."""
+    return ((packed + 2147483648) & 4294967295) - 2147483648
+
+
+@inlined
+def hard_of(packed: Number) -> Number:
+    """The hard half of a packed number, with its sign."""
+    return (packed - cost_of(packed)) >> 32
+
+
+@inlined
+def _occupy_resource(p: Problem, st: State, x: Number, v: Number, day: Number, bit: Number, sign: int) -> None:
+    """One more or one less session of resource x in slot v; its courses hear when a first or a second one comes or goes."""
+    count = st.count[x, v] + sign
+    st.count[x, v] = count
+    level = count if sign > 0 else count + 1
+    if level > 2:
+        return
+    column = level - 1  # the first session makes a new one clash, the second makes the first one's leaving worth while
+    st.mask[x, day, column] ^= bit
+    weight = p.clash_weight[x]
+    if weight != 0:
+        for k in range(p.owner_ptr[x], p.owner_ptr[x + 1]):
+            st.clash[p.owner[k], v, column] += sign * weight
+
+
+@inlined
+def _occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, sign: int) -> None:
+    """Counts a session of course c at (t, r) in (sign 1) or out (sign -1)."""
+    day = p.day_of[t]
+    for v in range(t, t + p.length[c]):
+        st.room_cell[r, v, COUNT] += sign
+        st.room_cell[r, v, SUM] += sign * s
+        st.slot_count[v] += sign
+        bit = 1 << np.int64(p.period_of[v])
+        for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 3]):
+            _occupy_resource(p, st, p.resource[k], v, day, bit, sign)
+        if p.student_weight != 0:
+            for k in range(p.conflict_ptr[c], p.conflict_ptr[c + 1]):
+                change = sign * p.student_weight * p.conflict_students[k]
+                st.clash[p.conflict[k], v, ADDING] += change
+                st.clash[p.conflict[k], v, REMOVING] += change
+    for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 2]):
+        st.day_count[p.resource[k], day] += sign
+    before = st.course_day[c, day]
+    st.course_day[c, day] = before + sign
+    if before + sign == 0:
+        st.days_used[c] -= 1
+    elif before == 0:
+        st.days_used[c] += 1
+    for a in range(p.num_anchors):
+        if p.anchor_slot[a, s] == t and p.anchor_room[a, s] == r:
+            st.same[a] += sign
+
+
+@inlined
+def put_in(p: Problem, st: State, s: Number, t: Number, r: Number) -> None:
+    """Places an unplaced session; the totals are the caller's."""
+    c = p.course_of[s]
+    _occupy(p, st, s, c, t, r, 1)
+    st.slot[s] = t
+    st.room[s] = r
+
+
+@inlined
+def take_out(p: Problem, st: State, s: Number) -> None:
+    """Makes a placed session unplaced; the totals are the caller's."""
+    c = p.course_of[s]
+    _occupy(p, st, s, c, st.slot[s], st.room[s], -1)
+    st.slot[s] = -1
+    st.room[s] = -1

@@ -1,0 +1,347 @@
+"""
+The rules that are hard by default: one `count_<rule>` each, and the sentence that names an offender.
+
+The counts are defined here for all three counters; "slot" always means a covered slot, "day" the day of the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from solver.model import FixedSession, Link, SessionKey
+from solver.names import counted, listed
+from solver.verifier.view import Counter, PlacedSession, Places, Told, View, by_day, by_slot, keys_of
+
+# --- clashes ---------------------------------------------------------------------------------------------------------
+
+
+def count_faculty_clash(view: View) -> Places:
+    """Sessions above one per teacher and slot."""
+    for teacher, sessions in view.by_teacher.items():
+        for slot, here in by_slot(sessions).items():
+            yield len(here) - 1, (teacher, slot)
+
+
+def tell_faculty_clash(view: View, teacher: str, slot: int) -> Told:
+    keys = keys_of(by_slot(view.by_teacher[teacher])[slot])
+    name, when = view.names.teacher(teacher), view.names.slot(slot)
+    return Told(
+        f"teacher {name} gives {len(keys)} sessions at once on {when}: {view.names.sessions(keys)}", keys, (teacher,)
+    )
+
+
+def count_room_clash(view: View) -> Places:
+    """Sessions above one per room and slot, above none while the room is closed."""
+    for room, sessions in view.by_room.items():
+        closed = set(view.dataset.room[room].unavailable)
+        for slot, here in by_slot(sessions).items():
+            yield len(here) - (slot not in closed), (room, slot)
+
+
+def tell_room_clash(view: View, room: str, slot: int) -> Told:
+    keys = keys_of(by_slot(view.by_room[room])[slot])
+    name, when = view.names.room(room), view.names.slot(slot)
+    closed = ", though it is closed" if slot in view.dataset.room[room].unavailable else ""
+    holds = f"room {name} holds {counted(len(keys), 'session')} on {when}{closed}"
+    return Told(f"{holds}: {view.names.sessions(keys)}", keys, (room,))
+
+
+def count_group_clash(view: View) -> Places:
+    """Sessions above one per group and slot; a course without groups is a group of its own."""
+    for group, sessions in view.by_group.items():
+        for slot, here in by_slot(sessions).items():
+            yield len(here) - 1, ("group", group, slot)
+    for course, sessions in view.by_course.items():
+        if not view.dataset.course[course].group_ids:
+            for slot, here in by_slot(sessions).items():
+                yield len(here) - 1, ("course", course, slot)
+
+
+def tell_group_clash(view: View, kind: str, id: str, slot: int) -> Told:
+    standing, name = (view.by_group, view.names.group) if kind == "group" else (view.by_course, view.names.course)
+    keys = keys_of(by_slot(standing[id])[slot])
+    when = view.names.slot(slot)
+    return Told(
+        f"{kind} {name(id)} has {len(keys)} sessions at once on {when}: {view.names.sessions(keys)}", keys, (id,)
+    )
+
+
+def count_student_clash(view: View) -> Places:
+    """Pairs of sessions of different courses in one slot, per student."""
+    slots = view.slots_of_course
+    for courses in view.courses_of_student.values():
+        at: dict[int, list[str]] = {}
+        for course in courses:
+            for slot in slots[course]:
+                at.setdefault(slot, []).append(course)
+        for slot, here in at.items():
+            if len(here) == 1:
+                yield 0, ()
+            else:
+                yield _pairs_of_different(here), (slot, tuple(sorted(set(here))))
+
+
+def _pairs_of_different(courses: list[str]) -> int:
+    return sum(a != b for i, a in enumerate(courses) for b in courses[i + 1 :])
+
+
+def tell_student_clash(view: View, slot: int, courses: tuple[str, ...]) -> Told:
+    """All students who are wanted in exactly these courses at once are one offence."""
+    sessions = [s for course in courses for s in view.by_course[course] if slot in s.slots]
+    common = set.intersection(*(set(view.dataset.course[course].student_ids) for course in courses))
+    names = listed([view.names.course(course) for course in courses])
+    when = view.names.slot(slot)
+    who = f"{counted(len(common), 'student')} ({listed(sorted(common), 3)})"
+    return Told(f"{who} should be in {names} at once on {when}", keys_of(sessions), courses)
+
+
+# --- places in time --------------------------------------------------------------------------------------------------
+
+
+def count_slot_forbidden(view: View) -> Places:
+    """Sessions that start at a slot that is not allowed, or from which they cannot run."""
+    grid = view.dataset.time_grid
+    for key, session in view.placed.items():
+        allowed = session.course.allowed_slots
+        possible = grid.can_start(session.start, session.course.session_slots)
+        yield int(not possible or (allowed is not None and session.start not in allowed)), (key,)
+
+
+def tell_slot_forbidden(view: View, key: SessionKey) -> Told:
+    session = view.placed[key]
+    possible = view.dataset.time_grid.can_start(session.start, session.course.session_slots)
+    why = "which is not among its allowed slots" if possible else "from where it would run into lunch or past the day"
+    return Told(f"{view.names.session(key)} starts on {view.names.slot(session.start)}, {why}", (key,), (key[0],))
+
+
+def _fixed(view: View) -> Iterator[tuple[PlacedSession, FixedSession]]:
+    for course in view.dataset.courses:
+        for fixed in course.fixed:
+            session = view.placed.get((course.id, fixed.session))
+            if session is not None:
+                yield session, fixed
+
+
+def count_fixed_moved(view: View) -> Places:
+    """Fixed sessions at another slot or in another room."""
+    for session, fixed in _fixed(view):
+        moved = session.start != fixed.slot or fixed.room_id not in (None, session.room.id)
+        yield int(moved), (session.key,)
+
+
+def tell_fixed_moved(view: View, key: SessionKey) -> Told:
+    session, fixed = next(pair for pair in _fixed(view) if pair[0].key == key)
+    wanted = view.names.slot(fixed.slot) + (f" in {view.names.room(fixed.room_id)}" if fixed.room_id else "")
+    stands = f"{view.names.slot(session.start)} in {view.names.room(session.room.id)}"
+    return Told(f"{view.names.session(key)} is fixed to {wanted} but stands on {stands}", (key,), (key[0],))
+
+
+def count_group_unavailable(view: View) -> Places:
+    """Slots in which a group is taught outside its shift."""
+    for group, sessions in view.by_group.items():
+        away = set(view.dataset.group[group].unavailable)
+        for session in sessions:
+            for slot in session.slots:
+                yield int(slot in away), (session.key, group, slot)
+
+
+def tell_group_unavailable(view: View, key: SessionKey, group: str, slot: int) -> Told:
+    who, when = view.names.group(group), view.names.slot(slot)
+    return Told(f"group {who} is not available on {when} but has {view.names.session(key)}", (key,), (group,))
+
+
+def count_faculty_unavailable(view: View) -> Places:
+    """Slots in which a teacher is taught for while unavailable."""
+    for teacher, sessions in view.by_teacher.items():
+        away = set(view.dataset.teacher[teacher].unavailable)
+        for session in sessions:
+            for slot in session.slots:
+                yield int(slot in away), (session.key, teacher, slot)
+
+
+def tell_faculty_unavailable(view: View, key: SessionKey, teacher: str, slot: int) -> Told:
+    who, when = view.names.teacher(teacher), view.names.slot(slot)
+    return Told(f"teacher {who} is not available on {when} but gives {view.names.session(key)}", (key,), (teacher,))
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+
+def _above_daily(standing: Mapping[str, list[PlacedSession]], limit_of: Callable[[str], int | None]) -> Places:
+    for owner, sessions in standing.items():
+        limit = limit_of(owner)
+        if limit is not None:
+            for day, here in by_day(sessions).items():
+                yield max(0, len(here) - limit), (owner, day)
+
+
+def count_group_daily_limit(view: View) -> Places:
+    """Sessions of a group on a day above its limit."""
+    return _above_daily(view.by_group, lambda group: view.dataset.group[group].max_sessions_per_day)
+
+
+def tell_group_daily_limit(view: View, group: str, day: int) -> Told:
+    limit = view.dataset.group[group].max_sessions_per_day
+    return _tell_daily(view, f"group {view.names.group(group)} has", group, day, view.by_group[group], limit)
+
+
+def count_course_daily_limit(view: View) -> Places:
+    """Sessions of a course on a day above its limit."""
+    return _above_daily(view.by_course, lambda course: view.dataset.course[course].max_sessions_per_day)
+
+
+def tell_course_daily_limit(view: View, course: str, day: int) -> Told:
+    limit = view.dataset.course[course].max_sessions_per_day
+    return _tell_daily(view, f"course {view.names.course(course)} has", course, day, view.by_course[course], limit)
+
+
+def count_faculty_daily_limit(view: View) -> Places:
+    """Sessions of a teacher on a day above the limit."""
+    return _above_daily(view.by_teacher, lambda teacher: view.dataset.teacher[teacher].max_sessions_per_day)
+
+
+def tell_faculty_daily_limit(view: View, teacher: str, day: int) -> Told:
+    limit = view.dataset.teacher[teacher].max_sessions_per_day
+    who = f"teacher {view.names.teacher(teacher)} gives"
+    return _tell_daily(view, who, teacher, day, view.by_teacher[teacher], limit)
+
+
+def _tell_daily(view: View, who: str, id: str, day: int, sessions: Iterable[PlacedSession], limit: int | None) -> Told:
+    keys = keys_of(by_day(sessions)[day])
+    return Told(f"{who} {counted(len(keys), 'session')} on {view.names.day(day)}, the limit is {limit}", keys, (id,))
+
+
+def count_faculty_weekly_limit(view: View) -> Places:
+    """Placed sessions of a teacher above the weekly limit."""
+    for teacher, sessions in view.by_teacher.items():
+        limit = view.dataset.teacher[teacher].max_sessions_per_week
+        if limit is not None:
+            yield max(0, len(sessions) - limit), (teacher,)
+
+
+def tell_faculty_weekly_limit(view: View, teacher: str) -> Told:
+    keys = keys_of(view.by_teacher[teacher])
+    limit = view.dataset.teacher[teacher].max_sessions_per_week
+    who = view.names.teacher(teacher)
+    return Told(
+        f"teacher {who} gives {counted(len(keys), 'session')} in the week, the limit is {limit}", keys, (teacher,)
+    )
+
+
+# --- rooms -----------------------------------------------------------------------------------------------------------
+
+
+def count_room_capacity(view: View) -> Places:
+    """Expected students without a seat."""
+    for key, session in view.placed.items():
+        yield max(0, view.seats_wanted[key[0]] - session.room.capacity), (key,)
+
+
+def tell_room_capacity(view: View, key: SessionKey) -> Told:
+    session = view.placed[key]
+    wanted = view.dataset.expected_students(session.course)
+    room = f"room {view.names.room(session.room.id)} seats {session.room.capacity}"
+    return Told(f"{room} but {view.names.session(key)} expects {wanted} students", (key,), (session.room.id, key[0]))
+
+
+def count_room_unsuitable(view: View) -> Places:
+    """Sessions in a room of a wrong type or without a required feature."""
+    for key, session in view.placed.items():
+        yield int(bool(_faults(session))), (key,)
+
+
+def _faults(session: PlacedSession) -> list[str]:
+    course, room = session.course, session.room
+    missing = [feature for feature in course.required_features if feature not in room.features]
+    if course.room_types and room.type not in course.room_types:
+        missing.insert(0, f"type {' or '.join(course.room_types)}")
+    return missing
+
+
+def tell_room_unsuitable(view: View, key: SessionKey) -> Told:
+    session = view.placed[key]
+    room = f"room {view.names.room(session.room.id)} (type {session.room.type})"
+    needs = listed(_faults(session))
+    return Told(
+        f"{view.names.session(key)} needs {needs}, which {room} does not offer", (key,), (session.room.id, key[0])
+    )
+
+
+# --- links -----------------------------------------------------------------------------------------------------------
+
+
+def holds(link: Link, a: PlacedSession, b: PlacedSession) -> bool:
+    """Whether an ordered pair of placed sessions keeps a link: the table of pair predicates."""
+    return {
+        "precedence": a.end <= b.start,
+        "not_overlap": a.end <= b.start or b.end <= a.start,
+        "same_start": a.start == b.start,
+        "same_day": a.day == b.day,
+        "different_day": a.day != b.day,
+        "same_room": a.room.id == b.room.id,
+        "different_room": a.room.id != b.room.id,
+        "consecutive": a.day == b.day and (a.end == b.start or b.end == a.start),
+        "min_gap": a.day != b.day or max(b.start - a.end, a.start - b.end) >= (link.value or 0),
+    }[link.type]
+
+
+def _pairs(view: View, tier: str) -> Iterator[tuple[int, Link, PlacedSession, PlacedSession]]:
+    for number, link in enumerate(view.dataset.links):
+        if link.tier == tier:
+            for a, b in view.dataset.expand(link):
+                if a in view.placed and b in view.placed:
+                    yield number, link, view.placed[a], view.placed[b]
+
+
+def count_link(view: View) -> Places:
+    """Ordered pairs of sessions that break a hard link."""
+    for number, link, a, b in _pairs(view, "hard"):
+        yield int(not holds(link, a, b)), (number, a.key, b.key)
+
+
+def count_soft_link(view: View) -> Places:
+    """Ordered pairs of sessions that break a soft link, times its weight."""
+    for number, link, a, b in _pairs(view, "soft"):
+        yield link.weight * (not holds(link, a, b)), (number, a.key, b.key)
+
+
+LINK_WORDS = {
+    "precedence": "should end before {b} starts",
+    "not_overlap": "should not overlap {b}",
+    "same_start": "should start together with {b}",
+    "same_day": "should be on the day of {b}",
+    "different_day": "should not be on the day of {b}",
+    "same_room": "should be in the room of {b}",
+    "different_room": "should not be in the room of {b}",
+    "consecutive": "should be right before or after {b}",
+    "min_gap": "should be {value} or more free slots away from {b}",
+}
+
+
+def tell_link(view: View, number: int, a: SessionKey, b: SessionKey) -> Told:
+    link, names = view.dataset.links[number], view.names
+    first, second = (
+        f"{names.session(key)} ({names.slot(view.placed[key].start)}, room {names.room(view.placed[key].room.id)})"
+        for key in (a, b)
+    )
+    words = LINK_WORDS[link.type].format(b=second, value=link.value)
+    return Told(f"{first} {words}", (a, b), tuple(dict.fromkeys((a[0], b[0]))))
+
+
+HARD_COUNTERS: Mapping[str, Counter] = {
+    "faculty_clash": Counter(count_faculty_clash, tell_faculty_clash),
+    "room_clash": Counter(count_room_clash, tell_room_clash),
+    "group_clash": Counter(count_group_clash, tell_group_clash),
+    "slot_forbidden": Counter(count_slot_forbidden, tell_slot_forbidden),
+    "fixed_moved": Counter(count_fixed_moved, tell_fixed_moved),
+    "group_daily_limit": Counter(count_group_daily_limit, tell_group_daily_limit),
+    "course_daily_limit": Counter(count_course_daily_limit, tell_course_daily_limit),
+    "faculty_daily_limit": Counter(count_faculty_daily_limit, tell_faculty_daily_limit),
+    "faculty_weekly_limit": Counter(count_faculty_weekly_limit, tell_faculty_weekly_limit),
+    "room_capacity": Counter(count_room_capacity, tell_room_capacity),
+    "room_unsuitable": Counter(count_room_unsuitable, tell_room_unsuitable),
+    "group_unavailable": Counter(count_group_unavailable, tell_group_unavailable),
+    "faculty_unavailable": Counter(count_faculty_unavailable, tell_faculty_unavailable),
+    "link": Counter(count_link, tell_link),
+    "student_clash": Counter(count_student_clash, tell_student_clash),
+}

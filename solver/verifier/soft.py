@@ -1,0 +1,315 @@
+"""
+The rules that are soft by default: one `count_<rule>` each, and the sentence that names an offender.
+
+Gaps and isolation are about plain period numbers, so lunch is no gap; only `consecutive_limit` takes lunch for a rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from solver.model import SessionKey
+from solver.names import counted
+from solver.rules import (
+    CONTEXT_POINTS,
+    PREFERENCE_POINTS,
+    fair_share,
+    peak_limit,
+    preference_points,
+    travel_units,
+    waste_units,
+)
+from solver.verifier.hard import count_soft_link, tell_link
+from solver.verifier.view import (
+    Counter,
+    DayPeriods,
+    PlacedSession,
+    Places,
+    Standing,
+    Told,
+    View,
+    by_day,
+    by_slot,
+    keys_of,
+)
+
+NEUTRAL_LIKING = 0.5
+
+# --- people's days ---------------------------------------------------------------------------------------------------
+
+
+def _days(attendees: Mapping[str, DayPeriods]) -> Iterator[tuple[str, int, list[int]]]:
+    for id, days in attendees.items():
+        for day, periods in days.items():
+            yield id, day, periods
+
+
+def _gaps(attendees: Mapping[str, DayPeriods]) -> Places:
+    for id, day, periods in _days(attendees):
+        yield periods[-1] - periods[0] + 1 - len(periods), (id, day)
+
+
+def count_group_gap(view: View) -> Places:
+    """Free slots between the first and the last session of a group's day."""
+    return _gaps(view.group_days)
+
+
+def tell_group_gap(view: View, group: str, day: int) -> Told:
+    who = f"group {view.names.group(group)}"
+    return _tell_gap(view, who, group, day, view.group_days[group][day], view.sessions_of_group(group, day))
+
+
+def count_student_gap(view: View) -> Places:
+    """Free slots between the first and the last session of a student's day."""
+    return _gaps(view.student_days)
+
+
+def tell_student_gap(view: View, student: str, day: int) -> Told:
+    periods, keys = view.student_days[student][day], view.sessions_of_student(student, day)
+    return _tell_gap(view, f"student {student}", student, day, periods, keys)
+
+
+def _tell_gap(view: View, who: str, id: str, day: int, periods: Sequence[int], keys: tuple[SessionKey, ...]) -> Told:
+    free = counted(periods[-1] - periods[0] + 1 - len(periods), "free slot")
+    return Told(f"{who} has {free} between sessions on {view.names.day(day)}", keys, (id,))
+
+
+def count_isolated_session(view: View) -> Places:
+    """Occupied slots of a group without another one right before or after."""
+    for group, day, periods in _days(view.group_days):
+        occupied = set(periods)
+        for period in periods:
+            yield int(not occupied & {period - 1, period + 1}), (group, day, period)
+
+
+def tell_isolated_session(view: View, group: str, day: int, period: int) -> Told:
+    slot = day * view.dataset.time_grid.num_periods + period
+    keys = keys_of(by_slot(view.by_group[group])[slot])
+    names = view.names
+    return Told(f"group {names.group(group)} has {names.sessions(keys)} alone on {names.slot(slot)}", keys, (group,))
+
+
+def _excess_in_runs(periods: Sequence[int], limit: int, lunch: int | None) -> int:
+    """Slots above the limit over the maximal runs of adjacent periods; a run ends at lunch."""
+    excess = run = 0
+    last = -2
+    for period in periods:
+        run = run + 1 if period == last + 1 and period != lunch else 1
+        excess += run > limit
+        last = period
+    return excess
+
+
+def count_consecutive_limit(view: View) -> Places:
+    """Slots above the limit in a row, without lunch between, per attendee and day."""
+    grid, value = view.dataset.time_grid, view.profile["consecutive_limit"].value
+    limit = grid.num_periods if value is None else value
+    for id, day, periods in _days(view.attendee_days):
+        yield _excess_in_runs(periods, limit, grid.lunch_period), (id, day, limit)
+
+
+def tell_consecutive_limit(view: View, id: str, day: int, limit: int) -> Told:
+    who, when = view.attendee(id), view.names.day(day)
+    return Told(
+        f"{who} sits through more than {limit} slots in a row on {when}", view.sessions_of_attendee(id, day), (id,)
+    )
+
+
+def count_single_session_day(view: View) -> Places:
+    """Days on which an attendee has exactly one occupied slot."""
+    for id, day, periods in _days(view.attendee_days):
+        yield int(len(periods) == 1), (id, day)
+
+
+def tell_single_session_day(view: View, id: str, day: int) -> Told:
+    keys, when = view.sessions_of_attendee(id, day), view.names.day(day)
+    return Told(f"{view.attendee(id)} comes on {when} only for {view.names.sessions(keys)}", keys, (id,))
+
+
+def count_last_slot(view: View) -> Places:
+    """Days whose last period an attendee sits in."""
+    last = view.dataset.time_grid.num_periods - 1
+    for id, day, periods in _days(view.attendee_days):
+        yield int(periods[-1] == last), (id, day)
+
+
+def tell_last_slot(view: View, id: str, day: int) -> Told:
+    grid = view.dataset.time_grid
+    slot = (day + 1) * grid.num_periods - 1
+    standing = view.sessions_of_attendee(id, day)
+    keys = tuple(key for key in standing if slot in view.placed[key].slots)
+    return Told(f"{view.attendee(id)} sits in the last slot of {view.names.day(day)}", keys, (id,))
+
+
+# --- teachers --------------------------------------------------------------------------------------------------------
+
+
+def count_faculty_preference(view: View) -> Places:
+    """Preference points lost in covered slots, over teachers who state any preference."""
+    for teacher, sessions in view.by_teacher.items():
+        likings = view.dataset.teacher[teacher].preferences
+        if likings:
+            for session in sessions:
+                for slot in session.slots:
+                    yield preference_points(likings.get(slot, NEUTRAL_LIKING)), (session.key, teacher, slot)
+
+
+def tell_faculty_preference(view: View, key: SessionKey, teacher: str, slot: int) -> Told:
+    liking = view.dataset.teacher[teacher].preferences.get(slot, NEUTRAL_LIKING)
+    who, when = view.names.teacher(teacher), view.names.slot(slot)
+    what = view.names.session(key)
+    return Told(f"teacher {who} gives {what} on {when}, a slot liked {liking:g} of 1", (key,), (teacher,))
+
+
+def _sessions_of_teachers(view: View) -> Mapping[str, int]:
+    """Sessions each teacher has in the dataset, placed or not."""
+    total: dict[str, int] = {}
+    for course in view.dataset.courses:
+        for teacher in course.faculty_ids:
+            total[teacher] = total.get(teacher, 0) + course.sessions_per_week
+    return total
+
+
+def count_load_balance(view: View) -> Places:
+    """Sessions of a teacher on a day above an even spread of all sessions the teacher has."""
+    total, days = _sessions_of_teachers(view), view.dataset.time_grid.num_days
+    for teacher, sessions in view.by_teacher.items():
+        share = fair_share(total[teacher], days)
+        for day, here in by_day(sessions).items():
+            yield max(0, len(here) - share), (teacher, day, share)
+
+
+def tell_load_balance(view: View, teacher: str, day: int, share: int) -> Told:
+    keys = keys_of(by_day(view.by_teacher[teacher])[day])
+    who, when = view.names.teacher(teacher), view.names.day(day)
+    return Told(f"teacher {who} gives {len(keys)} sessions on {when}, an even spread has {share}", keys, (teacher,))
+
+
+# --- courses and rooms -----------------------------------------------------------------------------------------------
+
+
+def _days_used(view: View, course: str) -> int:
+    return len({session.day for session in view.by_course[course]})
+
+
+def count_min_days(view: View) -> Places:
+    """Days missing to the minimum of a course, over courses with a placed session."""
+    for course in view.by_course:
+        yield max(0, view.dataset.course[course].min_days - _days_used(view, course)), (course,)
+
+
+def tell_min_days(view: View, course: str) -> Told:
+    wanted, used = view.dataset.course[course].min_days, counted(_days_used(view, course), "day")
+    keys = keys_of(view.by_course[course])
+    return Told(f"course {view.names.course(course)} is on {used}, not on {wanted} or more", keys, (course,))
+
+
+def count_room_stability(view: View) -> Places:
+    """Rooms of a course beyond the first."""
+    for course, sessions in view.by_course.items():
+        yield len({session.room.id for session in sessions}) - 1, (course,)
+
+
+def tell_room_stability(view: View, course: str) -> Told:
+    rooms = tuple(dict.fromkeys(session.room.id for session in view.by_course[course]))
+    message = f"course {view.names.course(course)} changes between {counted(len(rooms), 'room')}"
+    return Told(message, keys_of(view.by_course[course]), (course, *rooms))
+
+
+def count_room_waste(view: View) -> Places:
+    """Full units of empty seats."""
+    for key, session in view.placed.items():
+        yield waste_units(session.room.capacity, view.seats_wanted[key[0]]), (key,)
+
+
+def tell_room_waste(view: View, key: SessionKey) -> Told:
+    session = view.placed[key]
+    students, room = view.dataset.expected_students(session.course), view.names.room(session.room.id)
+    message = f"{view.names.session(key)} has {counted(students, 'student')} in room {room} of {session.room.capacity} seats"
+    return Told(message, (key,), (key[0], session.room.id))
+
+
+def count_slot_peak(view: View) -> Places:
+    """Sessions above the peak, per slot; the peak follows from all sessions of the dataset, placed or not."""
+    for slot, here in by_slot(view.placed.values()).items():
+        yield max(0, len(here) - _peak(view)), (slot, len(here))
+
+
+def _peak(view: View) -> int:
+    courses = view.dataset.courses
+    return peak_limit(sum(c.sessions_per_week * c.session_slots for c in courses), view.dataset.time_grid.num_slots)
+
+
+def tell_slot_peak(view: View, slot: int, running: int) -> Told:
+    return Told(f"{running} sessions run on {view.names.slot(slot)}, the peak is {_peak(view)}")
+
+
+# --- ways and places -------------------------------------------------------------------------------------------------
+
+
+def _ways(view: View, standing: Standing, kind: str) -> Places:
+    """Walks from a session to one that starts when it ends, per person, without lunch between."""
+    grid = view.dataset.time_grid
+    for id, sessions in standing.items():
+        starting: dict[int, list[PlacedSession]] = {}
+        for session in sessions:
+            starting.setdefault(session.start, []).append(session)
+        for a in sessions:
+            for b in starting.get(a.end, ()):
+                if a.day == b.day and grid.period_of(b.start) != grid.lunch_period:
+                    yield travel_units(_minutes(view, a, b)), (kind, id, a.key, b.key)
+
+
+def _minutes(view: View, a: PlacedSession, b: PlacedSession) -> int:
+    return view.dataset.travel(a.room.building, b.room.building)
+
+
+def count_travel(view: View) -> Places:
+    """Started units of walking of teachers and groups between adjacent slots."""
+    yield from _ways(view, view.by_teacher, "teacher")
+    yield from _ways(view, view.by_group, "group")
+
+
+def tell_travel(view: View, kind: str, id: str, a: SessionKey, b: SessionKey) -> Told:
+    name = view.names.teacher(id) if kind == "teacher" else view.names.group(id)
+    here, there = view.placed[a], view.placed[b]
+    way = f"{_minutes(view, here, there)} minutes from building {here.room.building} to {there.room.building}"
+    when = view.names.slot(there.start)
+    return Told(f"{kind} {name} walks {way} with no break before {view.names.session(b)} on {when}", (a, b), (id,))
+
+
+def count_context(view: View) -> Places:
+    """Context points of the time and of the place of each session."""
+    row = {course.id: c for c, course in enumerate(view.dataset.courses)}
+    column = {building: b for b, building in enumerate(view.context.buildings)}
+    for key, session in view.placed.items():
+        c = row[key[0]]
+        time = int(view.context.slot_points[c, session.start])
+        place = int(view.context.building_points[c, column[session.room.building]])
+        yield time + place, (key, time, place)
+
+
+def tell_context(view: View, key: SessionKey, time: int, place: int) -> Told:
+    session = view.placed[key]
+    where = f"{view.names.slot(session.start)} in room {view.names.room(session.room.id)}"
+    lost = f"{counted(time, 'point')} for the time and {place} for the place"
+    return Told(f"{view.names.session(key)} stands on {where}: {lost}", (key,), (key[0],))
+
+
+SOFT_COUNTERS: Mapping[str, Counter] = {
+    "faculty_preference": Counter(count_faculty_preference, tell_faculty_preference, points=PREFERENCE_POINTS),
+    "group_gap": Counter(count_group_gap, tell_group_gap),
+    "student_gap": Counter(count_student_gap, tell_student_gap),
+    "isolated_session": Counter(count_isolated_session, tell_isolated_session),
+    "min_days": Counter(count_min_days, tell_min_days),
+    "room_stability": Counter(count_room_stability, tell_room_stability),
+    "room_waste": Counter(count_room_waste, tell_room_waste),
+    "load_balance": Counter(count_load_balance, tell_load_balance),
+    "slot_peak": Counter(count_slot_peak, tell_slot_peak),
+    "travel": Counter(count_travel, tell_travel),
+    "consecutive_limit": Counter(count_consecutive_limit, tell_consecutive_limit),
+    "single_session_day": Counter(count_single_session_day, tell_single_session_day),
+    "last_slot": Counter(count_last_slot, tell_last_slot),
+    "soft_link": Counter(count_soft_link, tell_link),
+    "context": Counter(count_context, tell_context, points=2 * CONTEXT_POINTS),
+}

@@ -1,0 +1,211 @@
+"""A timetable as the counters walk it: placed sessions by person, group, course and room, and days by attendee."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from solver.model import Course, Dataset, Room, SessionKey, Timetable
+from solver.names import Names
+from solver.rules import Profile
+
+if TYPE_CHECKING:
+    from solver.context import Context
+
+Subject: TypeAlias = tuple[Any, ...]
+"""What a place is about; the arguments of the `tell` of its rule. Hashable: places with one subject are one offence."""
+Places: TypeAlias = Iterator[tuple[int, Subject]]
+"""One entry per place where a rule could be broken: units broken there (0 = it holds), and the subject."""
+
+
+class Told(NamedTuple):
+    """An offence in words, with the sessions and the ids of everybody involved."""
+
+    message: str
+    sessions: tuple[SessionKey, ...] = ()
+    entities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """
+    How one rule is counted and told.
+
+    `points` is 0 when a place holds or does not. Graded rules give the points that a place can lose at most; their
+    broken places are the points lost divided by it, rounded up, so that a half-liked slot is half a breach.
+    """
+
+    count: Callable[[View], Places]
+    tell: Callable[..., Told]
+    points: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedSession:
+    """`end` is exclusive and may lie beyond the day when the session does not fit; `slots` never leave the day."""
+
+    key: SessionKey
+    course: Course
+    room: Room
+    start: int
+    end: int
+    day: int
+    slots: range
+
+
+Standing: TypeAlias = Mapping[str, list[PlacedSession]]
+DayPeriods: TypeAlias = Mapping[int, list[int]]
+"""Occupied periods per day, in order, each once; only days with any."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One timetable of one dataset, indexed. All placements are known to be of this dataset and on its grid."""
+
+    dataset: Dataset
+    timetable: Timetable
+    profile: Profile
+    given_context: Context | None = None
+
+    @cached_property
+    def names(self) -> Names:
+        return Names(self.dataset)
+
+    @cached_property
+    def context(self) -> Context:
+        """Built on demand only: it is the one part that costs more than the walk."""
+        if self.given_context is not None:
+            return self.given_context
+        from solver.context import build_context
+
+        return build_context(self.dataset)
+
+    @cached_property
+    def placed(self) -> Mapping[SessionKey, PlacedSession]:
+        return {
+            placement.key: self._place(*placement.key, placement.slot, placement.room_id)
+            for placement in self.timetable.placements
+        }
+
+    def _place(self, course_id: str, number: int, start: int, room_id: str) -> PlacedSession:
+        course, grid = self.dataset.course[course_id], self.dataset.time_grid
+        day, end = grid.day_of(start), start + course.session_slots
+        return PlacedSession(
+            key=(course_id, number),
+            course=course,
+            room=self.dataset.room[room_id],
+            start=start,
+            end=end,
+            day=day,
+            slots=range(start, min(end, (day + 1) * grid.num_periods)),
+        )
+
+    @cached_property
+    def by_course(self) -> Standing:
+        return self._grouped(lambda session: (session.course.id,))
+
+    @cached_property
+    def by_teacher(self) -> Standing:
+        return self._grouped(lambda session: session.course.faculty_ids)
+
+    @cached_property
+    def by_group(self) -> Standing:
+        return self._grouped(lambda session: session.course.group_ids)
+
+    @cached_property
+    def by_room(self) -> Standing:
+        return self._grouped(lambda session: (session.room.id,))
+
+    def _grouped(self, owners: Callable[[PlacedSession], Iterable[str]]) -> Standing:
+        grouped: dict[str, list[PlacedSession]] = defaultdict(list)
+        for session in self.placed.values():
+            for owner in owners(session):
+                grouped[owner].append(session)
+        return grouped
+
+    @cached_property
+    def seats_wanted(self) -> Mapping[str, int]:
+        """Expected students of each course with a placed session."""
+        return {id: self.dataset.expected_students(self.dataset.course[id]) for id in self.by_course}
+
+    @cached_property
+    def courses_of_student(self) -> Mapping[str, list[str]]:
+        """Only courses with a placed session."""
+        courses: dict[str, list[str]] = defaultdict(list)
+        for course_id in self.by_course:
+            for student in self.dataset.course[course_id].student_ids:
+                courses[student].append(course_id)
+        return courses
+
+    @cached_property
+    def slots_of_course(self) -> Mapping[str, list[int]]:
+        """Covered slots of the placed sessions of each course; a slot covered twice stands there twice."""
+        return {
+            course_id: [slot for session in sessions for slot in session.slots]
+            for course_id, sessions in self.by_course.items()
+        }
+
+    @cached_property
+    def group_days(self) -> Mapping[str, DayPeriods]:
+        return {
+            group: self._days(slot for session in sessions for slot in session.slots)
+            for group, sessions in self.by_group.items()
+        }
+
+    @cached_property
+    def student_days(self) -> Mapping[str, DayPeriods]:
+        slots = self.slots_of_course
+        return {
+            student: self._days(slot for course_id in courses for slot in slots[course_id])
+            for student, courses in self.courses_of_student.items()
+        }
+
+    @property
+    def attendee_days(self) -> Mapping[str, DayPeriods]:
+        """Of the groups where the dataset has any, else of the students."""
+        return self.group_days if self.dataset.groups else self.student_days
+
+    def attendee(self, id: str) -> str:
+        """The name of a group or student."""
+        return f"group {self.names.group(id)}" if self.dataset.groups else f"student {id}"
+
+    def _days(self, slots: Iterable[int]) -> DayPeriods:
+        periods = self.dataset.time_grid.num_periods
+        days: dict[int, list[int]] = {}
+        for slot in sorted(set(slots)):
+            days.setdefault(slot // periods, []).append(slot % periods)
+        return days
+
+    def sessions_of_group(self, group: str, day: int) -> tuple[SessionKey, ...]:
+        return tuple(s.key for s in self.by_group[group] if s.day == day)
+
+    def sessions_of_student(self, student: str, day: int) -> tuple[SessionKey, ...]:
+        courses = self.courses_of_student[student]
+        return tuple(s.key for course_id in courses for s in self.by_course[course_id] if s.day == day)
+
+    def sessions_of_attendee(self, id: str, day: int) -> tuple[SessionKey, ...]:
+        return self.sessions_of_group(id, day) if self.dataset.groups else self.sessions_of_student(id, day)
+
+
+def by_slot(sessions: Iterable[PlacedSession]) -> Mapping[int, list[PlacedSession]]:
+    """Who covers each slot."""
+    covering: dict[int, list[PlacedSession]] = {}
+    for session in sessions:
+        for slot in session.slots:
+            covering.setdefault(slot, []).append(session)
+    return covering
+
+
+def by_day(sessions: Iterable[PlacedSession]) -> Mapping[int, list[PlacedSession]]:
+    """Who starts on each day."""
+    starting: dict[int, list[PlacedSession]] = {}
+    for session in sessions:
+        starting.setdefault(session.day, []).append(session)
+    return starting
+
+
+def keys_of(sessions: Iterable[PlacedSession]) -> tuple[SessionKey, ...]:
+    return tuple(session.key for session in sessions)

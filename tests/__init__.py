@@ -1,0 +1,1 @@
+"""The tests mirror the source: `tests/solver/test_rules.py` tests `solver/rules.py`."""

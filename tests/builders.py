@@ -1,0 +1,456 @@
+"""
+One call builds what a test is about, and states only what matters to it.
+
+    dataset(course("a", faculty="f1"), course("b", faculty="f1"))
+    timetable(a=3, b=[(3, "r2")])
+
+Teachers and groups that a course names exist without being built; there is one large room `r1` unless rooms are given.
+The second half makes random datasets and timetables for property tests: `datasets()` and `planted()` are Hypothesis
+strategies, `random_dataset` and `random_timetable` the plain functions behind them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+
+from solver.model import (
+    LINK_TYPES,
+    Course,
+    Dataset,
+    Faculty,
+    FixedSession,
+    Group,
+    Link,
+    Placement,
+    Rating,
+    Room,
+    RuleSetting,
+    SessionKey,
+    TimeGrid,
+    Timetable,
+    clock_of,
+)
+
+Names = str | Iterable[str]
+Part = Course | Room | Faculty | Group | Link
+Place = int | tuple[int, str] | None
+
+DAY_START_MINUTES = 8 * 60
+SLOT_MINUTES = 60
+
+
+def _names(names: Names) -> tuple[str, ...]:
+    """ "f1 f2" or an iterable of ids."""
+    return tuple(names.split()) if isinstance(names, str) else tuple(names)
+
+
+def grid(days: int = 5, periods: int = 4, lunch_after: int | None = None) -> TimeGrid:
+    """A grid of hours from 08:00 on; `lunch_after` periods there is an hour of lunch."""
+    lunch = None
+    if lunch_after is not None:
+        start = DAY_START_MINUTES + lunch_after * SLOT_MINUTES
+        lunch = (clock_of(start), clock_of(start + SLOT_MINUTES))
+    hours = periods + (lunch is not None)
+    return TimeGrid(
+        working_days=days,
+        slots_per_day=periods,
+        start_time=clock_of(DAY_START_MINUTES),
+        end_time=clock_of(DAY_START_MINUTES + hours * SLOT_MINUTES),
+        slot_minutes=SLOT_MINUTES,
+        lunch=lunch,
+    )
+
+
+def course(
+    id: str,
+    *,
+    faculty: Names = (),
+    groups: Names = (),
+    students: Names = (),
+    sessions: int = 1,
+    slots: int = 1,
+    size: int | None = None,
+    types: Names = (),
+    features: Names = (),
+    limit: int | None = None,
+    fixed: Sequence[tuple[int, int] | tuple[int, int, str]] = (),
+    **fields: Any,
+) -> Course:
+    """`size` is the number of seats, `limit` the sessions per day, `fixed` rows of (session, slot[, room])."""
+    return Course(
+        id=id,
+        faculty_ids=_names(faculty),
+        group_ids=_names(groups),
+        student_ids=_names(students),
+        sessions_per_week=sessions,
+        session_slots=slots,
+        expected_students=size,
+        room_types=_names(types),
+        required_features=_names(features),
+        max_sessions_per_day=limit,
+        fixed=tuple(FixedSession(session=f[0], slot=f[1], room_id=f[2] if len(f) > 2 else None) for f in fixed),
+        **fields,
+    )
+
+
+def room(
+    id: str, capacity: int = 1000, *, features: Names = (), unavailable: Iterable[int] = (), **fields: Any
+) -> Room:
+    return Room(id=id, capacity=capacity, features=_names(features), unavailable=tuple(unavailable), **fields)
+
+
+def teacher(
+    id: str, *, unavailable: Iterable[int] = (), day: int | None = None, week: int | None = None, **fields: Any
+) -> Faculty:
+    """`day` and `week` are the limits of sessions."""
+    return Faculty(
+        id=id, unavailable=tuple(unavailable), max_sessions_per_day=day, max_sessions_per_week=week, **fields
+    )
+
+
+def group(id: str, size: int = 0, *, unavailable: Iterable[int] = (), day: int | None = None, **fields: Any) -> Group:
+    return Group(id=id, size=size, unavailable=tuple(unavailable), max_sessions_per_day=day, **fields)
+
+
+def link(
+    type: str,
+    *sessions: str | tuple[str, int | None],
+    tier: str = "hard",
+    weight: int = 1,
+    value: int | None = None,
+) -> Link:
+    """A course id alone means every session of the course."""
+    members = tuple((member, None) if isinstance(member, str) else member for member in sessions)
+    return Link(type=type, sessions=members, tier=tier, weight=weight, value=value)  # type: ignore[arg-type]
+
+
+def dataset(
+    *parts: Part,
+    grid: TimeGrid | None = None,
+    rules: Mapping[str, str | RuleSetting] | None = None,
+    travel: Mapping[str, Mapping[str, int]] | None = None,
+    history: Iterable[Rating] = (),
+    name: str = "test",
+) -> Dataset:
+    """`rules` maps a rule to its tier or to a whole setting."""
+    courses = [part for part in parts if isinstance(part, Course)]
+    rooms = [part for part in parts if isinstance(part, Room)]
+    teachers = {part.id: part for part in parts if isinstance(part, Faculty)}
+    groups = {part.id: part for part in parts if isinstance(part, Group)}
+    for each in courses:
+        for id in each.faculty_ids:
+            teachers.setdefault(id, teacher(id))
+        for id in each.group_ids:
+            groups.setdefault(id, group(id))
+    settings = {
+        id: RuleSetting(tier=setting) if isinstance(setting, str) else setting  # type: ignore[arg-type]
+        for id, setting in (rules or {}).items()
+    }
+    return Dataset(
+        name=name,
+        time_grid=grid or _default_grid(),
+        rooms=tuple(rooms) or (room("r1"),),
+        faculty=tuple(teachers.values()),
+        groups=tuple(groups.values()),
+        courses=tuple(courses),
+        links=tuple(part for part in parts if isinstance(part, Link)),
+        travel_minutes=travel or {},
+        history=tuple(history),
+        rules=settings,
+    )
+
+
+def _default_grid() -> TimeGrid:
+    return grid()
+
+
+def timetable(courses: Mapping[str, Any] | None = None, /, *, default_room: str = "r1", **more: Any) -> Timetable:
+    """
+    Maps a course to the place of its session, or to a list of places of its sessions 0, 1, ...
+
+    A place is a slot (then the room is `default_room`), a (slot, room) pair, or None for an unplaced session.
+    """
+    placements = []
+    for course_id, places in {**(courses or {}), **more}.items():
+        for session, place in enumerate(places if isinstance(places, list) else [places]):
+            if place is not None:
+                slot, room_id = place if isinstance(place, tuple) else (place, default_room)
+                placements.append(Placement(course_id=course_id, session=session, slot=slot, room_id=room_id))
+    return Timetable(placements=tuple(placements))
+
+
+# --- random datasets -------------------------------------------------------------------------------------------------
+
+ROOM_TYPES = ("lecture_hall", "lab")
+FEATURES = ("projector", "piano")
+BUILDINGS = (None, "A", "B", "C")
+
+
+class Planted(NamedTuple):
+    """A dataset and a timetable of it that places every session and keeps every hard rule."""
+
+    dataset: Dataset
+    timetable: Timetable
+
+
+@st.composite
+def datasets(draw: st.DrawFn, max_courses: int = 8, max_sessions: int = 3) -> Dataset:
+    """Small datasets that use everything a dataset can say; many of them have no feasible timetable."""
+    return random_dataset(Random(draw(st.integers(0, 2**32 - 1))), draw(st.integers(1, max_courses)), max_sessions)
+
+
+@st.composite
+def planted(draw: st.DrawFn, max_courses: int = 8, max_sessions: int = 3) -> Planted:
+    """Small datasets with a known feasible timetable."""
+    rng = Random(draw(st.integers(0, 2**32 - 1)))
+    return random_planted(rng, draw(st.integers(1, max_courses)), max_sessions)
+
+
+def random_dataset(rng: Random, num_courses: int = 6, max_sessions: int = 3) -> Dataset:
+    return _restricted(rng, _structure(rng, num_courses, max_sessions), None)
+
+
+def random_planted(rng: Random, num_courses: int = 6, max_sessions: int = 3) -> Planted:
+    """First places sessions without a clash, then adds only such restrictions as that timetable keeps."""
+    structure = _structure(rng, num_courses, max_sessions)
+    places = _place_without_clash(rng, structure)
+    kept = Counter(key[0] for key in places)
+    courses = tuple(replace(c, sessions_per_week=kept[c.id]) for c in structure.courses if kept[c.id])
+    if not courses:
+        lone = replace(structure.courses[0], sessions_per_week=1, session_slots=1, expected_students=0)
+        courses, places = (lone,), {(lone.id, 0): (0, structure.rooms[0].id)}
+    return Planted(_restricted(rng, replace(structure, courses=courses), places), _timetable_of(places))
+
+
+def random_timetable(dataset: Dataset, rng: Random, placed: float = 0.9) -> Timetable:
+    """
+    Puts about the share `placed` of the sessions anywhere on the grid, in any room.
+
+    Half of the timetables use few slots and rooms, so that clashes are not rare.
+    """
+    crowded = rng.random() < 0.5
+    favourites = [rng.randrange(dataset.time_grid.num_slots) for _ in range(3)]
+    rooms = [rng.choice(dataset.rooms).id for _ in range(2)] if crowded else [room.id for room in dataset.rooms]
+    placements = []
+    for course_id, session in dataset.sessions:
+        length = dataset.course[course_id].session_slots
+        starts = [t for t in range(dataset.time_grid.num_slots) if dataset.time_grid.can_start(t, length)]
+        if not starts or rng.random() > placed:
+            continue
+        near = [t for t in starts if t in favourites] if crowded else []
+        slot = rng.choice(near or starts)
+        placements.append(Placement(course_id=course_id, session=session, slot=slot, room_id=rng.choice(rooms)))
+    return Timetable(placements=tuple(placements))
+
+
+Places = dict[SessionKey, tuple[int, str]]
+
+
+def _timetable_of(places: Places) -> Timetable:
+    return Timetable(
+        placements=tuple(
+            Placement(course_id=key[0], session=key[1], slot=slot, room_id=room_id)
+            for key, (slot, room_id) in places.items()
+        )
+    )
+
+
+def _some(rng: Random, items: Sequence[str], most: int) -> tuple[str, ...]:
+    return tuple(rng.sample(items, min(len(items), rng.randint(0, most))))
+
+
+def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
+    """Who is taught what by whom, on which grid and in which rooms; no restriction yet."""
+    periods = rng.randint(2, 6)
+    time_grid = grid(rng.randint(1, 5), periods, rng.choice([None, *range(1, periods)]))
+    longest = max(length for length in range(1, periods + 1) if time_grid.can_start(0, length))
+    teachers = [f"f{i}" for i in range(rng.randint(1, 4))]
+    groups = [f"g{i}" for i in range(rng.randint(0, 3))]
+    students = [f"s{i}" for i in range(rng.choice([0, 4, 10]))]
+    courses = [
+        course(
+            f"c{i}",
+            faculty=_some(rng, teachers, 2),
+            groups=_some(rng, groups, 2),
+            students=_some(rng, students, 5),
+            sessions=rng.randint(1, min(max_sessions, time_grid.num_slots)),
+            slots=min(longest, rng.choice([1, 1, 1, 2, 3])),
+            size=rng.choice([None, None, 5, 15, 40]),
+            subject_type=rng.choice(["core", "elective"]),
+            credits=rng.randint(0, 4),
+            department_id=rng.choice([None, "D1", "D2"]),
+            priority=rng.randint(0, 2),
+        )
+        for i in range(num_courses)
+    ]
+    rooms = [
+        room(
+            f"r{i}",
+            rng.choice([10, 20, 35, 60]),
+            type=rng.choice(ROOM_TYPES),
+            features=_some(rng, FEATURES, 2),
+            building=rng.choice(BUILDINGS),
+        )
+        for i in range(rng.randint(1, 4))
+    ]
+    travel = {a: {b: rng.choice([0, 3, 10, 20]) for b in "ABC" if b != a and rng.random() < 0.7} for a in "ABC"}
+    members = [group(id, rng.choice([0, 10, 30])) for id in groups]
+    return dataset(*courses, *rooms, *map(teacher, teachers), *members, grid=time_grid, travel=travel)
+
+
+def _place_without_clash(rng: Random, data: Dataset) -> Places:
+    """Greedy: each session goes to a random place where nobody is busy and the room is large enough, or nowhere."""
+    busy: dict[int, set[str]] = defaultdict(set)
+    places: Places = {}
+    for each in data.courses:
+        people = {each.id, *each.faculty_ids, *each.group_ids, *each.student_ids}
+        for session in range(each.sessions_per_week):
+            options = [
+                (t, r.id)
+                for t in range(data.time_grid.num_slots)
+                for r in data.rooms
+                if data.time_grid.can_start(t, each.session_slots)
+                and r.capacity >= data.expected_students(each)
+                and not any((people | {r.id}) & busy[u] for u in range(t, t + each.session_slots))
+            ]
+            if not options:
+                break
+            slot, room_id = rng.choice(options)
+            places[each.id, session] = (slot, room_id)
+            for u in range(slot, slot + each.session_slots):
+                busy[u] |= people | {room_id}
+    return places
+
+
+def _restricted(rng: Random, data: Dataset, places: Places | None) -> Dataset:
+    """Adds everything that can make a timetable wrong; with `places`, only what they keep."""
+    used: dict[str, set[int]] = defaultdict(set)
+    per_day: dict[str, Counter[int]] = defaultdict(Counter)
+    for (course_id, _), (slot, room_id) in (places or {}).items():
+        each = data.course[course_id]
+        for owner in (room_id, *each.faculty_ids, *each.group_ids, course_id):
+            used[owner] |= set(range(slot, slot + each.session_slots))
+            per_day[owner][data.time_grid.day_of(slot)] += 1
+
+    def away(owner: str) -> tuple[int, ...]:
+        most = rng.choice([0, 0, 1, 4] if places is None else [0, 1, 4, data.time_grid.num_slots])
+        chosen = rng.sample(range(data.time_grid.num_slots), min(most, data.time_grid.num_slots))
+        return tuple(sorted(set(chosen) - used[owner]))
+
+    def limit(owner: str, *, week: bool = False) -> int | None:
+        taught = per_day[owner].values()
+        least = (sum(taught) if week else max(taught, default=0)) if places is not None else 0
+        return rng.choice([None, max(1, least), max(1, least) + 1])
+
+    restricted = replace(
+        data,
+        rooms=tuple(replace(r, unavailable=away(r.id)) for r in data.rooms),
+        faculty=tuple(
+            replace(
+                f,
+                unavailable=away(f.id),
+                max_sessions_per_day=limit(f.id),
+                max_sessions_per_week=limit(f.id, week=True),
+                preferences=_preferences(rng, data.time_grid),
+            )
+            for f in data.faculty
+        ),
+        groups=tuple(replace(g, unavailable=away(g.id), max_sessions_per_day=limit(g.id)) for g in data.groups),
+        courses=tuple(_restricted_course(rng, data, c, places, limit(c.id)) for c in data.courses),
+        history=tuple(
+            Rating(faculty_id=f.id, slot=rng.randrange(data.time_grid.num_slots), rating=rng.random())
+            for f in data.faculty
+            if rng.random() < 0.5
+        ),
+        rules={"student_gap": RuleSetting(tier="soft"), "isolated_session": RuleSetting(tier="soft")}
+        if rng.random() < 0.5
+        else {},
+    )
+    return replace(restricted, links=_links(rng, restricted, places))
+
+
+def _preferences(rng: Random, time_grid: TimeGrid) -> dict[int, float]:
+    if rng.random() < 0.4:
+        return {}
+    slots = rng.sample(range(time_grid.num_slots), min(3, time_grid.num_slots))
+    return {slot: rng.choice([0.0, 0.25, 0.5, 0.9, 1.0]) for slot in slots}
+
+
+def _restricted_course(rng: Random, data: Dataset, each: Course, places: Places | None, limit: int | None) -> Course:
+    time_grid, own = data.time_grid, {key: place for key, place in (places or {}).items() if key[0] == each.id}
+    starts = [t for t in range(time_grid.num_slots) if time_grid.can_start(t, each.session_slots)]
+    allowed = None
+    if rng.random() < 0.3:
+        chosen = rng.sample(starts, rng.randint(1, len(starts)))
+        allowed = tuple(sorted({*chosen, *(slot for slot, _ in own.values())}))
+    fixed = []
+    for session in range(each.sessions_per_week):
+        if rng.random() < 0.15:
+            slot, room_id = own.get((each.id, session), (rng.choice(starts), rng.choice(data.rooms).id))
+            fixed.append(FixedSession(session=session, slot=slot, room_id=rng.choice([None, room_id])))
+    stood_in = [data.room[room_id] for _, room_id in own.values()]
+    types = set(_some(rng, ROOM_TYPES, 1))
+    features = set(_some(rng, FEATURES, 1))
+    if places is not None:
+        types = types | {r.type for r in stood_in} if types else types
+        features = {feature for feature in features if all(feature in r.features for r in stood_in)}
+    return replace(
+        each,
+        allowed_slots=allowed,
+        fixed=tuple(fixed),
+        room_types=tuple(sorted(types)),
+        required_features=tuple(sorted(features)),
+        min_days=rng.randint(0, 3),
+        max_sessions_per_day=limit,
+    )
+
+
+def _links(rng: Random, data: Dataset, places: Places | None) -> tuple[Link, ...]:
+    """Links of every type and tier between whole courses and single sessions."""
+    links = []
+    for _ in range(rng.randint(0, 6)):
+        type = rng.choice(LINK_TYPES)
+        members: list[tuple[str, int | None]] = []
+        for each in rng.sample(data.courses, min(len(data.courses), rng.choice([1, 2, 2, 3]))):
+            members.append((each.id, rng.choice([None, rng.randrange(each.sessions_per_week)])))
+        if len(members) == 1:
+            members = [(members[0][0], None)]
+        candidate = Link(
+            type=type,
+            sessions=tuple(members),
+            tier=rng.choice(["hard", "hard", "soft", "off"]),  # type: ignore[arg-type]
+            weight=rng.choice([0, 1, 2, 5]),
+            value=rng.randint(0, 3) if type == "min_gap" else None,
+        )
+        if places is not None and candidate.tier == "hard" and not _kept(data, candidate, places):
+            continue
+        links.append(candidate)
+    return tuple(links)
+
+
+def _kept(data: Dataset, candidate: Link, places: Places) -> bool:
+    """Whether the planted places keep a link; written apart from the verifier, on purpose."""
+    for a, b in data.expand(candidate):
+        (start_a, room_a), (start_b, room_b) = places[a], places[b]
+        end_a, end_b = start_a + data.course[a[0]].session_slots, start_b + data.course[b[0]].session_slots
+        day_a, day_b = data.time_grid.day_of(start_a), data.time_grid.day_of(start_b)
+        apart = max(start_b - end_a, start_a - end_b)
+        if not {
+            "precedence": end_a <= start_b,
+            "not_overlap": apart >= 0,
+            "same_start": start_a == start_b,
+            "same_day": day_a == day_b,
+            "different_day": day_a != day_b,
+            "same_room": room_a == room_b,
+            "different_room": room_a != room_b,
+            "consecutive": day_a == day_b and apart == 0,
+            "min_gap": day_a != day_b or apart >= (candidate.value or 0),
+        }[candidate.type]:
+            return False
+    return True

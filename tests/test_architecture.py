@@ -1,0 +1,102 @@
+"""
+The arrows of the house: who may import whom. An import inside a function counts like any other.
+
+`LAYERS` lists the parts of `solver/` from the ground up; a part imports from lower layers only. The exceptions that
+make the promise of independence (the verifier) stand on their own below.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"model"}),
+    frozenset({"rules"}),
+    frozenset({"control", "result", "names"}),
+    frozenset({"params", "context"}),
+    frozenset({"verifier", "diagnose", "compiled"}),
+    frozenset({"construct", "search", "cpsat", "reduction", "formats", "samples"}),
+    frozenset({"incumbent"}),
+    frozenset({"ledger", "climb"}),
+    frozenset({"variants"}),
+    frozenset({"ladder"}),
+)
+LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
+
+FORBIDDEN_IN_SOLVER = {"app", "fastapi", "starlette", "uvicorn", "httpx", "sqlite3", "sqlalchemy", "typer", "rich", "logging"}
+
+
+def sources(folder: str) -> list[Path]:
+    return sorted(path for path in (ROOT / folder).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Dotted names of every module a file imports, wherever the import stands."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part_of(path: Path) -> str:
+    """The part of `solver/` a file belongs to: its folder, or its own name."""
+    relative = path.relative_to(ROOT / "solver")
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def solver_parts(path: Path) -> set[str]:
+    names = (name.split(".") for name in imports(path) if name.startswith("solver."))
+    return {parts[1] for parts in names if parts[1] in LEVEL}
+
+
+@pytest.mark.parametrize("path", sources("solver"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_part_of_the_solver_imports_only_from_layers_below(path: Path) -> None:
+    part = part_of(path)
+    if part == "__init__":
+        return
+    assert part in LEVEL, f"{part} has no place in LAYERS; give it one"
+    upward = {other for other in solver_parts(path) if other != part and LEVEL[other] >= LEVEL[part]}
+    assert not upward, f"{path.relative_to(ROOT)} reaches up to {sorted(upward)}"
+
+
+@pytest.mark.parametrize("path", sources("solver"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_solver_knows_no_service_no_database_and_no_screen(path: Path) -> None:
+    roots = {name.split(".")[0] for name in imports(path)}
+    assert not roots & FORBIDDEN_IN_SOLVER
+
+
+@pytest.mark.parametrize("part", ["verifier", "diagnose"])
+def test_the_verifier_shares_no_code_with_what_it_checks(part: str) -> None:
+    for path in sources("solver"):
+        if part_of(path) == part:
+            assert not solver_parts(path) & {"compiled", "construct", "search", "cpsat"}, path
+
+
+def test_only_the_cpsat_folder_touches_cp_sat() -> None:
+    users = {part_of(path) for path in sources("solver") if any(name.startswith("ortools") for name in imports(path))}
+    assert users == {"cpsat"}
+
+
+def test_the_platform_contract_is_imported_by_main_only() -> None:
+    users = [
+        path.relative_to(ROOT).as_posix()
+        for path in sources("app")
+        if "platform" not in path.relative_to(ROOT / "app").parts and any(n.startswith("app.platform") for n in imports(path))
+    ]
+    assert set(users) <= {"app/main.py"}
+
+
+def test_the_top_level_holds_what_was_agreed_and_nothing_else() -> None:
+    agreed = {"pyproject.toml", "README.md", "Dockerfile", "LICENSE", "app", "solver", "tests", "benchmarks"}
+    found = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+    produced = {name for name in found if name.endswith(".egg-info") or name in {"build", "dist", "__pycache__"}}
+    assert found - produced <= agreed

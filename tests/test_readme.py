@@ -1,0 +1,86 @@
+"""README is part of the product: every command, setting, rule and rung it names exists, and none is missing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from typer.main import get_command
+
+from app.cli import app
+from app.settings import Settings, variable
+from solver.ladder import RUNGS
+from solver.rules import RULES
+from solver.samples import PRESETS
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+
+
+def section(title: str) -> str:
+    """The text of one `##` section."""
+    match = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", README, re.M | re.S)
+    assert match, f"README has no section {title!r}"
+    return match[1]
+
+
+def first_code_line(title: str) -> str:
+    match = re.search(r"```(?:sh|console|bash)?\n(.+?)\n", section(title))
+    assert match, f"section {title!r} has no code block"
+    return match[1]
+
+
+def test_every_command_in_readme_exists_with_its_options() -> None:
+    used = re.findall(r"timetable ([a-z]+)((?: [^\n`|&;#]*)?)", "\n".join(re.findall(r"```.*?```|`[^`]+`", README, re.S)))
+    assert used
+    for name, rest in used:
+        assert name in COMMANDS, f"`timetable {name}` does not exist"
+        known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+        for option in re.findall(r"(?<=\s)--?[a-z][a-z-]*", rest):
+            assert option in known, f"`timetable {name}` has no option {option}"
+
+
+def test_every_command_is_in_readme() -> None:
+    for name in COMMANDS:
+        assert f"timetable {name}" in README
+
+
+def test_every_setting_in_readme_exists() -> None:
+    known = {variable(row.name) for row in fields(Settings)}
+    known |= {alias for row in fields(Settings) for alias in row.metadata["aliases"]}
+    named = set(re.findall(r"\bTIMETABLE_[A-Z_]+\b", README))
+    assert named and named <= known
+
+
+def test_the_rung_table_is_the_ladder_in_its_order() -> None:
+    table = re.findall(r"^\| `(\w+)` \| (.+?) \|", section("The ladder"), re.M)
+    assert table == [(rung.id, rung.promise) for rung in RUNGS]
+
+
+def test_the_rule_table_is_the_rules_in_their_order() -> None:
+    table = re.findall(r"^\| `(\w+)` \| (\w+) \|", section("Rules"), re.M)
+    assert table == [(rule.id, rule.tier) for rule in RULES]
+
+
+def test_every_preset_is_in_readme() -> None:
+    for preset in PRESETS:
+        assert f"`{preset}`" in README
+
+
+def test_the_run_and_test_lines_are_one_shell_line_each() -> None:
+    run, test = first_code_line("Run"), first_code_line("Test")
+    assert run.startswith("python3 -m venv .venv && ") and run.endswith("timetable demo")
+    assert test.startswith("python3 -m venv .venv && ") and ".[test]" in test and test.endswith("pytest")
+
+
+def test_ci_runs_the_test_line_of_readme() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "README.md" in script and '-c "$test_line"' in script
+
+
+def test_every_file_and_folder_that_readme_names_exists() -> None:
+    for path in re.findall(r"`((?:solver|app|tests|benchmarks)/[\w./-]*)`", README):
+        assert (ROOT / path).exists(), f"README names {path}, which does not exist"
