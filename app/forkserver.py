@@ -1,12 +1,14 @@
 """
 The forkserver: one quiet process that has the solver imported, and forks a child per attempt in milliseconds.
 
-Why our own and not that of `multiprocessing`: that one imports the `__main__` of the service again in every child; it reaps
-children on its own, so that their process ids can be reused before we kill; and when it dies it reports every child as
-dead, with code 255, while they run on. Here a child stays a zombie until the supervisor has seen it end and asks for its
-exit status, the supervisor holds a pidfd that was opened before the child could be reaped, and children die with us.
+Why our own and not that of `multiprocessing`: that one imports the `__main__` of the service again in every child; it
+reaps children on its own, so that their process ids can be reused before we kill; and when it dies it reports every
+child as dead, with code 255, while they run on. Here a child stays a zombie until the supervisor has seen it end and
+asks for its exit status, the supervisor holds a pidfd that was opened before the child could be reaped, and children
+die with us.
 
-It never solves, never opens the store, and has a single thread, so that forking it is safe. It ends when its socket closes.
+It never solves, never opens the store, and has a single thread, so that forking it is safe. It ends when its socket
+closes.
 
 Conversation over a SOCK_SEQPACKET socket, one message at a time:
 
@@ -23,28 +25,13 @@ import gc
 import os
 import signal
 import socket
-import struct
 import sys
 import traceback
 from pathlib import Path
 from typing import NoReturn
 
 from app import worker
-
-MESSAGE = struct.Struct("=6sii")
-READY, FORK, FORKED, REAP, REAPED = b"ready ", b"fork  ", b"forked", b"reap  ", b"reaped"
-NO_CODE = 2**31 - 1
-"""Instead of an exit code, which is 0 to 255, or minus the number of a signal."""
-
-ENVIRONMENT = {
-    # Importing numpy starts a thread per core otherwise, and a process with threads must not be forked.
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MALLOC_ARENA_MAX": "2",
-}
-TAG = "SUPERVISED_BY_TIMETABLE"
-"""Environment variable that marks the forkserver and all its children with the data folder they work for."""
-
+from app.children import FORK, FORKED, MESSAGE, NO_CODE, READY, REAP, REAPED
 
 def main(argv: list[str]) -> None:
     """`python -m app.forkserver SOCKET SOLVE`: the descriptor of the socket, and `module:function` of the solver."""
@@ -77,17 +64,17 @@ def _serve(channel: socket.socket, solve: worker.Solve) -> bool:
 
 
 def _fork(channel: socket.socket, talk: int, words: int, solve: worker.Solve) -> int:
+    forkserver = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _child(channel, talk, words, solve)
+        channel.close()
+        _child(talk, words, solve, forkserver)
     return pid
 
 
-def _child(channel: socket.socket, talk: int, words: int, solve: worker.Solve) -> NoReturn:
+def _child(talk: int, words: int, solve: worker.Solve, parent: int) -> NoReturn:
     code = 1
     try:
-        parent = os.getppid()
-        channel.close()
         worker.main(talk, words, solve, parent)
         code = 0
     except BaseException:  # noqa: BLE001 - nothing may return into the forkserver's loop; the exit code tells

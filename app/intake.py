@@ -28,7 +28,7 @@ _READERS: Mapping[str, Callable[[str], Dataset]] = {"json": load_dataset, "ctt":
 
 
 class Loaded(NamedTuple):
-    """The data of a request: as an object, as native JSON, and a sentence about the time grid if there is one to say."""
+    """The data of a request: as an object, as native JSON, and a sentence about the time grid, if any."""
 
     dataset: Dataset
     document: dict[str, Any]

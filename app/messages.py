@@ -20,12 +20,17 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AllowInfNan, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
-from solver.control import Stage, Stop
+from solver.control import NUM_WORDS, Stage, Stop
 from solver.result import Quality, RungId, StoppedBy
 
 MAX_HEADER_BYTES = 1 << 20
 MAX_BODY_BYTES = 256 << 20
 MAX_ISSUES = 100
+WORDS_BYTES = NUM_WORDS * 8
+"""Size of the memory shared by supervisor and child: `Control.words`."""
+REASON_WORD = 2
+"""The spare word in which the supervisor says why it asks to finish: 0, or TIME_WAS_UP."""
+TIME_WAS_UP = 1
 _LENGTHS = struct.Struct(">II")
 _COMPRESSION = 1
 

@@ -72,8 +72,12 @@ class Climb:
             )
         )
 
-    def timed(self, stage: Stage, seconds: float, message: str) -> Control:
-        """A control for one time-boxed stage; its beats report the share of the time that has gone."""
+    def timed(self, stage: Stage, seconds: float, message: str, *, of: Control | None = None) -> Control:
+        """
+        A control for one time-boxed stage; its beats report the share of the time that has gone.
+
+        It ends with `of`, the walk by default.
+        """
         began = time.monotonic()
         last = 0.0
 
@@ -85,7 +89,7 @@ class Climb:
                 self.report(stage, (now - began) / max(seconds, 1e-9), message)
 
         self.report(stage, 0.0, message)
-        return self.walk.until(seconds, on_beat)
+        return (of or self.walk).until(seconds, on_beat)
 
     def search(self, seconds: float, *, bend: bool, message: str, round_number: int = 0) -> None:
         """One round of local search."""

@@ -8,7 +8,6 @@ against the original dataset, so a wrong claim of a kernel or of CP-SAT can cost
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,10 +89,7 @@ class Incumbents:
 
     def offer(self, timetable: Timetable, source: str, *, claim: Score | None = None) -> Incumbent:
         """Recounts a timetable and keeps it where it is better than what we have."""
-        began = time.monotonic()
-        found = Incumbent(timetable=timetable, report=self.problem.verify(timetable), source=source)
-        self.verify_seconds = time.monotonic() - began
-        self._quiet_until = time.monotonic() + self.verify_seconds / VERIFY_SHARE
+        found = self.recount(timetable, source)
         if claim is not None and claim != found.score:
             self.notes.append(f"{source} claimed {tuple(claim)} but the verifier counted {tuple(found.score)}")
         if found.score.rigid == 0:
@@ -101,9 +97,13 @@ class Incumbents:
         self.control.beat()
         return found
 
-    def offer_all(self, timetables: Iterable[tuple[Timetable, str]]) -> None:
-        for timetable, source in timetables:
-            self.offer(timetable, source)
+    def recount(self, timetable: Timetable, source: str) -> Incumbent:
+        """The verifier's word on a timetable, without keeping it."""
+        began = time.monotonic()
+        found = Incumbent(timetable=timetable, report=self.problem.verify(timetable), source=source)
+        self.verify_seconds = time.monotonic() - began
+        self._quiet_until = time.monotonic() + self.verify_seconds / VERIFY_SHARE
+        return found
 
     def start_arrays(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """The best so far as arrays; all unplaced when there is none."""

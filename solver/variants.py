@@ -10,16 +10,22 @@ reported and compared on the dataset's own rules.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from solver.climb import Climb
-from solver.compiled import encode
+from solver.compiled import Compiled, Ints, decode, encode
 from solver.incumbent import Incumbent
-from solver.ledger import better_at, concessions_of, core_open, open_sessions, quality_of
+from solver.ledger import better_at, concessions_of, open_sessions, quality_of
 from solver.model import Timetable
 from solver.result import RungId, Variant
 from solver.rules import RULE_IDS
 from solver.search import SearchParams, search, strip
+
+WARM_TEMPERATURE = 4.0
+"""Start temperature of a variant's search: high enough to move whole days, low enough not to melt what is placed well."""
+MAX_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +63,125 @@ def distance(timetable: Timetable, other: Timetable, total: int) -> float:
     same = sum(other.by_session.get(p.key) == p for p in timetable.placements)
     both_open = total - len(set(timetable.by_session) | set(other.by_session))
     return 1.0 - (same + both_open) / max(total, 1)
+
+
+def make_variants(climb: Climb, rung: RungId) -> tuple[Variant, ...]:
+    """
+    The account of the best timetable, and the further variants that time and distance allow; the best comes first.
+
+    A variant is kept only when the verifier finds it no worse on the hard levels (rigid, unplaced, bent) than the best.
+    """
+    best = climb.incumbents.best
+    if best is None:
+        best = climb.incumbents.offer(Timetable(), "nothing placed")
+    found: list[tuple[Emphasis, Incumbent]] = [(EMPHASES[0], best)]
+    wanted = climb.params.num_variants
+    for number in range(1, wanted):
+        if climb.control.should_stop or best.report.placed == 0:
+            break
+        left = climb.control.remaining - _final_seconds(climb)
+        another = _variant(climb, _emphasis(number), [variant for _, variant in found], left / (wanted - number))
+        if another is not None:
+            found.append((_emphasis(number), another))
+    if len(found) < wanted:
+        climb.incumbents.notes.append(_why_fewer(climb, len(found), wanted))
+    climb.report("verify", 0.5, "writing the account of each variant")
+    return tuple(_account(climb, rung, emphasis, incumbent, found) for emphasis, incumbent in found)
+
+
+def _final_seconds(climb: Climb) -> float:
+    return 0.3 + climb.incumbents.verify_seconds
+
+
+def _emphasis(number: int) -> Emphasis:
+    """Numbers beyond the table start it again under names of their own."""
+    emphasis = EMPHASES[number % len(EMPHASES)]
+    again = number // len(EMPHASES)
+    if not again:
+        return emphasis
+    return Emphasis(
+        name=f"{emphasis.name}_{again + 1}", label=f"{emphasis.label} {again + 1}", factors=emphasis.factors
+    )
+
+
+def stressed(compiled: Compiled, emphasis: Emphasis) -> Compiled:
+    """The same problem under the weights of an emphasis."""
+    weights = compiled.rule_weight.copy()
+    for rule_id, factor in emphasis.factors.items():
+        weights[RULE_IDS.index(rule_id)] *= factor
+    weights.setflags(write=False)
+    return compiled._replace(rule_weight=weights)
+
+
+def _variant(climb: Climb, emphasis: Emphasis, others: Sequence[Incumbent], seconds: float) -> Incumbent | None:
+    """One more timetable, far enough from all `others`; None when time or the data do not allow it."""
+    dataset, total = climb.problem.dataset, len(climb.problem.dataset.sessions)
+    anchors = tuple(encode(other.timetable, dataset) for other in others)
+    for attempt in range(MAX_TRIES):
+        budget = seconds / MAX_TRIES if attempt else seconds * 0.7
+        if budget <= 0.05 or climb.control.should_stop:
+            return None
+        slots, rooms = _search_away(climb, emphasis, anchors, budget, attempt)
+        found = climb.incumbents.recount(decode(slots, rooms, dataset), f"variant {emphasis.name}")
+        far = all(distance(found.timetable, o.timetable, total) >= climb.params.min_distance for o in others)
+        if far and found.score[:3] <= others[0].score[:3]:
+            return found
+    return None
+
+
+def _search_away(
+    climb: Climb, emphasis: Emphasis, anchors: tuple[tuple[Ints, Ints], ...], seconds: float, attempt: int
+) -> tuple[Ints, Ints]:
+    bend = climb.best is not None and climb.best.bent > 0
+    start = anchors[0] if attempt == 0 else _all_open(anchors[0])
+    found = search(
+        climb.problem.dataset,
+        stressed(climb.problem.compiled, emphasis),
+        start,
+        control=climb.timed("variants", seconds, f"making the variant {emphasis.label}", of=climb.control),
+        seconds=seconds,
+        workers=climb.params.workers,
+        seed=climb.params.seed + 7919 * (len(anchors) + 10 * attempt),
+        params=SearchParams(
+            bend=bend,
+            anchors=anchors,
+            min_distance=min(1.0, climb.params.min_distance * 1.05),
+            **({"start_temperature": WARM_TEMPERATURE} if attempt == 0 else {}),
+        ),
+    )
+    return strip(climb.problem.compiled, found.slots, found.rooms, keep_bent=bend)
+
+
+def _all_open(arrays: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    return np.full_like(arrays[0], -1), np.full_like(arrays[1], -1)
+
+
+def _why_fewer(climb: Climb, found: int, wanted: int) -> str:
+    share = f"{100 * climb.params.min_distance:.0f} %"
+    if climb.control.should_stop:
+        return f"{found} of {wanted} variants: the solve ended before the others were made"
+    return f"{found} of {wanted} variants: no further one was found that differs in {share} of the placements and is no worse"
+
+
+def _account(
+    climb: Climb,
+    rung: RungId,
+    emphasis: Emphasis,
+    incumbent: Incumbent,
+    found: Sequence[tuple[Emphasis, Incumbent]],
+) -> Variant:
+    total = len(climb.problem.dataset.sessions)
+    others = [(other_emphasis, other) for other_emphasis, other in found if other is not incumbent]
+    in_time = not climb.control.should_stop
+    return Variant(
+        name=emphasis.name,
+        label=emphasis.label,
+        timetable=incumbent.timetable,
+        report=incumbent.report,
+        rung=rung,
+        quality=quality_of(incumbent.report, climb.bound),
+        concessions=concessions_of(incumbent.report),
+        open_sessions=open_sessions(climb.problem, incumbent, with_repairs=in_time),
+        better_at=better_at(incumbent.report, [other.report for _, other in others]),
+        distances={other_emphasis.name: distance(incumbent.timetable, o.timetable, total) for other_emphasis, o in others},
+    )

@@ -1,4 +1,4 @@
-"""All routes, one module per noun. Each path stands here once; `app.limits.OneSpelling` gives it three more spellings."""
+"""All routes, one module per noun. Each path stands once; `app.limits.OneSpelling` gives it three more spellings."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ class Board:
         return rooms
 
     def free_rooms(self, key: SessionKey) -> dict[str, Bits]:
-        """Per suitable room, the starts at which it is open and empty to the end of the session; smallest room first."""
+        """Starts at which each suitable room is open and empty to the end of the session; smallest room first."""
         length, rooms = self.length(key), [self.facts.dataset.rooms[r] for r in indices(self.suitable_rooms(key))]
         free = {}
         for room in sorted(rooms, key=lambda room: room.capacity):

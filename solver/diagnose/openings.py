@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_TRIED_MOVES = 60
 """So many moves of another session are tried per open session."""
+MAX_TRIED_ROOMS = 3
+"""So many free rooms are tried for the open session in each such move: the other session rarely needs that very one."""
 WIDE_RULES = ("slot_peak",)
 """Rules that look at everybody at once: where one of them is hard, a recount takes the whole timetable."""
 
@@ -142,9 +144,7 @@ class Openings:
                     slot=pin.start,
                     room_id=pin.room,
                     moves=((other, moved.start, moved.room),),
-                    sentence=f"place it on {self._at(pin)} and move {name} from there to {self._at(moved)}"
-                    if old.start == start
-                    else f"place it on {self._at(pin)} and move {name} from {self._at(old)} to {self._at(moved)}",
+                    sentence=f"place it on {self._at(pin)} and move {name} from {self._at(old)} to {self._at(moved)}",
                 )
 
     def _single_blockers(self, session: SessionKey) -> Iterator[tuple[int, SessionKey]]:
@@ -172,14 +172,14 @@ class Openings:
         board = self._board
         if not board.free_starts(session) >> start & 1:
             return
-        for room, free in board.free_rooms(session).items():
-            if free >> start & 1:
-                pin = Pin(start, room)
-                board.put(session, pin)
-                moved = next((p for p in self._free_places(other, board.free_starts(other)) if p != old), None)
-                board.take(session)
-                if moved is not None:
-                    yield pin, moved
+        free = (room for room, starts in board.free_rooms(session).items() if starts >> start & 1)
+        for room in islice(free, MAX_TRIED_ROOMS):
+            pin = Pin(start, room)
+            board.put(session, pin)
+            moved = next((p for p in self._free_places(other, board.free_starts(other)) if p != old), None)
+            board.take(session)
+            if moved is not None:
+                yield pin, moved
 
     # --- confirming --------------------------------------------------------------------------------------------------
 

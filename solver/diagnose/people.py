@@ -130,7 +130,7 @@ def _too_few_slots(facts: Facts, owner: Owner) -> Proof | None:
         has = f"{owner.name} has {counted(owner.sessions, 'session')} that take {counted(needed, 'slot')}"
         sentence = f"{has}, but only {counted(union.bit_count(), 'slot')} of the week are open to them"
         return _proof(owner, f"{owner.kind}_overload", sentence, owner.demands, needed, union.bit_count())
-    narrow = _hall_violator(owner.demands, needed)
+    narrow = _hall_violator(owner.demands)
     if narrow is None:
         return None
     few = [demand for demand in owner.demands if not demand.cover & ~narrow]
@@ -140,7 +140,17 @@ def _too_few_slots(facts: Facts, owner: Owner) -> Proof | None:
     return _proof(owner, f"{owner.kind}_pigeonhole", f"{have} {share}", few, needed, narrow.bit_count())
 
 
-def _hall_violator(demands: tuple[Demand, ...], needed: int) -> Bits | None:
+def _all_served(demands: Iterable[Demand]) -> bool:
+    """Cheap and sufficient: whoever has few slots to choose from has as many as everybody with fewer needs together."""
+    needed = 0
+    for demand in demands:
+        needed += demand.slots
+        if needed > demand.cover.bit_count():
+            return False
+    return True
+
+
+def _hall_violator(demands: tuple[Demand, ...]) -> Bits | None:
     """
     A set of slots that more units want exclusively than it has members, None when all can be served.
 
@@ -148,10 +158,11 @@ def _hall_violator(demands: tuple[Demand, ...], needed: int) -> Bits | None:
     that the slots of a session are adjacent. Units are matched one by one along augmenting paths (H. W. Kuhn, The
     Hungarian method, 1955, doi:10.1002/nav.3800020109); the slots reached in vain are the answer (Hall's theorem).
     """
-    if all(demand.cover.bit_count() >= needed for demand in demands):
+    demands = tuple(sorted(demands, key=lambda demand: demand.cover.bit_count()))
+    if _all_served(demands):
         return None
     holder: dict[int, Bits] = {}
-    for demand in sorted(demands, key=lambda demand: demand.cover.bit_count()):
+    for demand in demands:
         for _ in range(demand.slots):
             reached = _augment(demand.cover, holder)
             if reached is not None:

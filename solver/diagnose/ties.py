@@ -266,7 +266,7 @@ def _clique_proofs(facts: Facts, link: Link) -> Iterator[Proof]:
 
 
 def _clique(facts: Facts, link: Link) -> list[SessionKey]:
-    """Sessions that the link ties pairwise, of those that can start at all: one per member, or all of its only course."""
+    """Sessions tied pairwise, of those that can start at all: one per member, or all of the only course."""
     if len(link.sessions) == 1:
         course_id = link.sessions[0][0]
         keys = [(course_id, n) for n in range(facts.dataset.course[course_id].sessions_per_week)]

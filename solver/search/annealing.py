@@ -56,7 +56,7 @@ def below(seed: Number, bound: Number) -> Number:
 @inlined
 def draw_room(p: Problem, st: State, s: Number, seed: Number, shares: Longs) -> Number:
     """A target room: the same one, that of a sibling session, any, or most often one that fits."""
-    c = p.course_of[s]
+    c = np.int64(p.course_of[s])
     choice = np.int64(seed & np.uint64(1023))
     if choice < shares[0]:
         return st.room[s]
@@ -79,7 +79,7 @@ def partner(p: Problem, st: State, s: Number, u: Number, q: Number) -> Number:
     """The session to swap with, -1 for none, -2 when the place is held by one that cannot take the place of s."""
     if st.room_cell[q, u, COUNT] != 1:
         return -1
-    s2 = st.room_cell[q, u, SUM]
+    s2 = np.int64(st.room_cell[q, u, SUM])
     if s2 < 0 or s2 == s:
         return -1
     c, c2, t = p.course_of[s], p.course_of[s2], st.slot[s]
@@ -95,7 +95,7 @@ def partner(p: Problem, st: State, s: Number, u: Number, q: Number) -> Number:
 @inlined
 def apply_move(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number, delta: Number) -> None:
     """Carries out a move whose packed change of cost is `delta`."""
-    t, r = st.slot[s], st.room[s]
+    t, r = np.int64(st.slot[s]), np.int64(st.room[s])
     take_out(p, st, s)
     if s2 >= 0:
         take_out(p, st, s2)
@@ -144,13 +144,15 @@ def anneal_level(
                 break
         tried += 1
         seed = next_random(seed)
-        s = p.mobile[below(seed, p.num_mobile)]
+        s = np.int64(p.mobile[below(seed, p.num_mobile)])
         limit = np.int64(temperature * NEGATIVE_LOG[np.int64(seed & np.uint64(LOG_STEPS - 1))])
-        c, t, r = p.course_of[s], st.slot[s], st.room[s]
+        c, t, r = np.int64(p.course_of[s]), np.int64(st.slot[s]), np.int64(st.room[s])
         seed = next_random(seed)
-        u = p.start[p.start_ptr[c] + below(seed, p.start_ptr[c + 1] - p.start_ptr[c])] if p.frozen[s] == 0 else t
+        u = t
+        if p.frozen[s] == 0:
+            u = np.int64(p.start[p.start_ptr[c] + below(seed, p.start_ptr[c + 1] - p.start_ptr[c])])
         seed = next_random(seed)
-        q = draw_room(p, st, s, seed, shares)
+        q = np.int64(draw_room(p, st, s, seed, shares))
         if t == u and r == q:
             continue
         s2 = partner(p, st, s, u, q)

@@ -181,7 +181,7 @@ def links_hold(kind: Ints, value: Longs, a: Place, b: Place, num_periods: int) -
         "consecutive": same_day & ((a_first == 0) | (b_first == 0)),
         "min_gap": ~same_day | (a_first >= value) | (b_first >= value),
     }
-    return np.select([kind == k for k in range(len(LINK_TYPES))], [holds[name] for name in LINK_TYPES])
+    return np.select([kind == k for k in range(len(LINK_TYPES))], [holds[name] for name in LINK_TYPES], default=True)
 
 
 # --- shapes of a day: (..., periods) -> units per day, (...) -----------------------------------------------------------

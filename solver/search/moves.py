@@ -84,7 +84,7 @@ def swap_correction(p: Problem, st: State, c: Number, t: Number, c2: Number, u: 
     delta = 0
     length = p.length[c]
     for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 2]):
-        x = p.resource[k]
+        x = np.int64(p.resource[k])
         if shares(p, c2, x) != 0 and p.clash_weight[x] != 0:
             for i in range(length):
                 doubled = (st.count[x, t + i] > 1) + (st.count[x, u + i] > 1)
@@ -135,7 +135,7 @@ def day_part(p: Problem, st: State, c: Number, d: Number, e: Number, other: Numb
         delta += p.min_days_weight * (max(0, p.min_days[c] - after) - max(0, p.min_days[c] - used))
     if p.counted != 0:
         for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 2]):
-            x = p.resource[k]
+            x = np.int64(p.resource[k])
             if shares(p, other, x) == 0:
                 for i in range(2):
                     if st.day_count[x, e] >= p.day_limit[x, i]:
@@ -189,10 +189,10 @@ def shape_part(p: Problem, st: State, c: Number, t: Number, u: Number, other: Nu
     old, new = block << np.int64(p.period_of[t]), block << np.int64(p.period_of[u])
     first, end = p.resource_ptr[c, 1], p.resource_ptr[c, 3]
     for k in range(first, end):
-        x = p.resource[k]
+        x = np.int64(p.resource[k])
         if shares(p, other, x) != 0:
             continue
-        kind = p.shape_kind[x]
+        kind = np.int64(p.shape_kind[x])
         before = st.mask[x, d, BUSY]
         single = ~st.mask[x, d, TWICE]
         delta -= shape_cost(p, kind, before)
@@ -244,7 +244,7 @@ def walks(p: Problem, t: Number) -> bool:
 def travel_of(p: Problem, st: State, s: Number, skip: Number) -> Number:
     """Walks to and from session s, but not those between it and `skip`."""
     total = 0
-    c, t = p.course_of[s], st.slot[s]
+    c, t = p.course_of[s], np.int64(st.slot[s])
     here, end = p.room_building[st.room[s]], t + p.length[p.course_of[s]]
     before, after = walks(p, t), walks(p, end)
     if here == 0:
@@ -267,7 +267,7 @@ def late_cost(p: Problem, st: State, s: Number, skip: Number) -> Number:
     """Cost of everything about placed session s that depends on single other sessions, `skip` left out, and of its pin."""
     total = 0
     for i in range(p.session_link_ptr[s], p.session_link_ptr[s + 1]):
-        k = p.session_link[i]
+        k = np.int64(p.session_link[i])
         other = p.link_a[k] + p.link_b[k] - s
         if other != skip and st.slot[other] >= 0 and link_broken(p, st, k):
             total += p.link_cost[k]
@@ -298,18 +298,21 @@ def late_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number
 
 
 @inlined
+def anchor_step(p: Problem, st: State, a: Number, s: Number, u: Number, q: Number) -> Number:
+    """1 when session s comes to stand as in anchor a by going to (u, q), -1 when it leaves that place, 0 otherwise."""
+    slot, room = p.anchor_slot[a, s], p.anchor_room[a, s]
+    step = 1 if slot == u and room == q else 0
+    return step - 1 if slot == st.slot[s] and room == st.room[s] else step
+
+
+@inlined
 def anchor_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number) -> Number:
     """Change of the sessions that stand as in an anchor beyond the allowed number."""
     delta = 0
-    t, r = st.slot[s], st.room[s]
     for a in range(p.num_anchors):
-        change = 0
-        for b in (s, s2):
-            if b >= 0:
-                slot, room = p.anchor_slot[a, b], p.anchor_room[a, b]
-                there, here = (slot == u and room == q), (slot == t and room == r)
-                step = (1 if there else 0) - (1 if here else 0)
-                change += step if b == s else -step
+        change = anchor_step(p, st, a, s, u, q)
+        if s2 >= 0:
+            change += anchor_step(p, st, a, s2, np.int64(st.slot[s]), np.int64(st.room[s]))
         too_many = st.same[a] - p.anchor_allowed
         delta += p.anchor_weight * (max(0, too_many + change) - max(0, too_many))
     return delta
@@ -320,14 +323,14 @@ def _rest_of_delta(
     p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number, limit: Number, delta: Number, late_slack: Number
 ) -> Number:
     """The parts of `move_delta` that most moves never reach."""
-    c, t, r = p.course_of[s], st.slot[s], st.room[s]
-    c2 = p.course_of[s2] if s2 >= 0 else -1
+    c, t, r = np.int64(p.course_of[s]), np.int64(st.slot[s]), np.int64(st.room[s])
+    c2 = np.int64(p.course_of[s2]) if s2 >= 0 else -1
     if p.stability_weight != 0 and r != q:
         delta += stability_part(p, st, s, r, q)
         if s2 >= 0:
             delta += stability_part(p, st, s2, q, r)
     if t != u:
-        d, e = p.day_of[t], p.day_of[u]
+        d, e = np.int64(p.day_of[t]), np.int64(p.day_of[u])
         shape_slack2 = p.slack[c2, 1] if s2 >= 0 else 0
         if d != e:
             delta += day_part(p, st, c, d, e, c2)
@@ -355,8 +358,8 @@ def move_delta(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Numbe
 
     `REJECTED` when its cost half is certainly above `limit`; the caller compares what is returned otherwise.
     """
-    c, t, r = p.course_of[s], st.slot[s], st.room[s]
-    c2 = p.course_of[s2] if s2 >= 0 else -1
+    c, t, r = np.int64(p.course_of[s]), np.int64(st.slot[s]), np.int64(st.room[s])
+    c2 = np.int64(p.course_of[s2]) if s2 >= 0 else -1
     delta = p.room_cost[p.room_row[c], q] - p.room_cost[p.room_row[c], r]
     slack, late_slack = p.slack[c, 0], p.slack[c, 2]
     if s2 >= 0:

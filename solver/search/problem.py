@@ -272,7 +272,7 @@ def _freeze(problem: Problem) -> Problem:
     types = {"Ints": np.int32, "Flags": np.uint8, "Longs": np.int64}
     frozen = {}
     for name, value in problem._asdict().items():
-        kind = Problem.__annotations__[name]
+        kind = Problem.__annotations__[name].__forward_arg__  # typing.NamedTuple wraps the strings
         if kind == "int":
             frozen[name] = int(value)
             continue

@@ -127,14 +127,14 @@ def _occupy_resource(p: Problem, st: State, x: Number, v: Number, day: Number, b
 @inlined
 def _occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, sign: int) -> None:
     """Counts a session of course c at (t, r) in (sign 1) or out (sign -1)."""
-    day = p.day_of[t]
+    day = np.int64(p.day_of[t])
     for v in range(t, t + p.length[c]):
         st.room_cell[r, v, COUNT] += sign
         st.room_cell[r, v, SUM] += sign * s
         st.slot_count[v] += sign
         bit = 1 << np.int64(p.period_of[v])
         for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 3]):
-            _occupy_resource(p, st, p.resource[k], v, day, bit, sign)
+            _occupy_resource(p, st, np.int64(p.resource[k]), v, day, bit, sign)
         if p.student_weight != 0:
             for k in range(p.conflict_ptr[c], p.conflict_ptr[c + 1]):
                 change = sign * p.student_weight * p.conflict_students[k]
@@ -156,8 +156,7 @@ def _occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, s
 @inlined
 def put_in(p: Problem, st: State, s: Number, t: Number, r: Number) -> None:
     """Places an unplaced session; the totals are the caller's."""
-    c = p.course_of[s]
-    _occupy(p, st, s, c, t, r, 1)
+    _occupy(p, st, s, np.int64(p.course_of[s]), t, r, 1)
     st.slot[s] = t
     st.room[s] = r
 
@@ -165,7 +164,6 @@ def put_in(p: Problem, st: State, s: Number, t: Number, r: Number) -> None:
 @inlined
 def take_out(p: Problem, st: State, s: Number) -> None:
     """Makes a placed session unplaced; the totals are the caller's."""
-    c = p.course_of[s]
-    _occupy(p, st, s, c, st.slot[s], st.room[s], -1)
+    _occupy(p, st, s, np.int64(p.course_of[s]), np.int64(st.slot[s]), np.int64(st.room[s]), -1)
     st.slot[s] = -1
     st.room[s] = -1

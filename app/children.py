@@ -1,0 +1,315 @@
+"""
+The supervisor's hold on its processes: starting the forkserver, forking children, watching and killing them.
+
+Everything here waits on descriptors (a socket, a pidfd) and never blocks the event loop. A child is killed by process
+group; that is safe while the child has not been reaped, because its id cannot be reused before, and only we reap.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import psutil
+
+from app.messages import REASON_WORD, WORDS_BYTES, Frame, FrameReader
+from solver.control import BEAT_WORD, STOP_WORD, Stop
+
+MESSAGE = struct.Struct("=6sii")
+READY, FORK, FORKED, REAP, REAPED = b"ready ", b"fork  ", b"forked", b"reap  ", b"reaped"
+NO_CODE = 2**31 - 1
+"""Instead of an exit code, which is 0 to 255, or minus the number of a signal."""
+TAG = "SUPERVISED_BY_TIMETABLE"
+"""Environment variable that marks the forkserver and all its children with the data folder they work for."""
+ENVIRONMENT = {
+    # Importing numpy starts a thread per core otherwise, and a process with threads must not be forked.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+}
+READY_SECONDS = 600.0
+"""Importing takes a second; compiling all kernels on a machine that never did takes minutes."""
+ANSWER_SECONDS = 10.0
+STOP_SECONDS = 2.0
+ORPHAN_SECONDS = 5.0
+RECEIVE_BYTES = 1 << 18
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class ForkServerLost(Exception):
+    """The forkserver does not answer, or could not be started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What the kernel says about a child and whatever it started: bytes in memory, seconds of processor time, state."""
+
+    resident_bytes: int
+    cpu_seconds: float
+    state: str
+
+
+class Child:
+    """One forked process. Close it when it has ended and was reaped."""
+
+    def __init__(self, pid: int, pidfd: int, channel: socket.socket, words: mmap.mmap) -> None:
+        self.pid = pid
+        self._pidfd = pidfd
+        self._channel = channel
+        self._map = words
+        self._words = memoryview(words).cast("q")
+
+    @property
+    def beat(self) -> int:
+        return self._words[BEAT_WORD]
+
+    def request_stop(self, stop: Stop, reason: int = 0) -> None:
+        """Writes the stop word, which kernels read; a cancel is never weakened to a finish."""
+        if self._words[STOP_WORD] != Stop.CANCEL:
+            self._words[REASON_WORD] = reason
+            self._words[STOP_WORD] = stop
+
+    async def send(self, data: bytes) -> None:
+        """Sends everything, or as much as a child that dies will take."""
+        rest = memoryview(data)
+        while rest:
+            await anyio.wait_writable(self._channel)
+            try:
+                rest = rest[self._channel.send(rest) :]
+            except BlockingIOError:
+                continue
+            except OSError:  # its end is closed; its death is noticed elsewhere
+                return
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """Everything the child says, until its end of the socket closes. Raises FrameError for garbage."""
+        reader = FrameReader()
+        while True:
+            await anyio.wait_readable(self._channel)
+            try:
+                data = self._channel.recv(RECEIVE_BYTES)
+            except BlockingIOError:
+                continue
+            except OSError:
+                return
+            if not data:
+                return
+            for frame in reader.feed(data):
+                yield frame
+
+    async def ended(self) -> None:
+        """Waits until the process is dead. It stays a zombie, and its id stays taken, until it is reaped."""
+        await anyio.wait_readable(self._pidfd)
+
+    def kill(self) -> None:
+        """SIGKILL to the process group. Must not be called after reaping."""
+        for kill in (lambda: os.killpg(self.pid, signal.SIGKILL), lambda: os.kill(self.pid, signal.SIGKILL)):
+            with contextlib.suppress(ProcessLookupError):  # no group yet, or nothing left to kill
+                kill()
+
+    def dump_stacks(self) -> None:
+        """Asks for the stacks of all threads on standard error; works inside native code."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGUSR1)
+
+    def vitals(self) -> Vitals | None:
+        """None when the process is gone, or a zombie."""
+        return _vitals(self.pid)
+
+    def close(self) -> None:
+        self._words.release()
+        self._map.close()
+        self._channel.close()
+        os.close(self._pidfd)
+
+
+class ForkServer:
+    """
+    Starts the forkserver when it is needed, and again when it has died.
+
+    `solve` is the `module:function` that children run; `tag` marks all processes for `kill_orphans`.
+    """
+
+    def __init__(self, solve: str, tag: str) -> None:
+        self._solve, self._tag = solve, tag
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._talking = anyio.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    async def start(self) -> None:
+        """Waits until the forkserver is ready; does nothing when it is. Raises ForkServerLost."""
+        async with self._talking:
+            await self._start()
+
+    async def fork(self) -> Child:
+        """A new child, from a fresh forkserver when the last one is gone. Raises ForkServerLost."""
+        async with self._talking:
+            await self._start()
+            ours, theirs = socket.socketpair()
+            words = os.memfd_create("timetable-words", os.MFD_CLOEXEC)
+            try:
+                os.ftruncate(words, WORDS_BYTES)
+                pid, pidfd = await self._request_child(theirs.fileno(), words)
+                ours.setblocking(False)
+                return Child(pid, pidfd, ours, mmap.mmap(words, WORDS_BYTES))
+            except BaseException:
+                ours.close()
+                raise
+            finally:
+                theirs.close()
+                os.close(words)
+
+    async def reap(self, child: Child) -> int | None:
+        """
+        The exit code of a child that has ended: minus the signal when one killed it, None when nobody knows any more.
+
+        When the forkserver is gone, its children were reaped by the system.
+        """
+        async with self._talking:
+            if not self.alive:
+                return None
+            try:
+                code = (await self._ask(MESSAGE.pack(REAP, child.pid, 0), REAPED))[0][2]
+            except ForkServerLost:
+                return None
+        return None if code == NO_CODE else int(code)
+
+    async def stop(self) -> None:
+        """Ends the forkserver; its children die with it."""
+        async with self._talking:
+            if self._channel is not None:
+                self._channel.close()
+                self._channel = None
+            process, self._process = self._process, None
+            if process is not None:
+                process.kill()
+                await anyio.to_thread.run_sync(process.wait)
+
+    async def _start(self) -> None:
+        if self.alive and self._channel is not None:
+            return
+        if self._channel is not None:
+            self._channel.close()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "app.forkserver", str(theirs.fileno()), self._solve],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=2,
+                env={
+                    **os.environ,
+                    **ENVIRONMENT,
+                    TAG: self._tag,
+                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                },
+                start_new_session=True,
+            )
+        ours.setblocking(False)
+        self._channel = ours
+        await self._answer(READY, READY_SECONDS)
+
+    async def _request_child(self, talk: int, words: int) -> tuple[int, int]:
+        fields, descriptors = await self._ask(MESSAGE.pack(FORK, 0, 0), FORKED, [talk, words])
+        if len(descriptors) != 1:
+            raise ForkServerLost("the forkserver sent no handle of the child")
+        return fields[1], descriptors[0]
+
+    async def _ask(
+        self, message: bytes, answer: bytes, descriptors: list[int] | None = None
+    ) -> tuple[tuple[bytes, int, int], list[int]]:
+        channel = self._channel
+        if channel is None:
+            raise ForkServerLost("the forkserver is not running")
+        try:
+            socket.send_fds(channel, [message], descriptors or [])
+        except OSError as error:
+            raise ForkServerLost(f"the forkserver does not listen: {error}") from error
+        return await self._answer(answer, ANSWER_SECONDS)
+
+    async def _answer(self, expected: bytes, seconds: float) -> tuple[tuple[bytes, int, int], list[int]]:
+        """The next message; anything but the expected one means that this forkserver is of no more use."""
+        channel = self._channel
+        assert channel is not None
+        with anyio.move_on_after(seconds), anyio.CancelScope(shield=seconds == ANSWER_SECONDS):
+            await anyio.wait_readable(channel)
+            try:
+                data, descriptors, _, _ = socket.recv_fds(channel, MESSAGE.size, 1)
+            except OSError:
+                data, descriptors = b"", []
+            if len(data) == MESSAGE.size and data.startswith(expected):
+                return MESSAGE.unpack(data), list(descriptors)
+        self._give_up()
+        raise ForkServerLost(f"the forkserver gave no answer ({expected.decode().strip()}); see its messages above")
+
+    def _give_up(self) -> None:
+        """A forkserver that has lost the thread of the conversation is killed; the next use starts another."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+def kill_orphans(tag: str) -> list[int]:
+    """
+    Kills what an earlier service for the same folder has left running, and waits until it is gone.
+
+    The caller holds the folder's lock, so whatever carries the tag and does not descend from us is an orphan. Blocks.
+    """
+    ours = {os.getpid(), *(process.pid for process in psutil.Process().children(recursive=True))}
+    orphans = [process for process in psutil.process_iter() if process.pid not in ours and _tag_of(process) == tag]
+    for process in orphans:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(orphans, timeout=ORPHAN_SECONDS)
+    return [process.pid for process in orphans]
+
+
+def _tag_of(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get(TAG)
+    except (psutil.Error, OSError):
+        return None
+
+
+def _vitals(pid: int) -> Vitals | None:
+    try:
+        # The name of a program may contain anything, so we count fields from its closing parenthesis.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        if fields[0] in "ZX":
+            return None
+        resident = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+        below = [vitals for child in _children_of(pid) if (vitals := _vitals(child)) is not None]
+    except (OSError, IndexError):
+        return None
+    return Vitals(
+        resident_bytes=resident + sum(vitals.resident_bytes for vitals in below),
+        cpu_seconds=(int(fields[11]) + int(fields[12])) / _TICKS + sum(vitals.cpu_seconds for vitals in below),
+        state=fields[0],
+    )
+
+
+def _children_of(pid: int) -> list[int]:
+    return [
+        int(child)
+        for thread in Path(f"/proc/{pid}/task").iterdir()
+        for child in (thread / "children").read_text(encoding="ascii").split()
+    ]

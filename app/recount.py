@@ -1,0 +1,90 @@
+"""
+The last look at a timetable before anybody sees it; runs in the child.
+
+`check()` recounts every variant of a result with the independent verifier, whatever the solver said. `publish()` makes
+a result out of an incumbent alone, when the attempt that found it is gone: recounted, with its concessions and its work
+list.
+"""
+
+from __future__ import annotations
+
+from solver.context import build_context
+from solver.control import Control
+from solver.incumbent import Incumbent, Problem
+from solver.ledger import concessions_of, open_sessions, quality_of
+from solver.model import Dataset, Timetable
+from solver.result import Diagnosis, Result, RungId, RungVisit, StoppedBy, Variant
+from solver.rules import profile_of
+from solver.verifier import verify
+
+COUNTED_ELSEWHERE = frozenset({"context"})
+"""Rules that the verifier can count only with the context engine's tables, which we do not build a second time."""
+
+
+class NotVerified(Exception):
+    """A timetable is not what it claims to be; it must not be published."""
+
+
+def check(result: Result, dataset: Dataset) -> None:
+    """Raises NotVerified unless every variant counts as it says and breaks no rigid rule."""
+    for number, variant in enumerate(result.variants, 1):
+        found = verify(dataset, variant.timetable)
+        claimed = variant.report.counts
+        different = [
+            f"{rule}: {claimed.get(rule)} claimed, {count} counted"
+            for rule, count in found.counts.items()
+            if rule not in COUNTED_ELSEWHERE and claimed.get(rule) != count
+        ]
+        if found.unplaced != variant.report.unplaced:
+            different.append(f"unplaced: {len(variant.report.unplaced)} claimed, {len(found.unplaced)} counted")
+        if found.score.rigid:
+            different.append(f"{found.score.rigid} breach(es) of rules that no published timetable may break")
+        if different:
+            raise NotVerified(f"variant {number} does not pass the verifier: {'; '.join(different[:5])}")
+
+
+def publish(dataset: Dataset, timetable: Timetable, why: StoppedBy, rung: RungId | None, control: Control) -> Result:
+    """
+    A result with one variant, the recounted incumbent of an earlier attempt.
+
+    Raises
+    ------
+    NotVerified
+        The timetable breaks a rigid rule.
+    """
+    profile = profile_of(dataset)
+    problem = Problem.of(dataset, profile, build_context(dataset))
+    incumbent = Incumbent(timetable=timetable, report=problem.verify(timetable), source="incumbent")
+    report = incumbent.report
+    if report.score.rigid:
+        raise NotVerified(f"the incumbent breaks rules that no published timetable may break: {report.score}")
+    rung = _rung_kept(report.score.unplaced, report.score.bent, rung)
+    variant = Variant(
+        name="balanced",
+        label="Balanced",
+        timetable=timetable,
+        report=report,
+        rung=rung,
+        quality=quality_of(report, None),
+        concessions=concessions_of(report),
+        open_sessions=open_sessions(problem, incumbent, with_repairs=False),
+    )
+    note = "the search ended early; this is the best timetable it had reported, recounted"
+    visit = RungVisit(rung=rung, entered=0.0, left=control.elapsed, outcome="kept", why=note, score=report.score)
+    return Result(
+        variants=(variant,),
+        stopped_by=why,
+        lower_bound=None,
+        diagnosis=Diagnosis(),
+        journal=(visit,),
+        context=problem.context.summary,
+        seconds=control.elapsed,
+        notes=(note,),
+    )
+
+
+def _rung_kept(unplaced: int, bent: int, found_on: RungId | None) -> RungId:
+    """The strongest promise that the timetable keeps, whichever rung it was found on."""
+    if unplaced == 0:
+        return "relaxed" if bent else "full"
+    return found_on if found_on in ("greedy", "reduced") else "manual"

@@ -1,0 +1,193 @@
+"""
+JSON text as data, or every reason why not. The standard parser alone is too trusting for files from strangers.
+
+It takes NaN, repeated keys (the last one wins silently) and half surrogates, and dies of deep nesting. We refuse all of
+them, and anything too large to be an honest timetable, before a single field is looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple, NoReturn
+
+from solver.formats.issues import SAFE_INTEGER, pointer, raise_if_any
+from solver.model import InputError, Issue
+
+MAX_BYTES = 64 * 2**20
+MAX_DEPTH = 32
+MAX_VALUES = 2_000_000
+MAX_STRING = 64 * 1024
+"""Characters of one string, keys included."""
+
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+# An integer of more digits is far out of range whatever they are; converting all of them would take quadratic time.
+_MAX_DIGITS = 400
+
+_Path = tuple[Any, ...]
+"""Linked from the leaf to the root as (parent path, key), () at the root: a pointer is built only where one is needed."""
+
+
+class _Repeated(dict[str, Any]):
+    """An object of the text in which keys stood more than once; the last value of each is kept."""
+
+    keys_repeated: tuple[str, ...] = ()
+
+
+class Parsed(NamedTuple):
+    """What a text says, and what is wrong with it as JSON although it could be read."""
+
+    document: Any
+    issues: list[Issue]
+
+
+def parse_json(source: bytes | str, *, max_bytes: int = MAX_BYTES) -> Any:
+    """
+    The data of a JSON text (UTF-8, a byte order mark is accepted).
+
+    Raises
+    ------
+    InputError
+        It is no JSON, or JSON that no honest program writes; codes `bad_json`, `bad_utf8`, `bad_unicode`, `too_deep`,
+        `too_large`, `duplicate_key`, `not_finite`, `out_of_range`.
+    """
+    document, issues = read_json(source, max_bytes=max_bytes)
+    raise_if_any(issues)
+    return document
+
+
+def read_json(source: bytes | str, *, max_bytes: int = MAX_BYTES) -> Parsed:
+    """As `parse_json`, but raises only where nothing can be read at all, and returns the other issues."""
+    text = _decoded(source, max_bytes)
+    _check_amount(text)
+    try:
+        document = json.loads(
+            text, object_pairs_hook=_object, parse_int=_integer, parse_constant=lambda name: float(name)
+        )
+    except RecursionError:
+        _fail("too_deep", f"the document is nested more than {MAX_DEPTH} levels deep")
+    except json.JSONDecodeError as error:
+        near = error.doc[max(0, error.pos - 10) : error.pos + 20]
+        _fail("bad_json", f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}", near)
+    return Parsed(document, list(value_issues(document)))
+
+
+def value_issues(document: object) -> Iterator[Issue]:
+    """Every value of parsed JSON that breaks a limit. Does not recurse, so no document can exhaust the stack."""
+    stack: list[tuple[Any, int, _Path]] = [(document, 1, ())]
+    count = 0
+    while stack:
+        value, depth, path = stack.pop()
+        count += 1
+        if count > MAX_VALUES:
+            yield Issue(
+                pointer="", code="too_large", message=f"the document has more than {MAX_VALUES} values", value=None
+            )
+            return
+        if isinstance(value, dict | list | tuple):
+            if depth > MAX_DEPTH:
+                message = f"nested more than {MAX_DEPTH} levels deep"
+                yield Issue(pointer=_pointer(path), code="too_deep", message=message, value=value)
+                continue
+            if isinstance(value, dict):
+                yield from _key_issues(value, path)
+            # Reversed, because the last one in is the first one out and issues come in document order.
+            items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
+            stack.extend((item, depth + 1, (path, key)) for key, item in reversed(items))
+        elif value is not None:
+            yield from _leaf_issues(value, path)
+
+
+def _decoded(source: bytes | str, max_bytes: int) -> str:
+    if len(source) > max_bytes:
+        _fail("too_large", f"the document has {len(source)} bytes, at most {max_bytes} are accepted", len(source))
+    if isinstance(source, str):
+        text = source.removeprefix("\ufeff")
+    else:
+        try:
+            text = bytes(source).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            _fail("bad_utf8", f"byte 0x{byte:02x} at offset {error.start} is not UTF-8", f"0x{byte:02x}")
+    if not text.strip():
+        _fail("bad_json", "the document is empty", "")
+    return text
+
+
+def _check_amount(text: str) -> None:
+    """Refuses a text of too many values before they take memory; counts commas and brackets outside strings."""
+    if text.count(",") <= MAX_VALUES and text.count("[") + text.count("{") <= MAX_VALUES:
+        return
+    bare = _STRING.sub("", text)
+    if bare.count(",") > MAX_VALUES or bare.count("[") + bare.count("{") > MAX_VALUES:
+        _fail("too_large", f"the document has more than {MAX_VALUES} values")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) == len(pairs):
+        return result
+    repeated = _Repeated(result)
+    seen: set[str] = set()
+    repeated.keys_repeated = tuple(dict.fromkeys(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+    return repeated
+
+
+def _integer(digits: str) -> int:
+    return int(digits[:_MAX_DIGITS])
+
+
+def _key_issues(value: dict[Any, Any], path: _Path) -> Iterator[Issue]:
+    for key in value:
+        if not isinstance(key, str):
+            message = f"a key must be text, got {type(key).__name__}"
+            yield Issue(pointer=_pointer(path), code="wrong_type", message=message, value=key)
+        elif len(key) > MAX_STRING or not _is_unicode(key):
+            # The pointer is the parent's: a pointer with such a key in it could not be sent back.
+            yield from (Issue(pointer=_pointer(path), **found) for found in _text_faults(key, "a key"))
+    if isinstance(value, _Repeated):
+        for key in value.keys_repeated:
+            message = f"the key {key[:80]!r} stands more than once in one object"
+            yield Issue(pointer=_pointer((path, key)), code="duplicate_key", message=message, value=key)
+
+
+def _leaf_issues(value: Any, path: _Path) -> Iterator[Issue]:
+    if isinstance(value, str):
+        if len(value) > MAX_STRING or not value.isascii():
+            yield from (Issue(pointer=_pointer(path), **found) for found in _text_faults(value, "a text"))
+    elif isinstance(value, int):
+        if not -SAFE_INTEGER <= value <= SAFE_INTEGER:
+            message = "an integer must lie between -2^53 and 2^53"
+            yield Issue(pointer=_pointer(path), code="out_of_range", message=message, value=value)
+    elif isinstance(value, float) and value - value != 0:
+        message = f"a number must be finite, got {value}"
+        yield Issue(pointer=_pointer(path), code="not_finite", message=message, value=value)
+
+
+def _text_faults(text: str, what: str) -> Iterator[dict[str, Any]]:
+    if len(text) > MAX_STRING:
+        message = f"{what} has {len(text)} characters, at most {MAX_STRING} are accepted"
+        yield {"code": "too_large", "message": message, "value": text}
+    if not _is_unicode(text):
+        yield {"code": "bad_unicode", "message": f"{what} holds half a surrogate pair", "value": text}
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _pointer(path: _Path) -> str:
+    steps = []
+    while path:
+        path, key = path
+        steps.append(key)
+    return pointer(reversed(steps))
+
+
+def _fail(code: str, message: str, value: object = None) -> NoReturn:
+    raise InputError([Issue(pointer="", code=code, message=message, value=value)])

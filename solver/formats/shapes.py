@@ -1,0 +1,137 @@
+"""
+The shapes of a native dataset: which fields there are and what type each has. Mirrors `solver/model.py` field by field.
+
+Defaults are not repeated here: only the fields that a document states are handed on, and the model fills in the rest.
+Strict throughout: text stays text, `true` is no number, 3.0 is no whole number.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from solver.formats.issues import SAFE_INTEGER
+from solver.model import MAX_NUMBER, Tier
+
+Integer: TypeAlias = Annotated[int, Field(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]
+Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+# A JSON array arrives as a list; without `strict=False` only a tuple would do. Its entries stay strict.
+Texts: TypeAlias = Annotated[tuple[str, ...], Field(strict=False)]
+Integers: TypeAlias = Annotated[tuple[Integer, ...], Field(strict=False)]
+Member: TypeAlias = Annotated[tuple[str, Integer | None], Field(strict=False)]
+Members: TypeAlias = Annotated[tuple[Member, ...], Field(strict=False)]
+UNSET: Any = None
+"""Marks an optional field; never handed on."""
+
+
+class Shape(BaseModel):
+    """An object with known fields only."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    def stated(self) -> dict[str, Any]:
+        """The fields that the document names, by name, values not copied."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+
+
+class LunchShape(Shape):
+    start: str
+    end: str
+
+
+class TimeGridShape(Shape):
+    working_days: Integer = UNSET
+    slots_per_day: Integer = UNSET
+    start_time: str = UNSET
+    end_time: str = UNSET
+    slot_minutes: Integer = UNSET
+    lunch: LunchShape | None = UNSET
+
+
+class RoomShape(Shape):
+    id: str
+    name: str = UNSET
+    capacity: Integer
+    type: str = UNSET
+    features: Texts = UNSET
+    building: str | None = UNSET
+    department_id: str | None = UNSET
+    unavailable: Integers = UNSET
+
+
+class FacultyShape(Shape):
+    id: str
+    name: str = UNSET
+    department_id: str | None = UNSET
+    max_sessions_per_week: Integer | None = UNSET
+    max_sessions_per_day: Integer | None = UNSET
+    unavailable: Integers = UNSET
+    preferences: dict[str, Number] = UNSET
+
+
+class GroupShape(Shape):
+    id: str
+    name: str = UNSET
+    size: Integer = UNSET
+    department_id: str | None = UNSET
+    max_sessions_per_day: Integer | None = UNSET
+    unavailable: Integers = UNSET
+
+
+class FixedShape(Shape):
+    session: Integer
+    slot: Integer
+    room_id: str | None = UNSET
+
+
+class CourseShape(Shape):
+    id: str
+    code: str = UNSET
+    name: str = UNSET
+    department_id: str | None = UNSET
+    subject_type: str = UNSET
+    credits: Number = UNSET
+    faculty_ids: Texts = UNSET
+    group_ids: Texts = UNSET
+    student_ids: Texts = UNSET
+    expected_students: Integer | None = UNSET
+    sessions_per_week: Integer = UNSET
+    session_slots: Integer = UNSET
+    room_types: Texts = UNSET
+    required_features: Texts = UNSET
+    min_days: Integer = UNSET
+    max_sessions_per_day: Integer | None = UNSET
+    allowed_slots: Integers | None = UNSET
+    fixed: Annotated[tuple[FixedShape, ...], Field(strict=False)] = UNSET
+    prerequisites: Texts = UNSET
+    priority: Integer = UNSET
+
+
+class LinkShape(Shape):
+    """`type` is any text here; the model knows which types there are."""
+
+    type: str
+    sessions: Members
+    tier: Tier = UNSET
+    weight: Integer = UNSET
+    value: Integer | None = UNSET
+
+
+class RatingShape(Shape):
+    faculty_id: str
+    slot: Integer
+    rating: Number
+
+
+class RuleShape(Shape):
+    tier: Tier | None = UNSET
+    weight: Annotated[int, Field(ge=0, le=MAX_NUMBER)] | None = UNSET
+    value: Annotated[int, Field(ge=0, le=MAX_NUMBER)] | None = UNSET
+
+
+class PlacementShape(Shape):
+    course_id: str
+    session: Integer
+    slot: Integer
+    room_id: str

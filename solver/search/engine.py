@@ -1,0 +1,309 @@
+"""
+One annealing run from start to end: cooling against the clock, reheating where the hard part froze, strict mode.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from solver.compiled import Compiled, Ints
+from solver.control import Control
+from solver.model import Dataset
+from solver.rules import Score, profile_of, score
+from solver.search.annealing import anneal_level
+from solver.search.greedy import place_sessions, put_all
+from solver.search.kernels import count_rules
+from solver.search.params import Arrays, SearchParams, SearchResult, TracePoint
+from solver.search.problem import HARD, Problem, Weights, build_problem, soft_unit, weights_of
+from solver.search.state import BEST_COST, BEST_HARD, COST, HARD_PART, IMPROVEMENTS, State, new_state
+
+OnImprovement = Callable[[Ints, Ints, Score], None]
+
+CHUNK_SECONDS = 0.04
+"""One call of the kernel lasts about this long: so soon is a stop heard and a deadline seen."""
+FIRST_PROPOSALS = 2000
+REPORT_SECONDS = 0.25
+COUNT_SHARE = 0.05
+"""Counting for reports may take this share of the time."""
+FROZEN_SHARE = 0.12
+"""Below this share of the hard weight a temperature no longer mends broken hard rules."""
+FROZEN_LEVELS = 60
+"""So many levels without a better hard part before we reheat."""
+REHEAT_SHARE = 0.7
+ESCALATION = 1.25
+"""Each reheat but the first raises the weight of hard rules by this factor."""
+MAX_REHEATS = 8
+
+
+def anneal(
+    dataset: Dataset,
+    compiled: Compiled,
+    start: Arrays,
+    *,
+    control: Control,
+    seconds: float,
+    seed: int,
+    params: SearchParams | None = None,
+    on_improvement: OnImprovement | None = None,
+) -> SearchResult:
+    """
+    Improves a timetable by simulated annealing over all rules that are on.
+
+    Parameters
+    ----------
+    start
+        May be partial or broken; sessions that have a possible start are placed first, wherever they cost least.
+    seconds
+        Budget; the deadline of `control` holds as well.
+    on_improvement
+        Called from this thread, a few times per second at most, with copies of a new best timetable and its score.
+
+    Returns
+    -------
+    SearchResult
+        The timetable with the least hard part, of those the one with the least cost.
+    """
+    run = Run(dataset, compiled, control.until(seconds), params or SearchParams(), seed, on_improvement)
+    return run.go(start)
+
+
+@dataclass
+class Run:
+    """State of one run outside the kernels. `level` counts cooling steps; it jumps back when we reheat."""
+
+    dataset: Dataset
+    compiled: Compiled
+    control: Control
+    params: SearchParams
+    seed: int
+    on_improvement: OnImprovement | None
+    level: int = 0
+    escalation: float = 1.0
+    reheats: int = 0
+    proposals: int = 0
+    accepted: int = 0
+    speed: float = 0.0
+    quiet_levels: int = 0
+    reported: int = 0
+    next_report: float = 0.0
+    trace: list[TracePoint] = field(default_factory=list)
+    problem: Problem = field(init=False)
+    weights: Weights = field(init=False)
+    state: State = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = time.monotonic()
+        self._weigh()
+        self.shares = np.cumsum([self.params.same_room, self.params.sibling_room, self._any_room()]) * 1024
+        self.shares = self.shares.astype(np.int64)
+
+    def go(self, start: Arrays) -> SearchResult:
+        self.load(*start)
+        missing = placing_order(self.problem)
+        place_sessions(self.problem, self.state, missing, False, self.control.words)
+        self._recount(forget=True)
+        if self.problem.num_mobile > 0:
+            while self.level < self.params.levels and not self.control.should_stop and not self._spent():
+                self._run_level()
+                self._after_level()
+        st = self.state
+        counts = count_rules(self.compiled, st.best_slot, st.best_room)
+        return SearchResult(
+            slots=st.best_slot.copy(),
+            rooms=st.best_room.copy(),
+            counts=counts,
+            trace=tuple(self.trace),
+            proposals=self.proposals,
+            accepted=self.accepted,
+            seconds=time.monotonic() - self.started,
+            reheats=self.reheats,
+        )
+
+    def load(self, slots: Ints, rooms: Ints) -> None:
+        """A fresh state with all sessions that may stand where the arrays put them."""
+        self.state = new_state(self.problem, self.seed + 7919 * self.reheats)
+        put_all(self.problem, self.state, *loadable(self.problem, slots, rooms))
+
+    # --- cooling -----------------------------------------------------------------------------------------------------
+
+    @property
+    def temperature(self) -> float:
+        p = self.params
+        span = p.end_temperature / p.start_temperature
+        return p.start_temperature * self.unit * float(span ** (self.level / max(1, p.levels - 1)))
+
+    def _spent(self) -> bool:
+        return self.params.max_proposals is not None and self.proposals >= self.params.max_proposals
+
+    def _level_length(self) -> int:
+        levels_left = self.params.levels - self.level
+        if self.params.max_proposals is not None:
+            return max(1, (self.params.max_proposals - self.proposals) // levels_left)
+        if self.speed == 0.0:
+            return FIRST_PROPOSALS
+        return max(1, int(self.speed * self.control.remaining / levels_left))
+
+    def _run_level(self) -> None:
+        length = self._level_length()
+        left, most = length, max(1, int(length * self.params.accept_share))
+        while left > 0 and most > 0 and not self.control.should_stop:
+            chunk = left if self.speed == 0.0 else min(left, max(1, int(self.speed * CHUNK_SECONDS)))
+            tried, accepted = self._run_chunk(chunk, most)
+            left, most = left - tried, most - accepted
+            self._report()
+
+    def _run_chunk(self, proposals: int, most: int) -> tuple[int, int]:
+        began = time.perf_counter()
+        most = 1 if self.params.strict else most
+        tried, accepted = anneal_level(
+            self.problem, self.state, self.control.words, self.shares, self.temperature, proposals, most
+        )
+        took = time.perf_counter() - began
+        if tried >= FIRST_PROPOSALS and took > 0:
+            speed = tried / took
+            self.speed = speed if self.speed == 0.0 else 0.8 * self.speed + 0.2 * speed
+        self.proposals += tried
+        self.accepted += accepted
+        if self.params.strict and accepted:
+            self.check()
+        return tried, accepted
+
+    def _after_level(self) -> None:
+        st = self.state
+        self.control.beat()
+        hard, best_hard = int(st.totals[HARD_PART]), int(st.totals[BEST_HARD])
+        self.trace.append(
+            TracePoint(
+                seconds=time.monotonic() - self.started,
+                temperature=self.temperature,
+                cost=int(st.totals[COST]),
+                hard=hard,
+            )
+        )
+        self.level += 1
+        frozen = self.temperature < FROZEN_SHARE * self.hard_cost and hard > 0
+        self.quiet_levels = self.quiet_levels + 1 if frozen else 0
+        if self.quiet_levels < FROZEN_LEVELS:
+            return
+        self.quiet_levels = 0
+        if hard > best_hard:
+            self._reload(*self.best)
+        elif self.reheats < MAX_REHEATS:
+            self._reheat()
+
+    # --- weights -----------------------------------------------------------------------------------------------------
+
+    def _weigh(self) -> None:
+        self.unit = soft_unit(self.compiled)
+        self.weights = weights_of(self.compiled, self.params, self.escalation)
+        self.problem = build_problem(self.compiled, self.weights, self.params)
+        self.hard_cost = self.params.hard_weight * self.unit * self.escalation
+
+    def _any_room(self) -> float:
+        """Any room at all is a useful target only while too small or unsuitable rooms are not forbidden."""
+        strict = max(self.weights.of("room_capacity"), self.weights.of("room_unsuitable")) >= HARD
+        return self.params.any_room / 10 if strict else self.params.any_room
+
+    @property
+    def best(self) -> Arrays:
+        return self.state.best_slot.copy(), self.state.best_room.copy()
+
+    def _reload(self, slots: Ints, rooms: Ints) -> None:
+        """Goes on from another timetable; the best one stays known."""
+        best = self.best
+        self.load(slots, rooms)
+        self.state.best_slot[:], self.state.best_room[:] = best
+        self._recount(forget=False)
+
+    def _reheat(self) -> None:
+        """Back to a temperature that mends hard rules. The weight alone would not: a frozen state is frozen at any weight."""
+        self.reheats += 1
+        if self.reheats > 1:
+            self.escalation *= ESCALATION
+        self._weigh()
+        self._reload(self.state.slot.copy(), self.state.room.copy())
+        p = self.params
+        wanted = REHEAT_SHARE * self.hard_cost / (p.start_temperature * self.unit)
+        share = np.log(min(1.0, wanted)) / np.log(p.end_temperature / p.start_temperature)
+        self.level = min(self.level, int(share * (p.levels - 1)))
+
+    # --- counting ----------------------------------------------------------------------------------------------------
+
+    def totals(self, slots: Ints, rooms: Ints) -> tuple[int, int]:
+        """(cost, hard part) of a timetable as the kernels count them, from scratch."""
+        cost, hard = self.weights.total(count_rules(self.compiled, slots, rooms))
+        if self.problem.fixed_weight == 0:
+            return self._with_anchors(slots, rooms, cost, hard)
+        return self._with_anchors(slots, rooms, cost, hard)
+
+    def _with_anchors(self, slots: Ints, rooms: Ints, cost: int, hard: int) -> tuple[int, int]:
+        p = self.problem
+        same = ((p.anchor_slot == slots) & (p.anchor_room == rooms) & (slots >= 0)).sum(axis=1)
+        short = int(np.maximum(0, same - p.anchor_allowed).sum())
+        return cost + short * (p.anchor_weight % HARD), hard + short * (p.anchor_weight // HARD)
+
+    def _recount(self, *, forget: bool) -> None:
+        """Sets the totals from scratch; with `forget` the timetable of now becomes the best one."""
+        st = self.state
+        st.totals[COST], st.totals[HARD_PART] = self.totals(st.slot, st.room)
+        if forget:
+            st.best_slot[:], st.best_room[:] = st.slot, st.room
+            st.totals[IMPROVEMENTS] += 1
+        st.totals[BEST_COST], st.totals[BEST_HARD] = self.totals(st.best_slot, st.best_room)
+
+    def check(self) -> None:
+        """Raises when the totals of the kernel are not those of a recount."""
+        st = self.state
+        claimed = (int(st.totals[COST]), int(st.totals[HARD_PART]))
+        counted = self.totals(st.slot, st.room)
+        if claimed != counted:
+            raise AssertionError(f"the kernel claims (cost, hard) {claimed}, a recount finds {counted}")
+
+    def _report(self) -> None:
+        """Tells about a new best timetable, so seldom that counting takes a small share of the time."""
+        st = self.state
+        now = time.monotonic()
+        if self.on_improvement is None or int(st.totals[IMPROVEMENTS]) == self.reported or now < self.next_report:
+            return
+        self.reported = int(st.totals[IMPROVEMENTS])
+        slots, rooms = self.best
+        counts = count_rules(self.compiled, slots, rooms)
+        self.on_improvement(slots, rooms, claim_of(self.dataset, counts, slots))
+        took = time.monotonic() - now
+        self.next_report = now + max(REPORT_SECONDS, took / COUNT_SHARE)
+
+
+def claim_of(dataset: Dataset, counts: Mapping[str, int], slots: Ints) -> Score:
+    """The score of counts under the rules of the dataset."""
+    return score(counts, profile_of(dataset), unplaced=int((slots < 0).sum()))
+
+
+def loadable(p: Problem, slots: Ints, rooms: Ints) -> Arrays:
+    """The arrays without sessions that a rigid rule forbids to stand where they are, or to stand at all."""
+    course = p.course_of
+    there = (slots >= 0) & (rooms >= 0) & (p.start_possible[course, np.maximum(slots, 0)] == 1) & (p.frozen < 3)
+    held = (p.frozen == 1) | (p.frozen == 2)
+    there &= ~held | (slots == p.pinned_slot)
+    there &= (p.frozen != 2) | (rooms == p.pinned_room)
+    return np.where(there, slots, -1).astype(np.int32), np.where(there, rooms, -1).astype(np.int32)
+
+
+def placing_order(p: Problem) -> Ints:
+    """Sessions by difficulty: pins first, then those with the fewest free places for the load on their people."""
+    starts = np.diff(p.start_ptr).astype(np.float64)
+    fits = np.diff(p.fit_ptr)[p.room_row].astype(np.float64)
+    slots_needed = np.diff(p.session_ptr) * p.length
+    load = np.zeros(p.num_resources)
+    course = np.repeat(np.arange(p.num_courses), p.resource_ptr[:, 2] - p.resource_ptr[:, 0])
+    inside = np.concatenate([np.arange(a, b) for a, _, b, _ in p.resource_ptr])
+    np.add.at(load, p.resource[inside], slots_needed[course])
+    busiest = np.zeros(p.num_courses)
+    np.maximum.at(busiest, course, load[p.resource[inside]])
+    degree = np.diff(p.conflict_ptr)
+    freedom = starts / (1.0 + busiest + 0.02 * degree) * np.minimum(fits, 20.0) ** 0.5 / p.length
+    freedom_of = freedom[p.course_of]
+    return np.lexsort((freedom_of, -p.frozen.astype(np.int64))).astype(np.int32)
