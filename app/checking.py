@@ -13,9 +13,11 @@ from app.schemas import ScoreRequest, ValidateRequest
 from app.settings import Settings
 from app.views import View, diagnosis_view, rule_views, score_view, unplaced_views
 from solver.diagnose import diagnose
-from solver.formats import load_solution, load_timetable
+from solver.formats.ctt import load_solution
+from solver.formats.native import load_timetable
 from solver.model import Dataset, InputError, Issue, RuleSetting, Timetable
 from solver.names import Names
+from solver.result import Diagnosis
 from solver.rules import profile_of
 from solver.verifier import verify
 
@@ -23,15 +25,19 @@ _DATASET_KEYS = frozenset({"schema", "time_grid", "rooms", "courses", "faculty",
 
 
 def validate_dataset(body: bytes, settings: Settings) -> View:
-    """Raises what `load_source` raises; a dataset that passes gets its size and the proofs against it."""
+    """
+    The size of a usable dataset and the proofs against it; `feasible` is False with a proof, else null for "not known".
+
+    Raises what `load_source` raises.
+    """
     document = read_object(body)
     dataset = load_source(ValidateRequest.model_validate(_wrapped(document)), settings).dataset
-    diagnosis = diagnose(dataset)
+    proofs = diagnose(dataset)
     return {
         "valid": True,
-        "feasible": False if diagnosis.proofs else None,
+        "feasible": False if proofs else None,
         "summary": size_of(dataset),
-        "diagnosis": diagnosis_view(diagnosis),
+        "diagnosis": diagnosis_view(Diagnosis(proofs=proofs, evidence="certificate" if proofs else None)),
     }
 
 

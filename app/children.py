@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import select
 import signal
 import socket
 import struct
@@ -112,11 +113,20 @@ class Child:
         """Waits until the process is dead. It stays a zombie, and its id stays taken, until it is reaped."""
         await anyio.wait_readable(self._pidfd)
 
+    @property
+    def dead(self) -> bool:
+        """Whether the process has ended, reaped or not."""
+        return bool(select.select([self._pidfd], [], [], 0)[0])
+
     def kill(self) -> None:
-        """SIGKILL to the process group. Must not be called after reaping."""
-        for kill in (lambda: os.killpg(self.pid, signal.SIGKILL), lambda: os.kill(self.pid, signal.SIGKILL)):
-            with contextlib.suppress(ProcessLookupError):  # no group yet, or nothing left to kill
-                kill()
+        """SIGKILL to the process group, unless it is dead already."""
+        if self.dead:
+            return
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has not made its group yet
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def dump_stacks(self) -> None:
         """Asks for the stacks of all threads on standard error; works inside native code."""
@@ -250,7 +260,7 @@ class ForkServer:
         """The next message; anything but the expected one means that this forkserver is of no more use."""
         channel = self._channel
         assert channel is not None
-        with anyio.move_on_after(seconds), anyio.CancelScope(shield=seconds == ANSWER_SECONDS):
+        with anyio.move_on_after(seconds, shield=seconds <= ANSWER_SECONDS):  # half a conversation helps nobody
             await anyio.wait_readable(channel)
             try:
                 data, descriptors, _, _ = socket.recv_fds(channel, MESSAGE.size, 1)
@@ -285,9 +295,10 @@ def kill_orphans(tag: str) -> list[int]:
 
 def _tag_of(process: psutil.Process) -> str | None:
     try:
-        return process.environ().get(TAG)
+        tag: str | None = process.environ().get(TAG)
     except (psutil.Error, OSError):
         return None
+    return tag
 
 
 def _vitals(pid: int) -> Vitals | None:

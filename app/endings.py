@@ -22,6 +22,7 @@ from typing import Any
 
 from app.jobs import RUNG_ORDER, Event, Job, advance
 from solver.result import RungId, StoppedBy
+from solver.rules import Score
 
 PUBLISH_ATTEMPTS = 2
 """Attempts in which an incumbent may be recounted and published, beyond those of solving."""
@@ -61,8 +62,8 @@ class Ending:
     """
     One ended attempt, as the supervisor saw it.
 
-    `seconds` of solving time, `rung` the one it was on, `held` whether the store holds an incumbent, `result` the
-    fields of `Job` that come with a result.
+    `seconds` of solving time, `rung` the one it was on, `held` the score of the incumbent in the store, `result`
+    the fields of `Job` that come with a result.
     """
 
     how: How
@@ -72,13 +73,18 @@ class Ending:
     rung: RungId | None = None
     exit_code: int | None = None
     message: str | None = None
-    held: bool = False
+    held: Score | None = None
     result: Mapping[str, Any] | None = None
 
 
 def settle(job: Job, ending: Ending, max_attempts: int) -> Job:
     """What becomes of a running job when its attempt has ended; see the top of this module."""
-    spent = {"used_seconds": job.used_seconds + ending.seconds, "stage": ending.stage, "rung": ending.rung or job.rung}
+    spent = {
+        "used_seconds": job.used_seconds + ending.seconds,
+        "stage": ending.stage,
+        "rung": ending.rung or job.rung,
+        "score": ending.held or job.score,
+    }
     if job.cancel_requested:
         return advance(job, Event.CANCEL, ending.at, **{**spent, **_cancelled(ending)})
     if ending.how is How.RESULT and ending.result is not None:

@@ -67,7 +67,7 @@ class Entries:
         teachers = [self._dataset.teacher[id] for id in course.faculty_ids]
         groups = [self._dataset.group[id] for id in course.group_ids]
         code, name = course.code or course.id, course.name or course.code or course.id
-        departments = [course.department_id, *(who.department_id for who in (*groups, *teachers))]
+        departments = [course.department_id, *(g.department_id for g in groups), *(f.department_id for f in teachers)]
         return {
             "course_id": course.id,
             "course_code": code,

@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request
@@ -22,14 +23,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.jobs import JobConflict, JobStateError, QueueFull
+from solver.formats.issues import issues_of as translated
+from solver.formats.issues import pointer, readable
 from solver.model import InputError, Issue
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 100
-MAX_TEXT = 200
-"""Longer texts and lists of an offending value are cut: the client has the original."""
-MAX_ITEMS = 20
-MAX_DEPTH = 4
 
 _log = logging.getLogger("timetable.errors")
 
@@ -53,7 +52,7 @@ class JobNotFound(ServiceError):
     """No job has this id."""
 
     def __init__(self, job_id: str, **members: object) -> None:
-        shown = job_id[:MAX_TEXT]
+        shown = job_id[:200]
         detail = f"There is no job {shown!r}."
         super().__init__(detail, members={"job_id": shown, "message": detail, **members})
 
@@ -121,17 +120,15 @@ PROBLEMS: Mapping[type[Exception], Row] = {
 _UNFORESEEN = Row(500, "internal_error", "Internal error")
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 
-# What pydantic calls a problem, in the words that datasets use as well.
-_ISSUE_CODES = {
-    "missing": "missing",
-    "extra_forbidden": "unknown_key",
-    "literal_error": "unknown_value",
+_CODES = {
     "string_pattern_mismatch": "bad_id",
+    "string_too_long": "too_large",
     "greater_than": "out_of_range",
     "greater_than_equal": "out_of_range",
     "less_than": "out_of_range",
     "less_than_equal": "out_of_range",
 }
+"""What pydantic calls a problem -> its code, where `solver.formats.issues` has no name for it."""
 
 
 def install(app: FastAPI) -> None:
@@ -190,22 +187,24 @@ def issues_of(error: Exception) -> Sequence[Issue]:
     if isinstance(error, InputError | ServiceError):
         return error.issues
     if isinstance(error, RequestValidationError):
-        return [_issue(found, found["loc"][1:]) for found in error.errors()]
+        return [_parameter_issue(line) for line in error.errors()]
     if isinstance(error, ValidationError):
-        return [_issue(found, found["loc"]) for found in error.errors(include_url=False)]
+        kinds = (str(line["type"]) for line in error.errors(include_url=False))
+        return [_recoded(issue, kind) for issue, kind in zip(translated(error), kinds, strict=True)]
     return ()
 
 
-def _issue(found: Mapping[str, Any], loc: Iterable[str | int]) -> Issue:
-    kind = str(found["type"])
-    code = _ISSUE_CODES.get(kind) or ("wrong_type" if kind.endswith(("_type", "_parsing")) else "bad_value")
-    value = None if code == "missing" else found.get("input")
-    return Issue(pointer=pointer_of(loc), code=code, message=str(found["msg"]), value=value)
+def _parameter_issue(line: Mapping[str, Any]) -> Issue:
+    """A complaint about a path or query parameter; its `loc` begins with the word "path" or "query"."""
+    issue = Issue(pointer=pointer(line["loc"][1:]), code="bad_value", message=str(line["msg"]), value=line.get("input"))
+    return _recoded(issue, str(line["type"]))
 
 
-def pointer_of(path: Iterable[str | int]) -> str:
-    """The JSON pointer (RFC 6901) of a path of keys and indices."""
-    return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in path)
+def _recoded(issue: Issue, kind: str) -> Issue:
+    """Requests are read leniently, datasets strictly; the complaints of lenient reading get the same codes."""
+    wrong_type = kind.endswith(("_parsing", "_type", "_from_float"))
+    code = _CODES.get(kind, "wrong_type" if wrong_type else issue.code)
+    return replace(issue, code=code if issue.code == "bad_value" else issue.code)
 
 
 def below(prefix: str, error: InputError) -> InputError:
@@ -217,36 +216,9 @@ def below(prefix: str, error: InputError) -> InputError:
 
 
 def wire_issue(issue: Issue) -> dict[str, object]:
-    """One entry of `errors[]`; the value is cut to what a person needs to recognise it."""
-    return {
-        "pointer": issue.pointer,
-        "code": issue.code,
-        "message": _cut(issue.message),
-        "value": shown(issue.value),
-    }
-
-
-def shown(value: object, depth: int = 0) -> object:
-    """A value as JSON that is safe to send back: long texts and lists are cut, what JSON cannot say becomes text."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return value if abs(value) < 2**53 else _cut(f"{value:.6g}" if abs(value) < 10**300 else "a very large integer")
-    if isinstance(value, float):
-        return value if value - value == 0 else str(value)
-    if isinstance(value, str):
-        return _cut(value)
-    if depth < MAX_DEPTH and isinstance(value, Mapping):
-        return {_cut(str(key)): shown(item, depth + 1) for key, item in list(value.items())[:MAX_ITEMS]}
-    if depth < MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
-        return [shown(item, depth + 1) for item in list(value)[:MAX_ITEMS]]
-    return f"({type(value).__name__})"
-
-
-def _cut(text: str) -> str:
-    """Lone surrogates cannot be sent as UTF-8, so they are replaced by question marks."""
-    text = text.encode("utf-8", "replace").decode()
-    return text if len(text) <= MAX_TEXT * 2 else text[: MAX_TEXT * 2] + "..."
+    """One entry of `errors[]`; text and value are cut to what a person needs to recognise them."""
+    short = readable(issue)
+    return {"pointer": short.pointer, "code": short.code, "message": short.message, "value": short.value}
 
 
 class LastResort:

@@ -33,6 +33,7 @@ from typing import NoReturn
 from app import worker
 from app.children import FORK, FORKED, MESSAGE, NO_CODE, READY, REAP, REAPED
 
+
 def main(argv: list[str]) -> None:
     """`python -m app.forkserver SOCKET SOLVE`: the descriptor of the socket, and `module:function` of the solver."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at a terminal is the service's to hear

@@ -15,15 +15,19 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from app.catalogue import load_sample
-from app.errors import SourceNotConfigured, below, pointer_of
+from app.errors import SourceNotConfigured, below
 from app.jobs import JobRequest
 from app.schemas import META_FIELDS, TIME_CONFIG_FIELDS, GenerateRequest, RuleOverride, Source, TimeConfig
 from app.settings import Settings
-from solver.formats import dump_dataset, load_ctt, load_dataset, parse_json
+from solver.formats.ctt import load_ctt
+from solver.formats.issues import pointer, raise_if_any
+from solver.formats.json_text import parse_json, read_json
+from solver.formats.native import dump_dataset, load_dataset
 from solver.model import Dataset, InputError, Issue
 from solver.rules import RULE_IDS
 
 MIN_SOLVE_SECONDS = 1.0
+_LONG_TEXTS = {("/content", "too_large"), ("/solution", "too_large")}
 _READERS: Mapping[str, Callable[[str], Dataset]] = {"json": load_dataset, "ctt": load_ctt}
 
 
@@ -53,7 +57,9 @@ def read_object(body: bytes) -> dict[str, Any]:
     InputError
         The body is no JSON, or JSON that no honest client sends: too deep, repeated keys, NaN, broken Unicode.
     """
-    document = parse_json(body)
+    document, issues = read_json(body)
+    # A whole file travels as one text; every other text has a limit, and the body as a whole has one anyway.
+    raise_if_any(issue for issue in issues if (issue.pointer, issue.code) not in _LONG_TEXTS)
     if not isinstance(document, dict):
         message = f"the body must be a JSON object, got {type(document).__name__}"
         raise InputError([Issue(pointer="", code="wrong_type", message=message, value=document)])
@@ -120,7 +126,7 @@ def check_rules(rules: Mapping[str, RuleOverride]) -> None:
     if unknown:
         raise InputError(
             Issue(
-                pointer=pointer_of(("rules", name)),
+                pointer=pointer(("rules", name)),
                 code="unknown_rule",
                 message=f"there is no rule {name[:100]!r}; there are {', '.join(RULE_IDS)}",
                 value=name,
@@ -201,8 +207,8 @@ def _grid_pointers(error: InputError, prefix: str) -> InputError:
         if not issue.pointer.startswith(here):
             return issue
         field = issue.pointer.removeprefix(here)
-        pointer = pointer_of(("time_config", TIME_CONFIG_FIELDS.get(field, field)))
-        return Issue(pointer=pointer, code=issue.code, message=issue.message, value=issue.value)
+        place = pointer(("time_config", TIME_CONFIG_FIELDS.get(field, field)))
+        return Issue(pointer=place, code=issue.code, message=issue.message, value=issue.value)
 
     return InputError(map(moved, error.issues))
 

@@ -50,8 +50,8 @@ class RuleOverride(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tier: Literal["hard", "soft", "off"] | None = None
-    weight: int | None = Field(None, ge=0, le=MAX_NUMBER)
-    value: int | None = Field(None, ge=0, le=MAX_NUMBER)
+    weight: int | None = Field(default=None, ge=0, le=MAX_NUMBER)
+    value: int | None = Field(default=None, ge=0, le=MAX_NUMBER)
 
 
 class TimeConfig(BaseModel):
@@ -99,10 +99,10 @@ class Source(BaseModel):
 
     model_config = ConfigDict(protected_namespaces=())
 
-    dataset: Any = Field(None, description="A native dataset (timetable-dataset/1).")
-    dataset_name: str | None = Field(None, max_length=128, description="Name of a sample; see GET /datasets.")
-    content: str | None = Field(None, description="A whole file as text, in the format that `format` names.")
-    format: SourceFormat | None = Field(None, description="Format of `content`.")
+    dataset: Any = Field(default=None, description="A native dataset (timetable-dataset/1).")
+    dataset_name: str | None = Field(default=None, max_length=128, description="Name of a sample; see GET /datasets.")
+    content: str | None = Field(default=None, description="A whole file as text, in the format that `format` names.")
+    format: SourceFormat | None = Field(default=None, description="Format of `content`.")
 
     @property
     def named(self) -> list[str]:
@@ -114,23 +114,23 @@ class GenerateRequest(Source):
     """Body of `POST /generate_variants`: the platform's fields, one source, and what to do with it."""
 
     job_id: Annotated[JobId | None, BeforeValidator(_none_if_blank)] = Field(
-        None, description="Made up when missing. The same id with the same body is the same job."
+        default=None, description="Made up when missing. The same id with the same body is the same job."
     )
-    organization_id: Text | None = Field(None, description="Name or UUID of the organisation.")
+    organization_id: Text | None = Field(default=None, description="Name or UUID of the organisation.")
     department_id: Text | None = None
     batch_ids: list[Text] | None = None
-    semester: Annotated[int, BeforeValidator(semester_of)] = Field(ODD, description='1 or "odd", 2 or "even".')
+    semester: Annotated[int, BeforeValidator(semester_of)] = Field(default=ODD, description='1 or "odd", 2 or "even".')
     academic_year: Text | None = None
-    time_config: Any = Field(None, description="The platform's time form; used when the source has no grid of its own.")
+    time_config: Any = Field(default=None, description="The platform's time form, for a source without a grid.")
     quality_mode: Text | None = None
     university_id: Text | None = None
     generation_type: Text | None = None
     scope: Text | None = None
     priority: Text | None = None
     created_at: Text | None = None
-    num_variants: int | None = Field(None, ge=1)
-    time_limit_seconds: float | None = Field(None, gt=0)
-    seed: int = Field(0, ge=0, lt=2**31)
+    num_variants: int | None = Field(default=None, ge=1)
+    time_limit_seconds: float | None = Field(default=None, gt=0)
+    seed: int = Field(default=0, ge=0, lt=2**31)
     rules: dict[str, RuleOverride] = Field(default_factory=dict, description=f"By rule: {', '.join(RULE_IDS)}.")
 
 
@@ -157,6 +157,6 @@ class ValidateRequest(Source):
 class ScoreRequest(Source):
     """Body of `POST /score`: a source, and a timetable made elsewhere."""
 
-    timetable: Any = Field(None, description="Native timetable: placements of course_id, session, slot, room_id.")
-    solution: str | None = Field(None, description="The same as ITC-2007 text: one `course room day period` per line.")
+    timetable: Any = Field(default=None, description="Native: placements of course_id, session, slot, room_id.")
+    solution: str | None = Field(default=None, description="The same as ITC-2007 lines `course room day period`.")
     rules: dict[str, RuleOverride] = Field(default_factory=dict)

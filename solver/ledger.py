@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from solver.diagnose import blockers, repairs
+from solver.diagnose import Openings
 from solver.incumbent import Incumbent, Problem
-from solver.model import SessionKey
-from solver.result import Concession, OpenSession, Quality, Report, Repair
+from solver.result import Concession, OpenSession, Quality, Report
 from solver.rules import RULES
 
 MAX_REPAIRED_SESSIONS = 50
@@ -37,7 +36,7 @@ def concessions_of(report: Report) -> tuple[Concession, ...]:
     )
 
 
-def quality_of(report: Report, bound: int | None, *, bent_is_proved: bool = False) -> Quality:
+def quality_of(report: Report, bound: int | None) -> Quality:
     """`optimal` needs a proved bound that the recounted cost meets; a bound of the full problem says nothing once bent."""
     if report.score.unplaced:
         return Quality.PARTIAL
@@ -48,22 +47,18 @@ def quality_of(report: Report, bound: int | None, *, bent_is_proved: bool = Fals
 
 def open_sessions(problem: Problem, incumbent: Incumbent, *, with_repairs: bool) -> tuple[OpenSession, ...]:
     """The work list: each unplaced session with its blockers and, for the first ones, checked repairs."""
-    work: list[OpenSession] = []
-    for number, key in enumerate(incumbent.report.unplaced):
-        tried = with_repairs and number < MAX_REPAIRED_SESSIONS
-        work.append(
-            OpenSession(
-                course_id=key[0],
-                session=key[1],
-                blockers=blockers(problem.dataset, incumbent.timetable, key),
-                repairs=_repairs(problem, incumbent, key) if tried else (),
-            )
+    if not incumbent.report.unplaced:
+        return ()
+    openings = Openings(problem.dataset, incumbent.timetable, profile=problem.profile, context=problem.context)
+    return tuple(
+        OpenSession(
+            course_id=key[0],
+            session=key[1],
+            blockers=openings.blockers(key),
+            repairs=openings.repairs(key) if with_repairs and number < MAX_REPAIRED_SESSIONS else (),
         )
-    return tuple(work)
-
-
-def _repairs(problem: Problem, incumbent: Incumbent, key: SessionKey) -> tuple[Repair, ...]:
-    return tuple(repairs(problem.dataset, incumbent.timetable, key))
+        for number, key in enumerate(incumbent.report.unplaced)
+    )
 
 
 def better_at(report: Report, others: Sequence[Report]) -> tuple[str, ...]:

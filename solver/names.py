@@ -64,3 +64,8 @@ def listed(words: Sequence[str], most: int = LISTED) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """ "1 slot", "2 slots"."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def with_article(noun: str) -> str:
+    """ "a lab", "an auditorium"."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

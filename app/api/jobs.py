@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
@@ -15,8 +14,7 @@ from app.intake import Order, read_order
 from app.jobs import Job, Status
 from app.results import open_result
 from app.schemas import GenerateRequest
-from app.service import Running, off_loop, read_body
-from app.settings import Settings
+from app.service import Running, Service, off_loop, read_body
 from app.views import account_view, job_view
 
 router = APIRouter(tags=["jobs"])
@@ -35,16 +33,14 @@ async def generate_variants(request: Request, service: Running) -> JSONResponse:
     body = await read_body(request, service.settings)
     order = await off_loop(read_order, body, service.settings)
     job, created = await service.supervisor.submit(order.request)
-    progress = service.supervisor.snapshot(job.id) or {}
-    return JSONResponse(_accepted(job, created, order, progress, service.settings))
+    return JSONResponse(_accepted(job, created, order, service))
 
 
-def _accepted(
-    job: Job, created: bool, order: Order, progress: Mapping[str, Any], settings: Settings
-) -> dict[str, object]:
+def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[str, object]:
     """The union of what both platform versions answer, and what was changed about the request."""
-    turns = 1 + int(progress.get("queue_position") or 0) // settings.slots
-    seconds = math.ceil(job.time_limit_seconds * turns)
+    settings, progress = service.settings, service.supervisor.snapshot(job.id) or {}
+    ahead = max(0, (progress.get("queue_position") or 1) - 1) + service.supervisor.children
+    seconds = math.ceil(job.time_limit_seconds * (1 + ahead // settings.slots))
     first = "Timetable generation is queued." if created else f"This job exists already; it is {job.status.value}."
     return {
         "job_id": job.id,

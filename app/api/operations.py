@@ -38,6 +38,7 @@ async def root() -> JSONResponse:
 
 
 @router.get("/health")
+@router.head("/health", include_in_schema=False)
 async def health(service: Running) -> JSONResponse:
     """Status and resources. Always 200: who wants a verdict asks `/health/ready`."""
     supervisor = service.supervisor
@@ -46,12 +47,14 @@ async def health(service: Running) -> JSONResponse:
 
 
 @router.get("/health/live")
+@router.head("/health/live", include_in_schema=False)
 async def live() -> JSONResponse:
     """The event loop turns."""
     return JSONResponse({"status": "alive"}, headers=_NO_STORE)
 
 
 @router.get("/health/ready")
+@router.head("/health/ready", include_in_schema=False)
 async def ready(service: Running) -> JSONResponse:
     """Jobs can be taken."""
     if not service.supervisor.ready:

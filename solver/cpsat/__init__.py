@@ -1,1 +1,25 @@
-"""CP-SAT at course level."""
+"""
+CP-SAT at course level: small cases whole, large ones in windows, bounds from a relaxation, and reasons for "impossible".
+
+Everything here runs under a `Control`, returns claims that the caller recounts, and never reports CP-SAT's own objective.
+`cp_model` is used nowhere else.
+"""
+
+from solver.cpsat.bound import lower_bound
+from solver.cpsat.exact import ExactResult, build_model, exact
+from solver.cpsat.explain import Explanation, explain
+from solver.cpsat.windows import WINDOW_KINDS, complete, improve_window, pick_window, polish
+
+__all__ = [
+    "WINDOW_KINDS",
+    "ExactResult",
+    "Explanation",
+    "build_model",
+    "complete",
+    "exact",
+    "explain",
+    "improve_window",
+    "lower_bound",
+    "pick_window",
+    "polish",
+]

@@ -2,14 +2,16 @@
 A lower bound of the soft cost from the model without rooms (stage 1 of Lach and Lübbecke, 2012,
 doi:10.1007/s10479-010-0700-7).
 
-Rooms are replaced by what any assignment of rooms must obey in each slot: no more sessions of some rooms than there are such
-rooms, and no fewer students without a seat than the large classes outnumber the large rooms. Rules about which
-room, and the ways between rooms, cost nothing here. Everything left out can only lower the cost, so the bound holds.
+Rooms are replaced by what any assignment of rooms must obey in each slot: no more sessions that need some set of rooms
+than the set has, and no fewer students without a seat than the large classes outnumber the large rooms. Rules about
+which room a course keeps, and the ways between rooms, cost nothing here. Everything left out can only lower the cost,
+so the bound holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 
@@ -97,7 +99,7 @@ def _missing_seats(space: Space) -> Tally:
     steps = sorted({0, *needs, *compiled.room_seats.tolist()})
     for t in range(compiled.num_slots):
         open_seats = compiled.room_seats[compiled.room_open[:, t] > 0]
-        for low, high in zip(steps, steps[1:], strict=False):
+        for low, high in pairwise(steps):
             literals = [x[t] for need, x in zip(needs, space.x, strict=True) if need > low and t in x]
             rooms = int((open_seats > low).sum())
             if len(literals) > rooms:

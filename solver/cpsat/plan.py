@@ -168,7 +168,7 @@ def make_plan(
     free_sessions = np.arange(compiled.num_sessions) if free is None else np.unique(np.fromiter(free, dtype=np.int64))
     moves = np.zeros(compiled.num_sessions, dtype=bool)
     moves[free_sessions] = True
-    background = _background(compiled, slots, rooms, np.flatnonzero(~moves & (slots >= 0) & (rooms >= 0)))
+    background = background_of(compiled, slots, rooms, np.flatnonzero(~moves & (slots >= 0) & (rooms >= 0)))
     narrowing = _Narrowing(compiled, treat, background, rooms, max_rooms)
     split = split or treat["group_clash"] is not Treatment.FORBID
     units = tuple(narrowing.unit(course, sessions) for course, sessions in _partition(compiled, free_sessions, split))
@@ -197,7 +197,8 @@ def _owned(pointers: Array, items: Array, courses: Array) -> tuple[Array, Array]
     return where, items[pointers[courses][where] + offsets]
 
 
-def _background(compiled: Compiled, slots: Array, rooms: Array, fixed: Array) -> Background:
+def background_of(compiled: Compiled, slots: Array, rooms: Array, fixed: Array) -> Background:
+    """Counts the sessions `fixed`, all of them placed."""
     courses = compiled.course_of_session[fixed]
     starts, lengths = slots[fixed], compiled.length[courses]
     days = starts // compiled.num_periods

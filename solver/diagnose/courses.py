@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from solver.diagnose.facts import Facts, Options, indices
 from solver.model import Course, SessionKey
-from solver.names import counted, listed
+from solver.names import counted, listed, with_article
 from solver.result import Proof
 
 
@@ -30,11 +30,12 @@ def course_proofs(facts: Facts) -> Iterator[Proof]:
 
 def kind_in_words(facts: Facts, course: Course) -> str:
     """ "a lab with projector and 60 seats": the room a course asks for."""
-    kind = " or ".join(course.room_types) if course.room_types else "room"
+    kinds = course.room_types if facts.hard("room_unsuitable") else ()
+    kind = " or ".join(kind.replace("_", " ") for kind in kinds) or "room"
     extras = list(course.required_features) if facts.hard("room_unsuitable") else []
     if facts.hard("room_capacity") and facts.seats_wanted[course.id]:
         extras.append(counted(facts.seats_wanted[course.id], "seat"))
-    return f"a {kind if facts.hard('room_unsuitable') else 'room'}" + (f" with {listed(extras)}" if extras else "")
+    return with_article(kind) + (f" with {listed(extras)}" if extras else "")
 
 
 def _no_room(facts: Facts, course: Course) -> Proof:
@@ -54,7 +55,7 @@ def _no_room(facts: Facts, course: Course) -> Proof:
     name = facts.names.room(largest.id)
     return Proof(
         code="no_room",
-        sentence=f"{needs}, but the largest of the {len(right)} rooms of that kind, {name}, seats {largest.capacity}",
+        sentence=f"{needs}, but the largest room of that kind, {name}, seats {largest.capacity}",
         entities=(course.id, largest.id),
         rules=("room_capacity", "room_unsuitable") if facts.hard("room_unsuitable") else ("room_capacity",),
         needed=wanted,
@@ -121,10 +122,11 @@ def fixed_proofs(facts: Facts) -> Iterator[Proof]:
         name = {"teacher": facts.names.teacher, "group": facts.names.group, "room": facts.names.room}.get(
             kind, facts.names.course
         )(id)
-        yield _fixed_clash(facts, rule, f"{kind} {name}", (id,), slot, together)
+        yield _fixed_clash(facts, rule, f"{kind} {name} has", (id,), slot, together)
     for together, ids in students.items():
         slot = max(facts.fixed[key].slot for key in together)
-        yield _fixed_clash(facts, "student_clash", f"student {listed(ids)}", tuple(ids), slot, together)
+        who = f"student {ids[0]} has" if len(ids) == 1 else f"students {listed(ids)} have"
+        yield _fixed_clash(facts, "student_clash", who, tuple(ids), slot, together)
 
 
 def _fixed_demands(facts: Facts) -> dict[tuple[str, str, str, int], list[SessionKey]]:
@@ -150,7 +152,7 @@ def _fixed_clash(
     names = facts.names
     return Proof(
         code="fixed_clash",
-        sentence=f"{who} has {len(keys)} sessions fixed on {names.slot(slot)}: {names.sessions(keys)}",
+        sentence=f"{who} {len(keys)} sessions fixed on {names.slot(slot)}: {names.sessions(keys)}",
         entities=(*ids, *dict.fromkeys(key[0] for key in keys)),
         rules=("fixed_moved", rule),
         needed=len(keys),

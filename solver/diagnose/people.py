@@ -128,7 +128,8 @@ def _too_few_slots(facts: Facts, owner: Owner) -> Proof | None:
     union = _union(demand.cover for demand in owner.demands)
     if needed > union.bit_count():
         has = f"{owner.name} has {counted(owner.sessions, 'session')} that take {counted(needed, 'slot')}"
-        sentence = f"{has}, but only {counted(union.bit_count(), 'slot')} of the week are open to them"
+        open_slots, verb = counted(union.bit_count(), "slot"), "is" if union.bit_count() == 1 else "are"
+        sentence = f"{has}, but only {open_slots} of the week {verb} open to them"
         return _proof(owner, f"{owner.kind}_overload", sentence, owner.demands, needed, union.bit_count())
     narrow = _hall_violator(owner.demands)
     if narrow is None:

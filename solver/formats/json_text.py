@@ -75,28 +75,31 @@ def read_json(source: bytes | str, *, max_bytes: int = MAX_BYTES) -> Parsed:
 
 def value_issues(document: object) -> Iterator[Issue]:
     """Every value of parsed JSON that breaks a limit. Does not recurse, so no document can exhaust the stack."""
+    if not isinstance(document, dict | list | tuple):
+        yield from _leaf_issues(document, (), None)
+        return
     stack: list[tuple[Any, int, _Path]] = [(document, 1, ())]
-    count = 0
+    count = 1
     while stack:
         value, depth, path = stack.pop()
-        count += 1
+        count += len(value)
         if count > MAX_VALUES:
-            yield Issue(
-                pointer="", code="too_large", message=f"the document has more than {MAX_VALUES} values", value=None
-            )
+            yield Issue(pointer="", code="too_large", message=f"the document has more than {MAX_VALUES} values")
             return
-        if isinstance(value, dict | list | tuple):
-            if depth > MAX_DEPTH:
-                message = f"nested more than {MAX_DEPTH} levels deep"
-                yield Issue(pointer=_pointer(path), code="too_deep", message=message, value=value)
-                continue
-            if isinstance(value, dict):
-                yield from _key_issues(value, path)
-            # Reversed, because the last one in is the first one out and issues come in document order.
-            items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
-            stack.extend((item, depth + 1, (path, key)) for key, item in reversed(items))
-        elif value is not None:
-            yield from _leaf_issues(value, path)
+        if depth > MAX_DEPTH:
+            message = f"nested more than {MAX_DEPTH} levels deep"
+            yield Issue(pointer=_pointer(path), code="too_deep", message=message, value=value)
+            continue
+        if isinstance(value, dict):
+            yield from _key_issues(value, path)
+        inner = []
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(item, dict | list | tuple):
+                inner.append((item, depth + 1, (path, key)))
+            elif item is not None:
+                yield from _leaf_issues(item, path, key)
+        # Reversed, because the last one in is the first one out and issues come in document order.
+        stack.extend(reversed(inner))
 
 
 def _decoded(source: bytes | str, max_bytes: int) -> str:
@@ -152,17 +155,20 @@ def _key_issues(value: dict[Any, Any], path: _Path) -> Iterator[Issue]:
             yield Issue(pointer=_pointer((path, key)), code="duplicate_key", message=message, value=key)
 
 
-def _leaf_issues(value: Any, path: _Path) -> Iterator[Issue]:
+def _leaf_issues(value: Any, path: _Path, key: object) -> Iterator[Issue]:
     if isinstance(value, str):
-        if len(value) > MAX_STRING or not value.isascii():
-            yield from (Issue(pointer=_pointer(path), **found) for found in _text_faults(value, "a text"))
-    elif isinstance(value, int):
-        if not -SAFE_INTEGER <= value <= SAFE_INTEGER:
-            message = "an integer must lie between -2^53 and 2^53"
-            yield Issue(pointer=_pointer(path), code="out_of_range", message=message, value=value)
+        if len(value) <= MAX_STRING and value.isascii():
+            return
+        faults = list(_text_faults(value, "a text"))
+    elif isinstance(value, int) and not -SAFE_INTEGER <= value <= SAFE_INTEGER:
+        message = "an integer must lie between -2^53 and 2^53"
+        faults = [{"code": "out_of_range", "message": message, "value": value}]
     elif isinstance(value, float) and value - value != 0:
-        message = f"a number must be finite, got {value}"
-        yield Issue(pointer=_pointer(path), code="not_finite", message=message, value=value)
+        faults = [{"code": "not_finite", "message": f"a number must be finite, got {value}", "value": value}]
+    else:
+        return
+    here = "" if key is None else _pointer((path, key))
+    yield from (Issue(pointer=here, **fault) for fault in faults)
 
 
 def _text_faults(text: str, what: str) -> Iterator[dict[str, Any]]:

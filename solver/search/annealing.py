@@ -11,7 +11,7 @@ import numpy as np
 
 from solver.compiled import Ints
 from solver.control import BEAT_WORD, STOP_WORD
-from solver.search.jit import Number, inlined, kernel
+from solver.search.jit import Longs, Number, inlined, inner, kernel
 from solver.search.moves import REJECTED, move_delta
 from solver.search.problem import Problem
 from solver.search.state import (
@@ -22,7 +22,6 @@ from solver.search.state import (
     HARD_PART,
     IMPROVEMENTS,
     SUM,
-    Longs,
     State,
     cost_of,
     hard_of,
@@ -92,7 +91,7 @@ def partner(p: Problem, st: State, s: Number, u: Number, q: Number) -> Number:
     return s2
 
 
-@inlined
+@inner
 def apply_move(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number, delta: Number) -> None:
     """Carries out a move whose packed change of cost is `delta`."""
     t, r = np.int64(st.slot[s]), np.int64(st.room[s])

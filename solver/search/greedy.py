@@ -11,17 +11,17 @@ import numpy as np
 
 from solver.compiled import Ints
 from solver.control import BEAT_WORD, STOP_WORD
-from solver.search.jit import Number, inlined, inner, kernel
+from solver.search.jit import Longs, Number, inlined, inner, kernel
 from solver.search.moves import late_cost, shape_cost
 from solver.search.problem import Problem
-from solver.search.state import ADDING, BUSY, COST, COUNT, HARD_PART, Longs, State, cost_of, hard_of, put_in, take_out
+from solver.search.state import ADDING, BUSY, COST, COUNT, HARD_PART, State, cost_of, hard_of, put_in, take_out
 
 NOWHERE = 1 << 62
 """In place of a packed cost: no place exists at all."""
 SESSIONS_PER_BEAT = 64
 
 
-@inlined
+@inner
 def slot_insertion(p: Problem, st: State, s: Number, t: Number) -> Number:
     """Packed cost that an unplaced session brings by starting at t, rooms and late parts left out."""
     c, d = np.int64(p.course_of[s]), np.int64(p.day_of[t])

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar, cast
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
+Longs: TypeAlias = NDArray[np.int64]
 Number: TypeAlias = Any
 """A whole number in a kernel: a machine integer of whatever width the array it came from has."""
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -19,12 +22,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def kernel(function: Function) -> Function:
     """A compiled function that Python calls."""
-    return cast(Function, njit(nogil=True, cache=True, error_model="numpy", no_cfunc_wrapper=True)(function))
+    return cast(Function, njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function))
 
 
 def inner(function: Function) -> Function:
     """A compiled function that only kernels call: no wrapper for Python is built, which would cost more than the rest."""
-    return cast(Function, njit(nogil=True, cache=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
+    return cast(Function, njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
 
 
 def inlined(function: Function) -> Function:
@@ -34,4 +37,4 @@ def inlined(function: Function) -> Function:
     Calls that are not inlined hand over every array of a `NamedTuple` as seven or more arguments, which costs more than
     most of our parts do.
     """
-    return cast(Function, njit(nogil=True, cache=True, error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
+    return cast(Function, njit(nogil=True, error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from solver.search.jit import Number, inlined
+from solver.search.jit import Longs, Number, inlined, inner
 from solver.search.problem import Problem
 from solver.search.state import ADDING, BUSY, COUNT, REMOVING, TWICE, State, cost_of
 
@@ -145,35 +145,38 @@ def day_part(p: Problem, st: State, c: Number, d: Number, e: Number, other: Numb
     return delta
 
 
-@inlined
-def shape_cost(p: Problem, kind: Number, mask: Number) -> Number:
-    """Cost of a day with these busy periods."""
-    if p.shape_bits > 0:
-        return p.shape_table[kind, mask]
-    busy, last, gaps, isolated, run, long = 0, -1, 0, 0, 0, 0
-    for period in range(p.num_periods):
-        if period == p.lunch_period:
+@inner
+def computed_shape(weight: Longs, mask: Number, periods: Number, lunch_period: Number, consecutive_limit: Number) -> Number:
+    """Cost of a day by its rules, for days too long for a table; `weight` is one row of `Problem.shape_weight`."""
+    total, busy, last, run = 0, 0, -1, 0
+    for period in range(periods):
+        if period == lunch_period:
             run = 0
         if (mask >> period) & 1 == 0:
             run = 0
             continue
         if busy > 0:
-            gaps += period - last - 1
-        before = (mask >> (period - 1)) & 1 if period > 0 else 0
-        if before == 0 and (mask >> (period + 1)) & 1 == 0:
-            isolated += 1
+            total += weight[0] * (period - last - 1)
+        if ((mask << 1) >> period) & 1 == 0 and (mask >> (period + 1)) & 1 == 0:
+            total += weight[1]
         busy += 1
         last = period
         run += 1
-        if run > p.consecutive_limit:
-            long += 1
-    weight = p.shape_weight[kind]
-    total = gaps * weight[0] + isolated * weight[1] + long * weight[2]
+        if run > consecutive_limit:
+            total += weight[2]
     if busy == 1:
         total += weight[3]
-    if last == p.num_periods - 1:
+    if last == periods - 1:
         total += weight[4]
     return total
+
+
+@inlined
+def shape_cost(p: Problem, kind: Number, mask: Number) -> Number:
+    """Cost of a day with these busy periods, for a group (kind 0) or a student (1)."""
+    if p.shape_bits > 0:
+        return p.shape_table[kind, mask]
+    return computed_shape(p.shape_weight[kind], mask, p.num_periods, p.lunch_period, p.consecutive_limit)
 
 
 @inlined
@@ -193,21 +196,20 @@ def shape_part(p: Problem, st: State, c: Number, t: Number, u: Number, other: Nu
         if shares(p, other, x) != 0:
             continue
         kind = np.int64(p.shape_kind[x])
-        before = st.mask[x, d, BUSY]
-        single = ~st.mask[x, d, TWICE]
-        delta -= shape_cost(p, kind, before)
-        if d == e:
-            delta += shape_cost(p, kind, (before & ~(old & ~new & single)) | new)
-        else:
-            there = st.mask[x, e, BUSY]
-            delta += shape_cost(p, kind, before & ~(old & single))
-            delta += shape_cost(p, kind, there | new) - shape_cost(p, kind, there)
+        left = old & ~st.mask[x, d, TWICE]
+        for side in range(1 if d == e else 2):
+            day = d if side == 0 else e
+            before = st.mask[x, day, BUSY]
+            after = before & ~left if side == 0 else before
+            if day == e:
+                after |= new
+            delta += shape_cost(p, kind, after) - shape_cost(p, kind, before)
         if cost_of(delta) > top + 2 * length * p.shape_drop * (end - k - 1):
             return REJECTED
     return delta
 
 
-@inlined
+@inner
 def link_broken(p: Problem, st: State, k: Number) -> bool:
     """Whether link pair k of two placed sessions does not hold; the types are in the order of `LINK_TYPES`."""
     a, b, kind = p.link_a[k], p.link_b[k], p.link_type[k]
@@ -262,7 +264,7 @@ def travel_of(p: Problem, st: State, s: Number, skip: Number) -> Number:
     return total
 
 
-@inlined
+@inner
 def late_cost(p: Problem, st: State, s: Number, skip: Number) -> Number:
     """Cost of everything about placed session s that depends on single other sessions, `skip` left out, and of its pin."""
     total = 0
@@ -280,20 +282,22 @@ def late_cost(p: Problem, st: State, s: Number, skip: Number) -> Number:
     return total
 
 
-@inlined
+@inner
 def late_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number) -> Number:
     """Change of `late_cost`: the new places are written down for a moment."""
-    t, r = st.slot[s], st.room[s]
-    delta = -late_cost(p, st, s, -1)
-    if s2 >= 0:
-        delta -= late_cost(p, st, s2, s)
-        st.slot[s2], st.room[s2] = t, r
-    st.slot[s], st.room[s] = u, q
-    delta += late_cost(p, st, s, -1)
-    if s2 >= 0:
-        delta += late_cost(p, st, s2, s)
-        st.slot[s2], st.room[s2] = u, q
+    t, r = np.int64(st.slot[s]), np.int64(st.room[s])
+    delta = 0
+    for sign in range(-1, 2, 2):
+        if sign > 0:
+            st.slot[s], st.room[s] = u, q
+            if s2 >= 0:
+                st.slot[s2], st.room[s2] = t, r
+        delta += sign * late_cost(p, st, s, -1)
+        if s2 >= 0:
+            delta += sign * late_cost(p, st, s2, s)
     st.slot[s], st.room[s] = t, r
+    if s2 >= 0:
+        st.slot[s2], st.room[s2] = u, q
     return delta
 
 
@@ -305,7 +309,7 @@ def anchor_step(p: Problem, st: State, a: Number, s: Number, u: Number, q: Numbe
     return step - 1 if slot == st.slot[s] and room == st.room[s] else step
 
 
-@inlined
+@inner
 def anchor_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number) -> Number:
     """Change of the sessions that stand as in an anchor beyond the allowed number."""
     delta = 0
@@ -319,35 +323,52 @@ def anchor_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Numb
 
 
 @inlined
-def _rest_of_delta(
-    p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number, limit: Number, delta: Number, late_slack: Number
-) -> Number:
-    """The parts of `move_delta` that most moves never reach."""
+def first_parts(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number) -> Number:
+    """Rooms, likings, absences and clashes."""
     c, t, r = np.int64(p.course_of[s]), np.int64(st.slot[s]), np.int64(st.room[s])
-    c2 = np.int64(p.course_of[s2]) if s2 >= 0 else -1
-    if p.stability_weight != 0 and r != q:
-        delta += stability_part(p, st, s, r, q)
-        if s2 >= 0:
-            delta += stability_part(p, st, s2, q, r)
+    delta = p.room_cost[p.room_row[c], q] - p.room_cost[p.room_row[c], r]
+    if s2 < 0:
+        delta += room_clash_part(p, st, c, t, r, u, q)
+        if t != u:
+            delta += slot_part(p, st, c, t, u)
+            if p.peak_weight != 0:
+                delta += peak_part(p, st, c, t, u)
+        return delta
+    c2 = np.int64(p.course_of[s2])
+    delta += p.room_cost[p.room_row[c2], r] - p.room_cost[p.room_row[c2], q]
     if t != u:
-        d, e = np.int64(p.day_of[t]), np.int64(p.day_of[u])
-        shape_slack2 = p.slack[c2, 1] if s2 >= 0 else 0
+        delta += slot_part(p, st, c, t, u) + slot_part(p, st, c2, u, t)
+        delta += swap_correction(p, st, c, t, c2, u)
+    return delta
+
+
+@inlined
+def day_and_shape_parts(
+    p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number, delta: Number, top: Number
+) -> Number:
+    """`delta` plus everything that is counted per course, per day, and by the shape of days; `top` as in `shape_part`."""
+    t, r = np.int64(st.slot[s]), np.int64(st.room[s])
+    d, e = np.int64(p.day_of[t]), np.int64(p.day_of[u])
+    sides = 1 if s2 < 0 else 2
+    c = np.int64(p.course_of[s])
+    c2 = np.int64(p.course_of[s2]) if s2 >= 0 else -1
+    for side in range(sides):  # one loop for both sides: the parts are copied into the kernel only once
+        mover, course, other = (s, c, c2) if side == 0 else (s2, c2, c)
+        if p.stability_weight != 0 and r != q:
+            delta += stability_part(p, st, mover, r if side == 0 else q, q if side == 0 else r)
         if d != e:
-            delta += day_part(p, st, c, d, e, c2)
-            if s2 >= 0:
-                delta += day_part(p, st, c2, e, d, c)
-        top = limit + late_slack
-        if cost_of(delta) > top + p.slack[c, 1] + shape_slack2:
+            delta += day_part(p, st, course, d if side == 0 else e, e if side == 0 else d, other)
+    if t == u:
+        return delta
+    open_slack = p.slack[c, 1] + (p.slack[c2, 1] if s2 >= 0 else 0)
+    for side in range(sides):
+        if cost_of(delta) > top + open_slack:
             return REJECTED
-        delta = shape_part(p, st, c, t, u, c2, delta, top + shape_slack2)
-        if s2 >= 0 and delta != REJECTED:
-            delta = shape_part(p, st, c2, u, t, c, delta, top)
+        course, other, come, go = (c, c2, t, u) if side == 0 else (c2, c, u, t)
+        open_slack -= p.slack[course, 1]
+        delta = shape_part(p, st, course, come, go, other, delta, top + open_slack)
         if delta == REJECTED:
             return REJECTED
-    if late_slack > 0 and cost_of(delta) <= limit + late_slack:
-        delta += late_part(p, st, s, u, q, s2)
-        if p.num_anchors > 0:
-            delta += anchor_part(p, st, s, u, q, s2)
     return delta
 
 
@@ -358,23 +379,18 @@ def move_delta(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Numbe
 
     `REJECTED` when its cost half is certainly above `limit`; the caller compares what is returned otherwise.
     """
-    c, t, r = np.int64(p.course_of[s]), np.int64(st.slot[s]), np.int64(st.room[s])
-    c2 = np.int64(p.course_of[s2]) if s2 >= 0 else -1
-    delta = p.room_cost[p.room_row[c], q] - p.room_cost[p.room_row[c], r]
+    delta = first_parts(p, st, s, u, q, s2)
+    c = p.course_of[s]
     slack, late_slack = p.slack[c, 0], p.slack[c, 2]
     if s2 >= 0:
-        delta += p.room_cost[p.room_row[c2], r] - p.room_cost[p.room_row[c2], q]
+        c2 = p.course_of[s2]
         slack += p.slack[c2, 0]
         late_slack += p.slack[c2, 2]
-        if t != u:
-            delta += slot_part(p, st, c, t, u) + slot_part(p, st, c2, u, t)
-            delta += swap_correction(p, st, c, t, c2, u)
-    else:
-        delta += room_clash_part(p, st, c, t, r, u, q)
-        if t != u:
-            delta += slot_part(p, st, c, t, u)
-            if p.peak_weight != 0:
-                delta += peak_part(p, st, c, t, u)
     if cost_of(delta) > limit + slack:
         return REJECTED
-    return _rest_of_delta(p, st, s, u, q, s2, limit, delta, late_slack)
+    delta = day_and_shape_parts(p, st, s, u, q, s2, delta, limit + late_slack)
+    if late_slack > 0 and delta != REJECTED and cost_of(delta) <= limit + late_slack:
+        delta += late_part(p, st, s, u, q, s2)
+        if p.num_anchors > 0:
+            delta += anchor_part(p, st, s, u, q, s2)
+    return delta

@@ -13,17 +13,16 @@ looks at the shape of their days). The resources of course c stand in `resource`
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solver.compiled import TIER_BENDABLE, TIER_OFF, TIER_RIGID, TIER_SOFT, Compiled, Flags, Ints
 from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT
+from solver.search.jit import Longs
 from solver.search.kernels import gap_units, isolated_units, last_units, rows_of, run_units, single_units
 from solver.search.params import SearchParams
-
-Longs: TypeAlias = NDArray[np.int64]
 
 HARD = 1 << 32
 """One hard unit in a packed cost."""

@@ -7,16 +7,14 @@ they are applied, so everything that can be counted on the way in is.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solver.compiled import Ints
-from solver.search.jit import Number, inlined
+from solver.search.jit import Longs, Number, inlined, inner
 from solver.search.problem import Problem
-
-Longs: TypeAlias = NDArray[np.int64]
 
 COST, HARD_PART, BEST_COST, BEST_HARD, IMPROVEMENTS, NUM_TOTALS = 0, 1, 2, 3, 4, 5
 """Places in `State.totals`."""
@@ -153,7 +151,7 @@ def _occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, s
             st.same[a] += sign
 
 
-@inlined
+@inner
 def put_in(p: Problem, st: State, s: Number, t: Number, r: Number) -> None:
     """Places an unplaced session; the totals are the caller's."""
     _occupy(p, st, s, np.int64(p.course_of[s]), t, r, 1)
@@ -161,7 +159,7 @@ def put_in(p: Problem, st: State, s: Number, t: Number, r: Number) -> None:
     st.room[s] = r
 
 
-@inlined
+@inner
 def take_out(p: Problem, st: State, s: Number) -> None:
     """Makes a placed session unplaced; the totals are the caller's."""
     _occupy(p, st, s, np.int64(p.course_of[s]), np.int64(st.slot[s]), np.int64(st.room[s]), -1)

@@ -225,7 +225,9 @@ def count_room_waste(view: View) -> Places:
 def tell_room_waste(view: View, key: SessionKey) -> Told:
     session = view.placed[key]
     students, room = view.dataset.expected_students(session.course), view.names.room(session.room.id)
-    message = f"{view.names.session(key)} has {counted(students, 'student')} in room {room} of {session.room.capacity} seats"
+    message = (
+        f"{view.names.session(key)} has {counted(students, 'student')} in room {room} of {session.room.capacity} seats"
+    )
     return Told(message, (key,), (key[0], session.room.id))
 
 

@@ -14,7 +14,6 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.main import create_app
 from app.settings import Settings
 
 TERMINAL = ("completed", "failed", "cancelled")
@@ -32,6 +31,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 async def application(settings: Settings, anyio_backend: str) -> AsyncIterator[FastAPI]:
+    from app.main import create_app  # the pure tests of this folder need none of it
+
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         yield app

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from app.jobs import Status
 from app.main import create_app
 from app.settings import Settings
-from solver.formats import dump_dataset, dump_timetable
+from solver.formats.native import dump_dataset, dump_timetable
 from solver.samples import PRESETS, planted, sample
 from tests.app.conftest import finished
 from tests.malformed.corpus import CASES
@@ -117,12 +117,12 @@ async def test_asking_for_too_much_is_clamped_and_said(client: httpx.AsyncClient
         ({"dataset": SMALL, "num_variants": "many"}, "/num_variants", "wrong_type"),
         ({"dataset": SMALL, "time_limit_seconds": -1}, "/time_limit_seconds", "out_of_range"),
         ({"dataset": SMALL, "rules": {"no/rule": {"tier": "soft"}}}, "/rules/no~1rule", "unknown_rule"),
-        ({"dataset": SMALL, "rules": {"group_gap": {"tier": "holy"}}}, "/rules/group_gap/tier", "unknown_value"),
-        ({"dataset": SMALL, "rules": {"group_gap": {"wieght": 1}}}, "/rules/group_gap/wieght", "unknown_key"),
+        ({"dataset": SMALL, "rules": {"group_gap": {"tier": "holy"}}}, "/rules/group_gap/tier", "unknown_tier"),
+        ({"dataset": SMALL, "rules": {"group_gap": {"wieght": 1}}}, "/rules/group_gap/wieght", "unknown_field"),
         ({"dataset": SMALL, "rules": {"group_gap": {"weight": -1}}}, "/rules/group_gap/weight", "out_of_range"),
         ({"dataset": SMALL, "dataset_name": "tiny"}, "/dataset_name", "too_many_sources"),
         ({"dataset": [1]}, "/dataset", "wrong_type"),
-        ({"content": "Name: x", "format": "xlsx"}, "/format", "unknown_value"),
+        ({"content": "Name: x", "format": "xlsx"}, "/format", "bad_value"),
         ({"content": "Name: x"}, "/format", "missing"),
         ({"dataset": SMALL, "job_id": "../../etc/passwd"}, "/job_id", "bad_id"),
         ({"dataset": SMALL, "job_id": 7}, "/job_id", "wrong_type"),
@@ -387,10 +387,10 @@ async def test_health_has_the_fields_of_both_platform_versions(client: httpx.Asy
 
 async def test_a_busy_machine_raises_alarms_and_stays_healthy(settings: Settings) -> None:
     app = create_app(Settings(data_dir=settings.data_dir.with_name("busy"), alarm_memory_percent=0, slots=1))
-    async with app.router.lifespan_context(app):
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://s") as client:
-            body = (await client.get("/health")).json()
-            assert (await client.get("/health/ready")).status_code == 200
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://s") as client:
+        body = (await client.get("/health")).json()
+        assert (await client.get("/health/ready")).status_code == 200
     assert body["status"] == "healthy"
     assert any(alarm.startswith("memory_percent") for alarm in body["alarms"])
 

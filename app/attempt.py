@@ -1,0 +1,324 @@
+"""
+One attempt: one child from its first frame to its reaping.
+
+Four tasks run side by side: one speaks, one listens, one watches from outside, one keeps the incumbent safe. The stop
+ladder is always the same: the stop word and a stop frame; `stop_grace_seconds` later SIGKILL to the process group,
+after a stack dump where the cause is a hang; then the reaping. Only after that does `run` return, and only then may
+anybody start the job again. A child that cannot be reaped (it waits for a disk that is gone) is left to the caller as
+`unreaped`; it keeps its slot, and the attempt number keeps its hands off the store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import anyio
+
+from app.children import Child, ForkServer
+from app.endings import Ending, How
+from app.jobs import Job
+from app.messages import (
+    TIME_WAS_UP,
+    ErrorFrame,
+    Frame,
+    FrameError,
+    IncumbentFrame,
+    ProgressFrame,
+    ResultFrame,
+    Start,
+    StopFrame,
+    encode,
+)
+from app.progress import Track
+from app.settings import Settings
+from app.store import StoredIncumbent
+from app.watch import Verdict, Watch
+from solver.control import Stop
+from solver.result import RungId
+from solver.rules import Score
+
+LOOK_EVERY_SECONDS = 0.1
+FINISH_SECONDS = 2.0
+"""A child that was asked to finish and holds an incumbent has this long; then the incumbent is published without it."""
+SAVE_EVERY_SECONDS = 1.0
+DRAIN_SECONDS = 2.0
+"""What a dead child has said before is still in the socket; reading it takes no longer than this."""
+UNREAPABLE_SECONDS = 5.0
+STACKS_SECONDS = 0.1
+
+
+class Attempt:
+    """
+    `held` is the best timetable known, from the store or from this child; `save` is called for one that is to be kept.
+
+    News from the child, and what the watch sees, go to `track`.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        settings: Settings,
+        forkserver: ForkServer,
+        held: StoredIncumbent | None,
+        track: Track,
+        save: Callable[[StoredIncumbent], Awaitable[None]],
+    ) -> None:
+        self.job, self.settings, self.held = job, settings, held
+        self.result: ResultFrame | None = None
+        self.error: ErrorFrame | None = None
+        self.rung: RungId | None = None
+        self.unreaped: Child | None = None
+        self.watch = Watch(settings=settings, time_limit_seconds=job.remaining_seconds, began=time.monotonic())
+        self.watch.has_incumbent = held is not None
+        self._forkserver = forkserver
+        self._child: Child | None = None
+        self._track, self._save = track, save
+        self._stop: Stop | None = None
+        self._stopping_as: How | None = None
+        self._stop_at = self._killed_at = 0.0
+        self._verdict: Verdict | None = None
+        self._unsaved = False
+        self._stop_asked, self._drained, self._over = anyio.Event(), anyio.Event(), anyio.Event()
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child else None
+
+    def stop(self, how: How) -> None:
+        """Asks the child to end, as CANCEL, FINISH or SHUTDOWN; the watch sees to it that it does."""
+        stop = Stop.FINISH if how is How.FINISH else Stop.CANCEL
+        if self._stop is Stop.CANCEL or self._stop is stop or (how is How.FINISH and self.job.publish is not None):
+            return
+        self._stop, self._stopping_as, self._stop_at = stop, how, time.monotonic()
+        if self._child is not None:
+            self._child.request_stop(stop)
+        self._stop_asked.set()
+
+    async def run(self, dataset: bytes, on_start: Callable[[int], Awaitable[None]]) -> Ending:
+        """
+        Sees the attempt through; returns how it ended. `on_start` is given the child's process id.
+
+        Raises
+        ------
+        ForkServerLost
+            No child could be started.
+        """
+        child = self._child = await self._forkserver.fork()
+        if self._stop is not None:
+            child.request_stop(self._stop)
+        code: int | None = None
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._speak, child, dataset)
+                tasks.start_soon(self._listen, child)
+                tasks.start_soon(self._look, child)
+                tasks.start_soon(self._keep)
+                tasks.start_soon(self._wait, child)
+                await on_start(child.pid)
+                await self._over.wait()
+                with anyio.move_on_after(DRAIN_SECONDS):
+                    await self._drained.wait()
+                tasks.cancel_scope.cancel()
+        finally:
+            child.kill()
+            with anyio.CancelScope(shield=True):
+                code = await self._reap(child)
+        if self._unsaved and self.held is not None:
+            await self._save(self.held)
+        return self._ending(code)
+
+    async def _reap(self, child: Child) -> int | None:
+        with anyio.move_on_after(UNREAPABLE_SECONDS):
+            await child.ended()
+        if not child.dead:
+            self.unreaped = child
+            return None
+        code = await self._forkserver.reap(child)
+        child.close()
+        return code
+
+    async def reap_late(self) -> None:
+        """Waits for a child that could not be killed."""
+        if self.unreaped is not None:
+            await self.unreaped.ended()
+            await self._reap(self.unreaped)
+            self.unreaped = None
+
+    # --- the four tasks ---
+
+    async def _speak(self, child: Child, dataset: bytes) -> None:
+        if self.held is not None:
+            rigid, unplaced, bent, soft = self.held.score
+            held = IncumbentFrame(score=(rigid, unplaced, bent, soft), body=self.held.timetable)
+            await child.send(encode(held))
+        await child.send(encode(self._start_frame(dataset)))
+        await self._stop_asked.wait()
+        while True:  # a finish may be followed by a cancel
+            sent, self._stop_asked = self._stop, anyio.Event()
+            await child.send(encode(StopFrame(stop=2 if sent is Stop.FINISH else 1)))
+            await self._stop_asked.wait()
+
+    async def _listen(self, child: Child) -> None:
+        try:
+            async for frame in child.frames():
+                self._hear(frame)
+        except FrameError as error:
+            self._kill(child, Verdict(How.CRASH, False, f"it sent something unreadable: {error}"))
+        self._drained.set()
+
+    async def _look(self, child: Child) -> None:
+        while True:
+            await anyio.sleep(LOOK_EVERY_SECONDS)
+            now = time.monotonic()
+            verdict = self.watch.see(now, child.beat, child.vitals())
+            left = None if self.watch.stage_deadline is None else self.watch.stage_deadline - now
+            self._track.look(self.watch.health(now), None if left is None else time.time() + left)
+            self._enforce_stop(child, now)
+            if verdict is not None and verdict.polite:
+                self._ask_to_finish(child, verdict, now)
+            elif verdict is not None:
+                if verdict.how is How.HANG:
+                    child.dump_stacks()
+                    await anyio.sleep(STACKS_SECONDS)
+                self._kill(child, verdict)
+
+    async def _keep(self) -> None:
+        """Saves the newest incumbent, at most once a second."""
+        while True:
+            if self._unsaved and self.held is not None:
+                self._unsaved = False
+                await self._save(self.held)
+            await anyio.sleep(SAVE_EVERY_SECONDS)
+
+    async def _wait(self, child: Child) -> None:
+        await child.ended()
+        self._over.set()
+
+    # --- what they share ---
+
+    def _hear(self, frame: Frame) -> None:
+        if isinstance(frame, ProgressFrame):
+            self.watch.enter(frame.stage, time.monotonic())
+            self.rung = frame.rung or self.rung
+            self._track.hear(frame)
+        elif isinstance(frame, IncumbentFrame):
+            score = Score(*frame.score)
+            self.rung = frame.rung or self.rung
+            if self.held is None or score < self.held.score:
+                self.held = StoredIncumbent(score=score, timetable=frame.body, rung=frame.rung, found_at=time.time())
+                self._unsaved = self.watch.has_incumbent = True
+                self._track.hear(frame)
+        elif isinstance(frame, ResultFrame):
+            self.result = frame
+        elif isinstance(frame, ErrorFrame):
+            self.error = frame
+
+    def _start_frame(self, dataset: bytes) -> Start:
+        job, settings = self.job, self.settings
+        rung = self.held.rung if self.held else None
+        return Start(
+            job_id=job.id,
+            attempt=job.attempt,
+            time_limit_seconds=job.remaining_seconds,
+            workers=settings.workers_per_job,
+            seed=job.seed + job.failed_attempts,  # what crashed with one seed may well run with another
+            num_variants=job.num_variants,
+            start_at=job.start_at,
+            simplified_context=job.simplified_context,
+            max_courses=settings.max_courses,
+            max_faculty=settings.max_faculty,
+            max_rooms=settings.max_rooms,
+            quality_threshold=settings.quality_threshold,
+            rules=dict(job.rules),
+            publish=job.publish,
+            rung=rung,  # type: ignore[arg-type]
+            body=dataset,
+        )
+
+    def _ask_to_finish(self, child: Child, verdict: Verdict, now: float) -> None:
+        """Time is up: the child is asked once, then killed when its grace is over."""
+        if self._verdict is None:
+            self._verdict, self._stop_at = verdict, now
+            child.request_stop(Stop.FINISH, TIME_WAS_UP)
+            self._stop = self._stop or Stop.FINISH
+            self._stop_asked.set()
+        elif now - self._stop_at >= self.settings.stop_grace_seconds:
+            self._kill(child, verdict)
+
+    def _enforce_stop(self, child: Child, now: float) -> None:
+        if self._stopping_as is None or (self.watch.stage == "verify" and self._stopping_as is How.FINISH):
+            return
+        grace = self.settings.stop_grace_seconds
+        if self._stopping_as is How.FINISH:
+            if self.held is None:  # then its first timetable is worth more than two seconds
+                return
+            grace = max(grace, FINISH_SECONDS)
+        if now - self._stop_at >= grace:
+            self._kill(child, Verdict(self._stopping_as, False, f"it did not end within {grace:g} s of being asked"))
+
+    def _kill(self, child: Child, verdict: Verdict) -> None:
+        if not self._killed_at:
+            self._verdict, self._killed_at = verdict, time.monotonic()
+            child.kill()
+            self._over.set()
+
+    # --- how it ended ---
+
+    def _ending(self, code: int | None) -> Ending:
+        how, message = self._how(code)
+        now = time.monotonic()
+        return Ending(
+            how=how,
+            at=time.time(),
+            seconds=self.watch.solving_seconds(now),
+            stage=self.watch.stage,
+            rung=self.rung,
+            exit_code=code,
+            message=message,
+            held=self.held.score if self.held else None,
+            result=self._result_fields() if self.result is not None else None,
+        )
+
+    def _how(self, code: int | None) -> tuple[How, str | None]:
+        where = f"in stage {self.watch.stage}" + (f" on rung {self.rung}" if self.rung else "")
+        if self._stopping_as in (How.SHUTDOWN, How.CANCEL):
+            return self._stopping_as, None
+        if self.result is not None:
+            return How.RESULT, None
+        if self.error is not None:
+            known = {"input": How.INPUT, "memory": How.MEMORY}
+            return known.get(self.error.error, How.ERROR), self.error.message
+        if self._verdict is not None and self._killed_at:
+            return self._verdict.how, self._verdict.message
+        if code is None:
+            return How.FORKSERVER_LOST, f"the forkserver ended, and its child with it, {where}"
+        return How.CRASH, f"the child {_cause_of(code)} {where}"
+
+    def _result_fields(self) -> Mapping[str, Any]:
+        result = self.result
+        assert result is not None
+        return {
+            "score": Score(*result.score),
+            "bound": result.bound,
+            "placed": result.placed,
+            "total": result.total,
+            "quality": result.quality,
+            "stopped_by": result.stopped_by,
+            "rung": result.rung,
+            "result_attempt": self.job.attempt,
+            "result_digest": hashlib.sha256(result.body).hexdigest(),
+        }
+
+
+def _cause_of(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code} and without a result"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = "unknown"
+    return f"was killed by signal {-code} ({name})"

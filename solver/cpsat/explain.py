@@ -1,0 +1,2 @@
+"""x"""
+Explanation=explain=None

@@ -1,0 +1,116 @@
+"""
+Timetables and whole results to and from JSON data.
+
+A result is written as its dataclasses stand; reading checks every type again, because a result may come from a store or
+from a child process that was killed while writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from solver.formats.issues import issues_of, kind_of, raise_if_any
+from solver.formats.json_text import read_json, value_issues
+from solver.formats.shapes import PlacementShape
+from solver.model import Issue, Placement, Timetable
+from solver.result import Result
+
+TIMETABLE_SCHEMA = "timetable/1"
+RESULT_SCHEMA = "timetable-result/1"
+
+
+def dump_timetable(timetable: Timetable) -> dict[str, Any]:
+    """The timetable as JSON data, one entry per placed session."""
+    return {
+        "schema": TIMETABLE_SCHEMA,
+        "placements": [
+            {"course_id": p.course_id, "session": p.session, "slot": p.slot, "room_id": p.room_id}
+            for p in timetable.placements
+        ],
+    }
+
+
+def load_timetable(source: bytes | str | Mapping[str, Any]) -> Timetable:
+    """
+    A timetable from JSON text or parsed JSON; a whole result gives the timetable of its best variant.
+
+    Raises
+    ------
+    InputError
+        With every problem. Whether courses, rooms and slots exist is the verifier's question.
+    """
+    document = _document(source, "a timetable")
+    if "variants" in document:
+        return load_result(document).best.timetable
+    issues: list[Issue] = []
+    for key in document.keys() - {"schema", "placements"}:
+        issues.append(_issue(f"/{key}", "unknown_field", f"there is no field {str(key)[:80]!r} here", document[key]))
+    if document.get("schema", TIMETABLE_SCHEMA) != TIMETABLE_SCHEMA:
+        message = f"this reader knows the schema {TIMETABLE_SCHEMA!r} only"
+        issues.append(_issue("/schema", "bad_schema", message, document["schema"]))
+    rows = document.get("placements")
+    if "placements" not in document:
+        issues.append(_issue("/placements", "missing", "placements is missing", None))
+    elif not isinstance(rows, list | tuple):
+        issues.append(_issue("/placements", "wrong_type", f"placements must be a list, got {kind_of(rows)}", rows))
+    placements = []
+    for i, row in enumerate(rows if isinstance(rows, list | tuple) else ()):
+        try:
+            placements.append(Placement(**PlacementShape.model_validate(row).stated()))
+        except ValidationError as error:
+            issues.extend(issues_of(error, ("placements", i)))
+    raise_if_any(issues)
+    return Timetable(placements=tuple(placements))
+
+
+def dump_result(result: Result) -> dict[str, Any]:
+    """The result as JSON data; `load_result` of it is equal to `result`."""
+    return {"schema": RESULT_SCHEMA, **_adapter().dump_python(result, mode="json")}
+
+
+def load_result(source: bytes | str | Mapping[str, Any]) -> Result:
+    """
+    A result from JSON text or parsed JSON.
+
+    Raises
+    ------
+    InputError
+        With every problem.
+    """
+    document = dict(_document(source, "a result"))
+    schema = document.pop("schema", RESULT_SCHEMA)
+    if schema != RESULT_SCHEMA:
+        raise_if_any([_issue("/schema", "bad_schema", f"this reader knows the schema {RESULT_SCHEMA!r} only", schema)])
+    try:
+        result: Result = _adapter().validate_python(document)
+    except ValidationError as error:
+        raise_if_any(issues_of(error))
+        raise
+    if not result.variants:
+        raise_if_any([_issue("/variants", "empty", "a result has at least one variant", [])])
+    return result
+
+
+@cache
+def _adapter() -> TypeAdapter[Any]:
+    """Made once and only when needed: it takes about a tenth of a second."""
+    return TypeAdapter(Result)
+
+
+def _document(source: object, what: str) -> Mapping[str, Any]:
+    if isinstance(source, bytes | str):
+        document, issues = read_json(source)
+    else:
+        document, issues = source, list(value_issues(source))
+    raise_if_any(issues)
+    if not isinstance(document, Mapping):
+        raise_if_any([_issue("", "wrong_type", f"{what} must be an object, got {kind_of(document)}", document)])
+    return document
+
+
+def _issue(pointer: str, code: str, message: str, value: object) -> Issue:
+    return Issue(pointer=pointer, code=code, message=message, value=value)

@@ -1,0 +1,178 @@
+"""The ladder as a library user meets it: real stages, small datasets, short limits."""
+
+from __future__ import annotations
+
+import pytest
+
+from solver import ladder
+from solver.climb import Climb
+from solver.control import Control, Progress, Stop
+from solver.ladder import RUNGS, Rung, Verdict, solve
+from solver.model import Dataset, InputError, Timetable
+from solver.params import SolveParams
+from solver.result import Quality, StoppedBy
+from solver.rules import Score
+from solver.verifier import verify
+from tests.builders import course, dataset, group, link, room, teacher, timetable
+
+QUICK = SolveParams(time_limit_seconds=2.0, num_variants=1)
+
+
+def feasible() -> Dataset:
+    return dataset(
+        *(course(f"c{n}", faculty=f"f{n % 3}", groups=f"g{n % 2}", sessions=2, size=20) for n in range(6)),
+        room("r1", 30),
+        room("r2", 30),
+    )
+
+
+def overloaded_teacher() -> Dataset:
+    """One teacher, four sessions, three slots in which she is there: bending her availability places everything."""
+    away = [slot for slot in range(20) if slot not in (0, 1, 2)]
+    return dataset(course("a", faculty="f1", sessions=2), course("b", faculty="f1", sessions=2), teacher("f1", unavailable=away))
+
+
+def impossible_course() -> Dataset:
+    """Two sessions pinned to one room and slot: no bendable rule helps."""
+    return dataset(
+        course("pinned", fixed=[(0, 3, "r1")]), course("rival", fixed=[(0, 3, "r1")]), course("easy", sessions=3), room("r1"), room("r2")
+    )
+
+
+def test_a_feasible_dataset_is_kept_on_the_first_rung_and_recounted() -> None:
+    data = feasible()
+    result = solve(data, QUICK)
+    assert [(visit.rung, visit.outcome) for visit in result.journal] == [("full", "kept")]
+    assert result.best.rung == "full"
+    assert result.best.score == verify(data, result.best.timetable).score
+    assert result.best.score.complete
+    assert not result.best.concessions and not result.best.open_sessions
+    assert result.notes == ()
+
+
+def test_a_cost_that_meets_its_bound_is_called_optimal_and_proved() -> None:
+    result = solve(dataset(course("a"), course("b")), QUICK)
+    assert result.best.quality is Quality.OPTIMAL
+    assert result.stopped_by is StoppedBy.PROVED
+    assert result.lower_bound is not None and result.best.score.soft <= result.lower_bound
+    assert result.gap == 0
+
+
+def test_an_overload_is_proved_then_bent_and_listed() -> None:
+    data = overloaded_teacher()
+    result = solve(data, SolveParams(time_limit_seconds=4.0, num_variants=1))
+    full, relaxed = result.journal
+    assert (full.outcome, relaxed.outcome) == ("left", "kept")
+    assert full.why.startswith("proved infeasible: ") and "f1" in full.why
+    assert result.best.quality is Quality.RELAXED
+    assert result.diagnosis.evidence == "certificate"
+    assert [(c.rule, c.count) for c in result.best.concessions] == [("faculty_unavailable", 1)]
+    assert result.best.concessions[0].offences
+    assert verify(data, result.best.timetable).score.rigid == 0
+
+
+def test_what_no_bending_can_place_ends_on_the_work_list_and_everything_else_is_placed() -> None:
+    data = impossible_course()
+    result = solve(data, SolveParams(time_limit_seconds=4.0, num_variants=1))
+    assert [visit.rung for visit in result.journal] == [rung.id for rung in RUNGS]
+    assert result.best.rung == "manual"
+    assert result.best.quality is Quality.PARTIAL
+    assert result.best.report.placed == 4
+    (open_session,) = result.best.open_sessions
+    assert open_session.course_id in ("pinned", "rival") and open_session.blockers
+    assert result.coverage is not None and result.coverage.total_courses == 3
+
+
+def test_every_incumbent_is_better_than_the_one_before_and_none_breaks_a_rigid_rule() -> None:
+    seen: list[Score] = []
+    solve(feasible(), QUICK, Control(on_incumbent=lambda timetable, score: seen.append(score)))
+    assert seen
+    assert all(later < earlier for earlier, later in zip(seen, seen[1:], strict=False))
+    assert all(score.rigid == 0 for score in seen)
+
+
+def test_a_cancel_before_the_start_still_returns_the_floor() -> None:
+    control = Control()
+    control.request_stop(Stop.CANCEL)
+    result = solve(feasible(), QUICK, control)
+    assert result.stopped_by is StoppedBy.CANCELLED
+    assert len(result.variants) == 1
+
+
+def test_finish_now_publishes_the_best_so_far() -> None:
+    control = Control(on_incumbent=lambda timetable, score: control.request_stop(Stop.FINISH))
+    result = solve(feasible(), SolveParams(time_limit_seconds=60.0, num_variants=3), control)
+    assert result.stopped_by is StoppedBy.FINISHED_EARLY
+    assert result.best.report.placed > 0
+    assert result.seconds < 30
+
+
+def test_an_earlier_timetable_is_never_made_worse() -> None:
+    data = feasible()
+    earlier = solve(data, SolveParams(time_limit_seconds=3.0, num_variants=1)).best
+    again = solve(data, SolveParams(time_limit_seconds=0.5, num_variants=1), start=earlier.timetable)
+    assert again.best.score <= earlier.score
+
+
+def test_a_start_from_other_data_is_used_as_far_as_it_goes() -> None:
+    stale = timetable(gone=0, c0=[(0, "r1"), (1, "closed for good")])
+    result = solve(feasible(), QUICK, start=stale)
+    assert result.best.score.complete
+
+
+def test_an_attempt_that_starts_lower_skips_the_rungs_above() -> None:
+    result = solve(feasible(), SolveParams(time_limit_seconds=2.0, num_variants=1, start_at="greedy"))
+    assert [(v.rung, v.outcome) for v in result.journal] == [("full", "skipped"), ("relaxed", "skipped"), ("greedy", "kept")]
+
+
+def test_a_rung_that_breaks_costs_the_rung_and_not_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(climb: Climb) -> Verdict:
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr(ladder, "RUNGS", (Rung("full", "", broken), *RUNGS[1:]))
+    result = solve(feasible(), QUICK)
+    assert result.journal[0].outcome == "left" and "a bug of ours" in result.journal[0].why
+    assert result.best.score.complete
+    assert any("a bug of ours" in note for note in result.notes)
+
+
+def test_progress_names_the_stages_in_their_order() -> None:
+    seen: list[Progress] = []
+    solve(feasible(), SolveParams(time_limit_seconds=3.0, num_variants=2), Control(on_progress=seen.append))
+    stages = list(dict.fromkeys(progress.stage for progress in seen))
+    assert stages[:3] == ["context", "construct", "search"] and stages[-1] == "verify"
+    assert all(0 <= progress.share <= 1 for progress in seen)
+
+
+def test_a_hard_rule_that_the_dataset_makes_soft_no_longer_decides_about_full() -> None:
+    data = dataset(course("a", size=50), room("small", 20), rules={"room_capacity": "soft"})
+    result = solve(data, QUICK)
+    assert result.best.rung == "full"
+    assert result.best.score.soft >= 30
+
+
+def test_a_soft_rule_that_the_dataset_makes_hard_is_kept() -> None:
+    data = dataset(
+        *(course(f"c{n}", groups="g") for n in range(4)), group("g", 10), rules={"group_gap": "hard"}
+    )
+    result = solve(data, QUICK)
+    assert result.best.report.rules["group_gap"].count == 0
+    assert result.best.rung == "full"
+
+
+def test_hard_links_hold_in_the_result() -> None:
+    data = dataset(course("a"), course("b"), course("c"), link("precedence", "a", "b", "c"), link("same_day", "a", "b"))
+    best = solve(data, QUICK).best
+    placed = {p.course_id: p.slot for p in best.timetable.placements}
+    assert placed["a"] < placed["b"] < placed["c"]
+    assert data.time_grid.day_of(placed["a"]) == data.time_grid.day_of(placed["b"])
+
+
+def test_parameters_out_of_range_are_all_named_at_once() -> None:
+    with pytest.raises(InputError) as raised:
+        SolveParams(workers=0, num_variants=99, start_at="heaven")  # type: ignore[arg-type]
+    assert [issue.pointer for issue in raised.value.issues] == ["/workers", "/num_variants", "/start_at"]
+
+
+def test_an_empty_start_is_no_harm() -> None:
+    assert solve(feasible(), QUICK, start=Timetable()).best.score.complete
