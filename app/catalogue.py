@@ -19,7 +19,7 @@ class Sample(NamedTuple):
 
 
 @lru_cache(maxsize=8)
-def load_sample(name: str, seed: int = 0) -> Sample:
+def load_sample(name: str, seed: int) -> Sample:
     """
     Makes a sample, or remembers it. Takes up to seconds for the largest, so call it off the event loop.
 

@@ -182,6 +182,7 @@ def main() -> None:
 def _solve_watched(dataset: Dataset, params: SolveParams, *, quiet: bool) -> Result:
     """Solves in a side thread, so that this one can draw the bar and hear Ctrl-C while native code runs."""
     control = Control()
+    live, last = err.is_terminal, {"stage": ""}
     done = threading.Event()
     outcome: list[Result | BaseException] = []
     bar = draw.progress_bar(err)
@@ -198,6 +199,9 @@ def _solve_watched(dataset: Dataset, params: SolveParams, *, quiet: bool) -> Res
             bound=progress.bound,
         )
         bar.update(task, completed=share, **fields)
+        if not live and not quiet and fields["stage"] != last["stage"]:
+            err.print(f"{progress.stage}: {progress.message}", markup=False)
+        last.update(fields)
 
     def work() -> None:
         try:
@@ -210,7 +214,7 @@ def _solve_watched(dataset: Dataset, params: SolveParams, *, quiet: bool) -> Res
     control.on_progress = on_progress
     with _ctrl_c_finishes(control):
         threading.Thread(target=work, daemon=True).start()
-        if quiet or not err.is_terminal:
+        if quiet or not live:
             done.wait()
         else:
             with bar:

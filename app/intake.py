@@ -147,7 +147,7 @@ def load_source(source: Source, settings: Settings, time_config: object = None) 
         message = f"exactly one source is wanted, got {' and '.join(named)}"
         raise InputError([Issue(pointer=f"/{named[1]}", code="too_many_sources", message=message)])
     if source.dataset_name is not None:
-        dataset, document = load_sample(source.dataset_name)
+        dataset, document = load_sample(source.dataset_name, 0)
         loaded = Loaded(dataset, document, _grid_note(time_config))
     elif source.content is not None:
         loaded = _load_content(source, time_config)

@@ -1,8 +1,8 @@
 """
-CP-SAT at course level: small cases whole, large ones in windows, bounds from a relaxation, and reasons for "impossible".
+CP-SAT at course level: small cases whole, large ones in windows, bounds from a relaxation, reasons for "impossible".
 
-Everything here runs under a `Control`, returns claims that the caller recounts, and never reports CP-SAT's own objective.
-`cp_model` is used nowhere else.
+Everything here runs under a `Control`, returns claims that the caller recounts, and never reports CP-SAT's own
+objective. `cp_model` is used nowhere else.
 """
 
 from solver.cpsat.bound import lower_bound

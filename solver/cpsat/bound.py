@@ -18,13 +18,15 @@ import numpy as np
 from solver.compiled import TIER_SOFT, Compiled
 from solver.control import Control
 from solver.cpsat.exact import build_from, minimise
-from solver.cpsat.plan import Treatment, Treatments, Unit, make_plan, room_costs, treatments
+from solver.cpsat.plan import Treatment, Treatments, Unit, make_plan, room_costs, rough_literals, treatments
 from solver.cpsat.run import run
 from solver.cpsat.space import Space, Tally
 from solver.model import Dataset
 from solver.rules import RULE_IDS
 
 MAX_SIZE = 400_000
+MAX_PLACES = 5_000_000
+"""Possible (start, room) pairs; they become no variables here, but memory."""
 TREE_SEARCH: Mapping[str, int | float | bool] = {"optimize_with_lb_tree_search": True, "linearization_level": 2}
 """Measured at 20 s on comp04: bound 35, which is the optimum; the default search reached 3."""
 ROOM_RULES = ("room_stability", "travel")
@@ -40,6 +42,8 @@ def lower_bound(dataset: Dataset, compiled: Compiled, *, control: Control, secon
     if (compiled.rule_weight < 0).any():
         return None
     treat = without_rooms(treatments(compiled, bend=False))
+    if rough_literals(compiled, treat) > MAX_PLACES:
+        return None
     nowhere = np.full(compiled.num_sessions, -1, dtype=np.int32)
     plan = make_plan(compiled, nowhere, nowhere, treat=treat)
     if sum(len(unit.places) for unit in plan.units) + plan.size - plan.literals > MAX_SIZE:

@@ -11,7 +11,7 @@ from ortools.sat.python import cp_model
 
 from solver.compiled import TIER_SOFT, Compiled
 from solver.control import Control
-from solver.cpsat.plan import Array, Plan, Treatments, make_plan, treatments
+from solver.cpsat.plan import Array, Plan, Treatments, make_plan, rough_literals, treatments
 from solver.cpsat.rules import add_rules
 from solver.cpsat.run import Run, run
 from solver.cpsat.space import Space, Tally
@@ -127,9 +127,13 @@ def exact(
         Prices bendable hard rules instead of keeping them.
     """
     began, budget = time.monotonic(), control.until(seconds)
-    plan = make_plan(compiled, *start, treat=treatments(compiled, bend=bend))
-    if plan.size > MAX_SIZE:
-        reason = f"the full model would have about {plan.size:,} variables; {MAX_SIZE:,} is the most we build"
+    treat = treatments(compiled, bend=bend)
+    size = rough_literals(compiled, treat)
+    if size <= MAX_SIZE:
+        plan = make_plan(compiled, *start, treat=treat)
+        size = plan.size
+    if size > MAX_SIZE:
+        reason = f"the full model would have about {size:,} variables; {MAX_SIZE:,} is the most we build"
         return ExactResult(None, None, "too_large", None, time.monotonic() - began, reason)
     space = build_from(plan)
     exact_levels = minimise(space)

@@ -141,6 +141,19 @@ class Plan:
         return self.literals + extra + min(pairs, len(self.units) ** 2) * self.compiled.num_slots
 
 
+def rough_literals(compiled: Compiled, treat: Treatments) -> int:
+    """Number of start and room variables of the whole problem before closed rooms are taken off; costs no memory."""
+    rooms_of: dict[tuple[int, bytes], int] = {}
+    total = 0
+    for c in range(compiled.num_courses):
+        key = (int(compiled.seats[c]), compiled.room_unsuitable[c].tobytes())
+        if key not in rooms_of:
+            kept = [units for rule, units in room_costs(compiled, c).items() if treat[rule] is Treatment.FORBID]
+            rooms_of[key] = int((sum(kept, np.zeros(compiled.num_rooms)) == 0).sum())
+        total += int(compiled.start_possible[c].sum()) * (1 + rooms_of[key])
+    return total
+
+
 def make_plan(
     compiled: Compiled,
     slots: Array,

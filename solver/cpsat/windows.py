@@ -1,5 +1,5 @@
 """
-Large-neighbourhood search with CP-SAT: free some sessions, keep the rest as background, solve, recount, keep the better.
+Large-neighbourhood search with CP-SAT: free some sessions, keep the rest as background, solve, recount, keep if better.
 
 Rounds per second decide how much this finds, so a window is built from its free sessions alone and offers each a
 handful of rooms; building takes tens of milliseconds whatever the size of the institution. The size of windows follows

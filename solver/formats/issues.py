@@ -41,8 +41,9 @@ _WANTED = {
 
 
 def escape(key: object) -> str:
-    """A key or index as one token of a JSON pointer (RFC 6901)."""
-    return str(key).replace("~", "~0").replace("/", "~1")
+    """A key or index as one token of a JSON pointer (RFC 6901); half surrogates, which no UTF-8 can hold, as escapes."""
+    token = str(key).encode("utf-8", "backslashreplace").decode("utf-8")
+    return token.replace("~", "~0").replace("/", "~1")
 
 
 def pointer(path: Iterable[object]) -> str:
@@ -132,21 +133,22 @@ def issues_of(error: ValidationError, base: Sequence[object] = ()) -> list[Issue
 
 def _translated(line: Any, base: Sequence[object]) -> Issue:
     kind, path, value = line["type"], (*base, *line["loc"]), line["input"]
-    name = path[-1] if path else "the document"
+    name = _name(path)
     context = line.get("ctx", {})
     code, message = "bad_value", f"{name}: {line['msg']}"
     if kind == "missing":
         code, message, value = "missing", f"{name} is missing", None
     elif kind == "extra_forbidden":
-        code, message = "unknown_field", f"there is no field {str(name)[:MAX_TEXT]!r} here"
-    elif kind in {"finite_number"}:
+        code, message = "unknown_field", f"there is no field {_short_text(name)!r} here"
+    elif kind == "finite_number":
         code, message = "not_finite", f"{name} must be an ordinary number, got {value}"
     elif kind in {"greater_than_equal", "less_than_equal"}:
         bound = f">= {context['ge']}" if kind == "greater_than_equal" else f"<= {context['le']}"
         code, message = "out_of_range", f"{name} must be {bound}, got {shortened(value)}"
     elif kind in {"too_short", "too_long"}:
-        wanted = context.get("min_length") if kind == "too_short" else context.get("max_length")
-        code, message = "wrong_type", f"{name} must have exactly {wanted} entries, got {context['actual_length']}"
+        bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
+        code = "too_few" if kind == "too_short" else "too_large"
+        message = f"{name} must have {bound} entries"
     elif kind in {"literal_error", "enum"} and isinstance(value, str):
         code = "unknown_tier" if name == "tier" else "bad_value"
         message = f"{name} must be {context.get('expected')}, got {shortened(value)!r}"
@@ -154,6 +156,13 @@ def _translated(line: Any, base: Sequence[object]) -> Issue:
         wanted = _WANTED.get(kind, "text")
         code, message = "wrong_type", f"{name} must be {wanted}, got {_described(value)}"
     return Issue(pointer=pointer(path), code=code, message=message, value=value)
+
+
+def _name(path: Sequence[object]) -> str:
+    """What a message calls the place: the field, or the entry of a list."""
+    if not path:
+        return "the document"
+    return f"entry {path[-1]} of {path[-2]}" if isinstance(path[-1], int) and len(path) > 1 else str(path[-1])
 
 
 def _described(value: object) -> str:

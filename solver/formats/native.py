@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -56,7 +57,6 @@ _SLOT_KEY = re.compile(r"0|[1-9][0-9]{0,8}")
 _WIDEST_GRID = TimeGrid(
     working_days=7, slots_per_day=48, start_time="00:00", end_time="24:00", slot_minutes=30, lunch=None
 )
-_GRID_CODES = {"bad_slot"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,8 @@ def load_dataset(source: bytes | str | Mapping[str, Any]) -> Dataset:
     if not isinstance(document, Mapping):
         message = f"a dataset must be an object, got {kind_of(document)}"
         raise_if_any([*found, Issue(pointer="", code="wrong_type", message=message, value=document)])
-    if any(issue.code in {"too_deep", "too_large"} for issue in found):
-        # Such a document is not worth more of our time; strings that are too long are part of this.
+    if any(issue.code == "too_deep" or (issue.code == "too_large" and not issue.pointer) for issue in found):
+        # Such a document is not worth more of our time.
         raise_if_any(found)
     return _read_dataset(document, found)
 
@@ -147,16 +147,10 @@ def _read_dataset(document: Mapping[str, Any], found: list[Issue]) -> Dataset:
     parts["rules"] = _read_rules(reading)
     if isinstance(document.get("name"), str):
         parts["name"] = document["name"]
-    if not reading.issues:
-        try:
-            return Dataset(**parts)
-        except InputError:
-            # Asked again below: issues of the grid keep the model from looking at the rest, we look at it all the same.
-            pass
-    reading.issues = _once_each(reading.issues)
-    reading.issues += _model_issues(reading, parts)
+    reading.issues = [*_once_each(reading.issues), *_model_issues(reading, parts)]
     raise_if_any(sorted(reading.issues, key=_place_in_document))
-    raise AssertionError("a dataset without issues was not built")
+    # The model has just been asked for its issues and had none, so it need not check itself again.
+    return _unchecked(parts)
 
 
 def _check_head(reading: _Reading) -> None:
@@ -210,10 +204,11 @@ def _shape(reading: _Reading, shape: type[Shape], path: tuple[object, ...], valu
     try:
         stated = shape.model_validate(value).stated()
     except ValidationError as error:
-        # Translating is dear, and after so many nobody reads on.
-        if len(reading.issues) < MAX_COUNTED_ISSUES:
-            reading.issues.extend(issues_of(error, path))
+        reading.issues.extend(issues_of(error, path))
         reading.broken.add(path)
+        if len(reading.issues) > MAX_COUNTED_ISSUES:
+            # After so many nobody reads on, and looking for more could take half a minute.
+            raise_if_any(_once_each(reading.issues))
         return None
     bad_keys = [key for key in stated.get("preferences", ()) if not _SLOT_KEY.fullmatch(key)]
     for key in bad_keys:
@@ -233,7 +228,7 @@ def _read_travel(reading: _Reading) -> dict[str, dict[str, int]]:
         for other, minutes in row.items():
             if isinstance(minutes, int) and not isinstance(minutes, bool):
                 kept[other] = minutes
-            else:
+            elif len(reading.issues) <= MAX_COUNTED_ISSUES:
                 message = f"minutes must be a whole number, got {kind_of(minutes)}"
                 reading.report((*path, other), "wrong_type", message, minutes)
     return table
@@ -265,21 +260,27 @@ def _entries(reading: _Reading, key: str) -> Iterator[tuple[tuple[object, ...], 
 
 def _model_issues(reading: _Reading, parts: Mapping[str, Any]) -> Iterator[Issue]:
     """The model's own checks on what could be read, without what follows only from parts that could not."""
-    grid = parts["time_grid"]
-    grid_issues = [issue for issue in dataset_issues(_unchecked({**parts, "time_grid": grid})) if _is_about_grid(issue)]
-    yield from grid_issues
-    if grid_issues:
-        parts = {**parts, "time_grid": _WIDEST_GRID}
-    has_grid = not grid_issues and ("time_grid",) not in reading.broken
-    unknown = {f"there is no {_COLLECTIONS[key].kind} with id" for key in reading.nameless if _COLLECTIONS[key].kind}
-    for issue in dataset_issues(_unchecked(parts)):
-        if _is_about_grid(issue) or _comes_from_stub(issue, reading.broken):
+    has_grid = ("time_grid",) not in reading.broken
+    unknown = tuple(f"there is no {_COLLECTIONS[key].kind} with id" for key in reading.nameless if _COLLECTIONS[key].kind)
+    stream: Iterator[Issue] = dataset_issues(_unchecked(parts))
+    first = next(stream, None)
+    if first is not None and _is_about_grid(first):
+        # A bad grid keeps the model from looking at anything else, so we ask again with one that is not to blame.
+        yield first
+        yield from stream
+        stream, has_grid = dataset_issues(_unchecked({**parts, "time_grid": _WIDEST_GRID})), False
+    elif first is not None:
+        stream = chain([first], stream)
+    found = 0
+    for issue in stream:
+        if _comes_from_stub(issue, reading.broken) or (issue.code == "bad_slot" and not has_grid):
             continue
-        if issue.code in _GRID_CODES and not has_grid:
-            continue
-        if issue.code == "dangling_id" and any(issue.message.startswith(start) for start in unknown):
+        if issue.code == "dangling_id" and issue.message.startswith(unknown):
             continue
         yield issue
+        found += 1
+        if found > MAX_COUNTED_ISSUES:
+            return
 
 
 def _unchecked(parts: Mapping[str, Any]) -> Dataset:

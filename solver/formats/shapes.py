@@ -12,15 +12,19 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from solver.formats.issues import SAFE_INTEGER
-from solver.model import MAX_NUMBER, Tier
+from solver.model import MAX_DAYS, MAX_NUMBER, MAX_SLOTS_PER_DAY, Tier
 
 Integer: TypeAlias = Annotated[int, Field(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+MAX_STUDENTS = 50_000
+"""Students of one course."""
+MAX_REFERENCES = 5_000
 # A JSON array arrives as a list; without `strict=False` only a tuple would do. Its entries stay strict.
-Texts: TypeAlias = Annotated[tuple[str, ...], Field(strict=False)]
-Integers: TypeAlias = Annotated[tuple[Integer, ...], Field(strict=False)]
+Texts: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_REFERENCES)]
+Students: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_STUDENTS)]
+Slots: TypeAlias = Annotated[tuple[Integer, ...], Field(strict=False, max_length=MAX_DAYS * MAX_SLOTS_PER_DAY)]
 Member: TypeAlias = Annotated[tuple[str, Integer | None], Field(strict=False)]
-Members: TypeAlias = Annotated[tuple[Member, ...], Field(strict=False)]
+Members: TypeAlias = Annotated[tuple[Member, ...], Field(strict=False, max_length=MAX_REFERENCES)]
 UNSET: Any = None
 """Marks an optional field; never handed on."""
 
@@ -57,7 +61,7 @@ class RoomShape(Shape):
     features: Texts = UNSET
     building: str | None = UNSET
     department_id: str | None = UNSET
-    unavailable: Integers = UNSET
+    unavailable: Slots = UNSET
 
 
 class FacultyShape(Shape):
@@ -66,8 +70,8 @@ class FacultyShape(Shape):
     department_id: str | None = UNSET
     max_sessions_per_week: Integer | None = UNSET
     max_sessions_per_day: Integer | None = UNSET
-    unavailable: Integers = UNSET
-    preferences: dict[str, Number] = UNSET
+    unavailable: Slots = UNSET
+    preferences: Annotated[dict[str, Number], Field(max_length=MAX_DAYS * MAX_SLOTS_PER_DAY)] = UNSET
 
 
 class GroupShape(Shape):
@@ -76,7 +80,7 @@ class GroupShape(Shape):
     size: Integer = UNSET
     department_id: str | None = UNSET
     max_sessions_per_day: Integer | None = UNSET
-    unavailable: Integers = UNSET
+    unavailable: Slots = UNSET
 
 
 class FixedShape(Shape):
@@ -94,7 +98,7 @@ class CourseShape(Shape):
     credits: Number = UNSET
     faculty_ids: Texts = UNSET
     group_ids: Texts = UNSET
-    student_ids: Texts = UNSET
+    student_ids: Students = UNSET
     expected_students: Integer | None = UNSET
     sessions_per_week: Integer = UNSET
     session_slots: Integer = UNSET
@@ -102,8 +106,8 @@ class CourseShape(Shape):
     required_features: Texts = UNSET
     min_days: Integer = UNSET
     max_sessions_per_day: Integer | None = UNSET
-    allowed_slots: Integers | None = UNSET
-    fixed: Annotated[tuple[FixedShape, ...], Field(strict=False)] = UNSET
+    allowed_slots: Slots | None = UNSET
+    fixed: Annotated[tuple[FixedShape, ...], Field(strict=False, max_length=MAX_REFERENCES)] = UNSET
     prerequisites: Texts = UNSET
     priority: Integer = UNSET
 

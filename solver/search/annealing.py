@@ -112,8 +112,9 @@ def remember(st: State) -> None:
         st.totals[BEST_HARD] = hard
         st.totals[BEST_COST] = cost
         st.totals[IMPROVEMENTS] += 1
-        st.best_slot[:] = st.slot
-        st.best_room[:] = st.room
+        for s in range(len(st.slot)):
+            st.best_slot[s] = st.slot[s]
+            st.best_room[s] = st.room[s]
 
 
 @kernel

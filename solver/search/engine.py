@@ -17,6 +17,7 @@ from solver.rules import Score, profile_of, score
 from solver.search.annealing import anneal_level
 from solver.search.greedy import place_sessions, put_all
 from solver.search.kernels import count_rules
+from solver.search.loading import loadable, placing_order
 from solver.search.params import Arrays, SearchParams, SearchResult, TracePoint
 from solver.search.problem import HARD, Problem, Weights, build_problem, soft_unit, weights_of
 from solver.search.state import BEST_COST, BEST_HARD, COST, HARD_PART, IMPROVEMENTS, State, new_state
@@ -236,11 +237,6 @@ class Run:
     def totals(self, slots: Ints, rooms: Ints) -> tuple[int, int]:
         """(cost, hard part) of a timetable as the kernels count them, from scratch."""
         cost, hard = self.weights.total(count_rules(self.compiled, slots, rooms))
-        if self.problem.fixed_weight == 0:
-            return self._with_anchors(slots, rooms, cost, hard)
-        return self._with_anchors(slots, rooms, cost, hard)
-
-    def _with_anchors(self, slots: Ints, rooms: Ints, cost: int, hard: int) -> tuple[int, int]:
         p = self.problem
         same = ((p.anchor_slot == slots) & (p.anchor_room == rooms) & (slots >= 0)).sum(axis=1)
         short = int(np.maximum(0, same - p.anchor_allowed).sum())
@@ -280,30 +276,3 @@ class Run:
 def claim_of(dataset: Dataset, counts: Mapping[str, int], slots: Ints) -> Score:
     """The score of counts under the rules of the dataset."""
     return score(counts, profile_of(dataset), unplaced=int((slots < 0).sum()))
-
-
-def loadable(p: Problem, slots: Ints, rooms: Ints) -> Arrays:
-    """The arrays without sessions that a rigid rule forbids to stand where they are, or to stand at all."""
-    course = p.course_of
-    there = (slots >= 0) & (rooms >= 0) & (p.start_possible[course, np.maximum(slots, 0)] == 1) & (p.frozen < 3)
-    held = (p.frozen == 1) | (p.frozen == 2)
-    there &= ~held | (slots == p.pinned_slot)
-    there &= (p.frozen != 2) | (rooms == p.pinned_room)
-    return np.where(there, slots, -1).astype(np.int32), np.where(there, rooms, -1).astype(np.int32)
-
-
-def placing_order(p: Problem) -> Ints:
-    """Sessions by difficulty: pins first, then those with the fewest free places for the load on their people."""
-    starts = np.diff(p.start_ptr).astype(np.float64)
-    fits = np.diff(p.fit_ptr)[p.room_row].astype(np.float64)
-    slots_needed = np.diff(p.session_ptr) * p.length
-    load = np.zeros(p.num_resources)
-    course = np.repeat(np.arange(p.num_courses), p.resource_ptr[:, 2] - p.resource_ptr[:, 0])
-    inside = np.concatenate([np.arange(a, b) for a, _, b, _ in p.resource_ptr])
-    np.add.at(load, p.resource[inside], slots_needed[course])
-    busiest = np.zeros(p.num_courses)
-    np.maximum.at(busiest, course, load[p.resource[inside]])
-    degree = np.diff(p.conflict_ptr)
-    freedom = starts / (1.0 + busiest + 0.02 * degree) * np.minimum(fits, 20.0) ** 0.5 / p.length
-    freedom_of = freedom[p.course_of]
-    return np.lexsort((freedom_of, -p.frozen.astype(np.int64))).astype(np.int32)

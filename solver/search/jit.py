@@ -22,12 +22,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def kernel(function: Function) -> Function:
     """A compiled function that Python calls."""
-    return cast(Function, njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function))
+    return cast(Function, njit(nogil=True, cache=True, _nrt=False, error_model="numpy", no_cfunc_wrapper=True)(function))
 
 
 def inner(function: Function) -> Function:
     """A compiled function that only kernels call: no wrapper for Python is built, which would cost more than the rest."""
-    return cast(Function, njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
+    return cast(Function, njit(nogil=True, cache=True, _nrt=False, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
 
 
 def inlined(function: Function) -> Function:
@@ -37,4 +37,4 @@ def inlined(function: Function) -> Function:
     Calls that are not inlined hand over every array of a `NamedTuple` as seven or more arguments, which costs more than
     most of our parts do.
     """
-    return cast(Function, njit(nogil=True, error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
+    return cast(Function, njit(nogil=True, cache=True, _nrt=False, error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))

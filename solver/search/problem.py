@@ -193,6 +193,12 @@ def weights_of(compiled: Compiled, params: SearchParams, escalation: float = 1.0
     return Weights(np.minimum(np.ceil(cost), MAX_WEIGHT).astype(np.int64), hard.astype(np.int64))
 
 
+def publishable(compiled: Compiled, weights: Weights, *, keep_bent: bool) -> Weights:
+    """The same weights, but hard units only for what must not be in a timetable; bent rules count unless `keep_bent`."""
+    bent = np.zeros_like(weights.hard) if keep_bent else np.maximum(1, weights.hard)
+    return weights._replace(hard=np.where(compiled.rule_tier == TIER_BENDABLE, bent, weights.hard))
+
+
 def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) -> Problem:
     """Multiplies `weights` into the arrays of one search."""
     c = compiled

@@ -4,6 +4,7 @@ import json
 import time
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -276,7 +277,7 @@ async def test_events_tell_connected_progress_and_done(client: httpx.AsyncClient
 async def test_finish_publishes_what_there_is(client: httpx.AsyncClient) -> None:
     await post(client, "early", dataset_name="college", time_limit_seconds=300)
     while ((await client.get("/progress/early")).json().get("placed") or 0) == 0:
-        pass
+        await anyio.sleep(0.05)
     early = await client.get("/variants/early")
     assert (early.status_code, early.json()["code"]) == (409, "result_not_ready")
     assert (await client.post("/finish/early")).json()["status"] == "finish_requested"

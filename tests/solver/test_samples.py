@@ -1,4 +1,4 @@
-"""The sample universities: sizes, structure, a planted timetable that holds, known contradictions, same seed same bytes."""
+"""The sample universities: their sizes, a planted timetable that holds, known contradictions, same seed same bytes."""
 
 from __future__ import annotations
 

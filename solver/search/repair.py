@@ -1,0 +1,64 @@
+"""From a timetable that breaks hard rules to a smaller one that does not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from solver.compiled import Compiled, Ints
+from solver.control import NUM_WORDS
+from solver.search.greedy import hard_shares, place_sessions, put_all, take_out_breakers, take_out_courses
+from solver.search.kernels import count_rules
+from solver.search.loading import loadable, placing_order
+from solver.search.params import Arrays, SearchParams
+from solver.search.problem import Problem, Weights, build_problem, publishable, weights_of
+from solver.search.state import COST, HARD_PART, State, new_state
+
+
+def strip(compiled: Compiled, slots: Ints, rooms: Ints, keep_bent: bool) -> Arrays:
+    """
+    Takes out a small set of sessions so that no rigid rule is broken, and tries to place them elsewhere.
+
+    Parameters
+    ----------
+    keep_bent
+        True: bendable rules may stay broken. False: no hard rule at all is broken in what is returned.
+
+    Returns
+    -------
+    (slots, rooms)
+        New arrays; -1 for sessions that found no place.
+    """
+    params = SearchParams(bend=keep_bent)
+    weights = publishable(compiled, weights_of(compiled, params), keep_bent=keep_bent)
+    problem = build_problem(compiled, weights, params)
+    state = new_state(problem, seed=0)
+    put_all(problem, state, *loadable(problem, slots, rooms))
+    clear_breaches(compiled, problem, weights, state)
+    words = np.zeros(NUM_WORDS, dtype=np.int64)
+    place_sessions(problem, state, placing_order(problem), True, words)
+    return state.slot, state.room
+
+
+def clear_breaches(compiled: Compiled, problem: Problem, weights: Weights, state: State) -> None:
+    """Takes sessions out of `state` until its hard part is 0: those that break most first, pinned ones last."""
+    state.totals[COST], state.totals[HARD_PART] = weights.total(count_rules(compiled, state.slot, state.room))
+    shares = np.zeros(problem.num_sessions, dtype=np.int64)
+    while state.totals[HARD_PART] > 0:
+        hard_shares(problem, state, shares)
+        order = np.lexsort((-shares, problem.pinned_slot >= 0))
+        if take_out_breakers(problem, state, order[shares[order] > 0].astype(np.int32)):
+            continue
+        if not take_out_courses(problem, state, np.arange(problem.num_courses, dtype=np.int32)):
+            _take_out_any(problem, state)
+        state.totals[COST], state.totals[HARD_PART] = weights.total(count_rules(compiled, state.slot, state.room))
+
+
+def _take_out_any(problem: Problem, state: State) -> None:
+    """Breaches that no single course explains: half of the placed sessions go, so that the loop ends soon."""
+    slots, rooms = state.slot.copy(), state.room.copy()
+    placed = np.flatnonzero(slots >= 0)
+    slots[placed[len(placed) // 2 :]] = -1
+    fresh = new_state(problem, seed=0)
+    put_all(problem, fresh, slots, rooms)
+    for old, new in zip(state, fresh, strict=True):
+        old[...] = new

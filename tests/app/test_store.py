@@ -1,0 +1,324 @@
+"""The contract of a store, on a real file; every store that we write has to pass this suite."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.endings import Ending, How
+from app.jobs import Event, Job, JobConflict, QueueFull, StaleAttempt, Status, advance
+from app.store import Store, StoredIncumbent, StoreError, StoreLocked, StoreTooNew
+from app.store.sqlite import FILE_NAME, SCHEMA_VERSION, SqliteStore, wal_reset_race
+from solver.result import Quality, StoppedBy
+from solver.rules import Score
+
+AT = 1_700_000_000.0
+DATASET = b"packed dataset"
+BODY = b"packed result"
+DIGEST = hashlib.sha256(BODY).hexdigest()
+
+
+@pytest.fixture(params=[SqliteStore])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    opened: Store = request.param(tmp_path)
+    yield opened
+    opened.close()
+
+
+def job(id: str = "j1", **given: Any) -> Job:
+    return Job(id=id, **{"body_hash": "h", "created_at": AT, **given})
+
+
+def submitted(store: Store, *ids: str) -> None:
+    for id in ids:
+        store.submit(job(id), DATASET, 100)
+
+
+def claimed(store: Store, id: str = "j1") -> Job:
+    submitted(store, id)
+    found = store.claim(AT)
+    assert found is not None
+    return found
+
+
+def completed(running: Job) -> Job:
+    return advance(
+        running,
+        Event.COMPLETE,
+        AT + 5,
+        placed=3,
+        total=3,
+        score=Score(0, 0, 0, 9),
+        quality=Quality.FEASIBLE,
+        stopped_by=StoppedBy.DEADLINE,
+        result_attempt=running.attempt,
+        result_digest=DIGEST,
+    )
+
+
+def test_every_field_of_a_job_survives(store: Store) -> None:
+    whole = job(
+        status=Status.QUEUED,
+        attempt=4,
+        failed_attempts=1,
+        started_at=AT + 1,
+        finished_at=AT + 2,
+        meta={"semester": 1, "organization_id": "Üniversität"},
+        rules={"group_gap": {"weight": 3}},
+        num_variants=2,
+        time_limit_seconds=12.5,
+        seed=-3,
+        start_at="greedy",
+        simplified_context=True,
+        used_seconds=3.25,
+        publish=StoppedBy.MEMORY,
+        cancel_requested=True,
+        finish_requested=True,
+        stage="search",
+        rung="relaxed",
+        score=Score(0, 1, 2, 3),
+        bound=1,
+        placed=7,
+        total=8,
+        quality=Quality.PARTIAL,
+        stopped_by=StoppedBy.CRASH,
+        error="x",
+    )
+    untouched = {f.name for f in fields(Job) if getattr(whole, f.name) == getattr(job(), f.name)}
+    assert untouched <= {"id", "body_hash", "created_at", "status", "result_attempt", "result_digest"}
+    store.submit(whole, DATASET, 10)
+    assert store.job("j1") == whole
+
+
+def test_the_same_job_twice_is_one_job(store: Store) -> None:
+    assert store.submit(job(), DATASET, 10)[1]
+    assert not store.submit(job(created_at=AT + 50), DATASET, 10)[1]
+    assert len(store.jobs()) == 1
+
+
+def test_another_body_under_the_same_id_is_refused(store: Store) -> None:
+    submitted(store, "j1")
+    with pytest.raises(JobConflict, match="j1"):
+        store.submit(job(body_hash="other"), DATASET, 10)
+
+
+def test_a_full_queue_refuses_new_jobs_but_knows_old_ones(store: Store) -> None:
+    store.submit(job("a"), DATASET, 1)
+    with pytest.raises(QueueFull):
+        store.submit(job("b"), DATASET, 1)
+    assert not store.submit(job("a"), DATASET, 1)[1]
+    store.claim(AT)
+    assert store.submit(job("b"), DATASET, 1)[1]
+
+
+def test_the_oldest_job_is_claimed_first_and_resting_ones_are_passed_over(store: Store) -> None:
+    submitted(store, "a", "b", "c")
+    assert store.queue() == ["a", "b", "c"]
+    first, second = store.claim(AT, skip=("a",)), store.claim(AT)
+    assert first is not None and second is not None
+    assert (first.id, second.id, store.queue()) == ("b", "a", ["c"])
+
+
+def test_a_claim_is_what_the_state_machine_says(store: Store) -> None:
+    submitted(store, "j1")
+    assert store.claim(AT + 3) == advance(job(), Event.CLAIM, AT + 3)
+    assert store.claim(AT) is None
+
+
+def test_a_job_that_was_requeued_keeps_its_place_in_the_queue(store: Store) -> None:
+    running = claimed(store)
+    submitted(store, "later")
+    store.move(running, advance(running, Event.LOSE, AT))
+    assert store.queue() == ["j1", "later"]
+
+
+def test_a_result_comes_with_its_status_or_not_at_all(store: Store) -> None:
+    running = claimed(store)
+    store.move(running, completed(running), ending=Ending(how=How.RESULT, at=AT + 5), result=BODY)
+    found = store.result("j1")
+    assert found is not None
+    assert (found.body, found.digest, found.attempt) == (BODY, DIGEST, 1)
+    assert store.job("j1") == completed(running)
+
+
+def test_a_completed_job_without_a_result_cannot_be_written(store: Store) -> None:
+    running = claimed(store)
+    with pytest.raises(sqlite3.IntegrityError):
+        store.move(running, completed(running))
+    with pytest.raises(sqlite3.IntegrityError):
+        store.move(running, replace(completed(running), placed=0), result=BODY)
+    with pytest.raises(StoreError):
+        store.move(running, replace(completed(running), result_digest="other"), result=BODY)
+    assert store.job("j1") == running
+    assert store.result("j1") is None
+
+
+def test_a_stale_attempt_is_refused_and_leaves_no_trace(store: Store) -> None:
+    old = claimed(store)
+    store.move(old, advance(old, Event.LOSE, AT), ending=Ending(how=How.CRASH, at=AT))
+    new = store.claim(AT)
+    assert new is not None and new.attempt == 2
+    incumbent = StoredIncumbent(score=Score(0, 0, 0, 1), timetable=b"t", rung="full", found_at=AT)
+    with pytest.raises(StaleAttempt):
+        store.move(old, completed(old), result=BODY)
+    with pytest.raises(StaleAttempt):
+        store.save_incumbent(old, incumbent)
+    with pytest.raises(StaleAttempt):
+        store.note_pid(old, 1234)
+    with pytest.raises(StaleAttempt):
+        store.request(old, cancel=True)
+    assert (store.job("j1"), store.result("j1"), store.incumbent("j1")) == (new, None, None)
+
+
+def test_a_second_completion_is_refused(store: Store) -> None:
+    running = claimed(store)
+    store.move(running, completed(running), result=BODY)
+    with pytest.raises((StaleAttempt, sqlite3.IntegrityError)):
+        store.move(running, completed(running), result=BODY)
+
+
+def test_flags_are_set_once_and_stay(store: Store) -> None:
+    running = claimed(store)
+    assert store.request(running, cancel=True).cancel_requested
+    both = store.request(running, finish=True)
+    assert both.cancel_requested and both.finish_requested
+
+
+def test_the_better_incumbent_replaces_the_former_one(store: Store) -> None:
+    running = claimed(store)
+    for soft in (9, 5):
+        incumbent = StoredIncumbent(score=Score(0, 0, 0, soft), timetable=b"t%d" % soft, rung="full", found_at=AT)
+        store.save_incumbent(running, incumbent)
+    assert store.incumbent("j1") == incumbent
+
+
+def test_a_restarted_job_keeps_its_result_until_a_new_one_replaces_it(store: Store) -> None:
+    running = claimed(store)
+    store.move(running, completed(running), result=BODY)
+    again = advance(completed(running), Event.RESTART, AT)
+    store.move(completed(running), again)
+    second = store.claim(AT)
+    assert second is not None and second.attempt == 2
+    kept = store.result("j1")
+    assert kept is not None and kept.attempt == 1
+    newer = b"newer"
+    after = replace(completed(second), result_digest=hashlib.sha256(newer).hexdigest())
+    store.move(second, after, result=newer)
+    found = store.result("j1")
+    assert found is not None and found.body == newer
+
+
+def test_the_journal_has_a_line_per_attempt(store: Store) -> None:
+    running = claimed(store)
+    store.note_pid(running, 4711)
+    ending = Ending(
+        how=How.MEMORY, at=AT + 4, seconds=3.5, stage="search", rung="full", exit_code=-9, message="too much"
+    )
+    store.move(running, advance(running, Event.LOSE, AT + 4), ending=ending)
+    store.claim(AT + 6)
+    first, second = store.attempts("j1")
+    assert (first.attempt, first.pid, first.how, first.exit_code, first.seconds) == (1, 4711, "memory", -9, 3.5)
+    assert (first.stage, first.rung, first.message, first.ended_at) == ("search", "full", "too much", AT + 4)
+    assert (second.attempt, second.started_at, second.ended_at, second.how) == (2, AT + 6, None, None)
+
+
+def test_jobs_are_listed_newest_first_by_page_and_status(store: Store) -> None:
+    submitted(store, "a", "b", "c")
+    store.claim(AT)
+    assert [found.id for found in store.jobs()] == ["c", "b", "a"]
+    assert [found.id for found in store.jobs(limit=1, offset=1)] == ["b"]
+    assert [found.id for found in store.jobs(status=Status.QUEUED)] == ["c", "b"]
+
+
+def test_what_is_not_there_is_none(store: Store) -> None:
+    assert (store.job("x"), store.dataset("x"), store.incumbent("x"), store.result("x")) == (None, None, None, None)
+    assert store.attempts("x") == []
+
+
+def test_a_store_opens_again_as_it_was_closed(tmp_path: Path) -> None:
+    first = SqliteStore(tmp_path)
+    running = claimed(first)
+    first.close()
+    second = SqliteStore(tmp_path)
+    assert (second.job("j1"), second.dataset("j1")) == (running, DATASET)
+    second.close()
+
+
+def test_a_folder_in_use_is_refused_by_name_and_process(tmp_path: Path) -> None:
+    first = SqliteStore(tmp_path)
+    with pytest.raises(StoreLocked, match=rf"{tmp_path} is in use by process {os.getpid()}"):
+        SqliteStore(tmp_path)
+    first.close()
+    SqliteStore(tmp_path).close()
+
+
+def test_a_store_of_a_later_version_is_not_touched(tmp_path: Path) -> None:
+    SqliteStore(tmp_path).close()
+    database = sqlite3.connect(tmp_path / FILE_NAME)
+    database.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+    database.close()
+    with pytest.raises(StoreTooNew, match="use a newer one"):
+        SqliteStore(tmp_path)
+
+
+def test_the_connection_is_set_up_for_durability_and_references(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    found = {name: store._rows(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous", "foreign_keys")}
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    with pytest.raises(sqlite3.IntegrityError):
+        store._db.execute("INSERT INTO attempts (job_id, attempt, started_at) VALUES ('nobody', 1, 0)")
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("version", "affected"),
+    [
+        ((3, 6, 23), False),
+        ((3, 40, 1), True),
+        ((3, 44, 5), True),
+        ((3, 44, 6), False),
+        ((3, 50, 6), True),
+        ((3, 50, 7), False),
+        ((3, 51, 2), True),
+        ((3, 51, 3), False),
+        ((3, 53, 0), False),
+    ],
+)
+def test_the_wal_reset_race_is_known_by_version(version: tuple[int, int, int], affected: bool) -> None:
+    assert wal_reset_race(version) is affected
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from app.jobs import Job
+from app.store.sqlite import SqliteStore
+store = SqliteStore(Path(sys.argv[1]))
+for number in range(10**6):
+    store.submit(Job(id=str(number), body_hash="h", created_at=0.0), b"d", 10**6)
+    print(number, flush=True)
+"""
+
+
+def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(tmp_path: Path) -> None:
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    acknowledged = [writer.stdout.readline() for _ in range(25)]
+    writer.send_signal(signal.SIGKILL)
+    acknowledged += writer.stdout.readlines()
+    writer.wait()
+    writer.stdout.close()
+    store = SqliteStore(tmp_path)
+    assert {line.strip() for line in acknowledged if line.endswith("\n")} <= set(store.queue())
+    assert store._rows("PRAGMA integrity_check") == [("ok",)]
+    store.close()

@@ -1,0 +1,214 @@
+"""
+Solvers that behave badly on purpose; the name of the dataset chooses one. Children of service tests call `solve`.
+
+All work on the dataset of `campus()`: course `c0`, `c1` ... each with a teacher who likes one slot. A timetable of
+*level* n has the first n courses where their teachers like it, so its cost is known and falls with every level.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from dataclasses import replace
+from typing import Any
+
+from solver.control import Control, Progress, Stage, Stop
+from solver.model import Dataset, Placement, Timetable
+from solver.params import SolveParams
+from solver.result import Diagnosis, Quality, Result, RungVisit, StoppedBy, Variant
+from solver.verifier import verify
+
+COURSES = 12
+STEP_SECONDS = 0.1
+COST_PER_COURSE = 5
+MEBIBYTE = 1 << 20
+
+
+def campus(behaviour: str) -> dict[str, Any]:
+    """A native dataset on which `behaviour` shows itself."""
+    return {
+        "schema": "timetable-dataset/1",
+        "name": behaviour,
+        "time_grid": {"working_days": 6, "slots_per_day": 4, "start_time": "08:00", "end_time": "12:00", "lunch": None},
+        "rooms": [{"id": f"r{i}", "capacity": 30} for i in range(COURSES)],
+        "faculty": [{"id": f"f{i}", "preferences": {str(i): 1.0}} for i in range(COURSES)],
+        "courses": [
+            {"id": f"c{i}", "faculty_ids": [f"f{i}"], "expected_students": 30, "sessions_per_week": 1}
+            for i in range(COURSES)
+        ],
+        "rules": {"context": {"tier": "off"}},
+    }
+
+
+def cost(level: int) -> int:
+    return COST_PER_COURSE * (COURSES - level)
+
+
+def timetable(level: int) -> Timetable:
+    return Timetable(
+        placements=tuple(
+            Placement(course_id=f"c{i}", session=0, slot=i if i < level else i + COURSES, room_id=f"r{i}")
+            for i in range(COURSES)
+        )
+    )
+
+
+def level_of(start: Timetable | None) -> int:
+    return 0 if start is None else sum(p.slot < COURSES for p in start.placements)
+
+
+def solve(dataset: Dataset, params: SolveParams, control: Control, *, start: Timetable | None = None) -> Result:
+    behaviour = BEHAVIOURS[dataset.name]
+    deadline = min(control.deadline, time.monotonic() + params.time_limit_seconds)
+    result: Result = behaviour(dataset, params, replace(control, deadline=deadline), level_of(start))
+    return result
+
+
+def result(dataset: Dataset, found: Timetable, control: Control, params: SolveParams) -> Result:
+    report = verify(dataset, found)
+    why = {Stop.CANCEL: StoppedBy.CANCELLED, Stop.FINISH: StoppedBy.FINISHED_EARLY}.get(control.stop, StoppedBy.STALLED)
+    variant = Variant(
+        name="balanced",
+        label="Balanced",
+        timetable=found,
+        report=report,
+        rung=params.start_at,
+        quality=Quality.FEASIBLE if report.score.complete else Quality.PARTIAL,
+    )
+    visit = RungVisit(rung=params.start_at, entered=0.0, left=1.0, outcome="kept", why="", score=report.score)
+    return Result(variants=(variant,), stopped_by=why, lower_bound=0, diagnosis=Diagnosis(), journal=(visit,))
+
+
+def say(control: Control, params: SolveParams, stage: Stage, share: float = 0.0) -> None:
+    control.report(Progress(stage=stage, share=share, message=stage, rung=params.start_at, total=COURSES))
+
+
+def offer(dataset: Dataset, control: Control, level: int) -> None:
+    found = timetable(level)
+    control.on_incumbent(found, verify(dataset, found).score)
+
+
+def steady(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    """Improves by a level in every step, from where it starts, and ends at the best or when it is asked to."""
+    say(control, params, "context")
+    while True:
+        offer(dataset, control, level)
+        say(control, params, "search", level / COURSES)
+        if level == COURSES or control.should_stop:
+            return result(dataset, timetable(level), control, params)
+        level += 1
+        time.sleep(STEP_SECONDS)
+
+
+def patient(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    """Holds one timetable and beats until it is asked to end, or time is up."""
+    level = max(level, 3)
+    offer(dataset, control, level)
+    while not control.should_stop:
+        say(control, params, "search", 0.5)
+        time.sleep(0.02)
+    return result(dataset, timetable(level), control, params)
+
+
+def stubborn(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    """Holds one timetable, beats, and never ends, whoever asks."""
+    offer(dataset, control, max(level, 3))
+    while True:
+        say(control, params, "search", 0.5)
+        time.sleep(0.02)
+
+
+def lost_in_context(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    """An endless loop before there is any timetable, unless the context is simplified."""
+    say(control, params, "context")
+    while not params.simplified_context:
+        os.getpid()
+    return steady(dataset, params, control, level)
+
+
+def lost_in_search(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    """An endless loop without a beat, always, and without a timetable."""
+    say(control, params, "search")
+    while True:
+        os.getpid()
+
+
+def silent_native(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    """Native code that holds the interpreter lock for ever: the child can neither hear nor speak."""
+    offer(dataset, control, max(level, 3))
+    say(control, params, "search")
+    time.sleep(1.0)
+    ctypes.PyDLL(None).sleep(3600)
+    raise AssertionError
+
+
+def hog(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    """Holds a timetable and eats memory."""
+    offer(dataset, control, max(level, 3))
+    eaten = []
+    while True:
+        say(control, params, "search")
+        eaten.append(b"x" * (10 * MEBIBYTE))
+        time.sleep(0.02)
+
+
+def crash_on_full(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    if params.start_at == "full":
+        say(control, params, "search")
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return steady(dataset, params, control, level)
+
+
+def crash_always(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    say(control, params, "search")
+    os.kill(os.getpid(), signal.SIGABRT)
+    raise AssertionError
+
+
+def crash_with_a_timetable(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    offer(dataset, control, min(COURSES, level + 2))
+    say(control, params, "search")
+    time.sleep(0.6)
+    os._exit(3)
+
+
+def raises(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    raise RuntimeError("a bug on purpose")
+
+
+def memory_error(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    raise MemoryError
+
+
+def empty(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    return result(dataset, Timetable(), control, params)
+
+
+def liar(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    """Claims the report of another timetable."""
+    honest = result(dataset, timetable(5), control, params)
+    return replace(honest, variants=(replace(honest.best, timetable=timetable(2)),))
+
+
+BEHAVIOURS = {
+    f.__name__: f
+    for f in (
+        steady,
+        patient,
+        stubborn,
+        lost_in_context,
+        lost_in_search,
+        silent_native,
+        hog,
+        crash_on_full,
+        crash_always,
+        crash_with_a_timetable,
+        raises,
+        memory_error,
+        empty,
+        liar,
+    )
+}

@@ -1,0 +1,200 @@
+"""Children that die, hang, lie and eat memory: the job goes on, and nothing that was found is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import anyio
+import psutil
+import pytest
+
+from app import watch
+from app.jobs import Status
+from solver.formats.native import load_result
+from solver.rules import Score
+from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, lives, request, searching, until
+from tests.service.solvers import cost
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+
+
+@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM])
+async def test_a_child_killed_during_search_costs_an_attempt_but_no_result(
+    open_service: Open, death: signal.Signals
+) -> None:
+    async with open_service() as supervisor:
+        await supervisor.submit(request("j"))
+        reported = await until(supervisor, "j", lambda s: s["cost"] is not None and s["cost"] <= cost(4))
+        os.kill(await child_pid(supervisor, "j"), death)
+        last = await ended(supervisor, "j")
+        assert last["status"] == "completed" and last["cost"] <= reported["cost"]
+        first, second = await supervisor.attempts("j")
+        assert (first["how"], first["exit_code"], first["stage"], first["rung"]) == ("crash", -death, "search", "full")
+        assert death.name in first["message"]
+        assert (second["how"], second["rung"]) == ("result", "relaxed"), "the next attempt begins one rung down"
+        stored = await supervisor.result("j")
+        assert stored is not None and stored.attempt == 2
+
+
+async def test_every_attempt_starts_from_the_best_timetable_of_the_ones_before(open_service: Open) -> None:
+    async with open_service() as supervisor:
+        await supervisor.submit(request("j", "crash_with_a_timetable"))
+        last = await ended(supervisor, "j")
+        job = await supervisor.job("j")
+        assert job is not None
+        assert (last["status"], last["cost"], job.stopped_by) == ("completed", cost(6), "crash")
+        assert await how_attempts_ended(supervisor, "j") == ["crash", "crash", "crash", "result"]
+        stored = await supervisor.result("j")
+        assert stored is not None
+        found = load_result(stored.result)
+        assert found.best.score == Score(0, 0, 0, cost(6)) and found.stopped_by == "crash"
+
+
+async def test_a_native_crash_on_one_rung_is_survived_on_the_next(open_service: Open) -> None:
+    async with open_service() as supervisor:
+        await supervisor.submit(request("j", "crash_on_full"))
+        last = await ended(supervisor, "j")
+        assert (last["status"], last["cost"], last["attempt"]) == ("completed", 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "how", "words"),
+    [
+        ("crash_always", "crash", "SIGABRT"),
+        ("raises", "error", "a bug on purpose"),
+        ("memory_error", "memory", "memory ran out"),
+        ("liar", "error", "does not pass the verifier"),
+    ],
+)
+async def test_a_job_that_never_works_fails_with_its_cause_after_all_attempts(
+    open_service: Open, behaviour: str, how: str, words: str
+) -> None:
+    async with open_service(slots=1) as supervisor:
+        await supervisor.submit(request("bad", behaviour))
+        await supervisor.submit(request("good"))
+        last = await ended(supervisor, "bad")
+        assert last["status"] == "failed" and words in last["error"] and words in last["metadata"]["error"]
+        assert await how_attempts_ended(supervisor, "bad") == [how] * 3
+        assert await supervisor.result("bad") is None
+        assert (await ended(supervisor, "good"))["status"] == "completed", "a poisonous job harms no other"
+
+
+async def test_a_result_with_nothing_placed_is_a_failure(open_service: Open) -> None:
+    async with open_service() as supervisor:
+        await supervisor.submit(request("j", "empty"))
+        last = await ended(supervisor, "j")
+        assert last["status"] == "failed" and "nothing could be placed: 0 of 12" in last["error"]
+        assert await supervisor.result("j") is None
+
+
+async def test_a_child_that_ignores_its_deadline_is_killed_and_its_timetable_published(open_service: Open) -> None:
+    async with open_service(stage_grace_seconds=0.5) as supervisor:
+        await supervisor.submit(request("j", "stubborn", time_limit_seconds=1.0))
+        await searching(supervisor, "j")
+        began = anyio.current_time()
+        last = await ended(supervisor, "j")
+        job = await supervisor.job("j")
+        assert job is not None
+        assert anyio.current_time() - began < 5.0
+        assert (last["status"], last["cost"], job.stopped_by) == ("completed", cost(3), "deadline")
+        assert await how_attempts_ended(supervisor, "j") == ["deadline", "result"]
+
+
+async def test_a_child_that_stops_when_time_is_up_says_deadline_not_finish(open_service: Open) -> None:
+    async with open_service(stage_grace_seconds=0.0) as supervisor:
+        await supervisor.submit(request("j", "patient", time_limit_seconds=1.0))
+        await ended(supervisor, "j")
+        job = await supervisor.job("j")
+        assert job is not None and job.stopped_by in ("deadline", "stalled")
+        assert await how_attempts_ended(supervisor, "j") == ["result"]
+
+
+async def test_a_stage_that_never_ends_is_stopped_at_its_own_deadline_and_simplified(open_service: Open) -> None:
+    async with open_service(context_seconds=1.0) as supervisor:
+        await supervisor.submit(request("j", "lost_in_context"))
+        last = await ended(supervisor, "j")
+        first, second = await supervisor.attempts("j")
+        assert (first["how"], first["stage"]) == ("deadline", "context")
+        assert "stage context took longer than its 1 s" in first["message"]
+        assert (last["status"], second["how"]) == ("completed", "result")
+
+
+async def test_an_endless_loop_without_a_timetable_ends_as_failed_in_finite_time(open_service: Open) -> None:
+    async with open_service(stage_grace_seconds=0.0, max_attempts=2) as supervisor:
+        await supervisor.submit(request("j", "lost_in_search", time_limit_seconds=1.0))
+        last = await ended(supervisor, "j")
+        assert last["status"] == "failed" and "time limit" in last["error"]
+        assert await how_attempts_ended(supervisor, "j") == ["deadline", "deadline"]
+
+
+async def test_a_frozen_child_is_shown_as_stalled_then_killed_as_hung(
+    open_service: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "HANG_SECONDS", 1.5)
+    monkeypatch.setattr(watch, "STALLED_SECONDS", 0.7)
+    async with open_service() as supervisor:
+        await supervisor.submit(request("j"))
+        await searching(supervisor, "j")
+        pid = await child_pid(supervisor, "j")
+        os.kill(pid, signal.SIGSTOP)
+        await until(supervisor, "j", lambda s: s["health"] == "stalled", 5.0)
+        last = await ended(supervisor, "j")
+        first = (await supervisor.attempts("j"))[0]
+        assert first["how"] == "hang" and "state T" in first["message"]
+        assert last["status"] == "completed" and not lives(pid)
+
+
+async def test_a_memory_hog_is_killed_and_its_timetable_published(open_service: Open) -> None:
+    async with open_service(memory_limit_mb=400, max_attempts=2) as supervisor:
+        await supervisor.submit(request("j", "hog"))
+        last = await ended(supervisor, "j")
+        job = await supervisor.job("j")
+        assert job is not None
+        assert (last["status"], last["cost"], job.stopped_by) == ("completed", cost(3), "memory")
+        assert await how_attempts_ended(supervisor, "j") == ["memory", "memory", "result"]
+        assert "the limit is 400 MB" in (await supervisor.attempts("j"))[0]["message"]
+
+
+async def test_a_killed_forkserver_takes_its_children_along_and_costs_the_job_nothing(open_service: Open) -> None:
+    async with open_service() as supervisor:
+        await supervisor.submit(request("j"))
+        await searching(supervisor, "j")
+        pid, forkserver = await child_pid(supervisor, "j"), supervisor._forkserver.pid
+        assert forkserver is not None
+        os.kill(forkserver, signal.SIGKILL)
+        last = await ended(supervisor, "j")
+        job = await supervisor.job("j")
+        assert job is not None
+        assert (last["status"], job.failed_attempts, job.rung) == ("completed", 0, "full")
+        assert await how_attempts_ended(supervisor, "j") == ["forkserver_lost", "result"]
+        assert not lives(pid) and supervisor._forkserver.pid != forkserver
+
+
+async def test_a_frozen_forkserver_is_replaced(open_service: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.children.ANSWER_SECONDS", 0.5)
+    async with open_service() as supervisor:
+        await supervisor.submit(request("a"))
+        await ended(supervisor, "a")
+        forkserver = supervisor._forkserver.pid
+        assert forkserver is not None
+        os.kill(forkserver, signal.SIGSTOP)
+        await supervisor.submit(request("b"))
+        assert (await ended(supervisor, "b"))["status"] == "completed"
+        assert not psutil.pid_exists(forkserver)
+
+
+async def test_children_leave_nothing_behind(open_service: Open) -> None:
+    """Descriptors of the service after many jobs are those of the first: no socket, pidfd or mapping stays open."""
+    async with open_service(slots=2) as supervisor:
+        counts = []
+        for number in range(4):
+            await supervisor.submit(request(f"a{number}", "empty"))
+            await supervisor.submit(request(f"b{number}", "crash_always"))
+            assert (await ended(supervisor, f"a{number}"))["status"] == Status.FAILED
+            await ended(supervisor, f"b{number}")
+            with anyio.fail_after(5):
+                while supervisor._busy:
+                    await anyio.sleep(0.01)
+            counts.append(psutil.Process().num_fds())
+        assert counts[1:] == [counts[1]] * 3
