@@ -17,21 +17,17 @@ import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import anyio
-import psutil
 
 from app.messages import REASON_WORD, WORDS_BYTES, Frame, FrameReader
+from app.vitals import TAG, Vitals, vitals_of
 from solver.control import BEAT_WORD, STOP_WORD, Stop
 
 MESSAGE = struct.Struct("=6sii")
 READY, FORK, FORKED, REAP, REAPED = b"ready ", b"fork  ", b"forked", b"reap  ", b"reaped"
 NO_CODE = 2**31 - 1
 """Instead of an exit code, which is 0 to 255, or minus the number of a signal."""
-TAG = "SUPERVISED_BY_TIMETABLE"
-"""Environment variable that marks the forkserver and all its children with the data folder they work for."""
 ENVIRONMENT = {
     # Importing numpy starts a thread per core otherwise, and a process with threads must not be forked.
     "OPENBLAS_NUM_THREADS": "1",
@@ -41,24 +37,11 @@ ENVIRONMENT = {
 READY_SECONDS = 600.0
 """Importing takes a second; compiling all kernels on a machine that never did takes minutes."""
 ANSWER_SECONDS = 10.0
-STOP_SECONDS = 2.0
-ORPHAN_SECONDS = 5.0
 RECEIVE_BYTES = 1 << 18
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class ForkServerLost(Exception):
     """The forkserver does not answer, or could not be started."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vitals:
-    """What the kernel says about a child and whatever it started: bytes in memory, seconds of processor time, state."""
-
-    resident_bytes: int
-    cpu_seconds: float
-    state: str
 
 
 class Child:
@@ -135,7 +118,7 @@ class Child:
 
     def vitals(self) -> Vitals | None:
         """None when the process is gone, or a zombie."""
-        return _vitals(self.pid)
+        return vitals_of(self.pid)
 
     def close(self) -> None:
         self._words.release()
@@ -276,51 +259,3 @@ class ForkServer:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-
-
-def kill_orphans(tag: str) -> list[int]:
-    """
-    Kills what an earlier service for the same folder has left running, and waits until it is gone.
-
-    The caller holds the folder's lock, so whatever carries the tag and does not descend from us is an orphan. Blocks.
-    """
-    ours = {os.getpid(), *(process.pid for process in psutil.Process().children(recursive=True))}
-    orphans = [process for process in psutil.process_iter() if process.pid not in ours and _tag_of(process) == tag]
-    for process in orphans:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(orphans, timeout=ORPHAN_SECONDS)
-    return [process.pid for process in orphans]
-
-
-def _tag_of(process: psutil.Process) -> str | None:
-    try:
-        tag: str | None = process.environ().get(TAG)
-    except (psutil.Error, OSError):
-        return None
-    return tag
-
-
-def _vitals(pid: int) -> Vitals | None:
-    try:
-        # The name of a program may contain anything, so we count fields from its closing parenthesis.
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        if fields[0] in "ZX":
-            return None
-        resident = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE
-        below = [vitals for child in _children_of(pid) if (vitals := _vitals(child)) is not None]
-    except (OSError, IndexError):
-        return None
-    return Vitals(
-        resident_bytes=resident + sum(vitals.resident_bytes for vitals in below),
-        cpu_seconds=(int(fields[11]) + int(fields[12])) / _TICKS + sum(vitals.cpu_seconds for vitals in below),
-        state=fields[0],
-    )
-
-
-def _children_of(pid: int) -> list[int]:
-    return [
-        int(child)
-        for thread in Path(f"/proc/{pid}/task").iterdir()
-        for child in (thread / "children").read_text(encoding="ascii").split()
-    ]

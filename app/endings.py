@@ -120,15 +120,15 @@ def _after_loss(job: Job, ending: Ending, max_attempts: int, spent: Mapping[str,
     if job.publish is not None:
         if job.failed_attempts + 1 < max_attempts + PUBLISH_ATTEMPTS:
             return advance(job, Event.LOSE, ending.at, **spent, error=error)
-        return advance(job, Event.FAIL, ending.at, **spent, error=error)
+        return advance(job, Event.FAIL, ending.at, **spent, error=error, failed_attempts=job.failed_attempts + 1)
     if ending.held and (ending.how is How.FINISH or job.finish_requested or not (attempts_left and time_left)):
         cause = StoppedBy.FINISHED_EARLY if job.finish_requested else _STOPPED_BY.get(ending.how, StoppedBy.CRASH)
         # Publishing has attempts of its own; a job that dies early must not come to it with fewer.
         failed = max(job.failed_attempts + 1, max_attempts)
         return advance(job, Event.LOSE, ending.at, **spent, error=error, publish=cause, failed_attempts=failed)
     if not attempts_left:
-        stopped_by = _STOPPED_BY.get(ending.how, StoppedBy.CRASH)
-        return advance(job, Event.FAIL, ending.at, **spent, error=error, stopped_by=stopped_by)
+        lost = {"failed_attempts": job.failed_attempts + 1, "stopped_by": _STOPPED_BY.get(ending.how, StoppedBy.CRASH)}
+        return advance(job, Event.FAIL, ending.at, **spent, **lost, error=error)
     step = step_down(job.start_at, ending.rung)
     if not time_left:
         step = max(step, "greedy", key=RUNG_ORDER.index)

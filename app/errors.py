@@ -23,12 +23,14 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.jobs import JobConflict, JobStateError, QueueFull
+from solver.formats.issues import MAX_ITEMS, MAX_SHOWN_DEPTH, MAX_TEXT, pointer, readable
 from solver.formats.issues import issues_of as translated
-from solver.formats.issues import pointer, readable
 from solver.model import InputError, Issue
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 100
+ROOM_FOR_COUNT = 40
+"""A text that was cut says how long it was."""
 
 _log = logging.getLogger("timetable.errors")
 
@@ -218,7 +220,23 @@ def below(prefix: str, error: InputError) -> InputError:
 def wire_issue(issue: Issue) -> dict[str, object]:
     """One entry of `errors[]`; text and value are cut to what a person needs to recognise them."""
     short = readable(issue)
-    return {"pointer": short.pointer, "code": short.code, "message": short.message, "value": short.value}
+    value = issue.value if _is_short(issue.value) else short.value
+    return {"pointer": short.pointer, "code": short.code, "message": short.message, "value": value}
+
+
+def _is_short(value: object, depth: int = 0) -> bool:
+    """Whether a value can be sent as it is. One that a reader has cut already must not be cut again."""
+    if isinstance(value, str):
+        return len(value) <= MAX_TEXT + ROOM_FOR_COUNT and value.isprintable()
+    if isinstance(value, int):
+        return value.bit_length() <= 64
+    if isinstance(value, float):
+        return value - value == 0
+    if isinstance(value, dict):
+        return _is_short(list(value), depth) and _is_short(list(value.values()), depth)
+    if isinstance(value, list):
+        return len(value) <= MAX_ITEMS + 1 and depth <= MAX_SHOWN_DEPTH and all(_is_short(v, depth + 1) for v in value)
+    return value is None
 
 
 class LastResort:

@@ -10,17 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from app.catalogue import load_sample
 from app.errors import SourceNotConfigured, below
 from app.jobs import JobRequest
-from app.schemas import META_FIELDS, TIME_CONFIG_FIELDS, GenerateRequest, RuleOverride, Source, TimeConfig
+from app.schemas import META_FIELDS, TIME_CONFIG_FIELDS, GenerateRequest, RuleOverride, Source, SourceFormat, TimeConfig
 from app.settings import Settings
 from solver.formats.ctt import load_ctt
-from solver.formats.issues import pointer, raise_if_any
+from solver.formats.issues import kind_of, pointer, raise_if_any
 from solver.formats.json_text import parse_json, read_json
 from solver.formats.native import dump_dataset, load_dataset
 from solver.model import Dataset, InputError, Issue
@@ -28,7 +28,6 @@ from solver.rules import RULE_IDS
 
 MIN_SOLVE_SECONDS = 1.0
 _LONG_TEXTS = {("/content", "too_large"), ("/solution", "too_large")}
-_READERS: Mapping[str, Callable[[str], Dataset]] = {"json": load_dataset, "ctt": load_ctt}
 
 
 class Loaded(NamedTuple):
@@ -61,7 +60,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     # A whole file travels as one text; every other text has a limit, and the body as a whole has one anyway.
     raise_if_any(issue for issue in issues if (issue.pointer, issue.code) not in _LONG_TEXTS)
     if not isinstance(document, dict):
-        message = f"the body must be a JSON object, got {type(document).__name__}"
+        message = f"the body must be a JSON object, got {kind_of(document)}"
         raise InputError([Issue(pointer="", code="wrong_type", message=message, value=document)])
     return document
 
@@ -81,18 +80,7 @@ def read_order(body: bytes, settings: Settings) -> Order:
     asked = GenerateRequest.model_validate(document)
     check_rules(asked.rules)
     loaded = load_source(asked, settings, asked.time_config)
-    num_variants, seconds = asked.num_variants, asked.time_limit_seconds
-    given = {
-        "num_variants": min(num_variants or settings.num_variants, settings.max_variants),
-        "time_limit_seconds": min(
-            max(seconds or settings.solve_seconds, MIN_SOLVE_SECONDS), settings.max_solve_seconds
-        ),
-    }
-    adjusted = {
-        name: {"asked": value, "given": given[name]}
-        for name, value in (("num_variants", num_variants), ("time_limit_seconds", seconds))
-        if value is not None and value != given[name]
-    }
+    given, adjusted = _clamped(asked, settings)
     notes = [loaded.note] if loaded.note else []
     notes += [
         f"{name} was set to {change['given']:g}, {change['asked']:g} was asked." for name, change in adjusted.items()
@@ -108,6 +96,24 @@ def read_order(body: bytes, settings: Settings) -> Order:
         rules={name: rule.model_dump(exclude_none=True) for name, rule in asked.rules.items()},
     )
     return Order(request=request, notes=tuple(notes), adjusted=adjusted)
+
+
+def _clamped(asked: GenerateRequest, settings: Settings) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """The numbers a job gets, and those of them that differ from what was asked."""
+    num_variants, seconds = asked.num_variants, asked.time_limit_seconds
+    given = {
+        "num_variants": min(num_variants or settings.num_variants, settings.max_variants),
+        "time_limit_seconds": min(
+            max(seconds or settings.solve_seconds, MIN_SOLVE_SECONDS), settings.max_solve_seconds
+        ),
+    }
+    wanted = {"num_variants": num_variants, "time_limit_seconds": seconds}
+    adjusted = {
+        name: {"asked": value, "given": given[name]}
+        for name, value in wanted.items()
+        if value is not None and value != given[name]
+    }
+    return given, adjusted
 
 
 def body_hash(asked: GenerateRequest) -> str:
@@ -160,7 +166,9 @@ def load_source(source: Source, settings: Settings, time_config: object = None) 
 def _load_content(source: Source, time_config: object) -> Loaded:
     """`content` with `format`. Only a native document can lack a grid, so only there `time_config` can apply."""
     if source.format is None:
-        issue = Issue(pointer="/format", code="missing", message=f"content needs a format: {' or '.join(_READERS)}")
+        issue = Issue(
+            pointer="/format", code="missing", message=f"content needs a format: {' or '.join(get_args(SourceFormat))}"
+        )
         raise InputError([issue])
     content = source.content or ""
     if source.format == "json":
@@ -170,20 +178,23 @@ def _load_content(source: Source, time_config: object) -> Loaded:
             raise below("/content", error) from error
         return _load_inline(document, time_config, "/content")
     try:
-        dataset = _READERS[source.format](content)
+        dataset = load_ctt(content)
     except InputError as error:
         raise below("/content", error) from error
     return Loaded(dataset, dump_dataset(dataset), _grid_note(time_config))
 
 
 def _load_inline(document: object, time_config: object, prefix: str = "/dataset") -> Loaded:
+    if not isinstance(document, Mapping):
+        message = f"a dataset must be an object, got {kind_of(document)}"
+        raise InputError([Issue(pointer=prefix, code="wrong_type", message=message, value=document)])
     note = _grid_note(time_config)
-    uses_time_config = time_config is not None and isinstance(document, Mapping) and document.get("time_grid") is None
-    if uses_time_config and isinstance(document, Mapping):
+    uses_time_config = time_config is not None and document.get("time_grid") is None
+    if uses_time_config:
         document = {**document, "time_grid": _time_grid(time_config)}
         note = "The time grid is that of time_config, because the dataset has none of its own."
     try:
-        dataset = load_dataset(document)  # type: ignore[arg-type]  # it reports what is no mapping
+        dataset = load_dataset(document)
     except InputError as error:
         placed = below(prefix, error)
         raise (_grid_pointers(placed, prefix) if uses_time_config else placed) from error

@@ -197,6 +197,8 @@ def advance(job: Job, event: Event, at: float, **changes: Any) -> Job:
         changes = {"failed_attempts": job.failed_attempts + 1, **changes}
     elif event is Event.RESTART:
         changes = {**_FRESH_RUN, **changes}
+    elif event is Event.COMPLETE:
+        changes = {"error": None, **changes}  # what earlier attempts died of stands in the journal
     if status.terminal:
         changes = {"finished_at": at, "publish": None, **changes}
     return replace(job, status=status, **changes)

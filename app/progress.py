@@ -75,6 +75,10 @@ class Track:
     changed: anyio.Event = field(default_factory=anyio.Event)
 
     def __post_init__(self) -> None:
+        """A row from the store; of the way it has come, only the last stage is known."""
+        for stage, span in SPANS.items():
+            if stage == self.job.stage:
+                self.percent, self.platform_stage = span.high, span.platform
         self._remember_best()
 
     def set_job(self, job: Job) -> None:
@@ -92,7 +96,9 @@ class Track:
     def _remember_best(self) -> None:
         job = self.job
         if job.score is not None:
-            self.score, self.bound, self.placed, self.total = job.score, job.bound, job.placed, job.total
+            self.score = job.score
+        if job.placed is not None:
+            self.bound, self.placed, self.total = job.bound, job.placed, job.total
         self.rung = job.rung or self.rung
 
     def begin_attempt(self, now: float, seconds: float) -> None:

@@ -123,7 +123,7 @@ class Settings:
             raise SettingsError("; ".join(problems))
 
     @classmethod
-    def from_environment(cls, env: Mapping[str, str] = os.environ, **given: object) -> Settings:
+    def from_environment(cls, env: Mapping[str, str] = os.environ, /, **given: object) -> Settings:
         """
         Reads every setting from `env`; `given` settings (command-line options) win over it.
 

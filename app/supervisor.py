@@ -28,7 +28,8 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from app.attempt import Attempt
-from app.children import ForkServer, ForkServerLost, kill_orphans
+from app.board import Board
+from app.children import ForkServer, ForkServerLost
 from app.endings import NOT_COUNTED, Ending, How, settle
 from app.jobs import (
     Event,
@@ -43,10 +44,10 @@ from app.jobs import (
     new_job,
 )
 from app.messages import pack, unpack
-from app.progress import Track
 from app.settings import Settings
 from app.store import StoredIncumbent
 from app.store.sqlite import SqliteStore
+from app.vitals import kill_orphans
 from solver.result import StoppedBy
 
 T = TypeVar("T")
@@ -86,9 +87,7 @@ class Supervisor:
         tag = hashlib.sha256(str(settings.data_dir.resolve()).encode()).hexdigest()[:32]
         self._tag = tag
         self._forkserver = ForkServer(solve, tag)
-        self._tracks: dict[str, Track] = {}
-        self._order: dict[str, int] = {}
-        self._queued: set[str] = set()
+        self._board = Board(settings.slots)
         self._attempts: dict[str, Attempt] = {}
         self._busy = 0
         self._resting: dict[str, float] = {}
@@ -134,15 +133,11 @@ class Supervisor:
     async def _recover(self) -> None:
         """Reads every job; those that an earlier service was running go back into the queue."""
         jobs = await self._in_store(self._store.jobs)
-        for number, job in enumerate(reversed(jobs)):
+        for job in reversed(jobs):
             if job.status is Status.RUNNING:
                 job = await self._release_lost(job)
-            self._order[job.id] = number
-            track = self._tracks[job.id] = Track(job)
-            if job.status is Status.QUEUED:
-                self._queued.add(job.id)
-                held = await self._in_store(self._store.incumbent, job.id)
-                track.score = held.score if held else None
+            held = await self._in_store(self._store.incumbent, job.id) if job.status is Status.QUEUED else None
+            self._board.add(job).score = held.score if held else job.score
 
     async def _release_lost(self, job: Job) -> Job:
         held = await self._in_store(self._store.incumbent, job.id)
@@ -171,10 +166,7 @@ class Supervisor:
 
     async def counts(self) -> Mapping[str, int]:
         """Number of jobs of each status."""
-        counts = dict.fromkeys((status.value for status in Status), 0)
-        for track in self._tracks.values():
-            counts[track.job.status.value] += 1
-        return counts
+        return self._board.counts()
 
     async def submit(self, request: JobRequest) -> tuple[Job, bool]:
         """
@@ -187,7 +179,7 @@ class Supervisor:
         QueueFull
             As many jobs wait as may.
         """
-        known = self._tracks.get(request.job_id)
+        known = self._board.get(request.job_id)
         if known is not None:
             if known.job.body_hash != request.body_hash:
                 raise JobConflict(request.job_id)
@@ -197,36 +189,22 @@ class Supervisor:
             wanted = new_job(request, time.time())
             job, created = await self._in_store(self._store.submit, wanted, body, self._settings.queue_limit)
             if created:
-                self._order[job.id] = len(self._order)
-                self._tracks[job.id] = Track(job)
-                self._queued.add(job.id)
+                self._board.add(job)
         self._wake.set()
         return job, created
 
     def snapshot(self, job_id: str) -> dict[str, Any] | None:
         """The progress document, from memory; None for an unknown id."""
-        track = self._tracks.get(job_id)
-        if track is None:
-            return None
-        position = None
-        if job_id in self._queued:
-            position = 1 + sum(self._order[other] < self._order[job_id] for other in self._queued)
-        return track.document(position, self._settings.slots)
+        return self._board.snapshot(job_id)
 
     async def wait_for_change(self, job_id: str, seen: int, timeout: float) -> int:
         """Waits until the snapshot has a version other than `seen`, `timeout` seconds at most; returns the version."""
-        track = self._tracks.get(job_id)
-        if track is None:
-            return seen
-        with anyio.move_on_after(timeout):
-            while track.version == seen:
-                await track.changed.wait()
-        return track.version
+        return await self._board.wait_for_change(job_id, seen, timeout)
 
     async def cancel(self, job_id: str) -> Job | None:
         """Cancels a job: at once when it waits, else when its child is gone. Cancelling twice is no error."""
         async with self._moving:
-            track = self._tracks.get(job_id)
+            track = self._board.get(job_id)
             if track is None or track.job.cancel_requested or track.job.status is Status.CANCELLED:
                 return track.job if track else None
             job = track.job
@@ -243,7 +221,7 @@ class Supervisor:
     async def finish(self, job_id: str) -> Job | None:
         """Ends the search now and publishes the best timetable so far."""
         async with self._moving:
-            track = self._tracks.get(job_id)
+            track = self._board.get(job_id)
             if track is None or track.job.finish_requested:
                 return track.job if track else None
             job = track.job
@@ -260,7 +238,7 @@ class Supervisor:
     async def restart(self, job_id: str) -> Job | None:
         """Runs an ended job again, from its best timetable."""
         async with self._moving:
-            track = self._tracks.get(job_id)
+            track = self._board.get(job_id)
             if track is None:
                 return None
             job = track.job
@@ -269,7 +247,7 @@ class Supervisor:
             return self._moved(after)
 
     async def job(self, job_id: str) -> Job | None:
-        track = self._tracks.get(job_id)
+        track = self._board.get(job_id)
         return track.job if track else None
 
     async def jobs(self, *, status: Status | None = None, limit: int = 100, offset: int = 0) -> list[Job]:
@@ -278,7 +256,7 @@ class Supervisor:
 
     async def result(self, job_id: str) -> StoredResult | None:
         """The published result, None while there is none."""
-        track = self._tracks.get(job_id)
+        track = self._board.get(job_id)
         if track is None or track.job.result_attempt is None:
             return None
         rules = track.job.rules
@@ -327,7 +305,7 @@ class Supervisor:
             if claimed is None:
                 return False
             job, dataset, held = claimed
-            track = self._tracks[job.id]
+            track = self._board[job.id]
             attempt = Attempt(
                 job,
                 self._settings,
@@ -373,7 +351,7 @@ class Supervisor:
         """The one place where an attempt ends, however it ended."""
         job_id = attempt.job.id
         async with self._moving:
-            before = self._tracks[job_id].job
+            before = self._board[job_id].job
             after = settle(before, ending, self._settings.max_attempts)
             fresh = after.result_attempt == before.attempt and attempt.result is not None
             body = attempt.result.body if fresh and attempt.result is not None else None
@@ -410,8 +388,7 @@ class Supervisor:
 
     def _moved(self, job: Job) -> Job:
         """Makes a written row the one we show."""
-        (self._queued.add if job.status is Status.QUEUED else self._queued.discard)(job.id)
-        self._tracks[job.id].set_job(job)
+        self._board.set(job)
         if job.status is Status.QUEUED:
             self._wake.set()
         return job

@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from app.children import Vitals
 from app.endings import How
 from app.settings import Settings
+from app.vitals import Vitals
 from solver.control import Stage
 
 HANG_SECONDS = 10.0

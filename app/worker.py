@@ -71,7 +71,10 @@ def preload(path: str) -> Solve:
     module_name, _, name = path.partition(":")
     solve: Solve = getattr(importlib.import_module(module_name), name)
     if module_name == SOLVER_PACKAGE:
-        importlib.import_module("solver.search").warm_up()
+        try:
+            importlib.import_module("solver.search").warm_up()
+        except Exception:  # noqa: BLE001 - a broken kernel fails jobs, with its cause in their journal, not the service
+            traceback.print_exc()
     return solve
 
 

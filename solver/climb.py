@@ -19,6 +19,9 @@ from solver.rules import Score
 from solver.search import SearchParams, search, strip
 
 REPORT_EVERY_SECONDS = 0.2
+PATIENT_SECONDS_PER_SESSION = 0.01
+WARM_TEMPERATURE = 2.0
+"""With less time than this per session a hot start would melt the greedy floor and never freeze again: start warm."""
 
 
 @dataclass(kw_only=True)
@@ -95,15 +98,17 @@ class Climb:
         """One round of local search."""
         if self.over or seconds <= 0:
             return
+        seconds = min(seconds, self.walk.remaining)
+        patient = seconds >= PATIENT_SECONDS_PER_SESSION * len(self.problem.dataset.sessions)
         found = search(
             self.problem.dataset,
             self.problem.compiled,
             self.incumbents.start_arrays(),
             control=self.timed("search", seconds, message),
-            seconds=min(seconds, self.walk.remaining),
+            seconds=seconds,
             workers=self.params.workers,
             seed=self.params.seed + 1000 * round_number,
-            params=SearchParams(bend=bend),
+            params=SearchParams(bend=bend) if patient else SearchParams(bend=bend, start_temperature=WARM_TEMPERATURE),
             on_improvement=lambda slots, rooms, claim: self.incumbents.offer_arrays(
                 slots, rooms, "search", claim=claim, final=False
             ),

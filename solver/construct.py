@@ -1,8 +1,9 @@
 """
 The greedy floor: a timetable within seconds that breaks no hard rule; what does not fit is left out, with a reason.
 
-Sessions are placed one by one, the most constrained first, each where it breaks nothing and costs least; a session that finds
-no place may push one other session aside. An earlier timetable (`start`) keeps its places as far as they break nothing.
+Sessions are placed one by one, the most constrained first, each where it breaks nothing and costs least; a session
+that finds no place may push one other session aside. An earlier timetable (`start`) keeps its places as far as they
+break nothing.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from solver.compiled import TIER_BENDABLE, Compiled, Ints
 from solver.control import Control
 from solver.model import Course, Dataset
 from solver.rules import RULE_IDS
-from solver.search.greedy import eject_for, place_sessions, put_all
+from solver.search.building import build_problem
+from solver.search.ejection import eject_for
+from solver.search.greedy import place_sessions, put_all
 from solver.search.loading import loadable, placing_order
 from solver.search.params import Arrays, SearchParams
-from solver.search.problem import Problem, Weights, build_problem, publishable, weights_of
+from solver.search.problem import Problem
 from solver.search.repair import clear_breaches
 from solver.search.state import COUNT, State, new_state
+from solver.search.weights import Weights, publishable, weights_of
 
 GROWING_RULES = ("min_days", "isolated_session", "single_session_day")
 """Rules that a first session breaks and later ones mend; when a dataset makes them hard they are judged at the end."""
@@ -141,16 +145,18 @@ class Reasons:
     def _obstacles(self, s: int, c: int, course: Course, t: int) -> Iterator[str]:
         """What is in the way at one start, the most telling first; always says something."""
         p, covered = self.problem, range(t, t + course.session_slots)
-        busy = self.state.count[:, covered.start : covered.stop].any(axis=1)
+        running = self.state.busy_count[:, covered.start : covered.stop].sum(axis=1).tolist()
         index = {f.id: x for x, f in enumerate(self.dataset.faculty)}
         for teacher in course.faculty_ids:
-            if busy[index[teacher]]:
+            if running[index[teacher]]:
                 yield f"teacher {self.dataset.teacher[teacher].name or teacher} is busy"
         for k in range(int(p.resource_ptr[c, 0]) + len(course.faculty_ids), int(p.resource_ptr[c, 2])):
-            if busy[p.resource[k]]:
+            if running[p.resource[k]]:
                 g = int(p.resource[k]) - len(self.dataset.faculty)
                 groups = self.dataset.groups
-                yield f"group {groups[g].name or groups[g].id} is busy" if g < len(groups) else "the course itself meets"
+                yield (
+                    f"group {groups[g].name or groups[g].id} is busy" if g < len(groups) else "the course itself meets"
+                )
         if self.compiled.faculty_unavailable[c, t]:
             yield "a teacher is unavailable"
         if self.compiled.group_unavailable[c, t]:

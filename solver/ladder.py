@@ -36,9 +36,11 @@ from solver.variants import make_variants
 
 SMALL_SESSIONS = 600
 """Up to this many sessions the exact solver gets a share of the time; beyond, its windows cost more than they find."""
+TINY_SESSIONS = 120
+"""Up to this many sessions the whole problem is one exact model, which may prove the optimum."""
 EXACT_SHARE = 0.12
-FIRST_TRY_SHARE = 0.25
-"""Share of a rung's time for finding any complete timetable before the long, cooling search begins."""
+TRY_SHARE = 0.6
+"""Share of the time left that one try at placing everything gets; the rest is for a second one and the rungs below."""
 VARIANTS_SHARE = 0.2
 EXPLAIN_SECONDS = 10.0
 SECONDS_PER_SESSION = 0.25
@@ -69,14 +71,14 @@ def exact_and_search(climb: Climb) -> Verdict:
     """Everything placed and every hard rule kept, at the least soft cost that time allows."""
     if climb.diagnosis.proofs:
         return Verdict(False, f"proved infeasible: {climb.diagnosis.proofs[0].sentence}")
-    time_left = climb.walk.remaining
+    small = len(climb.problem.dataset.sessions) <= SMALL_SESSIONS
+    exact_seconds = EXACT_SHARE * climb.walk.remaining if small else 0.0
     for attempt in range(2):
         if not climb.complete:
-            climb.search(FIRST_TRY_SHARE * time_left, bend=False, message="placing every session", round_number=attempt)
+            seconds = TRY_SHARE * climb.walk.remaining
+            climb.search(seconds, bend=False, message="placing every session", round_number=attempt)
     if not climb.complete:
         return _give_up_on_full(climb)
-    small = len(climb.problem.dataset.sessions) <= SMALL_SESSIONS
-    exact_seconds = EXACT_SHARE * time_left if small else 0.0
     _improve(climb, reserve=exact_seconds)
     _prove(climb, exact_seconds)
     return Verdict(True, "every session is placed and every hard rule holds")
@@ -121,7 +123,11 @@ def _prove(climb: Climb, seconds: float) -> None:
         climb.raise_bound(0)
     if not climb.proved_optimal:
         climb.prove_bound(0.5 * seconds, "proving how much better it could be")
-    if not climb.proved_optimal:
+    if climb.proved_optimal:
+        return
+    if len(climb.problem.dataset.sessions) <= TINY_SESSIONS:
+        climb.exact(0.5 * seconds, bend=False, message="solving the whole problem exactly")
+    else:
         climb.polish(0.5 * seconds, "solving windows exactly")
 
 

@@ -57,7 +57,7 @@ class Attendance:
 
     def _count(self, attendee: Attendee, rules: Mapping[str, DayRule]) -> None:
         periods = self.space.compiled.num_periods
-        for day in range(self.space.compiled.num_days):
+        for day in range(self.space.compiled.num_days if not self.space.control.should_stop else 0):
             slots = range(day * periods, (day + 1) * periods)
             if not any(self.space.cover(u, t) for u in attendee.units for t in slots):
                 continue

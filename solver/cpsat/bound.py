@@ -49,7 +49,7 @@ def lower_bound(dataset: Dataset, compiled: Compiled, *, control: Control, secon
     if sum(len(unit.places) for unit in plan.units) + plan.size - plan.literals > MAX_SIZE:
         return None
     budget = control.until(seconds)
-    space = build_from(plan, with_rooms=False)
+    space = build_from(plan, with_rooms=False, control=budget)
     add_room_supply(space)
     overflow = Tally()
     if treat["room_clash"] is Treatment.FORBID and treat["room_capacity"] is Treatment.PRICE:

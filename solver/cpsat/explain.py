@@ -27,6 +27,7 @@ from solver.rules import RULE_IDS
 
 MAX_LITERALS = 300_000
 MAX_CONFLICTS = 10
+MAX_SENTENCES = 30
 CHECK_SECONDS = 5.0
 """Most time for one solve while a core is being made smaller."""
 CORE_SECONDS = 3.0
@@ -63,8 +64,8 @@ def explain(dataset: Dataset, compiled: Compiled, *, control: Control, seconds: 
     confirmed = True
     while len(conflicts) < MAX_CONFLICTS and checker.impossible(demands, seconds):
         core, minimal = checker.smallest(checker.core(demands, CORE_SECONDS))
-        if not core:
-            break
+        if not minimal and len(core) > MAX_SENTENCES:
+            break  # the time is up, and nobody could read this
         confirmed = confirmed and checker.impossible(core, CHECK_SECONDS, again=True) is True
         conflicts.append(_conflict(core, minimal))
         found = {id(demand) for demand in core}
@@ -95,6 +96,8 @@ class _Checker:
         """True when the demands cannot hold together, False when they can, None when the time did not suffice."""
         space = self._space(demands)
         for demand in self._about(space, demands):
+            if self.control.should_stop:
+                return None
             demand.post(space, lambda literals, limit: _at_most(space, literals, limit, None))
         parameters = PLAIN if again else {}
         found = run(space.model, control=self.control, seconds=seconds, seed=int(again), parameters=parameters)
@@ -106,6 +109,8 @@ class _Checker:
         asked = self._about(space, demands)
         switches = [space.new_bool(True) for _ in asked]
         for demand, switch in zip(asked, switches, strict=True):
+            if self.control.should_stop:
+                return list(asked)
             demand.post(space, lambda literals, limit, switch=switch: _at_most(space, literals, limit, switch))  # type: ignore[misc]
         space.model.add_assumptions(switches)
         found: Run = run(space.model, control=self.control, seconds=seconds)
@@ -120,6 +125,8 @@ class _Checker:
         while True:
             begin = 0
             while begin < len(core):
+                if self.control.should_stop:
+                    return core, False
                 rest = core[:begin] + core[begin + size :]
                 answer = self.impossible(rest, CHECK_SECONDS) if rest else False
                 if answer:
@@ -128,7 +135,7 @@ class _Checker:
                     decided = decided and (answer is False or size > 1)
                     begin += size
             if size == 1:
-                return core, decided and not self.control.should_stop
+                return core, decided
             size //= 2
 
     def _space(self, demands: Sequence[Demand]) -> Space:

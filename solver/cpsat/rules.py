@@ -247,6 +247,8 @@ def travel(space: Space) -> None:
         return
     starts_of_fixed = _background_by_course(space.plan)
     for u, unit in enumerate(space.plan.units):
+        if space.control.should_stop:
+            return
         row = slice(compiled.people_ptr[unit.course], compiled.people_ptr[unit.course + 1])
         for other, shared in zip(compiled.people[row].tolist(), compiled.people_shared[row].tolist(), strict=True):
             for v in space.units_of_course.get(other, []):
@@ -347,6 +349,7 @@ BUILDERS: Mapping[str, RuleBuilder] = {
 def add_rules(space: Space) -> None:
     """Adds every rule that the plan does not ignore."""
     for rule_id, build in BUILDERS.items():
-        if space.treatment(rule_id) is not Treatment.IGNORE:
+        if space.treatment(rule_id) is not Treatment.IGNORE and not space.control.should_stop:
             build(space)
-    Attendance(space).add_rules()
+    if not space.control.should_stop:
+        Attendance(space).add_rules()

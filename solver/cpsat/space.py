@@ -19,6 +19,7 @@ from typing import TypeAlias
 import numpy as np
 from ortools.sat.python import cp_model
 
+from solver.control import Control
 from solver.cpsat.plan import Array, Plan, Treatment, Unit
 from solver.rules import RULE_IDS
 
@@ -60,10 +61,15 @@ class Space:
         False leaves rooms out: a relaxation.
     partial
         True lets sessions stay unplaced; `unplaced` counts them.
+    control
+        A stop cuts adding rules short; such a model is of no use, and `run` will not solve it.
     """
 
-    def __init__(self, plan: Plan, *, with_rooms: bool = True, partial: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, *, with_rooms: bool = True, partial: bool = False, control: Control | None = None
+    ) -> None:
         self.plan, self.compiled = plan, plan.compiled
+        self.control = control or Control()
         self.with_rooms, self.partial = with_rooms, partial
         self.model = cp_model.CpModel()
         self.variables: list[Var] = []

@@ -9,7 +9,9 @@ what the solver can finish.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from itertools import count
+from typing import Literal
 
 import numpy as np
 
@@ -34,12 +36,10 @@ FIRST_SIZE, LEAST_SIZE, MOST_SIZE = 12, 4, 80
 GROW, SHRINK = 1.2, 0.7
 WINDOW_SECONDS = 2.0
 
+LEAST_COST = 0.1
+"""Added to the cost of each course, so that those without any are freed now and then."""
+
 Arrays = tuple[Array, Array]
-
-
-class _Outcome(NamedTuple):
-    better: Arrays | None
-    proved: bool
 
 
 def judge(compiled: Compiled, slots: Array, rooms: Array) -> Score:
@@ -87,33 +87,41 @@ def improve_window(
     tuple or None
         New ``(slots, rooms)`` when recounting shows a better score, None otherwise.
     """
-    return _solve(compiled, slots, rooms, free_sessions, control, seconds, seed, bend).better
+    walk = _Walk(compiled, control, slots, rooms, judge(compiled, slots, rooms))
+    return (walk.slots, walk.rooms) if walk.step(free_sessions, seconds, seed, bend)[0] else None
 
 
-def _solve(
-    compiled: Compiled,
-    slots: Array,
-    rooms: Array,
-    free: Iterable[int],
-    control: Control,
-    seconds: float,
-    seed: int,
-    bend: bool,
-) -> _Outcome:
-    before = judge(compiled, slots, rooms)
-    treat = treatments(compiled, bend=bend)
-    plan = make_plan(compiled, slots, rooms, treat=treat, free=free, max_rooms=ROOMS_PER_UNIT)
-    if plan.size > MAX_SIZE or control.should_stop:
-        return _Outcome(None, False)
-    space = build_from(plan, partial=before.rigid > 0 or before.unplaced > 0)
-    minimise(space)
-    space.add_hint()
-    found = run(space.model, control=control, seconds=seconds, seed=seed)
-    proved = found.status in ("optimal", "infeasible") and not found.interrupted
-    if not found.values:
-        return _Outcome(None, proved)
-    after = space.decode(found.values)
-    return _Outcome(after if judge(compiled, *after) < before else None, proved)
+@dataclass(slots=True)
+class _Walk:
+    """The best timetable so far and its recounted score; it only ever gets better."""
+
+    compiled: Compiled
+    control: Control
+    slots: Array
+    rooms: Array
+    score: Score
+
+    def step(self, free: Iterable[int], seconds: float, seed: int, bend: bool) -> tuple[bool, bool]:
+        """One window: whether it made the timetable better, and whether it was solved to the end."""
+        treat = treatments(self.compiled, bend=bend)
+        plan = make_plan(self.compiled, self.slots, self.rooms, treat=treat, free=free, max_rooms=ROOMS_PER_UNIT)
+        if plan.size > MAX_SIZE or self.control.should_stop:
+            return False, False
+        space = build_from(plan, partial=self.score.rigid > 0 or self.score.unplaced > 0, control=self.control)
+        minimise(space)
+        space.add_hint()
+        found = run(space.model, control=self.control, seconds=seconds, seed=seed)
+        proved = found.status in ("optimal", "infeasible") and not found.interrupted
+        return bool(found.values) and self._take(*space.decode(found.values)), proved
+
+    def _take(self, slots: Array, rooms: Array) -> bool:
+        if (slots == self.slots).all() and (rooms == self.rooms).all():
+            return False
+        after = judge(self.compiled, slots, rooms)
+        if after >= self.score:
+            return False
+        self.slots, self.rooms, self.score = slots, rooms, after
+        return True
 
 
 def pick_window(
@@ -125,7 +133,7 @@ def pick_window(
     ``courses``: a costly course and courses that share people with it. ``days``: the sessions of such courses on two
     days. ``slots``: what runs in a few slots. ``rooms``: what stands in a room of a costly course and in a few others.
     """
-    costs = course_costs(compiled, slots, rooms) + 0.1
+    costs = course_costs(compiled, slots, rooms) + LEAST_COST
     order = _around(compiled, int(_draw(rng, costs, 1)[0]), costs, rng)
     sessions = np.concatenate([np.arange(*compiled.session_ptr[c : c + 2]) for c in order])
     if kind == "courses":
@@ -171,22 +179,24 @@ def complete(
 
     Returns the start or something better by `Score`; sweeps over the troubled sessions until a sweep helps nobody.
     """
-    budget, rng = control.until(seconds), np.random.default_rng(seed)
-    size, helped = FIRST_SIZE, True
-    while helped and not budget.should_stop:
+    walk = _Walk(compiled, control.until(seconds), slots, rooms, judge(compiled, slots, rooms))
+    _mend(walk, np.random.default_rng(seed), seed, bend)
+    return walk.slots, walk.rooms
+
+
+def _mend(walk: _Walk, rng: np.random.Generator, seed: int, bend: bool) -> None:
+    size, helped, compiled = FIRST_SIZE, True, walk.compiled
+    while helped:
         helped = False
-        for session in rng.permutation(sessions_in_trouble(compiled, slots, rooms)).tolist():
-            if budget.should_stop:
-                break
-            course = int(compiled.course_of_session[session])
-            near = _around(compiled, course, course_costs(compiled, slots, rooms) + 0.1, rng)
+        for session in rng.permutation(sessions_in_trouble(compiled, walk.slots, walk.rooms)).tolist():
+            if walk.control.should_stop:
+                return
+            costs = course_costs(compiled, walk.slots, walk.rooms) + LEAST_COST
+            near = _around(compiled, int(compiled.course_of_session[session]), costs, rng)
             others = np.concatenate([np.arange(*compiled.session_ptr[c : c + 2]) for c in near])
-            free = np.unique([session, *others[:size]])
-            outcome = _solve(compiled, slots, rooms, free, budget, WINDOW_SECONDS, seed, bend)
-            if outcome.better is not None:
-                (slots, rooms), helped = outcome.better, True
+            better, _ = walk.step(np.unique([session, *others[:size]]), WINDOW_SECONDS, seed, bend)
+            helped = helped or better
         size = _resized(size, proved=True)
-    return slots, rooms
 
 
 def polish(
@@ -205,26 +215,26 @@ def polish(
     Bendable rules are priced when the start breaks some, and kept otherwise. `on_improvement` hears of each
     improvement with its recounted score, in this thread.
     """
-    budget, rng = control.until(seconds), np.random.default_rng(seed)
-    slots, rooms = start
-    best = judge(compiled, slots, rooms)
-    if best.rigid or best.unplaced:
-        slots, rooms = complete(dataset, compiled, slots, rooms, control=budget, seconds=seconds / 3, seed=seed)
+    rng = np.random.default_rng(seed)
+    walk = _Walk(compiled, control.until(seconds), *start, judge(compiled, *start))
+    if walk.score.rigid or walk.score.unplaced:
+        walk.control = control.until(seconds / 3)
+        _mend(walk, rng, seed, walk.score.bent > 0)
+        walk.control = control.until(seconds * 2 / 3)
     sizes = dict.fromkeys(WINDOW_KINDS, FIRST_SIZE)
-    for number in range(10**9):
-        if budget.should_stop or best == Score(0, 0, 0, 0):
+    for number in count():
+        if walk.control.should_stop or walk.score == Score(0, 0, 0, 0):
             break
         kind = WINDOW_KINDS[number % len(WINDOW_KINDS)]
-        free = pick_window(compiled, slots, rooms, rng, sizes[kind], kind)
-        outcome = _solve(compiled, slots, rooms, free, budget, WINDOW_SECONDS, seed + number, best.bent > 0)
-        if outcome.better is not None:
-            slots, rooms = outcome.better
-            best = judge(compiled, slots, rooms)
-            if on_improvement is not None:
-                on_improvement(slots, rooms, best)
-        elif len(free) >= sizes[kind] or not outcome.proved:
-            sizes[kind] = _resized(sizes[kind], proved=outcome.proved)
-    return slots, rooms
+        free = pick_window(compiled, walk.slots, walk.rooms, rng, sizes[kind], kind)
+        better, proved = walk.step(free, WINDOW_SECONDS, seed + number, walk.score.bent > 0)
+        if better and on_improvement is not None:
+            on_improvement(walk.slots, walk.rooms, walk.score)
+        if not better and proved and len(free) == compiled.num_sessions and compiled.num_rooms <= ROOMS_PER_UNIT:
+            break  # the window was the whole problem
+        if not better and (len(free) >= sizes[kind] or not proved):
+            sizes[kind] = _resized(sizes[kind], proved=proved)
+    return walk.slots, walk.rooms
 
 
 def _resized(size: int, *, proved: bool) -> int:

@@ -1,5 +1,8 @@
-"""What the outside world writes and reads."""
+"""What the outside world writes and reads: native JSON, ITC-2007 `.ctt` and `.sol`, the platform's CSV set, exports."""
 
+from solver.formats.csv_export import dump_csv
+from solver.formats.ctt import dump_ctt, dump_solution, load_ctt, load_solution
+from solver.formats.files import READABLE, WRITABLE, read_dataset, read_timetable, write_result
 from solver.formats.json_text import parse_json
 from solver.formats.native import (
     dump_dataset,
@@ -9,5 +12,25 @@ from solver.formats.native import (
     load_result,
     load_timetable,
 )
+from solver.formats.platform_csv import load_platform_csv
 
-__all__ = ["dump_dataset", "dump_result", "dump_timetable", "load_dataset", "load_result", "load_timetable", "parse_json"]
+__all__ = [
+    "READABLE",
+    "WRITABLE",
+    "dump_csv",
+    "dump_ctt",
+    "dump_dataset",
+    "dump_result",
+    "dump_solution",
+    "dump_timetable",
+    "load_ctt",
+    "load_dataset",
+    "load_platform_csv",
+    "load_result",
+    "load_solution",
+    "load_timetable",
+    "parse_json",
+    "read_dataset",
+    "read_timetable",
+    "write_result",
+]

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from solver.formats.issues import issues_of, kind_of, raise_if_any
 from solver.formats.json_text import read_json, value_issues
 from solver.formats.shapes import PlacementShape
-from solver.model import Issue, Placement, Timetable
+from solver.model import InputError, Issue, Placement, Timetable
 from solver.result import Result
 
 TIMETABLE_SCHEMA = "timetable/1"
@@ -108,7 +108,7 @@ def _document(source: object, what: str) -> Mapping[str, Any]:
         document, issues = source, list(value_issues(source))
     raise_if_any(issues)
     if not isinstance(document, Mapping):
-        raise_if_any([_issue("", "wrong_type", f"{what} must be an object, got {kind_of(document)}", document)])
+        raise InputError([_issue("", "wrong_type", f"{what} must be an object, got {kind_of(document)}", document)])
     return document
 
 

@@ -2,22 +2,20 @@
 Curriculum-based course timetabling, ITC-2007 track 3: problems (`.ctt`) and answers (`.sol`).
 
 A problem becomes a rule profile, UD2, of the one model: curricula are groups, unavailability is the complement of
-`allowed_slots`, and the four soft rules of the competition carry its weights, so that our soft cost of a timetable is the
+`allowed_slots`, and the four soft rules of the competition carry its weights. Our soft cost of a timetable is then the
 official validator's (Di Gaspero, McCollum, Schaerf 2007, "The Second International Timetabling Competition (ITC-2007):
 Curriculum-based course timetabling (track 3)"). Days and periods count from 0 in both kinds of file.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from typing import NamedTuple
+from typing import Any
 
+from solver.formats.ctt_rows import END, NAME, Row, Rows, grid_size, is_number, lines, scan
 from solver.formats.issues import MAX_TEXT, raise_if_any
 from solver.model import (
-    MAX_DAYS,
-    MAX_SLOTS_PER_DAY,
     Course,
     Dataset,
     Faculty,
@@ -33,45 +31,17 @@ from solver.model import (
 )
 from solver.rules import RULES, profile_of
 
+__all__ = ["UD2_RULES", "UD2_WEIGHTS", "dump_ctt", "dump_solution", "load_ctt", "load_solution"]
+
 UD2_WEIGHTS: Mapping[str, int] = {"room_capacity": 1, "min_days": 5, "isolated_session": 2, "room_stability": 1}
 UD2_RULES: Mapping[str, RuleSetting] = {
     **{rule.id: RuleSetting(tier="off") for rule in RULES if rule.tier == "soft"},
     **{name: RuleSetting(tier="soft", weight=weight) for name, weight in UD2_WEIGHTS.items()},
 }
 
-MAX_CHARACTERS = 16 * 2**20
 _DAY_START, _HOUR = 8 * 60, 60
-_HEADER = {"Name", "Courses", "Rooms", "Days", "Periods_per_day", "Curricula", "Constraints"}
-_SECTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "COURSES": ("Courses", ("course", "teacher", "lectures", "min_days", "students")),
-    "ROOMS": ("Rooms", ("room", "capacity")),
-    "CURRICULA": ("Curricula", ("curriculum", "courses", "members")),
-    "UNAVAILABILITY_CONSTRAINTS": ("Constraints", ("course", "day", "period")),
-}
-"""Section -> (header field that says how many rows it has, columns)."""
-_NUMBERS = {"lectures", "min_days", "students", "capacity", "courses", "day", "period"}
-_END = "END."
-
-
-class _Row(NamedTuple):
-    line: int
-    words: tuple[str, ...]
-
-    def number(self, column: int) -> int:
-        return int(self.words[column])
-
-
-@dataclass
-class _Problem:
-    """A file while it is read: its rows by section, and what was wrong with the others."""
-
-    header: dict[str, _Row] = field(default_factory=dict)
-    rows: dict[str, list[_Row]] = field(default_factory=lambda: {section: [] for section in _SECTIONS})
-    began: dict[str, int] = field(default_factory=dict)
-    issues: list[Issue] = field(default_factory=list)
-
-    def report(self, line: int, code: str, message: str, value: object = None) -> None:
-        self.issues.append(Issue(pointer=f"/line/{line}", code=code, message=message, value=value))
+# Sections whose rows are entries of a collection of the model, in the same order.
+_COLLECTIONS = {"rooms": "ROOMS", "groups": "CURRICULA", "courses": "COURSES"}
 
 
 def load_ctt(text: str) -> Dataset:
@@ -83,27 +53,121 @@ def load_ctt(text: str) -> Dataset:
     InputError
         With every problem; pointers are `/line/<n>`, counted from 1.
     """
-    problem = _scan(text)
-    _check_header(problem)
-    _check_counts(problem)
-    if not {"Days", "Periods_per_day"} <= problem.header.keys():
-        raise_if_any(_by_line(problem.issues))
-    days, periods = (problem.header[key].number(0) for key in ("Days", "Periods_per_day"))
-    courses = _courses(problem, days, periods)
+    rows = scan(text)
+    size = grid_size(rows)
+    if size is None:
+        raise_if_any(sorted(rows.issues, key=_line_of))
+    days, periods = size or (1, 1)
+    parts: dict[str, Any] = {
+        "name": " ".join(rows.header[NAME].words) if NAME in rows.header else "",
+        "time_grid": _grid(days, periods),
+        "rooms": tuple(Room(id=row.words[0], capacity=row.number(1)) for row in rows.sections["ROOMS"]),
+        "faculty": tuple(Faculty(id=id) for id in dict.fromkeys(row.words[1] for row in rows.sections["COURSES"])),
+        "groups": tuple(Group(id=row.words[0]) for row in rows.sections["CURRICULA"]),
+        "courses": _courses(rows, days, periods),
+        "rules": dict(UD2_RULES),
+    }
     try:
-        dataset = Dataset(
-            name=" ".join(problem.header["Name"].words) if "Name" in problem.header else "",
-            time_grid=_grid(days, periods),
-            rooms=tuple(Room(id=row.words[0], capacity=row.number(1)) for row in problem.rows["ROOMS"]),
-            faculty=tuple(Faculty(id=id) for id in dict.fromkeys(row.words[1] for row in problem.rows["COURSES"])),
-            groups=tuple(Group(id=row.words[0]) for row in problem.rows["CURRICULA"]),
-            courses=courses,
-            rules=dict(UD2_RULES),
-        )
+        dataset = Dataset(**parts)
     except InputError as error:
-        problem.issues.extend(_at_line(issue, problem) for issue in error.issues)
-    raise_if_any(_by_line(problem.issues))
+        raise_if_any(sorted([*rows.issues, *_model_issues(error, rows)], key=_line_of))
+        raise
+    raise_if_any(sorted(rows.issues, key=_line_of))
     return dataset
+
+
+def _line_of(issue: Issue) -> int:
+    return int(issue.pointer.removeprefix("/line/") or 0)
+
+
+def _model_issues(error: InputError, rows: Rows) -> Iterator[Issue]:
+    """What the model found wrong, at the line that says so; nothing that follows only from rows that were left out."""
+    for issue in error.issues:
+        collection, index = [*issue.pointer.split("/")[1:], ""][:2]
+        section = rows.sections[_COLLECTIONS[collection]] if collection in _COLLECTIONS else []
+        if index.isdigit() and int(index) < len(section):
+            line = section[int(index)].line
+        elif issue.code == "empty" and rows.is_whole(_COLLECTIONS[collection]):
+            line = 1
+        else:
+            continue
+        yield Issue(pointer=f"/line/{line}", code=issue.code, message=issue.message, value=issue.value)
+
+
+def _grid(days: int, periods: int) -> TimeGrid:
+    """Hours from 08:00 on; where the day is too short for that, equal periods from midnight on. There is no lunch."""
+    fits = _DAY_START + periods * _HOUR <= 24 * 60
+    start, length = (_DAY_START, _HOUR) if fits else (0, 24 * 60 // periods)
+    return TimeGrid(
+        working_days=days,
+        slots_per_day=periods,
+        start_time=clock_of(start),
+        end_time=clock_of(start + periods * length),
+        slot_minutes=length,
+        lunch=None,
+    )
+
+
+def _courses(rows: Rows, days: int, periods: int) -> tuple[Course, ...]:
+    known = {row.words[0] for row in rows.sections["COURSES"]}
+    curricula = _curricula_by_course(rows, known)
+    closed = _closed_slots(rows, known, days, periods)
+    return tuple(
+        Course(
+            id=row.words[0],
+            code=row.words[0],
+            faculty_ids=(row.words[1],),
+            group_ids=tuple(curricula[row.words[0]]),
+            sessions_per_week=row.number(2),
+            min_days=row.number(3),
+            expected_students=row.number(4),
+            max_sessions_per_day=None,
+            allowed_slots=tuple(t for t in range(days * periods) if t not in closed[row.words[0]])
+            if row.words[0] in closed
+            else None,
+        )
+        for row in rows.sections["COURSES"]
+    )
+
+
+def _curricula_by_course(rows: Rows, known: set[str]) -> Mapping[str, Iterable[str]]:
+    curricula: dict[str, dict[str, None]] = defaultdict(dict)
+    for row in rows.sections["CURRICULA"]:
+        id, members = row.words[0], row.words[2:]
+        if len(members) != row.number(1):
+            message = f"curriculum {id!r} announces {row.words[1]} courses and names {len(members)}"
+            rows.report(row.line, "wrong_count", message, row.number(1))
+        for course_id, times in Counter(members).items():
+            if times > 1:
+                rows.report(row.line, "duplicate", f"curriculum {id!r} names {course_id!r} twice", course_id)
+            _check_course(rows, row, course_id, known)
+            curricula[course_id][id] = None
+    return curricula
+
+
+def _closed_slots(rows: Rows, known: set[str], days: int, periods: int) -> Mapping[str, set[int]]:
+    """Slots at which a course cannot be held, for every course that has any."""
+    closed: dict[str, set[int]] = {}
+    for row in rows.sections["UNAVAILABILITY_CONSTRAINTS"]:
+        course_id, day, period = row.words[0], row.number(1), row.number(2)
+        _check_course(rows, row, course_id, known)
+        if day < days and period < periods:
+            closed.setdefault(course_id, set()).add(day * periods + period)
+        else:
+            message = (
+                f"no slot is at day {day}, period {period}; there are days 0 to {days - 1}, periods 0 to {periods - 1}"
+            )
+            rows.report(row.line, "bad_slot", message, [day, period])
+    return closed
+
+
+def _check_course(rows: Rows, row: Row, course_id: str, known: set[str]) -> None:
+    """Where the row of a course could not be read, nobody is told that its id is unknown."""
+    if course_id not in known and rows.is_whole("COURSES"):
+        rows.report(row.line, "dangling_id", f"there is no course {course_id[:MAX_TEXT]!r}", course_id)
+
+
+# --- writing a problem ----------------------------------------------------------------------------------------------
 
 
 def dump_ctt(dataset: Dataset) -> str:
@@ -117,39 +181,92 @@ def dump_ctt(dataset: Dataset) -> str:
     """
     raise_if_any(_obstacles(dataset))
     grid = dataset.time_grid
-    closed = [
-        f"{course.id} {grid.day_of(slot)} {grid.period_of(slot)}"
-        for course in dataset.courses
-        for slot in range(grid.num_slots)
-        if course.allowed_slots is not None and slot not in course.allowed_slots
-    ]
     members: dict[str, list[str]] = {group.id: [] for group in dataset.groups}
     for course in dataset.courses:
         for group_id in course.group_ids:
             members[group_id].append(course.id)
-    courses = [
-        f"{c.id} {c.faculty_ids[0]} {c.sessions_per_week} {c.min_days} {dataset.expected_students(c)}"
-        for c in dataset.courses
-    ]
-    header = {
-        "Name": " ".join(dataset.name.split()) or "timetable",
-        "Courses": len(courses),
-        "Rooms": len(dataset.rooms),
-        "Days": grid.num_days,
-        "Periods_per_day": grid.num_periods,
-        "Curricula": len(members),
-        "Constraints": len(closed),
-    }
-    sections: Mapping[str, Iterable[str]] = {
-        "COURSES": courses,
+    sections: Mapping[str, list[str]] = {
+        "COURSES": [
+            f"{c.id} {c.faculty_ids[0]} {c.sessions_per_week} {c.min_days} {dataset.expected_students(c)}"
+            for c in dataset.courses
+        ],
         "ROOMS": [f"{room.id} {room.capacity}" for room in dataset.rooms],
         "CURRICULA": [" ".join([id, str(len(of)), *of]) for id, of in members.items()],
-        "UNAVAILABILITY_CONSTRAINTS": closed,
+        "UNAVAILABILITY_CONSTRAINTS": [
+            f"{course.id} {grid.day_of(slot)} {grid.period_of(slot)}"
+            for course in dataset.courses
+            if course.allowed_slots is not None
+            for slot in range(grid.num_slots)
+            if slot not in course.allowed_slots
+        ],
     }
-    lines = [f"{key}: {value}" for key, value in header.items()]
-    for section, rows in sections.items():
-        lines += ["", f"{section}:", *rows]
-    return "\n".join([*lines, "", _END, ""])
+    courses, rooms, curricula, closed = map(len, sections.values())
+    text = [
+        f"{NAME}: {' '.join(dataset.name.split())}",
+        f"Courses: {courses}",
+        f"Rooms: {rooms}",
+        f"Days: {grid.num_days}",
+        f"Periods_per_day: {grid.num_periods}",
+        f"Curricula: {curricula}",
+        f"Constraints: {closed}",
+    ]
+    for section, entries in sections.items():
+        text += ["", f"{section}:", *entries]
+    return "\n".join([*text, "", END, ""])
+
+
+# Fields that limit what a timetable may be and that the format has no words for, with the values that limit nothing.
+_UNLIMITED: Mapping[str, Mapping[str, object]] = {
+    "rooms": {"unavailable": ()},
+    "faculty": {"unavailable": (), "max_sessions_per_week": None, "max_sessions_per_day": None},
+    "groups": {"unavailable": (), "max_sessions_per_day": None},
+    "courses": {
+        "session_slots": 1,
+        "student_ids": (),
+        "room_types": (),
+        "required_features": (),
+        "max_sessions_per_day": None,
+        "fixed": (),
+    },
+}
+
+
+def _obstacles(dataset: Dataset) -> Iterator[Issue]:
+    """Everything in a dataset that would be lost in the format."""
+    for collection, unlimited in _UNLIMITED.items():
+        entries = getattr(dataset, collection)
+        yield from _spaced(collection, [entry.id for entry in entries])
+        for i, entry in enumerate(entries):
+            for name, free in unlimited.items():
+                if getattr(entry, name) != free:
+                    yield _unsayable(f"/{collection}/{i}/{name}", getattr(entry, name))
+    for i, course in enumerate(dataset.courses):
+        if len(course.faculty_ids) != 1:
+            yield _unsayable(
+                f"/courses/{i}/faculty_ids", course.faculty_ids, "a course has exactly one teacher in .ctt"
+            )
+    if dataset.links:
+        yield _unsayable("/links", len(dataset.links))
+    ours = profile_of(dataset)
+    for id, rule in profile_of(dataset, UD2_RULES).rules.items():
+        if rule != ours[id]:
+            yield _unsayable(f"/rules/{id}", ours[id].tier, f"in .ctt the rule {id} has the tier and weight of UD2")
+
+
+def _unsayable(pointer: str, value: object, message: str = "") -> Issue:
+    said = message or f"{pointer.rsplit('/', 1)[1]} cannot be said in .ctt"
+    return Issue(pointer=pointer, code="not_expressible", message=said, value=value)
+
+
+def _spaced(collection: str, ids: Iterable[str]) -> Iterator[Issue]:
+    for i, id in enumerate(ids):
+        if len(id.split()) != 1:
+            yield _unsayable(
+                f"/{collection}/{i}/id", id, f"an id with white space cannot be written: {id[:MAX_TEXT]!r}"
+            )
+
+
+# --- answers --------------------------------------------------------------------------------------------------------
 
 
 def dump_solution(dataset: Dataset, timetable: Timetable) -> str:
@@ -161,16 +278,16 @@ def dump_solution(dataset: Dataset, timetable: Timetable) -> str:
     Raises
     ------
     InputError
-        An id contains white space, which the format cannot say, or a placement names an unknown course.
+        An id contains white space, or a placement names a session that the dataset does not have.
     """
-    raise_if_any(_spaced("rooms", (room.id for room in dataset.rooms)))
-    raise_if_any(_spaced("courses", (course.id for course in dataset.courses)))
     order = {key: n for n, key in enumerate(dataset.sessions)}
     raise_if_any(
         Issue(pointer=f"/placements/{i}", code="dangling_id", message=f"there is no session {p.key}", value=list(p.key))
         for i, p in enumerate(timetable.placements)
         if p.key not in order
     )
+    raise_if_any(_spaced("rooms", [room.id for room in dataset.rooms]))
+    raise_if_any(_spaced("courses", [course.id for course in dataset.courses]))
     grid = dataset.time_grid
     placed = sorted(timetable.placements, key=lambda p: order[p.key])
     return "".join(f"{p.course_id} {p.room_id} {grid.day_of(p.slot)} {grid.period_of(p.slot)}\n" for p in placed)
@@ -188,207 +305,38 @@ def load_solution(text: str, dataset: Dataset) -> Timetable:
     issues: list[Issue] = []
     placements: list[Placement] = []
     lectures: Counter[str] = Counter()
-    for row in _lines(text):
-        fault = _solution_fault(row, dataset, lectures)
-        if fault is not None:
-            code, message, value = fault
-            issues.append(Issue(pointer=f"/line/{row.line}", code=code, message=message, value=value))
-            continue
-        course_id, room_id = row.words[:2]
-        slot = row.number(2) * dataset.time_grid.num_periods + row.number(3)
-        placements.append(Placement(course_id=course_id, session=lectures[course_id], slot=slot, room_id=room_id))
-        lectures[course_id] += 1
+    for row in lines(text):
+        found = list(_answer_issues(row, dataset, lectures))
+        issues += found
+        if not found:
+            course_id, room_id = row.words[:2]
+            slot = row.number(2) * dataset.time_grid.num_periods + row.number(3)
+            placements.append(Placement(course_id=course_id, session=lectures[course_id], slot=slot, room_id=room_id))
+        lectures[row.words[0]] += 1
     raise_if_any(issues)
     return Timetable(placements=tuple(placements))
 
 
-_Fault = tuple[str, str, object]
+def _answer_issues(row: Row, dataset: Dataset, lectures: Mapping[str, int]) -> Iterator[Issue]:
+    """What is wrong with one line of an answer; `lectures` counts the lines of each course so far."""
 
+    def issue(code: str, message: str, value: object) -> Issue:
+        return Issue(pointer=f"/line/{row.line}", code=code, message=message, value=value)
 
-def _solution_fault(row: _Row, dataset: Dataset, lectures: Counter[str]) -> _Fault | None:
-    """What is wrong with one line of an answer: code, message, value."""
     if len(row.words) != 4:
-        return "wrong_count", "a line has four columns: course room day period", " ".join(row.words)
+        yield issue("wrong_count", "a line has four columns: course room day period", " ".join(row.words))
+        return
     course_id, room_id, *place = row.words
-    if course_id not in dataset.course:
-        return "dangling_id", f"there is no course {course_id!r}", course_id
+    course, grid = dataset.course.get(course_id), dataset.time_grid
+    if course is None:
+        yield issue("dangling_id", f"there is no course {course_id!r}", course_id)
+    elif lectures.get(course_id, 0) >= course.sessions_per_week:
+        message = f"course {course_id!r} has {course.sessions_per_week} lectures, this is one more"
+        yield issue("too_many", message, course_id)
     if room_id not in dataset.room:
-        return "dangling_id", f"there is no room {room_id!r}", room_id
-    sizes = {"day": dataset.time_grid.num_days, "period": dataset.time_grid.num_periods}
-    for word, (what, size) in zip(place, sizes.items(), strict=True):
-        if not _is_number(word):
-            return "wrong_type", f"{what} must be a whole number, got {word!r}", word
-        if int(word) >= size:
-            return "bad_slot", f"{what} must be 0 to {size - 1}, got {word}", int(word)
-    wanted = dataset.course[course_id].sessions_per_week
-    if lectures[course_id] == wanted:
-        return "too_many", f"course {course_id!r} has {wanted} lectures, this is one more", course_id
-    return None
-
-
-# --- reading a problem ----------------------------------------------------------------------------------------------
-
-
-def _lines(text: str) -> Iterator[_Row]:
-    """The words of every line that has any. Raises InputError for a text of absurd length."""
-    if len(text) > MAX_CHARACTERS:
-        message = f"the text has {len(text)} characters, at most {MAX_CHARACTERS} are accepted"
-        raise InputError([Issue(pointer="", code="too_large", message=message, value=len(text))])
-    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
-        words = tuple(line.split())
-        if words:
-            yield _Row(number, words)
-
-
-def _is_number(word: str) -> bool:
-    return word.isascii() and word.isdigit() and len(word) <= 9
-
-
-def _scan(text: str) -> _Problem:
-    """Sorts the lines into header and sections; a row with a fault of its own is reported and left out."""
-    problem = _Problem()
-    section: str | None = None
-    for row in _lines(text):
-        first = row.words[0]
-        if first == _END:
-            break
-        if len(row.words) == 1 and first.removesuffix(":") in _SECTIONS and first.endswith(":"):
-            section = first.removesuffix(":")
-            problem.began.setdefault(section, row.line)
-        elif section is None:
-            _scan_header(problem, row)
-        elif _is_sound(problem, section, row):
-            problem.rows[section].append(row)
-    return problem
-
-
-def _scan_header(problem: _Problem, row: _Row) -> None:
-    key, _, rest = " ".join(row.words).partition(":")
-    words = tuple(rest.split())
-    if key not in _HEADER:
-        problem.report(row.line, "unknown_field", f"no header field or section is called {key[:MAX_TEXT]!r}", key)
-    elif key in problem.header:
-        problem.report(row.line, "duplicate", f"{key} stands in the header twice", key)
-    elif key != "Name" and (len(words) != 1 or not _is_number(words[0])):
-        problem.report(row.line, "wrong_type", f"{key} must be a whole number, got {rest.strip()!r}", rest.strip())
-    else:
-        problem.header[key] = _Row(row.line, words)
-
-
-def _is_sound(problem: _Problem, section: str, row: _Row) -> bool:
-    """Whether a row has its columns, with numbers where they belong; reports it otherwise."""
-    columns = _SECTIONS[section][1]
-    is_list = columns[-1] == "members"
-    wanted = len(columns) - is_list
-    if len(row.words) < wanted or (len(row.words) > wanted and not is_list):
-        message = f"a row of {section} has {'at least ' * is_list}{wanted} columns, this one has {len(row.words)}"
-        problem.report(row.line, "wrong_count", message, " ".join(row.words))
-        return False
-    wrong = [
-        (name, word)
-        for name, word in zip(columns, row.words, strict=False)
-        if name in _NUMBERS and not _is_number(word)
-    ]
-    for name, word in wrong:
-        problem.report(row.line, "wrong_type", f"{name} must be a whole number, got {word[:MAX_TEXT]!r}", word)
-    return not wrong
-
-
-def _check_header(problem: _Problem) -> None:
-    last = max((row.line for row in problem.header.values()), default=1)
-    said_wrong = {issue.message.split(" ", 1)[0] for issue in problem.issues if issue.code == "wrong_type"}
-    for key in sorted(_HEADER - problem.header.keys() - said_wrong):
-        if key in {"Days", "Periods_per_day"}:
-            problem.report(last, "missing", f"the header has no {key}")
-    for key, most in (("Days", MAX_DAYS), ("Periods_per_day", MAX_SLOTS_PER_DAY)):
-        row = problem.header.get(key)
-        if row is not None and not 1 <= row.number(0) <= most:
-            problem.report(row.line, "out_of_range", f"{key} must be 1 to {most}, got {row.words[0]}", row.number(0))
-            del problem.header[key]
-
-
-def _check_counts(problem: _Problem) -> None:
-    """The header says how many rows each section has: a file that was cut off is noticed by that."""
-    faulty = {issue.pointer for issue in problem.issues}
-    for section, (key, _) in _SECTIONS.items():
-        stated = problem.header.get(key)
-        began = problem.began.get(section)
-        following = [line for line in problem.began.values() if began is not None and line > began]
-        within = range(began or 0, min(following, default=10**9))
-        found = len(problem.rows[section]) + sum(int(pointer.rsplit("/", 1)[1]) in within for pointer in faulty)
-        if stated is not None and found != stated.number(0):
-            message = f"{key} is {stated.words[0]}, but section {section} has {found} rows"
-            problem.report(stated.line, "wrong_count", message, stated.number(0))
-
-
-def _grid(days: int, periods: int) -> TimeGrid:
-    """Hours from 08:00 on; where the day is too short for that, equal periods from midnight on. There is no lunch."""
-    fits = _DAY_START + periods * _HOUR <= 24 * 60
-    start, length = (_DAY_START, _HOUR) if fits else (0, 24 * 60 // periods)
-    return TimeGrid(
-        working_days=days,
-        slots_per_day=periods,
-        start_time=clock_of(start),
-        end_time=clock_of(start + periods * length),
-        slot_minutes=length,
-        lunch=None,
-    )
-
-
-def _courses(problem: _Problem, days: int, periods: int) -> tuple[Course, ...]:
-    closed = _closed_slots(problem, days, periods)
-    curricula = _curricula_of(problem)
-    return tuple(
-        Course(
-            id=row.words[0],
-            code=row.words[0],
-            faculty_ids=(row.words[1],),
-            group_ids=tuple(curricula.get(row.words[0], ())),
-            sessions_per_week=row.number(2),
-            min_days=row.number(3),
-            expected_students=row.number(4),
-            max_sessions_per_day=None,
-            allowed_slots=tuple(t for t in range(days * periods) if t not in closed[row.words[0]])
-            if row.words[0] in closed
-            else None,
-        )
-        for row in problem.rows["COURSES"]
-    )
-
-
-def _is_course(problem: _Problem, row: _Row, word: str) -> bool:
-    """Whether a course of this id was read; reported only when no course row was unreadable itself."""
-    if any(other.words[0] == word for other in problem.rows["COURSES"]):
-        return True
-    problem.report(row.line, "dangling_id", f"there is no course {word[:MAX_TEXT]!r}", word)
-    return False
-
-
-def _curricula_of(problem: _Problem) -> dict[str, list[str]]:
-    """Course id -> its curricula."""
-    curricula: dict[str, list[str]] = {}
-    for row in problem.rows["CURRICULA"]:
-        id, members = row.words[0], row.words[2:]
-        if len(members) != row.number(1):
-            message = f"curriculum {id!r} says {row.words[1]} courses and names {len(members)}"
-            problem.report(row.line, "wrong_count", message, row.number(1))
-        for course_id, times in Counter(members).items():
-            if times > 1:
-                problem.report(row.line, "duplicate", f"curriculum {id!r} names {course_id!r} twice", course_id)
-            if _is_course(problem, row, course_id):
-                curricula.setdefault(course_id, []).append(id)
-    return curricula
-
-
-def _closed_slots(problem: _Problem, days: int, periods: int) -> dict[str, set[int]]:
-    """Course id -> slots at which it cannot be held."""
-    closed: dict[str, set[int]] = {}
-    for row in problem.rows["UNAVAILABILITY_CONSTRAINTS"]:
-        course_id, day, period = row.words[0], row.number(1), row.number(2)
-        is_known = _is_course(problem, row, course_id)
-        if day >= days or period >= periods:
-            message = f"there is no day {day}, period {period}; days are 0 to {days - 1}, periods 0 to {periods - 1}"
-            problem.report(row.line, "bad_slot", message, [day, period])
-        elif is_known:
-            closed.setdefault(course_id, set()).add(day * periods + period)
-    return closed
+        yield issue("dangling_id", f"there is no room {room_id!r}", room_id)
+    for word, what, size in zip(place, ("day", "period"), (grid.num_days, grid.num_periods), strict=True):
+        if not is_number(word):
+            yield issue("wrong_type", f"{what} must be a whole number, got {word!r}", word)
+        elif int(word) >= size:
+            yield issue("bad_slot", f"{what} must be 0 to {size - 1}, got {word}", int(word))

@@ -41,7 +41,7 @@ _WANTED = {
 
 
 def escape(key: object) -> str:
-    """A key or index as one token of a JSON pointer (RFC 6901); half surrogates, which no UTF-8 can hold, as escapes."""
+    """A key or index as one token of a JSON pointer (RFC 6901); half surrogates, which UTF-8 cannot hold, escaped."""
     token = str(key).encode("utf-8", "backslashreplace").decode("utf-8")
     return token.replace("~", "~0").replace("/", "~1")
 

@@ -26,7 +26,7 @@ _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _MAX_DIGITS = 400
 
 _Path = tuple[Any, ...]
-"""Linked from the leaf to the root as (parent path, key), () at the root: a pointer is built only where one is needed."""
+"""Linked from the leaf to the root as (parent path, key), () at the root; a pointer is built where one is needed."""
 
 
 class _Repeated(dict[str, Any]):

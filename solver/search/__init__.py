@@ -1,4 +1,7 @@
-"""Local search: simulated annealing over every rule, the second counter, and what turns a broken timetable into a partial one."""
+"""
+Local search: simulated annealing over every rule, the second counter, and what turns a broken timetable into a
+partial one.
+"""
 
 from solver.search.engine import anneal
 from solver.search.kernels import count_rules

@@ -1,15 +1,15 @@
 """
 The annealing kernel: draws moves at one temperature, applies what passes, remembers the best timetable.
 
-The threshold of Metropolis, ``-T ln u``, is drawn before a move is evaluated, so that its evaluation can stop early. A target
-room that holds one session of the same length means a swap; the state may be in breach of any rule at any time.
+The threshold of Metropolis, ``-T ln u``, is drawn before a move is evaluated, so that its evaluation can stop early.
+A target room that holds one session of the same length means a swap; the state may be in breach of any rule at any
+time.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from solver.compiled import Ints
 from solver.control import BEAT_WORD, STOP_WORD
 from solver.search.jit import Longs, Number, inlined, inner, kernel
 from solver.search.moves import REJECTED, move_delta
@@ -115,6 +115,12 @@ def remember(st: State) -> None:
         for s in range(len(st.slot)):
             st.best_slot[s] = st.slot[s]
             st.best_room[s] = st.room[s]
+
+
+@kernel
+def remember_now(st: State) -> None:
+    """`remember` for Python."""
+    remember(st)
 
 
 @kernel

@@ -14,13 +14,16 @@ from solver.compiled import Compiled, Ints
 from solver.control import Control
 from solver.model import Dataset
 from solver.rules import Score, profile_of, score
-from solver.search.annealing import anneal_level
+from solver.search.annealing import anneal_level, remember_now
+from solver.search.building import build_problem
 from solver.search.greedy import place_sessions, put_all
 from solver.search.kernels import count_rules
 from solver.search.loading import loadable, placing_order
 from solver.search.params import Arrays, SearchParams, SearchResult, TracePoint
-from solver.search.problem import HARD, Problem, Weights, build_problem, soft_unit, weights_of
+from solver.search.problem import Problem
+from solver.search.repair import mend
 from solver.search.state import BEST_COST, BEST_HARD, COST, HARD_PART, IMPROVEMENTS, State, new_state
+from solver.search.weights import HARD, Weights, soft_unit, weights_of
 
 OnImprovement = Callable[[Ints, Ints, Score], None]
 
@@ -193,7 +196,9 @@ class Run:
         self.quiet_levels = 0
         if hard > best_hard:
             self._reload(*self.best)
-        elif self.reheats < MAX_REHEATS:
+        mend(self.problem, st := self.state, self.control)
+        remember_now(st)
+        if st.totals[HARD_PART] > 0 and self.reheats < MAX_REHEATS:
             self._reheat()
 
     # --- weights -----------------------------------------------------------------------------------------------------
@@ -221,7 +226,10 @@ class Run:
         self._recount(forget=False)
 
     def _reheat(self) -> None:
-        """Back to a temperature that mends hard rules. The weight alone would not: a frozen state is frozen at any weight."""
+        """
+        Back to a temperature that mends hard rules. The weight alone would not: a frozen state is frozen at any
+        weight.
+        """
         self.reheats += 1
         if self.reheats > 1:
             self.escalation *= ESCALATION

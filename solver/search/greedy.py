@@ -1,8 +1,8 @@
 """
 Placing sessions one by one where they cost least, and taking out those that break hard rules.
 
-Both work on the same `State` and packed costs as annealing. Packed costs compare like (hard part, cost), so "where it breaks nothing,
-and there where it is cheapest" is a plain minimum.
+Both work on the same `State` and packed costs as annealing. Packed costs compare like (hard part, cost), so "where it
+breaks nothing, and there where it is cheapest" is a plain minimum.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from solver.control import BEAT_WORD, STOP_WORD
 from solver.search.jit import Longs, Number, inlined, inner, kernel
 from solver.search.moves import late_cost, shape_cost
 from solver.search.problem import Problem
-from solver.search.state import ADDING, BUSY, COST, COUNT, HARD_PART, SUM, State, cost_of, hard_of, put_in, take_out
+from solver.search.state import ADDING, BUSY, COST, COUNT, HARD_PART, State, cost_of, hard_of, put_in, take_out
 
 NOWHERE = 1 << 62
 """In place of a packed cost: no place exists at all."""
@@ -35,7 +35,7 @@ def slot_insertion(p: Problem, st: State, s: Number, t: Number) -> Number:
     if st.course_day[c, d] == 0 and 0 < st.days_used[c] < p.min_days[c]:
         total -= p.min_days_weight
     if st.days_used[c] == 0 and p.min_days[c] > 1:
-        total += p.min_days_weight * (p.min_days[c] - 1)
+        total += p.min_days_weight * np.int64(p.min_days[c] - 1)
     if p.counted != 0:
         total += _day_insertion(p, st, c, d)
     return total + _shape_insertion(p, st, c, t)
@@ -107,7 +107,9 @@ def room_total(p: Problem, st: State, s: Number, t: Number, r: Number) -> Number
 
 @inlined
 def neighbour_room(p: Problem, st: State, s: Number, i: Number) -> Number:
-    """Room of the i-th session that s would like to share one with: siblings first, then linked ones; -1 when unplaced."""
+    """
+    Room of the i-th session that s would like to share one with: siblings first, then linked ones; -1 when unplaced.
+    """
     c = np.int64(p.course_of[s])
     siblings = p.session_ptr[c + 1] - p.session_ptr[c]
     if i < siblings:
@@ -119,16 +121,17 @@ def neighbour_room(p: Problem, st: State, s: Number, i: Number) -> Number:
 @inlined
 def is_free(p: Problem, st: State, c: Number, t: Number, r: Number) -> bool:
     """Whether room r is open and empty for a session of course c from slot t on."""
+    taken = 0
     for v in range(t, t + p.length[c]):
-        if st.room_cell[r, v, COUNT] > 0:
-            return False
-    return True
+        taken += st.room_cell[r, v, COUNT]
+    return bool(taken == 0)
 
 
 @inner
 def cheapest_room(p: Problem, st: State, s: Number, t: Number) -> tuple[Number, Number]:
     """(packed cost, room) of the best room for session s at slot t among those worth a look."""
-    best, best_room = NOWHERE, -1
+    best: Number = NOWHERE
+    best_room: Number = -1
     c = np.int64(p.course_of[s])
     row = p.room_row[c]
     neighbours = p.session_ptr[c + 1] - p.session_ptr[c] + p.session_link_ptr[s + 1] - p.session_link_ptr[s]
@@ -163,7 +166,9 @@ def cheapest_room(p: Problem, st: State, s: Number, t: Number) -> tuple[Number, 
 @inner
 def cheapest_place(p: Problem, st: State, s: Number) -> tuple[Number, Number, Number]:
     """(packed cost, slot, room) of the best place for an unplaced session; `NOWHERE` when it has no start."""
-    best, slot, room = NOWHERE, -1, -1
+    best: Number = NOWHERE
+    slot: Number = -1
+    room: Number = -1
     c = np.int64(p.course_of[s])
     if p.frozen[s] == 3:
         return best, slot, room
@@ -228,138 +233,6 @@ def place_sessions(p: Problem, st: State, order: Ints, keep_hard: bool, words: L
         drop(p, st, s, t, r, cost)
         placed += 1
     return placed
-
-
-@kernel
-def hard_shares(p: Problem, st: State, shares: Longs) -> None:
-    """Fills ``(sessions,)`` with the hard part that would go with each placed session; 0 for unplaced ones."""
-    for s in range(p.num_sessions):
-        shares[s] = 0
-        if st.slot[s] >= 0:
-            t, r = np.int64(st.slot[s]), np.int64(st.room[s])
-            cost = lift(p, st, s)
-            drop(p, st, s, t, r, cost)
-            shares[s] = hard_of(cost)
-
-
-@kernel
-def take_out_breakers(p: Problem, st: State, order: Ints) -> int:
-    """Takes out, in this order, every session that still breaks something hard when its turn comes; returns how many."""
-    taken = 0
-    for i in range(len(order)):
-        s = np.int64(order[i])
-        if st.slot[s] < 0:
-            continue
-        t, r = np.int64(st.slot[s]), np.int64(st.room[s])
-        cost = lift(p, st, s)
-        if hard_of(cost) > 0:
-            taken += 1
-        else:
-            drop(p, st, s, t, r, cost)
-    return taken
-
-
-@kernel
-def take_out_courses(p: Problem, st: State, order: Ints) -> int:
-    """
-    Takes out, in this order, every course without which less is broken; returns how many.
-
-    For rules that one session less makes worse, such as `min_days` when a dataset makes it hard. Writes over the best timetable.
-    """
-    taken = 0
-    for i in range(len(order)):
-        c = np.int64(order[i])
-        before = st.totals[HARD_PART]
-        for s in range(p.session_ptr[c], p.session_ptr[c + 1]):
-            st.best_slot[s] = st.slot[s]
-            st.best_room[s] = st.room[s]
-            if st.slot[s] >= 0:
-                lift(p, st, np.int64(s))
-        if st.totals[HARD_PART] < before:
-            taken += 1
-            continue
-        for s in range(p.session_ptr[c], p.session_ptr[c + 1]):
-            if st.best_slot[s] >= 0:
-                t, r = np.int64(st.best_slot[s]), np.int64(st.best_room[s])
-                drop(p, st, np.int64(s), t, r, insertion(p, st, np.int64(s), t, r))
-    return taken
-
-
-@inner
-def lone_blocker(p: Problem, st: State, s: Number, t: Number) -> Number:
-    """The one session whose people keep session s from starting at t; -1 for none, -2 for several."""
-    c = np.int64(p.course_of[s])
-    end = t + p.length[c]
-    found = -1
-    rows = p.resource_ptr[c, 2] - p.resource_ptr[c, 0]
-    if p.student_weight != 0:
-        rows += 1
-    for i in range(rows):
-        by_student = i == p.resource_ptr[c, 2] - p.resource_ptr[c, 0]
-        x = 0 if by_student else p.resource[p.resource_ptr[c, 0] + i]
-        first = p.conflict_ptr[c] if by_student else p.owner_ptr[x]
-        last = p.conflict_ptr[c + 1] if by_student else p.owner_ptr[x + 1]
-        for k in range(first, last):
-            other = p.conflict[k] if by_student else p.owner[k]
-            for b in range(p.session_ptr[other], p.session_ptr[other + 1]):
-                u = st.slot[b]
-                if u >= 0 and u < end and t < u + p.length[other] and b != found:
-                    if found >= 0:
-                        return -2
-                    found = b
-    return found
-
-
-@inner
-def displace(p: Problem, st: State, s: Number, t: Number, b: Number, r: Number) -> bool:
-    """
-    Puts session s at t and blocker b, which is there now, wherever it still breaks nothing; undoes it when that fails.
-
-    `r` is the room for s, -1 for the best one.
-    """
-    old_slot, old_room = np.int64(st.slot[b]), np.int64(st.room[b])
-    back = lift(p, st, b)
-    if r < 0:
-        cost, room = cheapest_room(p, st, s, t)
-    else:
-        cost, room = room_total(p, st, s, t, r), r
-    cost += slot_insertion(p, st, s, t)
-    if room >= 0 and hard_of(cost) <= 0:
-        drop(p, st, s, t, room, cost)
-        cost, u, q = cheapest_place(p, st, b)
-        if u >= 0 and hard_of(cost) <= 0:
-            drop(p, st, b, u, q, cost)
-            return True
-        lift(p, st, s)
-    drop(p, st, b, old_slot, old_room, back)
-    return False
-
-
-@kernel
-def eject_for(p: Problem, st: State, s: int, tries: int) -> bool:
-    """Places session s by moving one other session out of its way, if `tries` attempts suffice; breaks nothing hard."""
-    c = np.int64(p.course_of[s])
-    row = p.room_row[c]
-    for k in range(p.start_ptr[c], p.start_ptr[c + 1]):
-        t = np.int64(p.start[k]) if p.frozen[s] == 0 else np.int64(p.pinned_slot[s])
-        b = lone_blocker(p, st, s, t)
-        if b >= 0 and p.frozen[b] == 0:
-            tries -= 1
-            if displace(p, st, s, t, np.int64(b), -1):
-                return True
-        if b == -1 and hard_of(slot_insertion(p, st, s, t)) <= 0:  # nobody is busy: it is the rooms
-            for i in range(p.fit_ptr[row], p.fit_ptr[row + 1]):
-                r = np.int64(p.fit[i])
-                holder = np.int64(st.room_cell[r, t, SUM])
-                if p.frozen[s] < 2 and st.room_cell[r, t, COUNT] == 1 and holder >= 0 and p.frozen[holder] == 0:
-                    tries -= 1
-                    if displace(p, st, s, t, holder, r):
-                        return True
-                if tries <= 0:
-                    return False
-        if tries <= 0 or p.frozen[s] != 0:
-            return False
-    return False
 
 
 @kernel

@@ -1,8 +1,17 @@
 """
 Numba decorators with types: kernels never hold the interpreter lock, so that other threads hear "stop" and can beat.
 
-With ``NUMBA_DISABLE_JIT=1`` both are plain Python; kernels therefore only use arithmetic that means the same there
-(no wrapping signed integers, no mixing of signed and unsigned).
+Three kinds. A `kernel` is called from Python. An `inner` function is called from kernels only; handing over two
+`NamedTuple`s of arrays costs about as much as hundred additions, so it is for what happens seldom. An `inlined` one
+is copied into its caller by LLVM, which costs compile time wherever it stands.
+
+Reference counting is off: the arrays belong to Python, which holds them during a call, and counting them at every use
+makes the kernels forty times slower. Kernels therefore cannot make arrays. Nor may they shift or multiply beyond 63
+bits or mix signed with unsigned numbers, because with ``NUMBA_DISABLE_JIT=1`` all this is plain Python; packed
+weights are multiplied with `np.int64` only.
+
+A cached kernel is renewed when its own file changes, not when only a file changes that it takes functions from: empty
+``__pycache__`` (or ``NUMBA_CACHE_DIR``) after editing kernels.
 """
 
 from __future__ import annotations
@@ -19,22 +28,26 @@ Number: TypeAlias = Any
 """A whole number in a kernel: a machine integer of whatever width the array it came from has."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+COMMON: dict[str, Any] = {
+    "nogil": True,
+    "cache": True,
+    "error_model": "numpy",
+    "_nrt": False,
+    "no_cfunc_wrapper": True,
+}
+NO_WRAPPER: dict[str, Any] = {"no_cpython_wrapper": True}
+
 
 def kernel(function: Function) -> Function:
     """A compiled function that Python calls."""
-    return cast(Function, njit(nogil=True, cache=True, _nrt=False, error_model="numpy", no_cfunc_wrapper=True)(function))
+    return cast(Function, njit(**COMMON)(function))
 
 
 def inner(function: Function) -> Function:
-    """A compiled function that only kernels call: no wrapper for Python is built, which would cost more than the rest."""
-    return cast(Function, njit(nogil=True, cache=True, _nrt=False, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
+    """A compiled function that only kernels call: no wrapper for Python is built."""
+    return cast(Function, njit(**COMMON, **NO_WRAPPER)(function))
 
 
 def inlined(function: Function) -> Function:
-    """
-    A part of a kernel that LLVM must copy into its caller.
-
-    Calls that are not inlined hand over every array of a `NamedTuple` as seven or more arguments, which costs more than
-    most of our parts do.
-    """
-    return cast(Function, njit(nogil=True, cache=True, _nrt=False, error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
+    """A part of a kernel that LLVM must copy into its caller."""
+    return cast(Function, njit(**COMMON, **NO_WRAPPER, forceinline=True)(function))

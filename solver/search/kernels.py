@@ -2,8 +2,9 @@
 The second counter: every rule of `RULES` recounted from scratch on arrays.
 
 It shares nothing with the verifier (which walks names and sets) and nothing with the incremental deltas of the
-annealing kernel, which are checked against it in strict mode. The counters are whole-array NumPy rather than loops: they run a few
-times per second at most, and this way they neither have to be compiled nor behave differently without a compiler.
+annealing kernel, which are checked against it in strict mode. The counters are whole-array NumPy rather than loops:
+they run a few times per second at most, and this way they neither have to be compiled nor behave differently without
+a compiler.
 """
 
 from __future__ import annotations
@@ -181,10 +182,11 @@ def links_hold(kind: Ints, value: Longs, a: Place, b: Place, num_periods: int) -
         "consecutive": same_day & ((a_first == 0) | (b_first == 0)),
         "min_gap": ~same_day | (a_first >= value) | (b_first >= value),
     }
-    return np.select([kind == k for k in range(len(LINK_TYPES))], [holds[name] for name in LINK_TYPES], default=True)
+    kept: Bits = np.select([kind == k for k in range(len(LINK_TYPES))], [holds[k] for k in LINK_TYPES], default=True)
+    return kept
 
 
-# --- shapes of a day: (..., periods) -> units per day, (...) -----------------------------------------------------------
+# --- shapes of a day: (..., periods) -> units per day, (...)
 
 
 def gap_units(busy: Bits) -> Longs:
@@ -218,7 +220,8 @@ def run_units(busy: Bits, limit: int, lunch_period: int) -> Longs:
 
 def single_units(busy: Bits) -> Longs:
     """1 for a day with exactly one busy period."""
-    return (busy.sum(axis=-1) == 1).astype(np.int64)
+    units: Longs = (busy.sum(axis=-1) == 1).astype(np.int64)
+    return units
 
 
 def last_units(busy: Bits) -> Longs:

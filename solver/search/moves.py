@@ -2,9 +2,9 @@
 What a move would change, in packed cost, without applying it.
 
 A move takes session s to (u, q); when another session stands there and may take its place, the two swap. The parts of
-the cost are evaluated cheapest first, and a move is given up as soon as even the most that the rest could save (`Problem.day_slack`,
-`shape_drop`) leaves it above the limit that was drawn for it beforehand. That changes no decision but for walks to more than one
-neighbour session at once, which only clashing timetables have.
+the cost are evaluated cheapest first, and a move is given up as soon as even the most that the rest could save
+(`Problem.slack`) leaves it above the limit that was drawn for it beforehand. That changes no
+decision but for walks to more than one neighbour session at once, which only clashing timetables have.
 
 In a swap, whatever both sessions share (teachers, groups, students) does not change; `other` is the course on the far
 side, or -1 for a plain move.
@@ -30,7 +30,7 @@ def shares(p: Problem, c: Number, x: Number) -> Number:
     return (p.member[c, x >> 6] >> (x & 63)) & 1
 
 
-# --- parts that are always evaluated -----------------------------------------------------------------------------------
+# --- parts that are always evaluated
 
 
 @inlined
@@ -51,7 +51,7 @@ def slot_part(p: Problem, st: State, c: Number, t: Number, u: Number) -> Number:
 @inlined
 def peak_part(p: Problem, st: State, c: Number, t: Number, u: Number) -> Number:
     """Slots above the peak; nothing changes in a swap."""
-    delta = 0
+    delta: Number = 0
     length = p.length[c]
     for i in range(length):
         v = u + i
@@ -66,7 +66,7 @@ def peak_part(p: Problem, st: State, c: Number, t: Number, u: Number) -> Number:
 @inlined
 def room_clash_part(p: Problem, st: State, c: Number, t: Number, r: Number, u: Number, q: Number) -> Number:
     """Overbooked rooms; nothing changes in a swap."""
-    delta = 0
+    delta: Number = 0
     length = p.length[c]
     for i in range(length):
         v = u + i
@@ -81,13 +81,13 @@ def room_clash_part(p: Problem, st: State, c: Number, t: Number, r: Number, u: N
 @inlined
 def swap_correction(p: Problem, st: State, c: Number, t: Number, c2: Number, u: Number) -> Number:
     """What the two clash parts of a swap count although the sessions only change places with each other."""
-    delta = 0
-    length = p.length[c]
+    delta: Number = 0
+    length = np.int64(p.length[c])
     for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 2]):
         x = np.int64(p.resource[k])
         if shares(p, c2, x) != 0 and p.clash_weight[x] != 0:
             for i in range(length):
-                doubled = (st.count[x, t + i] > 1) + (st.count[x, u + i] > 1)
+                doubled = (st.busy_count[x, t + i] > 1) + (st.busy_count[x, u + i] > 1)
                 delta -= p.clash_weight[x] * (2 - doubled)
     if p.student_weight != 0:
         low, high = p.conflict_ptr[c], p.conflict_ptr[c + 1]
@@ -102,7 +102,7 @@ def swap_correction(p: Problem, st: State, c: Number, t: Number, c2: Number, u: 
     return delta
 
 
-# --- parts that are evaluated while the move may still be accepted ------------------------------------------------------
+# --- parts that are evaluated while the move may still be accepted
 
 
 @inlined
@@ -115,7 +115,7 @@ def stability_part(p: Problem, st: State, s: Number, r: Number, q: Number) -> Nu
             keeps = 1
         if b != s and st.room[b] == q:
             new = 0
-    if keeps == 0 and new == 1 or keeps == 1 and new == 0:
+    if (keeps == 0 and new == 1) or (keeps == 1 and new == 0):
         return 0
     return p.stability_weight if keeps == 1 else -p.stability_weight
 
@@ -123,7 +123,7 @@ def stability_part(p: Problem, st: State, s: Number, r: Number, q: Number) -> Nu
 @inlined
 def day_part(p: Problem, st: State, c: Number, d: Number, e: Number, other: Number) -> Number:
     """Counts per day of the course, its teachers and groups, for a session that leaves day d for another day e."""
-    delta = 0
+    delta: Number = 0
     leaving, joining = st.course_day[c, d], st.course_day[c, e]
     if joining >= p.course_day_limit[c]:
         delta += p.course_day_weight
@@ -132,7 +132,7 @@ def day_part(p: Problem, st: State, c: Number, d: Number, e: Number, other: Numb
     if p.min_days_weight != 0:
         used = st.days_used[c]
         after = used - (leaving == 1) + (joining == 0)
-        delta += p.min_days_weight * (max(0, p.min_days[c] - after) - max(0, p.min_days[c] - used))
+        delta += p.min_days_weight * np.int64(max(0, p.min_days[c] - after) - max(0, p.min_days[c] - used))
     if p.counted != 0:
         for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 2]):
             x = np.int64(p.resource[k])
@@ -146,7 +146,9 @@ def day_part(p: Problem, st: State, c: Number, d: Number, e: Number, other: Numb
 
 
 @inner
-def computed_shape(weight: Longs, mask: Number, periods: Number, lunch_period: Number, consecutive_limit: Number) -> Number:
+def computed_shape(
+    weight: Longs, mask: Number, periods: Number, lunch_period: Number, consecutive_limit: Number
+) -> Number:
     """Cost of a day by its rules, for days too long for a table; `weight` is one row of `Problem.shape_weight`."""
     total, busy, last, run = 0, 0, -1, 0
     for period in range(periods):
@@ -180,7 +182,9 @@ def shape_cost(p: Problem, kind: Number, mask: Number) -> Number:
 
 
 @inlined
-def shape_part(p: Problem, st: State, c: Number, t: Number, u: Number, other: Number, delta: Number, top: Number) -> Number:
+def shape_part(
+    p: Problem, st: State, c: Number, t: Number, u: Number, other: Number, delta: Number, top: Number
+) -> Number:
     """
     `delta` plus the change of the days of everybody in course c when a session moves from start t to u.
 
@@ -255,7 +259,9 @@ def travel_of(p: Problem, st: State, s: Number, skip: Number) -> Number:
         other = p.people[k]
         for b in range(p.session_ptr[other], p.session_ptr[other + 1]):
             u = st.slot[b]
-            if u < 0 or b == s or b == skip:
+            if u < 0 or b == s:
+                continue
+            if b == skip:
                 continue
             if after and u == end:
                 total += p.people_shared[k] * p.travel_cost[here, p.room_building[st.room[b]]]
@@ -266,7 +272,9 @@ def travel_of(p: Problem, st: State, s: Number, skip: Number) -> Number:
 
 @inner
 def late_cost(p: Problem, st: State, s: Number, skip: Number) -> Number:
-    """Cost of everything about placed session s that depends on single other sessions, `skip` left out, and of its pin."""
+    """
+    Cost of everything about placed session s that depends on single other sessions, `skip` left out, and of its pin.
+    """
     total = 0
     for i in range(p.session_link_ptr[s], p.session_link_ptr[s + 1]):
         k = np.int64(p.session_link[i])
@@ -286,7 +294,7 @@ def late_cost(p: Problem, st: State, s: Number, skip: Number) -> Number:
 def late_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number) -> Number:
     """Change of `late_cost`: the new places are written down for a moment."""
     t, r = np.int64(st.slot[s]), np.int64(st.room[s])
-    delta = 0
+    delta: Number = 0
     for sign in range(-1, 2, 2):
         if sign > 0:
             st.slot[s], st.room[s] = u, q
@@ -312,12 +320,12 @@ def anchor_step(p: Problem, st: State, a: Number, s: Number, u: Number, q: Numbe
 @inner
 def anchor_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number) -> Number:
     """Change of the sessions that stand as in an anchor beyond the allowed number."""
-    delta = 0
+    delta: Number = 0
     for a in range(p.num_anchors):
         change = anchor_step(p, st, a, s, u, q)
         if s2 >= 0:
             change += anchor_step(p, st, a, s2, np.int64(st.slot[s]), np.int64(st.room[s]))
-        too_many = st.same[a] - p.anchor_allowed
+        too_many = np.int64(st.same[a]) - p.anchor_allowed
         delta += p.anchor_weight * (max(0, too_many + change) - max(0, too_many))
     return delta
 
@@ -346,7 +354,9 @@ def first_parts(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Numb
 def day_and_shape_parts(
     p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number, delta: Number, top: Number
 ) -> Number:
-    """`delta` plus everything that is counted per course, per day, and by the shape of days; `top` as in `shape_part`."""
+    """
+    `delta` plus everything that is counted per course, per day, and by the shape of days; `top` as in `shape_part`.
+    """
     t, r = np.int64(st.slot[s]), np.int64(st.room[s])
     d, e = np.int64(p.day_of[t]), np.int64(p.day_of[u])
     sides = 1 if s2 < 0 else 2

@@ -5,13 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from solver.compiled import Compiled, Ints
-from solver.control import NUM_WORDS
-from solver.search.greedy import hard_shares, place_sessions, put_all, take_out_breakers, take_out_courses
+from solver.control import NUM_WORDS, Control
+from solver.search.building import build_problem
+from solver.search.ejection import hard_shares, move_out_of_breach, take_out_breakers, take_out_courses
+from solver.search.greedy import place_sessions, put_all
 from solver.search.kernels import count_rules
 from solver.search.loading import loadable, placing_order
 from solver.search.params import Arrays, SearchParams
-from solver.search.problem import Problem, Weights, build_problem, publishable, weights_of
+from solver.search.problem import Problem
 from solver.search.state import COST, HARD_PART, State, new_state
+from solver.search.weights import Weights, publishable, weights_of
+
+MEND_TRIES = 100
 
 
 def strip(compiled: Compiled, slots: Ints, rooms: Ints, keep_bent: bool) -> Arrays:
@@ -53,6 +58,19 @@ def clear_breaches(compiled: Compiled, problem: Problem, weights: Weights, state
         state.totals[COST], state.totals[HARD_PART] = weights.total(count_rules(compiled, state.slot, state.room))
 
 
+def mend(problem: Problem, state: State, control: Control) -> None:
+    """
+    Moves sessions that break something hard to where they do not, each with at most one other session out of its way.
+    """
+    shares = np.zeros(problem.num_sessions, dtype=np.int64)
+    hard_shares(problem, state, shares)
+    for s in np.argsort(-shares, kind="stable")[: int((shares > 0).sum())].tolist():
+        if control.should_stop:
+            return
+        if problem.frozen[s] == 0:
+            move_out_of_breach(problem, state, s, MEND_TRIES)
+
+
 def _take_out_any(problem: Problem, state: State) -> None:
     """Breaches that no single course explains: half of the placed sessions go, so that the loop ends soon."""
     slots, rooms = state.slot.copy(), state.room.copy()
@@ -60,5 +78,5 @@ def _take_out_any(problem: Problem, state: State) -> None:
     slots[placed[len(placed) // 2 :]] = -1
     fresh = new_state(problem, seed=0)
     put_all(problem, fresh, slots, rooms)
-    for old, new in zip(state, fresh, strict=True):
-        old[...] = new
+    for name, old in state._asdict().items():
+        np.copyto(old, getattr(fresh, name))

@@ -1,8 +1,8 @@
 """
 `State`: where every session stands, and the counts that make the cost of a move cheap to know.
 
-Only `put_in` and `take_out` change the counts. They walk the neighbours of a course; moves are drawn twenty times as often as
-they are applied, so everything that can be counted on the way in is.
+Only `put_in` and `take_out` change the counts. They walk the neighbours of a course; moves are drawn twenty times as
+often as they are applied, so everything that can be counted on the way in is.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class State(NamedTuple):
     ``(rooms, slots, 2)`` number of sessions and the sum of their numbers, so that a lone one is known by name. A closed
     slot holds a phantom session -1.
     """
-    count: Ints
+    busy_count: Ints
     """``(resources, slots)`` sessions that run."""
     mask: Longs
     """``(resources, days, 2)`` bit per period: busy, and busy with two sessions or more."""
@@ -83,7 +83,7 @@ def new_state(p: Problem, seed: int) -> State:
         totals=np.zeros(NUM_TOTALS, dtype=np.int64),
         random=np.array([mixed or 1], dtype=np.uint64),
         room_cell=room_cell,
-        count=np.zeros((p.num_resources, p.num_slots), dtype=np.int32),
+        busy_count=np.zeros((p.num_resources, p.num_slots), dtype=np.int32),
         mask=np.zeros((p.num_resources, p.num_days, 2), dtype=np.int64),
         clash=np.zeros((p.num_courses, p.num_slots, 2), dtype=np.int64),
         day_count=np.zeros((p.num_resources, p.num_days), dtype=np.int32),
@@ -108,9 +108,11 @@ def hard_of(packed: Number) -> Number:
 
 @inlined
 def _occupy_resource(p: Problem, st: State, x: Number, v: Number, day: Number, bit: Number, sign: int) -> None:
-    """One more or one less session of resource x in slot v; its courses hear when a first or a second one comes or goes."""
-    count = st.count[x, v] + sign
-    st.count[x, v] = count
+    """
+    One more or one less session of resource x in slot v; its courses hear when a first or a second one comes or goes.
+    """
+    count = st.busy_count[x, v] + sign
+    st.busy_count[x, v] = count
     level = count if sign > 0 else count + 1
     if level > 2:
         return
@@ -135,7 +137,7 @@ def _occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, s
             _occupy_resource(p, st, np.int64(p.resource[k]), v, day, bit, sign)
         if p.student_weight != 0:
             for k in range(p.conflict_ptr[c], p.conflict_ptr[c + 1]):
-                change = sign * p.student_weight * p.conflict_students[k]
+                change = sign * p.student_weight * np.int64(p.conflict_students[k])
                 st.clash[p.conflict[k], v, ADDING] += change
                 st.clash[p.conflict[k], v, REMOVING] += change
     for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 2]):

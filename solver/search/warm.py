@@ -7,12 +7,14 @@ import numpy as np
 from solver.compiled import compile_dataset
 from solver.control import Control
 from solver.model import Course, Dataset, Room
+from solver.search.building import build_problem
+from solver.search.ejection import eject_for
 from solver.search.engine import anneal
-from solver.search.greedy import eject_for
+from solver.search.greedy import put_all
 from solver.search.params import SearchParams
-from solver.search.problem import build_problem, weights_of
-from solver.search.repair import strip
+from solver.search.repair import mend, strip
 from solver.search.state import new_state
+from solver.search.weights import weights_of
 
 PROPOSALS = 1000
 
@@ -31,4 +33,7 @@ def warm_up() -> None:
     anneal(dataset, compiled, (clashing, clashing), control=Control(), seconds=60, seed=0, params=params)
     strip(compiled, clashing, clashing, keep_bent=False)
     problem = build_problem(compiled, weights_of(compiled, params), params)
-    eject_for(problem, new_state(problem, seed=0), 0, 1)
+    state = new_state(problem, seed=0)
+    eject_for(problem, state, 0, 1)
+    put_all(problem, state, clashing, clashing)
+    mend(problem, state, Control())

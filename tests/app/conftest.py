@@ -45,8 +45,11 @@ async def client(application: FastAPI, anyio_backend: str) -> AsyncIterator[http
         yield client
 
 
-async def finished(client: httpx.AsyncClient, job_id: str, seconds: float = 60.0) -> list[dict[str, Any]]:
-    """Polls a job until it ends; every snapshot that was seen, the last one terminal."""
+async def finished(client: httpx.AsyncClient, job_id: str, seconds: float = 300.0) -> list[dict[str, Any]]:
+    """Polls a job until it ends; every snapshot that was seen, the last one terminal.
+
+    The very first job of a fresh clone waits for the kernels to be compiled, which takes minutes.
+    """
     seen: list[dict[str, Any]] = []
     with anyio.fail_after(seconds):
         while not seen or seen[-1]["status"] not in TERMINAL:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -15,9 +16,9 @@ from app.settings import Settings
 from solver.formats.native import dump_dataset, dump_timetable
 from solver.samples import PRESETS, planted, sample
 from tests.app.conftest import finished
-from tests.malformed.corpus import CASES
+from tests.malformed.corpus import CASES, UNREADABLE, Case
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(400)]
 
 PLATFORM_BODY = {
     "organization_id": "Banaras Hindu University",
@@ -43,6 +44,32 @@ SMALL: dict[str, Any] = {
     "rooms": [{"id": "R1", "capacity": 50}],
     "courses": [{"id": "C1", "sessions_per_week": 2}, {"id": "C2", "sessions_per_week": 1}],
 }
+
+
+LIMITS_OF_THE_BODY = {"more than two million values", "nested 33 levels deep"}
+"""The whole body meets these limits, a level before or at another place than the dataset alone."""
+CTT = """Name: Toy
+Courses: 2
+Rooms: 1
+Days: 2
+Periods_per_day: 2
+Curricula: 1
+Constraints: 0
+
+COURSES:
+SceCosC Ocra 2 2 30
+ArcTec Indaco 1 1 42
+
+ROOMS:
+rA 50
+
+CURRICULA:
+Cur1 2 SceCosC ArcTec
+
+UNAVAILABILITY_CONSTRAINTS:
+
+END.
+"""
 
 
 def body_of(job_id: str, **fields: object) -> dict[str, object]:
@@ -149,13 +176,21 @@ async def test_nonsense_is_refused_with_pointer_code_and_value(
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_a_malformed_dataset_is_a_422_that_points_at_the_fault(client: httpx.AsyncClient, case: Any) -> None:
-    answer = await client.post("/generate_variants", content=b'{"job_id": "bad", "dataset": ' + case.raw + b"}")
+async def test_a_malformed_dataset_is_a_422_that_points_at_the_fault(client: httpx.AsyncClient, case: Case) -> None:
+    answer = await client.post("/generate_variants", content=b'{"job_id": "bad", "dataset": ' + case.body + b"}")
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     errors = answer.json()["errors"]
-    assert errors
     assert all({"pointer", "code", "message", "value"} == set(error) for error in errors)
+    found = [(error["pointer"], error["code"], error["value"]) for error in errors]
+    if case.name == "null":
+        assert answer.json()["code"] == "source_not_configured", "a null is a source that was not given"
+    elif not case.has_place:
+        assert errors[0]["code"] in UNREADABLE
+    elif case.name in LIMITS_OF_THE_BODY:
+        assert case.code in {code for _, code, _ in found}
+    else:
+        assert (case.pointer_below("/dataset"), case.code, json.loads(json.dumps(case.value))) in found
     assert (await client.get("/progress/bad")).status_code == 404
     assert (await client.get("/health/live")).status_code == 200
 
@@ -176,6 +211,32 @@ async def test_a_body_that_no_honest_client_sends_is_refused(client: httpx.Async
 async def test_a_body_above_the_limit_is_refused(client: httpx.AsyncClient) -> None:
     answer = await client.post("/generate_variants", content=b" " * 16_000_001)
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+async def test_a_body_that_dribbles_in_is_given_up(settings: Settings) -> None:
+    async def dribble() -> AsyncIterator[bytes]:
+        yield b"{"
+        await anyio.sleep(5)
+
+    app = create_app(Settings(data_dir=settings.data_dir.with_name("slow"), body_seconds=0.2))
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://s") as client:
+        answer = await client.post("/validate", content=dribble())
+    assert (answer.status_code, answer.json()["code"]) == (408, "body_too_slow")
+
+
+async def test_a_whole_file_can_be_sent_as_text(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/validate", json={"content": CTT, "format": "ctt"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["summary"]["sessions"] == 3
+    broken = await client.post("/validate", json={"content": CTT.replace("Rooms: 1", "Rooms: 2"), "format": "ctt"})
+    assert broken.status_code == 422
+    assert all(error["pointer"].startswith("/content") for error in broken.json()["errors"])
+    long = json.dumps({**SMALL, "name": "n" * 60_000}) + " " * 60_000
+    answer = await client.post("/validate", json={"content": long, "format": "json"})
+    assert answer.status_code == 200, "only the texts inside the file are limited"
+    broken = await client.post("/validate", json={"content": '{"rooms": [}', "format": "json"})
+    assert (broken.status_code, broken.json()["errors"][0]["code"]) == (422, "bad_json")
 
 
 async def test_without_a_source_the_missing_platform_database_is_named(client: httpx.AsyncClient) -> None:
@@ -384,6 +445,7 @@ async def test_health_has_the_fields_of_both_platform_versions(client: httpx.Asy
     assert {"service", "status", "version", "timestamp", "redis", "thread_pools", "resources", "alarms"} <= set(body)
     assert body["status"] == "healthy"
     assert {"cpu_percent", "memory_percent"} <= set(body["resources"])
+    assert (await client.head(path)).status_code == 200
 
 
 async def test_a_busy_machine_raises_alarms_and_stays_healthy(settings: Settings) -> None:

@@ -60,9 +60,9 @@ def test_a_release_counts_nothing_against_the_job() -> None:
     assert advance(job(Status.RUNNING, attempt=4, failed_attempts=1), Event.RELEASE, AT).failed_attempts == 1
 
 
-def test_an_end_has_a_time_and_nothing_left_to_publish() -> None:
-    ended = advance(job(Status.RUNNING, publish=StoppedBy.CRASH), Event.COMPLETE, AT + 9)
-    assert (ended.finished_at, ended.publish) == (AT + 9, None)
+def test_an_end_has_a_time_and_nothing_left_to_publish_or_to_regret() -> None:
+    ended = advance(job(Status.RUNNING, publish=StoppedBy.CRASH, error="killed"), Event.COMPLETE, AT + 9)
+    assert (ended.finished_at, ended.publish, ended.error) == (AT + 9, None, None)
 
 
 def test_a_restart_forgets_the_run_but_not_what_is_held() -> None:

@@ -12,10 +12,10 @@ import anyio
 import psutil
 import pytest
 
-from app.children import TAG
 from app.jobs import JobRequest, Status
 from app.settings import Settings
 from app.supervisor import Supervisor
+from app.vitals import TAG
 from tests.service.solvers import campus
 
 SOLVE = "tests.service.solvers:solve"

@@ -51,11 +51,14 @@ def counts_of(
     compiled = compiled or compile_dataset(data)
     slots, rooms = encode(timetable, data)
     space = build_model(compiled, slots, rooms, treat=treat or count_everything(), partial=True, split=split)
-    assert all(
-        slots[s] in unit.places and rooms[s] in unit.places[slots[s]]
-        for unit in space.plan.units
-        for s in unit.sessions
-        if slots[s] >= 0
-    ) or treat is not None
+    assert (
+        all(
+            slots[s] in unit.places and rooms[s] in unit.places[slots[s]]
+            for unit in space.plan.units
+            for s in unit.sessions
+            if slots[s] >= 0
+        )
+        or treat is not None
+    )
     fix(space)
     return minimised_counts(space)

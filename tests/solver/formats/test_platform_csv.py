@@ -92,7 +92,11 @@ def test_a_row_that_cannot_be_used_is_reported_with_its_reason(table: str, line:
 
 def test_a_crowd_is_cut_into_near_equal_sections_and_its_teacher_gets_help() -> None:
     crowd = "".join(f"T{n:03},N,Physics,B.Tech,Optics,F1\n" for n in range(130))
-    found = imported(students="\n" + crowd, faculty="\nF2,Mira,Physics,12\nF3,Noor,Physics,3\n", subjects=CLEAN["subjects.csv"].replace("F1,3", "F1,5"))
+    found = imported(
+        students="\n" + crowd,
+        faculty="\nF2,Mira,Physics,12\nF3,Noor,Physics,3\n",
+        subjects=CLEAN["subjects.csv"].replace("F1,3", "F1,5"),
+    )
     sizes = [len(course.student_ids) for course in found.dataset.courses]
     assert sum(sizes) == 131 and max(sizes) - min(sizes) <= 1 and max(sizes) <= SECTION_SIZE
     assert [course.faculty_ids for course in found.dataset.courses] == [("F1",), ("F1",), ("F2",)]

@@ -1,0 +1,76 @@
+"""
+What the kernel says about processes: how a child is, and which processes an earlier service has left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+TAG = "SUPERVISED_BY_TIMETABLE"
+"""Environment variable that marks the forkserver and all its children with the data folder they work for."""
+ORPHAN_SECONDS = 5.0
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What the kernel says about a child and whatever it started: bytes in memory, seconds of processor time, state."""
+
+    resident_bytes: int
+    cpu_seconds: float
+    state: str
+
+
+def vitals_of(pid: int) -> Vitals | None:
+    """None when the process is gone, or a zombie."""
+    try:
+        # The name of a program may contain anything, so we count fields from its closing parenthesis.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        if fields[0] in "ZX":
+            return None
+        resident = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+        below = [vitals for child in _children_of(pid) if (vitals := vitals_of(child)) is not None]
+    except (OSError, IndexError):
+        return None
+    return Vitals(
+        resident_bytes=resident + sum(vitals.resident_bytes for vitals in below),
+        cpu_seconds=(int(fields[11]) + int(fields[12])) / _TICKS + sum(vitals.cpu_seconds for vitals in below),
+        state=fields[0],
+    )
+
+
+def _children_of(pid: int) -> list[int]:
+    return [
+        int(child)
+        for thread in Path(f"/proc/{pid}/task").iterdir()
+        for child in (thread / "children").read_text(encoding="ascii").split()
+    ]
+
+
+def kill_orphans(tag: str) -> list[int]:
+    """
+    Kills what an earlier service for the same folder has left running, and waits until it is gone.
+
+    The caller holds the folder's lock, so whatever carries the tag and does not descend from us is an orphan. Blocks.
+    """
+    ours = {os.getpid(), *(process.pid for process in psutil.Process().children(recursive=True))}
+    orphans = [process for process in psutil.process_iter() if process.pid not in ours and _tag_of(process) == tag]
+    for process in orphans:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(orphans, timeout=ORPHAN_SECONDS)
+    return [process.pid for process in orphans]
+
+
+def _tag_of(process: psutil.Process) -> str | None:
+    try:
+        tag: str | None = process.environ().get(TAG)
+    except (psutil.Error, OSError):
+        return None
+    return tag

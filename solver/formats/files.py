@@ -1,0 +1,135 @@
+"""Files by their suffix: which kinds we read and write, and who does it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from solver.formats.answers import dump_result, load_timetable
+from solver.formats.csv_export import dump_csv
+from solver.formats.ctt import dump_solution, load_ctt, load_solution
+from solver.formats.json_text import MAX_BYTES
+from solver.formats.native import load_dataset
+from solver.formats.platform_csv import load_platform_csv
+from solver.model import Dataset, InputError, Issue, Timetable
+from solver.result import Result
+
+READABLE = (".json", ".ctt", "a folder of .csv")
+"""What `read_dataset` reads."""
+PLANNED = (".xlsx", ".ics", ".html")
+Writer = Callable[[Dataset, Result], None]
+
+
+def read_dataset(path: Path) -> Dataset:
+    """
+    The dataset of a file, by its suffix; where that says nothing, by how its text begins. A folder is a CSV set.
+
+    Raises
+    ------
+    InputError
+        The content cannot be used, or the kind of file is unknown.
+    OSError
+        The file cannot be read.
+    """
+    if path.is_dir():
+        return load_platform_csv(path).dataset
+    suffix = path.suffix.lower()
+    data = _read_bytes(path)
+    if suffix == ".json" or (suffix != ".ctt" and data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"):
+        return load_dataset(data)
+    if suffix == ".ctt" or data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"Name:"):
+        return load_ctt(_text(data))
+    raise _refusal(
+        "unknown_format", f"{path.name} is none of the kinds that can be read: {', '.join(READABLE)}", suffix
+    )
+
+
+def read_timetable(path: Path, dataset: Dataset) -> Timetable:
+    """
+    The timetable of a `.json` file (native, or a whole result: its best variant) or of a `.sol` file.
+
+    Raises
+    ------
+    InputError
+        The content cannot be used, or the kind of file is unknown.
+    OSError
+        The file cannot be read.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in {".json", ".sol"}:
+        raise _refusal("unknown_format", f"a timetable is read from .json or .sol, not from {path.name}", suffix)
+    data = _read_bytes(path)
+    return load_timetable(data) if suffix == ".json" else load_solution(_text(data), dataset)
+
+
+def write_result(path: Path, format: str | None = None) -> Writer:
+    """
+    Checks at once, before hours of solving, that a result can be written to `path`, and returns what writes it.
+
+    `format` is a suffix with or without its dot, None means that of `path`. Formats other than JSON hold the best
+    variant only.
+
+    Raises
+    ------
+    InputError
+        The format is unknown (`unknown_format`) or the folder cannot be written to (`not_writable`).
+    """
+    suffix = path.suffix.lower() if format is None else f".{format.lower().removeprefix('.')}"
+    if suffix not in _WRITERS:
+        verdict = "is not available yet" if suffix in PLANNED else "is no format of results"
+        message = f"{suffix or path.name!r} {verdict}; results are written as {', '.join(WRITABLE)}"
+        raise _refusal("unknown_format", message, suffix)
+    folder = path.parent
+    if path.is_dir() or not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        raise _refusal(
+            "not_writable", f"{path} cannot be written: it is a folder, or its folder is missing or closed", str(path)
+        )
+    text_of = _WRITERS[suffix]
+
+    def write(dataset: Dataset, result: Result) -> None:
+        # Bytes, because the line ends of CSV are part of its format on every system.
+        path.write_bytes(text_of(dataset, result).encode())
+
+    return write
+
+
+def _result_text(dataset: Dataset, result: Result) -> str:
+    return json.dumps({**dump_result(result), "dataset": dataset.name}, ensure_ascii=False) + "\n"
+
+
+def _best(write: Callable[[Dataset, Timetable], str]) -> Callable[[Dataset, Result], str]:
+    return lambda dataset, result: write(dataset, result.best.timetable)
+
+
+_WRITERS: Mapping[str, Callable[[Dataset, Result], str]] = {
+    ".json": _result_text,
+    ".csv": _best(dump_csv),
+    # The answer to a .ctt problem, under either name.
+    ".sol": _best(dump_solution),
+    ".ctt": _best(dump_solution),
+}
+WRITABLE = tuple(_WRITERS)
+"""Suffixes that `write_result` writes."""
+
+
+def _read_bytes(path: Path) -> bytes:
+    """The bytes of a file that is not absurdly large."""
+    size = path.stat().st_size
+
+    if size > MAX_BYTES:
+        raise _refusal("too_large", f"{path.name} has {size} bytes, at most {MAX_BYTES} are read", size)
+    return path.read_bytes()
+
+
+def _text(data: bytes) -> str:
+    """UTF-8, or where that fails Latin-1: some of the competition's files have names with accents in it."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _refusal(code: str, message: str, value: object) -> InputError:
+    return InputError([Issue(pointer="", code=code, message=message, value=value)])

@@ -1,0 +1,95 @@
+"""One pass over a document: what could be read of it, and everything that was wrong with the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from solver.formats.issues import MAX_COUNTED_ISSUES, issues_of, kind_of, pointer, raise_if_any
+from solver.formats.shapes import MAX_STUDENTS, Shape
+from solver.model import Issue
+
+MAX_FIELDS = 100
+"""Fields of one entry, known or not."""
+MAX_TABLE = 1_000
+"""Entries of `rules`, buildings of `travel_minutes`."""
+
+Path = tuple[object, ...]
+_SLOT_KEY = re.compile(r"0|[1-9][0-9]{0,8}")
+
+
+@dataclass
+class Reading:
+    """A document while it is read: the parts that could be read, and what was wrong with the others."""
+
+    document: Mapping[str, Any]
+    issues: list[Issue] = field(default_factory=list)
+    broken: set[Path] = field(default_factory=set)
+    """Paths of what was replaced by a stub or a default."""
+    nameless: set[str] = field(default_factory=set)
+    """Collections in which some ids could not be read."""
+
+    def report(self, path: Path, code: str, message: str, value: object = None) -> None:
+        self.issues.append(Issue(pointer=pointer(path), code=code, message=message, value=value))
+
+
+def read_shape(reading: Reading, shape: type[Shape], path: Path, value: object) -> dict[str, Any] | None:
+    """The stated fields of one object, or None after reporting what is wrong with it."""
+    oversized = list(_oversized(value, path))
+    if oversized:
+        reading.issues.extend(oversized)
+        reading.broken.add(path)
+        return None
+    try:
+        stated = shape.model_validate(value).stated()
+    except ValidationError as error:
+        reading.issues.extend(issues_of(error, path))
+        reading.broken.add(path)
+        if len(reading.issues) > MAX_COUNTED_ISSUES:
+            # After so many nobody reads on, and looking for more could take half a minute.
+            raise_if_any(once_each(reading.issues))
+        return None
+    bad_keys = [key for key in stated.get("preferences", ()) if not _SLOT_KEY.fullmatch(key)]
+    for key in bad_keys:
+        reading.report((*path, "preferences", key), "bad_slot", f"a slot is a whole number, got {key[:80]!r}", key)
+    if bad_keys:
+        reading.broken.add(path)
+    return None if bad_keys else stated
+
+
+def _oversized(value: object, path: Path) -> Iterator[Issue]:
+    """Keeps hostile entries away from the shapes, which would describe each of a million faults at length."""
+    if not isinstance(value, dict):
+        return
+    if len(value) > MAX_FIELDS:
+        message = f"an entry has at most {MAX_FIELDS} fields, got {len(value)}"
+        yield Issue(pointer=pointer(path), code="too_large", message=message, value=len(value))
+        return
+    for key, item in value.items():
+        if isinstance(item, list | tuple | dict) and len(item) > MAX_STUDENTS:
+            message = f"{key[:80]} has at most {MAX_STUDENTS} entries, got {len(item)}"
+            yield Issue(pointer=pointer((*path, key)), code="too_large", message=message, value=len(item))
+
+
+def entries_of(reading: Reading, key: str) -> Iterator[tuple[Path, Any]]:
+    """The entries of an optional top-level object, each with its path."""
+    table = reading.document.get(key, {})
+    if not isinstance(table, dict):
+        reading.report((key,), "wrong_type", f"{key} must be an object, got {kind_of(table)}", table)
+        return
+    if len(table) > MAX_TABLE:
+        reading.report((key,), "too_large", f"{key} has at most {MAX_TABLE} entries, got {len(table)}", len(table))
+        return
+    yield from (((key, name), item) for name, item in table.items())
+
+
+def once_each(issues: Sequence[Issue]) -> list[Issue]:
+    """The first issue at each pointer: a number that is too large for JSON need not be called out of range as well."""
+    first: dict[str, Issue] = {}
+    for issue in issues:
+        first.setdefault(issue.pointer, issue)
+    return list(first.values())

@@ -1,0 +1,318 @@
+"""Makes a `Problem` of a compiled dataset and the weights of one search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver.compiled import TIER_OFF, TIER_RIGID, Compiled, Flags
+from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT
+from solver.search.jit import Longs
+from solver.search.kernels import gap_units, isolated_units, last_units, rows_of, run_units, single_units
+from solver.search.params import SearchParams
+from solver.search.problem import Problem
+from solver.search.weights import HARD, MAX_CELL, MAX_WEIGHT, Weights, soft_unit
+
+MAX_TABLE_PERIODS = 13
+"""Up to here the shape of a day is looked up by its bit mask, above it is computed."""
+FEW_ROOMS = 8
+"""Candidate rooms of a course for which no room fits."""
+
+
+def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) -> Problem:
+    """Multiplies `weights` into the arrays of one search."""
+    c = compiled
+    slot_of = np.arange(c.num_slots, dtype=np.int32)
+    frozen = _frozen(c, rigid_pins=c.rule_tier[RULE_IDS.index("fixed_moved")] == TIER_RIGID)
+    pins_cost = c.rule_tier[RULE_IDS.index("fixed_moved")] not in (TIER_RIGID, TIER_OFF)
+    starts = np.nonzero(c.start_possible)
+    parts = {
+        **_room_parts(c, weights),
+        **_resource_parts(c, weights),
+        **_shape_parts(c, weights),
+        **_anchor_parts(c, params),
+    }
+    link_weight = np.where(c.link_hard == 1, weights.of("link"), weights.of("soft_link")).astype(np.int64)
+    travel_cost = c.travel.astype(np.int64) * weights.of("travel")
+    mobile = np.flatnonzero(frozen < 2).astype(np.int32)
+    return _freeze(
+        Problem(
+            num_sessions=c.num_sessions,
+            num_courses=c.num_courses,
+            num_slots=c.num_slots,
+            num_rooms=c.num_rooms,
+            num_days=c.num_days,
+            num_periods=c.num_periods,
+            lunch_period=c.lunch_period,
+            num_mobile=len(mobile),
+            course_of=c.course_of_session,
+            session_ptr=c.session_ptr,
+            length=c.length,
+            day_of=slot_of // c.num_periods,
+            period_of=slot_of % c.num_periods,
+            mobile=mobile,
+            frozen=frozen,
+            start_ptr=np.concatenate([[0], np.cumsum(c.start_possible.sum(axis=1, dtype=np.int64))]),
+            start=starts[1].astype(np.int32),
+            start_possible=c.start_possible,
+            pinned_slot=c.fixed_slot,
+            pinned_room=c.fixed_room,
+            fixed_weight=weights.of("fixed_moved") if pins_cost else 0,
+            slot_cost=_slot_cost(c, weights),
+            room_closed=1 - c.room_open,
+            room_weight=weights.of("room_clash"),
+            conflict_ptr=c.conflict_ptr,
+            conflict=c.conflict,
+            conflict_students=c.conflict_students,
+            student_weight=weights.of("student_clash"),
+            course_day_limit=c.course_day_limit,
+            course_day_weight=weights.of("course_daily_limit"),
+            min_days=c.min_days,
+            min_days_weight=weights.of("min_days"),
+            stability_weight=weights.of("room_stability"),
+            peak_limit=c.peak_limit,
+            peak_weight=weights.of("slot_peak"),
+            consecutive_limit=c.consecutive_limit,
+            link_cost=link_weight * c.link_weight.astype(np.int64),
+            link_a=c.link_a,
+            link_b=c.link_b,
+            link_type=c.link_type,
+            link_value=c.link_value,
+            session_link_ptr=c.session_link_ptr,
+            session_link=c.session_link,
+            travels=int(travel_cost.any()),
+            travel_cost=travel_cost,
+            room_building=c.room_building,
+            people_ptr=c.people_ptr,
+            people=c.people,
+            people_shared=c.people_shared,
+            slack=_slacks(c, weights, parts, travel_cost, link_weight),
+            **parts,
+        )
+    )
+
+
+def _freeze(problem: Problem) -> Problem:
+    """Every array to its type, contiguous and read-only; every size to int: one signature for all problems."""
+    types = {"Ints": np.int32, "Flags": np.uint8, "Longs": np.int64}
+    frozen: dict[str, Any] = {}
+    for name, value in problem._asdict().items():
+        kind = Problem.__annotations__[name].__forward_arg__  # typing.NamedTuple wraps the strings
+        if kind == "int":
+            frozen[name] = int(value)
+            continue
+        array = np.ascontiguousarray(value, dtype=types[kind])
+        array = array.view() if array.flags.writeable else array
+        array.setflags(write=False)
+        frozen[name] = array
+    return Problem(**frozen)
+
+
+def _frozen(c: Compiled, *, rigid_pins: bool) -> Flags:
+    """How far each session is held; a pin on a start that another rigid rule forbids leaves it nowhere to go."""
+    frozen = np.zeros(c.num_sessions, dtype=np.uint8)
+    course = c.course_of_session
+    pinned = c.fixed_slot >= 0
+    if rigid_pins:
+        frozen[pinned] = 1
+        frozen[pinned & (c.fixed_room >= 0)] = 2
+        frozen[pinned & (c.start_possible[course, np.maximum(c.fixed_slot, 0)] == 0)] = 3
+    frozen[np.all(c.start_possible == 0, axis=1)[course]] = 3
+    return frozen
+
+
+def _slot_cost(c: Compiled, weights: Weights) -> Longs:
+    total = np.zeros((c.num_courses, c.num_slots), dtype=np.int64)
+    tables: dict[str, NDArray[Any]] = {
+        "slot_forbidden": c.slot_forbidden,
+        "faculty_unavailable": c.faculty_unavailable,
+        "group_unavailable": c.group_unavailable,
+        "faculty_preference": c.faculty_preference,
+        "context": c.context_slot,
+    }
+    for rule_id, table in tables.items():
+        if weight := weights.of(rule_id):
+            total += table.astype(np.int64) * weight
+    return total
+
+
+def _room_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
+    """One row per distinct demand; the rooms that fit, cheapest first."""
+    capacity, unsuitable = weights.of("room_capacity"), weights.of("room_unsuitable")
+    waste, context = weights.of("room_waste"), weights.of("context")
+    kind, place = _row_numbers(c.room_unsuitable), _row_numbers(c.context_building)
+    _, first, row = np.unique(np.stack([c.seats, kind, place], axis=1), axis=0, return_index=True, return_inverse=True)
+    by_seats = np.argsort(c.room_seats, kind="stable")
+    room_seats, most = c.room_seats.astype(np.int64), MAX_CELL // max(1, capacity % HARD)
+    costs, fits = np.zeros((len(first), c.num_rooms), dtype=np.int64), []
+    for i, course in enumerate(first.tolist()):
+        spare = room_seats - int(c.seats[course])
+        misfit = np.clip(-spare, 0, most) * capacity + c.room_unsuitable[course].astype(np.int64) * unsuitable
+        empty = np.clip(spare // SEATS_PER_WASTE_UNIT, 0, MAX_CELL // max(1, waste % HARD))
+        costs[i] = misfit + empty * waste + context * c.context_building[course][c.room_building].astype(np.int64)
+        fitting = by_seats[misfit[by_seats] == 0]
+        fits.append(fitting[np.argsort(costs[i, fitting], kind="stable")])
+        if not len(fitting):
+            fits[i] = by_seats[np.argsort(costs[i, by_seats], kind="stable")][:FEW_ROOMS]
+    return {
+        "room_row": row.ravel(),
+        "room_cost": costs,
+        "fit_ptr": np.concatenate([[0], np.cumsum([len(fitting) for fitting in fits])]),
+        "fit": np.concatenate(fits),
+        "fits_vary": int(any(costs[i, fitting[0]] != costs[i, fitting[-1]] for i, fitting in enumerate(fits))),
+    }
+
+
+def _row_numbers(table: NDArray[Any]) -> Longs:
+    """A number per row, the same for equal rows; a dictionary of bytes beats sorting long rows."""
+    numbers: dict[bytes, int] = {}
+    return np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in table], dtype=np.int64)
+
+
+def _resource_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
+    """Teachers, clash groups and (only if their days have a shape) students, under one numbering."""
+    shape = _shape_weights(c, weights)
+    groups, students = bool(shape[0].any()), bool(shape[1].any())
+    first_group, first_student = c.num_faculty, c.num_faculty + c.num_clash_groups
+    num_resources = first_student + (c.num_students if students else 0)
+    rows, marks, end = [], np.zeros((c.num_courses, 4), dtype=np.int64), 0
+    for course in range(c.num_courses):
+        faculty = c.faculty[c.faculty_ptr[course] : c.faculty_ptr[course + 1]]
+        group = c.group[c.group_ptr[course] : c.group_ptr[course + 1]]
+        real = group < c.num_groups
+        enrolled = c.student[c.student_ptr[course] : c.student_ptr[course + 1]] if students else c.student[:0]
+        rows += [faculty, first_group + group[~real], first_group + group[real], first_student + enrolled]
+        clash_end = end + len(faculty) + len(group)
+        shape_start = end + len(faculty) + int((~real).sum()) if groups else clash_end
+        marks[course] = end, shape_start, clash_end, clash_end + len(enrolled)
+        end = clash_end + len(enrolled)
+    resource = np.concatenate(rows)
+    owner_ptr, owner = _owners(marks, resource, first_student)
+    return {
+        "num_resources": num_resources,
+        "resource_ptr": marks,
+        "resource": resource,
+        "member": _bit_sets(marks, resource, num_resources),
+        "owner_ptr": owner_ptr,
+        "owner": owner,
+        "clash_weight": np.repeat(
+            [weights.of("faculty_clash"), weights.of("group_clash"), 0],
+            [c.num_faculty, c.num_clash_groups, num_resources - first_student],
+        ),
+        **_day_parts(c, weights, num_resources),
+    }
+
+
+def _owners(marks: Longs, resource: NDArray[np.int32], num_clashing: int) -> tuple[Longs, Longs]:
+    lengths = marks[:, 2] - marks[:, 0]
+    course = np.repeat(np.arange(len(marks)), lengths)
+    inside = np.concatenate([np.arange(a, b) for a, _, b, _ in marks]) if len(marks) else np.zeros(0, dtype=np.int64)
+    members = resource[inside]
+    order = np.argsort(members, kind="stable")
+    pointers = np.concatenate([[0], np.cumsum(np.bincount(members, minlength=num_clashing))])
+    return pointers, course[order]
+
+
+def _bit_sets(marks: Longs, resource: NDArray[np.int32], num_resources: int) -> Longs:
+    sets = np.zeros((len(marks), num_resources // 64 + 1), dtype=np.int64)
+    course = np.repeat(np.arange(len(marks)), marks[:, 3] - marks[:, 0])
+    np.bitwise_or.at(sets, (course, resource // 64), np.int64(1) << (resource % 64).astype(np.int64))
+    return sets
+
+
+def _day_parts(c: Compiled, weights: Weights, num_resources: int) -> dict[str, Any]:
+    limit = np.full((num_resources, 3), 2**30, dtype=np.int64)
+    weight = np.zeros((num_resources, 3), dtype=np.int64)
+    teachers, groups = slice(0, c.num_faculty), slice(c.num_faculty, c.num_faculty + c.num_groups)
+    limit[teachers] = np.stack([c.faculty_day_limit, c.faculty_fair_share, c.faculty_week_limit], axis=1)
+    weight[teachers] = [weights.of(k) for k in ("faculty_daily_limit", "load_balance", "faculty_weekly_limit")]
+    limit[groups, 0], weight[groups, 0] = c.group_day_limit, weights.of("group_daily_limit")
+    used = ((weight != 0) & (limit < 2**30)).any()
+    return {"day_limit": limit, "day_weight": weight, "counted": int(used)}
+
+
+def _shape_weights(c: Compiled, weights: Weights) -> Longs:
+    """``(2, 5)``: which of the rules about the shape of a day look at groups, which at students."""
+    attendee = [weights.of(k) for k in ("consecutive_limit", "single_session_day", "last_slot")]
+    nobody = [0, 0, 0]
+    group = [weights.of("group_gap"), weights.of("isolated_session"), *(attendee if c.attendees_are_groups else nobody)]
+    student = [weights.of("student_gap"), 0, *(nobody if c.attendees_are_groups else attendee)]
+    return np.array([group, student], dtype=np.int64)
+
+
+def _shape_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
+    weight = _shape_weights(c, weights)
+    bits = c.num_periods if c.num_periods <= MAX_TABLE_PERIODS else 0
+    busy = (np.arange(1 << bits)[:, None] >> np.arange(max(1, bits))) & 1 == 1
+    units = np.stack(
+        [
+            gap_units(busy),
+            isolated_units(busy),
+            run_units(busy, c.consecutive_limit, c.lunch_period),
+            single_units(busy),
+            last_units(busy),
+        ]
+    )
+    table = weight @ units
+    cost = weight % HARD
+    # Without a table the bound is the most a flip can change by the definitions of the rules.
+    drop = cost @ np.array([c.num_periods, 2, c.num_periods, 1, 1])
+    if bits:
+        flips = [(table - table[:, np.arange(1 << bits) ^ (1 << p)]) for p in range(bits)]
+        drop = np.max([((change + HARD // 2) % HARD - HARD // 2).max(axis=1) for change in flips], axis=0)
+    kind = np.zeros(c.num_faculty + c.num_clash_groups + c.num_students, dtype=np.uint8)
+    kind[c.num_faculty + c.num_clash_groups :] = 1
+    return {
+        "shape_kind": kind,
+        "shape_bits": bits,
+        "shape_table": table,
+        "shape_weight": weight,
+        "shape_drop": int(np.max(drop)),
+    }
+
+
+def _anchor_parts(c: Compiled, params: SearchParams) -> dict[str, Any]:
+    needed = int(np.ceil(params.min_distance * c.num_sessions - 1e-9))
+    slots = [slots for slots, _ in params.anchors]
+    rooms = [rooms for _, rooms in params.anchors]
+    return {
+        "num_anchors": len(params.anchors),
+        "anchor_slot": np.array(slots, dtype=np.int32).reshape(len(slots), c.num_sessions),
+        "anchor_room": np.array(rooms, dtype=np.int32).reshape(len(rooms), c.num_sessions),
+        "anchor_allowed": c.num_sessions - needed,
+        "anchor_weight": HARD + min(MAX_WEIGHT, int(np.ceil(params.distance_weight * soft_unit(c)))),
+    }
+
+
+def _slacks(c: Compiled, weights: Weights, parts: dict[str, Any], travel_cost: Longs, link_weight: Longs) -> Longs:
+    """
+    Upper bounds of what a move can save in the parts that are evaluated late. Travel counts one session on either
+    side.
+    """
+    low = HARD  # modulus that leaves the cost half of a packed weight
+    marks = parts["resource_ptr"]
+    day_weight = parts["day_weight"] % low
+    course = np.repeat(np.arange(c.num_courses), marks[:, 3] - marks[:, 0])
+    day = np.zeros(c.num_courses, dtype=np.int64)
+    np.add.at(day, course, day_weight[parts["resource"], :2].sum(axis=1))
+    day += sum(weights.of(k) % low for k in ("course_daily_limit", "min_days", "room_stability"))
+    late = np.zeros(c.num_courses, dtype=np.int64)
+    shared = np.diff(c.people_ptr) > 0
+    people = (c.faculty_ptr[1:] - c.faculty_ptr[:-1]) + (c.group_ptr[1:] - c.group_ptr[:-1])
+    late += shared * people * 2 * int((travel_cost % low).max(initial=0))
+    position, link = rows_of(c.session_link_ptr, c.session_link, np.arange(c.num_sessions))
+    of_session = np.zeros(c.num_sessions, dtype=np.int64)
+    np.add.at(of_session, position, (link_weight * c.link_weight)[link] % low)
+    np.maximum.at(late, c.course_of_session, of_session)
+    late += (
+        weights.of("fixed_moved")
+        % low
+        * np.bincount(c.course_of_session, weights=c.fixed_slot >= 0, minlength=c.num_courses)
+        .astype(np.int64)
+        .clip(0, 1)
+    )
+    late += int(parts["num_anchors"]) * (int(parts["anchor_weight"]) % low)
+    shape = 2 * c.length.astype(np.int64) * (marks[:, 3] - marks[:, 1]) * int(parts["shape_drop"])
+    return np.stack([day + shape + late, shape, late], axis=1)

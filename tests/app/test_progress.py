@@ -1,0 +1,191 @@
+"""The snapshot: every field of both platform versions, a bar that never goes back, and an honest end."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.jobs import Event, Job, Status, advance
+from app.messages import IncumbentFrame, ProgressFrame
+from app.progress import PLATFORM_STAGES, SPANS, Track
+from solver.control import STAGES, Stage
+from solver.result import Quality, StoppedBy
+from solver.rules import Score
+
+DESIGN_FIELDS = [
+    "job_id",
+    "status",
+    "stage",
+    "stage_progress",
+    "overall_progress",
+    "progress",
+    "percentage",
+    "message",
+    "rung",
+    "cost",
+    "bound",
+    "gap",
+    "placed",
+    "total",
+    "eta_seconds",
+    "time_remaining_seconds",
+    "started_at",
+    "last_updated",
+    "last_improvement_at",
+    "health",
+    "stage_deadline_at",
+    "attempt",
+    "queue_position",
+    "metadata",
+]
+PLATFORM_FIELDS = ["eta", "timestamp", "error"]
+PLATFORM_NAMES = ["initializing", "loading", "clustering", "cpsat_solving", "ga_optimization", "rl_refinement"]
+
+
+def job(**fields: Any) -> Job:
+    return Job(id="j", body_hash="h", **{"created_at": time.time(), **fields})
+
+
+def running(**fields: Any) -> Track:
+    track = Track(advance(job(**fields), Event.CLAIM, time.time()))
+    track.begin_attempt(time.time(), 30.0)
+    return track
+
+
+def says(stage: Stage, share: float = 0.5, **fields: Any) -> ProgressFrame:
+    return ProgressFrame(stage=stage, share=share, **fields)
+
+
+def shown(track: Track, position: int | None = None, slots: int = 1) -> dict[str, Any]:
+    return track.document(position, slots)
+
+
+def in_every_state() -> list[Track]:
+    now = time.time()
+    claimed = advance(job(), Event.CLAIM, now)
+    done = advance(claimed, Event.COMPLETE, now, placed=3, total=3, score=Score(0, 0, 0, 1), quality=Quality.FEASIBLE)
+    failed = advance(claimed, Event.FAIL, now, error="it broke")
+    cancelled = advance(claimed, Event.CANCEL, now, stopped_by=StoppedBy.CANCELLED)
+    return [Track(state) for state in (job(), claimed, done, failed, cancelled)]
+
+
+@pytest.mark.parametrize("track", in_every_state(), ids=lambda track: str(track.job.status))
+def test_every_state_shows_every_field_and_is_json(track: Track) -> None:
+    document = shown(track, 1 if track.job.status is Status.QUEUED else None)
+    assert {*DESIGN_FIELDS, *PLATFORM_FIELDS} <= set(document)
+    json.dumps(document, allow_nan=False)
+    assert isinstance(document["metadata"], dict)
+    assert {"error", "semester", "academic_year", "stage"} <= set(document["metadata"])
+    assert isinstance(document["eta_seconds"], int)
+    assert isinstance(document["started_at"], float)
+
+
+def test_stage_names_are_the_closed_set_of_the_platform() -> None:
+    assert list(PLATFORM_STAGES) == PLATFORM_NAMES
+    assert tuple(SPANS) == STAGES == get_args(Stage)
+    assert [shown(track)["stage"] for track in in_every_state()][2:] == ["completed", "failed", "cancelled"]
+
+
+def test_the_spans_of_the_stages_fill_the_bar_without_gap_or_overlap() -> None:
+    spans = list(SPANS.values())
+    assert spans[0].low == 0
+    assert all(earlier.high == later.low for earlier, later in itertools.pairwise(spans))
+
+
+@given(st.lists(st.tuples(st.sampled_from(STAGES), st.floats(0, 1)), max_size=30))
+def test_percent_and_platform_stage_never_go_back_in_a_run(frames: list[tuple[Stage, float]]) -> None:
+    track = running()
+    percents, stages = [], []
+    for stage, share in frames:
+        track.hear(says(stage, share))
+        document = shown(track)
+        percents.append(document["percentage"])
+        stages.append(PLATFORM_NAMES.index(document["stage"]))
+        assert document["metadata"]["stage"] == stage
+        assert document["percentage"] == document["overall_progress"] < 100
+    assert percents == sorted(percents) and stages == sorted(stages)
+
+
+def test_a_new_attempt_keeps_the_bar_and_a_restart_begins_a_new_one() -> None:
+    track = running()
+    track.hear(says("search", 0.5))
+    before = shown(track)["percentage"]
+    track.set_job(advance(track.job, Event.LOSE, time.time(), error="killed"))
+    assert (shown(track, 1)["percentage"], shown(track, 1)["status"]) == (before, "queued")
+    track.set_job(advance(track.job, Event.CLAIM, time.time()))
+    track.hear(says("load", 0.0))
+    assert shown(track)["percentage"] == before
+    track.set_job(advance(track.job, Event.CANCEL, time.time()))
+    track.set_job(advance(track.job, Event.RESTART, time.time()))
+    assert (shown(track, 1)["percentage"], shown(track, 1)["stage"]) == (0, "initializing")
+
+
+def test_repeated_stages_move_the_bar_with_the_clock() -> None:
+    track = running(time_limit_seconds=100.0)
+    track.set_job(replace(track.job, started_at=time.time() - 90))
+    track.hear(says("construct", 0.0))
+    assert 60 < shown(track)["percentage"] <= 75
+
+
+def test_the_best_timetable_is_shown_and_a_worse_one_is_not() -> None:
+    track = running()
+    track.hear(IncumbentFrame(score=(0, 0, 0, 40), rung="full"))
+    improved = shown(track)["last_improvement_at"]
+    track.hear(IncumbentFrame(score=(0, 2, 0, 10), rung="greedy"))
+    document = shown(track)
+    assert (document["cost"], document["last_improvement_at"]) == (40, improved)
+    assert document["levels"] == {"rigid": 0, "unplaced": 0, "bent": 0, "soft": 40}
+    track.hear(says("exact", bound=30, placed=9, total=9))
+    assert (shown(track)["bound"], shown(track)["gap"], shown(track)["placed"]) == (30, 0.25, 9)
+
+
+def test_there_is_no_gap_while_hard_rules_are_bent() -> None:
+    track = running()
+    track.hear(says("search", score=(0, 0, 3, 40), bound=30))
+    assert shown(track)["gap"] is None
+
+
+def test_the_estimate_is_a_positive_number_even_when_time_has_run_out() -> None:
+    track = running()
+    track.ends_at = time.time() - 100
+    assert shown(track)["eta_seconds"] == 1
+    assert shown(Track(job(time_limit_seconds=60.0)), 5, 2)["eta_seconds"] >= 3 * 60
+
+
+def test_a_failure_says_why_in_all_three_places() -> None:
+    document = shown(in_every_state()[3])
+    assert document["error"] == document["message"] == document["metadata"]["error"] == "it broke"
+    assert document["failed_at"] is not None and document["eta_seconds"] == 0
+
+
+def test_what_the_client_sent_is_shown_but_never_over_our_own_fields() -> None:
+    track = running(meta={"semester": 2, "academic_year": "2024-2025", "stage": "mine", "organization_id": "BHU"})
+    track.hear(says("search"))
+    metadata = shown(track)["metadata"]
+    assert (metadata["semester"], metadata["academic_year"], metadata["organization_id"]) == (2, "2024-2025", "BHU")
+    assert metadata["stage"] == "search"
+
+
+def test_health_is_news_only_when_it_changes() -> None:
+    track = running()
+    before = track.version
+    track.look("ok", None)
+    assert track.version == before
+    track.look("stalled", 123.0)
+    assert (track.version, shown(track)["health"], shown(track)["stage_deadline_at"]) == (before + 1, "stalled", 123.0)
+
+
+def test_an_ended_job_from_the_store_shows_what_it_held() -> None:
+    stored = job(
+        status=Status.COMPLETED, attempt=2, stage="verify", rung="full", score=Score(0, 0, 0, 7), placed=4, total=4
+    )
+    document = shown(Track(stored))
+    assert (document["percentage"], document["cost"], document["rung"], document["placed"]) == (100, 7, "full", 4)
+    assert document["message"] == "completed: 4 of 4 sessions placed"

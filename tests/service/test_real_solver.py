@@ -1,0 +1,75 @@
+"""The same supervision around the real solver on a real-sized college; the first run on a machine compiles kernels."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from app.jobs import JobRequest
+from app.recount import check
+from app.settings import Settings
+from app.supervisor import Supervisor
+from solver.formats import dump_dataset, load_dataset, load_result
+from solver.samples import sample
+from tests.service.conftest import child_pid, ended, how_attempts_ended, searching, until
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
+
+SEARCH_SECONDS = 60.0
+COMPILE_SECONDS = 300.0
+
+
+@pytest.fixture
+async def supervisor(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Supervisor]:
+    async with Supervisor(Settings(data_dir=tmp_path, slots=1)) as supervisor:
+        college = dump_dataset(sample("college"))
+        await supervisor.submit(
+            JobRequest(job_id="j", body_hash="h", dataset=college, time_limit_seconds=SEARCH_SECONDS, num_variants=1)
+        )
+        await until(supervisor, "j", lambda s: s["status"] == "running", COMPILE_SECONDS)
+        await searching(supervisor, "j")
+        yield supervisor
+
+
+async def verified_cost(supervisor: Supervisor) -> int:
+    """Cost of the published result, recounted here once more."""
+    stored = await supervisor.result("j")
+    assert stored is not None
+    result = load_result(stored.result)
+    check(result, load_dataset(stored.dataset))
+    assert result.best.score.complete
+    return result.best.score.soft
+
+
+async def test_a_search_killed_by_kill_9_ends_no_worse_than_what_it_had_reported(supervisor: Supervisor) -> None:
+    reported = await until(supervisor, "j", lambda s: s["percentage"] > 25, 30.0)
+    os.kill(await child_pid(supervisor, "j"), signal.SIGKILL)
+    await until(supervisor, "j", lambda s: s["attempt"] == 2 and s["metadata"]["stage"] in ("search", "exact"), 30.0)
+    await supervisor.finish("j")
+    last = await ended(supervisor, "j")
+    assert last["status"] == "completed" and last["cost"] <= reported["cost"]
+    assert await verified_cost(supervisor) == last["cost"]
+    assert (await how_attempts_ended(supervisor, "j"))[0] == "crash"
+
+
+async def test_a_finish_during_search_gives_a_verified_result_within_seconds(supervisor: Supervisor) -> None:
+    asked = anyio.current_time()
+    await supervisor.finish("j")
+    last = await ended(supervisor, "j", 10.0)
+    job = await supervisor.job("j")
+    assert job is not None
+    assert anyio.current_time() - asked < 5.0
+    assert (last["status"], job.stopped_by) == ("completed", "finished_early")
+    assert await verified_cost(supervisor) == last["cost"]
+
+
+async def test_a_cancel_during_search_is_done_within_a_second(supervisor: Supervisor) -> None:
+    asked = anyio.current_time()
+    await supervisor.cancel("j")
+    assert (await ended(supervisor, "j", 5.0))["status"] == "cancelled"
+    assert anyio.current_time() - asked < 1.5

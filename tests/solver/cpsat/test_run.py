@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from ortools.sat.python import cp_model
+
+from solver.control import BEAT_WORD, Control, Stop
+from solver.cpsat.run import run
+
+
+def _hard_model() -> cp_model.CpModel:
+    """Pigeons in holes: no solution, and no short proof without counting."""
+    model = cp_model.CpModel()
+    pigeons, holes = 14, 13
+    sits = [[model.new_bool_var("") for _ in range(holes)] for _ in range(pigeons)]
+    for row in sits:
+        model.add_bool_or(row)
+    for hole in range(holes):
+        for i in range(pigeons):
+            for j in range(i):
+                model.add_bool_or([~sits[i][hole], ~sits[j][hole]])
+    return model
+
+
+LONG = {"cp_model_presolve": False, "linearization_level": 0, "symmetry_level": 0}
+
+
+def test_a_stop_during_the_solve_ends_it_within_a_second() -> None:
+    control = Control()
+    threading.Timer(0.5, lambda: control.request_stop(Stop.CANCEL)).start()
+    began = time.monotonic()
+    found = run(_hard_model(), control=control, seconds=60.0, parameters=LONG)
+    assert found.status == "unknown" and found.interrupted
+    assert 0.4 < time.monotonic() - began < 1.5
+
+
+def test_a_stop_before_the_solve_is_not_lost() -> None:
+    control = Control()
+    control.request_stop(Stop.FINISH)
+    began = time.monotonic()
+    found = run(_hard_model(), control=control, seconds=60.0, parameters=LONG)
+    assert found.status == "unknown" and found.interrupted
+    assert time.monotonic() - began < 0.2
+
+
+def test_the_deadline_of_the_control_wins_over_the_seconds_given() -> None:
+    began = time.monotonic()
+    run(_hard_model(), control=Control().until(0.5), seconds=60.0, parameters=LONG)
+    assert time.monotonic() - began < 1.5
+
+
+def test_the_solve_beats_while_it_runs() -> None:
+    control = Control()
+    run(_hard_model(), control=control, seconds=1.0, parameters=LONG)
+    assert control.words[BEAT_WORD] >= 5
+
+
+def test_a_listener_that_raises_ends_the_solve(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", heard.append)
+
+    def on_beat() -> None:
+        raise RuntimeError("the listener is gone")
+
+    began = time.monotonic()
+    run(_hard_model(), control=Control(on_beat=on_beat), seconds=60.0, parameters=LONG)
+    assert time.monotonic() - began < 2.0
+    assert len(heard) == 1
+
+
+def test_an_invalid_model_is_our_bug_and_raises() -> None:
+    model = cp_model.CpModel()
+    wide = [model.new_int_var(-(2**62), 2**62, "") for _ in range(4)]
+    model.add(sum(wide) == 0)
+    with pytest.raises(ValueError, match="refuses"):
+        run(model, control=Control(), seconds=1.0)
+
+
+def test_the_bound_of_a_solved_model_is_its_optimum() -> None:
+    model = cp_model.CpModel()
+    x = model.new_int_var(3, 10, "")
+    model.minimize(2 * x + 1)
+    found = run(model, control=Control(), seconds=5.0)
+    assert (found.status, found.bound, list(found.values)) == ("optimal", 7, [3])
+
+
+def test_importing_the_solver_does_not_load_pyarrow() -> None:
+    code = "import sys, solver.cpsat; sys.exit('pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -1,0 +1,102 @@
+"""JSON from strangers: the same data as any parser gives, or every reason why not."""
+
+from __future__ import annotations
+
+import json
+from time import perf_counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from solver.formats.json_text import MAX_DEPTH, MAX_STRING, parse_json, value_issues
+from solver.model import InputError
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+HOSTILE_SECONDS = 10.0
+
+
+def issues(source: bytes | str, **limits: int) -> list[tuple[str, str]]:
+    with pytest.raises(InputError) as caught:
+        parse_json(source, **limits)
+    return [(issue.pointer, issue.code) for issue in caught.value.issues]
+
+
+@given(JSON)
+def test_honest_json_is_read_as_the_standard_parser_reads_it(value: Any) -> None:
+    for ascii_only in (True, False):
+        text = json.dumps(value, ensure_ascii=ascii_only)
+        assert parse_json(text) == value
+        assert parse_json(text.encode()) == value
+        assert parse_json(text.encode("utf-8-sig")) == value
+
+
+def test_every_fault_of_a_text_is_reported_at_once_with_its_place() -> None:
+    text = '{"a": [NaN, {"b~": 1, "b~": 2}], "c/d": 9007199254740993, "e": "\\ud800", "f": [[-1e999]]}'
+    assert sorted(issues(text)) == [
+        ("/a/0", "not_finite"),
+        ("/a/1/b~0", "duplicate_key"),
+        ("/c~1d", "out_of_range"),
+        ("/e", "bad_unicode"),
+        ("/f/0/0", "not_finite"),
+    ]
+
+
+def test_a_broken_text_names_line_and_column() -> None:
+    with pytest.raises(InputError, match="line 3, column 8"):
+        parse_json('{\n"a": 1,\n  "b": ,\n}')
+
+
+def test_the_limits_are_met_exactly() -> None:
+    assert parse_json("[" * MAX_DEPTH + "]" * MAX_DEPTH)
+    assert issues("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)) == [("/0" * MAX_DEPTH, "too_deep")]
+    assert parse_json(json.dumps("x" * MAX_STRING))
+    assert issues(json.dumps("x" * (MAX_STRING + 1))) == [("", "too_large")]
+    assert issues(json.dumps({"x" * (MAX_STRING + 1): 1})) == [("", "too_large")]
+    assert parse_json(str(2**53)) == 2**53
+    assert issues(str(-(2**53) - 1)) == [("", "out_of_range")]
+    assert parse_json(b"[1,2]", max_bytes=5) == [1, 2]
+    assert issues(b"[1,2]", max_bytes=4) == [("", "too_large")]
+
+
+def test_commas_and_brackets_inside_texts_count_for_nothing() -> None:
+    texts = [",[{" * 20_000] * 60
+    assert parse_json(json.dumps(texts)) == texts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + "[]," * 3_000_000 + "[]]",
+        "[" + "0," * 3_000_000 + "0]",
+        '{"a":' * 3_000_000,
+        "[" * 10_000_000,
+        '"' + '\\"' * 5_000_000,
+        '["' + "\\" * 9_999_999,
+        "[" + '"",' * 2_500_000 + '""]',
+        "9" * 10_000_000,
+        "-" * 10_000_000,
+    ],
+    ids=["lists", "numbers", "objects", "depth", "quotes", "backslashes", "texts", "digits", "minuses"],
+)
+def test_a_bomb_is_refused_in_seconds(text: str) -> None:
+    started = perf_counter()
+    assert issues(text)
+    assert perf_counter() - started < HOSTILE_SECONDS
+
+
+def test_parsed_data_is_held_to_the_same_limits_even_where_it_contains_itself() -> None:
+    ring: list[Any] = []
+    ring.append(ring)
+    assert [issue.code for issue in value_issues(ring)] == ["too_deep"]
+    assert [issue.code for issue in value_issues({1: 2})] == ["wrong_type"]
+    assert [issue.pointer for issue in value_issues({"a": (float("nan"), 10**5000)})] == ["/a/0", "/a/1"]

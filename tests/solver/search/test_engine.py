@@ -1,0 +1,162 @@
+"""The annealing run: its deltas, its promises about pins and stops, and that it finds what is there to be found."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from solver.compiled import TIER_RIGID, Ints, compile_dataset, decode, encode
+from solver.control import BEAT_WORD, Control, Stop
+from solver.rules import RULE_IDS, Score, profile_of, score
+from solver.search import SearchParams, SearchResult, anneal, count_rules, search
+from solver.verifier import verify
+from tests.builders import Planted, course, dataset, grid, group, planted, room, teacher, timetable
+from tests.solver.search.cases import Case, cases, nothing_placed, random_case
+
+FEW = SearchParams(max_proposals=400, levels=8)
+
+
+def run(case: Case, seed: int = 1, params: SearchParams = FEW, control: Control | None = None) -> SearchResult:
+    start = (case.slots, case.rooms)
+    return anneal(
+        case.dataset, case.compiled, start, control=control or Control(), seconds=60, seed=seed, params=params
+    )
+
+
+@settings(max_examples=60)
+@given(cases(), st.booleans(), st.booleans(), st.integers(0, 1000))
+def test_every_applied_move_changes_the_cost_as_it_claims(case: Case, bend: bool, anchored: bool, seed: int) -> None:
+    anchors = ((case.slots, case.rooms),) if anchored else ()
+    run(case, seed, replace(FEW, strict=True, accept_share=1.0, bend=bend, anchors=anchors))
+
+
+def test_a_wrong_claim_is_noticed_in_strict_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = dataset(course("a"), course("b"), grid=grid(2, 2))
+    case = Case(data, compile_dataset(data), *nothing_placed(compile_dataset(data)))
+    monkeypatch.setattr("solver.search.engine.count_rules", lambda *_: dict.fromkeys(RULE_IDS, time.perf_counter_ns()))
+    with pytest.raises(AssertionError, match="recount"):
+        run(case, params=replace(FEW, strict=True, start_temperature=1e6))
+
+
+@settings(max_examples=30)
+@given(cases(), st.integers(0, 1000))
+def test_the_same_seed_finds_the_same_timetable_under_a_limit_of_proposals(case: Case, seed: int) -> None:
+    first, second = run(case, seed), run(case, seed)
+    assert np.array_equal(first.slots, second.slots) and np.array_equal(first.rooms, second.rooms)
+    assert first.counts == second.counts
+
+
+@settings(max_examples=40)
+@given(cases())
+def test_every_session_with_a_possible_start_is_placed_and_pins_hold(case: Case) -> None:
+    compiled = case.compiled
+    found = run(case)
+    rigid_pins = compiled.rule_tier[RULE_IDS.index("fixed_moved")] == TIER_RIGID
+    possible = compiled.start_possible[compiled.course_of_session]
+    pinned = np.flatnonzero(compiled.fixed_slot >= 0) if rigid_pins else []
+    can = possible.any(axis=1)
+    for s in pinned:
+        can[s] &= possible[s, compiled.fixed_slot[s]] == 1
+    assert np.array_equal(found.slots >= 0, can)
+    assert np.array_equal(found.rooms >= 0, can)
+    assert possible[np.flatnonzero(can), found.slots[can]].all()
+    assert found.counts == count_rules(compiled, found.slots, found.rooms)
+    if rigid_pins:
+        assert found.counts["fixed_moved"] == 0
+
+
+@settings(max_examples=15)
+@given(planted())
+def test_the_result_is_never_worse_than_a_complete_start(case: Planted) -> None:
+    compiled = compile_dataset(case.dataset)
+    profile = profile_of(case.dataset)
+    start = encode(case.timetable, case.dataset)
+    found = anneal(case.dataset, compiled, start, control=Control(), seconds=60, seed=3, params=FEW)
+    assert score(found.counts, profile) <= score(count_rules(compiled, *start), profile)
+    assert verify(case.dataset, decode(found.slots, found.rooms, case.dataset)).score == score(found.counts, profile)
+
+
+def test_a_tight_timetable_is_completed_by_crossing_clashes() -> None:
+    """Four groups, four teachers, four slots, four rooms: a Latin square."""
+    courses = [course(f"c{f}{g}", faculty=f"f{f}", groups=f"g{g}") for f in range(4) for g in range(4)]
+    data = dataset(*courses, *[room(f"r{i}") for i in range(4)], grid=grid(1, 4))
+    compiled = compile_dataset(data)
+    params = SearchParams(max_proposals=60_000, levels=60)
+    found = anneal(data, compiled, nothing_placed(compiled), control=Control(), seconds=60, seed=2, params=params)
+    assert score(found.counts, profile_of(data))[:3] == (0, 0, 0)
+
+
+def test_cheap_bent_rules_are_broken_rather_than_dear_ones() -> None:
+    small, away = room("r1", 10), teacher("f", unavailable=range(1, 4))
+    data = dataset(course("a", faculty="f", size=11), course("b", faculty="f", size=10), small, away, grid=grid(1, 4))
+    compiled = compile_dataset(data)
+    params = replace(FEW, bend=True, max_proposals=4000)
+    found = anneal(data, compiled, nothing_placed(compiled), control=Control(), seconds=60, seed=1, params=params)
+    broken = {rule_id: found.counts[rule_id] for rule_id in ("faculty_clash", "faculty_unavailable", "room_capacity")}
+    assert broken == {"faculty_clash": 0, "faculty_unavailable": 1, "room_capacity": 1}
+
+
+def test_anchors_push_the_wanted_share_of_sessions_elsewhere() -> None:
+    data = dataset(*[course(f"c{i}", faculty=f"f{i}") for i in range(10)], room("r1"), room("r2"), grid=grid(5, 6))
+    compiled = compile_dataset(data)
+    first = anneal(data, compiled, nothing_placed(compiled), control=Control(), seconds=60, seed=1, params=FEW)
+    anchor = (first.slots, first.rooms)
+    params = replace(FEW, max_proposals=5000, anchors=(anchor,), min_distance=0.4)
+    second = anneal(data, compiled, anchor, control=Control(), seconds=60, seed=1, params=params)
+    same = (first.slots == second.slots) & (first.rooms == second.rooms)
+    assert same.sum() <= 6
+    assert second.counts["faculty_clash"] == second.counts["room_clash"] == 0
+
+
+def test_the_stop_word_ends_a_run_at_once_with_its_best_timetable() -> None:
+    control = Control()
+    control.request_stop(Stop.FINISH)
+    case = random_case(Random(4))
+    began = time.monotonic()
+    found = run(case, params=SearchParams(), control=control)
+    assert time.monotonic() - began < 30, "only compiling may take this long"
+    assert found.proposals == 0
+
+
+def test_a_run_ends_with_its_budget_and_beats_meanwhile() -> None:
+    control, case = Control(), random_case(Random(9))
+    run(case)
+    before, began = int(control.words[BEAT_WORD]), time.monotonic()
+    anneal(case.dataset, case.compiled, (case.slots, case.rooms), control=control, seconds=0.3, seed=1)
+    assert time.monotonic() - began < 1.5
+    assert control.words[BEAT_WORD] > before + 3
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_improvements_are_reported_from_the_calling_thread_with_their_score(workers: int) -> None:
+    courses = [course(f"c{i}", faculty=f"f{i % 3}", groups=f"g{i % 2}", sessions=2) for i in range(8)]
+    data = dataset(*courses, group("g0"), group("g1"), room("r1"), room("r2"), grid=grid(5, 4))
+    compiled, profile = compile_dataset(data), profile_of(data)
+    heard: list[tuple[Ints, Ints, Score]] = []
+    found = search(
+        data,
+        compiled,
+        nothing_placed(compiled),
+        control=Control(),
+        seconds=0.6,
+        workers=workers,
+        seed=5,
+        on_improvement=lambda *improvement: heard.append(improvement),
+    )
+    assert heard
+    for slots, rooms, claim in heard:
+        assert claim == score(count_rules(compiled, slots, rooms), profile, int((slots < 0).sum()))
+    assert score(found.counts, profile) <= min(claim for *_, claim in heard)
+
+
+def test_nothing_to_move_is_an_answer_too() -> None:
+    data = dataset(course("a", fixed=[(0, 2, "r1")]), course("b", slots=3), room("r1"), grid=grid(1, 3, lunch_after=1))
+    compiled = compile_dataset(data)
+    found = anneal(data, compiled, nothing_placed(compiled), control=Control(), seconds=60, seed=1)
+    assert decode(found.slots, found.rooms, data) == timetable(a=2)
