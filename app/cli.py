@@ -156,7 +156,8 @@ def generate(
     text = json.dumps(dump_dataset(dataset), ensure_ascii=False, separators=(",", ":"))
     output.write_text(text + "\n", encoding="utf-8")
     out.print(
-        f"{output}: {len(dataset.courses)} courses, {len(dataset.sessions)} sessions, {len(dataset.student_ids)} students"
+        f"{output}: {len(dataset.courses)} courses, {len(dataset.sessions)} sessions, "
+        f"{len(dataset.student_ids)} students"
     )
 
 

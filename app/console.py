@@ -1,4 +1,4 @@
-"""How results look on a terminal. Draws the wire form of `app.views`, whether it came over HTTP or from a local solve."""
+"""How results look on a terminal. Draws the wire form of `app.views`, from HTTP or from a local solve alike."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def bar_fields(
     total: object = None,
     cost: object = None,
     bound: object = None,
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """The texts of `progress_bar`; a dash where nothing is known yet."""
     return {
         "stage": stage,
@@ -80,7 +80,8 @@ def verdict(view: View) -> RenderableType:
         Text.assemble("quality ", quality, f"   rung {best['rung']}   ended: {view['stopped_by']}"),
         Text(str(best["promise"]), style="italic"),
         Text(
-            f"{statistics['scheduled_sessions']} of {statistics['total_sessions']} sessions placed, {hard_breaches(best)} hard breaches"
+            f"{statistics['scheduled_sessions']} of {statistics['total_sessions']} sessions placed, "
+            f"{hard_breaches(best)} hard breaches"
         ),
         Text(f"soft cost {levels['soft']} ({proved})"),
     ]
@@ -152,7 +153,9 @@ def variants(view: View) -> RenderableType:
     table.add_row("hard breaches", *(str(hard_breaches(variant)) for variant in view["variants"]))
     table.add_row("differs from first", *(_distance(view["variants"][0], variant) for variant in view["variants"]))
     better = [
-        Text(f"{variant['label']} is better at: {'; '.join(variant['better_at'])}", style="dim")
+        Text(
+            f"{variant['label']} is best at\n" + "\n".join(f"  - {line}" for line in variant["better_at"]), style="dim"
+        )
         for variant in view["variants"]
         if variant["better_at"]
     ]
@@ -178,9 +181,10 @@ def week(entries: Sequence[View], group: str | None) -> RenderableType:
     cells: dict[tuple[int, int], list[str]] = {}
     for entry in mine:
         for k in range(entry["duration_slots"]):
-            text = f"{entry['subject_code']}\n{entry['room_number']}" if k == 0 else f"({entry['subject_code']})"
+            text = f"{entry['subject_code']}\n[dim]{entry['room_id']}[/dim]" if k == 0 else "[dim]  ⋮[/dim]"
             cells.setdefault((entry["day"], entry["period"] + k), []).append(text)
-    title = f"one week of {mine[0]['batch_name']}" if group is not None and mine else "the week"
+    alone = next((entry["batch_name"] for entry in mine if entry["batch_ids"] == [group]), group)
+    title = f"one week of {alone}" if group is not None else "the week"
     table = Table(title=title, title_justify="left", show_lines=True)
     table.add_column("")
     for name in days.values():

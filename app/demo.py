@@ -38,9 +38,12 @@ class DemoError(RuntimeError):
 def run(console: Console, seconds: float) -> int:
     """Runs the demonstration; 0 when a timetable came out, 3 when it made concessions, 1 when something broke."""
     try:
-        with tempfile.TemporaryDirectory(prefix="timetable-demo-") as folder, _served(console, Path(folder)) as url:
-            with httpx.Client(base_url=url, timeout=30.0) as client:
-                return _play(console, client, seconds)
+        with (
+            tempfile.TemporaryDirectory(prefix="timetable-demo-") as folder,
+            _served(console, Path(folder)) as url,
+            httpx.Client(base_url=url, timeout=30.0) as client,
+        ):
+            return _play(console, client, seconds)
     except (DemoError, httpx.HTTPError) as error:
         console.print(f"the demonstration failed: {error}", style="red", markup=False)
         return 1
@@ -69,7 +72,7 @@ def _play(console: Console, client: httpx.Client, seconds: float) -> int:
     console.print(draw.verdict(result), draw.ledger(result), draw.variants(result))
     console.print(draw.week(entries, draw.busiest_group(entries)))
     console.print(
-        "Next: [bold]timetable serve[/bold] keeps the service running; its API page is http://127.0.0.1:8001/docs"
+        "Next: [bold]timetable serve[/bold] keeps the service running; its API is described at http://127.0.0.1:8001/openapi.json"
     )
     return 0 if result["variants"][0]["rung"] == "full" else 3
 

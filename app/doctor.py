@@ -58,7 +58,7 @@ def run(console: Console, settings: Settings, *, as_json: bool) -> int:
                 for row in rows
             ],
         }
-        print(json.dumps(document, ensure_ascii=False))
+        console.out(json.dumps(document, ensure_ascii=False), highlight=False)
     else:
         table = Table(title="checks", title_justify="left")
         for column in ("check", "", "found", "what to do"):
@@ -124,7 +124,7 @@ def _data_dir(settings: Settings) -> Iterator[Finding]:
 
 def _sqlite(settings: Settings) -> Iterator[Finding]:
     linked = sqlite3.sqlite_version_info
-    patched = linked >= WAL_RESET_FIXED or linked[:2] in {(3, 44), (3, 50)} and linked[2] >= {44: 6, 50: 7}[linked[1]]
+    patched = linked >= WAL_RESET_FIXED or (linked[:2] in {(3, 44), (3, 50)} and linked[2] >= {44: 6, 50: 7}[linked[1]])
     found = f"SQLite {sqlite3.sqlite_version}"
     if patched:
         yield Finding("store", "ok", found)

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
+from pydantic import BaseModel
+
 from app.catalogue import load_sample
 from app.errors import SourceNotConfigured, below
 from app.jobs import JobRequest
@@ -206,7 +208,7 @@ def _time_grid(time_config: object) -> dict[str, object]:
     return _Wrapped.model_validate({"time_config": time_config}).time_config.grid()
 
 
-class _Wrapped(Source):
+class _Wrapped(BaseModel):
     time_config: TimeConfig
 
 

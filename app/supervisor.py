@@ -56,6 +56,7 @@ IDLE_SECONDS = 5.0
 """The dispatcher looks at the queue at least this often, even when nobody woke it."""
 SHUTDOWN_SECONDS = 15.0
 STORE_RETRY_SECONDS = 1.0
+_ASKED_FOR = frozenset({How.CANCEL, How.FINISH, How.SHUTDOWN})
 
 _log = logging.getLogger("timetable.supervisor")
 
@@ -361,7 +362,8 @@ class Supervisor:
             self._attempts.pop(job_id, None)
             self._moved(written)
         if ending.how is not How.RESULT:
-            _log.warning("job %s, attempt %d: %s: %s", job_id, before.attempt, ending.how, ending.message)
+            level = logging.INFO if ending.how in _ASKED_FOR else logging.WARNING
+            _log.log(level, "job %s, attempt %d: %s: %s", job_id, before.attempt, ending.how, ending.message)
         self._idle.set()
 
     async def _write(self, before: Job, after: Job, ending: Ending, body: bytes | None) -> Job:

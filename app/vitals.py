@@ -46,11 +46,12 @@ def vitals_of(pid: int) -> Vitals | None:
 
 
 def _children_of(pid: int) -> list[int]:
-    return [
-        int(child)
-        for thread in Path(f"/proc/{pid}/task").iterdir()
-        for child in (thread / "children").read_text(encoding="ascii").split()
-    ]
+    """Threads come and go while we look, and a kernel may be built without this file; both mean no child here."""
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            found += map(int, (thread / "children").read_text(encoding="ascii").split())
+    return found
 
 
 def kill_orphans(tag: str) -> list[int]:

@@ -94,23 +94,23 @@ class Watch:
         return 0.0 if self.solving_began is None else now - self.solving_began
 
     def see(self, now: float, beat: int, vitals: Vitals | None) -> Verdict | None:
-        """One look. `vitals` is None when the child has just ended, which is not for us to judge."""
+        """One look. Where the kernel tells nothing (the child has just ended), only the deadlines are judged."""
         self._forgive_own_gap(now)
         if beat != self._beat:
             self._beat, self._beat_at, self._alive_at = beat, now, now
         if vitals is None:
-            return None
+            return self._judge_time(now)
         if vitals.cpu_seconds > self._cpu:
             self._cpu, self._alive_at = vitals.cpu_seconds, now
         self.peak_bytes = max(self.peak_bytes, vitals.resident_bytes)
-        return self._judge(now, vitals)
+        return self._judge_body(now, vitals) or self._judge_time(now)
 
     def health(self, now: float) -> Health:
         if now - self._alive_at >= STALLED_SECONDS or now - self._beat_at >= self.settings.stalled_after_seconds:
             return "stalled"
         return "slow" if now - self._beat_at >= STALLED_SECONDS else "ok"
 
-    def _judge(self, now: float, vitals: Vitals) -> Verdict | None:
+    def _judge_body(self, now: float, vitals: Vitals) -> Verdict | None:
         if vitals.resident_bytes > self.settings.memory_limit_mb * MEBIBYTE:
             used, cap = vitals.resident_bytes // MEBIBYTE, self.settings.memory_limit_mb
             return Verdict(
@@ -119,6 +119,9 @@ class Watch:
         if now - self._alive_at >= HANG_SECONDS:
             silence = f"no sign of life for {now - self._alive_at:.0f} s (state {vitals.state})"
             return Verdict(How.HANG, False, f"it hung in stage {self.stage}: {silence}")
+        return None
+
+    def _judge_time(self, now: float) -> Verdict | None:
         if self.stage_deadline is not None and now >= self.stage_deadline:
             allowed = self.stage_deadline - self.stage_began
             return Verdict(How.DEADLINE, False, f"stage {self.stage} took longer than its {allowed:g} s")

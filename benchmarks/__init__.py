@@ -1,1 +1,1 @@
-"""Measures the solver: `python -m benchmarks run`, then `python -m benchmarks report`. Never imported by the service."""
+"""Measures the solver: `python -m benchmarks run`, then `python -m benchmarks report`."""

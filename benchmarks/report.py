@@ -9,6 +9,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+HEADINGS = (
+    "instance", "limit s", "workers", "runs", "complete", "median cost", "worst", "bound", "best known", "over best",
+    "winner 2007", "first complete s", "peak MB",
+)  # fmt: skip
 BEST_KNOWN = Path(__file__).parent / "best_known.json"
 
 
@@ -29,8 +33,8 @@ def print_report(results: Path, seconds: float | None) -> int:
             if seconds is None or float(row["seconds_limit"]) == seconds:
                 groups[row["instance"], float(row["seconds_limit"]), int(row["workers"])].append(row)
     known = known_values()
-    print("| instance | limit s | workers | runs | complete | median cost | worst | bound | best known | over best | winner 2007 | first complete s | peak MB |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    print(f"| {' | '.join(HEADINGS)} |")
+    print("|---" + "|--:" * (len(HEADINGS) - 1) + "|")
     total = best = 0.0
     for (instance, limit, workers), rows in sorted(groups.items()):
         line, cost = _line(instance, limit, workers, rows, known.get(instance, {}))
@@ -38,7 +42,8 @@ def print_report(results: Path, seconds: float | None) -> int:
         if cost is not None and instance in known:
             total, best = total + cost, best + known[instance]["best_known"]
     if best:
-        print(f"\nsum of medians where a best known value exists: {total:g}, best known {best:g} (+{100 * (total / best - 1):.1f} %)")
+        over = f"+{100 * (total / best - 1):.1f} %"
+        print(f"\nsum of medians where a best known value exists: {total:g}, best known {best:g} ({over})")
     return 0
 
 
@@ -54,7 +59,7 @@ def _line(
     over = f"{100 * (cost / known['best_known'] - 1):+.0f} %" if cost is not None and known.get("best_known") else ""
     cells = (
         instance, f"{limit:g}", workers, len(rows), len(complete),
-        "" if cost is None else f"{cost:g}", max(costs, default=""), max(bounds, default=""), known.get("best_known", ""),
-        over, known.get("mueller_avg", ""), f"{median(first):.1f}" if first else "", max(peaks, default=""),
+        "" if cost is None else f"{cost:g}", max(costs, default=""), max(bounds, default=""),
+        known.get("best_known", ""), over, known.get("mueller_avg", ""), f"{median(first):.1f}" if first else "", max(peaks, default=""),
     )  # fmt: skip
     return "| " + " | ".join(str(cell) for cell in cells) + " |", cost

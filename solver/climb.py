@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from solver.compiled import Ints
 from solver.control import Control, Progress, Stage
 from solver.cpsat import exact, explain, lower_bound, polish
 from solver.incumbent import Incumbents, Problem
@@ -109,14 +110,15 @@ class Climb:
             workers=self.params.workers,
             seed=self.params.seed + 1000 * round_number,
             params=SearchParams(bend=bend) if patient else SearchParams(bend=bend, start_temperature=WARM_TEMPERATURE),
-            on_improvement=lambda slots, rooms, claim: self.incumbents.offer_arrays(
-                slots, rooms, "search", claim=claim, final=False
-            ),
+            on_improvement=self._stream,
         )
         self.incumbents.offer_arrays(found.slots, found.rooms, "search")
         if self.best is None or not self.best.complete:
             kept = strip(self.problem.compiled, found.slots, found.rooms, keep_bent=bend)
             self.incumbents.offer_arrays(*kept, "search")
+
+    def _stream(self, slots: Ints, rooms: Ints, claim: Score) -> None:
+        self.incumbents.offer_arrays(slots, rooms, "search", claim=claim, final=False)
 
     def exact(self, seconds: float, *, bend: bool, message: str) -> str:
         """The full CP-SAT model; keeps its bound where it bounds the original problem. Returns its status."""

@@ -80,8 +80,8 @@ class Incumbents:
         """
         Offers ``slot_of_session`` and ``room_of_session``; see `offer`.
 
-        A streamed offer (`final=False`) is skipped when its claim is no improvement or when recounting would take more than
-        its share of the time; the stage repeats its best as a final offer when it ends.
+        A streamed offer (`final=False`) is skipped when its claim is no improvement or when recounting would take
+        more than its share of the time; the stage repeats its best as a final offer when it ends.
         """
         if not final and (time.monotonic() < self._quiet_until or not self._improves(claim)):
             return None

@@ -6,13 +6,12 @@ loop enters rung after rung until one keeps its promise, each starting from the 
 timetable wins, whichever rung found it, and the result says which promise it keeps. No rung calls another; the journal
 says why each one was left.
 
-When a child process dies, the supervisor starts the next attempt with `start_at` the rung after the one that died; it does
-not invent an order of its own.
+When a child process dies, the supervisor starts the next attempt with `start_at` the rung after the one that died; it
+does not invent an order of its own.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -25,7 +24,7 @@ from solver.context import build_context
 from solver.control import Control, Progress, Stop
 from solver.diagnose import diagnose
 from solver.incumbent import Incumbent, Incumbents, Problem
-from solver.ledger import concessions_of, core_open, open_sessions, quality_of
+from solver.ledger import core_open
 from solver.model import Dataset, Timetable
 from solver.params import SolveParams
 from solver.reduction import batches, only, restrict
@@ -86,7 +85,9 @@ def exact_and_search(climb: Climb) -> Verdict:
 
 def _give_up_on_full(climb: Climb) -> Verdict:
     if len(climb.problem.dataset.sessions) <= SMALL_SESSIONS and not climb.over:
-        status = climb.exact(EXACT_SHARE * climb.walk.remaining, bend=False, message="looking for any timetable, exactly")
+        status = climb.exact(
+            EXACT_SHARE * climb.walk.remaining, bend=False, message="looking for any timetable, exactly"
+        )
         if climb.complete:
             _improve(climb, reserve=0.0)
             return Verdict(True, "every session is placed and every hard rule holds")
@@ -138,7 +139,12 @@ def cheapest_relaxation(climb: Climb) -> Verdict:
     if small and not climb.diagnosis.conflicts:
         climb.explain(min(EXPLAIN_SECONDS, 0.15 * time_left))
     for attempt in range(2):
-        climb.search((0.5 - 0.2 * attempt) * time_left, bend=True, message="bending the cheapest rules", round_number=20 + attempt)
+        climb.search(
+            (0.5 - 0.2 * attempt) * time_left,
+            bend=True,
+            message="bending the cheapest rules",
+            round_number=20 + attempt,
+        )
         if climb.best is not None and climb.best.unplaced == 0 and attempt == 0 and not small:
             break
     if small:
@@ -169,6 +175,8 @@ def construct_and_repair(climb: Climb) -> Verdict:
     open_core = core_open(problem, strict.report) if strict else len(problem.dataset.sessions)
     if open_core:
         return Verdict(False, f"{open_core} session(s) of core courses do not fit")
+    if climb.best is None or climb.best.bent:
+        return Verdict(False, "bending rules leaves fewer sessions open than keeping them all does")
     return Verdict(True, "every hard rule holds; what does not fit is listed")
 
 
@@ -188,6 +196,8 @@ def core_then_rest(climb: Climb) -> Verdict:
     open_in_core = [key for key in found.report.unplaced if key[0] in set(parts[0])]
     if open_in_core:
         return Verdict(False, f"{len(open_in_core)} session(s) of the priority core cannot be placed")
+    if climb.best is None or climb.best < found.score:
+        return Verdict(False, "the best timetable so far places more than the core and its batches do")
     return Verdict(True, f"the core of {len(parts[0])} courses was placed first, the rest around it")
 
 
@@ -239,7 +249,8 @@ RUNGS: tuple[Rung, ...] = (
     ),
     Rung(
         "relaxed",
-        "Every session is placed; only bendable rules are broken, at the least total price found; each breach is listed.",
+        "Every session is placed; only bendable rules are broken, at the least total price found; "
+        "each breach is listed.",
         cheapest_relaxation,
     ),
     Rung(
@@ -249,7 +260,8 @@ RUNGS: tuple[Rung, ...] = (
     ),
     Rung(
         "reduced",
-        "The priority core was solved first and the rest reinserted in growing batches; coverage is accounted for, n of N.",
+        "The priority core was solved first and the rest reinserted in growing batches; "
+        "coverage is accounted for, n of N.",
         core_then_rest,
     ),
     Rung(

@@ -1,8 +1,8 @@
 """
 The account that goes with every timetable: what was given up, what is left for people, how good the rest is.
 
-Everything here is read off the verifier's report on the *original* rules; a rule that was relaxed on the way but happens
-to hold is not a concession.
+Everything here is read off the verifier's report on the *original* rules; a rule that was relaxed on the way but
+happens to hold is not a concession.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def concessions_of(report: Report) -> tuple[Concession, ...]:
 
 
 def quality_of(report: Report, bound: int | None) -> Quality:
-    """`optimal` needs a proved bound that the recounted cost meets; a bound of the full problem says nothing once bent."""
+    """`optimal` needs a proved bound that the recounted cost meets; a bound says nothing once rules are bent."""
     if report.score.unplaced:
         return Quality.PARTIAL
     if report.score.bent:
@@ -65,11 +65,12 @@ def better_at(report: Report, others: Sequence[Report]) -> tuple[str, ...]:
     """The soft rules on which this timetable is strictly better than every other one, in words."""
     if not others:
         return ()
-    return tuple(
-        f"{_SENTENCE[rule.rule]} ({rule.count} against {min(other.rules[rule.rule].count for other in others)} {rule.unit})"
-        for rule in report.rules.values()
-        if rule.tier == "soft" and rule.checks and rule.count < min(other.rules[rule.rule].count for other in others)
-    )
+    lines: list[str] = []
+    for rule in report.rules.values():
+        rival = min(other.rules[rule.rule].count for other in others)
+        if rule.tier == "soft" and rule.checks and rule.count < rival:
+            lines.append(f"{_SENTENCE[rule.rule].rstrip('.')}: {rule.count} against {rival} ({rule.unit})")
+    return tuple(lines)
 
 
 def core_open(problem: Problem, report: Report) -> int:

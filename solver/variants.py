@@ -24,7 +24,7 @@ from solver.rules import RULE_IDS
 from solver.search import SearchParams, search, strip
 
 WARM_TEMPERATURE = 4.0
-"""Start temperature of a variant's search: high enough to move whole days, low enough not to melt what is placed well."""
+"""Start temperature of a variant's search: high enough to move whole days, low enough not to melt the rest."""
 MAX_TRIES = 2
 
 
@@ -42,7 +42,13 @@ EMPHASES: tuple[Emphasis, ...] = (
     Emphasis(
         name="student_compact",
         label="Student-Compact",
-        factors={"group_gap": 6, "student_gap": 6, "isolated_session": 6, "single_session_day": 6, "consecutive_limit": 3},
+        factors={
+            "group_gap": 6,
+            "student_gap": 6,
+            "isolated_session": 6,
+            "single_session_day": 6,
+            "consecutive_limit": 3,
+        },
     ),
     Emphasis(
         name="faculty_preference",
@@ -146,7 +152,7 @@ def _search_away(
             bend=bend,
             anchors=anchors,
             min_distance=min(1.0, climb.params.min_distance * 1.05),
-            **({"start_temperature": WARM_TEMPERATURE} if attempt == 0 else {}),
+            start_temperature=WARM_TEMPERATURE if attempt == 0 else SearchParams().start_temperature,
         ),
     )
     return strip(climb.problem.compiled, found.slots, found.rooms, keep_bent=bend)
@@ -160,7 +166,7 @@ def _why_fewer(climb: Climb, found: int, wanted: int) -> str:
     share = f"{100 * climb.params.min_distance:.0f} %"
     if climb.control.should_stop:
         return f"{found} of {wanted} variants: the solve ended before the others were made"
-    return f"{found} of {wanted} variants: no further one was found that differs in {share} of the placements and is no worse"
+    return f"{found} of {wanted} variants: no further one that differs in {share} of the placements was found as good"
 
 
 def _account(
@@ -183,5 +189,7 @@ def _account(
         concessions=concessions_of(incumbent.report),
         open_sessions=open_sessions(climb.problem, incumbent, with_repairs=in_time),
         better_at=better_at(incumbent.report, [other.report for _, other in others]),
-        distances={other_emphasis.name: distance(incumbent.timetable, o.timetable, total) for other_emphasis, o in others},
+        distances={
+            other_emphasis.name: distance(incumbent.timetable, o.timetable, total) for other_emphasis, o in others
+        },
     )

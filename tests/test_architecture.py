@@ -31,7 +31,18 @@ LAYERS: tuple[frozenset[str], ...] = (
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
-FORBIDDEN_IN_SOLVER = {"app", "fastapi", "starlette", "uvicorn", "httpx", "sqlite3", "sqlalchemy", "typer", "rich", "logging"}
+FORBIDDEN_IN_SOLVER = {
+    "app",
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "httpx",
+    "sqlite3",
+    "sqlalchemy",
+    "typer",
+    "rich",
+    "logging",
+}
 
 
 def sources(folder: str) -> list[Path]:
@@ -92,7 +103,8 @@ def test_the_platform_contract_is_imported_by_main_only() -> None:
     users = [
         path.relative_to(ROOT).as_posix()
         for path in sources("app")
-        if "platform" not in path.relative_to(ROOT / "app").parts and any(n.startswith("app.platform") for n in imports(path))
+        if "platform" not in path.relative_to(ROOT / "app").parts
+        and any(n.startswith("app.platform") for n in imports(path))
     ]
     assert set(users) <= {"app/main.py"}
 

@@ -34,7 +34,9 @@ def first_code_line(title: str) -> str:
 
 
 def test_every_command_in_readme_exists_with_its_options() -> None:
-    used = re.findall(r"timetable ([a-z]+)((?: [^\n`|&;#]*)?)", "\n".join(re.findall(r"```.*?```|`[^`]+`", README, re.S)))
+    used = re.findall(
+        r"timetable ([a-z]+)((?: [^\n`|&;#]*)?)", "\n".join(re.findall(r"```.*?```|`[^`]+`", README, re.S))
+    )
     assert used
     for name, rest in used:
         assert name in COMMANDS, f"`timetable {name}` does not exist"

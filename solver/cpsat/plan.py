@@ -48,11 +48,6 @@ def treatments(compiled: Compiled, *, bend: bool) -> dict[str, Treatment]:
     return result
 
 
-def count_everything() -> dict[str, Treatment]:
-    """Every rule counted and none kept: for comparing counters on timetables that break anything."""
-    return dict.fromkeys(RULE_IDS, Treatment.PRICE)
-
-
 START_COSTS: dict[str, str] = {
     "slot_forbidden": "slot_forbidden",
     "faculty_unavailable": "faculty_unavailable",

@@ -163,10 +163,6 @@ class Space:
         periods = self.compiled.num_periods
         return [literal for u in units for t, literal in self.x[u].items() if t // periods == day]
 
-    def in_room(self, u: int, room: int) -> list[Var]:
-        """Room variables of unit u in that room."""
-        return [literal for (_, r), literal in self.y[u].items() if r == room]
-
     def units_by(self, pointers: Array, items: Array) -> dict[int, list[int]]:
         """Units of each owner (teacher, group, student) that has any."""
         owners: dict[int, list[int]] = {}

@@ -31,7 +31,7 @@ WINDOW_KINDS: tuple[WindowKind, ...] = WindowKind.__args__  # type: ignore[attr-
 MAX_SIZE = 150_000
 """`Plan.size` above which a window is not built."""
 ROOMS_PER_UNIT = 8
-FIRST_SIZE, LEAST_SIZE, MOST_SIZE = 12, 4, 80
+FIRST_SIZE, LEAST_SIZE, MOST_SIZE = 16, 4, 80
 """Free sessions of a window."""
 GROW, SHRINK = 1.2, 0.7
 WINDOW_SECONDS = 2.0

@@ -67,14 +67,14 @@ def dump_dataset(dataset: Dataset) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Dataclasses as objects, tuples as lists, keys as text."""
+    """Dataclasses as objects, tuples as lists, keys as text, 4.0 as 4 (reading makes floats of credits and likings)."""
     if is_dataclass(value):
         return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(item) if not isinstance(item, str | int) else item for item in value]
-    return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

@@ -4,10 +4,10 @@ The platform's CSV set: departments, courses (programmes), subjects, batches, st
 The set is dirty in practice, so nothing is taken on trust and nothing disappears: every row ends up used, used after a
 repair, or unusable, and the last two are reported with file, line, column and value.
 
-What becomes what: classrooms and labs are rooms; batches are groups; a subject is taught to the students who chose it, in
-parallel sections of at most 60 (platform contract, section 8), each section a course of `credits` weekly sessions. The
-assigned teacher takes sections up to the weekly workload; further ones go to the teacher with the most workload to spare,
-which is reported as a repair, since the set names one teacher for a subject that a dozen are needed for.
+What becomes what: classrooms and labs are rooms; batches are groups; a subject is taught to the students who chose it,
+in parallel sections of at most 60 (platform contract, section 8), each section a course of `credits` weekly sessions.
+The assigned teacher takes sections up to the weekly workload; further ones go to the teacher with the most workload to
+spare, which is reported as a repair, since the set names one teacher for a subject that a dozen are needed for.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from solver.model import Course, Dataset, Faculty, Group, InputError, Issue, Room
+from solver.model import MAX_ID_LENGTH, Course, Dataset, Faculty, Group, InputError, Issue, Room
 
 SECTION_SIZE = 60
 DEFAULT_CREDITS = 3
@@ -89,7 +89,8 @@ class _Import:
     def number(self, row: _Row, column: str, low: int, high: int, default: int) -> int:
         """A whole number of a cell; anything else is repaired to the default, out of range to the nearest limit."""
         try:
-            value = int(float(row[column]))
+            number = float(row[column])
+            value = int(number)
         except (ValueError, OverflowError):
             self.repaired(row, column, f"is no number; {default} is used")
             return default
@@ -97,6 +98,8 @@ class _Import:
             nearest = min(max(value, low), high)
             self.repaired(row, column, f"is outside {low} to {high}; {nearest} is used")
             return nearest
+        if value != number:
+            self.repaired(row, column, f"is no whole number; {value} is used")
         return value
 
     def unique(self, rows: Sequence[_Row], column: str) -> list[_Row]:
@@ -106,6 +109,8 @@ class _Import:
         for row in rows:
             if not row[column]:
                 self.refused(row, column, "the row has no id")
+            elif len(row[column]) > MAX_ID_LENGTH or not row[column].isprintable():
+                self.refused(row, column, f"an id has 1 to {MAX_ID_LENGTH} printable characters")
             elif row[column] in seen:
                 self.refused(row, column, "the id stands on an earlier line already")
             else:
@@ -124,8 +129,8 @@ def load_platform_csv(source: Path | Mapping[str, str]) -> Imported:
         A mandatory file or column is missing, or nothing usable remains.
     """
     texts = _texts(source)
-    tables = _tables(texts)
     work = _Import()
+    tables = _tables(work, texts)
     departments = _departments(work, tables["departments"])
     rooms = _rooms(work, tables["classrooms"], tables["labs"], departments)
     faculty = _faculty(work, tables["faculty"], departments)
@@ -157,7 +162,7 @@ def _texts(source: Path | Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _tables(texts: Mapping[str, str]) -> dict[str, list[_Row]]:
+def _tables(work: _Import, texts: Mapping[str, str]) -> dict[str, list[_Row]]:
     tables: dict[str, list[_Row]] = {}
     issues: list[Issue] = []
     for table, (names, columns) in FILES.items():
@@ -168,7 +173,7 @@ def _tables(texts: Mapping[str, str]) -> dict[str, list[_Row]]:
                 issues.append(Issue(pointer=f"/{table}", code="missing", message=f"the set has no file {wanted}"))
             tables[table] = []
             continue
-        rows, header = _rows(table, text)
+        rows, header = _rows(work, table, text)
         for column in columns:
             if column not in header:
                 message = f"{table} has no column {column!r}"
@@ -179,18 +184,26 @@ def _tables(texts: Mapping[str, str]) -> dict[str, list[_Row]]:
     return tables
 
 
-def _rows(table: str, text: str) -> tuple[list[_Row], tuple[str, ...]]:
+def _rows(work: _Import, table: str, text: str) -> tuple[list[_Row], tuple[str, ...]]:
     reader = csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""))
     header: tuple[str, ...] = ()
     rows: list[_Row] = []
-    for cells in reader:
-        if not any(cell.strip() for cell in cells):
-            continue
-        if not header:
-            header = tuple(cell.strip().lower() for cell in cells)
-            continue
-        values = dict(zip(header, (cell.strip() for cell in cells), strict=False))
-        rows.append(_Row(table, reader.line_num, values))
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if not header:
+                header = tuple(cell.strip().lower() for cell in cells)
+                continue
+            values = dict(zip(header, (cell.strip() for cell in cells), strict=False))
+            rows.append(_Row(table, reader.line_num, values))
+            surplus = [cell for cell in cells[len(header) :] if cell.strip()]
+            if surplus:
+                message = f"the row has cells beyond the last column, which are left out: {', '.join(surplus)[:80]}"
+                work.repaired(rows[-1], header[-1], message)
+    except csv.Error as error:
+        message = f"{table}, line {reader.line_num}: {error}"
+        raise InputError([Issue(pointer=f"/{table}", code="bad_csv", message=message)]) from error
     return rows, header
 
 
@@ -227,7 +240,8 @@ def _rooms(
     work: _Import, classrooms: Sequence[_Row], labs: Sequence[_Row], departments: _Departments
 ) -> tuple[Room, ...]:
     rooms: list[Room] = []
-    for rows, column, name, kind in ((classrooms, "room_id", "room_number", CLASSROOM), (labs, "lab_id", "lab_name", LAB)):
+    kinds = ((classrooms, "room_id", "room_number", CLASSROOM), (labs, "lab_id", "lab_name", LAB))
+    for rows, column, name, kind in kinds:
         for row in work.unique(rows, column):
             department = departments.resolve(work, row, "department_id")
             rooms.append(
@@ -377,7 +391,8 @@ def _teachers(work: _Import, row: _Row, load: _Workload, sections: int, sessions
     assigned = row["faculty_assigned"]
     teachers: list[str | None] = []
     if assigned not in load.spare:
-        work.repaired(row, "faculty_assigned", "names no teacher of the faculty file; the teacher with most time takes over")
+        message = "names no teacher of the faculty file; the teacher with most time takes over"
+        work.repaired(row, "faculty_assigned", message)
     for number in range(sections):
         teacher: str | None = assigned
         if load.spare.get(assigned, 0) < sessions:

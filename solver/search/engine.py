@@ -41,6 +41,8 @@ REHEAT_SHARE = 0.7
 ESCALATION = 1.25
 """Each reheat but the first raises the weight of hard rules by this factor."""
 MAX_REHEATS = 8
+REHEAT_PROPOSALS = 10_000
+"""Moves per session that must be left for a reheat."""
 
 
 def anneal(
@@ -198,7 +200,7 @@ class Run:
             self._reload(*self.best)
         mend(self.problem, st := self.state, self.control)
         remember_now(st)
-        if st.totals[HARD_PART] > 0 and self.reheats < MAX_REHEATS:
+        if st.totals[HARD_PART] > 0 and self.reheats < MAX_REHEATS and self._reheat_pays():
             self._reheat()
 
     # --- weights -----------------------------------------------------------------------------------------------------
@@ -224,6 +226,14 @@ class Run:
         self.load(slots, rooms)
         self.state.best_slot[:], self.state.best_room[:] = best
         self._recount(forget=False)
+
+    def _reheat_pays(self) -> bool:
+        """Whether enough work is left to form the soft part once more; large datasets never get there."""
+        if self.params.max_proposals is not None:
+            left = float(self.params.max_proposals - self.proposals)
+        else:
+            left = self.speed * self.control.remaining
+        return left >= REHEAT_PROPOSALS * self.problem.num_mobile
 
     def _reheat(self) -> None:
         """

@@ -87,7 +87,7 @@ def swap_correction(p: Problem, st: State, c: Number, t: Number, c2: Number, u: 
         x = np.int64(p.resource[k])
         if shares(p, c2, x) != 0 and p.clash_weight[x] != 0:
             for i in range(length):
-                doubled = (st.busy_count[x, t + i] > 1) + (st.busy_count[x, u + i] > 1)
+                doubled = min(st.busy_count[x, t + i], 2) + min(st.busy_count[x, u + i], 2) - 2  # both are at least 1
                 delta -= p.clash_weight[x] * (2 - doubled)
     if p.student_weight != 0:
         low, high = p.conflict_ptr[c], p.conflict_ptr[c + 1]

@@ -112,13 +112,17 @@ def test_bad_input_ends_with_exit_code_2_and_names_it(arguments: tuple[str, ...]
 
 def test_every_problem_of_a_dataset_is_shown_at_once(tmp_path: Path) -> None:
     data = tmp_path / "bad.json"
-    data.write_text('{"schema": "timetable-dataset/1", "rooms": [], "courses": [{"id": "c", "sessions_per_week": "2"}]}')
+    data.write_text(
+        '{"schema": "timetable-dataset/1", "rooms": [], "courses": [{"id": "c", "sessions_per_week": "2"}]}'
+    )
     done = timetable("solve", data)
     assert done.returncode == 2
     assert "/rooms" in done.stderr and "/courses/0/sessions_per_week" in done.stderr
 
 
-@pytest.mark.parametrize("option", [("--time-limit", "0"), ("--workers", "0"), ("--start-at", "heaven"), ("-o", "x.xlsx")])
+@pytest.mark.parametrize(
+    "option", [("--time-limit", "0"), ("--workers", "0"), ("--start-at", "heaven"), ("-o", "x.xlsx")]
+)
 def test_an_impossible_option_ends_with_exit_code_2_before_any_work(toy: Path, option: tuple[str, str]) -> None:
     done = timetable("solve", toy, *option)
     assert done.returncode == 2, done.stdout

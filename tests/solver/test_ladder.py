@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from solver import ladder
@@ -29,13 +31,19 @@ def feasible() -> Dataset:
 def overloaded_teacher() -> Dataset:
     """One teacher, four sessions, three slots in which she is there: bending her availability places everything."""
     away = [slot for slot in range(20) if slot not in (0, 1, 2)]
-    return dataset(course("a", faculty="f1", sessions=2), course("b", faculty="f1", sessions=2), teacher("f1", unavailable=away))
+    return dataset(
+        course("a", faculty="f1", sessions=2), course("b", faculty="f1", sessions=2), teacher("f1", unavailable=away)
+    )
 
 
 def impossible_course() -> Dataset:
     """Two sessions pinned to one room and slot: no bendable rule helps."""
     return dataset(
-        course("pinned", fixed=[(0, 3, "r1")]), course("rival", fixed=[(0, 3, "r1")]), course("easy", sessions=3), room("r1"), room("r2")
+        course("pinned", fixed=[(0, 3, "r1")]),
+        course("rival", fixed=[(0, 3, "r1")]),
+        course("easy", sessions=3),
+        room("r1"),
+        room("r2"),
     )
 
 
@@ -74,8 +82,13 @@ def test_an_overload_is_proved_then_bent_and_listed() -> None:
 def test_what_no_bending_can_place_ends_on_the_work_list_and_everything_else_is_placed() -> None:
     data = impossible_course()
     result = solve(data, SolveParams(time_limit_seconds=4.0, num_variants=1))
-    assert [visit.rung for visit in result.journal] == [rung.id for rung in RUNGS]
-    assert result.best.rung == "manual"
+    assert [(v.rung, v.outcome) for v in result.journal[:3]] == [
+        ("full", "left"),
+        ("relaxed", "left"),
+        ("greedy", "left"),
+    ]
+    assert result.journal[-1].outcome == "kept"
+    assert result.best.rung == result.journal[-1].rung in ("reduced", "manual")
     assert result.best.quality is Quality.PARTIAL
     assert result.best.report.placed == 4
     (open_session,) = result.best.open_sessions
@@ -87,7 +100,7 @@ def test_every_incumbent_is_better_than_the_one_before_and_none_breaks_a_rigid_r
     seen: list[Score] = []
     solve(feasible(), QUICK, Control(on_incumbent=lambda timetable, score: seen.append(score)))
     assert seen
-    assert all(later < earlier for earlier, later in zip(seen, seen[1:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(seen))
     assert all(score.rigid == 0 for score in seen)
 
 
@@ -122,7 +135,11 @@ def test_a_start_from_other_data_is_used_as_far_as_it_goes() -> None:
 
 def test_an_attempt_that_starts_lower_skips_the_rungs_above() -> None:
     result = solve(feasible(), SolveParams(time_limit_seconds=2.0, num_variants=1, start_at="greedy"))
-    assert [(v.rung, v.outcome) for v in result.journal] == [("full", "skipped"), ("relaxed", "skipped"), ("greedy", "kept")]
+    assert [(v.rung, v.outcome) for v in result.journal] == [
+        ("full", "skipped"),
+        ("relaxed", "skipped"),
+        ("greedy", "kept"),
+    ]
 
 
 def test_a_rung_that_breaks_costs_the_rung_and_not_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,9 +169,7 @@ def test_a_hard_rule_that_the_dataset_makes_soft_no_longer_decides_about_full() 
 
 
 def test_a_soft_rule_that_the_dataset_makes_hard_is_kept() -> None:
-    data = dataset(
-        *(course(f"c{n}", groups="g") for n in range(4)), group("g", 10), rules={"group_gap": "hard"}
-    )
+    data = dataset(*(course(f"c{n}", groups="g") for n in range(4)), group("g", 10), rules={"group_gap": "hard"})
     result = solve(data, QUICK)
     assert result.best.report.rules["group_gap"].count == 0
     assert result.best.rung == "full"

@@ -48,7 +48,13 @@ def test_priority_comes_before_pins_before_core_subjects_before_size() -> None:
 
 def test_a_restricted_dataset_leaves_out_what_reaches_outside() -> None:
     data = dataset(course("a"), course("b", prerequisites=("a",)), course("c"))
-    data = replace(data, links=(Link(type="same_day", sessions=(("a", 0), ("b", 0))), Link(type="same_day", sessions=(("b", 0), ("c", 0)))))
+    data = replace(
+        data,
+        links=(
+            Link(type="same_day", sessions=(("a", 0), ("b", 0))),
+            Link(type="same_day", sessions=(("b", 0), ("c", 0))),
+        ),
+    )
     part = restrict(data, {"b", "c"})
     assert [c.id for c in part.courses] == ["b", "c"]
     assert part.course["b"].prerequisites == ()

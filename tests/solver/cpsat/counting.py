@@ -7,10 +7,16 @@ from collections.abc import Mapping
 from solver.compiled import Compiled, compile_dataset, encode
 from solver.control import Control
 from solver.cpsat.exact import build_model
-from solver.cpsat.plan import Treatment, count_everything
+from solver.cpsat.plan import Treatment
 from solver.cpsat.run import run
 from solver.cpsat.space import Space, Tally
 from solver.model import Dataset, Timetable
+from solver.rules import RULE_IDS
+
+
+def count_everything() -> dict[str, Treatment]:
+    """Every rule counted and none kept: for timetables that break anything."""
+    return dict.fromkeys(RULE_IDS, Treatment.PRICE)
 
 
 def value(tally: Tally, values: tuple[int, ...]) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from solver.compiled import compile_dataset, decode, encode
 from solver.cpsat.exact import build_model
-from solver.cpsat.plan import Treatment, count_everything, treatments
+from solver.cpsat.plan import Treatment, treatments
 from solver.cpsat.rules import BUILDERS
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.rules import RULE_IDS
@@ -29,7 +29,7 @@ from tests.builders import (
     teacher,
     timetable,
 )
-from tests.solver.cpsat.counting import counts_of, fix, minimised_counts
+from tests.solver.cpsat.counting import count_everything, counts_of, fix, minimised_counts
 
 SMALL = grid(2, 4)
 

@@ -60,6 +60,8 @@ def test_a_clean_set_is_taken_as_it_is() -> None:
         ("faculty", "\nF2,Mira,Physics,\n", "max_workload_per_week", "", "18 is used"),
         ("classrooms", "\nR2,D1,102,1e9,hall\n", "capacity", "1e9", "10000 is used"),
         ("batches", "\nB2,P9,D1,1,1,40\n", "course_id", "P9", "names no programme"),
+        ("batches", "\nB2,P1,D1,1,1,39.5\n", "no_of_students", "39.5", "39 is used"),
+        ("labs", "\nL2,D1,Lab-2,30,wet,dry\n", "capacity", "30", "left out: wet, dry"),
     ],
 )
 def test_a_cell_that_can_be_mended_is_mended_and_reported(
@@ -82,6 +84,7 @@ def test_a_cell_that_can_be_mended_is_mended_and_reported(
         ("subjects", "\nS2,Waves,P1,D1,F1,3\n", "subject_id", "no usable student"),
         ("faculty", "\nF1,Twin,Physics,9\n", "faculty_id", "earlier line"),
         ("labs", "\n,D1,Lab-2,30\n", "lab_id", "no id"),
+        ("labs", "\n" + "L" * 129 + ",D1,Lab-2,30\n", "lab_id", "printable"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_reported_with_its_reason(table: str, line: str, column: str, said: str) -> None:
@@ -126,6 +129,12 @@ def test_a_file_that_is_no_utf_8_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "faculty.csv").write_bytes(b"faculty_id\nF\xff\n")
     with pytest.raises(InputError, match=r"faculty\.csv is no UTF-8"):
         load_platform_csv(tmp_path)
+
+
+def test_a_cell_of_megabytes_is_refused_with_its_file() -> None:
+    with pytest.raises(InputError) as raised:
+        imported(labs="\nL2,D1," + "x" * 2**20 + ",30\n")
+    assert [(issue.pointer, issue.code) for issue in raised.value.issues] == [("/labs", "bad_csv")]
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the platform's CSV set is not on this machine")
