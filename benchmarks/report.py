@@ -58,8 +58,9 @@ def _line(
     cost = median(costs) if costs else None
     over = f"{100 * (cost / known['best_known'] - 1):+.0f} %" if cost is not None and known.get("best_known") else ""
     cells = (
-        instance, f"{limit:g}", workers, len(rows), len(complete),
-        "" if cost is None else f"{cost:g}", max(costs, default=""), max(bounds, default=""),
-        known.get("best_known", ""), over, known.get("mueller_avg", ""), f"{median(first):.1f}" if first else "", max(peaks, default=""),
-    )  # fmt: skip
+        *(instance, f"{limit:g}", workers, len(rows), len(complete)),
+        *("" if cost is None else f"{cost:g}", max(costs, default=""), max(bounds, default="")),
+        *(known.get("best_known", ""), over, known.get("mueller_avg", "")),
+        *(f"{median(first):.1f}" if first else "", max(peaks, default="")),
+    )
     return "| " + " | ".join(str(cell) for cell in cells) + " |", cost

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from solver.formats import read_dataset
 from solver.model import Dataset
-from solver.samples import sample
+from solver.samples import PRESETS, sample
 
 SAMPLE_PREFIX = "sample:"
 SUITES: dict[str, tuple[str, ...]] = {
@@ -23,16 +23,19 @@ def instances(suite: str) -> list[str]:
     Raises
     ------
     FileNotFoundError
-        The suite is neither a name nor an existing folder or file.
+        The suite is neither a name, a preset, nor an existing folder or file.
     """
     if suite in SUITES:
         return list(SUITES[suite])
+    if suite.removeprefix(SAMPLE_PREFIX) in PRESETS:
+        return [SAMPLE_PREFIX + suite.removeprefix(SAMPLE_PREFIX)]
     path = Path(suite)
     if path.is_file():
         return [str(path)]
     found = sorted(str(p) for p in path.iterdir() if p.suffix in {".ctt", ".tim", ".json"}) if path.is_dir() else []
     if not found:
-        raise FileNotFoundError(f"{suite!r} is no suite ({', '.join(SUITES)}) and no file or folder with instances")
+        names = ", ".join([*SUITES, *PRESETS])
+        raise FileNotFoundError(f"{suite!r} is no suite ({names}) and no file or folder with instances")
     return found
 
 

@@ -12,45 +12,20 @@ spare, which is reported as a repair, since the set names one teacher for a subj
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from solver.model import MAX_ID_LENGTH, Course, Dataset, Faculty, Group, InputError, Issue, Room
+from solver.formats.platform_rows import Repairs, Row, RowNote, tables_of, texts_of
+from solver.model import Course, Dataset, Faculty, Group, InputError, Issue, Room
 
 SECTION_SIZE = 60
 DEFAULT_CREDITS = 3
 DEFAULT_CAPACITY = 60
 MAX_CREDITS = 10
 LAB, CLASSROOM = "lab", "classroom"
-
-FILES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "departments": (("departments",), ("department_id", "department_name")),
-    "courses": (("courses",), ("course_id", "course_name")),
-    "subjects": (("subjects",), ("subject_id", "subject_name", "faculty_assigned")),
-    "batches": (("batches",), ("batch_id",)),
-    "students": (("students",), ("student_id", "electives")),
-    "faculty": (("faculty", "faculty_100"), ("faculty_id",)),
-    "classrooms": (("classrooms",), ("room_id", "capacity")),
-    "labs": (("labs",), ("lab_id", "capacity")),
-}
-"""Table -> (file names without suffix, columns it cannot do without)."""
-MANDATORY = ("subjects", "students", "faculty", "classrooms")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowNote:
-    """What was done with one cell, or why its row cannot be used. `line` counts from 1, the header is line 1."""
-
-    file: str
-    line: int
-    column: str
-    value: str
-    message: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,62 +38,6 @@ class Imported:
     rows: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    table: str
-    line: int
-    cells: Mapping[str, str]
-
-    def __getitem__(self, column: str) -> str:
-        return self.cells.get(column, "")
-
-
-@dataclass
-class _Import:
-    """One import under way."""
-
-    repairs: list[RowNote] = field(default_factory=list)
-    unusable: list[RowNote] = field(default_factory=list)
-
-    def repaired(self, row: _Row, column: str, message: str) -> None:
-        self.repairs.append(RowNote(file=row.table, line=row.line, column=column, value=row[column], message=message))
-
-    def refused(self, row: _Row, column: str, message: str) -> None:
-        self.unusable.append(RowNote(file=row.table, line=row.line, column=column, value=row[column], message=message))
-
-    def number(self, row: _Row, column: str, low: int, high: int, default: int) -> int:
-        """A whole number of a cell; anything else is repaired to the default, out of range to the nearest limit."""
-        try:
-            number = float(row[column])
-            value = int(number)
-        except (ValueError, OverflowError):
-            self.repaired(row, column, f"is no number; {default} is used")
-            return default
-        if not low <= value <= high:
-            nearest = min(max(value, low), high)
-            self.repaired(row, column, f"is outside {low} to {high}; {nearest} is used")
-            return nearest
-        if value != number:
-            self.repaired(row, column, f"is no whole number; {value} is used")
-        return value
-
-    def unique(self, rows: Sequence[_Row], column: str) -> list[_Row]:
-        """Rows with an id of their own; the first of equal ids wins."""
-        seen: set[str] = set()
-        kept: list[_Row] = []
-        for row in rows:
-            if not row[column]:
-                self.refused(row, column, "the row has no id")
-            elif len(row[column]) > MAX_ID_LENGTH or not row[column].isprintable():
-                self.refused(row, column, f"an id has 1 to {MAX_ID_LENGTH} printable characters")
-            elif row[column] in seen:
-                self.refused(row, column, "the id stands on an earlier line already")
-            else:
-                seen.add(row[column])
-                kept.append(row)
-        return kept
-
-
 def load_platform_csv(source: Path | Mapping[str, str]) -> Imported:
     """
     Reads a CSV set from a folder, or from a mapping of file name to text.
@@ -128,9 +47,9 @@ def load_platform_csv(source: Path | Mapping[str, str]) -> Imported:
     InputError
         A mandatory file or column is missing, or nothing usable remains.
     """
-    texts = _texts(source)
-    work = _Import()
-    tables = _tables(work, texts)
+    texts = texts_of(source)
+    work = Repairs()
+    tables = tables_of(work, texts)
     departments = _departments(work, tables["departments"])
     rooms = _rooms(work, tables["classrooms"], tables["labs"], departments)
     faculty = _faculty(work, tables["faculty"], departments)
@@ -149,72 +68,14 @@ def load_platform_csv(source: Path | Mapping[str, str]) -> Imported:
     )
 
 
-def _texts(source: Path | Mapping[str, str]) -> dict[str, str]:
-    if isinstance(source, Mapping):
-        return {Path(name).stem.lower(): text for name, text in source.items()}
-    found: dict[str, str] = {}
-    for path in sorted(source.glob("*.csv")):
-        try:
-            found[path.stem.lower()] = path.read_bytes().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            message = f"{path.name} is no UTF-8 text: {error.reason} at byte {error.start}"
-            raise InputError([Issue(pointer=f"/{path.stem}", code="bad_utf8", message=message)]) from error
-    return found
-
-
-def _tables(work: _Import, texts: Mapping[str, str]) -> dict[str, list[_Row]]:
-    tables: dict[str, list[_Row]] = {}
-    issues: list[Issue] = []
-    for table, (names, columns) in FILES.items():
-        text = next((texts[name] for name in names if name in texts), None)
-        if text is None:
-            if table in MANDATORY:
-                wanted = " or ".join(f"{name}.csv" for name in names)
-                issues.append(Issue(pointer=f"/{table}", code="missing", message=f"the set has no file {wanted}"))
-            tables[table] = []
-            continue
-        rows, header = _rows(work, table, text)
-        for column in columns:
-            if column not in header:
-                message = f"{table} has no column {column!r}"
-                issues.append(Issue(pointer=f"/{table}/{column}", code="missing", message=message, value=list(header)))
-        tables[table] = rows
-    if issues:
-        raise InputError(issues)
-    return tables
-
-
-def _rows(work: _Import, table: str, text: str) -> tuple[list[_Row], tuple[str, ...]]:
-    reader = csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""))
-    header: tuple[str, ...] = ()
-    rows: list[_Row] = []
-    try:
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if not header:
-                header = tuple(cell.strip().lower() for cell in cells)
-                continue
-            values = dict(zip(header, (cell.strip() for cell in cells), strict=False))
-            rows.append(_Row(table, reader.line_num, values))
-            surplus = [cell for cell in cells[len(header) :] if cell.strip()]
-            if surplus:
-                message = f"the row has cells beyond the last column, which are left out: {', '.join(surplus)[:80]}"
-                work.repaired(rows[-1], header[-1], message)
-    except csv.Error as error:
-        message = f"{table}, line {reader.line_num}: {error}"
-        raise InputError([Issue(pointer=f"/{table}", code="bad_csv", message=message)]) from error
-    return rows, header
-
-
 @dataclass(frozen=True)
 class _Departments:
     """Departments are named by id in some files and by name in others."""
 
-    by_id: Mapping[str, _Row]
-    by_name: Mapping[str, _Row]
+    by_id: Mapping[str, Row]
+    by_name: Mapping[str, Row]
 
-    def resolve(self, work: _Import, row: _Row, column: str) -> str | None:
+    def resolve(self, work: Repairs, row: Row, column: str) -> str | None:
         """The id behind a cell; one that names nobody is reported and left out."""
         value = row[column]
         if not value:
@@ -229,7 +90,7 @@ class _Departments:
         return (self.by_id[department_id]["building_name"] or None) if department_id else None
 
 
-def _departments(work: _Import, rows: Sequence[_Row]) -> _Departments:
+def _departments(work: Repairs, rows: Sequence[Row]) -> _Departments:
     kept = work.unique(rows, "department_id")
     return _Departments(
         {row["department_id"]: row for row in kept}, {row["department_name"].lower(): row for row in kept}
@@ -237,12 +98,15 @@ def _departments(work: _Import, rows: Sequence[_Row]) -> _Departments:
 
 
 def _rooms(
-    work: _Import, classrooms: Sequence[_Row], labs: Sequence[_Row], departments: _Departments
+    work: Repairs, classrooms: Sequence[Row], labs: Sequence[Row], departments: _Departments
 ) -> tuple[Room, ...]:
     rooms: list[Room] = []
     kinds = ((classrooms, "room_id", "room_number", CLASSROOM), (labs, "lab_id", "lab_name", LAB))
     for rows, column, name, kind in kinds:
         for row in work.unique(rows, column):
+            if any(room.id == row[column] for room in rooms):
+                work.refused(row, column, "the id is that of a classroom already")
+                continue
             department = departments.resolve(work, row, "department_id")
             rooms.append(
                 Room(
@@ -257,7 +121,7 @@ def _rooms(
     return tuple(rooms)
 
 
-def _faculty(work: _Import, rows: Sequence[_Row], departments: _Departments) -> tuple[Faculty, ...]:
+def _faculty(work: Repairs, rows: Sequence[Row], departments: _Departments) -> tuple[Faculty, ...]:
     return tuple(
         Faculty(
             id=row["faculty_id"],
@@ -270,7 +134,7 @@ def _faculty(work: _Import, rows: Sequence[_Row], departments: _Departments) -> 
 
 
 def _groups(
-    work: _Import, rows: Sequence[_Row], departments: _Departments, programmes: Mapping[str, str]
+    work: Repairs, rows: Sequence[Row], departments: _Departments, programmes: Mapping[str, str]
 ) -> tuple[Group, ...]:
     groups: list[Group] = []
     for row in work.unique(rows, "batch_id"):
@@ -289,9 +153,9 @@ def _groups(
 
 
 def _courses(
-    work: _Import,
-    subject_rows: Sequence[_Row],
-    student_rows: Sequence[_Row],
+    work: Repairs,
+    subject_rows: Sequence[Row],
+    student_rows: Sequence[Row],
     faculty: Sequence[Faculty],
     departments: _Departments,
     programmes: Mapping[str, str],
@@ -328,9 +192,9 @@ def _courses(
 
 
 def _choosers(
-    work: _Import,
-    subjects: Sequence[_Row],
-    rows: Sequence[_Row],
+    work: Repairs,
+    subjects: Sequence[Row],
+    rows: Sequence[Row],
     faculty_ids: set[str],
     departments: _Departments,
     programmes: Mapping[str, str],
@@ -387,7 +251,7 @@ class _Workload:
         return max(self.spare, key=lambda teacher: self.spare[teacher]) if self.spare else None
 
 
-def _teachers(work: _Import, row: _Row, load: _Workload, sections: int, sessions: int) -> list[str | None]:
+def _teachers(work: Repairs, row: Row, load: _Workload, sections: int, sessions: int) -> list[str | None]:
     assigned = row["faculty_assigned"]
     teachers: list[str | None] = []
     if assigned not in load.spare:

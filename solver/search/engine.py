@@ -41,6 +41,9 @@ REHEAT_SHARE = 0.7
 ESCALATION = 1.25
 """Each reheat but the first raises the weight of hard rules by this factor."""
 MAX_REHEATS = 8
+FULL_HEAT_PROPOSALS = 20_000
+"""Moves per session from which on the start temperature is used in full."""
+LEAST_HEAT = 0.1
 REHEAT_PROPOSALS = 10_000
 """Moves per session that must be left for a reheat."""
 
@@ -93,6 +96,7 @@ class Run:
     proposals: int = 0
     accepted: int = 0
     speed: float = 0.0
+    start_temperature: float = field(init=False)
     quiet_levels: int = 0
     reported: int = 0
     next_report: float = 0.0
@@ -113,6 +117,7 @@ class Run:
         place_sessions(self.problem, self.state, missing, False, self.control.words)
         self._recount(forget=True)
         if self.problem.num_mobile > 0:
+            self._choose_start()
             while self.level < self.params.levels and not self.control.should_stop and not self._spent():
                 self._run_level()
                 self._after_level()
@@ -139,8 +144,27 @@ class Run:
     @property
     def temperature(self) -> float:
         p = self.params
-        span = p.end_temperature / p.start_temperature
-        return p.start_temperature * self.unit * float(span ** (self.level / max(1, p.levels - 1)))
+        span = p.end_temperature / self.start_temperature
+        return self.start_temperature * self.unit * float(span ** (self.level / max(1, p.levels - 1)))
+
+    def _choose_start(self) -> None:
+        """
+        Starts cooler when there is little time for many sessions: what a hot phase destroys could not be formed again.
+
+        One short chunk at the end temperature measures the speed.
+        """
+        p = self.params
+        self.start_temperature = p.end_temperature
+        if p.max_proposals is None:
+            self._run_chunk(FIRST_PROPOSALS, FIRST_PROPOSALS)
+        share = self._moves_per_session() / FULL_HEAT_PROPOSALS
+        self.start_temperature = max(p.end_temperature, p.start_temperature * min(1.0, max(LEAST_HEAT, share)))
+
+    def _moves_per_session(self) -> float:
+        """Moves per session that can still be drawn."""
+        if self.params.max_proposals is not None:
+            return (self.params.max_proposals - self.proposals) / self.problem.num_mobile
+        return self.speed * self.control.remaining / self.problem.num_mobile
 
     def _spent(self) -> bool:
         return self.params.max_proposals is not None and self.proposals >= self.params.max_proposals
@@ -229,11 +253,7 @@ class Run:
 
     def _reheat_pays(self) -> bool:
         """Whether enough work is left to form the soft part once more; large datasets never get there."""
-        if self.params.max_proposals is not None:
-            left = float(self.params.max_proposals - self.proposals)
-        else:
-            left = self.speed * self.control.remaining
-        return left >= REHEAT_PROPOSALS * self.problem.num_mobile
+        return self._moves_per_session() >= REHEAT_PROPOSALS
 
     def _reheat(self) -> None:
         """
@@ -246,8 +266,9 @@ class Run:
         self._weigh()
         self._reload(self.state.slot.copy(), self.state.room.copy())
         p = self.params
-        wanted = REHEAT_SHARE * self.hard_cost / (p.start_temperature * self.unit)
-        share = np.log(min(1.0, wanted)) / np.log(p.end_temperature / p.start_temperature)
+        self.start_temperature = max(self.start_temperature, REHEAT_SHARE * self.hard_cost / self.unit)
+        wanted = REHEAT_SHARE * self.hard_cost / (self.start_temperature * self.unit)
+        share = np.log(wanted) / np.log(p.end_temperature / self.start_temperature)
         self.level = min(self.level, int(share * (p.levels - 1)))
 
     # --- counting ----------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ class SearchParams:
     hard_weight
         Cost of one rigid unit. About the start temperature: much less and clashes are cheaper than good places, much
         more and the hard part freezes before the soft part has formed.
+    start_temperature, end_temperature
+        Where cooling begins when there is time enough for the number of sessions, and where it ends.
     levels
         Steps of the geometric cooling; a level ends early when `accept_share` of its proposals were accepted.
     anchors

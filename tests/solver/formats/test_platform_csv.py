@@ -84,6 +84,7 @@ def test_a_cell_that_can_be_mended_is_mended_and_reported(
         ("subjects", "\nS2,Waves,P1,D1,F1,3\n", "subject_id", "no usable student"),
         ("faculty", "\nF1,Twin,Physics,9\n", "faculty_id", "earlier line"),
         ("labs", "\n,D1,Lab-2,30\n", "lab_id", "no id"),
+        ("labs", "\nR1,D1,Lab-2,30\n", "lab_id", "that of a classroom"),
         ("labs", "\n" + "L" * 129 + ",D1,Lab-2,30\n", "lab_id", "printable"),
     ],
 )
