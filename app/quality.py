@@ -9,7 +9,7 @@ The figures of a timetable for people, each with its formula. All scores are 0 t
   `seat_fill` = 100 x expected students / seats, over the placed sessions.
 - `faculty_workload_balance_score` = 100 x kept(`load_balance`);
   `faculty_satisfaction` = 100 x kept(`faculty_preference`);
-  `student_compactness_score` = 100 x kept(`group_gap`), or of `student_gap` where the dataset has no groups.
+  `student_compactness_score` = 100 x kept(`group_gap`), or of `student_gap` where no course is taught to a group.
 - `total_conflicts` = double bookings of teachers, rooms, groups and students; `hard_constraint_violations` and
   `soft_constraint_violations` = units broken over the rules of that tier.
 """
@@ -30,7 +30,7 @@ def quality_metrics(dataset: Dataset, timetable: Timetable, report: Report) -> F
     """The figures of the module header, under the names of the platform's detector, tables and pages."""
     kept = {id: percent(rule.kept) for id, rule in report.rules.items()}
     clashes = {who: report.rules[rule].count for who, rule in CLASH_RULES.items()}
-    compactness = kept["group_gap"] if dataset.groups else kept["student_gap"]
+    compactness = kept["group_gap"] if dataset.attendees_are_groups else kept["student_gap"]
     hard = [rule for rule in report.rules.values() if rule.tier == "hard"]
     soft = [rule for rule in report.rules.values() if rule.tier == "soft"]
     placed_share = report.placed / report.total

@@ -399,7 +399,7 @@ def _settings(dataset: Dataset, profile: Profile) -> dict[str, Any]:
     return {
         "peak_limit": peak_limit(sum(c.sessions_per_week * c.session_slots for c in dataset.courses), grid.num_slots),
         "consecutive_limit": grid.num_periods if longest_run is None else longest_run,
-        "attendees_are_groups": int(bool(dataset.groups)),
+        "attendees_are_groups": int(dataset.attendees_are_groups),
         "rule_tier": _ints(_tier(rule) for rule in rules),
         "rule_weight": _ints(1 if rule.rigid or rule.tier == "off" else rule.weight for rule in rules),
     }

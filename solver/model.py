@@ -310,6 +310,11 @@ class Dataset:
         """Every enrolled student once, in order of first appearance."""
         return tuple(dict.fromkeys(student for course in self.courses for student in course.student_ids))
 
+    @cached_property
+    def attendees_are_groups(self) -> bool:
+        """Whether rules about the shape of a day look at groups; at students where no course is taught to a group."""
+        return any(course.group_ids for course in self.courses)
+
     def expected_students(self, course: Course) -> int:
         """Seats the course needs."""
         if course.expected_students is not None:

@@ -13,7 +13,6 @@ from solver.formats.native import (
     load_timetable,
 )
 from solver.formats.platform_csv import load_platform_csv
-from solver.formats.platform_time import time_grid_from_platform
 
 __all__ = [
     "READABLE",
@@ -33,6 +32,5 @@ __all__ = [
     "parse_json",
     "read_dataset",
     "read_timetable",
-    "time_grid_from_platform",
     "write_result",
 ]

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from solver.search.jit import Longs, Number, inlined, inner
+from solver.search.late import anchor_part, late_part
 from solver.search.problem import Problem
 from solver.search.state import ADDING, BUSY, COUNT, REMOVING, TWICE, State, cost_of
 
@@ -210,123 +211,6 @@ def shape_part(
             delta += shape_cost(p, kind, after) - shape_cost(p, kind, before)
         if cost_of(delta) > top + 2 * length * p.shape_drop * (end - k - 1):
             return REJECTED
-    return delta
-
-
-@inner
-def link_broken(p: Problem, st: State, k: Number) -> bool:
-    """Whether link pair k of two placed sessions does not hold; the types are in the order of `LINK_TYPES`."""
-    a, b, kind = p.link_a[k], p.link_b[k], p.link_type[k]
-    t, u = st.slot[a], st.slot[b]
-    if kind == 5:
-        return bool(st.room[a] != st.room[b])
-    if kind == 6:
-        return bool(st.room[a] == st.room[b])
-    if kind == 2:
-        return bool(t != u)
-    same_day = p.day_of[t] == p.day_of[u]
-    if kind == 3:
-        return not same_day
-    if kind == 4:
-        return bool(same_day)
-    gap = u - t - p.length[p.course_of[a]]
-    if kind == 0:
-        return bool(gap < 0)
-    gap_back = t - u - p.length[p.course_of[b]]
-    if kind == 7:
-        return not (same_day and (gap == 0 or gap_back == 0))
-    if kind == 8:
-        return bool(same_day and gap < p.link_value[k] and gap_back < p.link_value[k])
-    return bool(gap < 0 and gap_back < 0)
-
-
-@inlined
-def walks(p: Problem, t: Number) -> bool:
-    """Whether somebody may have to walk right before slot t: not over night, not over lunch."""
-    return bool(t < p.num_slots and p.period_of[t] != 0 and p.period_of[t] != p.lunch_period)
-
-
-@inlined
-def travel_of(p: Problem, st: State, s: Number, skip: Number) -> Number:
-    """Walks to and from session s, but not those between it and `skip`."""
-    total = 0
-    c, t = p.course_of[s], np.int64(st.slot[s])
-    here, end = p.room_building[st.room[s]], t + p.length[p.course_of[s]]
-    before, after = walks(p, t), walks(p, end)
-    if here == 0:
-        return total
-    for k in range(p.people_ptr[c], p.people_ptr[c + 1]):
-        other = p.people[k]
-        for b in range(p.session_ptr[other], p.session_ptr[other + 1]):
-            u = st.slot[b]
-            if u < 0 or b == s:
-                continue
-            if b == skip:
-                continue
-            if after and u == end:
-                total += p.people_shared[k] * p.travel_cost[here, p.room_building[st.room[b]]]
-            elif before and u + p.length[other] == t:
-                total += p.people_shared[k] * p.travel_cost[p.room_building[st.room[b]], here]
-    return total
-
-
-@inner
-def late_cost(p: Problem, st: State, s: Number, skip: Number) -> Number:
-    """
-    Cost of everything about placed session s that depends on single other sessions, `skip` left out, and of its pin.
-    """
-    total = 0
-    for i in range(p.session_link_ptr[s], p.session_link_ptr[s + 1]):
-        k = np.int64(p.session_link[i])
-        other = p.link_a[k] + p.link_b[k] - s
-        if other != skip and st.slot[other] >= 0 and link_broken(p, st, k):
-            total += p.link_cost[k]
-    if p.travels != 0:
-        total += travel_of(p, st, s, skip)
-    if p.fixed_weight != 0 and p.pinned_slot[s] >= 0:
-        away = p.pinned_room[s] >= 0 and p.pinned_room[s] != st.room[s]
-        if away or p.pinned_slot[s] != st.slot[s]:
-            total += p.fixed_weight
-    return total
-
-
-@inner
-def late_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number) -> Number:
-    """Change of `late_cost`: the new places are written down for a moment."""
-    t, r = np.int64(st.slot[s]), np.int64(st.room[s])
-    delta: Number = 0
-    for sign in range(-1, 2, 2):
-        if sign > 0:
-            st.slot[s], st.room[s] = u, q
-            if s2 >= 0:
-                st.slot[s2], st.room[s2] = t, r
-        delta += sign * late_cost(p, st, s, -1)
-        if s2 >= 0:
-            delta += sign * late_cost(p, st, s2, s)
-    st.slot[s], st.room[s] = t, r
-    if s2 >= 0:
-        st.slot[s2], st.room[s2] = u, q
-    return delta
-
-
-@inlined
-def anchor_step(p: Problem, st: State, a: Number, s: Number, u: Number, q: Number) -> Number:
-    """1 when session s comes to stand as in anchor a by going to (u, q), -1 when it leaves that place, 0 otherwise."""
-    slot, room = p.anchor_slot[a, s], p.anchor_room[a, s]
-    step = 1 if slot == u and room == q else 0
-    return step - 1 if slot == st.slot[s] and room == st.room[s] else step
-
-
-@inner
-def anchor_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number) -> Number:
-    """Change of the sessions that stand as in an anchor beyond the allowed number."""
-    delta: Number = 0
-    for a in range(p.num_anchors):
-        change = anchor_step(p, st, a, s, u, q)
-        if s2 >= 0:
-            change += anchor_step(p, st, a, s2, np.int64(st.slot[s]), np.int64(st.room[s]))
-        too_many = np.int64(st.same[a]) - p.anchor_allowed
-        delta += p.anchor_weight * (max(0, too_many + change) - max(0, too_many))
     return delta
 
 

@@ -166,11 +166,11 @@ class View:
     @property
     def attendee_days(self) -> Mapping[str, DayPeriods]:
         """Of the groups where the dataset has any, else of the students."""
-        return self.group_days if self.dataset.groups else self.student_days
+        return self.group_days if self.dataset.attendees_are_groups else self.student_days
 
     def attendee(self, id: str) -> str:
         """The name of a group or student."""
-        return f"group {self.names.group(id)}" if self.dataset.groups else f"student {id}"
+        return f"group {self.names.group(id)}" if self.dataset.attendees_are_groups else f"student {id}"
 
     def _days(self, slots: Iterable[int]) -> DayPeriods:
         periods = self.dataset.time_grid.num_periods
@@ -187,7 +187,7 @@ class View:
         return tuple(s.key for course_id in courses for s in self.by_course[course_id] if s.day == day)
 
     def sessions_of_attendee(self, id: str, day: int) -> tuple[SessionKey, ...]:
-        return self.sessions_of_group(id, day) if self.dataset.groups else self.sessions_of_student(id, day)
+        return self.sessions_of_group(id, day) if self.dataset.attendees_are_groups else self.sessions_of_student(id, day)
 
 
 def by_slot(sessions: Iterable[PlacedSession]) -> Mapping[int, list[PlacedSession]]:
