@@ -1,5 +1,7 @@
 """
-The parts of a move's cost that depend on single other sessions: links, walks, pins and anchors. They are evaluated last.
+The parts of a move's cost that depend on single other sessions: links, walks, pins and anchors.
+
+They are evaluated last.
 """
 
 from __future__ import annotations
