@@ -20,9 +20,6 @@ from solver.rules import Score
 from solver.search import SearchParams, search, strip
 
 REPORT_EVERY_SECONDS = 0.2
-PATIENT_SECONDS_PER_SESSION = 0.01
-WARM_TEMPERATURE = 2.0
-"""With less time than this per session a hot start would melt the greedy floor and never freeze again: start warm."""
 
 
 @dataclass(kw_only=True)
@@ -100,7 +97,6 @@ class Climb:
         if self.over or seconds <= 0:
             return
         seconds = min(seconds, self.walk.remaining)
-        patient = seconds >= PATIENT_SECONDS_PER_SESSION * len(self.problem.dataset.sessions)
         found = search(
             self.problem.dataset,
             self.problem.compiled,
@@ -109,7 +105,7 @@ class Climb:
             seconds=seconds,
             workers=self.params.workers,
             seed=self.params.seed + 1000 * round_number,
-            params=SearchParams(bend=bend) if patient else SearchParams(bend=bend, start_temperature=WARM_TEMPERATURE),
+            params=SearchParams(bend=bend),
             on_improvement=self._stream,
         )
         self.incumbents.offer_arrays(found.slots, found.rooms, "search")
@@ -162,7 +158,8 @@ class Climb:
         self.raise_bound(lower_bound(self.problem.dataset, self.problem.compiled, control=control, seconds=seconds))
 
     def raise_bound(self, bound: int | None) -> None:
-        if bound is not None:
+        """Keeps the larger bound. That a cost is not negative needs no proof: 0 counts only where it settles things."""
+        if bound is not None and (bound > 0 or (self.best is not None and self.best.soft == 0)):
             self.bound = max(bound, self.bound or 0)
 
     def explain(self, seconds: float) -> None:

@@ -134,6 +134,9 @@ def _prove(climb: Climb, seconds: float) -> None:
 
 def cheapest_relaxation(climb: Climb) -> Verdict:
     """Everything placed, bendable rules broken at the least price found."""
+    if climb.complete:
+        _improve(climb, reserve=0.0)
+        return Verdict(True, "nothing has to be bent: the timetable at hand keeps every hard rule")
     time_left = climb.walk.remaining
     small = len(climb.problem.dataset.sessions) <= SMALL_SESSIONS
     if small and not climb.diagnosis.conflicts:
@@ -371,7 +374,7 @@ def _diagnosis(dataset: Dataset) -> Diagnosis:
 
 
 def _walk(climb: Climb) -> RungId:
-    """Enters the rungs in order until one keeps its promise; returns its id."""
+    """Enters the rungs in order until one keeps its promise; returns the promise that the best timetable keeps."""
     ids = [rung.id for rung in RUNGS]
     first = ids.index(climb.params.start_at)
     for number, rung in enumerate(RUNGS):
@@ -386,8 +389,15 @@ def _walk(climb: Climb) -> RungId:
         verdict = _enter(climb, rung)
         _note(climb, rung, entered, "kept" if verdict.kept else "left", verdict.why)
         if verdict.kept:
-            return rung.id
+            return _promise_kept(climb, rung.id)
     return RUNGS[-1].id
+
+
+def _promise_kept(climb: Climb, rung: RungId) -> RungId:
+    """The strongest promise that the best timetable keeps; a lower rung may have found what a higher one asks for."""
+    if climb.complete:
+        return "full"
+    return "relaxed" if climb.best is not None and climb.best.unplaced == 0 else rung
 
 
 def _enter(climb: Climb, rung: Rung) -> Verdict:

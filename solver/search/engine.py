@@ -43,7 +43,7 @@ ESCALATION = 1.25
 MAX_REHEATS = 8
 FULL_HEAT_PROPOSALS = 20_000
 """Moves per session from which on the start temperature is used in full."""
-LEAST_HEAT = 0.1
+LEAST_HEAT = 0.05
 REHEAT_PROPOSALS = 10_000
 """Moves per session that must be left for a reheat."""
 
@@ -157,8 +157,8 @@ class Run:
         self.start_temperature = p.end_temperature
         if p.max_proposals is None:
             self._run_chunk(FIRST_PROPOSALS, FIRST_PROPOSALS)
-        share = self._moves_per_session() / FULL_HEAT_PROPOSALS
-        self.start_temperature = max(p.end_temperature, p.start_temperature * min(1.0, max(LEAST_HEAT, share)))
+        share = min(1.0, self._moves_per_session() / FULL_HEAT_PROPOSALS)
+        self.start_temperature = max(p.end_temperature, p.start_temperature * max(LEAST_HEAT, share * share))
 
     def _moves_per_session(self) -> float:
         """Moves per session that can still be drawn."""

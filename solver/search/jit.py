@@ -10,17 +10,21 @@ makes the kernels forty times slower. Kernels therefore cannot make arrays. Nor 
 bits or mix signed with unsigned numbers, because with ``NUMBA_DISABLE_JIT=1`` all this is plain Python; packed
 weights are multiplied with `np.int64` only.
 
-A cached kernel is renewed when its own file changes, not when only a file changes that it takes functions from: empty
-``__pycache__`` (or ``NUMBA_CACHE_DIR``) after editing kernels.
+Numba renews a cached kernel when its own file changes, but not when only a file changes that it takes functions from. The
+cache therefore lies in a folder named by the sources of all kernels, in the user's cache folder: a changed source
+is another folder. ``NUMBA_CACHE_DIR`` wins, for images that are built once and never change.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
-from numba import njit
+from numba import config, njit
 from numpy.typing import NDArray
 
 Longs: TypeAlias = NDArray[np.int64]
@@ -36,6 +40,19 @@ COMMON: dict[str, Any] = {
     "no_cfunc_wrapper": True,
 }
 NO_WRAPPER: dict[str, Any] = {"no_cpython_wrapper": True}
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: a new place for every change of any file that goes into them."""
+    search = Path(__file__).parent
+    sources = [*sorted(search.glob("*.py")), search.parent / "compiled.py", search.parent / "control.py"]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "timetable" / f"kernels-{digest[:16]}"
+
+
+if not os.environ.get("NUMBA_CACHE_DIR"):
+    config.CACHE_DIR = str(cache_folder())
 
 
 def kernel(function: Function) -> Function:

@@ -187,7 +187,9 @@ class View:
         return tuple(s.key for course_id in courses for s in self.by_course[course_id] if s.day == day)
 
     def sessions_of_attendee(self, id: str, day: int) -> tuple[SessionKey, ...]:
-        return self.sessions_of_group(id, day) if self.dataset.attendees_are_groups else self.sessions_of_student(id, day)
+        return (
+            self.sessions_of_group(id, day) if self.dataset.attendees_are_groups else self.sessions_of_student(id, day)
+        )
 
 
 def by_slot(sessions: Iterable[PlacedSession]) -> Mapping[int, list[PlacedSession]]:

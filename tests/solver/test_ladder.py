@@ -191,3 +191,11 @@ def test_parameters_out_of_range_are_all_named_at_once() -> None:
 
 def test_an_empty_start_is_no_harm() -> None:
     assert solve(feasible(), QUICK, start=Timetable()).best.score.complete
+
+
+def test_a_complete_start_on_a_lower_rung_is_improved_and_still_called_full() -> None:
+    data = feasible()
+    start = solve(data, QUICK).best.timetable
+    result = solve(data, SolveParams(time_limit_seconds=1.0, num_variants=1, start_at="relaxed"), start=start)
+    assert result.best.rung == "full"
+    assert [(v.rung, v.outcome) for v in result.journal] == [("full", "skipped"), ("relaxed", "kept")]
