@@ -10,8 +10,8 @@ makes the kernels forty times slower. Kernels therefore cannot make arrays. Nor 
 bits or mix signed with unsigned numbers, because with ``NUMBA_DISABLE_JIT=1`` all this is plain Python; packed
 weights are multiplied with `np.int64` only.
 
-Numba renews a cached kernel when its own file changes, but not when only a file changes that it takes functions from. The
-cache therefore lies in a folder named by the sources of all kernels, in the user's cache folder: a changed source
+Numba renews a cached kernel when its own file changes, but not when only a file changes that it takes functions from.
+The cache therefore lies in a folder named by the sources of all kernels, in the user's cache folder: a changed source
 is another folder. ``NUMBA_CACHE_DIR`` wins, for images that are built once and never change.
 """
 
@@ -52,7 +52,7 @@ def cache_folder() -> Path:
 
 
 if not os.environ.get("NUMBA_CACHE_DIR"):
-    config.CACHE_DIR = str(cache_folder())
+    setattr(config, "CACHE_DIR", str(cache_folder()))  # noqa: B010 - numba fills its config at run time
 
 
 def kernel(function: Function) -> Function:
