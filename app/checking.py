@@ -13,9 +13,10 @@ from app.schemas import ScoreRequest, ValidateRequest
 from app.settings import Settings
 from app.views import View, diagnosis_view, rule_views, score_view, unplaced_views
 from solver.diagnose import diagnose
+from solver.errors import InputError, Issue
 from solver.formats.ctt import load_solution
 from solver.formats.native import load_timetable
-from solver.model import Dataset, InputError, Issue, RuleSetting, Timetable
+from solver.model import Dataset, RuleSetting, Timetable
 from solver.names import Names
 from solver.result import Diagnosis
 from solver.rules import profile_of

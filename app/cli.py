@@ -25,11 +25,13 @@ from app import doctor as checkup
 from app.settings import Settings, SettingsError
 from app.views import result_view, rule_views
 from solver import Control, Progress, SolveParams, Stop, solve, verify
+from solver.errors import InputError, SolverError
 from solver.formats import READABLE, WRITABLE, read_dataset, read_timetable, write_result
 from solver.formats.native import dump_dataset
-from solver.model import Dataset, InputError, SolverError
+from solver.model import Dataset
 from solver.result import Result
 from solver.samples import PRESETS, sample
+from solver.search import warm_up
 
 EXIT_ANSWER, EXIT_OUR_FAULT, EXIT_BAD_INPUT, EXIT_CONCESSIONS = 0, 1, 2, 3
 
@@ -100,6 +102,8 @@ def solve_command(
         )
     )
     write = _load(lambda: write_result(output, format)) if output else None
+    with err.status("making the search kernels ready (compiled once, about half a minute)"):
+        warm_up()
     result = _solve_watched(dataset, params, quiet=as_json)
     view = result_view(dataset, result, entries=as_json)
     if write is not None:

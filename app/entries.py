@@ -10,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from solver.model import Course, Dataset, Placement, SessionKey, Timetable, clock_of
+from solver.grid import clock_of
+from solver.model import Course, Dataset, Placement, Timetable
 from solver.names import DAY_NAMES
 from solver.result import Report
+from solver.terms import SessionKey
 from solver.verifier import verify
 
 Entry = dict[str, object]

@@ -23,9 +23,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.jobs import JobConflict, JobStateError, QueueFull
+from solver.errors import InputError, Issue
 from solver.formats.issues import MAX_ITEMS, MAX_SHOWN_DEPTH, MAX_TEXT, pointer, readable
 from solver.formats.issues import issues_of as translated
-from solver.model import InputError, Issue
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 100

@@ -21,11 +21,12 @@ from app.errors import SourceNotConfigured, below
 from app.jobs import JobRequest
 from app.schemas import META_FIELDS, TIME_CONFIG_FIELDS, GenerateRequest, RuleOverride, Source, SourceFormat, TimeConfig
 from app.settings import Settings
+from solver.errors import InputError, Issue
 from solver.formats.ctt import load_ctt
 from solver.formats.issues import kind_of, pointer, raise_if_any
 from solver.formats.json_text import parse_json, read_json
 from solver.formats.native import dump_dataset, load_dataset
-from solver.model import Dataset, InputError, Issue
+from solver.model import Dataset
 from solver.rules import RULE_IDS
 
 MIN_SOLVE_SECONDS = 1.0

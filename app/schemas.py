@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from solver.model import MAX_NUMBER, TimeGrid
+from solver.grid import TimeGrid
 from solver.rules import RULE_IDS
+from solver.terms import MAX_NUMBER
 
 SourceFormat = Literal["json", "ctt"]
 ODD, EVEN = 1, 2

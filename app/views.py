@@ -12,7 +12,7 @@ from app.entries import Entries
 from app.jobs import Job
 from app.quality import percent, quality_metrics, statistics
 from solver import RUNGS
-from solver.model import Dataset, SessionKey
+from solver.model import Dataset
 from solver.names import Names
 from solver.result import (
     Concession,
@@ -26,6 +26,7 @@ from solver.result import (
     RungVisit,
 )
 from solver.rules import RULES, Score
+from solver.terms import SessionKey
 
 View = dict[str, object]
 

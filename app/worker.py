@@ -48,8 +48,9 @@ from app.messages import (
 )
 from app.recount import NotVerified, check, publish
 from solver.control import Control, Progress
+from solver.errors import InputError
 from solver.formats.native import dump_result, load_dataset, load_timetable
-from solver.model import Dataset, InputError, Timetable
+from solver.model import Dataset, Timetable
 from solver.params import SolveParams
 from solver.result import Result, StoppedBy
 

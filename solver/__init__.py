@@ -3,6 +3,8 @@
 from solver.context import Context, build_context
 from solver.control import Control, Progress, Stop
 from solver.diagnose import diagnose
+from solver.errors import InputError, Issue, SolverError
+from solver.grid import TimeGrid
 from solver.ladder import RUNGS, Rung, solve
 from solver.model import (
     Course,
@@ -10,15 +12,11 @@ from solver.model import (
     Faculty,
     FixedSession,
     Group,
-    InputError,
-    Issue,
     Link,
     Placement,
     Rating,
     Room,
     RuleSetting,
-    SolverError,
-    TimeGrid,
     Timetable,
 )
 from solver.params import SolveParams

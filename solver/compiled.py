@@ -21,7 +21,7 @@ from solver.context import Context, build_context
 from solver.context.graph import Matrix, enrolment_matrix, group_matrix, teaching_matrix
 from solver.context.spatial import travel_table
 from solver.context.starts import allowed_starts, closed_slots, session_lengths, session_starts, sum_over_session
-from solver.model import CORE_SUBJECT_TYPE, LINK_TYPES, Course, Dataset, Placement, Timetable
+from solver.model import Course, Dataset, Placement, Timetable
 from solver.rules import (
     RULE_IDS,
     ActiveRule,
@@ -32,6 +32,7 @@ from solver.rules import (
     profile_of,
     travel_units,
 )
+from solver.terms import CORE_SUBJECT_TYPE, LINK_TYPES
 
 Ints: TypeAlias = NDArray[np.int32]
 Flags: TypeAlias = NDArray[np.uint8]

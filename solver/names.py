@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from solver.model import Dataset, SessionKey, clock_of
+from solver.grid import clock_of
+from solver.model import Dataset
+from solver.terms import SessionKey
 
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LISTED = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from solver.model import InputError, Issue
+from solver.errors import InputError, Issue
 from solver.result import RungId
 
 _RANGES: tuple[tuple[str, float, float], ...] = (

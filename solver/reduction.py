@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from solver.model import CORE_SUBJECT_TYPE, Course, Dataset, Timetable
+from solver.model import Course, Dataset, Timetable
+from solver.terms import CORE_SUBJECT_TYPE
 
 BATCH_GROWTH = 1.5
 

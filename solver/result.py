@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from solver.model import SessionKey, Tier, Timetable
+from solver.model import Timetable
 from solver.rules import Score
+from solver.terms import SessionKey, Tier
 
 RungId = Literal["full", "relaxed", "greedy", "reduced", "manual"]
 

@@ -15,7 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from solver.model import Dataset, InputError, Issue, RuleSetting, Tier
+from solver.errors import InputError, Issue
+from solver.model import Dataset, RuleSetting
+from solver.terms import Tier
 
 SLOT_PEAK_SHARE = 1.25
 """A slot is at its peak when it runs more than this many times the mean number of sessions per slot."""

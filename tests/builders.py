@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from solver.grid import TimeGrid, clock_of
 from solver.model import (
-    LINK_TYPES,
     Course,
     Dataset,
     Faculty,
@@ -31,11 +31,9 @@ from solver.model import (
     Rating,
     Room,
     RuleSetting,
-    SessionKey,
-    TimeGrid,
     Timetable,
-    clock_of,
 )
+from solver.terms import LINK_TYPES, SessionKey
 
 Names = str | Iterable[str]
 Part = Course | Room | Faculty | Group | Link

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 from solver.context.dimension import Dimension
 from solver.context.graph import chain_depths
 from solver.context.starts import Reals, mean_over_session, session_lengths
-from solver.model import CORE_SUBJECT_TYPE, Dataset
+from solver.model import Dataset
+from solver.terms import CORE_SUBJECT_TYPE
 
 CREDITS = 0.4
 CORE = 0.2

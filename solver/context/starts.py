@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from solver.model import Dataset, Faculty, Group, Room, TimeGrid
+from solver.grid import TimeGrid
+from solver.model import Dataset, Faculty, Group, Room
 
 Reals: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]

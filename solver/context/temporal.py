@@ -15,7 +15,8 @@ import numpy as np
 
 from solver.context.dimension import Dimension
 from solver.context.starts import Reals, mean_over_session
-from solver.model import Dataset, TimeGrid
+from solver.grid import TimeGrid
+from solver.model import Dataset
 
 FIRST_PERIOD = 0.4
 LAST_PERIOD = 0.8

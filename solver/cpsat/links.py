@@ -14,7 +14,7 @@ import numpy as np
 
 from solver.cpsat.plan import Array
 from solver.cpsat.space import Row, Space, Term
-from solver.model import LINK_TYPES, LinkType
+from solver.terms import LINK_TYPES, LinkType
 
 StartPredicate = Callable[[Array, Array, int, int, int, int], Array]
 

@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from solver.diagnose.facts import Bits, Facts, indices, starts_touching
 from solver.diagnose.ties import partner_starts
-from solver.model import Link, SessionKey, Timetable
+from solver.model import Link, Timetable
 from solver.names import counted
+from solver.terms import SessionKey
 
 
 class Pin(NamedTuple):

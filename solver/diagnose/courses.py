@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from solver.diagnose.facts import Facts, Options, indices
-from solver.model import Course, SessionKey
+from solver.model import Course
 from solver.names import counted, listed, with_article
 from solver.result import Proof
+from solver.terms import SessionKey
 
 
 def course_proofs(facts: Facts) -> Iterator[Proof]:

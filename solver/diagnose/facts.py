@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from solver.model import Course, Dataset, FixedSession, Room, SessionKey
+from solver.model import Course, Dataset, FixedSession, Room
 from solver.names import Names, listed
 from solver.rules import Profile
+from solver.terms import SessionKey
 
 Bits = int
 

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from solver.diagnose.board import Board, Pin
 from solver.diagnose.courses import kind_in_words
 from solver.diagnose.facts import Bits, Facts, indices
-from solver.model import Dataset, InputError, Issue, Placement, SessionKey, Timetable
+from solver.errors import InputError, Issue
+from solver.model import Dataset, Placement, Timetable
 from solver.names import counted, listed
 from solver.result import Repair
 from solver.rules import Profile, profile_of
+from solver.terms import SessionKey
 from solver.verifier import COUNTERS
 from solver.verifier.view import View
 

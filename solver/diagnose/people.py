@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from solver.diagnose.facts import Bits, Facts, Options, covered, indices
-from solver.model import SessionKey
 from solver.names import counted, listed
 from solver.result import Proof
+from solver.terms import SessionKey
 
 SHOWN_ENTITIES = 20
 

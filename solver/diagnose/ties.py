@@ -7,9 +7,10 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import islice
 
 from solver.diagnose.facts import Bits, Facts, indices
-from solver.model import Link, LinkType, SessionKey
+from solver.model import Link
 from solver.names import counted, listed
 from solver.result import Proof
+from solver.terms import LinkType, SessionKey
 
 MAX_PAIRS = 20_000
 """So many linked pairs are tried start by start at most: a proof may be missed, never invented."""

@@ -13,10 +13,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from solver.errors import InputError, Issue
 from solver.formats.issues import issues_of, kind_of, raise_if_any
 from solver.formats.json_text import read_json, value_issues
 from solver.formats.shapes import PlacementShape
-from solver.model import InputError, Issue, Placement, Timetable
+from solver.model import Placement, Timetable
 from solver.result import Result
 
 TIMETABLE_SCHEMA = "timetable/1"

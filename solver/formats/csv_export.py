@@ -11,7 +11,8 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 
-from solver.model import Course, Dataset, Placement, Timetable, clock_of
+from solver.grid import clock_of
+from solver.model import Course, Dataset, Placement, Timetable
 from solver.names import DAY_NAMES
 
 COLUMNS = (

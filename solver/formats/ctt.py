@@ -13,22 +13,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from solver.errors import InputError, Issue
 from solver.formats.ctt_rows import END, NAME, Row, Rows, grid_size, is_number, lines, scan
 from solver.formats.issues import MAX_TEXT, raise_if_any
-from solver.model import (
-    Course,
-    Dataset,
-    Faculty,
-    Group,
-    InputError,
-    Issue,
-    Placement,
-    Room,
-    RuleSetting,
-    TimeGrid,
-    Timetable,
-    clock_of,
-)
+from solver.grid import TimeGrid, clock_of
+from solver.model import Course, Dataset, Faculty, Group, Placement, Room, RuleSetting, Timetable
 from solver.rules import RULES, profile_of
 
 __all__ = ["UD2_RULES", "UD2_WEIGHTS", "dump_ctt", "dump_solution", "load_ctt", "load_solution"]

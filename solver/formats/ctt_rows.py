@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from solver.errors import InputError, Issue
 from solver.formats.issues import MAX_TEXT
-from solver.model import MAX_DAYS, MAX_SLOTS_PER_DAY, InputError, Issue
+from solver.terms import MAX_DAYS, MAX_SLOTS_PER_DAY
 
 MAX_CHARACTERS = 16 * 2**20
 MAX_DIGITS = 9

@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from solver.errors import InputError, Issue
 from solver.formats.answers import dump_result, load_timetable
 from solver.formats.csv_export import dump_csv
 from solver.formats.ctt import dump_solution, load_ctt, load_solution
 from solver.formats.json_text import MAX_BYTES
 from solver.formats.native import load_dataset
 from solver.formats.platform_csv import load_platform_csv
-from solver.model import Dataset, InputError, Issue, Timetable
+from solver.model import Dataset, Timetable
 from solver.result import Result
 
 READABLE = (".json", ".ctt", "a folder of .csv")

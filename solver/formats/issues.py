@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from solver.model import InputError, Issue
+from solver.errors import InputError, Issue
 
 MAX_ISSUES = 100
 MAX_COUNTED_ISSUES = 10_000

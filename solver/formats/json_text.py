@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
+from solver.errors import InputError, Issue
 from solver.formats.issues import SAFE_INTEGER, pointer, raise_if_any
-from solver.model import InputError, Issue
 
 MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 32

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from solver.errors import InputError, Issue
 from solver.formats.answers import dump_result, dump_timetable, load_result, load_timetable
 from solver.formats.entries import COLLECTIONS, read_collection
 from solver.formats.issues import MAX_COUNTED_ISSUES, kind_of, pointer, raise_if_any
@@ -19,7 +20,8 @@ from solver.formats.json_text import read_json, value_issues
 from solver.formats.reading import MAX_FIELDS, Reading, entries_of, once_each, read_shape
 from solver.formats.remaining import WIDEST_GRID, model_issues, unchecked
 from solver.formats.shapes import RuleShape, TimeGridShape
-from solver.model import Dataset, InputError, Issue, RuleSetting, TimeGrid
+from solver.grid import TimeGrid
+from solver.model import Dataset, RuleSetting
 from solver.rules import RULE_IDS, rule_issue
 
 __all__ = ["SCHEMA", "dump_dataset", "dump_result", "dump_timetable", "load_dataset", "load_result", "load_timetable"]

@@ -18,8 +18,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from solver.errors import InputError, Issue
 from solver.formats.platform_rows import Repairs, Row, RowNote, tables_of, texts_of
-from solver.model import Course, Dataset, Faculty, Group, InputError, Issue, Room
+from solver.model import Course, Dataset, Faculty, Group, Room
 
 SECTION_SIZE = 60
 DEFAULT_CREDITS = 3

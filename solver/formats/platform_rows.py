@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from solver.model import MAX_ID_LENGTH, InputError, Issue
+from solver.errors import InputError, Issue
+from solver.terms import MAX_ID_LENGTH
 
 FILES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "departments": (("departments",), ("department_id", "department_name")),

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from solver.errors import Issue
 from solver.formats.issues import MAX_COUNTED_ISSUES, issues_of, kind_of, pointer, raise_if_any
 from solver.formats.shapes import MAX_STUDENTS, Shape
-from solver.model import Issue
 
 MAX_FIELDS = 100
 """Fields of one entry, known or not."""

@@ -12,10 +12,13 @@ from dataclasses import fields
 from itertools import chain, takewhile
 from typing import Any
 
+from solver.checks import dataset_issues
+from solver.errors import Issue
 from solver.formats.entries import COLLECTIONS
 from solver.formats.issues import MAX_COUNTED_ISSUES
 from solver.formats.reading import Path, Reading
-from solver.model import Dataset, Issue, TimeGrid, dataset_issues
+from solver.grid import TimeGrid
+from solver.model import Dataset
 
 # The largest grid there can be: where the real one cannot be read, nothing is blamed for not fitting it.
 WIDEST_GRID = TimeGrid(

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from solver.formats.issues import SAFE_INTEGER
-from solver.model import MAX_DAYS, MAX_NUMBER, MAX_SLOTS_PER_DAY, Tier
+from solver.terms import MAX_DAYS, MAX_NUMBER, MAX_SLOTS_PER_DAY, Tier
 
 Integer: TypeAlias = Annotated[int, Field(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]

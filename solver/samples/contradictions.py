@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from solver.model import Course, Dataset, Faculty, FixedSession, Group, Link, Room, TimeGrid
+from solver.grid import TimeGrid
+from solver.model import Course, Dataset, Faculty, FixedSession, Group, Link, Room
 
 DEPARTMENT = "D-EXT"
 SENATE_SEATS = 250

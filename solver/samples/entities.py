@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from solver.model import Course, Faculty, FixedSession, Group, Placement, Rating, Room, TimeGrid, Timetable
+from solver.grid import TimeGrid
+from solver.model import Course, Faculty, FixedSession, Group, Placement, Rating, Room, Timetable
 from solver.samples.campus import Campus
 from solver.samples.curriculum import Batch, Curriculum, Section
 from solver.samples.planting import GROUP_SESSIONS_PER_DAY, LECTURE_ROOM_TYPES, Planted, shift_mask

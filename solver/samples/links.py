@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from random import Random
 
-from solver.model import Link, LinkType, TimeGrid
+from solver.grid import TimeGrid
+from solver.model import Link
 from solver.samples.curriculum import Section
 from solver.samples.entities import University
 from solver.samples.planting import Planted
+from solver.terms import LinkType
 
 SOFT_SHARE = 0.2
 Member = tuple[Section, Planted]

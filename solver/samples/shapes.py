@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from solver.model import RuleSetting, TimeGrid
+from solver.grid import TimeGrid
+from solver.model import RuleSetting
 
 Shift: TypeAlias = Literal["day", "morning", "afternoon"]
 

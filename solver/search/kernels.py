@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from solver.compiled import Compiled, Ints
-from solver.model import LINK_TYPES
 from solver.rules import RULE_IDS, waste_units
+from solver.terms import LINK_TYPES
 
 Bits: TypeAlias = NDArray[np.bool_]
 Longs: TypeAlias = NDArray[np.int64]

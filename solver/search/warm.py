@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from solver.compiled import compile_dataset
@@ -19,6 +21,7 @@ from solver.search.weights import weights_of
 PROPOSALS = 1000
 
 
+@cache
 def warm_up() -> None:
     """
     Makes the first real search start at once: about half a minute when nothing is cached, a fraction of a second later.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from solver.model import FixedSession, Link, SessionKey
+from solver.model import FixedSession, Link
 from solver.names import counted, listed
+from solver.terms import SessionKey
 from solver.verifier.view import Counter, PlacedSession, Places, Told, View, by_day, by_slot, keys_of
 
 # --- clashes ---------------------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
-from solver.model import Dataset, InputError, Issue, Timetable
+from solver.errors import InputError, Issue
+from solver.model import Dataset, Timetable
 from solver.result import Offence, Report, RuleCount
 from solver.rules import RULES, Profile, Rule, profile_of, score
 from solver.verifier.hard import HARD_COUNTERS

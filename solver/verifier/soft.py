@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from solver.model import SessionKey
 from solver.names import counted
 from solver.rules import (
     CONTEXT_POINTS,
@@ -19,6 +18,7 @@ from solver.rules import (
     travel_units,
     waste_units,
 )
+from solver.terms import SessionKey
 from solver.verifier.hard import count_soft_link, tell_link
 from solver.verifier.view import (
     Counter,

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from solver.model import Course, Dataset, Room, SessionKey, Timetable
+from solver.model import Course, Dataset, Room, Timetable
 from solver.names import Names
 from solver.rules import Profile
+from solver.terms import SessionKey
 
 if TYPE_CHECKING:
     from solver.context import Context

@@ -21,7 +21,7 @@ from app.errors import (
     wire_issue,
 )
 from app.jobs import JobConflict, QueueFull
-from solver.model import InputError, Issue
+from solver.errors import InputError, Issue
 
 pytestmark = pytest.mark.anyio
 

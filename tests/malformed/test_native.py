@@ -7,8 +7,8 @@ from time import perf_counter
 
 import pytest
 
+from solver.errors import InputError, Issue
 from solver.formats.native import load_dataset
-from solver.model import InputError, Issue
 from tests.malformed.corpus import CASES, VALID, VALID_TEXT, Case
 
 SECONDS_PER_KILOBYTE, LEAST_SECONDS = 0.002, 0.5

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from solver.errors import InputError
 from solver.formats.native import load_dataset
-from solver.model import InputError
 from tests.malformed.corpus import CHANGES, GONE, VALID, changed
 
 # Where a fault changes what other sections rightly name, or what they are measured against, it speaks for them too.

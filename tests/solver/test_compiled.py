@@ -26,8 +26,9 @@ from solver.compiled import (
     suits,
 )
 from solver.context import build_context
-from solver.model import LINK_TYPES, Dataset, Placement, RuleSetting, Timetable
+from solver.model import Dataset, Placement, RuleSetting, Timetable
 from solver.rules import RULE_IDS, peak_limit, profile_of
+from solver.terms import LINK_TYPES
 from tests.builders import course, dataset, datasets, grid, group, link, random_timetable, room, teacher, timetable
 
 

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solver.diagnose import Openings, blockers, diagnose, repairs
-from solver.model import Dataset, InputError, Placement, RuleSetting, SessionKey, Timetable
+from solver.errors import InputError
+from solver.model import Dataset, Placement, RuleSetting, Timetable
 from solver.result import Proof, Repair
 from solver.rules import profile_of
+from solver.terms import SessionKey
 from solver.verifier import verify
 from tests.builders import (
     Planted,

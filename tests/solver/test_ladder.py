@@ -9,8 +9,9 @@ import pytest
 from solver import ladder
 from solver.climb import Climb
 from solver.control import Control, Progress, Stop
+from solver.errors import InputError
 from solver.ladder import RUNGS, Rung, Verdict, solve
-from solver.model import Dataset, InputError, Timetable
+from solver.model import Dataset, Timetable
 from solver.params import SolveParams
 from solver.result import Quality, StoppedBy
 from solver.rules import Score

@@ -9,19 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solver.model import (
-    MAX_NUMBER,
-    Dataset,
-    InputError,
-    Issue,
-    Link,
-    Placement,
-    Rating,
-    TimeGrid,
-    Timetable,
-    clock_of,
-    minutes_of,
-)
+from solver.errors import InputError, Issue
+from solver.grid import TimeGrid, clock_of, minutes_of
+from solver.model import Dataset, Link, Placement, Rating, Timetable
+from solver.terms import MAX_NUMBER
 from tests.builders import course, dataset, datasets, grid, group, link, room, teacher, timetable
 
 

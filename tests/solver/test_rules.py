@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solver.model import Dataset, InputError, RuleSetting
+from solver.errors import InputError
+from solver.model import Dataset, RuleSetting
 from solver.rules import (
     CONTEXT_POINTS,
     PREFERENCE_POINTS,

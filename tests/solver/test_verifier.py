@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 import solver.verifier
 from solver.context import Context
-from solver.model import Dataset, InputError, Placement, RuleSetting, Timetable
+from solver.errors import InputError
+from solver.model import Dataset, Placement, RuleSetting, Timetable
 from solver.result import Report
 from solver.rules import RULE_IDS, profile_of, score
 from solver.verifier import COUNTERS, verify

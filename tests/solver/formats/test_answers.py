@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from solver.errors import InputError
 from solver.formats.answers import dump_result, dump_timetable, load_result, load_timetable
-from solver.model import Dataset, InputError, Timetable
+from solver.model import Dataset, Timetable
 from solver.result import (
     Concession,
     Conflict,

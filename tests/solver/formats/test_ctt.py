@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from solver.errors import InputError
 from solver.formats.ctt import UD2_WEIGHTS, dump_ctt, dump_solution, load_ctt, load_solution
-from solver.model import Dataset, InputError, Placement, Timetable
+from solver.model import Dataset, Placement, Timetable
 from solver.rules import profile_of
 from solver.verifier import verify
 from tests.builders import course, dataset, group, link, random_timetable, room, teacher

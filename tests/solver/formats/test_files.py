@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
+from solver.errors import InputError
 from solver.formats import WRITABLE, dump_csv, dump_dataset, dump_solution, dump_timetable, load_result
 from solver.formats.files import PLANNED, read_dataset, read_timetable, write_result
-from solver.model import InputError
 from tests.builders import course, dataset, timetable
 from tests.solver.formats.test_answers import full_result
 from tests.solver.formats.test_ctt import TOY

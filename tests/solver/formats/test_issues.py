@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from solver.errors import Issue
 from solver.formats.issues import MAX_ISSUES, capped, pointer, shortened
-from solver.model import Issue
 
 ANYTHING = st.recursive(
     st.none()

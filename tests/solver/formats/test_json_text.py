@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from solver.errors import InputError
 from solver.formats.json_text import MAX_DEPTH, MAX_STRING, parse_json, value_issues
-from solver.model import InputError
 
 JSON = st.recursive(
     st.none()

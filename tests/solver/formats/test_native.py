@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solver import model
+from solver.errors import InputError
 from solver.formats import shapes
 from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_ISSUES
 from solver.formats.native import dump_dataset, load_dataset
-from solver.model import Dataset, InputError, RuleSetting, TimeGrid
+from solver.grid import TimeGrid
+from solver.model import Dataset, RuleSetting
 from tests.builders import course, dataset, datasets, group, room, teacher
 from tests.malformed.corpus import VALID, VALID_TEXT, changed
 

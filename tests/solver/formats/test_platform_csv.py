@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from solver.diagnose import diagnose
+from solver.errors import InputError
 from solver.formats.platform_csv import SECTION_SIZE, Imported, load_platform_csv
-from solver.model import InputError
 
 REAL = Path(__file__).resolve().parents[4] / "shared" / "datasets" / "sih28"
 

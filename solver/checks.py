@@ -1,0 +1,279 @@
+"""
+What makes a dataset inconsistent: ids that lead nowhere, numbers out of range, slots off the grid, circles.
+
+`Dataset` runs these checks on itself; nobody else has to. Each finding carries the JSON pointer of the native format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
+
+from solver.errors import Issue
+from solver.grid import TimeGrid, minutes_of
+from solver.terms import LINK_TYPES, MAX_DAYS, MAX_ID_LENGTH, MAX_NUMBER, MAX_SLOTS_PER_DAY
+
+if TYPE_CHECKING:
+    from solver.model import Course, Dataset, Faculty, Group, Room
+
+
+def dataset_issues(dataset: Dataset) -> Iterator[Issue]:
+    """Every inconsistency of a dataset, in document order. Shapes and types are the parser's business, not ours."""
+    yield from _grid_issues(dataset.time_grid)
+    if any(_grid_issues(dataset.time_grid)):
+        return
+    yield from _collection_issues(dataset)
+    yield from _room_issues(dataset)
+    yield from _faculty_issues(dataset)
+    yield from _group_issues(dataset)
+    yield from _course_issues(dataset)
+    yield from _cycle_issues(dataset)
+    yield from _link_issues(dataset)
+    yield from _travel_and_history_issues(dataset)
+
+
+def _grid_issues(grid: TimeGrid) -> Iterator[Issue]:
+    here = "/time_grid"
+    yield from _range(f"{here}/working_days", grid.working_days, 1, MAX_DAYS)
+    yield from _range(f"{here}/slots_per_day", grid.slots_per_day, 1, MAX_SLOTS_PER_DAY)
+    yield from _range(f"{here}/slot_minutes", grid.slot_minutes, 5, 24 * 60)
+    clocks = [("start_time", grid.start_time), ("end_time", grid.end_time)]
+    if grid.lunch is not None:
+        clocks += [("lunch/start", grid.lunch[0]), ("lunch/end", grid.lunch[1])]
+    bad = [(key, text) for key, text in clocks if minutes_of(text) is None]
+    for key, text in bad:
+        yield Issue(pointer=f"{here}/{key}", code="bad_time", message=f"expected HH:MM, got {text!r}", value=text)
+    if bad or grid.slot_minutes < 1 or grid.slots_per_day < 1:
+        return
+    start, end = minutes_of(grid.start_time) or 0, minutes_of(grid.end_time) or 0
+    if end <= start:
+        yield Issue(
+            pointer=f"{here}/end_time",
+            code="impossible_grid",
+            message=f"the day ends at {grid.end_time}, not after its start at {grid.start_time}",
+            value=grid.end_time,
+        )
+    elif grid.lunch is not None and (minutes_of(grid.lunch[1]) or 0) < (minutes_of(grid.lunch[0]) or 0):
+        yield Issue(
+            pointer=f"{here}/lunch/end",
+            code="impossible_grid",
+            message=f"lunch ends at {grid.lunch[1]}, before it starts at {grid.lunch[0]}",
+            value=grid.lunch[1],
+        )
+    elif grid.num_periods == 0:
+        yield Issue(
+            pointer=f"{here}/slot_minutes",
+            code="impossible_grid",
+            message=f"no period of {grid.slot_minutes} minutes fits between {grid.start_time} and {grid.end_time}",
+            value=grid.slot_minutes,
+        )
+
+
+def _collection_issues(dataset: Dataset) -> Iterator[Issue]:
+    for key, items in (("rooms", dataset.rooms), ("courses", dataset.courses)):
+        if not items:
+            yield Issue(pointer=f"/{key}", code="empty", message=f"at least one entry is needed in {key}", value=[])
+    collections: tuple[tuple[str, tuple[Room | Faculty | Group | Course, ...]], ...] = (
+        ("rooms", dataset.rooms),
+        ("faculty", dataset.faculty),
+        ("groups", dataset.groups),
+        ("courses", dataset.courses),
+    )
+    for key, entities in collections:
+        seen: dict[str, int] = {}
+        for i, entity in enumerate(entities):
+            pointer = f"/{key}/{i}/id"
+            if not entity.id or len(entity.id) > MAX_ID_LENGTH or not entity.id.isprintable():
+                yield Issue(
+                    pointer=pointer,
+                    code="bad_id",
+                    message=f"an id has 1 to {MAX_ID_LENGTH} printable characters, got {entity.id[:40]!r}",
+                    value=entity.id,
+                )
+            elif entity.id in seen:
+                yield Issue(
+                    pointer=pointer,
+                    code="duplicate",
+                    message=f"{key} entry {entity.id!r} already stands at /{key}/{seen[entity.id]}",
+                    value=entity.id,
+                )
+            seen.setdefault(entity.id, i)
+
+
+def _room_issues(dataset: Dataset) -> Iterator[Issue]:
+    for i, room in enumerate(dataset.rooms):
+        yield from _range(f"/rooms/{i}/capacity", room.capacity, 0, MAX_NUMBER)
+        yield from _slots(f"/rooms/{i}/unavailable", room.unavailable, dataset)
+
+
+def _faculty_issues(dataset: Dataset) -> Iterator[Issue]:
+    for i, teacher in enumerate(dataset.faculty):
+        here = f"/faculty/{i}"
+        yield from _range(f"{here}/max_sessions_per_week", teacher.max_sessions_per_week, 0, MAX_NUMBER)
+        yield from _range(f"{here}/max_sessions_per_day", teacher.max_sessions_per_day, 0, MAX_NUMBER)
+        yield from _slots(f"{here}/unavailable", teacher.unavailable, dataset)
+        for slot, liking in teacher.preferences.items():
+            yield from _slots(f"{here}/preferences/{slot}", (slot,), dataset, single=True)
+            yield from _range(f"{here}/preferences/{slot}", liking, 0, 1)
+
+
+def _group_issues(dataset: Dataset) -> Iterator[Issue]:
+    for i, group in enumerate(dataset.groups):
+        here = f"/groups/{i}"
+        yield from _range(f"{here}/size", group.size, 0, MAX_NUMBER)
+        yield from _range(f"{here}/max_sessions_per_day", group.max_sessions_per_day, 0, MAX_NUMBER)
+        yield from _slots(f"{here}/unavailable", group.unavailable, dataset)
+
+
+def _course_issues(dataset: Dataset) -> Iterator[Issue]:
+    rooms, teachers = {r.id for r in dataset.rooms}, {f.id for f in dataset.faculty}
+    groups, courses = {g.id for g in dataset.groups}, {c.id for c in dataset.courses}
+    num_slots = dataset.time_grid.num_slots
+    for i, course in enumerate(dataset.courses):
+        here = f"/courses/{i}"
+        yield from _range(f"{here}/sessions_per_week", course.sessions_per_week, 1, num_slots, f"course {course.id!r}")
+        yield from _range(
+            f"{here}/session_slots", course.session_slots, 1, dataset.time_grid.num_periods, f"course {course.id!r}"
+        )
+        yield from _range(f"{here}/expected_students", course.expected_students, 0, MAX_NUMBER)
+        yield from _range(f"{here}/credits", course.credits, 0, MAX_NUMBER)
+        yield from _range(f"{here}/min_days", course.min_days, 0, MAX_NUMBER)
+        yield from _range(f"{here}/max_sessions_per_day", course.max_sessions_per_day, 1, MAX_NUMBER)
+        yield from _range(f"{here}/priority", course.priority, -MAX_NUMBER, MAX_NUMBER)
+        yield from _references(f"{here}/faculty_ids", course.faculty_ids, teachers, "faculty")
+        yield from _references(f"{here}/group_ids", course.group_ids, groups, "group")
+        yield from _references(f"{here}/prerequisites", course.prerequisites, courses, "course")
+        yield from _unique(f"{here}/student_ids", course.student_ids)
+        if course.allowed_slots is not None:
+            yield from _slots(f"{here}/allowed_slots", course.allowed_slots, dataset)
+        yield from _fixed_issues(f"{here}/fixed", course, rooms, dataset)
+
+
+def _fixed_issues(pointer: str, course: Course, rooms: set[str], dataset: Dataset) -> Iterator[Issue]:
+    yield from _unique(pointer, tuple(f.session for f in course.fixed), key="/session")
+    for k, fixed in enumerate(course.fixed):
+        yield from _range(f"{pointer}/{k}/session", fixed.session, 0, course.sessions_per_week - 1)
+        if fixed.room_id is not None:
+            yield from _references(f"{pointer}/{k}/room_id", (fixed.room_id,), rooms, "room", single=True)
+        if not dataset.time_grid.can_start(fixed.slot, course.session_slots):
+            yield Issue(
+                pointer=f"{pointer}/{k}/slot",
+                code="bad_slot",
+                message=f"course {course.id!r}: a session of {course.session_slots} slot(s) cannot start "
+                f"at slot {fixed.slot}",
+                value=fixed.slot,
+            )
+
+
+def _cycle_issues(dataset: Dataset) -> Iterator[Issue]:
+    """Names one cycle of prerequisites, if there is any."""
+    known = {course.id for course in dataset.courses}
+    graph = {c.id: [p for p in c.prerequisites if p in known] for c in dataset.courses}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        cycle = list(reversed(error.args[1]))
+        position = next(i for i, course in enumerate(dataset.courses) if course.id == cycle[0])
+        shown = " -> ".join(cycle if len(cycle) <= 12 else [*cycle[:6], "...", *cycle[-5:]])
+        yield Issue(
+            pointer=f"/courses/{position}/prerequisites",
+            code="cycle",
+            message=f"prerequisites run in a circle: {shown}",
+            value=cycle,
+        )
+
+
+def _link_issues(dataset: Dataset) -> Iterator[Issue]:
+    sessions_of = {course.id: course.sessions_per_week for course in dataset.courses}
+    known_courses = set(sessions_of)
+    for i, link in enumerate(dataset.links):
+        here = f"/links/{i}"
+        if link.type not in LINK_TYPES:
+            yield Issue(
+                pointer=f"{here}/type", code="unknown_link", message=f"unknown link type {link.type!r}", value=link.type
+            )
+        yield from _range(f"{here}/weight", link.weight, 0, MAX_NUMBER)
+        yield from _range(f"{here}/value", link.value, 0, MAX_NUMBER)
+        if link.type == "min_gap" and link.value is None:
+            yield Issue(
+                pointer=f"{here}/value", code="missing", message="a min_gap link needs a value in slots", value=None
+            )
+        if not link.sessions or (len(link.sessions) == 1 and link.sessions[0][1] is not None):
+            yield Issue(
+                pointer=f"{here}/sessions",
+                code="too_few",
+                message="a link ties at least two sessions",
+                value=[list(member) for member in link.sessions],
+            )
+        for k, (course_id, session) in enumerate(link.sessions):
+            yield from _references(f"{here}/sessions/{k}/0", (course_id,), known_courses, "course", single=True)
+            if session is not None and course_id in sessions_of:
+                yield from _range(f"{here}/sessions/{k}/1", session, 0, sessions_of[course_id] - 1)
+
+
+def _travel_and_history_issues(dataset: Dataset) -> Iterator[Issue]:
+    for building, row in dataset.travel_minutes.items():
+        for other, minutes in row.items():
+            yield from _range(f"/travel_minutes/{_escape(building)}/{_escape(other)}", minutes, 0, 24 * 60)
+    teachers = {f.id for f in dataset.faculty}
+    for i, rating in enumerate(dataset.history):
+        yield from _references(f"/history/{i}/faculty_id", (rating.faculty_id,), teachers, "faculty", single=True)
+        yield from _slots(f"/history/{i}/slot", (rating.slot,), dataset, single=True)
+        yield from _range(f"/history/{i}/rating", rating.rating, 0, 1)
+
+
+def _escape(key: str) -> str:
+    """A key as one token of a JSON pointer (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _range(pointer: str, value: float | None, low: float, high: float, owner: str = "") -> Iterator[Issue]:
+    if value is None or low <= value <= high:
+        return
+    name = pointer.rsplit("/", 1)[1]
+    bound = f">= {low}" if value < low else f"<= {high}"
+    prefix = f"{owner}: " if owner else ""
+    yield Issue(
+        pointer=pointer, code="out_of_range", message=f"{prefix}{name} must be {bound}, got {value}", value=value
+    )
+
+
+def _slots(pointer: str, slots: tuple[int, ...], dataset: Dataset, *, single: bool = False) -> Iterator[Issue]:
+    last = dataset.time_grid.num_slots - 1
+    for k, slot in enumerate(slots):
+        if not 0 <= slot <= last:
+            yield Issue(
+                pointer=pointer if single else f"{pointer}/{k}",
+                code="bad_slot",
+                message=f"slot {slot} is not on the grid, which has slots 0 to {last}",
+                value=slot,
+            )
+
+
+def _references(
+    pointer: str, ids: tuple[str, ...], known: Iterable[str], kind: str, *, single: bool = False
+) -> Iterator[Issue]:
+    known = known if isinstance(known, set) else set(known)
+    for k, reference in enumerate(ids):
+        if reference not in known:
+            yield Issue(
+                pointer=pointer if single else f"{pointer}/{k}",
+                code="dangling_id",
+                message=f"there is no {kind} with id {reference!r}",
+                value=reference,
+            )
+    if not single:
+        yield from _unique(pointer, ids)
+
+
+def _unique(pointer: str, values: tuple[object, ...], key: str = "") -> Iterator[Issue]:
+    if len(set(values)) == len(values):
+        return
+    seen: set[object] = set()
+    for k, value in enumerate(values):
+        if value in seen:
+            yield Issue(
+                pointer=f"{pointer}/{k}{key}", code="duplicate", message=f"{value!r} stands here twice", value=value
+            )
+        seen.add(value)

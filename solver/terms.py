@@ -1,0 +1,29 @@
+"""The closed lists of words that a dataset may use, and the limits of its numbers."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, get_args
+
+Tier: TypeAlias = Literal["hard", "soft", "off"]
+LinkType: TypeAlias = Literal[
+    "precedence",
+    "not_overlap",
+    "same_start",
+    "same_day",
+    "different_day",
+    "same_room",
+    "different_room",
+    "consecutive",
+    "min_gap",
+]
+SessionKey: TypeAlias = tuple[str, int]
+"""(course id, session number from 0)."""
+
+LINK_TYPES: tuple[LinkType, ...] = get_args(LinkType)
+CORE_SUBJECT_TYPE = "core"
+
+MAX_DAYS = 7
+MAX_SLOTS_PER_DAY = 48
+MAX_NUMBER = 1_000_000
+"""No capacity, size, weight or limit in a dataset may exceed this; keeps every cost inside 64 bits."""
+MAX_ID_LENGTH = 128
