@@ -28,6 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"construct", "cpsat"}),
     frozenset({"incumbent"}),
     frozenset({"ledger", "climb"}),
+    frozenset({"rungs"}),
     frozenset({"variants"}),
     frozenset({"ladder"}),
 )

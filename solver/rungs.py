@@ -1,0 +1,218 @@
+"""
+What each rung of the ladder does. Their order, and when one is entered, stands in `ladder.py` alone.
+
+A rung works on the `Climb`: it calls stages, which offer what they find to the incumbents, and says at the end
+whether its promise holds and why. No rung calls another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from solver.climb import Climb
+from solver.compiled import compile_dataset, decode, encode
+from solver.construct import construct
+from solver.context import build_context
+from solver.incumbent import Incumbent
+from solver.ledger import core_open
+from solver.model import Dataset, Timetable
+from solver.reduction import batches, only, restrict
+from solver.result import Coverage, Diagnosis
+from solver.search import SearchParams, search, strip
+
+SMALL_SESSIONS = 600
+"""Up to this many sessions the exact solver gets a share of the time; beyond, its windows cost more than they find."""
+TINY_SESSIONS = 120
+"""Up to this many sessions the whole problem is one exact model, which may prove the optimum."""
+EXACT_SHARE = 0.12
+TRY_SHARE = 0.6
+"""Share of the time left that one try at placing everything gets; the rest is for a second one and the rungs below."""
+EXPLAIN_SECONDS = 10.0
+SECONDS_PER_SESSION = 0.25
+MIN_ROUND_SECONDS = 8.0
+"""A search round gets at most this much time; the round after one that gained nothing is not started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a rung ended: kept when its promise holds, and why in words that people read."""
+
+    kept: bool
+    why: str
+
+
+def exact_and_search(climb: Climb) -> Verdict:
+    """Everything placed and every hard rule kept, at the least soft cost that time allows."""
+    if climb.diagnosis.proofs:
+        return Verdict(False, f"proved infeasible: {climb.diagnosis.proofs[0].sentence}")
+    small = len(climb.problem.dataset.sessions) <= SMALL_SESSIONS
+    exact_seconds = EXACT_SHARE * climb.walk.remaining if small else 0.0
+    for attempt in range(2):
+        if not climb.complete:
+            seconds = TRY_SHARE * climb.walk.remaining
+            climb.search(seconds, bend=False, message="placing every session", round_number=attempt)
+    if not climb.complete:
+        return _give_up_on_full(climb)
+    _improve(climb, reserve=exact_seconds)
+    _prove(climb, exact_seconds)
+    return Verdict(True, "every session is placed and every hard rule holds")
+
+
+def _give_up_on_full(climb: Climb) -> Verdict:
+    if len(climb.problem.dataset.sessions) <= SMALL_SESSIONS and not climb.over:
+        status = climb.exact(
+            EXACT_SHARE * climb.walk.remaining, bend=False, message="looking for any timetable, exactly"
+        )
+        if climb.complete:
+            _improve(climb, reserve=0.0)
+            return Verdict(True, "every session is placed and every hard rule holds")
+        if status == "infeasible":
+            climb.explain(min(EXPLAIN_SECONDS, 0.5 * climb.walk.remaining))
+            climb.diagnosis = Diagnosis(
+                proofs=climb.diagnosis.proofs, conflicts=climb.diagnosis.conflicts, evidence="two_solves"
+            )
+            return Verdict(False, "proved infeasible: two differing exact solves agree that the hard rules contradict")
+    return Verdict(False, "no timetable that keeps every hard rule was found in the time this rung may use")
+
+
+def _improve(climb: Climb, *, reserve: float) -> None:
+    """Search rounds until the time is used or a round brings nothing on a result that is good enough."""
+    round_seconds = max(MIN_ROUND_SECONDS, SECONDS_PER_SESSION * len(climb.problem.dataset.sessions))
+    round_number = 10
+    while not climb.over and not climb.proved_optimal and (seconds := climb.walk.remaining - reserve) > 0.05:
+        before = climb.best
+        # A leftover too short to be a round of its own is added to this one.
+        seconds = round_seconds if seconds > 1.5 * round_seconds else seconds
+        climb.search(seconds, bend=False, message="improving the timetable", round_number=round_number)
+        round_number += 1
+        best = climb.incumbents.best
+        good = best is not None and best.report.quality_index >= climb.params.quality_threshold
+        if climb.best == before and (good or round_number >= 13) and climb.walk.remaining - reserve > 0.05:
+            climb.stalled = True
+            return
+        if climb.best is not None and climb.best.soft == 0:
+            climb.raise_bound(0)
+
+
+def _prove(climb: Climb, seconds: float) -> None:
+    if climb.best is not None and climb.best.soft == 0:
+        climb.raise_bound(0)
+    if not climb.proved_optimal:
+        climb.prove_bound(0.5 * seconds, "proving how much better it could be")
+    if climb.proved_optimal:
+        return
+    if len(climb.problem.dataset.sessions) <= TINY_SESSIONS:
+        climb.exact(0.5 * seconds, bend=False, message="solving the whole problem exactly")
+    else:
+        climb.polish(0.5 * seconds, "solving windows exactly")
+
+
+def cheapest_relaxation(climb: Climb) -> Verdict:
+    """Everything placed, bendable rules broken at the least price found."""
+    if climb.complete:
+        _improve(climb, reserve=0.0)
+        return Verdict(True, "nothing has to be bent: the timetable at hand keeps every hard rule")
+    time_left = climb.walk.remaining
+    small = len(climb.problem.dataset.sessions) <= SMALL_SESSIONS
+    if small and not climb.diagnosis.conflicts:
+        climb.explain(min(EXPLAIN_SECONDS, 0.15 * time_left))
+    for attempt in range(2):
+        climb.search(
+            (0.5 - 0.2 * attempt) * time_left,
+            bend=True,
+            message="bending the cheapest rules",
+            round_number=20 + attempt,
+        )
+        if climb.best is not None and climb.best.unplaced == 0 and attempt == 0 and not small:
+            break
+    if small:
+        climb.exact(0.5 * climb.walk.remaining, bend=True, message="bending as little as possible, exactly")
+    if climb.best is None or climb.best.unplaced:
+        open_count = climb.best.unplaced if climb.best else len(climb.problem.dataset.sessions)
+        return Verdict(False, f"{open_count} session(s) cannot be placed even when every bendable rule may be broken")
+    return Verdict(True, "every session is placed; the broken rules are listed")
+
+
+def construct_and_repair(climb: Climb) -> Verdict:
+    """The greedy floor, improved by stripping the best timetable down to what keeps every hard rule."""
+    problem = climb.problem
+    climb.report("construct", 0.0, "placing what fits, greedily")
+    if climb.incumbents.best is not None:
+        slots, rooms = encode(climb.incumbents.best.timetable, problem.dataset)
+        climb.incumbents.offer_arrays(*strip(problem.compiled, slots, rooms, keep_bent=False), "greedy")
+    strict = climb.incumbents.strict
+    placed = construct(
+        problem.dataset,
+        problem.compiled,
+        control=climb.control,
+        seed=climb.params.seed,
+        start=encode(strict.timetable, problem.dataset) if strict else None,
+    )
+    climb.incumbents.offer_arrays(placed.slots, placed.rooms, "greedy")
+    strict = climb.incumbents.strict
+    open_core = core_open(problem, strict.report) if strict else len(problem.dataset.sessions)
+    if open_core:
+        return Verdict(False, f"{open_core} session(s) of core courses do not fit")
+    if climb.best is None or climb.best.bent:
+        return Verdict(False, "bending rules leaves fewer sessions open than keeping them all does")
+    return Verdict(True, "every hard rule holds; what does not fit is listed")
+
+
+def core_then_rest(climb: Climb) -> Verdict:
+    """The priority core on its own, then the rest in growing batches around it."""
+    dataset, params = climb.problem.dataset, climb.params
+    chosen: set[str] = set()
+    placed = Timetable()
+    seconds = 0.5 * climb.walk.remaining
+    parts = list(batches(dataset, params.max_courses, params.max_faculty, params.max_rooms))
+    for number, part in enumerate(parts):
+        chosen |= set(part)
+        climb.report("construct", number / len(parts), f"placing batch {number + 1} of {len(parts)}")
+        placed = _place_part(climb, chosen, placed, seconds if number == 0 else 0.0)
+    found = climb.incumbents.offer(placed, "reduced")
+    climb.coverage = _coverage(dataset, set(parts[0]), found)
+    open_in_core = [key for key in found.report.unplaced if key[0] in set(parts[0])]
+    if open_in_core:
+        return Verdict(False, f"{len(open_in_core)} session(s) of the priority core cannot be placed")
+    if climb.best is None or climb.best < found.score:
+        return Verdict(False, "the best timetable so far places more than the core and its batches do")
+    return Verdict(True, f"the core of {len(parts[0])} courses was placed first, the rest around it")
+
+
+def _place_part(climb: Climb, chosen: set[str], placed: Timetable, search_seconds: float) -> Timetable:
+    """Adds the chosen courses that are not placed yet; the core is searched, later batches are built greedily."""
+    part = restrict(climb.problem.dataset, chosen)
+    profile = climb.problem.profile
+    compiled = compile_dataset(part, profile, build_context(part, simplified=True))
+    start = encode(only(placed, chosen), part)
+    floor = construct(part, compiled, control=climb.walk, seed=climb.params.seed, start=start)
+    slots, rooms = floor.slots, floor.rooms
+    if search_seconds > 0 and not climb.over and (slots < 0).any():
+        found = search(
+            part,
+            compiled,
+            (slots, rooms),
+            control=climb.timed("search", search_seconds, "placing the priority core"),
+            seconds=search_seconds,
+            workers=climb.params.workers,
+            seed=climb.params.seed,
+            params=SearchParams(bend=False),
+        )
+        slots, rooms = strip(compiled, found.slots, found.rooms, keep_bent=False)
+    return decode(slots, rooms, part)
+
+
+def _coverage(dataset: Dataset, core: set[str], found: Incumbent) -> Coverage:
+    open_courses = {course_id for course_id, _ in found.report.unplaced}
+    return Coverage(
+        core_courses=len(core),
+        reinserted_courses=len([c for c in dataset.courses if c.id not in core and c.id not in open_courses]),
+        open_courses=len(open_courses),
+        total_courses=len(dataset.courses),
+    )
+
+
+def work_list(climb: Climb) -> Verdict:
+    """Never fails: whatever stands is verified, and every open session gets its blockers and repairs."""
+    best = climb.best
+    return Verdict(True, f"{best.unplaced if best else 0} open session(s) are listed with blockers and repairs")
