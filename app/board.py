@@ -20,6 +20,8 @@ class Board:
         self._tracks: dict[str, Track] = {}
         self._order: dict[str, int] = {}
         self._queued: set[str] = set()
+        self.preparing = False
+        """Whether nothing can start because the solver is being loaded, as at the very first start."""
 
     def __getitem__(self, job_id: str) -> Track:
         return self._tracks[job_id]
@@ -61,7 +63,7 @@ class Board:
     def snapshot(self, job_id: str) -> dict[str, Any] | None:
         """The progress document; None for an unknown id."""
         track = self._tracks.get(job_id)
-        return None if track is None else track.document(self.position(job_id), self._slots)
+        return None if track is None else track.document(self.position(job_id), self._slots, self.preparing)
 
     async def wait_for_change(self, job_id: str, seen: int, timeout: float) -> int:
         """Waits until the snapshot has a version other than `seen`, `timeout` seconds at most; returns the version."""

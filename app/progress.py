@@ -47,6 +47,7 @@ SPANS: Mapping[Stage, Span] = {
 PLATFORM_STAGES = ("initializing", *dict.fromkeys(span.platform for span in SPANS.values()))
 TIME_SHARE = 75.0
 """Walking down the ladder repeats stages; meanwhile the bar follows the clock, at most to here."""
+PREPARING = "the solver is being made ready (its kernels are compiled once, which takes about half a minute)"
 OVERHEAD_SECONDS = 5.0
 """Loading, starting a child and the last recount, on top of the time limit."""
 
@@ -146,8 +147,12 @@ class Track:
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
 
-    def document(self, queue_position: int | None, slots: int) -> dict[str, Any]:
-        """The snapshot, ready for JSON. `queue_position` counts from 1; None when the job does not wait."""
+    def document(self, queue_position: int | None, slots: int, preparing: bool = False) -> dict[str, Any]:
+        """
+        The snapshot, ready for JSON. `queue_position` counts from 1; None when the job does not wait.
+
+        `preparing` says that no job can start yet, because the solver is being loaded.
+        """
         job, now = self.job, time.time()
         percent = 100.0 if job.status is Status.COMPLETED else round(self.percent, 2)
         eta = self._eta_seconds(now, queue_position, slots)
@@ -160,7 +165,7 @@ class Track:
             "overall_progress": percent,
             "progress": int(percent),
             "percentage": percent,
-            "message": self._message(queue_position),
+            "message": self._message(queue_position, preparing),
             "error": job.error if job.status is Status.FAILED else None,
             **self._holding(),
             "eta_seconds": eta,
@@ -204,7 +209,7 @@ class Track:
         turns = 1 + ((queue_position or 1) - 1) // slots
         return math.ceil(turns * (job.remaining_seconds + OVERHEAD_SECONDS))
 
-    def _message(self, queue_position: int | None) -> str:
+    def _message(self, queue_position: int | None, preparing: bool) -> str:
         job = self.job
         if job.status is Status.FAILED:
             return job.error or "failed"
@@ -214,7 +219,8 @@ class Track:
             return f"completed: {self.placed} of {self.total} sessions placed"
         if job.status is Status.QUEUED:
             again = f", after attempt {job.attempt} ended: {job.error}" if job.attempt and job.error else ""
-            return f"waiting at position {queue_position or 1}{again}"
+            loading = f"; {PREPARING}" if preparing else ""
+            return f"waiting at position {queue_position or 1}{again}{loading}"
         return "cancelling" if job.cancel_requested else self.message
 
     def _metadata(self) -> dict[str, Any]:

@@ -284,7 +284,9 @@ class Supervisor:
         while not self._closing:
             self._wake = anyio.Event()
             try:
+                self._board.preparing = not self._forkserver.alive
                 await self._forkserver.start()
+                self._board.preparing = False
                 while self._busy < self._settings.slots and await self._start_next():
                     pass
             except (ForkServerLost, sqlite3.OperationalError) as error:

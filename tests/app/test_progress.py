@@ -189,3 +189,9 @@ def test_an_ended_job_from_the_store_shows_what_it_held() -> None:
     document = shown(Track(stored))
     assert (document["percentage"], document["cost"], document["rung"], document["placed"]) == (100, 7, "full", 4)
     assert document["message"] == "completed: 4 of 4 sessions placed"
+
+
+def test_a_job_that_waits_for_the_solver_to_load_says_so() -> None:
+    waiting = Track(job())
+    assert "made ready" in waiting.document(1, 2, preparing=True)["message"]
+    assert waiting.document(1, 2)["message"] == "waiting at position 1"
