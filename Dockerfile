@@ -24,4 +24,5 @@ USER timetable
 VOLUME /var/lib/timetable
 EXPOSE 8001
 HEALTHCHECK --interval=10s --timeout=3s CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8001/health/live', timeout=2)"]
-CMD ["timetable", "serve"]
+# Inside the container every address is the container's own; publish the port on loopback: -p 127.0.0.1:8001:8001
+CMD ["timetable", "serve", "--host", "0.0.0.0"]
