@@ -52,7 +52,7 @@ class Climb:
 
     @property
     def proved_optimal(self) -> bool:
-        return self.complete and self.best is not None and self.bound is not None and self.best.soft <= self.bound
+        return self.complete and self.best is not None and self.bound is not None and self.best.soft == self.bound
 
     @property
     def over(self) -> bool:
@@ -159,8 +159,14 @@ class Climb:
 
     def raise_bound(self, bound: int | None) -> None:
         """Keeps the larger bound. That a cost is not negative needs no proof: 0 counts only where it settles things."""
-        if bound is not None and (bound > 0 or (self.best is not None and self.best.soft == 0)):
-            self.bound = max(bound, self.bound or 0)
+        if bound is None or (bound == 0 and self.best is not None and self.best.soft > 0):
+            return
+        if self.complete and self.best is not None and bound > self.best.soft:
+            self.incumbents.notes.append(
+                f"a claimed bound of {bound} is above a verified cost of {self.best.soft}: dropped"
+            )
+            return
+        self.bound = max(bound, self.bound or 0)
 
     def explain(self, seconds: float) -> None:
         """A small set of demands that cannot hold together, added to the diagnosis."""

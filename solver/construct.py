@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from solver.compiled import TIER_BENDABLE, Compiled, Ints
-from solver.control import Control
+from solver.control import NUM_WORDS, Control, Stop
 from solver.model import Course, Dataset
 from solver.rules import RULE_IDS
 from solver.search.building import build_problem
@@ -49,6 +49,9 @@ def construct(
     """
     Places what it can without breaking a hard rule.
 
+    Only a cancel ends it early. "Finish now" and a deadline wait for it: it takes seconds, and without it there would
+    be nothing to hand over.
+
     Parameters
     ----------
     seed
@@ -65,10 +68,12 @@ def construct(
         put_all(problem, state, *loadable(problem, *start))
         clear_breaches(compiled, problem, weights, state)
     order = _order(problem, seed)
+    unstoppable = np.zeros(NUM_WORDS, dtype=np.int64)
     for first in range(0, len(order), SESSIONS_PER_CHUNK):
-        if control.should_stop:
+        if control.stop is Stop.CANCEL:
             break
-        place_sessions(problem, state, order[first : first + SESSIONS_PER_CHUNK], True, control.words)
+        place_sessions(problem, state, order[first : first + SESSIONS_PER_CHUNK], True, unstoppable)
+        control.beat()
     _eject(problem, state, order, control.until(EJECTION_SECONDS))
     if any(a != b for a, b in zip(weights.hard, final.hard, strict=True)):
         problem, state = _judged(compiled, problem, state, final, params)

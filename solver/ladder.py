@@ -33,6 +33,10 @@ from solver.search import strip, warm_up
 from solver.variants import make_variants
 
 VARIANTS_SHARE = 0.2
+SIMPLIFIED = (
+    "the context was simplified (without its behavioural, social and spatial dimensions); "
+    "the costs of rule context and every bound are counted on that"
+)
 FINAL_SECONDS = 0.5
 """Kept free at the end for the last recount and the account, in addition to twice the measured recounting time."""
 
@@ -142,8 +146,9 @@ def _prepare(dataset: Dataset, params: SolveParams, control: Control, start: Tim
 
     context = build_context(dataset, simplified=params.simplified_context, report=report)
     problem = Problem.of(dataset, profile, context)
+    notes = [SIMPLIFIED] if params.simplified_context and profile.is_on("context") else []
     control.report(Progress(stage="construct", share=0.0, message="securing a first timetable"))
-    incumbents = Incumbents(problem=problem, control=control)
+    incumbents = Incumbents(problem=problem, control=control, notes=notes)
     if start is not None:
         _offer_start(incumbents, start)
     floor = construct(

@@ -37,12 +37,12 @@ def concessions_of(report: Report) -> tuple[Concession, ...]:
 
 
 def quality_of(report: Report, bound: int | None) -> Quality:
-    """`optimal` needs a proved bound that the recounted cost meets; a bound says nothing once rules are bent."""
+    """`optimal` needs a proved bound that the recounted cost equals; a bound says nothing once rules are bent."""
     if report.score.unplaced:
         return Quality.PARTIAL
     if report.score.bent:
         return Quality.RELAXED
-    return Quality.OPTIMAL if bound is not None and report.score.soft <= bound else Quality.FEASIBLE
+    return Quality.OPTIMAL if bound is not None and report.score.soft == bound else Quality.FEASIBLE
 
 
 def open_sessions(problem: Problem, incumbent: Incumbent, *, with_repairs: bool) -> tuple[OpenSession, ...]:

@@ -11,6 +11,7 @@ from solver.result import RungId
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("time_limit_seconds", 0.1, 7 * 24 * 3600),
     ("workers", 1, 64),
+    ("seed", 0, 2**31 - 1),
     ("num_variants", 1, 10),
     ("min_distance", 0, 1),
     ("quality_threshold", 0, 1),

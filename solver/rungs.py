@@ -129,7 +129,7 @@ def cheapest_relaxation(climb: Climb) -> Verdict:
         climb.exact(0.5 * climb.walk.remaining, bend=True, message="bending as little as possible, exactly")
     if climb.best is None or climb.best.unplaced:
         open_count = climb.best.unplaced if climb.best else len(climb.problem.dataset.sessions)
-        return Verdict(False, f"{open_count} session(s) cannot be placed even when every bendable rule may be broken")
+        return Verdict(False, f"{open_count} session(s) found no place even though every bendable rule might be broken")
     return Verdict(True, "every session is placed; the broken rules are listed")
 
 
@@ -152,7 +152,7 @@ def construct_and_repair(climb: Climb) -> Verdict:
     strict = climb.incumbents.strict
     open_core = core_open(problem, strict.report) if strict else len(problem.dataset.sessions)
     if open_core:
-        return Verdict(False, f"{open_core} session(s) of core courses do not fit")
+        return Verdict(False, f"{open_core} session(s) of core courses found no place")
     if climb.best is None or climb.best.bent:
         return Verdict(False, "bending rules leaves fewer sessions open than keeping them all does")
     return Verdict(True, "every hard rule holds; what does not fit is listed")
@@ -173,7 +173,7 @@ def core_then_rest(climb: Climb) -> Verdict:
     climb.coverage = _coverage(dataset, set(parts[0]), found)
     open_in_core = [key for key in found.report.unplaced if key[0] in set(parts[0])]
     if open_in_core:
-        return Verdict(False, f"{len(open_in_core)} session(s) of the priority core cannot be placed")
+        return Verdict(False, f"{len(open_in_core)} session(s) of the priority core found no place")
     if climb.best is None or climb.best < found.score:
         return Verdict(False, "the best timetable so far places more than the core and its batches do")
     return Verdict(True, f"the core of {len(parts[0])} courses was placed first, the rest around it")

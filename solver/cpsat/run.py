@@ -20,6 +20,7 @@ from ortools.sat.python import cp_model
 from solver.control import Control
 
 WATCH_SECONDS = 0.05
+LARGEST_SEED = 2**31 - 1
 Status = Literal["optimal", "feasible", "infeasible", "unknown"]
 Parameter = int | float | bool
 
@@ -68,7 +69,7 @@ def run(
         return Run("unknown", interrupted=True)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = workers
-    solver.parameters.random_seed = seed
+    solver.parameters.random_seed = seed & LARGEST_SEED
     solver.parameters.max_time_in_seconds = budget
     solver.parameters.catch_sigint_signal = False
     for name, value in (parameters or {}).items():

@@ -8,6 +8,7 @@ import pytest
 
 from solver import ladder
 from solver.climb import Climb
+from solver.context import build_context
 from solver.control import Control, Progress, Stop
 from solver.errors import InputError
 from solver.ladder import RUNGS, Rung, Verdict, solve
@@ -15,6 +16,7 @@ from solver.model import Dataset, Timetable
 from solver.params import SolveParams
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
+from solver.samples import sample
 from solver.verifier import verify
 from tests.builders import course, dataset, group, link, room, teacher, timetable
 
@@ -105,12 +107,32 @@ def test_every_incumbent_is_better_than_the_one_before_and_none_breaks_a_rigid_r
     assert all(score.rigid == 0 for score in seen)
 
 
-def test_a_cancel_before_the_start_still_returns_the_floor() -> None:
+def test_a_finish_before_the_start_still_hands_over_the_floor() -> None:
+    control = Control()
+    control.request_stop(Stop.FINISH)
+    result = solve(feasible(), QUICK, control)
+    assert result.stopped_by is StoppedBy.FINISHED_EARLY
+    assert result.best.report.placed == result.best.report.total
+
+
+def test_a_cancel_before_the_start_returns_at_once_with_nothing_placed() -> None:
     control = Control()
     control.request_stop(Stop.CANCEL)
     result = solve(feasible(), QUICK, control)
     assert result.stopped_by is StoppedBy.CANCELLED
-    assert len(result.variants) == 1
+    assert (len(result.variants), result.best.report.placed, result.best.rung) == (1, 0, "manual")
+
+
+def test_a_time_limit_shorter_than_the_floor_still_hands_over_the_floor() -> None:
+    result = solve(feasible(), SolveParams(time_limit_seconds=0.1, num_variants=1), Control(deadline=0.0))
+    assert result.best.report.placed == result.best.report.total
+
+
+def test_a_simplified_context_is_said_and_its_costs_are_recounted_on_itself() -> None:
+    data = sample("tiny")
+    result = solve(data, SolveParams(time_limit_seconds=2.0, num_variants=1, simplified_context=True))
+    assert any("context was simplified" in note for note in result.notes)
+    assert verify(data, result.best.timetable, context=build_context(data, simplified=True)).score == result.best.score
 
 
 def test_finish_now_publishes_the_best_so_far() -> None:
