@@ -15,11 +15,17 @@ from solver.control import Control, Progress, Stage
 from solver.cpsat import exact, explain, lower_bound, polish
 from solver.incumbent import Incumbents, Problem
 from solver.params import SolveParams
-from solver.result import Coverage, Diagnosis, RungId, RungVisit
+from solver.result import Diagnosis, RungId, RungVisit
 from solver.rules import Score
 from solver.search import SearchParams, search, strip
 
 REPORT_EVERY_SECONDS = 0.2
+SECONDS_PER_SESSION = 0.25
+MIN_ROUND_SECONDS = 8.0
+"""A search round gets at most this much time; longer ones hardly gain."""
+QUICK_SECONDS, QUICK_SHARE = 1.0, 0.04
+QUICK_TEMPERATURE = 0.5
+"""A quick round hardly goes uphill: it makes the most of the floor at once, long before a cooling round has frozen."""
 
 
 @dataclass(kw_only=True)
@@ -39,7 +45,8 @@ class Climb:
     rung: RungId = "full"
     bound: int | None = None
     stalled: bool = False
-    coverage: Coverage | None = None
+    core: frozenset[str] = frozenset()
+    """Courses that the rung `reduced` placed first; empty when it was not entered."""
     journal: list[RungVisit] = field(default_factory=list)
 
     @property
@@ -92,8 +99,20 @@ class Climb:
         self.report(stage, 0.0, message)
         return (of or self.walk).until(seconds, on_beat)
 
-    def search(self, seconds: float, *, bend: bool, message: str, round_number: int = 0) -> None:
-        """One round of local search."""
+    @property
+    def round_seconds(self) -> float:
+        """How long one round of local search may last on this problem."""
+        return max(MIN_ROUND_SECONDS, SECONDS_PER_SESSION * len(self.problem.dataset.sessions))
+
+    def quick_search(self) -> None:
+        """A short descent from the best so far."""
+        seconds = min(QUICK_SECONDS, QUICK_SHARE * self.walk.remaining)
+        self.search(seconds, bend=False, message="first improvements", temperature=QUICK_TEMPERATURE)
+
+    def search(
+        self, seconds: float, *, bend: bool, message: str, round_number: int = 0, temperature: float | None = None
+    ) -> None:
+        """One round of local search; it cools from `temperature`, by default from one that fits the work in hand."""
         if self.over or seconds <= 0:
             return
         seconds = min(seconds, self.walk.remaining)
@@ -105,7 +124,7 @@ class Climb:
             seconds=seconds,
             workers=self.params.workers,
             seed=self.params.seed + 1000 * round_number,
-            params=SearchParams(bend=bend),
+            params=_params(bend, temperature),
             on_improvement=self._stream,
         )
         self.incumbents.offer_arrays(found.slots, found.rooms, "search")
@@ -179,3 +198,7 @@ class Climb:
             conflicts=found.conflicts,
             evidence=self.diagnosis.evidence or found.evidence,
         )
+
+
+def _params(bend: bool, temperature: float | None) -> SearchParams:
+    return SearchParams(bend=bend) if temperature is None else SearchParams(bend=bend, start_temperature=temperature)

@@ -24,6 +24,7 @@ from solver.context import build_context
 from solver.control import Control, Progress, Stop
 from solver.diagnose import diagnose
 from solver.incumbent import Incumbents, Problem
+from solver.ledger import coverage_of
 from solver.model import Dataset, Timetable
 from solver.params import SolveParams
 from solver.result import Diagnosis, Quality, Result, RungId, RungVisit, StoppedBy, Variant
@@ -123,7 +124,7 @@ def solve(
         diagnosis=climb.diagnosis,
         journal=tuple(climb.journal),
         curve=tuple(climb.incumbents.curve),
-        coverage=climb.coverage,
+        coverage=coverage_of(dataset, climb.core, variants[0].report) if climb.core else None,
         context=climb.problem.context.summary,
         seed=params.seed,
         seconds=control.elapsed,
@@ -190,7 +191,13 @@ def _walk(climb: Climb) -> RungId:
     for number, rung in enumerate(RUNGS):
         entered = climb.control.elapsed
         if number < first:
-            _note(climb, rung, entered, "skipped", f"this attempt starts at rung {climb.params.start_at}")
+            _note(
+                climb,
+                rung,
+                entered,
+                "skipped",
+                f"left to an earlier attempt: this one starts at rung {climb.params.start_at}",
+            )
             continue
         if climb.control.stop is not Stop.NO and rung.id not in ("full", "manual") and not climb.complete:
             _note(climb, rung, entered, "skipped", f"stopped from outside ({climb.control.stop.name.lower()})")

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from solver.diagnose import Openings
 from solver.incumbent import Incumbent, Problem
-from solver.result import Concession, OpenSession, Quality, Report
+from solver.model import Dataset
+from solver.result import Concession, Coverage, OpenSession, Quality, Report
 from solver.rules import RULES
 
 MAX_REPAIRED_SESSIONS = 50
@@ -77,3 +78,15 @@ def core_open(problem: Problem, report: Report) -> int:
     """Unplaced sessions of core subjects: the rung `greedy` is left when there are any."""
     courses: Mapping[str, str] = {course.id: course.subject_type for course in problem.dataset.courses}
     return sum(courses[course_id] == "core" for course_id, _ in report.unplaced)
+
+
+def coverage_of(dataset: Dataset, core: frozenset[str], report: Report) -> Coverage:
+    """Every course exactly once: wholly placed in the core or after it, or with a session open."""
+    open_courses = {course_id for course_id, _ in report.unplaced}
+    placed_in_core = len(core - open_courses)
+    return Coverage(
+        core_courses=placed_in_core,
+        reinserted_courses=len(dataset.courses) - placed_in_core - len(open_courses),
+        open_courses=len(open_courses),
+        total_courses=len(dataset.courses),
+    )

@@ -181,7 +181,11 @@ class RungVisit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """Who was solved how on the rung `reduced`: nobody disappears."""
+    """
+    Who was placed how when the priority core went first: every course counts once, nobody disappears.
+
+    `core_courses` and `reinserted_courses` are wholly placed; `open_courses` have at least one session open.
+    """
 
     core_courses: int
     reinserted_courses: int

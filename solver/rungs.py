@@ -13,11 +13,11 @@ from solver.climb import Climb
 from solver.compiled import compile_dataset, decode, encode
 from solver.construct import construct
 from solver.context import build_context
-from solver.incumbent import Incumbent
 from solver.ledger import core_open
-from solver.model import Dataset, Timetable
+from solver.model import Timetable
+from solver.names import counted
 from solver.reduction import batches, only, restrict
-from solver.result import Coverage, Diagnosis
+from solver.result import Diagnosis
 from solver.search import SearchParams, search, strip
 
 SMALL_SESSIONS = 600
@@ -28,9 +28,6 @@ EXACT_SHARE = 0.12
 TRY_SHARE = 0.6
 """Share of the time left that one try at placing everything gets; the rest is for a second one and the rungs below."""
 EXPLAIN_SECONDS = 10.0
-SECONDS_PER_SESSION = 0.25
-MIN_ROUND_SECONDS = 8.0
-"""A search round gets at most this much time; the round after one that gained nothing is not started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,8 @@ def _give_up_on_full(climb: Climb) -> Verdict:
 
 def _improve(climb: Climb, *, reserve: float) -> None:
     """Search rounds until the time is used or a round brings nothing on a result that is good enough."""
-    round_seconds = max(MIN_ROUND_SECONDS, SECONDS_PER_SESSION * len(climb.problem.dataset.sessions))
+    climb.quick_search()
+    round_seconds = climb.round_seconds
     round_number = 10
     while not climb.over and not climb.proved_optimal and (seconds := climb.walk.remaining - reserve) > 0.05:
         before = climb.best
@@ -129,7 +127,9 @@ def cheapest_relaxation(climb: Climb) -> Verdict:
         climb.exact(0.5 * climb.walk.remaining, bend=True, message="bending as little as possible, exactly")
     if climb.best is None or climb.best.unplaced:
         open_count = climb.best.unplaced if climb.best else len(climb.problem.dataset.sessions)
-        return Verdict(False, f"{open_count} session(s) found no place even though every bendable rule might be broken")
+        return Verdict(
+            False, f"{counted(open_count, 'session')} found no place even though every bendable rule might be broken"
+        )
     return Verdict(True, "every session is placed; the broken rules are listed")
 
 
@@ -152,7 +152,7 @@ def construct_and_repair(climb: Climb) -> Verdict:
     strict = climb.incumbents.strict
     open_core = core_open(problem, strict.report) if strict else len(problem.dataset.sessions)
     if open_core:
-        return Verdict(False, f"{open_core} session(s) of core courses found no place")
+        return Verdict(False, f"{counted(open_core, 'session')} of core courses found no place")
     if climb.best is None or climb.best.bent:
         return Verdict(False, "bending rules leaves fewer sessions open than keeping them all does")
     return Verdict(True, "every hard rule holds; what does not fit is listed")
@@ -170,10 +170,10 @@ def core_then_rest(climb: Climb) -> Verdict:
         climb.report("construct", number / len(parts), f"placing batch {number + 1} of {len(parts)}")
         placed = _place_part(climb, chosen, placed, seconds if number == 0 else 0.0)
     found = climb.incumbents.offer(placed, "reduced")
-    climb.coverage = _coverage(dataset, set(parts[0]), found)
-    open_in_core = [key for key in found.report.unplaced if key[0] in set(parts[0])]
+    climb.core = frozenset(parts[0])
+    open_in_core = [key for key in found.report.unplaced if key[0] in climb.core]
     if open_in_core:
-        return Verdict(False, f"{len(open_in_core)} session(s) of the priority core found no place")
+        return Verdict(False, f"{counted(len(open_in_core), 'session')} of the priority core found no place")
     if climb.best is None or climb.best < found.score:
         return Verdict(False, "the best timetable so far places more than the core and its batches do")
     return Verdict(True, f"the core of {len(parts[0])} courses was placed first, the rest around it")
@@ -202,17 +202,7 @@ def _place_part(climb: Climb, chosen: set[str], placed: Timetable, search_second
     return decode(slots, rooms, part)
 
 
-def _coverage(dataset: Dataset, core: set[str], found: Incumbent) -> Coverage:
-    open_courses = {course_id for course_id, _ in found.report.unplaced}
-    return Coverage(
-        core_courses=len(core),
-        reinserted_courses=len([c for c in dataset.courses if c.id not in core and c.id not in open_courses]),
-        open_courses=len(open_courses),
-        total_courses=len(dataset.courses),
-    )
-
-
 def work_list(climb: Climb) -> Verdict:
     """Never fails: whatever stands is verified, and every open session gets its blockers and repairs."""
     best = climb.best
-    return Verdict(True, f"{best.unplaced if best else 0} open session(s) are listed with blockers and repairs")
+    return Verdict(True, f"open sessions are listed with blockers and repairs: {best.unplaced if best else 0}")

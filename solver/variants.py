@@ -9,6 +9,7 @@ reported and compared on the dataset's own rules.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,14 +19,19 @@ from solver.climb import Climb
 from solver.compiled import Compiled, Ints, decode, encode
 from solver.incumbent import Incumbent
 from solver.ledger import better_at, concessions_of, open_sessions, quality_of
-from solver.model import Timetable
+from solver.model import Dataset, Timetable
 from solver.result import RungId, Variant
 from solver.rules import RULE_IDS
 from solver.search import SearchParams, search, strip
 
 WARM_TEMPERATURE = 4.0
 """Start temperature of a variant's search: high enough to move whole days, low enough not to melt the rest."""
-MAX_TRIES = 2
+TRIES = ((1.5, 0.6), (3.0, 0.4))
+"""
+Each try: how many times the wanted distance the search is asked for, and its share of the time.
+
+The search tells sessions of a course apart by their numbers, `distance` does not, so the search has to go further.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +70,30 @@ EMPHASES: tuple[Emphasis, ...] = (
 )
 
 
-def distance(timetable: Timetable, other: Timetable, total: int) -> float:
-    """Share of the `total` sessions that stand elsewhere, in time or room, in the two timetables."""
-    same = sum(other.by_session.get(p.key) == p for p in timetable.placements)
-    both_open = total - len(set(timetable.by_session) | set(other.by_session))
-    return 1.0 - (same + both_open) / max(total, 1)
+def distance(dataset: Dataset, timetable: Timetable, other: Timetable) -> float:
+    """
+    Share of the sessions that stand elsewhere, in time or room, in the two timetables; open in both is the same.
+
+    What people see is where a course meets, not which of its meetings bears which number. So sessions of one course
+    are compared as a whole, except those that the data name one by one: fixed sessions and single members of links.
+    """
+    same = _places(dataset, timetable) & _places(dataset, other)
+    return 1.0 - same.total() / max(len(dataset.sessions), 1)
+
+
+def _places(dataset: Dataset, timetable: Timetable) -> Counter[tuple[object, ...]]:
+    """How many sessions stand where; a session that is named has a row of its own."""
+    named = {(course.id, fixed.session) for course in dataset.courses for fixed in course.fixed}
+    named |= {member for link in dataset.links if link.tier != "off" for member in link.sessions}
+    found: Counter[tuple[object, ...]] = Counter()
+    for course_id, number in dataset.sessions:
+        place = timetable.by_session.get((course_id, number))
+        found[
+            course_id,
+            number if (course_id, number) in named else None,
+            place and (place.slot, place.room_id),
+        ] += 1
+    return found
 
 
 def make_variants(climb: Climb, rung: RungId) -> tuple[Variant, ...]:
@@ -121,15 +146,16 @@ def stressed(compiled: Compiled, emphasis: Emphasis) -> Compiled:
 
 def _variant(climb: Climb, emphasis: Emphasis, others: Sequence[Incumbent], seconds: float) -> Incumbent | None:
     """One more timetable, far enough from all `others`; None when time or the data do not allow it."""
-    dataset, total = climb.problem.dataset, len(climb.problem.dataset.sessions)
+    dataset = climb.problem.dataset
     anchors = tuple(encode(other.timetable, dataset) for other in others)
-    for attempt in range(MAX_TRIES):
-        budget = seconds / MAX_TRIES if attempt else seconds * 0.7
+    seconds = min(seconds, climb.round_seconds)
+    for attempt, (_, share) in enumerate(TRIES):
+        budget = seconds * share
         if budget <= 0.05 or climb.control.should_stop:
             return None
         slots, rooms = _search_away(climb, emphasis, anchors, budget, attempt)
         found = climb.incumbents.recount(decode(slots, rooms, dataset), f"variant {emphasis.name}")
-        far = all(distance(found.timetable, o.timetable, total) >= climb.params.min_distance for o in others)
+        far = all(distance(dataset, found.timetable, o.timetable) >= climb.params.min_distance for o in others)
         if far and found.score[:3] <= others[0].score[:3]:
             return found
     return None
@@ -151,7 +177,7 @@ def _search_away(
         params=SearchParams(
             bend=bend,
             anchors=anchors,
-            min_distance=min(1.0, climb.params.min_distance * 1.05),
+            min_distance=min(1.0, climb.params.min_distance * TRIES[attempt][0]),
             start_temperature=WARM_TEMPERATURE if attempt == 0 else SearchParams().start_temperature,
         ),
     )
@@ -176,7 +202,7 @@ def _account(
     incumbent: Incumbent,
     found: Sequence[tuple[Emphasis, Incumbent]],
 ) -> Variant:
-    total = len(climb.problem.dataset.sessions)
+    dataset = climb.problem.dataset
     others = [(other_emphasis, other) for other_emphasis, other in found if other is not incumbent]
     in_time = not climb.control.should_stop
     return Variant(
@@ -190,6 +216,6 @@ def _account(
         open_sessions=open_sessions(climb.problem, incumbent, with_repairs=in_time),
         better_at=better_at(incumbent.report, [other.report for _, other in others]),
         distances={
-            other_emphasis.name: distance(incumbent.timetable, o.timetable, total) for other_emphasis, o in others
+            other_emphasis.name: distance(dataset, incumbent.timetable, o.timetable) for other_emphasis, o in others
         },
     )

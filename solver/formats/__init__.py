@@ -2,7 +2,7 @@
 
 from solver.formats.csv_export import dump_csv
 from solver.formats.ctt import dump_ctt, dump_solution, load_ctt, load_solution
-from solver.formats.files import READABLE, WRITABLE, read_dataset, read_timetable, write_result
+from solver.formats.files import READABLE, WRITABLE, read_dataset, read_source, read_timetable, write_result
 from solver.formats.json_text import parse_json
 from solver.formats.native import (
     dump_dataset,
@@ -12,11 +12,12 @@ from solver.formats.native import (
     load_result,
     load_timetable,
 )
-from solver.formats.platform_csv import load_platform_csv
+from solver.formats.platform_csv import Imported, load_platform_csv
 
 __all__ = [
     "READABLE",
     "WRITABLE",
+    "Imported",
     "dump_csv",
     "dump_ctt",
     "dump_dataset",
@@ -31,6 +32,7 @@ __all__ = [
     "load_timetable",
     "parse_json",
     "read_dataset",
+    "read_source",
     "read_timetable",
     "write_result",
 ]

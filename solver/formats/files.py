@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from solver.errors import InputError, Issue
 from solver.formats.answers import dump_result, load_timetable
@@ -13,19 +14,27 @@ from solver.formats.csv_export import dump_csv
 from solver.formats.ctt import dump_solution, load_ctt, load_solution
 from solver.formats.json_text import MAX_BYTES
 from solver.formats.native import load_dataset
-from solver.formats.platform_csv import load_platform_csv
+from solver.formats.platform_csv import Imported, load_platform_csv
 from solver.model import Dataset, Timetable
 from solver.result import Result
 
 READABLE = (".json", ".ctt", "a folder of .csv")
-"""What `read_dataset` reads."""
+"""What `read_source` and `read_dataset` read."""
 PLANNED = (".xlsx", ".ics", ".html")
 Writer = Callable[[Dataset, Result], None]
+Account = dict[str, Any]
 
 
 def read_dataset(path: Path) -> Dataset:
+    """The dataset of `read_source`, for callers who can do nothing with the account of what was mended."""
+    return read_source(path).dataset
+
+
+def read_source(path: Path) -> Imported:
     """
     The dataset of a file, by its suffix; where that says nothing, by how its text begins. A folder is a CSV set.
+
+    A CSV set comes with the rows that were mended or could not be used; pass them on to whoever brought the data.
 
     Raises
     ------
@@ -35,13 +44,13 @@ def read_dataset(path: Path) -> Dataset:
         The file cannot be read.
     """
     if path.is_dir():
-        return load_platform_csv(path).dataset
+        return load_platform_csv(path)
     suffix = path.suffix.lower()
     data = _read_bytes(path)
     if suffix == ".json" or (suffix != ".ctt" and data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"):
-        return load_dataset(data)
+        return Imported(dataset=load_dataset(data))
     if suffix == ".ctt" or data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"Name:"):
-        return load_ctt(_text(data))
+        return Imported(dataset=load_ctt(_text(data)))
     raise _refusal(
         "unknown_format", f"{path.name} is none of the kinds that can be read: {', '.join(READABLE)}", suffix
     )
@@ -65,12 +74,12 @@ def read_timetable(path: Path, dataset: Dataset) -> Timetable:
     return load_timetable(data) if suffix == ".json" else load_solution(_text(data), dataset)
 
 
-def write_result(path: Path, format: str | None = None) -> Writer:
+def write_result(path: Path, format: str | None = None, source: Imported | None = None) -> Writer:
     """
     Checks at once, before hours of solving, that a result can be written to `path`, and returns what writes it.
 
     `format` is a suffix with or without its dot, None means that of `path`. Formats other than JSON hold the best
-    variant only.
+    variant only; JSON also holds, under `import`, what was mended in the `source`.
 
     Raises
     ------
@@ -87,24 +96,26 @@ def write_result(path: Path, format: str | None = None) -> Writer:
         raise _refusal(
             "not_writable", f"{path} cannot be written: it is a folder, or its folder is missing or closed", str(path)
         )
-    text_of = _WRITERS[suffix]
+    account = source.account() if source is not None and source.rows else None
 
     def write(dataset: Dataset, result: Result) -> None:
+        text = _WRITERS[suffix](dataset, result, account)
         # Bytes, because the line ends of CSV are part of its format on every system.
-        path.write_bytes(text_of(dataset, result).encode())
+        path.write_bytes(text.encode())
 
     return write
 
 
-def _result_text(dataset: Dataset, result: Result) -> str:
-    return json.dumps({**dump_result(result), "dataset": dataset.name}, ensure_ascii=False) + "\n"
+def _result_text(dataset: Dataset, result: Result, account: Account | None) -> str:
+    imported = {} if account is None else {"import": account}
+    return json.dumps({**dump_result(result), "dataset": dataset.name, **imported}, ensure_ascii=False) + "\n"
 
 
-def _best(write: Callable[[Dataset, Timetable], str]) -> Callable[[Dataset, Result], str]:
-    return lambda dataset, result: write(dataset, result.best.timetable)
+def _best(write: Callable[[Dataset, Timetable], str]) -> Callable[[Dataset, Result, Account | None], str]:
+    return lambda dataset, result, account: write(dataset, result.best.timetable)
 
 
-_WRITERS: Mapping[str, Callable[[Dataset, Result], str]] = {
+_WRITERS: Mapping[str, Callable[[Dataset, Result, Account | None], str]] = {
     ".json": _result_text,
     ".csv": _best(dump_csv),
     # The answer to a .ctt problem, under either name.

@@ -15,8 +15,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from solver.errors import InputError, Issue
 from solver.formats.platform_rows import Repairs, Row, RowNote, tables_of, texts_of
@@ -31,12 +32,24 @@ LAB, CLASSROOM = "lab", "classroom"
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """`rows` counts the data rows read per file; each is used, or stands in `unusable` exactly once."""
+    """
+    A dataset with the account of how it was read. Only a CSV set has one; other kinds of file are used as they are.
+
+    `rows` counts the data rows read per table; each is used, or stands in `unusable` exactly once.
+    """
 
     dataset: Dataset
-    repairs: tuple[RowNote, ...]
-    unusable: tuple[RowNote, ...]
-    rows: Mapping[str, int]
+    repairs: tuple[RowNote, ...] = ()
+    unusable: tuple[RowNote, ...] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+    def account(self) -> dict[str, Any]:
+        """Everything but the dataset as JSON data."""
+        return {
+            "rows": dict(self.rows),
+            "repairs": [asdict(note) for note in self.repairs],
+            "unusable": [asdict(note) for note in self.unusable],
+        }
 
 
 def load_platform_csv(source: Path | Mapping[str, str]) -> Imported:

@@ -31,7 +31,11 @@ MANDATORY = ("subjects", "students", "faculty", "classrooms")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowNote:
-    """What was done with one cell, or why its row cannot be used. `line` counts from 1, the header is line 1."""
+    """
+    What was done with one cell, or why its row cannot be used.
+
+    `file` has no suffix; `line` counts from 1, the header is line 1.
+    """
 
     file: str
     line: int
@@ -39,12 +43,15 @@ class RowNote:
     value: str
     message: str
 
+    def __str__(self) -> str:
+        return f"{self.file}.csv:{self.line} {self.column} {self.value[:60]!r}: {self.message}"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One data row: cells by column, blanks around them removed; a missing cell is empty."""
 
-    table: str
+    file: str
     line: int
     cells: Mapping[str, str]
 
@@ -60,10 +67,10 @@ class Repairs:
     unusable: list[RowNote] = field(default_factory=list)
 
     def repaired(self, row: Row, column: str, message: str) -> None:
-        self.repairs.append(RowNote(file=row.table, line=row.line, column=column, value=row[column], message=message))
+        self.repairs.append(RowNote(file=row.file, line=row.line, column=column, value=row[column], message=message))
 
     def refused(self, row: Row, column: str, message: str) -> None:
-        self.unusable.append(RowNote(file=row.table, line=row.line, column=column, value=row[column], message=message))
+        self.unusable.append(RowNote(file=row.file, line=row.line, column=column, value=row[column], message=message))
 
     def number(self, row: Row, column: str, low: int, high: int, default: int) -> int:
         """A whole number of a cell; anything else is repaired to the default, out of range to the nearest limit."""
@@ -115,14 +122,14 @@ def tables_of(work: Repairs, texts: Mapping[str, str]) -> dict[str, list[Row]]:
     tables: dict[str, list[Row]] = {}
     issues: list[Issue] = []
     for table, (names, columns) in FILES.items():
-        text = next((texts[name] for name in names if name in texts), None)
-        if text is None:
+        file = next((name for name in names if name in texts), None)
+        if file is None:
             if table in MANDATORY:
                 wanted = " or ".join(f"{name}.csv" for name in names)
                 issues.append(Issue(pointer=f"/{table}", code="missing", message=f"the set has no file {wanted}"))
             tables[table] = []
             continue
-        rows, header = _rows(work, table, text)
+        rows, header = _rows(work, file, texts[file])
         for column in columns:
             if column not in header:
                 message = f"{table} has no column {column!r}"
@@ -133,7 +140,7 @@ def tables_of(work: Repairs, texts: Mapping[str, str]) -> dict[str, list[Row]]:
     return tables
 
 
-def _rows(work: Repairs, table: str, text: str) -> tuple[list[Row], tuple[str, ...]]:
+def _rows(work: Repairs, file: str, text: str) -> tuple[list[Row], tuple[str, ...]]:
     reader = csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""))
     header: tuple[str, ...] = ()
     rows: list[Row] = []
@@ -145,12 +152,12 @@ def _rows(work: Repairs, table: str, text: str) -> tuple[list[Row], tuple[str, .
                 header = tuple(cell.strip().lower() for cell in cells)
                 continue
             values = dict(zip(header, (cell.strip() for cell in cells), strict=False))
-            rows.append(Row(table, reader.line_num, values))
+            rows.append(Row(file, reader.line_num, values))
             surplus = [cell for cell in cells[len(header) :] if cell.strip()]
             if surplus:
                 message = f"the row has cells beyond the last column, which are left out: {', '.join(surplus)[:80]}"
                 work.repaired(rows[-1], header[-1], message)
     except csv.Error as error:
-        message = f"{table}, line {reader.line_num}: {error}"
-        raise InputError([Issue(pointer=f"/{table}", code="bad_csv", message=message)]) from error
+        message = f"{file}.csv, line {reader.line_num}: {error}"
+        raise InputError([Issue(pointer=f"/{file}", code="bad_csv", message=message)]) from error
     return rows, header

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from itertools import chain, takewhile
+from itertools import chain
 from typing import Any
 
 from solver.checks import dataset_issues
@@ -50,11 +50,6 @@ def model_issues(reading: Reading, parts: Mapping[str, Any]) -> Iterator[Issue]:
         found += 1
         if found > MAX_COUNTED_ISSUES:
             return
-
-
-def grid_issues(grid: TimeGrid) -> Iterator[Issue]:
-    """What the model has against a time grid."""
-    yield from takewhile(_is_about_grid, dataset_issues(unchecked({"time_grid": grid, "rooms": (), "courses": ()})))
 
 
 def unchecked(parts: Mapping[str, Any]) -> Dataset:

@@ -96,7 +96,9 @@ def test_what_no_bending_can_place_ends_on_the_work_list_and_everything_else_is_
     assert result.best.report.placed == 4
     (open_session,) = result.best.open_sessions
     assert open_session.course_id in ("pinned", "rival") and open_session.blockers
-    assert result.coverage is not None and result.coverage.total_courses == 3
+    coverage = result.coverage
+    assert coverage is not None and coverage.open_courses == 1
+    assert coverage.core_courses + coverage.reinserted_courses + coverage.open_courses == coverage.total_courses == 3
 
 
 def test_every_incumbent_is_better_than_the_one_before_and_none_breaks_a_rigid_rule() -> None:
