@@ -14,6 +14,7 @@ import hashlib
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -53,7 +54,8 @@ STACKS_SECONDS = 0.1
 
 class Attempt:
     """
-    `held` is the best timetable known, from the store or from this child; `save` is called for one that is to be kept.
+    `save` is called for a timetable that is to be kept and says whether it is; `held` is the best one known, from
+    before or from this child, and `unsaved` says that the store does not have it yet.
 
     News from the child, and what the watch sees, go to `track`.
     """
@@ -63,17 +65,17 @@ class Attempt:
         job: Job,
         settings: Settings,
         forkserver: ForkServer,
-        held: StoredIncumbent | None,
         track: Track,
-        save: Callable[[StoredIncumbent], Awaitable[None]],
+        save: Callable[[StoredIncumbent], Awaitable[bool]],
     ) -> None:
-        self.job, self.settings, self.held = job, settings, held
+        self.job, self.settings = job, settings
+        self.held: StoredIncumbent | None = None
+        self.unsaved = False
         self.result: ResultFrame | None = None
         self.error: ErrorFrame | None = None
         self.rung: RungId | None = None
         self.unreaped: Child | None = None
         self.watch = Watch(settings=settings, time_limit_seconds=job.remaining_seconds, began=time.monotonic())
-        self.watch.has_incumbent = held is not None
         self._forkserver = forkserver
         self._child: Child | None = None
         self._track, self._save = track, save
@@ -81,7 +83,6 @@ class Attempt:
         self._stopping_as: How | None = None
         self._stop_at = self._killed_at = 0.0
         self._verdict: Verdict | None = None
-        self._unsaved = False
         self._stop_asked, self._drained, self._over = anyio.Event(), anyio.Event(), anyio.Event()
 
     @property
@@ -98,7 +99,12 @@ class Attempt:
             self._child.request_stop(stop)
         self._stop_asked.set()
 
-    async def run(self, dataset: bytes, on_start: Callable[[int], Awaitable[None]]) -> Ending:
+    def begin_with(self, held: StoredIncumbent | None, *, saved: bool) -> None:
+        """The best timetable of the attempts before, and whether the store has it."""
+        self.held, self.unsaved = held, held is not None and not saved
+        self.watch.has_incumbent = held is not None
+
+    async def run(self, dataset: bytes, on_start: Callable[[int], Awaitable[object]]) -> Ending:
         """
         Sees the attempt through; returns how it ended. `on_start` is given the child's process id.
 
@@ -127,8 +133,7 @@ class Attempt:
             child.kill()
             with anyio.CancelScope(shield=True):
                 code = await self._reap(child)
-        if self._unsaved and self.held is not None:
-            await self._save(self.held)
+        await self._save_held()
         return self._ending(code)
 
     async def _reap(self, child: Child) -> int | None:
@@ -138,6 +143,7 @@ class Attempt:
             self.unreaped = child
             return None
         code = await self._forkserver.reap(child)
+        self._child = None  # a stop that comes now has nobody to reach
         child.close()
         return code
 
@@ -189,10 +195,14 @@ class Attempt:
     async def _keep(self) -> None:
         """Saves the newest incumbent, at most once a second."""
         while True:
-            if self._unsaved and self.held is not None:
-                self._unsaved = False
-                await self._save(self.held)
+            await self._save_held()
             await anyio.sleep(SAVE_EVERY_SECONDS)
+
+    async def _save_held(self) -> None:
+        """Until the store has said yes the timetable counts as unsaved, whatever interrupts us."""
+        held = self.held
+        if self.unsaved and held is not None and await self._save(held):
+            self.unsaved = held is not self.held
 
     async def _wait(self, child: Child) -> None:
         await child.ended()
@@ -210,7 +220,7 @@ class Attempt:
             self.rung = frame.rung or self.rung
             if self.held is None or score < self.held.score:
                 self.held = StoredIncumbent(score=score, timetable=frame.body, rung=frame.rung, found_at=time.time())
-                self._unsaved = self.watch.has_incumbent = True
+                self.unsaved = self.watch.has_incumbent = True
                 self._track.hear(frame)
         elif isinstance(frame, ResultFrame):
             self.result = frame
@@ -219,7 +229,6 @@ class Attempt:
 
     def _start_frame(self, dataset: bytes) -> Start:
         job, settings = self.job, self.settings
-        rung = self.held.rung if self.held else None
         return Start(
             job_id=job.id,
             attempt=job.attempt,
@@ -235,7 +244,7 @@ class Attempt:
             quality_threshold=settings.quality_threshold,
             rules=dict(job.rules),
             publish=job.publish,
-            rung=rung,  # type: ignore[arg-type]
+            rung=self.held.rung if self.held else None,
             body=dataset,
         )
 
@@ -270,18 +279,18 @@ class Attempt:
 
     def _ending(self, code: int | None) -> Ending:
         how, message = self._how(code)
-        now = time.monotonic()
-        return Ending(
-            how=how,
-            at=time.time(),
-            seconds=self.watch.solving_seconds(now),
+        return replace(
+            self.ended_by(how, message),
+            seconds=self.watch.solving_seconds(time.monotonic()),
             stage=self.watch.stage,
-            rung=self.rung,
             exit_code=code,
-            message=message,
-            held=self.held.score if self.held else None,
             result=self._result_fields() if self.result is not None else None,
         )
+
+    def ended_by(self, how: How, message: str | None) -> Ending:
+        """The end of an attempt of which nothing else is known."""
+        held = self.held.score if self.held else None
+        return Ending(how=how, at=time.time(), rung=self.rung, message=message, held=held)
 
     def _how(self, code: int | None) -> tuple[How, str | None]:
         where = f"in stage {self.watch.stage}" + (f" on rung {self.rung}" if self.rung else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from threading import Lock
 from typing import Any, NamedTuple
 
 from app.errors import DatasetNotFound
@@ -18,7 +19,10 @@ class Sample(NamedTuple):
     document: dict[str, Any]
 
 
-@lru_cache(maxsize=8)
+_MAKING = {name: Lock() for name in PRESETS}
+"""Who asks for a sample that is just being made waits for it; other samples are not held up."""
+
+
 def load_sample(name: str, seed: int) -> Sample:
     """
     Makes a sample, or remembers it. Takes up to seconds for the largest, so call it off the event loop.
@@ -30,6 +34,12 @@ def load_sample(name: str, seed: int) -> Sample:
     """
     if name not in PRESETS:
         raise DatasetNotFound(f"There is no dataset {name[:100]!r}; there are {', '.join(PRESETS)}.")
+    with _MAKING[name]:
+        return _make(name, seed)
+
+
+@lru_cache(maxsize=8)
+def _make(name: str, seed: int) -> Sample:
     dataset = sample(name, seed)
     return Sample(dataset, dump_dataset(dataset))
 

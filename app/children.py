@@ -157,19 +157,10 @@ class ForkServer:
         """A new child, from a fresh forkserver when the last one is gone. Raises ForkServerLost."""
         async with self._talking:
             await self._start()
-            ours, theirs = socket.socketpair()
-            words = os.memfd_create("timetable-words", os.MFD_CLOEXEC)
             try:
-                os.ftruncate(words, WORDS_BYTES)
-                pid, pidfd = await self._request_child(theirs.fileno(), words)
-                ours.setblocking(False)
-                return Child(pid, pidfd, ours, mmap.mmap(words, WORDS_BYTES))
-            except BaseException:
-                ours.close()
-                raise
-            finally:
-                theirs.close()
-                os.close(words)
+                return await self._fork()
+            except OSError as error:
+                raise ForkServerLost(f"no child can be started: {error}") from error
 
     async def reap(self, child: Child) -> int | None:
         """
@@ -202,8 +193,18 @@ class ForkServer:
             return
         if self._channel is not None:
             self._channel.close()
+            self._channel = None
+        try:
+            self._channel = self._launch()
+        except OSError as error:  # no descriptors, processes or memory left; that may pass
+            raise ForkServerLost(f"the forkserver cannot be started: {error}") from error
+        await self._answer(READY, READY_SECONDS)
+
+    def _launch(self) -> socket.socket:
+        """Starts the process; returns our end of the conversation."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        with contextlib.ExitStack() as on_failure, theirs:
+            on_failure.callback(ours.close)
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "app.forkserver", str(theirs.fileno()), self._solve],
                 pass_fds=[theirs.fileno()],
@@ -217,9 +218,24 @@ class ForkServer:
                 },
                 start_new_session=True,
             )
+            on_failure.pop_all()
         ours.setblocking(False)
-        self._channel = ours
-        await self._answer(READY, READY_SECONDS)
+        return ours
+
+    async def _fork(self) -> Child:
+        with contextlib.ExitStack() as on_failure, contextlib.ExitStack() as lent:
+            ours, theirs = socket.socketpair()
+            on_failure.callback(ours.close)
+            lent.callback(theirs.close)
+            words = os.memfd_create("timetable-words", os.MFD_CLOEXEC)
+            lent.callback(os.close, words)
+            os.ftruncate(words, WORDS_BYTES)
+            pid, pidfd = await self._request_child(theirs.fileno(), words)
+            on_failure.callback(os.close, pidfd)
+            ours.setblocking(False)
+            child = Child(pid, pidfd, ours, mmap.mmap(words, WORDS_BYTES))
+            on_failure.pop_all()
+            return child
 
     async def _request_child(self, talk: int, words: int) -> tuple[int, int]:
         fields, descriptors = await self._ask(MESSAGE.pack(FORK, 0, 0), FORKED, [talk, words])
@@ -251,11 +267,13 @@ class ForkServer:
                 data, descriptors = b"", []
             if len(data) == MESSAGE.size and data.startswith(expected):
                 return MESSAGE.unpack(data), list(descriptors)
-        self._give_up()
+        await self._give_up()
         raise ForkServerLost(f"the forkserver gave no answer ({expected.decode().strip()}); see its messages above")
 
-    def _give_up(self) -> None:
+    async def _give_up(self) -> None:
         """A forkserver that has lost the thread of the conversation is killed; the next use starts another."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            with anyio.move_on_after(ANSWER_SECONDS, shield=True):
+                await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)

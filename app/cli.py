@@ -22,11 +22,12 @@ from rich.console import Console
 from app import console as draw
 from app import demo as demonstration
 from app import doctor as checkup
+from app.errors import wire_issue
 from app.settings import Settings, SettingsError
 from app.views import result_view, rule_views
 from solver import Control, Progress, SolveParams, Stop, solve, verify
 from solver.errors import InputError, SolverError
-from solver.formats import READABLE, WRITABLE, read_dataset, read_timetable, write_result
+from solver.formats import READABLE, WRITABLE, read_dataset, read_source, read_timetable, write_result
 from solver.formats.native import dump_dataset
 from solver.model import Dataset
 from solver.result import Result
@@ -66,15 +67,14 @@ def serve(
     ] = None,
 ) -> None:
     """Run the service until Ctrl-C or SIGTERM."""
-    import uvicorn
-
-    from app.main import create_app
+    from app import serving
 
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = _or_bad_input(lambda: Settings.from_environment(**given))
-    uvicorn.run(
-        create_app(settings), host=settings.host, port=settings.port, log_level="info", timeout_graceful_shutdown=10
-    )
+    try:
+        serving.serve(settings)
+    except serving.CannotServe as error:
+        _fail(str(error), EXIT_OUR_FAULT)
 
 
 @app.command("solve")
@@ -94,14 +94,18 @@ def solve_command(
     as_json: AsJson = False,
 ) -> None:
     """Solve a dataset here, without the service."""
-    dataset = _load(lambda: read_dataset(file))
+    source = _load(lambda: read_source(file), as_json=as_json)
+    dataset = source.dataset
     rung: Any = start_at
     params = _load(
         lambda: SolveParams(
             time_limit_seconds=time_limit, workers=workers, seed=seed, num_variants=variants, start_at=rung
-        )
+        ),
+        as_json=as_json,
     )
-    write = _load(lambda: write_result(output, format)) if output else None
+    write = _load(lambda: write_result(output, format, source), as_json=as_json) if output else None
+    if not as_json and source.rows:
+        out.print(draw.imported(source.account()))
     with err.status("making the search kernels ready (compiled once, about half a minute)"):
         warm_up()
     result = _solve_watched(dataset, params, quiet=as_json)
@@ -109,7 +113,8 @@ def solve_command(
     if write is not None:
         write(dataset, result)
     if as_json:
-        print(json.dumps(view, ensure_ascii=False))
+        imported = {"import": source.account()} if source.rows else {}
+        print(json.dumps({**view, **imported}, ensure_ascii=False))
     else:
         out.print(draw.verdict(view), draw.ledger(view))
         if len(result.variants) > 1:
@@ -125,9 +130,9 @@ def verify_command(
     file: File, solution: Annotated[Path, typer.Argument(help=".json or .sol")], as_json: AsJson = False
 ) -> None:
     """Recount every rule of a timetable, wherever it was made."""
-    dataset = _load(lambda: read_dataset(file))
-    timetable = _load(lambda: read_timetable(solution, dataset))
-    report = _load(lambda: verify(dataset, timetable))
+    dataset = _load(lambda: read_dataset(file), as_json=as_json)
+    timetable = _load(lambda: read_timetable(solution, dataset), as_json=as_json)
+    report = _load(lambda: verify(dataset, timetable), as_json=as_json)
     score = report.score
     if as_json:
         document = {
@@ -151,7 +156,7 @@ def verify_command(
 def generate(
     preset: Annotated[str, typer.Argument(help=f"one of: {', '.join(PRESETS)}")],
     output: Annotated[Path, typer.Option("-o", "--output", help="JSON file to write")],
-    seed: Annotated[int, typer.Option(help="same seed, same bytes")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="same seed, same bytes")] = 0,
 ) -> None:
     """Write a seeded sample dataset."""
     if preset not in PRESETS:
@@ -244,19 +249,20 @@ def _ctrl_c_finishes(control: Control) -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
-def _load(read: Callable[[], T]) -> T:
-    """Bad input becomes a table of problems and exit code 2."""
+def _load(read: Callable[[], T], *, as_json: bool) -> T:
+    """Bad input becomes a table of problems, or one JSON document with them, and exit code 2."""
     try:
         return read()
-    except InputError as error:
-        err.print(
-            draw.issues(
-                [{"pointer": i.pointer, "code": i.code, "message": i.message, "value": i.value} for i in error.issues]
-            )
-        )
-        raise typer.Exit(EXIT_BAD_INPUT) from error
     except (OSError, SolverError) as error:
-        _fail(str(error), EXIT_BAD_INPUT)
+        found = error.issues if isinstance(error, InputError) else ()
+        issues = [wire_issue(issue) for issue in found]
+        if as_json:
+            print(json.dumps({"code": "invalid_input", "detail": str(error), "errors": issues}))
+        elif issues:
+            err.print(draw.issues(issues))
+        else:
+            _fail(str(error), EXIT_BAD_INPUT)
+        raise typer.Exit(EXIT_BAD_INPUT) from error
 
 
 def _or_bad_input(read: Callable[[], T]) -> T:

@@ -12,9 +12,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from solver.names import counted
+
 View = Mapping[str, Any]
 
 MAX_LISTED = 12
+MAX_NOTES = 5
+MAX_VALUE = 40
 METRICS = (
     ("score", "score", "overall_score"),
     ("compact days", "%", "student_compactness_score"),
@@ -23,6 +27,22 @@ METRICS = (
     ("seats filled", "%", "seat_fill"),
     ("rooms used", "%", "rooms_used"),
 )
+MAX_CELL = 80
+ENDED = {
+    "proved": "ended because nothing better exists",
+    "deadline": "ended at its time limit",
+    "stalled": "ended because it no longer improved",
+    "cancelled": "cancelled",
+    "finished_early": "finished early, as asked",
+    "memory": "ended for lack of memory",
+    "crash": "ended by a crash",
+}
+EVIDENCE = {
+    "certificate": "proved by counting",
+    "two_solves": "two differing exact solves agree",
+    "one_solve": "one exact solve says so",
+    None: "not proved",
+}
 QUALITY_STYLE = {"optimal": "bold green", "feasible": "green", "relaxed": "yellow", "partial": "red"}
 
 
@@ -77,7 +97,7 @@ def verdict(view: View) -> RenderableType:
         else f"proved bound {bound}" + (f", gap {100 * gap:.1f} %" if gap is not None else "")
     )
     lines = [
-        Text.assemble("quality ", quality, f"   rung {best['rung']}   ended: {view['stopped_by']}"),
+        Text.assemble("quality ", quality, f"   rung {best['rung']}   {ENDED[view['stopped_by']]}"),
         Text(str(best["promise"]), style="italic"),
         Text(
             f"{statistics['scheduled_sessions']} of {statistics['total_sessions']} sessions placed, "
@@ -115,7 +135,7 @@ def ledger(view: View) -> RenderableType:
 def _work_list(unplaced: Sequence[View]) -> Iterable[RenderableType]:
     if not unplaced:
         return
-    table = Table(title=f"work list: {len(unplaced)} open session(s)", title_justify="left")
+    table = Table(title=f"work list: {counted(len(unplaced), 'open session')}", title_justify="left")
     for column in ("session", "blocked by", "repair"):
         table.add_column(column, overflow="fold")
     for row in unplaced[:MAX_LISTED]:
@@ -134,7 +154,10 @@ def _diagnosis(diagnosis: View) -> Iterable[RenderableType]:
     if sentences:
         shown = [Text(f"- {sentence}") for sentence in sentences[:MAX_LISTED]]
         yield Panel(
-            Group(*shown), title=f"why: {diagnosis.get('evidence') or 'not proved'}", title_align="left", expand=False
+            Group(*shown),
+            title=f"why not everything holds: {EVIDENCE[diagnosis.get('evidence')]}",
+            title_align="left",
+            expand=False,
         )
 
 
@@ -152,14 +175,17 @@ def variants(view: View) -> RenderableType:
     table.add_row("soft cost", *(str(variant["cost"]) for variant in view["variants"]))
     table.add_row("hard breaches", *(str(hard_breaches(variant)) for variant in view["variants"]))
     table.add_row("differs from first", *(_distance(view["variants"][0], variant) for variant in view["variants"]))
-    better = [
-        Text(
-            f"{variant['label']} is best at\n" + "\n".join(f"  - {line}" for line in variant["better_at"]), style="dim"
-        )
-        for variant in view["variants"]
-        if variant["better_at"]
-    ]
+    better = (
+        [Text(_strength(variant), style="dim") for variant in view["variants"]] if len(view["variants"]) > 1 else []
+    )
     return Group(table, *better)
+
+
+def _strength(variant: View) -> str:
+    """What a variant is best at; one that is best at nothing is an alternative, and is called that."""
+    if not variant["better_at"]:
+        return f"{variant['label']} is an alternative: on no single rule the best"
+    return f"{variant['label']} is best at\n" + "\n".join(f"  - {line}" for line in variant["better_at"])
 
 
 def _distance(first: View, variant: View) -> str:
@@ -194,6 +220,28 @@ def week(entries: Sequence[View], group: str | None) -> RenderableType:
     return table
 
 
+def imported(account: View) -> RenderableType:
+    """What was mended and what was left out of a CSV set: counts, and the first notes of each kind."""
+    repairs, unusable = account["repairs"], account["unusable"]
+    lines = [
+        Text(
+            f"{sum(account['rows'].values())} rows read, {counted(len(repairs), 'cell')} mended, "
+            f"{counted(len(unusable), 'row')} could not be used"
+        )
+    ]
+    for kind, notes, style in (("mended", repairs, "yellow"), ("not used", unusable, "red")):
+        lines += [
+            Text(
+                f"{kind}  {n['file']}.csv:{n['line']}  {n['column']} {n['value'][:MAX_VALUE]!r}: {n['message']}",
+                style=style,
+            )
+            for n in notes[:MAX_NOTES]
+        ]
+        if len(notes) > MAX_NOTES:
+            lines.append(Text(f"{kind}  ... and {len(notes) - MAX_NOTES} more; --json and -o x.json have all of them"))
+    return Panel(Group(*lines), title="import", title_align="left", expand=False)
+
+
 def rules(counted: Sequence[View]) -> RenderableType:
     """Every rule with its count and cost."""
     table = Table(title="rules", title_justify="left")
@@ -211,11 +259,17 @@ def rules(counted: Sequence[View]) -> RenderableType:
     return table
 
 
+def _cell(value: object) -> str:
+    """A value as it fits a table: a whole document in the wrong place is cut."""
+    text = repr(value)
+    return text if len(text) <= MAX_CELL else f"{text[:MAX_CELL]}..."
+
+
 def issues(found: Sequence[View]) -> RenderableType:
     """What is wrong with an input: where, what, which value."""
-    table = Table(title=f"{len(found)} problem(s) in the input", title_justify="left")
+    table = Table(title=f"{counted(len(found), 'problem')} in the input", title_justify="left")
     for column in ("where", "code", "problem", "value"):
         table.add_column(column, overflow="fold")
     for issue in found:
-        table.add_row(issue["pointer"], issue["code"], issue["message"], repr(issue["value"]))
+        table.add_row(issue["pointer"], issue["code"], issue["message"], _cell(issue["value"]))
     return table

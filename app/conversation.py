@@ -105,12 +105,12 @@ class Conversation:
 
 
 def progress_frame(progress: Progress, rung: RungId | None) -> ProgressFrame:
+    """Without the score: a cost is told only together with its timetable, or a kill could lose what was shown."""
     return ProgressFrame(
         stage=progress.stage,
         share=min(1.0, max(0.0, float(progress.share))),
         message=progress.message[:MAX_TEXT],
         rung=rung,
-        score=numbers(progress.score) if progress.score is not None else None,
         bound=None if progress.bound is None else int(progress.bound),
         placed=progress.placed,
         total=progress.total,

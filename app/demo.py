@@ -25,9 +25,11 @@ from app import console as draw
 
 SAMPLE = "college"
 READY_SECONDS = 60.0
-"""The very first start compiles the kernels; every later one takes a second or two."""
 POLL_SECONDS = 0.25
+STARTING_SECONDS = 240.0
+"""How long the job may wait; on a slow machine the very first one waits for the kernels, which takes minutes."""
 EXTRA_SECONDS = 60.0
+"""How long the job may run beyond its time limit."""
 TERMINAL = {"completed", "failed", "cancelled"}
 
 
@@ -78,8 +80,8 @@ def _play(console: Console, client: httpx.Client, seconds: float) -> int:
 
 
 def _follow(console: Console, client: httpx.Client, job_id: str, seconds: float) -> dict[str, Any]:
-    """Polls the progress of the job until it ends, and draws it."""
-    give_up = time.monotonic() + seconds + EXTRA_SECONDS
+    """Polls the progress of the job until it ends, and draws it; says why it waits as long as it does."""
+    give_up, running, said = time.monotonic() + STARTING_SECONDS, False, ""
     bar = draw.progress_bar(console)
     task = bar.add_task("job", total=100.0, **draw.bar_fields(stage="queued"))
     with bar:
@@ -91,8 +93,15 @@ def _follow(console: Console, client: httpx.Client, job_id: str, seconds: float)
             bar.update(task, completed=float(seen["overall_progress"]), **fields)
             if seen["status"] in TERMINAL:
                 return seen
+            if seen["status"] == "running" and not running:
+                give_up, running = time.monotonic() + seconds + EXTRA_SECONDS, True
+            if seen["status"] == "queued" and seen["message"] != said:
+                said = seen["message"]
+                console.print(f"the job is {said}", style="dim", markup=False)
             time.sleep(POLL_SECONDS)
-    raise DemoError(f"the job did not end within {EXTRA_SECONDS:g} s of its time limit")
+    if running:
+        raise DemoError(f"the job did not end within {EXTRA_SECONDS:g} s of its time limit")
+    raise DemoError(f"the job did not start within {STARTING_SECONDS:g} s; the service says: {said}")
 
 
 @contextmanager
@@ -102,14 +111,16 @@ def _served(console: Console, folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--host", "127.0.0.1"]
     with log.open("wb") as sink:
         environment = {**os.environ, "TIMETABLE_DATA_DIR": str(folder / "data")}
-        server = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment)
+        # A session of its own: Ctrl-C at the terminal is ours to hear, and the service then hears it from us, once.
+        server = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment, start_new_session=True)
     try:
-        with console.status("starting the service (the very first start compiles the kernels)"):
+        with console.status("starting the service"):
             url = _wait_until_ready(server, log)
         console.print(f"service is up at {url}")
         yield url
     finally:
-        server.send_signal(signal.SIGINT)
+        if server.poll() is None:
+            server.send_signal(signal.SIGINT)
         try:
             server.wait(timeout=15)
         except subprocess.TimeoutExpired:

@@ -18,13 +18,14 @@ from rich.console import Console
 from rich.table import Table
 
 from app.settings import Settings, describe, unknown_variables, usable_cores
+from app.store.sqlite import wal_reset_race
 from solver.ladder import versions
+from solver.names import counted
 from solver.search import warm_up
 
 Verdict = Literal["ok", "warning", "error"]
 STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
-WAL_RESET_FIXED = (3, 51, 3)
 MIN_FREE_MB = 200
 
 
@@ -87,7 +88,7 @@ def _versions(settings: Settings) -> Iterator[Finding]:
 
 def _cores(settings: Settings) -> Iterator[Finding]:
     cores, wanted = usable_cores(), settings.slots * settings.workers_per_job
-    found = f"{cores} usable, {settings.slots} job(s) of {settings.workers_per_job} thread(s)"
+    found = f"{cores} usable, {counted(settings.slots, 'job')} of {counted(settings.workers_per_job, 'thread')}"
     if wanted > cores:
         yield Finding("processors", "warning", found, "lower TIMETABLE_SLOTS or TIMETABLE_WORKERS_PER_JOB")
     else:
@@ -123,14 +124,12 @@ def _data_dir(settings: Settings) -> Iterator[Finding]:
 
 
 def _sqlite(settings: Settings) -> Iterator[Finding]:
-    linked = sqlite3.sqlite_version_info
-    patched = linked >= WAL_RESET_FIXED or (linked[:2] in {(3, 44), (3, 50)} and linked[2] >= {44: 6, 50: 7}[linked[1]])
     found = f"SQLite {sqlite3.sqlite_version}"
-    if patched:
-        yield Finding("store", "ok", found)
-    else:
+    if wal_reset_race(sqlite3.sqlite_version_info):
         note = "safe here: one process owns the store through one connection; never open it from a second one"
         yield Finding("store", "warning", f"{found} has the WAL-reset race", note)
+    else:
+        yield Finding("store", "ok", found)
 
 
 def _pyarrow(settings: Settings) -> Iterator[Finding]:
@@ -138,7 +137,7 @@ def _pyarrow(settings: Settings) -> Iterator[Finding]:
         advice = "uninstall pyarrow here: beside OR-Tools it can hang a solve that uses two threads"
         yield Finding("packages", "warning", "pyarrow is importable", advice)
     else:
-        yield Finding("packages", "ok", "pyarrow is absent, as OR-Tools likes it")
+        yield Finding("packages", "ok", "pyarrow is absent; beside OR-Tools it can hang a solve")
 
 
 def _kernels(settings: Settings) -> Iterator[Finding]:

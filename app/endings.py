@@ -3,7 +3,7 @@ How an attempt can end, and what its end means for the job. Pure, like `app.jobs
 
     cancel asked for                -> cancelled, the incumbent stays
     result                          -> completed, or failed when nothing at all could be placed
-    service or forkserver ended     -> queued, nothing counted against the job
+    service or forkserver ended     -> queued, nothing counted against the job; from the sixth time on, as below
     input refused by the solver     -> failed, trying again would not help
     anything else (crash, memory, hang, deadline)
         an incumbent, and no time or no attempts left, or finish asked for  -> queued to be published
@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from app.jobs import RUNG_ORDER, Event, Job, advance
+from app.jobs import MIN_SOLVE_SECONDS, RUNG_ORDER, Event, Job, advance
 from solver.result import RungId, StoppedBy
 from solver.rules import Score
 
 PUBLISH_ATTEMPTS = 2
 """Attempts in which an incumbent may be recounted and published, beyond those of solving."""
-MIN_SOLVE_SECONDS = 1.0
-"""With less time left than this a further attempt is not started for a job that holds an incumbent."""
+MAX_RELEASES = 5
+"""So often in one run the service or the forkserver may end under a job; then we take it that the job is the cause."""
 
 
 class How(StrEnum):
@@ -45,9 +45,12 @@ class How(StrEnum):
     SHUTDOWN = "shutdown"
     FORKSERVER_LOST = "forkserver_lost"
     SERVICE_LOST = "service_lost"
+    NOT_STARTED = "not_started"
 
 
-NOT_COUNTED = frozenset({How.SHUTDOWN, How.FORKSERVER_LOST, How.SERVICE_LOST})
+TAKEN_DOWN = frozenset({How.FORKSERVER_LOST, How.SERVICE_LOST})
+"""Ends of more than one job at once; any of these jobs, or none of them, may have been the cause."""
+NOT_COUNTED = TAKEN_DOWN | {How.SHUTDOWN, How.NOT_STARTED}
 """Ends that are our fault: the job is tried again as if nothing had happened."""
 
 _STOPPED_BY: Mapping[How, StoppedBy] = {
@@ -62,8 +65,8 @@ class Ending:
     """
     One ended attempt, as the supervisor saw it.
 
-    `seconds` of solving time, `rung` the one it was on, `held` the score of the incumbent in the store, `result`
-    the fields of `Job` that come with a result.
+    `seconds` of solving time, `rung` the one it was on, `held` the score of the incumbent, `result` the fields of `Job`
+    that come with a result. `taken_down` counts the earlier attempts of this run that ended by one of `TAKEN_DOWN`.
     """
 
     how: How
@@ -75,6 +78,12 @@ class Ending:
     message: str | None = None
     held: Score | None = None
     result: Mapping[str, Any] | None = None
+    taken_down: int = 0
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is held against the job."""
+        return self.how not in NOT_COUNTED or (self.how in TAKEN_DOWN and self.taken_down >= MAX_RELEASES)
 
 
 def settle(job: Job, ending: Ending, max_attempts: int) -> Job:
@@ -91,7 +100,7 @@ def settle(job: Job, ending: Ending, max_attempts: int) -> Job:
         return _with_result(job, ending, spent)
     if ending.how is How.INPUT:
         return advance(job, Event.FAIL, ending.at, **spent, error=ending.message)
-    if ending.how in NOT_COUNTED:
+    if not ending.counted:
         publish = StoppedBy.FINISHED_EARLY if job.finish_requested and ending.held else job.publish
         return advance(job, Event.RELEASE, ending.at, **spent, publish=publish)
     return _after_loss(job, ending, max_attempts, spent)

@@ -27,6 +27,7 @@ import signal
 import socket
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -42,9 +43,10 @@ def main(argv: list[str]) -> None:
     gc.freeze()  # a collection in a child would touch, and so copy, every page it shares with us
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         print("forkserver: a library started a thread on import; forking is not safe", file=sys.stderr)  # noqa: T201
-    channel.send(MESSAGE.pack(READY, os.getpid(), 0))
-    while _serve(channel, solve):
-        pass
+    with suppress(BrokenPipeError, ConnectionResetError):  # the supervisor is gone, and so shall we be
+        channel.send(MESSAGE.pack(READY, os.getpid(), 0))
+        while _serve(channel, solve):
+            pass
 
 
 def _serve(channel: socket.socket, solve: worker.Solve) -> bool:

@@ -21,7 +21,9 @@ from solver.result import Quality, RungId, StoppedBy
 from solver.rules import Score
 
 RUNG_ORDER: tuple[RungId, ...] = get_args(RungId)
-"""Ids of `solver.ladder.RUNGS` in their order; a test compares the two. The ladder is too heavy to import here."""
+"""Ids of `solver.ladder.RUNGS` in their order; a test compares the two. States need only the names."""
+MIN_SOLVE_SECONDS = 1.0
+"""Least time limit of a job; with less time left, no further attempt starts for a job that holds a timetable."""
 LAST_CHANCE_SECONDS = 10.0
 """Least time of a further attempt: a job that used up its time without any timetable gets this much for a floor."""
 
@@ -90,10 +92,6 @@ class JobStateError(JobError):
     def __init__(self, job: Job, wanted: str) -> None:
         self.job_id, self.status = job.id, job.status
         super().__init__(f"job {job.id!r} is {job.status}: cannot {wanted} it")
-
-
-class UnknownJob(JobError):
-    """No job has this id."""
 
 
 class StaleAttempt(JobError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import BodyTooLarge, problem_response
+from app.errors import BodyTooLarge, problem_response, row_of
 
 API_PREFIX = "/api"
 
@@ -25,7 +25,9 @@ class BodyLimit:
             return await self._app(scope, receive, send)
         announced = dict(scope["headers"]).get(b"content-length", b"")
         if announced.isdigit() and int(announced) > self._limit:
-            return await problem_response(self._error())(scope, receive, send)
+            error = self._error()
+            scope["error_code"] = row_of(error).code
+            return await problem_response(error)(scope, receive, send)
         seen = 0
 
         async def counted() -> Message:

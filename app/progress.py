@@ -109,13 +109,14 @@ class Track:
         self.bump()
 
     def hear(self, frame: ProgressFrame | IncumbentFrame) -> None:
-        """News from the child."""
+        """News from the child. Only a timetable that we hold changes the score; one that is told of may be lost."""
         now = time.time()
-        score = Score(*frame.score) if frame.score is not None else None
-        if score is not None and (self.score is None or score < self.score):
-            self.score, self.improved_at = score, now
         self.rung = frame.rung or self.rung
-        if isinstance(frame, ProgressFrame):
+        if isinstance(frame, IncumbentFrame):
+            score = Score(*frame.score)
+            if self.score is None or score < self.score:
+                self.score, self.improved_at = score, now
+        else:
             self.stage, self.stage_share, self.message = frame.stage, frame.share, frame.message
             self.bound = frame.bound if frame.bound is not None else self.bound
             self.placed = frame.placed if frame.placed is not None else self.placed

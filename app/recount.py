@@ -1,5 +1,5 @@
 """
-The last look at a timetable before anybody sees it; runs in the child.
+The last look at a timetable before anybody sees it.
 
 `check()` recounts every variant of a result with the independent verifier, whatever the solver said. `publish()` makes
 a result out of an incumbent alone, when the attempt that found it is gone: recounted, with its concessions and its work
@@ -8,8 +8,12 @@ list.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from solver.context import build_context
 from solver.control import Control
+from solver.formats.native import dump_result, load_dataset, load_timetable
 from solver.incumbent import Incumbent, Problem
 from solver.ledger import concessions_of, open_sessions, quality_of
 from solver.model import Dataset, Timetable
@@ -17,23 +21,25 @@ from solver.result import Diagnosis, Result, RungId, RungVisit, StoppedBy, Varia
 from solver.rules import profile_of
 from solver.verifier import verify
 
-COUNTED_ELSEWHERE = frozenset({"context"})
-"""Rules that the verifier can count only with the context engine's tables, which we do not build a second time."""
-
 
 class NotVerified(Exception):
     """A timetable is not what it claims to be; it must not be published."""
 
 
-def check(result: Result, dataset: Dataset) -> None:
-    """Raises NotVerified unless every variant counts as it says and breaks no rigid rule."""
+def check(result: Result, dataset: Dataset, *, simplified_context: bool = False) -> None:
+    """
+    Raises NotVerified unless every variant counts as it says, rule by rule, and breaks no rigid rule.
+
+    `simplified_context` as the solver was told: its context is built anew here, once for all variants.
+    """
+    context, profile = build_context(dataset, simplified=simplified_context), profile_of(dataset)
     for number, variant in enumerate(result.variants, 1):
-        found = verify(dataset, variant.timetable)
+        found = verify(dataset, variant.timetable, context=context, profile=profile)
         claimed = variant.report.counts
         different = [
             f"{rule}: {claimed.get(rule)} claimed, {count} counted"
             for rule, count in found.counts.items()
-            if rule not in COUNTED_ELSEWHERE and claimed.get(rule) != count
+            if claimed.get(rule) != count
         ]
         if found.unplaced != variant.report.unplaced:
             different.append(f"unplaced: {len(variant.report.unplaced)} claimed, {len(found.unplaced)} counted")
@@ -43,17 +49,24 @@ def check(result: Result, dataset: Dataset) -> None:
             raise NotVerified(f"variant {number} does not pass the verifier: {'; '.join(different[:5])}")
 
 
-def publish(dataset: Dataset, timetable: Timetable, why: StoppedBy, rung: RungId | None, control: Control) -> Result:
+def publish(
+    dataset: Dataset,
+    timetable: Timetable,
+    why: StoppedBy,
+    rung: RungId | None,
+    control: Control,
+    *,
+    simplified_context: bool = False,
+) -> Result:
     """
-    A result with one variant, the recounted incumbent of an earlier attempt.
+    A result with one variant, the incumbent of an earlier attempt, recounted with the context that the job has.
 
     Raises
     ------
     NotVerified
         The timetable breaks a rigid rule.
     """
-    profile = profile_of(dataset)
-    problem = Problem.of(dataset, profile, build_context(dataset))
+    problem = Problem.of(dataset, profile_of(dataset), build_context(dataset, simplified=simplified_context))
     incumbent = Incumbent(timetable=timetable, report=problem.verify(timetable), source="incumbent")
     report = incumbent.report
     if report.score.rigid:
@@ -81,6 +94,22 @@ def publish(dataset: Dataset, timetable: Timetable, why: StoppedBy, rung: RungId
         seconds=control.elapsed,
         notes=(note,),
     )
+
+
+def publish_kept(
+    document: Mapping[str, Any], timetable: Mapping[str, Any], rung: RungId | None, *, simplified_context: bool
+) -> dict[str, Any]:
+    """
+    The same from and to native JSON, for a job that was cancelled. Takes up to seconds for the largest.
+
+    Raises
+    ------
+    NotVerified
+        The timetable breaks a rigid rule.
+    """
+    dataset, found = load_dataset(document), load_timetable(timetable)
+    result = publish(dataset, found, StoppedBy.CANCELLED, rung, Control(), simplified_context=simplified_context)
+    return dump_result(result)
 
 
 def _rung_kept(unplaced: int, bent: int, found_on: RungId | None) -> RungId:

@@ -80,16 +80,26 @@ class Settings:
     solve_seconds: float = _setting(300.0, "s", "time limit of a job that names none", low=1, high=86_400)
     max_solve_seconds: float = _setting(3600.0, "s", "largest time limit a request may ask for", low=1, high=86_400)
     first_answer_seconds: float = _setting(
-        60.0, "s", "a job without a timetable by then steps down", low=1, high=86_400
+        60.0,
+        "s",
+        "time for a first timetable (stage construct); a child without one by then is lost",
+        low=1,
+        high=86_400,
     )
     stage_grace_seconds: float = _setting(
-        5.0, "s", "time a stage may overrun before its child is stopped", low=0, high=3600
+        5.0, "s", "time a job may overrun its time limit before its child is told to end", low=0, high=3600
     )
     stop_grace_seconds: float = _setting(0.7, "s", "time a child has to end after a stop request", low=0, high=60)
     stalled_after_seconds: float = _setting(120.0, "s", "silence after which progress says stalled", low=1, high=86_400)
     # --- how often ---
-    max_attempts: int = _setting(3, "attempts", "child processes tried for one job", low=1, high=100)
-    retry_wait_seconds: float = _setting(5.0, "s", "pause before the next attempt", low=0, high=3600)
+    max_attempts: int = _setting(3, "attempts", "child processes that may search for one job", low=1, high=100)
+    retry_wait_seconds: float = _setting(
+        5.0,
+        "s",
+        "pause before an attempt after the second lost one, or after one that could not start",
+        low=0,
+        high=3600,
+    )
     poll_seconds: float = _setting(2.0, "s", "polling interval recommended to clients", low=0.1, high=3600)
     heartbeat_seconds: float = _setting(10.0, "s", "pause between heartbeats on an event stream", low=0.1, high=3600)
     # --- what is wanted ---

@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import anyio
 import anyio.to_thread
@@ -30,7 +30,7 @@ from anyio.abc import TaskGroup
 from app.attempt import Attempt
 from app.board import Board
 from app.children import ForkServer, ForkServerLost
-from app.endings import NOT_COUNTED, Ending, How, settle
+from app.endings import TAKEN_DOWN, Ending, How, settle
 from app.jobs import (
     Event,
     Job,
@@ -43,32 +43,31 @@ from app.jobs import (
     effective_dataset,
     new_job,
 )
-from app.messages import pack, unpack
+from app.messages import ResultFrame, pack, unpack
+from app.recount import NotVerified, publish_kept
 from app.settings import Settings
 from app.store import StoredIncumbent
-from app.store.sqlite import SqliteStore
+from app.store.access import StoreAccess, patience
 from app.vitals import kill_orphans
 from solver.result import StoppedBy
-
-T = TypeVar("T")
 
 IDLE_SECONDS = 5.0
 """The dispatcher looks at the queue at least this often, even when nobody woke it."""
 SHUTDOWN_SECONDS = 15.0
-STORE_RETRY_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 _ASKED_FOR = frozenset({How.CANCEL, How.FINISH, How.SHUTDOWN})
+
+_MAY_PASS = (ForkServerLost, sqlite3.OperationalError)
 
 _log = logging.getLogger("timetable.supervisor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredResult:
-    """A published result. `dataset` is the native document it was verified against, with the rules of the request."""
+    """A result. `dataset` is the native document it was verified against, with the rules of the request."""
 
     dataset: dict[str, Any]
     result: dict[str, Any]
-    attempt: int
-    digest: str
 
 
 class Supervisor:
@@ -93,7 +92,8 @@ class Supervisor:
         self._busy = 0
         self._resting: dict[str, float] = {}
         self._moving = anyio.Lock()
-        self._one_at_a_time = anyio.CapacityLimiter(1)
+        self._in_store = StoreAccess()
+        self._one_recount = anyio.CapacityLimiter(1)
         self._wake = anyio.Event()
         self._idle = anyio.Event()
         self._closing = False
@@ -103,7 +103,7 @@ class Supervisor:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            self._store = await self._in_store(SqliteStore, self._settings.data_dir)
+            self._store = await self._in_store.open(self._settings.data_dir)
             stack.push_async_callback(_to_the_end, self._in_store, self._store.close)
             orphans = await anyio.to_thread.run_sync(kill_orphans, self._tag)
             if orphans:
@@ -148,6 +148,7 @@ class Supervisor:
             stage=job.stage,
             message="the service ended while this attempt ran",
             held=held.score if held else None,
+            taken_down=await self._in_store.times_taken_down(job),
         )
         after = settle(job, ending, self._settings.max_attempts)
         await self._in_store(lambda: self._store.move(job, after, ending=ending))
@@ -186,7 +187,7 @@ class Supervisor:
                 raise JobConflict(request.job_id)
             return known.job, False
         body = await anyio.to_thread.run_sync(pack, request.dataset)
-        async with self._moving:
+        async with patience(), self._moving:
             wanted = new_job(request, time.time())
             job, created = await self._in_store(self._store.submit, wanted, body, self._settings.queue_limit)
             if created:
@@ -204,7 +205,7 @@ class Supervisor:
 
     async def cancel(self, job_id: str) -> Job | None:
         """Cancels a job: at once when it waits, else when its child is gone. Cancelling twice is no error."""
-        async with self._moving:
+        async with patience(), self._moving:
             track = self._board.get(job_id)
             if track is None or track.job.cancel_requested or track.job.status is Status.CANCELLED:
                 return track.job if track else None
@@ -221,7 +222,7 @@ class Supervisor:
 
     async def finish(self, job_id: str) -> Job | None:
         """Ends the search now and publishes the best timetable so far."""
-        async with self._moving:
+        async with patience(), self._moving:
             track = self._board.get(job_id)
             if track is None or track.job.finish_requested:
                 return track.job if track else None
@@ -229,7 +230,7 @@ class Supervisor:
             if job.status is Status.RUNNING and not job.cancel_requested:
                 after = await self._in_store(lambda: self._store.request(job, finish=True))
                 self._stop_attempt(job_id, How.FINISH)
-            elif job.status is Status.QUEUED and await self._in_store(self._store.incumbent, job_id) is not None:
+            elif job.status is Status.QUEUED and await self._in_store.best_of(job_id) is not None:
                 after = replace(job, publish=StoppedBy.FINISHED_EARLY, finish_requested=True)
                 await self._in_store(self._store.move, job, after)
             else:
@@ -238,7 +239,7 @@ class Supervisor:
 
     async def restart(self, job_id: str) -> Job | None:
         """Runs an ended job again, from its best timetable."""
-        async with self._moving:
+        async with patience(), self._moving:
             track = self._board.get(job_id)
             if track is None:
                 return None
@@ -253,30 +254,36 @@ class Supervisor:
 
     async def jobs(self, *, status: Status | None = None, limit: int = 100, offset: int = 0) -> list[Job]:
         """Newest first."""
-        return await self._in_store(lambda: self._store.jobs(status=status, limit=limit, offset=offset))
+        async with patience():
+            return await self._in_store(lambda: self._store.jobs(status=status, limit=limit, offset=offset))
 
     async def result(self, job_id: str) -> StoredResult | None:
-        """The published result, None while there is none."""
+        """
+        The published result, None while there is none.
+
+        A job that was cancelled before its child could hand in a result has its best timetable recounted when it is
+        asked for, so that cancelling never has to wait for that.
+        """
         track = self._board.get(job_id)
-        if track is None or track.job.result_attempt is None:
+        if track is None or (track.job.result_attempt is None and track.job.status is not Status.CANCELLED):
             return None
-        rules = track.job.rules
-        blob = await self._in_store(self._store.result, job_id)
-        dataset = await self._in_store(self._store.dataset, job_id)
-        if blob is None or dataset is None:
+        job = track.job
+        async with patience():
+            packed = await self._in_store(self._store.dataset, job_id)
+            body = await self._in_store(self._store.result, job_id)
+            held = await self._in_store.best_of(job_id) if body is None and job.status is Status.CANCELLED else None
+        if packed is None or (body is None and held is None):
             return None
+        if held is not None:
+            return await anyio.to_thread.run_sync(_recounted, job, packed, held, limiter=self._one_recount)
         return await anyio.to_thread.run_sync(
-            lambda: StoredResult(
-                dataset=effective_dataset(unpack(dataset), rules),
-                result=unpack(blob.body),
-                attempt=blob.attempt,
-                digest=blob.digest,
-            )
+            lambda: StoredResult(dataset=effective_dataset(unpack(packed), job.rules), result=unpack(body or b""))
         )
 
     async def attempts(self, job_id: str) -> list[dict[str, Any]]:
         """The journal of child processes, oldest first."""
-        return [asdict(row) for row in await self._in_store(self._store.attempts, job_id)]
+        async with patience():
+            return [asdict(row) for row in await self._in_store(self._store.attempts, job_id)]
 
     # --- running jobs ---
 
@@ -289,8 +296,10 @@ class Supervisor:
                 self._board.preparing = False
                 while self._busy < self._settings.slots and await self._start_next():
                     pass
-            except (ForkServerLost, sqlite3.OperationalError) as error:
-                _log.error("no job can be started: %s", error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, jobs must start again once it has passed
+                _log.error("no job can be started: %s", error, exc_info=not isinstance(error, _MAY_PASS))
+                await anyio.sleep(RETRY_SECONDS)
+                continue
             with anyio.move_on_after(self._pause()):
                 await self._wake.wait()
 
@@ -304,18 +313,16 @@ class Supervisor:
         async with self._moving:
             if self._closing:
                 return False
-            claimed = await self._in_store(self._claim)
-            if claimed is None:
+            job = await self._in_store(self._store.claim, time.time(), tuple(self._resting))
+            if job is None:
                 return False
-            job, dataset, held = claimed
             track = self._board[job.id]
             attempt = Attempt(
                 job,
                 self._settings,
                 self._forkserver,
-                held,
                 track,
-                lambda incumbent: self._note(self._store.save_incumbent, job, incumbent),
+                lambda incumbent: self._in_store.note(self._store.save_incumbent, job, incumbent),
             )
             if job.finish_requested and job.publish is None:
                 attempt.stop(How.FINISH)
@@ -323,25 +330,22 @@ class Supervisor:
             self._busy += 1
             self._moved(job)
         track.begin_attempt(time.time(), job.remaining_seconds)
-        self._tasks.start_soon(self._run, attempt, dataset)
+        self._tasks.start_soon(self._run, attempt)
         return True
 
-    def _claim(self) -> tuple[Job, bytes, StoredIncumbent | None] | None:
-        job = self._store.claim(time.time(), tuple(self._resting))
-        if job is None:
-            return None
-        return job, self._store.dataset(job.id) or b"", self._store.incumbent(job.id)
-
-    async def _run(self, attempt: Attempt, dataset: bytes) -> None:
+    async def _run(self, attempt: Attempt) -> None:
         job = attempt.job
         try:
-            ending = await attempt.run(dataset, lambda pid: self._note(self._store.note_pid, job, pid))
-        except ForkServerLost as error:
+            held = await self._in_store.best_of(job.id)
+            attempt.begin_with(held, saved=self._in_store.is_saved(job.id, held))
+            dataset = await self._in_store(self._store.dataset, job.id) or b""
+            ending = await attempt.run(dataset, lambda pid: self._in_store.note(self._store.note_pid, job, pid))
+        except _MAY_PASS as error:
             self._resting[job.id] = time.monotonic() + self._settings.retry_wait_seconds
-            ending = Ending(how=How.FORKSERVER_LOST, at=time.time(), message=str(error))
+            ending = attempt.ended_by(How.NOT_STARTED, str(error))
         except Exception as error:  # noqa: BLE001 - a bug in the supervision of one job must not end the others
             _log.exception("job %s: the supervision of attempt %d failed", job.id, job.attempt)
-            ending = Ending(how=How.ERROR, at=time.time(), message=f"internal error: {error}")
+            ending = attempt.ended_by(How.ERROR, f"internal error: {error}")
         with anyio.CancelScope(shield=True):
             await self._on_end(attempt, ending)
         if attempt.unreaped is not None:
@@ -351,42 +355,66 @@ class Supervisor:
         self._wake.set()
 
     async def _on_end(self, attempt: Attempt, ending: Ending) -> None:
-        """The one place where an attempt ends, however it ended."""
-        job_id = attempt.job.id
-        async with self._moving:
-            before = self._board[job_id].job
-            after = settle(before, ending, self._settings.max_attempts)
-            fresh = after.result_attempt == before.attempt and attempt.result is not None
-            body = attempt.result.body if fresh and attempt.result is not None else None
-            written = await self._write(before, after, ending, body)
-            if after.status is Status.QUEUED and after.failed_attempts > 1 and ending.how not in NOT_COUNTED:
-                self._resting[job_id] = time.monotonic() + self._settings.retry_wait_seconds
-            self._attempts.pop(job_id, None)
-            self._moved(written)
-        if ending.how is not How.RESULT:
-            level = logging.INFO if ending.how in _ASKED_FOR else logging.WARNING
-            _log.log(level, "job %s, attempt %d: %s: %s", job_id, before.attempt, ending.how, ending.message)
-        self._idle.set()
+        """
+        The one place where an attempt ends, however it ended.
 
-    async def _write(self, before: Job, after: Job, ending: Ending, body: bytes | None) -> Job:
-        """Writes the end of an attempt, waiting for a store that does not answer; returns the row as it then stands."""
+        While the store does not answer the end is pending, and the lock is free between two tries. A service that
+        closes gives up at last; its next start finds the job running and tries it again.
+        """
         while True:
             try:
-                await self._in_store(lambda: self._store.move(before, after, ending=ending, result=body))
-                return after
-            except StaleAttempt:
-                _log.warning("job %s: attempt %d came too late", before.id, before.attempt)
-                return await self._in_store(self._store.job, before.id) or before
+                async with self._moving:
+                    await self._settle(attempt, ending)
+                break
             except sqlite3.OperationalError as error:
-                _log.error("job %s: its end cannot be stored yet: %s", before.id, error)
-                await anyio.sleep(STORE_RETRY_SECONDS)
+                _log.error("job %s: its end cannot be stored yet: %s", attempt.job.id, error)
+            if not self._open:
+                break
+            await anyio.sleep(RETRY_SECONDS)
+        if ending.how is not How.RESULT:
+            level = logging.INFO if ending.how in _ASKED_FOR else logging.WARNING
+            _log.log(
+                level, "job %s, attempt %d: %s: %s", attempt.job.id, attempt.job.attempt, ending.how, ending.message
+            )
+        self._idle.set()
 
-    async def _note(self, call: Callable[..., None], job: Job, what: object) -> None:
-        """Writes something that a job can live without when the store refuses it."""
+    async def _settle(self, attempt: Attempt, ending: Ending) -> None:
+        """Writes what the end of an attempt means for its job. Raises OperationalError when that can be tried again."""
+        before = self._board[attempt.job.id].job
         try:
-            await self._in_store(call, job, what)
-        except (StaleAttempt, sqlite3.OperationalError) as error:
-            _log.warning("job %s: not stored: %s", job.id, error)
+            after = await self._write(before, attempt.result, ending)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an end that cannot be stored must not end the service
+            _log.exception("job %s, attempt %d: its end cannot be stored", before.id, before.attempt)
+            after = await self._refused(before, error)
+        if after.status is Status.QUEUED and after.failed_attempts > max(1, before.failed_attempts):
+            self._resting[before.id] = time.monotonic() + self._settings.retry_wait_seconds
+        self._in_store.remember(before.id, attempt.held, saved=not attempt.unsaved)
+        self._attempts.pop(before.id, None)
+        self._moved(after)
+
+    async def _write(self, before: Job, result: ResultFrame | None, ending: Ending) -> Job:
+        if ending.how in TAKEN_DOWN:
+            ending = replace(ending, taken_down=await self._in_store.times_taken_down(before))
+        after = settle(before, ending, self._settings.max_attempts)
+        body = result.body if result is not None and after.result_attempt == before.attempt else None
+        await self._in_store(lambda: self._store.move(before, after, ending=ending, result=body))
+        return after
+
+    async def _refused(self, before: Job, error: Exception) -> Job:
+        """The job fails; where even that cannot be stored it is shown, and the next start finds the job running."""
+        ending = Ending(how=How.ERROR, at=time.time(), message=f"its end cannot be stored: {error}")
+        failed = advance(before, Event.FAIL, ending.at, error=ending.message)
+        try:
+            if isinstance(error, StaleAttempt):
+                return await self._in_store(self._store.job, before.id) or failed
+            await self._in_store(lambda: self._store.move(before, failed, ending=ending))
+        except sqlite3.OperationalError:
+            raise
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("job %s: nor can its failure", before.id)
+        return failed
 
     # --- bookkeeping ---
 
@@ -401,9 +429,15 @@ class Supervisor:
         if job_id in self._attempts:
             self._attempts[job_id].stop(how)
 
-    async def _in_store(self, call: Callable[..., T], *args: object) -> T:
-        """Store calls block, and one connection serves one thread at a time."""
-        return await anyio.to_thread.run_sync(call, *args, limiter=self._one_at_a_time)
+
+def _recounted(job: Job, packed: bytes, held: StoredIncumbent) -> StoredResult | None:
+    document = effective_dataset(unpack(packed), job.rules)
+    try:
+        result = publish_kept(document, unpack(held.timetable), held.rung, simplified_context=job.simplified_context)
+    except NotVerified:
+        _log.exception("job %s: what it holds is no timetable", job.id)
+        return None
+    return StoredResult(dataset=document, result=result)
 
 
 async def _to_the_end(work: Callable[..., Awaitable[None]], *args: object) -> None:

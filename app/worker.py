@@ -151,11 +151,13 @@ def attempt(start: Start, seed: IncumbentFrame | None, solve: Solve, control: Co
     control.report(Progress(stage="validate", share=1.0, message="the dataset is sound"))
     if start.publish is not None and known is not None:
         control.report(Progress(stage="verify", share=0.0, message="recounting the best timetable"))
-        result = publish(dataset, known, start.publish, start.rung, control)
+        result = publish(
+            dataset, known, start.publish, start.rung, control, simplified_context=start.simplified_context
+        )
     else:
         result = solve(dataset, _params(start), control, start=known)
         control.report(_last_look(result))
-        check(result, dataset)
+        check(result, dataset, simplified_context=start.simplified_context)
         if result.stopped_by is StoppedBy.FINISHED_EARLY and control.words[REASON_WORD] == TIME_WAS_UP:
             result = replace(result, stopped_by=StoppedBy.DEADLINE)
     control.beat()

@@ -32,7 +32,7 @@ def instances(suite: str) -> list[str]:
     path = Path(suite)
     if path.is_file():
         return [str(path)]
-    found = sorted(str(p) for p in path.iterdir() if p.suffix in {".ctt", ".tim", ".json"}) if path.is_dir() else []
+    found = sorted(str(p) for p in path.iterdir() if p.suffix in {".ctt", ".json"}) if path.is_dir() else []
     if not found:
         names = ", ".join([*SUITES, *PRESETS])
         raise FileNotFoundError(f"{suite!r} is no suite ({names}) and no file or folder with instances")

@@ -160,7 +160,7 @@ def _fixed_issues(pointer: str, course: Course, rooms: set[str], dataset: Datase
             yield Issue(
                 pointer=f"{pointer}/{k}/slot",
                 code="bad_slot",
-                message=f"course {course.id!r}: a session of {course.session_slots} slot(s) cannot start "
+                message=f"course {course.id!r}: a session over {course.session_slots} slots cannot start "
                 f"at slot {fixed.slot}",
                 value=fixed.slot,
             )

@@ -189,7 +189,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="travel",
         tier="soft",
-        unit=f"started {MINUTES_PER_TRAVEL_UNIT} minutes of walking between adjacent slots",
+        unit=f"each begun {MINUTES_PER_TRAVEL_UNIT} minutes of walking between adjacent slots",
         sentence="Groups and teachers need not cross the campus between adjacent slots.",
     ),
     Rule(
@@ -290,9 +290,7 @@ def profile_of(dataset: Dataset, overrides: Mapping[str, RuleSetting] | None = N
 
 def rule_issue(name: str) -> Issue:
     """The issue for a rule name that does not exist."""
-    return Issue(
-        pointer=f"/rules/{name}", code="unknown_rule", message=f"there is no rule {name!r}; see RULES", value=name
-    )
+    return Issue(pointer=f"/rules/{name}", code="unknown_rule", message=f"there is no rule {name!r}", value=name)
 
 
 def _resolve(rule: Rule, setting: RuleSetting) -> ActiveRule:

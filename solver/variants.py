@@ -84,7 +84,8 @@ def distance(dataset: Dataset, timetable: Timetable, other: Timetable) -> float:
 def _places(dataset: Dataset, timetable: Timetable) -> Counter[tuple[object, ...]]:
     """How many sessions stand where; a session that is named has a row of its own."""
     named = {(course.id, fixed.session) for course in dataset.courses for fixed in course.fixed}
-    named |= {member for link in dataset.links if link.tier != "off" for member in link.sessions}
+    tied = (member for link in dataset.links if link.tier != "off" for member in link.sessions)
+    named |= {(course_id, number) for course_id, number in tied if number is not None}
     found: Counter[tuple[object, ...]] = Counter()
     for course_id, number in dataset.sessions:
         place = timetable.by_session.get((course_id, number))

@@ -86,3 +86,7 @@ def test_ci_runs_the_test_line_of_readme() -> None:
 def test_every_file_and_folder_that_readme_names_exists() -> None:
     for path in re.findall(r"`((?:solver|app|tests|benchmarks)/[\w./-]*)`", README):
         assert (ROOT / path).exists(), f"README names {path}, which does not exist"
+
+
+def test_no_placeholder_is_left() -> None:
+    assert "{{" not in README and "To come" not in README

@@ -71,7 +71,9 @@ async def progress(job_id: str, service: Running) -> JSONResponse:
 async def cancel(job_id: str, service: Running) -> JSONResponse:
     """Stops a job. The best timetable found so far is kept and marked as cancelled."""
     job = await service.supervisor.cancel(job_id)
-    return JSONResponse(_steered(job_id, job, "cancellation_requested", "Cancellation is on its way."))
+    ended = job is not None and job.status.terminal
+    told = "The job is cancelled." if ended else "Cancellation is on its way."
+    return JSONResponse(_steered(job_id, job, "cancellation_requested", told))
 
 
 @router.post("/finish/{job_id}")

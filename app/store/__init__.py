@@ -14,11 +14,12 @@ from typing import Protocol
 
 from app.endings import Ending
 from app.jobs import Job, Status
+from solver.result import RungId
 from solver.rules import Score
 
 
 class StoreError(Exception):
-    """The store cannot be opened."""
+    """The store cannot be opened, or what stands in it is not what was written."""
 
 
 class StoreLocked(StoreError):
@@ -35,17 +36,8 @@ class StoredIncumbent:
 
     score: Score
     timetable: bytes
-    rung: str | None
+    rung: RungId | None
     found_at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredBlob:
-    """A published result: compressed JSON with the digest (sha256, hex) of exactly these bytes."""
-
-    body: bytes
-    digest: str
-    attempt: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +84,12 @@ class Store(Protocol):
     def jobs(self, *, status: Status | None = None, limit: int | None = None, offset: int = 0) -> list[Job]:
         """Newest first."""
 
-    def queue(self) -> list[str]:
-        """Ids of the queued jobs in the order in which they will be claimed."""
-
     def dataset(self, job_id: str) -> bytes | None: ...
 
     def incumbent(self, job_id: str) -> StoredIncumbent | None: ...
 
-    def result(self, job_id: str) -> StoredBlob | None: ...
+    def result(self, job_id: str) -> bytes | None:
+        """The published result; raises StoreError when its bytes are no longer those that were stored."""
 
     def attempts(self, job_id: str) -> list[AttemptRow]: ...
 

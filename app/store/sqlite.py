@@ -16,7 +16,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any
 
 from app.endings import Ending
 from app.jobs import Job, JobConflict, QueueFull, StaleAttempt, Status
-from app.store import AttemptRow, StoredBlob, StoredIncumbent, StoreError, StoreLocked, StoreTooNew
+from app.store import AttemptRow, StoredIncumbent, StoreError, StoreLocked, StoreTooNew
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 
@@ -58,20 +58,27 @@ class SqliteStore:
         Another service uses the folder.
     StoreTooNew
         A later version of this program wrote it.
+    StoreError
+        The folder cannot be written, or the file is not a job store.
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / FILE_NAME
         self._lock = _take_lock(folder / LOCK_NAME)
-        try:
-            self._db = sqlite3.connect(
-                self.path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            self._open()
-        except BaseException:
-            os.close(self._lock)
-            raise
+        with ExitStack() as on_failure:
+            on_failure.callback(os.close, self._lock)
+            try:
+                self._db = sqlite3.connect(
+                    self.path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+                )
+                on_failure.callback(self._db.close)
+                self._open()
+            except sqlite3.Error as error:
+                raise StoreError(
+                    f"{self.path} cannot be used as a job store: {error}; restore it from a backup, move it away (its "
+                    "jobs are lost then), or choose another data_dir"
+                ) from error
+            on_failure.pop_all()
 
     def _open(self) -> None:
         if wal_reset_race(sqlite3.sqlite_version_info):
@@ -82,7 +89,6 @@ class SqliteStore:
             self._db.execute(f"PRAGMA {pragma}")
         found: int = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found > SCHEMA_VERSION:
-            self._db.close()
             raise StoreTooNew(
                 f"{self.path} has schema {found}, this program knows up to {SCHEMA_VERSION}: use a newer one"
             )
@@ -203,9 +209,6 @@ class SqliteStore:
         )
         return [_job(row) for row in rows]
 
-    def queue(self) -> list[str]:
-        return [row[0] for row in self._rows("SELECT id FROM jobs WHERE status = 'queued' ORDER BY seq")]
-
     def dataset(self, job_id: str) -> bytes | None:
         rows = self._rows("SELECT body FROM datasets JOIN jobs ON dataset = digest WHERE id = ?", (job_id,))
         return rows[0][0] if rows else None
@@ -243,17 +246,26 @@ class SqliteStore:
         score, timetable, rung, found_at = rows[0]
         return StoredIncumbent(score=Score(*json.loads(score)), timetable=timetable, rung=rung, found_at=found_at)
 
-    def result(self, job_id: str) -> StoredBlob | None:
+    def result(self, job_id: str) -> bytes | None:
         rows = self._rows(
-            """SELECT body, digest, results.attempt FROM results
+            """SELECT body, digest FROM results
                JOIN jobs ON jobs.id = job_id AND jobs.result_attempt = results.attempt WHERE job_id = ?""",
             (job_id,),
         )
-        return StoredBlob(body=rows[0][0], digest=rows[0][1], attempt=rows[0][2]) if rows else None
+        if not rows:
+            return None
+        body, digest = rows[0]
+        if hashlib.sha256(body).hexdigest() != digest:
+            raise StoreError(f"the stored result of job {job_id!r} is damaged; restart the job")
+        return bytes(body)
 
 
 def _take_lock(path: Path) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StoreError(f"the data folder {path.parent} cannot be used: {error}; choose another data_dir") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -25,12 +25,12 @@ Writer = Callable[[Dataset, Result], None]
 Account = dict[str, Any]
 
 
-def read_dataset(path: Path) -> Dataset:
+def read_dataset(path: Path | str) -> Dataset:
     """The dataset of `read_source`, for callers who can do nothing with the account of what was mended."""
     return read_source(path).dataset
 
 
-def read_source(path: Path) -> Imported:
+def read_source(path: Path | str) -> Imported:
     """
     The dataset of a file, by its suffix; where that says nothing, by how its text begins. A folder is a CSV set.
 
@@ -43,6 +43,7 @@ def read_source(path: Path) -> Imported:
     OSError
         The file cannot be read.
     """
+    path = Path(path)
     if path.is_dir():
         return load_platform_csv(path)
     suffix = path.suffix.lower()

@@ -43,9 +43,6 @@ class RowNote:
     value: str
     message: str
 
-    def __str__(self) -> str:
-        return f"{self.file}.csv:{self.line} {self.column} {self.value[:60]!r}: {self.message}"
-
 
 @dataclass(frozen=True, slots=True)
 class Row:

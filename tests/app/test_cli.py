@@ -93,7 +93,7 @@ def test_concessions_end_with_exit_code_3(tmp_path: Path) -> None:
     timetable("generate", "infeasible", "-o", data)
     solved = timetable("solve", data, "--time-limit", "8")
     assert solved.returncode == 3, solved.stderr
-    assert "ledger" in solved.stdout and "certificate" in solved.stdout
+    assert "ledger" in solved.stdout and "proved by counting" in solved.stdout
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,7 @@ def test_concessions_end_with_exit_code_3(tmp_path: Path) -> None:
         (("solve", "nowhere.json"), "nowhere.json"),
         (("verify", "nowhere.ctt", "nowhere.sol"), "nowhere.ctt"),
         (("generate", "moon", "-o", "x.json"), "presets are tiny"),
+        (("generate", "tiny", "--seed", "-1", "-o", "x.json"), "--seed"),
     ],
 )
 def test_bad_input_ends_with_exit_code_2_and_names_it(arguments: tuple[str, ...], said: str) -> None:
@@ -121,11 +122,72 @@ def test_every_problem_of_a_dataset_is_shown_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [("--time-limit", "0"), ("--workers", "0"), ("--start-at", "heaven"), ("-o", "x.xlsx")]
+    ("option", "said"),
+    [
+        (("--time-limit", "0"), "time_limit_seconds must be"),
+        (("--workers", "0"), "workers must be"),
+        (("--seed", "-1"), "seed must be 0"),
+        (("--start-at", "heaven"), "no rung 'heaven'"),
+        (("-o", "x.xlsx"), "not available yet"),
+        (("-o", "absent/folder/x.json"), "cannot be written"),
+    ],
 )
-def test_an_impossible_option_ends_with_exit_code_2_before_any_work(toy: Path, option: tuple[str, str]) -> None:
+def test_an_impossible_option_ends_with_exit_code_2_before_any_work(
+    toy: Path, option: tuple[str, str], said: str
+) -> None:
     done = timetable("solve", toy, *option)
     assert done.returncode == 2, done.stdout
+    assert "1 problem in the input" in done.stderr and said in done.stderr
+    assert "kernels" not in done.stderr and done.stdout == ""
+
+
+def test_bad_input_is_one_json_document_on_json(toy: Path, tmp_path: Path) -> None:
+    data = tmp_path / "bad.json"
+    data.write_text('{"schema": "timetable-dataset/1", "rooms": [], "courses": [{"id": "c"}], "moon": NaN}')
+    for arguments, pointers in (
+        (("solve", data), {"/moon"}),
+        (("solve", tmp_path / "absent.json"), set()),
+        (("solve", toy, "--time-limit", "nan"), {"/time_limit_seconds"}),
+        (("verify", toy, data), set()),
+    ):
+        done = timetable(*arguments, "--json")
+        assert done.returncode == 2, done.stderr
+        document = json.loads(done.stdout, parse_constant=pytest.fail)
+        assert document["code"] == "invalid_input" and document["detail"]
+        assert pointers <= {issue["pointer"] for issue in document["errors"]}
+
+
+@pytest.fixture
+def csv_set(tmp_path: Path) -> Path:
+    """A CSV set with one cell to mend and one row that cannot be used."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name, text in (
+        ("subjects", "subject_id,subject_name,faculty_assigned,credits\nS1,Optics,F1,many\n"),
+        ("students", "student_id,electives\nT1,Optics\nT1,Optics\n"),
+        ("faculty", "faculty_id,max_workload_per_week\nF1,12\n"),
+        ("classrooms", "room_id,capacity\nR1,60\n"),
+    ):
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_what_was_mended_in_a_csv_set_is_printed(csv_set: Path) -> None:
+    done = timetable("solve", csv_set, "--time-limit", "2")
+    assert done.returncode == 0, done.stderr
+    assert "5 rows read, 1 cell mended, 1 row could not be used" in done.stdout
+    assert "subjects.csv:2  credits 'many': is no number; 3 is used" in done.stdout
+    assert "students.csv:3  student_id 'T1': the id stands on an earlier line already" in done.stdout
+
+
+def test_what_was_mended_in_a_csv_set_stands_in_both_json_documents(csv_set: Path, tmp_path: Path) -> None:
+    result = tmp_path / "result.json"
+    done = timetable("solve", csv_set, "--time-limit", "2", "--json", "-o", result)
+    assert done.returncode == 0, done.stderr
+    printed, written = json.loads(done.stdout)["import"], json.loads(result.read_text())["import"]
+    assert printed == written
+    assert [(note["file"], note["line"]) for note in printed["repairs"]] == [("subjects", 2)]
+    assert [(note["file"], note["line"]) for note in printed["unusable"]] == [("students", 3)]
 
 
 def test_a_bad_setting_is_named(tmp_path: Path) -> None:
@@ -154,5 +216,5 @@ def test_ctrl_c_ends_a_solve_with_the_best_so_far(tmp_path: Path) -> None:
     running.send_signal(signal.SIGINT)
     output, _ = running.communicate(timeout=60)
     assert running.returncode == 0, output
-    assert "finished_early" in output
+    assert "finished early, as asked" in output
     assert json.loads(result.read_text())["variants"]

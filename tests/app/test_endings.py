@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.endings import NOT_COUNTED, PUBLISH_ATTEMPTS, Ending, How, settle, step_down
+from app.endings import MAX_RELEASES, NOT_COUNTED, PUBLISH_ATTEMPTS, TAKEN_DOWN, Ending, How, settle, step_down
 from app.jobs import RUNG_ORDER, Event, Job, Status, advance
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
@@ -63,6 +63,18 @@ def test_a_cancelled_job_is_cancelled_however_its_child_ended(how: How) -> None:
 def test_our_own_ends_are_not_held_against_the_job(how: How) -> None:
     after = settle(running(failed_attempts=2), ending(how, rung="full"), MAX)
     assert (after.status, after.failed_attempts, after.start_at) == (Status.QUEUED, 2, "full")
+
+
+@pytest.mark.parametrize("how", sorted(TAKEN_DOWN))
+@pytest.mark.parametrize("held", [None, HELD])
+def test_a_job_under_which_everything_ends_again_and_again_ends_too(how: How, held: Score | None) -> None:
+    job, rounds = running(), 0
+    while job.status is not Status.FAILED:
+        job = settle(job, ending(how, held=held, message="all gone", taken_down=rounds), MAX)
+        job = advance(job, Event.CLAIM, AT) if job.status is Status.QUEUED else job
+        rounds += 1
+    assert MAX_RELEASES < rounds <= MAX_RELEASES + MAX + PUBLISH_ATTEMPTS
+    assert job.error == "all gone"
 
 
 def test_input_that_the_solver_refuses_is_not_tried_again() -> None:

@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 
 from app.errors import install
 from app.limits import BodyLimit, OneSpelling, plain_path
+from app.metrics import Measured, Metrics
 
 pytestmark = pytest.mark.anyio
 LIMIT = 10
@@ -35,6 +36,26 @@ async def test_an_announced_body_above_the_limit_is_refused_before_it_is_read(cl
     assert (await client.post("/echo", content=b"x" * LIMIT)).json() == LIMIT
     answer = await client.post("/echo", content=b"x" * (LIMIT + 1))
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+async def test_both_ways_of_refusing_a_body_are_counted_as_errors() -> None:
+    metrics = Metrics()
+
+    app = FastAPI(middleware=[Middleware(Measured, metrics=metrics), Middleware(BodyLimit, limit=LIMIT)])
+    install(app)
+
+    @app.post("/echo")
+    async def echo(request: Request) -> int:
+        return len(await request.body())
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"x" * (LIMIT + 1)
+
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        assert (await client.post("/echo", content=b"x" * (LIMIT + 1))).status_code == 413
+        assert (await client.post("/echo", content=chunks())).status_code == 413
+    assert 'app_errors_total{error_type="body_too_large",service="timetable"} 2.0' in metrics.render({}, 0).decode()
 
 
 async def test_a_chunked_body_cannot_get_around_the_limit(client: httpx.AsyncClient) -> None:

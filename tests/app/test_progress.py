@@ -148,7 +148,8 @@ def test_the_best_timetable_is_shown_and_a_worse_one_is_not() -> None:
 
 def test_there_is_no_gap_while_hard_rules_are_bent() -> None:
     track = running()
-    track.hear(says("search", score=(0, 0, 3, 40), bound=30))
+    track.hear(IncumbentFrame(score=(0, 0, 3, 40), rung="full"))
+    track.hear(says("search", bound=30))
     assert shown(track)["gap"] is None
 
 

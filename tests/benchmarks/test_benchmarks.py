@@ -45,6 +45,12 @@ def test_an_unknown_suite_is_refused_by_name() -> None:
         instances("moon")
 
 
+def test_a_folder_is_a_suite_of_the_kinds_that_can_be_read(tmp_path: Path) -> None:
+    for name in ("b.ctt", "a.json", "c.tim", "notes.txt"):
+        (tmp_path / name).touch()
+    assert [Path(name).name for name in instances(str(tmp_path))] == ["a.json", "b.ctt"]
+
+
 def test_a_report_without_results_says_what_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert print_report(tmp_path / "none.csv", None) == 1
     assert "benchmarks run" in capsys.readouterr().out

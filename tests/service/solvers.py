@@ -14,6 +14,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from solver.context import build_context
 from solver.control import Control, Progress, Stage, Stop
 from solver.model import Dataset, Placement, Timetable
 from solver.params import SolveParams
@@ -67,7 +68,7 @@ def solve(dataset: Dataset, params: SolveParams, control: Control, *, start: Tim
 
 
 def result(dataset: Dataset, found: Timetable, control: Control, params: SolveParams) -> Result:
-    report = verify(dataset, found)
+    report = verify(dataset, found, context=build_context(dataset, simplified=params.simplified_context))
     why = {Stop.CANCEL: StoppedBy.CANCELLED, Stop.FINISH: StoppedBy.FINISHED_EARLY}.get(control.stop, StoppedBy.STALLED)
     variant = Variant(
         name="balanced",
@@ -175,6 +176,18 @@ def crash_with_a_timetable(dataset: Dataset, params: SolveParams, control: Contr
     os._exit(3)
 
 
+def boaster(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    """Tells of a cost, and dies before its timetable is out."""
+    offer(dataset, control, max(level, 3))
+    say(control, params, "search")
+    time.sleep(0.6)
+    found = timetable(9)
+    progress = Progress(stage="search", share=0.9, message="great", score=verify(dataset, found).score, bound=1)
+    control.report(progress)
+    time.sleep(0.6)
+    os._exit(3)
+
+
 def raises(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
     raise RuntimeError("a bug on purpose")
 
@@ -206,6 +219,7 @@ BEHAVIOURS = {
         crash_on_full,
         crash_always,
         crash_with_a_timetable,
+        boaster,
         raises,
         memory_error,
         empty,

@@ -33,8 +33,8 @@ async def test_a_child_killed_during_search_costs_an_attempt_but_no_result(
         assert (first["how"], first["exit_code"], first["stage"], first["rung"]) == ("crash", -death, "search", "full")
         assert death.name in first["message"]
         assert (second["how"], second["rung"]) == ("result", "relaxed"), "the next attempt begins one rung down"
-        stored = await supervisor.result("j")
-        assert stored is not None and stored.attempt == 2
+        job = await supervisor.job("j")
+        assert job is not None and job.result_attempt == 2 and await supervisor.result("j") is not None
 
 
 async def test_every_attempt_starts_from_the_best_timetable_of_the_ones_before(open_service: Open) -> None:
@@ -49,6 +49,20 @@ async def test_every_attempt_starts_from_the_best_timetable_of_the_ones_before(o
         assert stored is not None
         found = load_result(stored.result)
         assert found.best.score == Score(0, 0, 0, cost(6)) and found.stopped_by == "crash"
+
+
+async def test_no_cost_is_shown_whose_timetable_could_be_lost(open_service: Open) -> None:
+    async with open_service() as supervisor:
+        await supervisor.submit(request("j", "boaster"))
+        costs, bounds = set(), set()
+
+        def note(snapshot: dict[str, object]) -> bool:
+            costs.add(snapshot["cost"])
+            bounds.add(snapshot["bound"])
+            return snapshot["status"] == "completed"
+
+        await until(supervisor, "j", note)
+        assert costs == {None, cost(3)} and 1 in bounds
 
 
 async def test_a_native_crash_on_one_rung_is_survived_on_the_next(open_service: Open) -> None:

@@ -126,6 +126,29 @@ async def test_a_cancelled_job_keeps_its_best_timetable_for_a_restart(open_servi
         assert (last["status"], last["cost"]) == ("completed", cost(3))
 
 
+async def test_the_timetable_of_a_cancelled_job_can_be_had_recounted_and_marked(open_service: Open) -> None:
+    async with open_service() as supervisor:
+        await supervisor.submit(request("j", "stubborn", rules={"group_gap": {"tier": "off"}}))
+        await searching(supervisor, "j")
+        await supervisor.cancel("j")
+        last = await ended(supervisor, "j")
+        stored = await supervisor.result("j")
+        assert stored is not None and stored.dataset["rules"]["group_gap"] == {"tier": "off"}
+        found = load_result(stored.result)
+        check(found, load_dataset(stored.dataset))
+        assert (last["status"], found.stopped_by, found.best.score.soft) == ("cancelled", "cancelled", cost(3))
+        assert last["message"] == "cancelled; the best timetable so far is kept"
+
+
+async def test_a_job_cancelled_before_it_had_a_timetable_has_none(open_service: Open) -> None:
+    async with open_service() as supervisor:
+        await supervisor.submit(request("j", "lost_in_context"))
+        await until(supervisor, "j", lambda s: s["metadata"]["stage"] == "context")
+        await supervisor.cancel("j")
+        last = await ended(supervisor, "j")
+        assert (last["message"], await supervisor.result("j")) == ("cancelled", None)
+
+
 @pytest.mark.parametrize("behaviour", ["patient", "stubborn", "silent_native"])
 async def test_a_finish_publishes_the_best_timetable_whatever_the_child_does(
     open_service: Open, behaviour: str

@@ -10,10 +10,11 @@ import pytest
 
 from solver.errors import InputError
 from solver.formats import WRITABLE, dump_csv, dump_dataset, dump_solution, dump_timetable, load_result
-from solver.formats.files import PLANNED, read_dataset, read_timetable, write_result
+from solver.formats.files import PLANNED, read_dataset, read_source, read_timetable, write_result
 from tests.builders import course, dataset, timetable
 from tests.solver.formats.test_answers import full_result
 from tests.solver.formats.test_ctt import TOY
+from tests.solver.formats.test_platform_csv import CLEAN
 
 DATA = dataset(course("a", sessions=2, groups="g"), course("b"), name="two courses")
 
@@ -27,7 +28,7 @@ def code_of(error: InputError) -> str:
 def test_native_json_is_known_by_suffix_or_by_its_first_brace(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     file.write_text("\ufeff  " + json.dumps(dump_dataset(DATA)), encoding="utf-8")
-    assert read_dataset(file) == DATA
+    assert read_dataset(file) == read_dataset(str(file)) == DATA
 
 
 @pytest.mark.parametrize("name", ["toy.ctt", "toy.CTT", "toy", "toy.txt"])
@@ -54,6 +55,29 @@ def test_a_folder_is_a_csv_set(tmp_path: Path) -> None:
     with pytest.raises(InputError) as raised:
         read_dataset(tmp_path)
     assert {issue.code for issue in raised.value.issues} == {"missing"}
+
+
+def test_the_account_of_a_csv_set_comes_with_it_and_goes_into_the_written_result(tmp_path: Path) -> None:
+    for name, text in CLEAN.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "classrooms.csv").write_text("room_id,capacity\nR1,huge\n,60\n", encoding="utf-8")
+    source = read_source(tmp_path)
+    assert source.dataset == read_dataset(tmp_path)
+    assert [(note.file, note.line) for note in source.repairs] == [("classrooms", 2)]
+    assert [(note.file, note.line) for note in source.unusable] == [("classrooms", 3)]
+    result = full_result(DATA, Random(1))
+    write_result(tmp_path / "r.json", source=source)(DATA, result)
+    text = (tmp_path / "r.json").read_text(encoding="utf-8")
+    assert json.loads(text)["import"] == source.account()
+    assert load_result(text) == result
+
+
+def test_a_file_that_is_used_as_it_is_has_no_account(tmp_path: Path) -> None:
+    (tmp_path / "toy.ctt").write_text(TOY, encoding="utf-8")
+    source = read_source(tmp_path / "toy.ctt")
+    assert source.repairs == source.unusable == () and not source.rows
+    write_result(tmp_path / "r.json", source=source)(source.dataset, full_result(DATA, Random(1)))
+    assert "import" not in json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
 
 
 def test_a_timetable_is_read_from_native_json_from_a_result_and_from_an_answer(tmp_path: Path) -> None:

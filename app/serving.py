@@ -1,0 +1,104 @@
+"""Runs the service under uvicorn until it is told to stop, and says in a sentence why it could not start."""
+
+from __future__ import annotations
+
+import os
+import socket
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.main import create_app
+from app.settings import Settings
+from app.store import StoreError
+
+GRACEFUL_SECONDS = 10
+
+
+class CannotServe(Exception):
+    """The service did not start; the message says why and what helps."""
+
+
+def serve(settings: Settings) -> None:
+    """
+    Serves until SIGINT or SIGTERM.
+
+    Raises
+    ------
+    CannotServe
+        The address cannot be listened on, or the data folder cannot be used.
+    """
+    _try_address(settings.host, settings.port)
+    app = _PlainStart(create_app(settings))
+    server = _Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_level="info",
+            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        )
+    )
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        return  # uvicorn has shut down in good order, and repeats the signal when it is done
+    except SystemExit as ended:
+        if not server.started:
+            raise CannotServe(app.reason or "the service did not start; the log above says why") from ended
+        raise
+
+
+class _Server(uvicorn.Server):
+    """
+    The first signal stops in good order, the second one at once.
+
+    At once is safe: children end with us, and what was running is found in the store and run again at the next start.
+    """
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            os._exit(128 + sig)
+        super().handle_exit(sig, frame)
+
+
+class _PlainStart:
+    """Keeps the reason why the application could not start, and its traceback out of the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.reason = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            return await self._app(scope, receive, send)
+
+        failed: list[Message] = []
+
+        async def held_back(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failed.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, held_back)
+        except BaseException as error:
+            if failed and isinstance(error, StoreError):
+                self.reason, failed = str(error), [{"type": failed[0]["type"]}]
+            for message in failed:
+                await send(message)
+            raise
+        return None
+
+
+def _try_address(host: str, port: int) -> None:
+    """Binds once and lets go, so that a busy port is found before stores are opened and kernels are compiled."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        socket.create_server(address[:2], family=family).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        advice = "stop what listens there, or choose another --port (0 for a free one) or --host"
+        raise CannotServe(f"cannot listen on {host}:{port}: {reason.lower()}; {advice}") from error

@@ -1,0 +1,96 @@
+"""
+The store as the event loop sees it: calls that block run in one thread at a time, and nobody waits for their turn
+without end.
+
+It also remembers the timetables that the store did not take, so that a full disk costs durability and not the result.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from app.endings import TAKEN_DOWN
+from app.jobs import Job, StaleAttempt
+from app.store import StoredIncumbent
+from app.store.sqlite import SqliteStore
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+PATIENCE_SECONDS = 5.0
+"""Waiting for its turn in the store, a client's call takes no longer than this."""
+
+_log = logging.getLogger("timetable.store")
+
+
+class StoreBusy(sqlite3.OperationalError):
+    """The store has been busy for so long that a client should rather ask again later."""
+
+
+class StoreAccess:
+    """`await access(store.method, ...)` calls a method; one connection serves one thread at a time."""
+
+    store: SqliteStore
+
+    def __init__(self) -> None:
+        self._one_at_a_time = anyio.CapacityLimiter(1)
+        self._unsaved: dict[str, StoredIncumbent] = {}
+
+    async def open(self, folder: Path) -> SqliteStore:
+        """Raises StoreError when the folder cannot be used."""
+        self.store = await self(SqliteStore, folder)
+        return self.store
+
+    async def __call__(self, call: Callable[P, T], *args: P.args, **given: P.kwargs) -> T:
+        return await anyio.to_thread.run_sync(partial(call, *args, **given), limiter=self._one_at_a_time)
+
+    async def note(self, call: Callable[..., None], job: Job, what: object) -> bool:
+        """Writes something that a job can go on without when the store refuses it; says whether it is stored."""
+        try:
+            await self(call, job, what)
+        except (StaleAttempt, sqlite3.Error) as error:
+            _log.warning("job %s: not stored: %s", job.id, error)
+            return False
+        return True
+
+    async def times_taken_down(self, job: Job) -> int:
+        """Attempts of this run that ended together with the service or the forkserver."""
+        journal = await self(self.store.attempts, job.id)
+        return sum(row.how in TAKEN_DOWN and row.started_at >= (job.started_at or 0.0) for row in journal)
+
+    # --- timetables, stored or not ---
+
+    async def best_of(self, job_id: str) -> StoredIncumbent | None:
+        """The best timetable of a job: in the store, or in memory when the store did not take it."""
+        stored, unsaved = await self(self.store.incumbent, job_id), self._unsaved.get(job_id)
+        return unsaved if unsaved and (stored is None or unsaved.score < stored.score) else stored
+
+    def is_saved(self, job_id: str, held: StoredIncumbent | None) -> bool:
+        """Whether what `best_of` returned stands in the store."""
+        return held is None or held is not self._unsaved.get(job_id)
+
+    def remember(self, job_id: str, held: StoredIncumbent | None, *, saved: bool) -> None:
+        """What an attempt held at its end; None says nothing new."""
+        if held is not None and saved:
+            self._unsaved.pop(job_id, None)
+        elif held is not None:
+            self._unsaved[job_id] = held
+
+
+@asynccontextmanager
+async def patience() -> AsyncIterator[None]:
+    """Raises StoreBusy when the body has to wait too long; a write that has begun is seen through, never doubted."""
+    try:
+        with anyio.fail_after(PATIENCE_SECONDS):
+            yield
+    except TimeoutError as error:
+        raise StoreBusy(f"the store has been busy for {PATIENCE_SECONDS:g} s") from error
