@@ -212,6 +212,8 @@ class Attempt:
 
     def _hear(self, frame: Frame) -> None:
         if isinstance(frame, ProgressFrame):
+            if self._stopping_as is How.SHUTDOWN:
+                return  # it is winding up, and the work goes on in a later attempt: nothing of that is progress
             self.watch.enter(frame.stage, time.monotonic())
             self.rung = frame.rung or self.rung
             self._track.hear(frame)

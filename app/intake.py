@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from app.catalogue import load_sample
 from app.errors import SourceNotConfigured, below
-from app.jobs import JobRequest
+from app.jobs import MIN_SOLVE_SECONDS, JobRequest
 from app.schemas import META_FIELDS, TIME_CONFIG_FIELDS, GenerateRequest, RuleOverride, Source, SourceFormat, TimeConfig
 from app.settings import Settings
 from solver.errors import InputError, Issue
@@ -29,7 +29,6 @@ from solver.formats.native import dump_dataset, load_dataset
 from solver.model import Dataset
 from solver.rules import RULE_IDS
 
-MIN_SOLVE_SECONDS = 1.0
 _LONG_TEXTS = {("/content", "too_large"), ("/solution", "too_large")}
 
 

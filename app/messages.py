@@ -72,7 +72,6 @@ class ProgressFrame(Frame):
     share: Share
     message: Text = ""
     rung: RungId | None = None
-    score: ScoreNumbers | None = None
     bound: Cost | None = None
     placed: Count | None = None
     total: Count | None = None
