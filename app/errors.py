@@ -118,7 +118,7 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     # The platform repeats a 429 or 503 after 30 s, so these two stand only where that helps.
     QueueFull: Row(429, "queue_full", "Too many jobs are waiting", retry_after=30),
     NotReady: Row(503, "not_ready", "Not ready", retry_after=5),
-    StoreError: Row(500, "store_damaged", "The job store is damaged"),
+    StoreError: Row(503, "store_damaged", "The job store is damaged", retry_after=30),
     sqlite3.OperationalError: Row(503, "store_unavailable", "The job store does not answer", retry_after=30),
 }
 _UNFORESEEN = Row(500, "internal_error", "Internal error")
