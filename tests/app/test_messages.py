@@ -49,9 +49,7 @@ START = Start(
 )
 FRAMES: tuple[Frame, ...] = (
     Hello(pid=4711),
-    ProgressFrame(
-        stage="search", share=0.25, message="Übung 🙂", rung="full", bound=-3, placed=5, total=6
-    ),
+    ProgressFrame(stage="search", share=0.25, message="Übung 🙂", rung="full", bound=-3, placed=5, total=6),
     ProgressFrame(stage="load", share=0.0),
     IncumbentFrame(score=(0, 1, 2, 3), rung="relaxed", body=pack({"placements": []})),
     ResultFrame(
