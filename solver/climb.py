@@ -40,6 +40,7 @@ class Climb:
     params: SolveParams
     control: Control
     walk: Control
+    walk_seconds: float
     incumbents: Incumbents
     diagnosis: Diagnosis
     rung: RungId = "full"
@@ -84,7 +85,7 @@ class Climb:
         """
         A control for one time-boxed stage; its beats report the share of the time that has gone.
 
-        It ends with `of`, the walk by default.
+        It ends with `of`, the walk by default. Search comes in several rounds, so its share is that of the whole walk.
         """
         began = time.monotonic()
         last = 0.0
@@ -94,9 +95,14 @@ class Climb:
             now = time.monotonic()
             if now - last >= REPORT_EVERY_SECONDS:
                 last = now
-                self.report(stage, (now - began) / max(seconds, 1e-9), message)
+                self.report(stage, share(now), message)
 
-        self.report(stage, 0.0, message)
+        def share(now: float) -> float:
+            if stage == "search":
+                return 1.0 - self.walk.remaining / max(self.walk_seconds, 1e-9)
+            return (now - began) / max(seconds, 1e-9)
+
+        self.report(stage, share(began), message)
         return (of or self.walk).until(seconds, on_beat)
 
     @property

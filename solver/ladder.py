@@ -165,6 +165,7 @@ def _prepare(dataset: Dataset, params: SolveParams, control: Control, start: Tim
         params=params,
         control=control,
         walk=control.until(walk_seconds),
+        walk_seconds=walk_seconds,
         incumbents=incumbents,
         diagnosis=diagnosis,
     )

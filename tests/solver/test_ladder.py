@@ -184,6 +184,8 @@ def test_progress_names_the_stages_in_their_order() -> None:
     stages = list(dict.fromkeys(progress.stage for progress in seen))
     assert stages[:3] == ["context", "construct", "search"] and stages[-1] == "verify"
     assert all(0 <= progress.share <= 1 for progress in seen)
+    searching = [progress.share for progress in seen if progress.stage == "search"]
+    assert searching == sorted(searching), "a later round of the search must not start the bar again"
 
 
 def test_a_hard_rule_that_the_dataset_makes_soft_no_longer_decides_about_full() -> None:
