@@ -66,7 +66,9 @@ class Ending:
     One ended attempt, as the supervisor saw it.
 
     `seconds` of solving time, `rung` the one it was on, `held` the score of the incumbent, `result` the fields of `Job`
-    that come with a result. `taken_down` counts the earlier attempts of this run that ended by one of `TAKEN_DOWN`.
+    that come with a result. `verdict` and `place` are what the diagnosis said of a child that had to be killed, `peak_mb`
+    its largest resident memory, `overshoot_seconds` how long it outlived the time limit of its job, `bundle` the evidence
+    (samples, stacks, threads) as JSON. `taken_down` counts the earlier attempts of this run that ended by one of `TAKEN_DOWN`.
     """
 
     how: How
@@ -78,6 +80,11 @@ class Ending:
     message: str | None = None
     held: Score | None = None
     result: Mapping[str, Any] | None = None
+    verdict: str | None = None
+    place: str | None = None
+    peak_mb: int | None = None
+    overshoot_seconds: float = 0.0
+    bundle: Mapping[str, Any] | None = None
     taken_down: int = 0
 
     @property

@@ -119,8 +119,10 @@ class Job:
 
     Times ending in `_at` are wall-clock seconds since 1970, for people; durations are measured elsewhere.
     `used_seconds` is the solving time spent by earlier attempts of this run. `publish` is set when the next attempt
-    shall only recount and publish the incumbent, and says why the search ended. `score` to `total` describe the best
-    timetable we hold.
+    shall only recount and publish the incumbent, and says why the search ended. `workers` is the number of solver
+    threads of the next attempt, None for that of the settings. `percent` is the progress last shown; `score` to `total`
+    describe the best timetable we hold. `dead_letter` marks a job that failed because its attempts ended uncleanly too
+    often: it waits for a person, with the bundles of its attempts as evidence.
     """
 
     id: str
@@ -142,9 +144,11 @@ class Job:
     simplified_context: bool = False
     used_seconds: float = 0.0
     publish: StoppedBy | None = None
+    workers: int | None = None
     cancel_requested: bool = False
     finish_requested: bool = False
     # what we hold
+    percent: float = 0.0
     stage: str | None = None
     rung: str | None = None
     score: Score | None = None
@@ -154,6 +158,7 @@ class Job:
     quality: Quality | None = None
     stopped_by: StoppedBy | None = None
     error: str | None = None
+    dead_letter: bool = False
     result_attempt: int | None = None
     result_digest: str | None = None
 
@@ -209,6 +214,9 @@ _FRESH_RUN: Mapping[str, Any] = {
     "start_at": RUNG_ORDER[0],
     "simplified_context": False,
     "used_seconds": 0.0,
+    "workers": None,
+    "percent": 0.0,
+    "dead_letter": False,
     "publish": None,
     "cancel_requested": False,
     "finish_requested": False,

@@ -8,9 +8,9 @@ changes exactly one row, or raises `StaleAttempt`: at-least-once attempts, exact
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.endings import Ending
 from app.jobs import Job, Status
@@ -20,6 +20,18 @@ from solver.rules import Score
 
 class StoreError(Exception):
     """The store cannot be opened, or what stands in it is not what was written."""
+
+
+class StoreUnavailable(StoreError):
+    """The store refuses at the moment, but what stands in it is sound: busy, unreachable. Trying again may help."""
+
+
+class StoreFull(StoreUnavailable):
+    """There is no room left on the disk of the store; nothing was written."""
+
+
+class StoreDamaged(StoreError):
+    """What stands in the store is not what was written; nothing of it may be served as if it were."""
 
 
 class StoreLocked(StoreError):
@@ -54,6 +66,9 @@ class AttemptRow:
     rung: str | None
     seconds: float | None
     message: str | None
+    verdict: str | None
+    place: str | None
+    peak_mb: int | None
 
 
 class Store(Protocol):
@@ -92,5 +107,21 @@ class Store(Protocol):
         """The published result; raises StoreError when its bytes are no longer those that were stored."""
 
     def attempts(self, job_id: str) -> list[AttemptRow]: ...
+
+    def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
+        """The evidence of an attempt that had to be ended, None when there is none."""
+
+    def checkpoint(self, job: Job, *, used_seconds: float, percent: float, stage: str | None) -> None:
+        """How far a running attempt is, so that a service that is killed knows it again. Raises StaleAttempt."""
+
+    def expired(self, before: float, limit: int) -> list[str]:
+        """Ids of jobs that ended before the wall time `before`, oldest first."""
+
+    def delete(self, job: Job) -> None:
+        """
+        Removes an ended job with its attempts, incumbent and results, and its dataset when no other job has it.
+
+        Raises StaleAttempt when the job has left the state of `job`.
+        """
 
     def close(self) -> None: ...

@@ -23,8 +23,10 @@ CREATE TABLE jobs (
     simplified_context INTEGER NOT NULL,
     used_seconds       REAL NOT NULL,
     publish            TEXT,
+    workers            INTEGER,
     cancel_requested   INTEGER NOT NULL,
     finish_requested   INTEGER NOT NULL,
+    percent            REAL NOT NULL,
     stage              TEXT,
     rung               TEXT,
     score              TEXT,
@@ -34,6 +36,7 @@ CREATE TABLE jobs (
     quality            TEXT,
     stopped_by         TEXT,
     error              TEXT,
+    dead_letter        INTEGER NOT NULL,
     result_attempt     INTEGER,
     result_digest      TEXT,
     CHECK (status <> 'completed' OR (result_attempt IS NOT NULL AND placed > 0)),
@@ -53,6 +56,10 @@ CREATE TABLE attempts (
     rung       TEXT,
     seconds    REAL,
     message    TEXT,
+    verdict    TEXT,
+    place      TEXT,
+    peak_mb    INTEGER,
+    bundle     TEXT,                    -- evidence of an unclean end, as JSON
     PRIMARY KEY (job_id, attempt)
 ) STRICT;
 

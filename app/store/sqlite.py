@@ -30,14 +30,14 @@ from solver.rules import Score
 
 FILE_NAME = "jobs.sqlite3"
 LOCK_NAME = "service.lock"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_SECONDS = 5.0
 
 _log = logging.getLogger("timetable.store")
 
 _COLUMNS: tuple[str, ...] = tuple(row.name for row in fields(Job))
 _JSON = frozenset({"meta", "rules", "score"})
-_FLAGS = frozenset({"simplified_context", "cancel_requested", "finish_requested"})
+_FLAGS = frozenset({"simplified_context", "cancel_requested", "finish_requested", "dead_letter"})
 _ENUMS: dict[str, Any] = {"status": Status, "publish": StoppedBy, "stopped_by": StoppedBy, "quality": Quality}
 _SELECT_JOB = f"SELECT {', '.join(_COLUMNS)} FROM jobs"
 
@@ -189,10 +189,12 @@ class SqliteStore:
 
     def _close_attempt(self, job: Job, ending: Ending) -> None:
         cursor = self._db.execute(
-            """UPDATE attempts SET ended_at = ?, how = ?, exit_code = ?, stage = ?, rung = ?, seconds = ?, message = ?
+            """UPDATE attempts SET ended_at = ?, how = ?, exit_code = ?, stage = ?, rung = ?, seconds = ?, message = ?,
+                      verdict = ?, place = ?, peak_mb = ?, bundle = ?
                WHERE job_id = ? AND attempt = ? AND ended_at IS NULL""",
             (
                 *(ending.at, ending.how, ending.exit_code, ending.stage, ending.rung, ending.seconds, ending.message),
+                *(ending.verdict, ending.place, ending.peak_mb, json.dumps(ending.bundle) if ending.bundle else None),
                 *(job.id, job.attempt),
             ),
         )

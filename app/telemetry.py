@@ -1,0 +1,134 @@
+"""
+What the supervisor tells whoever wants to know: happenings as they occur, and signs when asked.
+
+Data flows one way. The supervisor calls its observers from the event loop and never looks at what they do; metrics,
+logs and alerts are observers. An observer must be quick and must not raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from app.endings import Ending
+from app.jobs import Event, Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A job has changed its state and the change is stored. `event` is None for a submit."""
+
+    job: Job
+    event: Event | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A child was started for a job; `waited_seconds` from the claim until the child ran."""
+
+    job: Job
+    waited_seconds: float
+    after_loss: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageLeft:
+    """A child has left a stage after `seconds`."""
+
+    job: Job
+    stage: str
+    rung: str | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stalled:
+    """A child shows no sign of life, or shows one again (`stalled` False). Said before anything is killed."""
+
+    job: Job
+    stalled: bool
+    verdict: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnded:
+    """An attempt has ended; `job` is the row before, `after` the row that follows from it."""
+
+    job: Job
+    after: Job
+    ending: Ending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    """An operation took longer than it should: `what` from a closed set (`store.<method>`, `dispatch`, ...)."""
+
+    what: str
+    seconds: float
+    job_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreTrouble:
+    """The store began to refuse (`reason`), or answers again (None)."""
+
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """Start-up found work of an earlier service: jobs queued again, processes killed, seconds taken."""
+
+    jobs: int
+    orphans: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStuck:
+    """Jobs wait although slots are free, for longer than the watchdog allows; the dispatcher was started anew."""
+
+    waiting: int
+    seconds: float
+
+
+Happening: TypeAlias = (
+    Moved | Started | StageLeft | Stalled | AttemptEnded | Slow | StoreTrouble | Recovered | QueueStuck
+)
+Observer: TypeAlias = Callable[[Happening], None]
+
+
+def nobody(happening: Happening) -> None:
+    """The observer of a supervisor that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSigns:
+    """One running child at this moment. `beat_age_seconds` None before the first beat; `cost` of its incumbent."""
+
+    job_id: str
+    attempt: int
+    pid: int
+    stage: str
+    place: str
+    health: str
+    beat_age_seconds: float | None
+    resident_bytes: int
+    cost: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """The state of the supervisor at this moment, from memory."""
+
+    ready: bool
+    not_ready_because: str | None
+    slots: int
+    quarantined_slots: int
+    queued: int
+    oldest_queued_seconds: float
+    supervisor_beat_age_seconds: float
+    store_available: bool
+    children: tuple[ChildSigns, ...]
