@@ -66,9 +66,10 @@ class Ending:
     One ended attempt, as the supervisor saw it.
 
     `seconds` of solving time, `rung` the one it was on, `held` the score of the incumbent, `result` the fields of `Job`
-    that come with a result. `verdict` and `place` are what the diagnosis said of a child that had to be killed, `peak_mb`
-    its largest resident memory, `overshoot_seconds` how long it outlived the time limit of its job, `bundle` the evidence
-    (samples, stacks, threads) as JSON. `taken_down` counts the earlier attempts of this run that ended by one of `TAKEN_DOWN`.
+    that come with a result. `verdict` and `place` are what the diagnosis said of a child that had to be killed,
+    `peak_mb` its largest resident memory, `overshoot_seconds` how long it outlived the time limit of its job, `bundle`
+    the evidence (samples, stacks, threads) as JSON. `taken_down` counts the earlier attempts of this run that ended by
+    one of `TAKEN_DOWN`.
     """
 
     how: How

@@ -109,7 +109,7 @@ def _spin_kernel(*, nogil: bool) -> Callable[[str], None]:
         import numba
         import numpy as np
 
-        @numba.njit(nogil=nogil)  # type: ignore[untyped-decorator]
+        @numba.njit(nogil=nogil)
         def endless(cell):  # type: ignore[no-untyped-def]
             while cell[0] == 0:
                 cell[1] += 1
