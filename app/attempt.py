@@ -3,9 +3,12 @@ One attempt: one child from its first frame to its reaping.
 
 Four tasks run side by side: one speaks, one listens, one watches from outside, one keeps the incumbent safe. The stop
 ladder is always the same: the stop word and a stop frame; `stop_grace_seconds` later SIGKILL to the process group,
-after a stack dump where the cause is a hang; then the reaping. Only after that does `run` return, and only then may
-anybody start the job again. A child that cannot be reaped (it waits for a disk that is gone) is left to the caller as
-`unreaped`; it keeps its slot, and the attempt number keeps its hands off the store.
+after a stack dump where the cause is a hang or a deadline; then the reaping. Only after that does `run` return, and
+only then may anybody start the job again. A child that cannot be reaped (it waits for a disk that is gone) is left to
+the caller as `unreaped`; it keeps its slot, and the attempt number keeps its hands off the store.
+
+Of an attempt that ended badly a bundle of evidence remains: how the child was in its last seconds, its threads and
+their stacks, where it was and under which limits. It names no person and no setting of the machine.
 """
 
 from __future__ import annotations
@@ -20,7 +23,10 @@ from typing import Any
 import anyio
 
 from app.children import Child, ForkServer
-from app.endings import Ending, How
+from app.diagnosis import CLOSE_LOOK_SECONDS, MEBIBYTE, Finding, Sample, Verdict, died, unkillable
+from app.endings import NOT_COUNTED, Ending, How
+from app.evidence import bundle
+from app.failpoints import failpoint
 from app.jobs import Job
 from app.messages import (
     TIME_WAS_UP,
@@ -37,8 +43,9 @@ from app.messages import (
 from app.progress import Track
 from app.settings import Settings
 from app.store import StoredIncumbent
-from app.watch import Verdict, Watch
-from solver.control import Stop
+from app.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobody
+from app.watch import LOAD_SECONDS, VERIFY_SECONDS, Decision, Watch
+from solver.control import Place, Stop
 from solver.result import RungId
 from solver.rules import Score
 
@@ -49,7 +56,12 @@ SAVE_EVERY_SECONDS = 1.0
 DRAIN_SECONDS = 2.0
 """What a dead child has said before is still in the socket; reading it takes no longer than this."""
 UNREAPABLE_SECONDS = 5.0
-STACKS_SECONDS = 0.1
+LAST_RESORT_SECONDS = 60.0
+"""Beyond the longest that we let a stage last; then a child ends itself."""
+_WELL = (frozenset({How.RESULT, How.INPUT, How.CANCEL, How.FINISH}) | NOT_COUNTED) - {How.HANDOVER}
+"""Ends of which nobody wants a bundle."""
+STACKS_SECONDS: Mapping[How, float] = {How.HANG: 1.0, How.DEADLINE: 0.2}
+"""How long we wait for the stacks of a child that is killed for this; the overshoot of a deadline is short."""
 
 
 class Attempt:
@@ -57,7 +69,8 @@ class Attempt:
     `save` is called for a timetable that is to be kept and says whether it is; `held` is the best one known, from
     before or from this child, and `unsaved` says that the store does not have it yet.
 
-    News from the child, and what the watch sees, go to `track`.
+    News from the child, and what the watch sees, go to `track`; `observe` hears when the child leaves a stage, and when
+    it stalls or lives again.
     """
 
     def __init__(
@@ -67,6 +80,7 @@ class Attempt:
         forkserver: ForkServer,
         track: Track,
         save: Callable[[StoredIncumbent], Awaitable[bool]],
+        observe: Callable[[Happening], None] = nobody,
     ) -> None:
         self.job, self.settings = job, settings
         self.held: StoredIncumbent | None = None
@@ -78,16 +92,38 @@ class Attempt:
         self.watch = Watch(settings=settings, time_limit_seconds=job.remaining_seconds, began=time.monotonic())
         self._forkserver = forkserver
         self._child: Child | None = None
-        self._track, self._save = track, save
+        self._track, self._save, self._observe = track, save, observe
         self._stop: Stop | None = None
         self._stopping_as: How | None = None
-        self._stop_at = self._killed_at = 0.0
-        self._verdict: Verdict | None = None
+        self._stop_at = self._killed_at = self._last_word_at = 0.0
+        self._decision: Decision | None = None
+        self._certain: Finding | None = None
+        self._threads: Sample | None = None
+        self._stacks = ""
+        self._lost_at: Place | None = None
         self._stop_asked, self._drained, self._over = anyio.Event(), anyio.Event(), anyio.Event()
 
     @property
     def pid(self) -> int | None:
         return self._child.pid if self._child else None
+
+    def signs(self) -> ChildSigns | None:
+        """How the child is at this moment, from memory; None while there is none."""
+        child, watch = self._child, self.watch
+        if child is None:
+            return None
+        last = watch.diagnosis.last
+        return ChildSigns(
+            job_id=self.job.id,
+            attempt=self.job.attempt,
+            pid=child.pid,
+            stage=watch.stage,
+            place=watch.place.label,
+            health=watch.health,
+            beat_age_seconds=watch.diagnosis.beat_age(time.monotonic()),
+            resident_bytes=last.resident_bytes if last else 0,
+            cost=self.held.score.soft if self.held else None,
+        )
 
     def stop(self, how: How) -> None:
         """Asks the child to end, as CANCEL, FINISH or SHUTDOWN; the watch sees to it that it does."""
@@ -113,11 +149,13 @@ class Attempt:
         ForkServerLost
             No child could be started.
         """
+        self.watch.diagnosis.megabytes = len(dataset) / MEBIBYTE
         child = self._child = await self._forkserver.fork()
         if self._stop is not None:
             child.request_stop(self._stop)
         code: int | None = None
         try:
+            failpoint("child.started")
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._speak, child, dataset)
                 tasks.start_soon(self._listen, child)
@@ -141,7 +179,11 @@ class Attempt:
             await child.ended()
         if not child.dead:
             self.unreaped = child
+            state = self.watch.diagnosis.last.state if self.watch.diagnosis.last else "?"
+            self._certain = unkillable(state, UNREAPABLE_SECONDS)
             return None
+        self._stacks = child.stacks()
+        self._lost_at = self._lost_at or child.place
         code = await self._forkserver.reap(child)
         self._child = None  # a stop that comes now has nobody to reach
         child.close()
@@ -173,24 +215,44 @@ class Attempt:
             async for frame in child.frames():
                 self._hear(frame)
         except FrameError as error:
-            self._kill(child, Verdict(How.CRASH, False, f"it sent something unreadable: {error}"))
+            self._kill(child, Decision(How.CRASH, False, f"it sent something unreadable: {error}"))
         self._drained.set()
 
     async def _look(self, child: Child) -> None:
         while True:
             await anyio.sleep(LOOK_EVERY_SECONDS)
             now = time.monotonic()
-            verdict = self.watch.see(now, child.beat, child.vitals())
-            left = None if self.watch.stage_deadline is None else self.watch.stage_deadline - now
-            self._track.look(self.watch.health(now), None if left is None else time.time() + left)
+            closely = self.watch.diagnosis.silence(now) >= CLOSE_LOOK_SECONDS
+            sample, before = child.look(now, closely=closely), self.watch.health
+            self._threads = sample if sample is not None and sample.threads else self._threads
+            decision = self.watch.see(now, sample)
+            self._tell(before, now)
             self._enforce_stop(child, now)
-            if verdict is not None and verdict.polite:
-                self._ask_to_finish(child, verdict, now)
-            elif verdict is not None:
-                if verdict.how is How.HANG:
-                    child.dump_stacks()
-                    await anyio.sleep(STACKS_SECONDS)
-                self._kill(child, verdict)
+            if decision is None:
+                continue
+            if decision.polite:
+                self._ask_to_finish(child, decision, now)
+            else:
+                await self._give_up(child, decision, now)
+
+    def _tell(self, before: str, now: float) -> None:
+        """Says how the child is, to those who poll and to those who observe."""
+        watch, deadline = self.watch, self.watch.stage_deadline
+        verdict, place = watch.finding.verdict.value, watch.place.label
+        self._track.look(
+            watch.health, None if deadline is None else time.time() + deadline - now, verdict=verdict, place=place
+        )
+        stalled = watch.health == "stalled"
+        if stalled != (before == "stalled"):
+            self._observe(Stalled(job=self.job, stalled=stalled, verdict=verdict, place=place))
+
+    async def _give_up(self, child: Child, decision: Decision, now: float) -> None:
+        self._certain = self.watch.finding if self.watch.finding.certain else None
+        self._lost_at = self._lost_at or self.watch.place
+        if decision.how in STACKS_SECONDS and not self._killed_at:
+            self._threads = child.look(now, closely=True) or self._threads
+            await child.dump_stacks(STACKS_SECONDS[decision.how])
+        self._kill(child, decision)
 
     async def _keep(self) -> None:
         """Saves the newest incumbent, at most once a second."""
@@ -214,7 +276,7 @@ class Attempt:
         if isinstance(frame, ProgressFrame):
             if self._stopping_as is How.SHUTDOWN:
                 return  # it is winding up, and the work goes on in a later attempt: nothing of that is progress
-            self.watch.enter(frame.stage, time.monotonic())
+            self._stage_left(self.watch.enter(frame.stage, time.monotonic()))
             self.rung = frame.rung or self.rung
             self._track.hear(frame)
         elif isinstance(frame, IncumbentFrame):
@@ -225,9 +287,13 @@ class Attempt:
                 self.unsaved = self.watch.has_incumbent = True
                 self._track.hear(frame)
         elif isinstance(frame, ResultFrame):
-            self.result = frame
+            self.result, self._last_word_at = frame, time.monotonic()
         elif isinstance(frame, ErrorFrame):
-            self.error = frame
+            self.error, self._last_word_at = frame, time.monotonic()
+
+    def _stage_left(self, left: tuple[str, float] | None) -> None:
+        if left is not None:
+            self._observe(StageLeft(job=self.job, stage=left[0], rung=self.rung, seconds=left[1]))
 
     def _start_frame(self, dataset: bytes) -> Start:
         job, settings = self.job, self.settings
@@ -235,8 +301,8 @@ class Attempt:
             job_id=job.id,
             attempt=job.attempt,
             time_limit_seconds=job.remaining_seconds,
-            workers=settings.workers_per_job,
-            seed=job.seed + job.failed_attempts,  # what crashed with one seed may well run with another
+            workers=self.workers,
+            seed=self._seed,
             num_variants=job.num_variants,
             start_at=job.start_at,
             simplified_context=job.simplified_context,
@@ -247,20 +313,42 @@ class Attempt:
             rules=dict(job.rules),
             publish=job.publish,
             rung=self.held.rung if self.held else None,
+            last_resort_seconds=self._last_resort_seconds,
             body=dataset,
         )
 
-    def _ask_to_finish(self, child: Child, verdict: Verdict, now: float) -> None:
-        """Time is up: the child is asked once, then killed when its grace is over."""
-        if self._verdict is None:
-            self._verdict, self._stop_at = verdict, now
+    @property
+    def _place(self) -> Place:
+        """Where the child was when we decided to kill it, or else when it died."""
+        return self.watch.place if self._lost_at is None else self._lost_at
+
+    @property
+    def _seed(self) -> int:
+        """What crashed with one seed may well run with another."""
+        return self.job.seed + self.job.failed_attempts
+
+    @property
+    def workers(self) -> int:
+        """Solver threads of this attempt."""
+        return self.job.workers or self.settings.workers_per_job
+
+    @property
+    def _last_resort_seconds(self) -> float:
+        settings = self.settings
+        longest = (self.job.remaining_seconds + settings.stage_grace_seconds, settings.context_seconds)
+        return LAST_RESORT_SECONDS + max(*longest, LOAD_SECONDS, VERIFY_SECONDS, settings.first_answer_seconds)
+
+    def _ask_to_finish(self, child: Child, decision: Decision, now: float) -> None:
+        """Time is up: the child is asked once; the watch decides when it has had its time for that."""
+        if self._decision is None:
+            self._decision, self._stop_at = decision, now
             child.request_stop(Stop.FINISH, TIME_WAS_UP)
             self._stop = self._stop or Stop.FINISH
             self._stop_asked.set()
-        elif now - self._stop_at >= self.settings.stop_grace_seconds:
-            self._kill(child, verdict)
 
     def _enforce_stop(self, child: Child, now: float) -> None:
+        if self._last_word_at and now - self._last_word_at >= self.settings.stop_grace_seconds:
+            self._kill(child, Decision(How.HANG, False, "it has said its last word and did not end"))
         if self._stopping_as is None or (self.watch.stage == "verify" and self._stopping_as is How.FINISH):
             return
         grace = self.settings.stop_grace_seconds
@@ -269,30 +357,68 @@ class Attempt:
                 return
             grace = max(grace, FINISH_SECONDS)
         if now - self._stop_at >= grace:
-            self._kill(child, Verdict(self._stopping_as, False, f"it did not end within {grace:g} s of being asked"))
+            self._kill(child, Decision(self._stopping_as, False, f"it did not end within {grace:g} s of being asked"))
 
-    def _kill(self, child: Child, verdict: Verdict) -> None:
+    def _kill(self, child: Child, decision: Decision) -> None:
         if not self._killed_at:
-            self._verdict, self._killed_at = verdict, time.monotonic()
+            self._decision, self._killed_at = decision, time.monotonic()
             child.kill()
             self._over.set()
 
     # --- how it ended ---
 
     def _ending(self, code: int | None) -> Ending:
+        now = time.monotonic()
         how, message = self._how(code)
+        self._stage_left((self.watch.stage, now - self.watch.stage_began))
+        finding = self._finding_at_end(how, message)
         return replace(
             self.ended_by(how, message),
-            seconds=self.watch.solving_seconds(time.monotonic()),
+            seconds=self.watch.solving_seconds(now),
             stage=self.watch.stage,
             exit_code=code,
             result=self._result_fields() if self.result is not None else None,
+            verdict=finding.verdict.value,
+            place=self._place.label,
+            peak_mb=self.watch.diagnosis.peak_bytes // MEBIBYTE or None,
+            overshoot_seconds=round(self.watch.overshoot_seconds(now), 3),
+            bundle=None if how in _WELL else self._bundle(how, finding, code, now),
+        )
+
+    def _finding_at_end(self, how: How, message: str | None) -> Finding:
+        if self._certain is not None:
+            return self._certain
+        if how is How.MEMORY:
+            return Finding(Verdict.MEMORY_LEAK, message or "", certain=True)
+        return died(message or "") if how is How.CRASH else self.watch.finding
+
+    def _bundle(self, how: How, finding: Finding, code: int | None, now: float) -> Mapping[str, Any]:
+        return bundle(
+            self.job,
+            self.watch.diagnosis,
+            finding,
+            now,
+            threads=(self._threads.threads if self._threads else None) or (),
+            stacks=self._stacks,
+            limits={
+                "time_limit_seconds": self.job.remaining_seconds,
+                "memory_limit_mb": self.settings.memory_limit_mb,
+                "workers": self.workers,
+            },
+            known={
+                "how": how.value,
+                "place": self._place.label,
+                "stage": self.watch.stage,
+                "rung": self.rung,
+                "exit_code": code,
+                "seed": self._seed,
+            },
         )
 
     def ended_by(self, how: How, message: str | None) -> Ending:
         """The end of an attempt of which nothing else is known."""
         held = self.held.score if self.held else None
-        return Ending(how=how, at=time.time(), rung=self.rung, message=message, held=held)
+        return Ending(how=how, at=time.time(), rung=self.rung, message=message, held=held, workers=self.workers)
 
     def _how(self, code: int | None) -> tuple[How, str | None]:
         where = f"in stage {self.watch.stage}" + (f" on rung {self.rung}" if self.rung else "")
@@ -303,8 +429,9 @@ class Attempt:
         if self.error is not None:
             known = {"input": How.INPUT, "memory": How.MEMORY}
             return known.get(self.error.error, How.ERROR), self.error.message
-        if self._verdict is not None and self._killed_at:
-            return self._verdict.how, self._verdict.message
+        if self._decision is not None and self._killed_at:
+            hung_handing_over = self._decision.how is How.HANG and self._place is Place.STORE
+            return How.HANDOVER if hung_handing_over else self._decision.how, self._decision.message
         if code is None:
             return How.FORKSERVER_LOST, f"the forkserver ended, and its child with it, {where}"
         return How.CRASH, f"the child {_cause_of(code)} {where}"

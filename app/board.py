@@ -1,25 +1,54 @@
 """
 All jobs as they are shown, in memory: whoever asks how a job is never waits for the store.
+
+Each snapshot has a `version`, different from all others of its job, also from those of earlier services; a reader who
+comes back with one can be told whether there is anything new.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import heapq
+import math
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import anyio
 
 from app.jobs import Job, Status
+from app.pace import Pace
 from app.progress import Track
+from app.snapshot import document
+
+SCHEDULE_SECONDS = 1.0
+"""The estimate of when each waiting job will be done is this old at most."""
+
+
+class Place(NamedTuple):
+    """Where a waiting job stands, from 1, and the seconds until it is done."""
+
+    position: int
+    seconds: float
 
 
 class Board:
-    """One `Track` per job, in order of submission, and who waits before whom. `slots` children solve at a time."""
+    """
+    One `Track` per job, in order of submission, and who waits before whom. `slots` children solve at a time.
 
-    def __init__(self, slots: int) -> None:
-        self._slots = slots
+    `checkpointed` says that somebody stores how far the bars may go, see `Track.reserve`.
+    """
+
+    def __init__(self, slots: int, *, checkpointed: bool = False) -> None:
+        self._slots, self._checkpointed = slots, checkpointed
+        self._pace = Pace()
+        self._run = secrets.token_hex(4)
         self._tracks: dict[str, Track] = {}
         self._order: dict[str, int] = {}
         self._queued: set[str] = set()
+        self._added = 0
+        self._schedule: dict[str, Place] = {}
+        self._scheduled_at = -math.inf
         self.preparing = False
         """Whether nothing can start because the solver is being loaded, as at the very first start."""
 
@@ -31,8 +60,9 @@ class Board:
 
     def add(self, job: Job) -> Track:
         """A job that is later than all others."""
-        self._order[job.id] = len(self._order)
-        track = self._tracks[job.id] = Track(job)
+        self._order[job.id] = self._added
+        self._added += 1
+        track = self._tracks[job.id] = Track(job, self._pace, self._checkpointed)
         self._place(job)
         return track
 
@@ -41,7 +71,23 @@ class Board:
         self._place(job)
         self._tracks[job.id].set_job(job)
 
+    def remove(self, job_id: str) -> None:
+        """The job is deleted; whoever waits for a change of it is woken."""
+        del self._order[job_id]
+        self._queued.discard(job_id)
+        self._scheduled_at = -math.inf
+        self._tracks.pop(job_id).bump()
+
+    def newest_first(self) -> Iterator[Track]:
+        return reversed(self._tracks.values())
+
+    @property
+    def ended(self) -> int:
+        """Number of jobs that have ended, in whichever way."""
+        return sum(track.job.status.terminal for track in self._tracks.values())
+
     def _place(self, job: Job) -> None:
+        self._scheduled_at = -math.inf
         if job.status is Status.QUEUED:
             self._queued.add(job.id)
         else:
@@ -56,14 +102,18 @@ class Board:
 
     def position(self, job_id: str) -> int | None:
         """Place in the queue from 1; None when the job does not wait."""
-        if job_id not in self._queued:
-            return None
-        return 1 + sum(self._order[other] < self._order[job_id] for other in self._queued)
+        place = self._places().get(job_id)
+        return None if place is None else place.position
 
     def snapshot(self, job_id: str) -> dict[str, Any] | None:
         """The progress document; None for an unknown id."""
         track = self._tracks.get(job_id)
-        return None if track is None else track.document(self.position(job_id), self._slots, self.preparing)
+        if track is None:
+            return None
+        place = self._places().get(job_id)
+        position, seconds = place or (None, track.seconds_left())
+        shown = document(track, position, math.ceil(seconds), self.preparing)
+        return {**shown, "version": f"{self._run}-{track.version}"}
 
     async def wait_for_change(self, job_id: str, seen: int, timeout: float) -> int:
         """Waits until the snapshot has a version other than `seen`, `timeout` seconds at most; returns the version."""
@@ -74,3 +124,19 @@ class Board:
             while track.version == seen:
                 await track.changed.wait()
         return track.version
+
+    def _places(self) -> dict[str, Place]:
+        """Every waiting job, in turn onto the slot that is free first."""
+        now = time.monotonic()
+        if now - self._scheduled_at < SCHEDULE_SECONDS:
+            return self._schedule
+        running = [track.seconds_left() for track in self._tracks.values() if track.job.status is Status.RUNNING]
+        free = sorted(running)[-self._slots :]
+        free += [0.0] * (self._slots - len(free))
+        heapq.heapify(free)
+        self._schedule, self._scheduled_at = {}, now
+        for position, job_id in enumerate(sorted(self._queued, key=self._order.__getitem__), 1):
+            done = max(1.0, free[0] + self._tracks[job_id].seconds_left())
+            heapq.heapreplace(free, done)
+            self._schedule[job_id] = Place(position, done)
+        return self._schedule

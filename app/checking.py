@@ -31,7 +31,7 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
 
     Raises what `load_source` raises.
     """
-    document = read_object(body)
+    document = read_object(body, settings)
     dataset = load_source(ValidateRequest.model_validate(_wrapped(document)), settings).dataset
     proofs = diagnose(dataset)
     return {
@@ -66,7 +66,7 @@ def size_of(dataset: Dataset) -> View:
 
 def score_timetable(body: bytes, settings: Settings) -> View:
     """Raises `InputError` also for a timetable that does not fit its dataset."""
-    asked = ScoreRequest.model_validate(read_object(body))
+    asked = ScoreRequest.model_validate(read_object(body, settings))
     check_rules(asked.rules)
     dataset = load_source(asked, settings).dataset
     timetable, prefix = _timetable(asked, dataset)

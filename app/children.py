@@ -8,6 +8,7 @@ group; that is safe while the child has not been reaped, because its id cannot b
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import mmap
 import os
 import select
@@ -16,13 +17,15 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import anyio
 
-from app.messages import REASON_WORD, WORDS_BYTES, Frame, FrameReader
-from app.vitals import TAG, Vitals, vitals_of
-from solver.control import BEAT_WORD, STOP_WORD, Stop
+from app import failpoints
+from app.diagnosis import Sample
+from app.messages import WORDS_BYTES, Frame, FrameReader
+from app.vitals import TAG, threads_of, vitals_of
+from solver.control import BEAT_WORD, PLACE_WORD, REASON_WORD, STOP_WORD, Place, Stop
 
 MESSAGE = struct.Struct("=6sii")
 READY, FORK, FORKED, REAP, REAPED = b"ready ", b"fork  ", b"forked", b"reap  ", b"reaped"
@@ -34,10 +37,19 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
 }
+KEPT_VARIABLES = frozenset(
+    {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "USER", "LOGNAME", "XDG_CACHE_HOME"}
+    | {"LD_LIBRARY_PATH", "VIRTUAL_ENV", failpoints.VARIABLE}
+)
+KEPT_PREFIXES = ("LC_", "PYTHON", "NUMBA_", "LLVM", "COVERAGE_", "COV_")
+"""All that children learn of our environment; whatever else stands there (keys, database addresses) is not theirs."""
 READY_SECONDS = 600.0
 """Importing takes a second; compiling all kernels on a machine that never did takes minutes."""
 ANSWER_SECONDS = 10.0
 RECEIVE_BYTES = 1 << 18
+STACKS_BYTES = 1 << 16
+STACKS_PAUSE_SECONDS = 0.02
+_NO_PLACE = Place.OTHER
 
 
 class ForkServerLost(Exception):
@@ -45,18 +57,28 @@ class ForkServerLost(Exception):
 
 
 class Child:
-    """One forked process. Close it when it has ended and was reaped."""
+    """
+    One forked process. Close it when it has ended and was reaped.
 
-    def __init__(self, pid: int, pidfd: int, channel: socket.socket, words: mmap.mmap) -> None:
+    `stacks` is the descriptor of the memory into which the child's fault handler writes.
+    """
+
+    def __init__(self, pid: int, pidfd: int, channel: socket.socket, words: mmap.mmap, stacks: int) -> None:
         self.pid = pid
         self._pidfd = pidfd
         self._channel = channel
+        self._stacks = stacks
         self._map = words
         self._words = memoryview(words).cast("q")
 
     @property
     def beat(self) -> int:
         return self._words[BEAT_WORD]
+
+    @property
+    def place(self) -> Place:
+        """Where the child says it is; a child gone mad may write anything."""
+        return Place._value2member_map_.get(self._words[PLACE_WORD], _NO_PLACE)  # type: ignore[return-value]
 
     def request_stop(self, stop: Stop, reason: int = 0) -> None:
         """Writes the stop word, which kernels read; a cancel is never weakened to a finish."""
@@ -111,20 +133,57 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
-    def dump_stacks(self) -> None:
-        """Asks for the stacks of all threads on standard error; works inside native code."""
+    async def dump_stacks(self, seconds: float) -> None:
+        """
+        Has the fault handler of the child write the stacks of all threads; that works inside native code.
+
+        Waits for them, at most `seconds`: on a busy machine the child may not get to it at once.
+
+        A stopped child is let run again for it: the signal is the first thing it meets. Only ask of a child that is to
+        be killed.
+        """
+        before = len(self.stacks())
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGUSR1)
+            signal.pidfd_send_signal(self._pidfd, signal.SIGCONT)
+        seen = before
+        with anyio.move_on_after(seconds):
+            while not before < len(self.stacks()) == seen:
+                seen = len(self.stacks())
+                await anyio.sleep(STACKS_PAUSE_SECONDS)
 
-    def vitals(self) -> Vitals | None:
-        """None when the process is gone, or a zombie."""
-        return vitals_of(self.pid)
+    def stacks(self) -> str:
+        """What the fault handler has written, after a crash too; empty when nothing."""
+        written = os.pread(self._stacks, STACKS_BYTES, 0)
+        return written.rstrip(b"\0").decode("utf-8", "replace")
+
+    def look(self, now: float, *, closely: bool) -> Sample | None:
+        """How the child is, with its threads when asked to look closely; None when it is gone."""
+        vitals = vitals_of(self.pid)
+        if vitals is None:
+            return None
+        return Sample(
+            at=now,
+            beat=self.beat,
+            place=self.place,
+            cpu_seconds=vitals.cpu_seconds,
+            state=vitals.state,
+            resident_bytes=vitals.resident_bytes,
+            threads=threads_of(self.pid) if closely else None,
+        )
 
     def close(self) -> None:
         self._words.release()
         self._map.close()
         self._channel.close()
+        os.close(self._stacks)
         os.close(self._pidfd)
+
+
+def environment_of_children(ours: Mapping[str, str], tag: str) -> dict[str, str]:
+    """What the forkserver and all children find in their environment."""
+    kept = {name: value for name, value in ours.items() if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)}
+    return {**kept, **ENVIRONMENT, TAG: tag, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 class ForkServer:
@@ -210,12 +269,7 @@ class ForkServer:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=2,
-                env={
-                    **os.environ,
-                    **ENVIRONMENT,
-                    TAG: self._tag,
-                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-                },
+                env=environment_of_children(os.environ, self._tag),
                 start_new_session=True,
             )
             on_failure.pop_all()
@@ -227,18 +281,18 @@ class ForkServer:
             ours, theirs = socket.socketpair()
             on_failure.callback(ours.close)
             lent.callback(theirs.close)
-            words = os.memfd_create("timetable-words", os.MFD_CLOEXEC)
+            words, stacks = _memory("words", WORDS_BYTES), _memory("stacks", STACKS_BYTES)
             lent.callback(os.close, words)
-            os.ftruncate(words, WORDS_BYTES)
-            pid, pidfd = await self._request_child(theirs.fileno(), words)
+            on_failure.callback(os.close, stacks)
+            pid, pidfd = await self._request_child([theirs.fileno(), words, stacks])
             on_failure.callback(os.close, pidfd)
             ours.setblocking(False)
-            child = Child(pid, pidfd, ours, mmap.mmap(words, WORDS_BYTES))
+            child = Child(pid, pidfd, ours, mmap.mmap(words, WORDS_BYTES), stacks)
             on_failure.pop_all()
             return child
 
-    async def _request_child(self, talk: int, words: int) -> tuple[int, int]:
-        fields, descriptors = await self._ask(MESSAGE.pack(FORK, 0, 0), FORKED, [talk, words])
+    async def _request_child(self, lent: list[int]) -> tuple[int, int]:
+        fields, descriptors = await self._ask(MESSAGE.pack(FORK, 0, 0), FORKED, lent)
         if len(descriptors) != 1:
             raise ForkServerLost("the forkserver sent no handle of the child")
         return fields[1], descriptors[0]
@@ -277,3 +331,11 @@ class ForkServer:
             process.kill()
             with anyio.move_on_after(ANSWER_SECONDS, shield=True):
                 await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+
+
+def _memory(name: str, size: int) -> int:
+    """Shared memory of a size that nobody can change: a child gone mad cannot make it fill the machine."""
+    descriptor = os.memfd_create(f"timetable-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(descriptor, size)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
+    return descriptor

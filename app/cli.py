@@ -23,16 +23,17 @@ from app import console as draw
 from app import demo as demonstration
 from app import doctor as checkup
 from app.errors import wire_issue
+from app.key_commands import commands as key_commands
 from app.settings import Settings, SettingsError
+from app.store_commands import commands as store_commands
 from app.views import result_view, rule_views
-from solver import Control, Progress, SolveParams, Stop, solve, verify
+from solver import Control, Progress, SolveParams, Stop, verify
 from solver.errors import InputError, SolverError
 from solver.formats import READABLE, WRITABLE, read_dataset, read_source, read_timetable, write_result
 from solver.formats.native import dump_dataset
 from solver.model import Dataset
 from solver.result import Result
 from solver.samples import PRESETS, sample
-from solver.search import warm_up
 
 EXIT_ANSWER, EXIT_OUR_FAULT, EXIT_BAD_INPUT, EXIT_CONCESSIONS = 0, 1, 2, 3
 
@@ -43,6 +44,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(key_commands, name="keys")
+app.add_typer(store_commands)
 out = Console()
 err = Console(stderr=True)
 
@@ -94,6 +97,8 @@ def solve_command(
     as_json: AsJson = False,
 ) -> None:
     """Solve a dataset here, without the service."""
+    from solver.search import warm_up  # takes a second, which the other commands do not need
+
     source = _load(lambda: read_source(file), as_json=as_json)
     dataset = source.dataset
     rung: Any = start_at
@@ -191,6 +196,8 @@ def main() -> None:
 
 def _solve_watched(dataset: Dataset, params: SolveParams, *, quiet: bool) -> Result:
     """Solves in a side thread, so that this one can draw the bar and hear Ctrl-C while native code runs."""
+    from solver.ladder import solve
+
     control = Control()
     live, last = err.is_terminal, {"stage": ""}
     done = threading.Event()

@@ -12,10 +12,12 @@ import select
 import socket
 import time
 from collections import deque
+from collections.abc import Callable
 
+from app.failpoints import failpoint
 from app.jobs import RUNG_ORDER
-from app.messages import Frame, FrameReader, IncumbentFrame, ProgressFrame, Start, StopFrame, encode, pack
-from solver.control import Control, Progress
+from app.messages import Frame, FrameReader, IncumbentFrame, ProgressFrame, ResultFrame, Start, StopFrame, encode, pack
+from solver.control import Control, Progress, Stage
 from solver.formats.native import dump_timetable
 from solver.model import Timetable
 from solver.result import RungId
@@ -32,9 +34,12 @@ class Outbox:
     What the solving thread leaves for the talking thread: only the newest progress and the newest incumbent.
 
     A deque of one takes and gives atomically, so the solving thread never waits here and nothing new is lost.
+    `on_stage` is called in that thread with every stage it comes to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_stage: Callable[[Stage], None] = lambda stage: None) -> None:
+        self.on_stage = on_stage
+        self.stage: Stage | None = None
         self.progress: deque[Progress] = deque(maxlen=1)
         self.incumbent: deque[tuple[Timetable, Score]] = deque(maxlen=1)
         self.last: Frame | None = None
@@ -44,6 +49,9 @@ class Outbox:
         if progress.rung in RUNG_ORDER:
             self.rung = progress.rung
         self.progress.append(progress)
+        if progress.stage != self.stage:
+            self.stage = progress.stage
+            self.on_stage(progress.stage)
 
     def keep_incumbent(self, timetable: Timetable, score: Score) -> None:
         self.incumbent.append((timetable, score))
@@ -90,7 +98,15 @@ class Conversation:
                         asked = True
             self.flush(everything=asked or not solving)
         if self.outbox.last is not None:
-            self.send(self.outbox.last)
+            self._send_last(self.outbox.last)
+
+    def _send_last(self, frame: Frame) -> None:
+        handing_over = isinstance(frame, ResultFrame)
+        if handing_over:
+            failpoint("result.before_send")
+        self.send(frame)
+        if handing_over:
+            failpoint("result.after_send")
 
     def flush(self, *, everything: bool) -> None:
         """Sends the newest of what there is; after a stop and at the end without holding anything back."""

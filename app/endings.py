@@ -3,24 +3,27 @@ How an attempt can end, and what its end means for the job. Pure, like `app.jobs
 
     cancel asked for                -> cancelled, the incumbent stays
     result                          -> completed, or failed when nothing at all could be placed
-    service or forkserver ended     -> queued, nothing counted against the job; from the sixth time on, as below
+    service or forkserver ended,
+    or it hung handing over         -> queued, nothing counted against the job; from the sixth time on, as below
     input refused by the solver     -> failed, trying again would not help
     anything else (crash, memory, hang, deadline)
         an incumbent, and no time or no attempts left, or finish asked for  -> queued to be published
-        attempts left               -> queued, one rung down
-        otherwise                   -> failed, with the causes
+        attempts left               -> queued; how it starts depends on where the last one was lost, see `RECOVERIES`
+        otherwise                   -> failed as a dead letter, with the causes of all attempts
 
-Publishing is an attempt like any other: a child recounts the incumbent with the verifier and hands in a result.
+Publishing is an attempt like any other: a child recounts the incumbent with the verifier and hands in a result. After
+`SAFE_AFTER` lost attempts the next one runs on safe settings, with one thread and without the exact solver.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 from app.jobs import MIN_SOLVE_SECONDS, RUNG_ORDER, Event, Job, advance
+from solver.control import Place
 from solver.result import RungId, StoppedBy
 from solver.rules import Score
 
@@ -28,6 +31,12 @@ PUBLISH_ATTEMPTS = 2
 """Attempts in which an incumbent may be recounted and published, beyond those of solving."""
 MAX_RELEASES = 5
 """So often in one run the service or the forkserver may end under a job; then we take it that the job is the cause."""
+SAFE_AFTER = 2
+"""Lost attempts, after which the next one is made as safe as we can."""
+SAFE_RUNG: RungId = "greedy"
+REDUCED_RUNG: RungId = "reduced"
+MOST_ERROR = 4000
+"""Characters of the causes that a job keeps; the journal has them all."""
 
 
 class How(StrEnum):
@@ -39,6 +48,7 @@ class How(StrEnum):
     CRASH = "crash"
     MEMORY = "memory"
     HANG = "hang"
+    HANDOVER = "handover"
     DEADLINE = "deadline"
     CANCEL = "cancel"
     FINISH = "finish"
@@ -48,8 +58,11 @@ class How(StrEnum):
     NOT_STARTED = "not_started"
 
 
-TAKEN_DOWN = frozenset({How.FORKSERVER_LOST, How.SERVICE_LOST})
-"""Ends of more than one job at once; any of these jobs, or none of them, may have been the cause."""
+TAKEN_DOWN = frozenset({How.FORKSERVER_LOST, How.SERVICE_LOST, How.HANDOVER})
+"""
+Ends that the job is hardly the cause of: more than one job ended at once, or the work was done and hung while it was
+handed over. Only when they happen again and again are they held against it.
+"""
 NOT_COUNTED = TAKEN_DOWN | {How.SHUTDOWN, How.NOT_STARTED}
 """Ends that are our fault: the job is tried again as if nothing had happened."""
 
@@ -68,8 +81,8 @@ class Ending:
     `seconds` of solving time, `rung` the one it was on, `held` the score of the incumbent, `result` the fields of `Job`
     that come with a result. `verdict` and `place` are what the diagnosis said of a child that had to be killed,
     `peak_mb` its largest resident memory, `overshoot_seconds` how long it outlived the time limit of its job, `bundle`
-    the evidence (samples, stacks, threads) as JSON. `taken_down` counts the earlier attempts of this run that ended by
-    one of `TAKEN_DOWN`.
+    the evidence (samples, stacks, threads) as JSON, `workers` its solver threads. `taken_down` counts the earlier
+    attempts of this run that ended by one of `TAKEN_DOWN`.
     """
 
     how: How
@@ -86,6 +99,7 @@ class Ending:
     peak_mb: int | None = None
     overshoot_seconds: float = 0.0
     bundle: Mapping[str, Any] | None = None
+    workers: int = 1
     taken_down: int = 0
 
     @property
@@ -109,9 +123,15 @@ def settle(job: Job, ending: Ending, max_attempts: int) -> Job:
     if ending.how is How.INPUT:
         return advance(job, Event.FAIL, ending.at, **spent, error=ending.message)
     if not ending.counted:
-        publish = StoppedBy.FINISHED_EARLY if job.finish_requested and ending.held else job.publish
-        return advance(job, Event.RELEASE, ending.at, **spent, publish=publish)
+        return advance(job, Event.RELEASE, ending.at, **spent, publish=_publish_next(job, ending))
     return _after_loss(job, ending, max_attempts, spent)
+
+
+def _publish_next(job: Job, ending: Ending) -> StoppedBy | None:
+    """Why the attempt after one that is not counted only publishes, if it does."""
+    if ending.held and job.finish_requested:
+        return StoppedBy.FINISHED_EARLY
+    return job.publish or (StoppedBy.CRASH if ending.held and ending.how is How.HANDOVER else None)
 
 
 def _cancelled(ending: Ending) -> Mapping[str, Any]:
@@ -131,29 +151,89 @@ def _with_result(job: Job, ending: Ending, spent: Mapping[str, Any]) -> Job:
 
 
 def _after_loss(job: Job, ending: Ending, max_attempts: int, spent: Mapping[str, Any]) -> Job:
-    error = ending.message or f"the attempt ended by {ending.how}"
+    lost = {**spent, "error": causes(job, ending)}
     attempts_left = job.failed_attempts + 1 < max_attempts
     time_left = job.time_limit_seconds - spent["used_seconds"] > MIN_SOLVE_SECONDS
     if job.publish is not None:
         if job.failed_attempts + 1 < max_attempts + PUBLISH_ATTEMPTS:
-            return advance(job, Event.LOSE, ending.at, **spent, error=error)
-        return advance(job, Event.FAIL, ending.at, **spent, error=error, failed_attempts=job.failed_attempts + 1)
+            return advance(job, Event.LOSE, ending.at, **lost)
+        return _dead_letter(job, ending, lost)
     if ending.held and (ending.how is How.FINISH or job.finish_requested or not (attempts_left and time_left)):
         cause = StoppedBy.FINISHED_EARLY if job.finish_requested else _STOPPED_BY.get(ending.how, StoppedBy.CRASH)
         # Publishing has attempts of its own; a job that dies early must not come to it with fewer.
         failed = max(job.failed_attempts + 1, max_attempts)
-        return advance(job, Event.LOSE, ending.at, **spent, error=error, publish=cause, failed_attempts=failed)
+        return advance(job, Event.LOSE, ending.at, **lost, publish=cause, failed_attempts=failed)
     if not attempts_left:
-        lost = {"failed_attempts": job.failed_attempts + 1, "stopped_by": _STOPPED_BY.get(ending.how, StoppedBy.CRASH)}
-        return advance(job, Event.FAIL, ending.at, **spent, **lost, error=error)
-    step = step_down(job.start_at, ending.rung)
-    if not time_left:
-        step = max(step, "greedy", key=RUNG_ORDER.index)
-    simplified = job.simplified_context or ending.stage == "context"
-    return advance(job, Event.LOSE, ending.at, **spent, error=error, start_at=step, simplified_context=simplified)
+        stopped_by = _STOPPED_BY.get(ending.how, StoppedBy.CRASH)
+        return _dead_letter(job, ending, {**lost, "stopped_by": stopped_by})
+    recovery = next_start(job, ending)
+    if not time_left or job.failed_attempts + 1 >= SAFE_AFTER:
+        recovery["start_at"] = _further(recovery.get("start_at", job.start_at), SAFE_RUNG)
+    if job.failed_attempts + 1 >= SAFE_AFTER:
+        recovery["workers"] = 1
+    return advance(job, Event.LOSE, ending.at, **lost, **recovery)
+
+
+def _dead_letter(job: Job, ending: Ending, lost: Mapping[str, Any]) -> Job:
+    """It waits for a person; restarting it by hand begins anew."""
+    failed = job.failed_attempts + 1
+    return advance(job, Event.FAIL, ending.at, **lost, failed_attempts=failed, dead_letter=True)
+
+
+def causes(job: Job, ending: Ending) -> str:
+    """What all attempts of this run that are held against the job ended by, the latest last."""
+    latest = f"attempt {job.attempt}: {ending.how}: {ending.message or 'no more is known'}"
+    return "; ".join(filter(None, (job.error, latest)))[-MOST_ERROR:]
+
+
+# --- how to go on, by the place where it went wrong -------------------------------------------------------------------
+
+Recovery: TypeAlias = Callable[[Job, Ending], dict[str, Any]]
+
+
+def _simplify(job: Job, ending: Ending) -> dict[str, Any]:
+    """Without the optional dimensions of the context; when that was so already, one rung down."""
+    return {"simplified_context": True, **(_next_rung(job, ending) if job.simplified_context else {})}
+
+
+def _next_rung(job: Job, ending: Ending) -> dict[str, Any]:
+    return {"start_at": step_down(job.start_at, ending.rung)}
+
+
+def _smaller(job: Job, ending: Ending) -> dict[str, Any]:
+    """Fewer threads first, because each has a copy of the search; then the priority core before the rest."""
+    if ending.workers > 1:
+        return {"workers": 1}
+    return {"start_at": _further(step_down(job.start_at, ending.rung), REDUCED_RUNG)}
+
+
+RECOVERIES: Mapping[Place, Recovery] = {
+    Place.CONTEXT_ENGINE: _simplify,
+    Place.MODEL_BUILD: _next_rung,
+    Place.CPSAT_PRESOLVE: _next_rung,
+    Place.CPSAT_SEARCH: _next_rung,
+    Place.LOCAL_SEARCH: _next_rung,
+}
+"""Where an attempt was lost, and what the next one does otherwise; a place that is not named: `_next_rung`."""
+
+
+def next_start(job: Job, ending: Ending) -> dict[str, Any]:
+    """The changes with which the next attempt starts. Memory is the same wherever it runs out."""
+    if ending.how is How.MEMORY:
+        return _smaller(job, ending)
+    at = Place.CONTEXT_ENGINE if ending.stage == "context" else _PLACES.get(ending.place or "", Place.OTHER)
+    return RECOVERIES.get(at, _next_rung)(job, ending)
+
+
+_PLACES: Mapping[str, Place] = {place.label: place for place in Place}
 
 
 def step_down(start_at: RungId, died_on: RungId | None) -> RungId:
     """The rung after the one a child died on; the last one stays."""
-    here = max(start_at, died_on or start_at, key=RUNG_ORDER.index)
+    here = _further(start_at, died_on or start_at)
     return RUNG_ORDER[min(RUNG_ORDER.index(here) + 1, len(RUNG_ORDER) - 1)]
+
+
+def _further(one: RungId, other: RungId) -> RungId:
+    """The weaker promise of two."""
+    return max(one, other, key=RUNG_ORDER.index)

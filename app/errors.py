@@ -9,23 +9,23 @@ did not foresee ends in `LastResort`: a correlation id for the client, the trace
 from __future__ import annotations
 
 import logging
-import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.jobs import JobConflict, JobStateError, QueueFull
-from app.store import StoreError
+from app.access import methods_of
+from app.jobs import DiskFull, JobConflict, JobStateError, QueueFull
+from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from solver.errors import InputError, Issue
-from solver.formats.issues import MAX_ITEMS, MAX_SHOWN_DEPTH, MAX_TEXT, pointer, readable
+from solver.formats.issues import MAX_ITEMS, MAX_SHOWN_DEPTH, MAX_TEXT, kind_of, pointer, readable, shortened
 from solver.formats.issues import issues_of as translated
 
 MEDIA_TYPE = "application/problem+json"
@@ -68,6 +68,10 @@ class NoResult(ServiceError):
     """The job ended without a timetable, or has no such variant."""
 
 
+class NoBundle(ServiceError):
+    """The attempt has left no diagnosis."""
+
+
 class FormatNotAvailable(ServiceError):
     """A result was asked for in a format that we do not write."""
 
@@ -92,6 +96,61 @@ class BodyTooSlow(ServiceError):
     """The request body did not arrive within `body_seconds`."""
 
 
+class BadHeader(ServiceError):
+    """A header of the request cannot be used."""
+
+
+class BadFraming(ServiceError):
+    """The request says in two ways where its body ends. The connection is of no more use."""
+
+    headers: ClassVar[Mapping[str, str]] = {"Connection": "close"}
+
+
+class TooHeavy(ServiceError):
+    """Reading the request takes more time or memory than is allowed."""
+
+
+class ReadersBusy(ServiceError):
+    """Too many large requests are being read at this moment."""
+
+
+class IdempotencyMismatch(ServiceError):
+    """The same Idempotency-Key came with another body."""
+
+
+class NoKey(ServiceError):
+    """The request has no API key, or none that is valid."""
+
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="timetable"'}
+
+    def __init__(self) -> None:
+        super().__init__("A valid API key is needed: `Authorization: Bearer <key>` or `X-API-Key: <key>`.")
+
+
+class NotAllowed(ServiceError):
+    """The API key is valid, and has not the right that this takes."""
+
+
+class RateLimited(ServiceError):
+    """The client has asked too often. `seconds` is when the next request of this kind is welcome."""
+
+    def __init__(self, detail: str, seconds: int) -> None:
+        super().__init__(detail)
+        self.headers = {"Retry-After": str(seconds)}
+
+
+class TooManyStreams(ServiceError):
+    """As many event streams are open as are served."""
+
+
+class Told(Exception):
+    """A refusal that was put into words elsewhere: a reader process answers with a whole problem document."""
+
+    def __init__(self, status: int, code: str, headers: Mapping[str, str], document: bytes) -> None:
+        super().__init__(code)
+        self.status, self.code, self.headers, self.document = status, code, dict(headers), document
+
+
 class Row(NamedTuple):
     """How one kind of exception is answered. `retry_after` is in seconds."""
 
@@ -107,10 +166,18 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     RequestValidationError: Row(422, "invalid_parameter", "A parameter cannot be used"),
     SourceNotConfigured: Row(422, "source_not_configured", "No data source"),
     BodyTooLarge: Row(413, "body_too_large", "The request body is too large"),
+    TooHeavy: Row(422, "too_large", "The request is too large to be read"),
+    BadFraming: Row(400, "bad_framing", "The request is framed in two ways"),
+    BadHeader: Row(400, "bad_header", "A header cannot be used"),
+    IdempotencyMismatch: Row(422, "idempotency_key_reused", "This Idempotency-Key belongs to another request"),
+    NoKey: Row(401, "no_key", "No valid API key"),
+    NotAllowed: Row(403, "not_allowed", "The API key has not this right"),
+    RateLimited: Row(429, "rate_limited", "Too many requests", retry_after=1),
     BodyTooSlow: Row(408, "body_too_slow", "The request body took too long"),
     JobNotFound: Row(404, "job_not_found", "Unknown job"),
     DatasetNotFound: Row(404, "dataset_not_found", "Unknown dataset"),
     NoResult: Row(404, "no_result", "No such result"),
+    NoBundle: Row(404, "no_diagnosis", "No diagnosis"),
     FormatNotAvailable: Row(406, "not_available", "Format not available"),
     ResultNotReady: Row(409, "result_not_ready", "The job is still at work", retry_after=2),
     JobConflict: Row(409, "job_conflict", "Another job has this id"),
@@ -118,10 +185,22 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     # The platform repeats a 429 or 503 after 30 s, so these two stand only where that helps.
     QueueFull: Row(429, "queue_full", "Too many jobs are waiting", retry_after=30),
     NotReady: Row(503, "not_ready", "Not ready", retry_after=5),
-    StoreError: Row(503, "store_damaged", "The job store is damaged", retry_after=30),
-    sqlite3.OperationalError: Row(503, "store_unavailable", "The job store does not answer", retry_after=30),
+    ReadersBusy: Row(503, "readers_busy", "Too many large requests at once", retry_after=5),
+    TooManyStreams: Row(503, "too_many_streams", "Too many event streams", retry_after=5),
+    StoreUnavailable: Row(503, "store_unavailable", "The job store does not answer", retry_after=30),
+    DiskFull: Row(507, "disk_full", "There is no room left for more jobs", retry_after=60),
+    StoreFull: Row(507, "disk_full", "There is no room left for the job store", retry_after=60),
+    StoreDamaged: Row(503, "store_damaged", "The job store is damaged", retry_after=300),
+    StoreError: Row(503, "store_refused", "The job store refused", retry_after=30),
 }
 _UNFORESEEN = Row(500, "internal_error", "Internal error")
+_STORE_DETAILS: Mapping[type[StoreError], str] = {
+    StoreFull: "There is no room left on the disk of the job store. Nothing was stored; please try again later.",
+    StoreUnavailable: "The job store does not answer at the moment. Nothing was lost; please repeat the request.",
+    StoreDamaged: "What the job store holds is not what was written, so it is not shown. An operator must look at it.",
+    StoreError: "The job store refused this. Nothing was stored.",
+}
+"""What stands in these errors names files, which is for the log. The first that fits."""
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 
 _CODES = {
@@ -134,17 +213,58 @@ _CODES = {
 }
 """What pydantic calls a problem -> its code, where `solver.formats.issues` has no name for it."""
 
+_SENTENCES = {
+    "string_pattern_mismatch": "be 1 to 128 letters, digits or . _ : -, and begin with a letter or digit",
+    "string_too_long": "have at most {max_length} characters",
+    "too_long": "have at most {max_length} entries",
+    "greater_than": "be more than {gt}",
+    "greater_than_equal": "be at least {ge}",
+    "less_than": "be less than {lt}",
+    "less_than_equal": "be at most {le}",
+    "finite_number": "be an ordinary number",
+    "int_parsing": "be a whole number",
+    "int_type": "be a whole number",
+    "int_from_float": "be a whole number",
+    "int_parsing_size": "be a whole number of less than 19 digits",
+    "float_parsing": "be a number",
+    "float_type": "be a number",
+    "number_type": "be a number",
+    "bool_parsing": "be true or false",
+    "bool_type": "be true or false",
+    "string_type": "be text",
+    "list_type": "be a list",
+    "dict_type": "be an object",
+    "model_type": "be an object",
+    "literal_error": "be {expected}",
+    "enum": "be {expected}",
+}
+"""What pydantic calls a problem -> what must be, in words; its own are written for programmers."""
+
 
 def install(app: FastAPI) -> None:
     """Makes `app` answer every error of the table, and the framework's own, as a problem document."""
-    for kind in (*PROBLEMS, HTTPException):
+    for kind in (*PROBLEMS, HTTPException, Told):
         app.add_exception_handler(kind, answer)
 
 
-async def answer(request: Request, error: Exception) -> JSONResponse:
+async def answer(request: Request, error: Exception) -> Response:
     """The problem document of one exception."""
+    if isinstance(error, Told):
+        request.scope["error_code"] = error.code
+        return Response(error.document, error.status, error.headers, MEDIA_TYPE)
     request.scope["error_code"] = row_of(error).code
-    return problem_response(error)
+    answer = problem_response(error)
+    if "allow" in answer.headers:
+        # The framework names the methods of one of several routes with this path only.
+        allowed = {*answer.headers["allow"].split(", "), *methods_of(request.scope["path"])}
+        answer.headers["allow"] = ", ".join(sorted(allowed))
+    return answer
+
+
+async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+    """The same from a layer in front of the routes."""
+    scope["error_code"] = row_of(error).code
+    await problem_response(error)(scope, receive, send)
 
 
 def row_of(error: Exception) -> Row:
@@ -171,15 +291,16 @@ def problem_response(error: Exception, members: Mapping[str, object] | None = No
     }
     headers = dict(getattr(error, "headers", None) or {})
     if row.retry_after is not None:
-        headers["Retry-After"] = str(row.retry_after)
+        headers.setdefault("Retry-After", str(row.retry_after))
     return JSONResponse(content, row.status, headers, MEDIA_TYPE)
 
 
 def _detail(error: Exception, row: Row, issues: Sequence[Issue]) -> str:
     if row is _UNFORESEEN:
         return "Something went wrong on our side. The correlation id finds it in the log."
-    if isinstance(error, sqlite3.Error):
-        return "The job store does not answer at the moment. Nothing was lost; please repeat the request."
+    store = next((text for kind, text in _STORE_DETAILS.items() if isinstance(error, kind)), None)
+    if store is not None:
+        return store
     if not issues or isinstance(error, ServiceError):
         return str(error.detail) if isinstance(error, HTTPException) else str(error)
     more = f" (and {len(issues) - 1} more)" if len(issues) > 1 else ""
@@ -193,22 +314,28 @@ def issues_of(error: Exception) -> Sequence[Issue]:
     if isinstance(error, RequestValidationError):
         return [_parameter_issue(line) for line in error.errors()]
     if isinstance(error, ValidationError):
-        kinds = (str(line["type"]) for line in error.errors(include_url=False))
-        return [_recoded(issue, kind) for issue, kind in zip(translated(error), kinds, strict=True)]
+        lines = error.errors(include_url=False)
+        return [_recoded(issue, line) for issue, line in zip(translated(error), lines, strict=True)]
     return ()
 
 
 def _parameter_issue(line: Mapping[str, Any]) -> Issue:
     """A complaint about a path or query parameter; its `loc` begins with the word "path" or "query"."""
     issue = Issue(pointer=pointer(line["loc"][1:]), code="bad_value", message=str(line["msg"]), value=line.get("input"))
-    return _recoded(issue, str(line["type"]))
+    return _recoded(issue, line)
 
 
-def _recoded(issue: Issue, kind: str) -> Issue:
+def _recoded(issue: Issue, line: Mapping[str, Any]) -> Issue:
     """Requests are read leniently, datasets strictly; the complaints of lenient reading get the same codes."""
+    kind, context, name = str(line["type"]), line.get("ctx") or {}, str((line["loc"] or ("the body",))[-1])
     wrong_type = kind.endswith(("_parsing", "_type", "_from_float"))
     code = _CODES.get(kind, "wrong_type" if wrong_type else issue.code)
-    return replace(issue, code=code if issue.code == "bad_value" else issue.code)
+    code = code if issue.code == "bad_value" else issue.code
+    if kind not in _SENTENCES:
+        return replace(issue, code=code)
+    wanted, value = _SENTENCES[kind].format_map(context), line.get("input")
+    shown = f" {shortened(value)!r}" if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    return replace(issue, code=code, message=f"{name} must {wanted}, got {kind_of(value)}{shown}")
 
 
 def below(prefix: str, error: InputError) -> InputError:
@@ -265,7 +392,7 @@ class LastResort:
         try:
             await self._app(scope, receive, watched)
         except Exception as error:
-            correlation_id = uuid.uuid4().hex
+            correlation_id = scope.get("request_id") or uuid.uuid4().hex
             _log.error("unforeseen error, correlation id %s", correlation_id, exc_info=error)
             scope["error_code"] = _UNFORESEEN.code
             if begun:

@@ -14,8 +14,9 @@ Conversation over a SOCK_SEQPACKET socket, one message at a time:
 
     supervisor                                  forkserver
                                                 "ready" once everything is imported
-    "fork", with two descriptors                "forked" pid, with a pidfd
-      (the child's socket, the shared words)
+    "fork", with three descriptors              "forked" pid, with a pidfd
+      (the child's socket, the shared words,
+      the memory for its stacks)
     "reap" pid                                  "reaped" pid exit-code, or pid NO_CODE while it lives
 """
 
@@ -51,12 +52,12 @@ def main(argv: list[str]) -> None:
 
 def _serve(channel: socket.socket, solve: worker.Solve) -> bool:
     """Answers one message; False when the supervisor is gone."""
-    data, descriptors, _, _ = socket.recv_fds(channel, MESSAGE.size, 2)
+    data, descriptors, _, _ = socket.recv_fds(channel, MESSAGE.size, len(worker.Lent._fields))
     if len(data) < MESSAGE.size:
         return False
     order, pid, _ = MESSAGE.unpack(data)
     if order == FORK:
-        child = _fork(channel, descriptors[0], descriptors[1], solve)
+        child = _fork(channel, worker.Lent(*descriptors), solve)
         pidfd = os.pidfd_open(child)
         socket.send_fds(channel, [MESSAGE.pack(FORKED, child, 0)], [pidfd])
         for descriptor in (*descriptors, pidfd):
@@ -66,19 +67,19 @@ def _serve(channel: socket.socket, solve: worker.Solve) -> bool:
     return True
 
 
-def _fork(channel: socket.socket, talk: int, words: int, solve: worker.Solve) -> int:
+def _fork(channel: socket.socket, lent: worker.Lent, solve: worker.Solve) -> int:
     forkserver = os.getpid()
     pid = os.fork()
     if pid == 0:
         channel.close()
-        _child(talk, words, solve, forkserver)
+        _child(lent, solve, forkserver)
     return pid
 
 
-def _child(talk: int, words: int, solve: worker.Solve, parent: int) -> NoReturn:
+def _child(lent: worker.Lent, solve: worker.Solve, parent: int) -> NoReturn:
     code = 1
     try:
-        worker.main(talk, words, solve, parent)
+        worker.main(lent, solve, parent)
         code = 0
     except BaseException:  # noqa: BLE001 - nothing may return into the forkserver's loop; the exit code tells
         traceback.print_exc()

@@ -2,21 +2,26 @@
 How the service and its machine are. Nothing here waits: no probe of a dependency, no sampling of the processor.
 
 A busy processor is what a solver is for, so load never makes us unhealthy; it only raises an alarm in the answer.
-Liveness says that the event loop turns. Readiness says that jobs can be taken.
+Liveness says that the event loop turns and the supervisor beats. Readiness says that jobs can be taken.
 """
 
 from __future__ import annotations
 
 import os
 import platform
-import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 import psutil
 
+from app.capacity import Sample, alarms
 from app.settings import Settings, usable_cores
+from app.telemetry import Signs
 
+SILENT_SECONDS = 15.0
+"""A supervisor that has not beaten for so long is stuck; it beats every half second."""
 SERVICE = "timetable"
 Health = dict[str, object]
 
@@ -29,48 +34,59 @@ def service_version() -> str:
         return "unknown"
 
 
-def health_view(settings: Settings, *, ready: bool, children: int) -> Health:
+def health_view(settings: Settings, sample: Sample, alerts: Sequence[Mapping[str, object]]) -> Health:
     """
-    What `/health` says: the union of what both platform versions read.
+    What `/health` says: the union of what both platform versions read, and our own signs.
 
     There is no Redis behind this service, so `redis` is always "disconnected"; every child does all the work that the
     platform's `thread_pools` divide, so each pool has as many places as there are slots.
     """
-    load = resources(settings)
+    signs = sample.signs
+    reasons = not_ready_because(signs)
     return {
         "service": SERVICE,
-        "status": "healthy" if ready else "degraded",
+        "status": "degraded" if reasons else "healthy",
         "version": service_version(),
         "timestamp": datetime.now(UTC).isoformat(),
         "redis": "disconnected",
         "thread_pools": dict.fromkeys(("clustering", "cpsat", "context"), settings.slots),
-        "children": {"running": children, "slots": settings.slots},
-        "resources": load,
-        "alarms": alarms(load, settings),
+        "children": {"running": len(signs.children), "slots": settings.slots, "quarantined": signs.quarantined_slots},
+        "resources": asdict(sample.resources),
+        "alarms": alarms(sample.resources, settings),
+        "ready": not reasons,
+        "reasons": reasons,
+        "signs": {
+            "queued": signs.queued,
+            "oldest_queued_seconds": round(signs.oldest_queued_seconds, 1),
+            "supervisor_beat_age_seconds": round(signs.supervisor_beat_age_seconds, 2),
+            "beat_age_seconds": max(
+                (round(child.beat_age_seconds or 0.0, 2) for child in signs.children), default=None
+            ),
+            "loop_lag_seconds": round(sample.loop_lag_seconds, 3),
+            "store_available": signs.store_available,
+        },
+        "alerts": alerts,
     }
 
 
-def resources(settings: Settings) -> dict[str, float]:
-    """Use of processor (since the last look), memory and the disk of the job store, in percent."""
-    folder = settings.data_dir
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    disk = shutil.disk_usage(folder)
-    return {
-        "cpu_percent": psutil.cpu_percent(interval=None),
-        "memory_percent": psutil.virtual_memory().percent,
-        "disk_percent": round(100 * disk.used / disk.total, 1) if disk.total else 0.0,
-    }
+def not_alive_because(signs: Signs) -> list[str]:
+    """Why the service should be started anew; empty while it lives. Asks nobody but the supervisor's own beat."""
+    age = signs.supervisor_beat_age_seconds
+    return [f"the supervisor has shown no sign of life for {age:.0f} s"] if age > SILENT_SECONDS else []
 
 
-def alarms(load: dict[str, float], settings: Settings) -> list[str]:
-    """A sentence for each resource above its alarm threshold."""
-    limits = {
-        "cpu_percent": settings.alarm_cpu_percent,
-        "memory_percent": settings.alarm_memory_percent,
-        "disk_percent": settings.alarm_disk_percent,
-    }
-    return [f"{name} is {load[name]:g}, above {limit:g}" for name, limit in limits.items() if load[name] > limit]
+def not_ready_because(signs: Signs) -> list[str]:
+    """
+    Why no jobs are taken; empty while they are.
+
+    Anybody may read this, so what the store says, which names files, is put in our own words.
+    """
+    reasons = not_alive_because(signs)
+    if not signs.store_available:
+        reasons.append("the job store does not answer")
+    elif signs.not_ready_because is not None:
+        reasons.append(signs.not_ready_because)
+    return reasons
 
 
 def hardware_view(settings: Settings) -> Health:

@@ -16,10 +16,22 @@ from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel
 
+from app.burden import check_document, check_model
 from app.catalogue import load_sample
 from app.errors import SourceNotConfigured, below
 from app.jobs import MIN_SOLVE_SECONDS, JobRequest
-from app.schemas import META_FIELDS, TIME_CONFIG_FIELDS, GenerateRequest, RuleOverride, Source, SourceFormat, TimeConfig
+from app.messages import pack
+from app.prescan import check_amount
+from app.schemas import (
+    ADDED_FIELDS,
+    META_FIELDS,
+    TIME_CONFIG_FIELDS,
+    GenerateRequest,
+    RuleOverride,
+    Source,
+    SourceFormat,
+    TimeConfig,
+)
 from app.settings import Settings
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_ctt
@@ -49,7 +61,7 @@ class Order:
     adjusted: Mapping[str, Mapping[str, float]]
 
 
-def read_object(body: bytes) -> dict[str, Any]:
+def read_object(body: bytes, settings: Settings) -> dict[str, Any]:
     """
     A request body as a JSON object.
 
@@ -58,6 +70,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     InputError
         The body is no JSON, or JSON that no honest client sends: too deep, repeated keys, NaN, broken Unicode.
     """
+    check_amount(body, settings)
     document, issues = read_json(body)
     # A whole file travels as one text; every other text has a limit, and the body as a whole has one anyway.
     raise_if_any(issue for issue in issues if (issue.pointer, issue.code) not in _LONG_TEXTS)
@@ -67,9 +80,9 @@ def read_object(body: bytes) -> dict[str, Any]:
     return document
 
 
-def read_order(body: bytes, settings: Settings) -> Order:
+def read_order(body: bytes, settings: Settings, default_job_id: str | None = None) -> Order:
     """
-    The job that the body of `POST /generate_variants` asks for.
+    The job that the body of `POST /generate_variants` asks for; a body without a job id gets the default, or a new one.
 
     Raises
     ------
@@ -78,7 +91,7 @@ def read_order(body: bytes, settings: Settings) -> Order:
     SourceNotConfigured, DatasetNotFound
         The request names no data, or a sample that does not exist.
     """
-    document = read_object(body)
+    document = read_object(body, settings)
     asked = GenerateRequest.model_validate(document)
     check_rules(asked.rules)
     loaded = load_source(asked, settings, asked.time_config)
@@ -88,13 +101,14 @@ def read_order(body: bytes, settings: Settings) -> Order:
         f"{name} was set to {change['given']:g}, {change['asked']:g} was asked." for name, change in adjusted.items()
     ]
     request = JobRequest(
-        job_id=asked.job_id or str(uuid.uuid4()),
+        job_id=asked.job_id or default_job_id or str(uuid.uuid4()),
         body_hash=body_hash(asked),
-        dataset=loaded.document,
+        packed=pack(loaded.document),
         meta={**_meta(asked), "dataset": loaded.dataset.name or asked.dataset_name or ""},
         num_variants=int(given["num_variants"]),
         time_limit_seconds=given["time_limit_seconds"],
         seed=asked.seed,
+        workers=int(given["workers"]) if asked.workers is not None else None,
         rules={name: rule.model_dump(exclude_none=True) for name, rule in asked.rules.items()},
     )
     return Order(request=request, notes=tuple(notes), adjusted=adjusted)
@@ -102,14 +116,18 @@ def read_order(body: bytes, settings: Settings) -> Order:
 
 def _clamped(asked: GenerateRequest, settings: Settings) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """The numbers a job gets, and those of them that differ from what was asked."""
-    num_variants, seconds = asked.num_variants, asked.time_limit_seconds
-    given = {
-        "num_variants": min(num_variants or settings.num_variants, settings.max_variants),
-        "time_limit_seconds": min(
-            max(seconds or settings.solve_seconds, MIN_SOLVE_SECONDS), settings.max_solve_seconds
-        ),
+    wanted = {
+        "num_variants": asked.num_variants,
+        "time_limit_seconds": asked.time_limit_seconds,
+        "workers": asked.workers,
     }
-    wanted = {"num_variants": num_variants, "time_limit_seconds": seconds}
+    given = {
+        "num_variants": min(asked.num_variants or settings.num_variants, settings.max_variants),
+        "time_limit_seconds": min(
+            max(asked.time_limit_seconds or settings.solve_seconds, MIN_SOLVE_SECONDS), settings.max_solve_seconds
+        ),
+        "workers": min(asked.workers or settings.workers_per_job, settings.workers_per_job),
+    }
     adjusted = {
         name: {"asked": value, "given": given[name]}
         for name, value in wanted.items()
@@ -124,7 +142,9 @@ def body_hash(asked: GenerateRequest) -> str:
 
     Unknown fields, the order of keys and two spellings of one semester make no other job.
     """
-    canonical = json.dumps(asked.model_dump(mode="json", exclude={"job_id"}), sort_keys=True, separators=(",", ":"))
+    # A field added later must not change the hash of a body that does not name it: jobs are resent after upgrades.
+    left_out = {"job_id", *(name for name in ADDED_FIELDS if getattr(asked, name) is None)}
+    canonical = json.dumps(asked.model_dump(mode="json", exclude=left_out), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -158,14 +178,14 @@ def load_source(source: Source, settings: Settings, time_config: object = None) 
         dataset, document = load_sample(source.dataset_name, 0)
         loaded = Loaded(dataset, document, _grid_note(time_config))
     elif source.content is not None:
-        loaded = _load_content(source, time_config)
+        loaded = _load_content(source, settings, time_config)
     else:
-        loaded = _load_inline(source.dataset, time_config)
-    _check_size(loaded.dataset, settings, "/content" if source.content is not None else "/dataset")
+        loaded = _load_inline(source.dataset, settings, time_config)
+    check_model(loaded.dataset, settings, "/content" if source.content is not None else "/dataset")
     return loaded
 
 
-def _load_content(source: Source, time_config: object) -> Loaded:
+def _load_content(source: Source, settings: Settings, time_config: object) -> Loaded:
     """`content` with `format`. Only a native document can lack a grid, so only there `time_config` can apply."""
     if source.format is None:
         issue = Issue(
@@ -175,21 +195,25 @@ def _load_content(source: Source, time_config: object) -> Loaded:
     content = source.content or ""
     if source.format == "json":
         try:
+            check_amount(content.encode(errors="surrogatepass"), settings)
             document = parse_json(content)
         except InputError as error:
             raise below("/content", error) from error
-        return _load_inline(document, time_config, "/content")
+        return _load_inline(document, settings, time_config, "/content")
     try:
         dataset = load_ctt(content)
     except InputError as error:
         raise below("/content", error) from error
-    return Loaded(dataset, dump_dataset(dataset), _grid_note(time_config))
+    document = dump_dataset(dataset)
+    check_document(document, settings, "/content")
+    return Loaded(dataset, document, _grid_note(time_config))
 
 
-def _load_inline(document: object, time_config: object, prefix: str = "/dataset") -> Loaded:
+def _load_inline(document: object, settings: Settings, time_config: object, prefix: str = "/dataset") -> Loaded:
     if not isinstance(document, Mapping):
         message = f"a dataset must be an object, got {kind_of(document)}"
         raise InputError([Issue(pointer=prefix, code="wrong_type", message=message, value=document)])
+    check_document(document, settings, prefix)
     note = _grid_note(time_config)
     uses_time_config = time_config is not None and document.get("time_grid") is None
     if uses_time_config:
@@ -228,13 +252,6 @@ def _grid_pointers(error: InputError, prefix: str) -> InputError:
 
 def _grid_note(time_config: object) -> str | None:
     return None if time_config is None else "The dataset's own time grid is used; time_config was not applied."
-
-
-def _check_size(dataset: Dataset, settings: Settings, prefix: str) -> None:
-    sessions = sum(course.sessions_per_week for course in dataset.courses)
-    if sessions > settings.max_sessions:
-        message = f"the courses have {sessions} sessions, more than the {settings.max_sessions} that are let in"
-        raise InputError([Issue(pointer=f"{prefix}/courses", code="too_large", message=message, value=sessions)])
 
 
 def _meta(asked: GenerateRequest) -> dict[str, object]:

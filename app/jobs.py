@@ -86,6 +86,13 @@ class QueueFull(JobError):
         super().__init__(f"{limit} jobs are waiting already, which is the limit; try again later")
 
 
+class DiskFull(JobError):
+    """There is too little room on the disk for another job."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}; running jobs go on, new ones are taken when there is room again")
+
+
 class JobStateError(JobError):
     """The job is in a state in which this cannot happen."""
 
@@ -100,16 +107,22 @@ class StaleAttempt(JobError):
 
 @dataclass(frozen=True, kw_only=True)
 class JobRequest:
-    """What a client asks for, already checked. `dataset` is native JSON; `rules` are merged into it by the worker."""
+    """
+    What a client asks for, already checked.
+
+    `packed` is the native dataset as `app.messages.pack` makes it; `rules` are merged into it by the worker. `workers`
+    None means as many solver threads as the settings say.
+    """
 
     job_id: str
     body_hash: str
-    dataset: Mapping[str, Any]
+    packed: bytes
     meta: Mapping[str, Any] = field(default_factory=dict)
     num_variants: int = 3
     time_limit_seconds: float = 300.0
     seed: int = 0
     rules: Mapping[str, Any] = field(default_factory=dict)
+    workers: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +192,7 @@ def new_job(request: JobRequest, at: float) -> Job:
         num_variants=request.num_variants,
         time_limit_seconds=request.time_limit_seconds,
         seed=request.seed,
+        workers=request.workers,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import BodyTooLarge, problem_response, row_of
+from app.errors import BadFraming, BodyTooLarge, refuse
 
 API_PREFIX = "/api"
 
@@ -23,11 +23,13 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        announced = dict(scope["headers"]).get(b"content-length", b"")
+        headers = dict(scope["headers"])
+        if b"content-length" in headers and b"transfer-encoding" in headers:
+            # Two statements about where the body ends: a proxy in front of us may have believed the other one.
+            return await refuse(BadFraming("Give Content-Length or Transfer-Encoding, not both."), scope, receive, send)
+        announced = headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced) > self._limit:
-            error = self._error()
-            scope["error_code"] = row_of(error).code
-            return await problem_response(error)(scope, receive, send)
+            return await refuse(self._error(), scope, receive, send)
         seen = 0
 
         async def counted() -> Message:

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import psutil
+import anyio
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from app import errors
 from app.api import all_routes
+from app.api.events import Streams
+from app.api.openapi import Described
+from app.api.operations import Lookout
+from app.audit import Audit, note_job
+from app.backups import Manifest, keep_backups
+from app.capacity import Capacity
 from app.health import service_version
+from app.keys import KeyGuard
 from app.limits import BodyLimit, OneSpelling
+from app.logs import RequestId, watch_loop
 from app.metrics import Measured, Metrics
+from app.observers import Observers, journal
+from app.rates import RateLimit
+from app.readers import Readers
 from app.service import Service
 from app.settings import Settings
+from app.sinks import Alerts
+from app.store import StoreError
 from app.supervisor import Supervisor
+from app.watchdog import keep
+
+_log = logging.getLogger("timetable.service")
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -27,16 +45,48 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     host, so there is only `/openapi.json`.
     """
     settings = settings or Settings.from_environment()
-    metrics = Metrics()
+    metrics = Metrics(settings.slow_seconds)
+    alerts = Alerts(settings, lambda sink, result: metrics.alerts_sent.labels(sink, result).inc())
+    observers = Observers(
+        metrics.observe_happening, journal, note_job, alerts.observe, slow_seconds=settings.slow_seconds
+    )
+
+    def failed_unforeseen() -> None:
+        alerts.occurred("internal_error")
+
+    def failed_in_background() -> None:
+        metrics.background_errors.inc()
+        failed_unforeseen()
+
+    def report_backup(outcome: Manifest | StoreError) -> None:
+        metrics.backups.labels("ok" if isinstance(outcome, Manifest) else "failed").inc()
+        if isinstance(outcome, Manifest):
+            _log.info("backup %s is made and verified", outcome.file)
+        else:
+            _log.error("the scheduled backup failed: %s", outcome)
+            alerts.occurred("backup_failed")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        psutil.cpu_percent(interval=None)  # The first call has nothing to compare with and answers 0.
-        async with Supervisor(settings) as supervisor:
-            app.state.service = Service(settings, supervisor, metrics)
+        # What is loaded now stays: looking through it for rubbish would hold up every request for 60 ms now and then.
+        gc.collect()
+        gc.freeze()
+        watch_loop(failed_in_background)
+        async with (
+            Supervisor(settings, observe=observers) as supervisor,
+            Readers(settings) as readers,
+            anyio.create_task_group() as tasks,
+        ):
+            capacity = Capacity(settings, supervisor.signs, on_lag=metrics.loop_lag.observe, on_sample=alerts.see)
+            tasks.start_soon(keep, "capacity", capacity.run)
+            tasks.start_soon(keep, "alerts", alerts.run)
+            tasks.start_soon(keep, "backups", lambda: keep_backups(settings, supervisor.backup, report_backup))
+            app.state.service = Service(settings, supervisor, metrics, readers)
+            app.state.lookout = Lookout(capacity, alerts)
             yield
+            tasks.cancel_scope.cancel()
 
-    app = FastAPI(
+    app = Described(
         title="Timetable service",
         version=service_version(),
         lifespan=lifespan,
@@ -44,12 +94,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         middleware=[  # the first is the outermost
-            Middleware(Measured, metrics=metrics),
+            Middleware(RequestId),
+            Middleware(Measured, metrics=metrics, unforeseen=failed_unforeseen),
+            Middleware(Audit),
             Middleware(errors.LastResort),
             Middleware(OneSpelling),
+            Middleware(KeyGuard, settings=settings),
+            Middleware(RateLimit, settings=settings),
             Middleware(BodyLimit, limit=settings.max_body_bytes),
         ],
     )
+    app.state.streams = Streams()
     errors.install(app)
     app.include_router(all_routes())
     return app

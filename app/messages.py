@@ -28,9 +28,8 @@ MAX_BODY_BYTES = 256 << 20
 MAX_ISSUES = 100
 WORDS_BYTES = NUM_WORDS * 8
 """Size of the memory shared by supervisor and child: `Control.words`."""
-REASON_WORD = 2
-"""The spare word in which the supervisor says why it asks to finish: 0, or TIME_WAS_UP."""
 TIME_WAS_UP = 1
+"""In `REASON_WORD`: the supervisor asks to finish because the time limit has passed."""
 _LENGTHS = struct.Struct(">II")
 _COMPRESSION = 1
 
@@ -129,7 +128,8 @@ class Start(Frame):
     """
     What a child has to do. The body is the packed dataset.
 
-    `publish` means: do not search, recount the timetable sent before this frame and hand it in as the result.
+    `publish` means: do not search, recount the timetable sent before this frame and hand it in as the result. A child
+    that has been in one stage for `last_resort_seconds` ends itself, whoever still watches it.
     """
 
     kind: Literal["start"] = "start"
@@ -148,6 +148,7 @@ class Start(Frame):
     rules: dict[str, JsonValue]
     publish: StoppedBy | None = None
     rung: RungId | None = None
+    last_resort_seconds: Annotated[float, Field(gt=0), AllowInfNan(False)]
 
 
 @dataclass(frozen=True, kw_only=True)

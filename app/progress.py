@@ -1,27 +1,34 @@
 """
-What a poller sees of a job: one document, made from memory.
+What is known of the progress of a job, in memory; `app.snapshot` makes one document of it.
 
-It carries the field names of both platform versions at once (`progress` and `overall_progress`, `message` and `stage`,
-`eta` and `eta_seconds` ...). Three promises: the percentage never goes back within a run, `eta_seconds` is a number
-while the job is alive (a null is shown as "Almost done"), and `stage` is always one of the platform's nine names, which
-never go back either. Our own stage stands in `metadata.stage`.
+The document carries the field names of both platform versions at once (`progress` and `overall_progress`, `message` and
+`stage`, `eta` and `eta_seconds` ...). Three promises: the percentage never goes back within a run, whoever is killed
+meanwhile; `eta_seconds` is a number while the job is alive (a null is shown as "Almost done"); and `stage` is always
+one of the platform's nine names, which follow from the percentage, so they never go back either. Our own stage stands
+in `metadata.stage`.
+
+Life is told apart from improvement: `health`, `last_beat_at` and `metadata.verdict` say how the child is,
+`last_improvement_at` when its timetable became better. A child that looks dead is called stalled before it is killed.
+
+The bar survives the service. What is shown never exceeds what the store has been given by `reserve()` and `kept()`:
+a little more than is shown is stored ahead, and a service that starts anew starts from there.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import anyio
 
 from app.jobs import Job, Status
 from app.messages import IncumbentFrame, ProgressFrame
+from app.pace import Estimate, Pace
 from app.watch import Health
 from solver.control import Stage
+from solver.result import StoppedBy
 from solver.rules import Score
 
 
@@ -45,18 +52,33 @@ SPANS: Mapping[Stage, Span] = {
     "store": Span("rl_refinement", 98, 99),
 }
 PLATFORM_STAGES = ("initializing", *dict.fromkeys(span.platform for span in SPANS.values()))
-TIME_SHARE = 75.0
+TIME_SHARE = 74.0
 """Walking down the ladder repeats stages; meanwhile the bar follows the clock, at most to here."""
-PREPARING = "the solver is being made ready (its kernels are compiled once, which takes about half a minute)"
-OVERHEAD_SECONDS = 5.0
-"""Loading, starting a child and the last recount, on top of the time limit."""
+LEAD = 2.0
+"""Percent that are stored ahead of what is shown."""
+FIRST_RESERVE = 20.0
+"""Nothing is stored before the bar passes this; a run that is found begun begins here again."""
+LAST = 99.0
+NORMAL = "NORMAL_PROCESSING"
+"""The verdict on a healthy child."""
+STOP_SECONDS = 1.0
+"""Time a child needs at most to hear that it shall end."""
+LIMIT_FREE: frozenset[Stage] = frozenset({"load", "validate"})
+LAST_STAGES: frozenset[Stage] = frozenset({"verify", "store"})
+_RAN_ITS_COURSE = frozenset({StoppedBy.PROVED, StoppedBy.STALLED, StoppedBy.DEADLINE})
 
 
 @dataclass
 class Track:
-    """Everything that is shown about one job. `job` is the row as the store has it."""
+    """
+    Everything that is shown about one job. `job` is the row as the store has it; `pace` is shared by all jobs.
+
+    `checkpointed` says that somebody calls `reserve()` and `kept()`; without it the bar ends with the service.
+    """
 
     job: Job
+    pace: Pace = field(default_factory=Pace)
+    checkpointed: bool = False
     version: int = 0
     stage: Stage | None = None
     stage_share: float = 0.0
@@ -67,32 +89,54 @@ class Track:
     placed: int | None = None
     total: int | None = None
     percent: float = 0.0
-    platform_stage: str = PLATFORM_STAGES[0]
     health: Health = "ok"
+    verdict: str = NORMAL
+    place: str | None = None
     stage_deadline_at: float | None = None
-    ends_at: float | None = None
+    beat_at: float | None = None
+    attempt_began_at: float | None = None
     updated_at: float = field(default_factory=time.time)
     improved_at: float | None = None
     changed: anyio.Event = field(default_factory=anyio.Event)
+    _reserved: float = LAST
+    _estimate: Estimate = field(default_factory=Estimate)
+    _seconds: float = 0.0
+    _began: float | None = None
+    _solving_began: float | None = None
+    _last_stage_began: float | None = None
 
     def __post_init__(self) -> None:
-        """A row from the store; of the way it has come, only the last stage is known."""
-        for stage, span in SPANS.items():
-            if stage == self.job.stage:
-                self.percent, self.platform_stage = span.high, span.platform
+        """A row from the store. Of a run that had begun, the store may not know yet how far it came at first."""
+        self.percent = self.job.percent
+        if self.job.started_at is not None and not self.job.status.terminal:
+            self.percent = max(self.percent, FIRST_RESERVE)
+        self._reserve_anew()
         self._remember_best()
+
+    # --- what happens to the job ---
 
     def set_job(self, job: Job) -> None:
         """The row has changed; a run that starts anew starts its bar anew."""
         again = self.job.status.terminal and not job.status.terminal
+        self._learn_from(job)
         self.job = job
         if again:
-            self.percent, self.platform_stage, self.improved_at = 0.0, PLATFORM_STAGES[0], None
+            self.percent, self.improved_at = 0.0, None
+            self._reserve_anew()
+        self.percent = max(self.percent, job.percent)
         if job.status is not Status.RUNNING:
-            self.stage, self.stage_share, self.health = None, 0.0, "ok"
-            self.stage_deadline_at = self.ends_at = None
+            self._rest()
         self._remember_best()
+        self._aim(at_once=job.cancel_requested or job.finish_requested)
         self.bump()
+
+    def _rest(self) -> None:
+        """No child works for the job."""
+        self.stage, self.stage_share, self.health = None, 0.0, "ok"
+        self.verdict, self.place = NORMAL, None
+        self.stage_deadline_at = self.beat_at = self.attempt_began_at = None
+        self._began = self._solving_began = self._last_stage_began = None
+        self._estimate = Estimate()
 
     def _remember_best(self) -> None:
         job = self.job
@@ -103,42 +147,53 @@ class Track:
         self.rung = job.rung or self.rung
 
     def begin_attempt(self, now: float, seconds: float) -> None:
-        """A child starts that may solve for `seconds`."""
-        self.ends_at = now + seconds + OVERHEAD_SECONDS
+        """A child starts, at the wall time `now`, that may solve for `seconds`."""
+        self.attempt_began_at = self.beat_at = now
+        self._seconds, self._began = seconds, time.monotonic()
+        self._solving_began = self._last_stage_began = None
         self.message = "starting" if self.job.attempt == 1 else f"starting attempt {self.job.attempt}"
+        self._aim(at_once=True)
         self.bump()
 
     def hear(self, frame: ProgressFrame | IncumbentFrame) -> None:
         """News from the child. Only a timetable that we hold changes the score; one that is told of may be lost."""
-        now = time.time()
         self.rung = frame.rung or self.rung
         if isinstance(frame, IncumbentFrame):
             score = Score(*frame.score)
             if self.score is None or score < self.score:
-                self.score, self.improved_at = score, now
+                self.score, self.improved_at = score, time.time()
         else:
-            self.stage, self.stage_share, self.message = frame.stage, frame.share, frame.message
+            self._enter(frame.stage)
+            self.stage_share, self.message = frame.share, frame.message
             self.bound = frame.bound if frame.bound is not None else self.bound
             self.placed = frame.placed if frame.placed is not None else self.placed
             self.total = frame.total if frame.total is not None else self.total
-            self._advance(now)
+            self._advance(frame.stage)
         self.bump()
 
-    def _advance(self, now: float) -> None:
-        assert self.stage is not None
-        span = SPANS[self.stage]
-        reached = span.low + self.stage_share * (span.high - span.low)
-        if self.stage not in ("load", "validate", "context") and self.job.started_at is not None:
-            elapsed = max(0.0, now - self.job.started_at) / (self.job.time_limit_seconds + OVERHEAD_SECONDS)
-            reached = max(reached, min(TIME_SHARE, TIME_SHARE * elapsed))
-        self.percent = max(self.percent, reached)
-        self.platform_stage = max(self.platform_stage, span.platform, key=PLATFORM_STAGES.index)
+    def look(
+        self,
+        health: Health,
+        stage_deadline_at: float | None,
+        verdict: str = NORMAL,
+        place: str | None = None,
+        silent_seconds: float | None = None,
+    ) -> None:
+        """
+        What the watch sees. A change of health or of the verdict is news, and so is every second of a stall.
 
-    def look(self, health: Health, stage_deadline_at: float | None) -> None:
-        """What the watch sees; only a change of health is news."""
-        self.stage_deadline_at = stage_deadline_at
-        if health != self.health:
-            self.health = health
+        `silent_seconds` have gone since the last beat; None where that is not told, and then a healthy child beats.
+        """
+        self.stage_deadline_at, self.place = stage_deadline_at, place
+        before, now = self.beat_at, time.time()
+        if silent_seconds is not None:
+            self.beat_at = now - silent_seconds
+        elif health == "ok" or before is None:
+            self.beat_at = now
+        self._aim()
+        seconds_told = health == "stalled" and now - self.updated_at >= 1.0
+        if (health, verdict) != (self.health, self.verdict) or seconds_told:
+            self.health, self.verdict = health, verdict
             self.bump()
 
     def bump(self) -> None:
@@ -148,99 +203,100 @@ class Track:
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
 
-    def document(self, queue_position: int | None, slots: int, preparing: bool = False) -> dict[str, Any]:
+    # --- the bar ---
+
+    def _enter(self, stage: Stage) -> None:
+        now = time.monotonic()
+        first = stage in LAST_STAGES and self._last_stage_began is None
+        if self._solving_began is None and stage not in LIMIT_FREE:
+            self._solving_began = now
+            if self._began is not None:
+                self.pace.learn("before", now - self._began, self.total)
+        if first:
+            self._last_stage_began = now
+        self.stage = stage
+        self._aim(at_once=first)
+
+    def _advance(self, stage: Stage) -> None:
+        span = SPANS[stage]
+        reached = span.low + self.stage_share * (span.high - span.low)
+        if self._solving_began is not None and stage != "context":
+            used = self.job.used_seconds + time.monotonic() - self._solving_began
+            reached = max(reached, TIME_SHARE * min(1.0, used / max(self.job.time_limit_seconds, 1e-9)))
+        self.percent = max(self.percent, reached)
+
+    @property
+    def shown_percent(self) -> float:
+        """The bar, never beyond what the store would tell a later service."""
+        return 100.0 if self.job.status is Status.COMPLETED else min(self.percent, self._reserved)
+
+    @property
+    def platform_stage(self) -> str:
+        """The platform's name of the stage; the end of a job is a stage as well."""
+        if self.job.status.terminal:
+            return self.job.status.value
+        reached = self.shown_percent
+        passed = [span.platform for span in SPANS.values() if reached >= span.low]
+        return passed[-1] if reached > 0 else PLATFORM_STAGES[0]
+
+    def reserve(self) -> float:
+        """The percentage to store now: how far the bar may go, once it is `kept`, until the next time."""
+        return min(LAST, max(self._reserved, self.percent + LEAD)) if self.checkpointed else self.percent
+
+    def kept(self, percent: float) -> None:
+        """The store has this percentage; a bar that waited for that goes on."""
+        waited = self.percent > self._reserved
+        self._reserved = max(self._reserved, percent)
+        if waited:
+            self.bump()
+
+    def _reserve_anew(self) -> None:
+        self._reserved = max(FIRST_RESERVE, self.percent) if self.checkpointed else LAST
+
+    # --- how long it will take ---
+
+    def _aim(self, *, at_once: bool = False) -> None:
+        now = time.monotonic()
+        if self._began is not None and self.job.status is Status.RUNNING:
+            self._estimate.aim(self._rest_seconds(now), now, at_once=at_once)
+
+    def _rest_seconds(self, now: float) -> float:
+        """What is left of this attempt, by its budget and by what others of its size took."""
+        job, pace, size = self.job, self.pace, self.total
+        after = pace.outside("after", size)
+        if job.cancel_requested:
+            return STOP_SECONDS
+        if self._last_stage_began is not None:
+            return max(0.0, after - (now - self._last_stage_began))
+        if job.finish_requested or job.publish is not None:
+            return STOP_SECONDS + after
+        if self._solving_began is None:
+            assert self._began is not None
+            before = max(0.0, pace.outside("before", size) - (now - self._began))
+            return before + pace.solving(0.0, self._seconds, size) + after
+        return pace.solving(now - self._solving_began, self._seconds, size) + after
+
+    def _learn_from(self, after: Job) -> None:
+        """What a run that came to its end by itself took."""
+        began, last, now = self._solving_began, self._last_stage_began, time.monotonic()
+        if self.job.status is not Status.RUNNING or after.status is not Status.COMPLETED or began is None:
+            return
+        if last is not None:
+            self.pace.learn("after", now - last, self.total)
+        if after.stopped_by in _RAN_ITS_COURSE and self._seconds > 0:
+            self.pace.learn_run(((last or now) - began) / self._seconds, self.total)
+
+    def seconds_left(self) -> float:
         """
-        The snapshot, ready for JSON. `queue_position` counts from 1; None when the job does not wait.
+        Seconds until the job ends, if it runs or could start at once; 0 when it has ended.
 
-        `preparing` says that no job can start yet, because the solver is being loaded.
+        For a job that waits, who runs before it is the business of `app.board`.
         """
-        job, now = self.job, time.time()
-        percent = 100.0 if job.status is Status.COMPLETED else round(self.percent, 2)
-        eta = self._eta_seconds(now, queue_position, slots)
-        stage = self.platform_stage if not job.status.terminal else job.status.value
-        return {
-            "job_id": job.id,
-            "status": job.status.value,
-            "stage": stage,
-            "stage_progress": 100.0 if job.status is Status.COMPLETED else round(100 * self.stage_share, 2),
-            "overall_progress": percent,
-            "progress": int(percent),
-            "percentage": percent,
-            "message": self._message(queue_position, preparing),
-            "error": job.error if job.status is Status.FAILED else None,
-            **self._holding(),
-            "eta_seconds": eta,
-            "time_remaining_seconds": eta,
-            "eta": _iso(now + eta),
-            "started_at": job.started_at or job.created_at,
-            "last_updated": round(now if job.status is Status.RUNNING else self.updated_at, 3),
-            "timestamp": _iso(now),
-            "last_improvement_at": self.improved_at,
-            "health": self.health,
-            "stage_deadline_at": self.stage_deadline_at,
-            "attempt": job.attempt,
-            "queue_position": queue_position,
-            "metadata": self._metadata(),
-            **({f"{job.status.value}_at": job.finished_at} if job.status.terminal else {}),
-        }
-
-    def _holding(self) -> dict[str, Any]:
-        score, bound = self.score, self.bound
-        gap = None
-        if score is not None and bound is not None and score.complete:
-            gap = round((score.soft - bound) / max(score.soft, 1), 4)
-        return {
-            "rung": self.rung,
-            "cost": score.soft if score is not None else None,
-            "levels": score._asdict() if score is not None else None,
-            "bound": bound,
-            "gap": gap,
-            "placed": self.placed,
-            "total": self.total,
-        }
-
-    def _eta_seconds(self, now: float, queue_position: int | None, slots: int) -> int:
-        """Whole seconds; at least 1 while the job is alive, 0 when it has ended."""
         job = self.job
         if job.status.terminal:
-            return 0
-        if job.status is Status.RUNNING and self.ends_at is not None:
-            left = self.ends_at - now
-            return max(1, math.ceil(min(left, OVERHEAD_SECONDS) if self.stage in ("verify", "store") else left))
-        turns = 1 + ((queue_position or 1) - 1) // slots
-        return math.ceil(turns * (job.remaining_seconds + OVERHEAD_SECONDS))
-
-    def _message(self, queue_position: int | None, preparing: bool) -> str:
-        job = self.job
-        if job.status is Status.FAILED:
-            return job.error or "failed"
-        if job.status is Status.CANCELLED:
-            return "cancelled" + ("; the best timetable so far is kept" if self.score is not None else "")
-        if job.status is Status.COMPLETED:
-            return f"completed: {self.placed} of {self.total} sessions placed"
-        if job.status is Status.QUEUED:
-            again = f", after attempt {job.attempt} ended: {job.error}" if job.attempt and job.error else ""
-            loading = f"; {PREPARING}" if preparing else ""
-            return f"waiting at position {queue_position or 1}{again}{loading}"
-        return "cancelling" if job.cancel_requested else self.message
-
-    def _metadata(self) -> dict[str, Any]:
-        job = self.job
-        return {
-            "semester": None,
-            "academic_year": None,
-            **job.meta,
-            "stage": self.stage or job.stage,
-            "phase": self.message,
-            "rung": self.rung,
-            "quality": job.quality and job.quality.value,
-            "stopped_by": job.stopped_by and job.stopped_by.value,
-            "error": job.error,
-            "total_items": self.total,
-            "completed_items": self.placed,
-            "failed_attempts": job.failed_attempts,
-        }
-
-
-def _iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+            return 0.0
+        if job.status is Status.RUNNING and self._began is not None:
+            return float(self._estimate.seconds(time.monotonic()))
+        if job.publish is not None:
+            return STOP_SECONDS + self.pace.outside("after", job.total)
+        return self.pace.whole(job.remaining_seconds, job.total)

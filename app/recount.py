@@ -8,7 +8,7 @@ list.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from solver.context import build_context
@@ -26,14 +26,18 @@ class NotVerified(Exception):
     """A timetable is not what it claims to be; it must not be published."""
 
 
-def check(result: Result, dataset: Dataset, *, simplified_context: bool = False) -> None:
+def check(
+    result: Result, dataset: Dataset, *, simplified_context: bool = False, beat: Callable[[], None] = lambda: None
+) -> None:
     """
     Raises NotVerified unless every variant counts as it says, rule by rule, and breaks no rigid rule.
 
-    `simplified_context` as the solver was told: its context is built anew here, once for all variants.
+    `simplified_context` as the solver was told: its context is built anew here, once for all variants. `beat` is called
+    before each of them.
     """
     context, profile = build_context(dataset, simplified=simplified_context), profile_of(dataset)
     for number, variant in enumerate(result.variants, 1):
+        beat()
         found = verify(dataset, variant.timetable, context=context, profile=profile)
         claimed = variant.report.counts
         different = [

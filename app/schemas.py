@@ -6,10 +6,11 @@ The platform's own fields are taken in every form its two versions send them; fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from solver.grid import TimeGrid
 from solver.rules import RULE_IDS
@@ -17,6 +18,9 @@ from solver.terms import MAX_NUMBER
 
 SourceFormat = Literal["json", "ctt"]
 ODD, EVEN = 1, 2
+MAX_BATCHES = 500
+MAX_RULES = 100
+"""Far more than there are rules, so that wrong names are listed, and not millions of them."""
 JOB_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
 
 
@@ -41,8 +45,36 @@ def _none_if_blank(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-Text = Annotated[str, BeforeValidator(_text), Field(max_length=300)]
-JobId = Annotated[str, Field(pattern=JOB_ID_PATTERN)]
+def _number(value: object) -> object:
+    """Texts and truth values are no numbers, even if they could be read as such."""
+    if isinstance(value, str | bool):
+        raise PydanticCustomError("number_type", "expected a number")
+    return value
+
+
+def _at_most(entries: int) -> Callable[[object], object]:
+    """Looks at the length before the entries, so that no list of faults can become longer than the list may be."""
+
+    def checked(value: object) -> object:
+        if isinstance(value, list | dict) and len(value) > entries:
+            raise PydanticCustomError("too_long", "at most {max_length} entries", {"max_length": entries})
+        return value
+
+    return checked
+
+
+Text = Annotated[
+    str,
+    BeforeValidator(_text),
+    Field(max_length=300),
+    WithJsonSchema({"anyOf": [{"type": "string", "maxLength": 300}, {"type": "number"}]}),
+]
+Whole = Annotated[int, BeforeValidator(_number)]
+JobId = Annotated[
+    str,
+    Field(pattern=JOB_ID_PATTERN),
+    WithJsonSchema({"type": "string", "pattern": JOB_ID_PATTERN.replace("^", r"^(\s*|").replace("$", ")$")}),
+]
 
 
 class RuleOverride(BaseModel):
@@ -51,8 +83,11 @@ class RuleOverride(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tier: Literal["hard", "soft", "off"] | None = None
-    weight: int | None = Field(default=None, ge=0, le=MAX_NUMBER)
-    value: int | None = Field(default=None, ge=0, le=MAX_NUMBER)
+    weight: Annotated[Whole, Field(ge=0, le=MAX_NUMBER)] | None = None
+    value: Annotated[Whole, Field(ge=0, le=MAX_NUMBER)] | None = None
+
+
+Rules = Annotated[dict[str, RuleOverride], BeforeValidator(_at_most(MAX_RULES)), Field(max_length=MAX_RULES)]
 
 
 class TimeConfig(BaseModel):
@@ -119,8 +154,12 @@ class GenerateRequest(Source):
     )
     organization_id: Text | None = Field(default=None, description="Name or UUID of the organisation.")
     department_id: Text | None = None
-    batch_ids: list[Text] | None = None
-    semester: Annotated[int, BeforeValidator(semester_of)] = Field(default=ODD, description='1 or "odd", 2 or "even".')
+    batch_ids: Annotated[list[Text] | None, BeforeValidator(_at_most(MAX_BATCHES))] = Field(
+        default=None, max_length=MAX_BATCHES
+    )
+    semester: Annotated[int, BeforeValidator(semester_of), WithJsonSchema({})] = Field(
+        default=ODD, description='1 or "odd", 2 or "even"; anything else counts as 1.'
+    )
     academic_year: Text | None = None
     time_config: Any = Field(default=None, description="The platform's time form, for a source without a grid.")
     quality_mode: Text | None = None
@@ -129,10 +168,17 @@ class GenerateRequest(Source):
     scope: Text | None = None
     priority: Text | None = None
     created_at: Text | None = None
-    num_variants: int | None = Field(default=None, ge=1)
-    time_limit_seconds: float | None = Field(default=None, gt=0)
-    seed: int = Field(default=0, ge=0, lt=2**31)
-    rules: dict[str, RuleOverride] = Field(default_factory=dict, description=f"By rule: {', '.join(RULE_IDS)}.")
+    num_variants: Annotated[Whole, Field(ge=1)] | None = None
+    time_limit_seconds: Annotated[float, BeforeValidator(_number), Field(gt=0)] | None = None
+    workers: Annotated[Whole, Field(ge=1)] | None = Field(
+        default=None, description="Solver threads of the job; never more than the service allows one job."
+    )
+    seed: Whole = Field(default=0, ge=0, lt=2**31)
+    rules: Rules = Field(default_factory=dict, description=f"By rule: {', '.join(RULE_IDS)}.")
+
+
+ADDED_FIELDS = ("workers",)
+"""Fields that earlier versions did not know; a body that does not name them has the hash that it had then."""
 
 
 META_FIELDS = (
@@ -160,4 +206,4 @@ class ScoreRequest(Source):
 
     timetable: Any = Field(default=None, description="Native: placements of course_id, session, slot, room_id.")
     solution: str | None = Field(default=None, description="The same as ITC-2007 lines `course room day period`.")
-    rules: dict[str, RuleOverride] = Field(default_factory=dict)
+    rules: Rules = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a route needs: settings, supervisor, metrics, and the results it has already unpacked."""
+"""What a route needs: the running parts, and the types of its parameters."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Annotated, NamedTuple, TypeVar
 
 import anyio.to_thread
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
 from app.errors import BodyTooSlow
 from app.metrics import Metrics
+from app.readers import Readers
+from app.schemas import JOB_ID_PATTERN
 from app.settings import Settings
 from app.supervisor import Supervisor
 
@@ -22,6 +24,7 @@ class Service(NamedTuple):
     settings: Settings
     supervisor: Supervisor
     metrics: Metrics
+    readers: Readers
 
 
 def _service(request: Request) -> Service:
@@ -33,8 +36,12 @@ Running = Annotated[Service, Depends(_service)]
 """Parameter type of a route that needs the running service."""
 
 
+JobIdInPath = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="Id of a job.")]
+"""Parameter type of a route with `{job_id}` in its path."""
+
+
 async def off_loop(work: Callable[..., T], *args: object) -> T:
-    """Runs blocking work in a thread; every parse, check and encoding of a whole dataset goes through here."""
+    """Runs blocking work in a thread; every encoding of a whole result goes through here."""
     return await anyio.to_thread.run_sync(work, *args)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import socket
 from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.logs import logging_to
 from app.main import create_app
 from app.settings import Settings
+from app.startup import address_problem, examine
 from app.store import StoreError
 
 GRACEFUL_SECONDS = 10
+
+_log = logging.getLogger("timetable.startup")
 
 
 class CannotServe(Exception):
@@ -27,16 +31,33 @@ def serve(settings: Settings) -> None:
     Raises
     ------
     CannotServe
-        The address cannot be listened on, or the data folder cannot be used.
+        A start-up check refuses: the address, the data folder, missing API keys and so on.
     """
-    _try_address(settings.host, settings.port)
+    problem = address_problem(settings.host, settings.port)
+    if problem is not None:  # found before stores are opened and kernels are compiled
+        advice = "stop what listens there, or choose another --port (0 for a free one) or --host"
+        raise CannotServe(f"cannot listen on {settings.host}:{settings.port}: {problem}; {advice}")
+    findings = list(examine(settings, at_start=True))
+    refusals = [f"{f.check}: {f.found}; {f.advice}".rstrip("; ") for f in findings if f.verdict == "error"]
+    if refusals:
+        raise CannotServe(" | ".join(refusals))
+    with logging_to(settings):
+        for finding in findings:
+            if finding.verdict == "warning":
+                _log.warning("%s: %s; %s", finding.check, finding.found, finding.advice)
+        _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
     app = _PlainStart(create_app(settings))
     server = _Server(
         uvicorn.Config(
             app,
             host=settings.host,
             port=settings.port,
-            log_level="info",
+            log_config=None,  # ours is in place
+            access_log=False,  # requests are counted, slow ones and changes are logged; pollers would drown the rest
+            server_header=False,
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
         )
     )
@@ -91,14 +112,3 @@ class _PlainStart:
                 await send(message)
             raise
         return None
-
-
-def _try_address(host: str, port: int) -> None:
-    """Binds once and lets go, so that a busy port is found before stores are opened and kernels are compiled."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        socket.create_server(address[:2], family=family).close()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        advice = "stop what listens there, or choose another --port (0 for a free one) or --host"
-        raise CannotServe(f"cannot listen on {host}:{port}: {reason.lower()}; {advice}") from error

@@ -30,9 +30,16 @@ def _setting(
     low: float | None = None,
     high: float | None = None,
     aliases: tuple[str, ...] = (),
+    words: tuple[str, ...] = (),
+    secret: bool = False,
 ) -> Any:
-    """One row of the table. A callable default is asked when the settings are made; limits are inclusive."""
+    """
+    One row of the table. A callable default is asked when the settings are made; limits are inclusive.
+
+    `words` are all that may be said, when they are given; a `secret` value is never shown.
+    """
     metadata = {"unit": unit, "help": text, "low": low, "high": high, "aliases": aliases}
+    metadata |= {"words": words, "secret": secret}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -87,7 +94,7 @@ class Settings:
         high=86_400,
     )
     stage_grace_seconds: float = _setting(
-        5.0, "s", "time a job may overrun its time limit before its child is told to end", low=0, high=3600
+        0.3, "s", "time a job may overrun its time limit before its child is told to end", low=0, high=3600
     )
     stop_grace_seconds: float = _setting(0.7, "s", "time a child has to end after a stop request", low=0, high=60)
     stalled_after_seconds: float = _setting(120.0, "s", "silence after which progress says stalled", low=1, high=86_400)
@@ -101,7 +108,7 @@ class Settings:
         high=3600,
     )
     poll_seconds: float = _setting(2.0, "s", "polling interval recommended to clients", low=0.1, high=3600)
-    heartbeat_seconds: float = _setting(10.0, "s", "pause between heartbeats on an event stream", low=0.1, high=3600)
+    heartbeat_seconds: float = _setting(4.0, "s", "pause between pings on an event stream", low=0.1, high=3600)
     # --- what is wanted ---
     num_variants: int = _setting(3, "timetables", "variants of a job that names no number", low=1, high=10)
     max_variants: int = _setting(10, "timetables", "most variants a request may ask for", low=1, high=10)
@@ -118,10 +125,91 @@ class Settings:
     body_seconds: float = _setting(30.0, "s", "time a client has to send its body; later is 408", low=0.1, high=3600)
     max_sessions: int = _setting(30_000, "sessions", "sessions of a dataset; more is refused", low=1, high=1_000_000)
     max_body_mb: float = _setting(16.0, "MB", "largest request body; more is refused with 413", low=0.001, high=1024)
+    max_json_values: int = _setting(
+        1_000_000, "values", "values of a JSON body; more is refused unread", low=1_000, high=100_000_000
+    )
+    max_json_lists: int = _setting(
+        150_000, "lists", "objects and lists of a JSON body; more is refused unread", low=1_000, high=100_000_000
+    )
+    limit_rooms: int = _setting(5_000, "rooms", "rooms of a dataset; more is refused", low=1, high=1_000_000)
+    limit_people: int = _setting(
+        100_000, "people", "students, teachers and groups of a dataset; more is refused", low=1, high=10_000_000
+    )
+    limit_enrolments: int = _setting(
+        500_000, "enrolments", "students summed over the courses of a dataset; more is refused", low=1, high=100_000_000
+    )
+    limit_links: int = _setting(20_000, "links", "links of a dataset; more is refused", low=1, high=1_000_000)
+    limit_places: int = _setting(
+        2_000, "million", "estimated places (session, slot, room) of a model; more is refused", low=1, high=1_000_000
+    )
+    limit_pairs: int = _setting(
+        20, "million", "estimated pairs of courses with a common student; more is refused", low=1, high=1_000_000
+    )
+    readers: int = _setting(2, "processes", "processes that read large request bodies", low=1, high=64)
+    read_seconds: float = _setting(
+        20.0, "s", "time to read one request body, or to wait for a free reader", low=0.1, high=3600
+    )
+    reader_memory_mb: int = _setting(2048, "MB", "memory of one reader before it is ended", low=256, high=1_048_576)
+    # --- how often one client may ask; a client is an API key, or an address where there are no keys ---
+    submits_per_minute: int = _setting(3_000, "requests", "jobs a client may submit; 0 = any", low=0, high=10_000_000)
+    checks_per_minute: int = _setting(
+        3_000, "requests", "checks, exports and samples a client may ask for; 0 = any", low=0, high=10_000_000
+    )
+    reads_per_minute: int = _setting(
+        30_000, "requests", "other reads of a client, progress not counted; 0 = any", low=0, high=10_000_000
+    )
+    max_streams: int = _setting(500, "streams", "open event streams of all clients", low=1, high=100_000)
+    max_streams_per_client: int = _setting(200, "streams", "open event streams of one client", low=1, high=100_000)
+    # --- how long jobs are kept, and room on the disk for them ---
+    keep_days: float = _setting(
+        30.0, "days", "ended jobs are deleted when they are older; 0 = never", low=0, high=36_500
+    )
+    keep_jobs: int = _setting(
+        10_000, "jobs", "ended jobs that are kept; the oldest go first; 0 = any number", low=0, high=10_000_000
+    )
+    min_free_mb: int = _setting(
+        200, "MB", "free disk space of data_dir, below which new jobs are refused with 507", low=0, high=1_000_000_000
+    )
+    min_free_inodes: int = _setting(
+        1_000, "files", "files that data_dir must still have room for; the same", low=0, high=1_000_000_000
+    )
+    reserve_mb: int = _setting(
+        16, "MB", "disk space held in reserve for ends and deletes when the disk is full", low=0, high=1_000_000
+    )
+    # --- copies of the job store ---
+    backup_every_hours: float = _setting(0.0, "h", "time between verified backups; 0 = none", low=0, high=8_760)
+    backup_dir: str = _setting("", "path", "folder of the backups; empty = `backups` in data_dir")
+    backup_keep: int = _setting(7, "backups", "backups that are kept; the oldest go first", low=1, high=10_000)
     # --- alarms shown by /health; they never make the service unhealthy ---
     alarm_cpu_percent: float = _setting(80.0, "%", "processor load that raises an alarm", low=0, high=100)
     alarm_memory_percent: float = _setting(85.0, "%", "memory use that raises an alarm", low=0, high=100)
     alarm_disk_percent: float = _setting(90.0, "%", "disk use that raises an alarm", low=0, high=100)
+    alarm_hold_seconds: float = _setting(
+        60.0, "s", "a threshold is crossed for so long before an alarm is raised, or lowered again", low=0, high=86_400
+    )
+    alarm_queue_seconds: float = _setting(
+        1800.0, "s", "waiting time of the oldest queued job that raises an alarm", low=1, high=31_536_000
+    )
+    # --- what operators are told ---
+    log_level: str = _setting(
+        "info", "", "least urgent log lines that are written", words=("debug", "info", "warning", "error")
+    )
+    log_format: str = _setting(
+        "auto", "", "log lines as text or JSON; auto = text on a terminal", words=("auto", "json", "text")
+    )
+    log_file: str = _setting("", "path", "file that gets the log as JSON, too; empty = none")
+    log_file_mb: float = _setting(10.0, "MB", "size at which the log file is rotated", low=0.01, high=10_000)
+    log_files: int = _setting(5, "files", "rotated log files that are kept", low=1, high=1_000)
+    slow_seconds: float = _setting(10.0, "s", "an operation that takes longer is warned of", low=0.001, high=3600)
+    alert_webhook_url: str = _setting(
+        "", "", "https address that gets alerts by POST; http on loopback only; empty = none", secret=True
+    )
+    alert_command: str = _setting(
+        "", "", "program, with arguments, that gets alerts as JSON on its standard input; empty = none"
+    )
+    alert_hold_seconds: float = _setting(
+        900.0, "s", "the same alert is told once in this time, with a count", low=1, high=31_536_000
+    )
 
     def __post_init__(self) -> None:
         problems = [problem for row in fields(self) if (problem := _out_of_limits(row, getattr(self, row.name)))]
@@ -200,7 +288,8 @@ def _describe(row: Field[Any], settings: Settings, env: Mapping[str, str]) -> Se
     else:
         source = "default" if value == default else "given"
     names = (variable(row.name), *row.metadata["aliases"])
-    return SettingRow(row.name, names, value, default, row.metadata["unit"], row.metadata["help"], source)
+    shown = "(set, not shown)" if row.metadata["secret"] and value else value
+    return SettingRow(row.name, names, shown, default, row.metadata["unit"], row.metadata["help"], source)
 
 
 def _set_by(row: Field[Any], env: Mapping[str, str]) -> str | None:
@@ -231,13 +320,15 @@ def _parses_to(row: Field[Any], text: str, value: object) -> bool:
 
 
 def _out_of_limits(row: Field[Any], value: Any) -> str | None:
-    low, high = row.metadata["low"], row.metadata["high"]
-    if low is None or low <= value <= high:
+    low, high, words = row.metadata["low"], row.metadata["high"], row.metadata["words"]
+    if (low is None or low <= value <= high) and (not words or value in words):
         return None
     return f"{variable(row.name)}={value!r}: expected {_expected(row)}"
 
 
 def _expected(row: Field[Any]) -> str:
+    if row.metadata["words"]:
+        return f"one of {', '.join(row.metadata['words'])}"
     words = {int: "a whole number", float: "a number", Path: "a path", str: "text"}[_kind(row)]
     low, high, unit = row.metadata["low"], row.metadata["high"], row.metadata["unit"]
     limits = f" from {low} to {high}" if low is not None else ""

@@ -6,15 +6,15 @@ Every number comes from the verifier's report on the original dataset; `app/qual
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from app.entries import Entries
-from app.jobs import Job
+from app.jobs import Job, Status
 from app.quality import percent, quality_metrics, statistics
-from solver import RUNGS
 from solver.model import Dataset
 from solver.names import Names
 from solver.result import (
+    PROMISES,
     Concession,
     Diagnosis,
     Offence,
@@ -32,7 +32,6 @@ View = dict[str, object]
 
 PLATFORM_PRIORITIES = {"room_economy": "room_utilization"}
 """Our name of an emphasis -> the platform's, where the two differ."""
-PROMISES: Mapping[str, str] = {rung.id: rung.promise for rung in RUNGS}
 _SENTENCES = {rule.id: rule.sentence for rule in RULES}
 
 
@@ -101,7 +100,9 @@ def job_view(job: Job) -> View:
         "quality": job.quality and job.quality.value,
         "stopped_by": job.stopped_by and job.stopped_by.value,
         "stage": job.stage,
+        "percent": 100.0 if job.status is Status.COMPLETED else round(job.percent, 2),
         "error": job.error,
+        "dead_letter": job.dead_letter,
         "attempt": job.attempt,
         "failed_attempts": job.failed_attempts,
         "placed": job.placed,

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import psutil
 
+from app.diagnosis import ThreadLook
+
 TAG = "SUPERVISED_BY_TIMETABLE"
 """Environment variable that marks the forkserver and all its children with the data folder they work for."""
 ORPHAN_SECONDS = 5.0
+MOST_THREADS = 64
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -43,6 +46,27 @@ def vitals_of(pid: int) -> Vitals | None:
         cpu_seconds=(int(fields[11]) + int(fields[12])) / _TICKS + sum(vitals.cpu_seconds for vitals in below),
         state=fields[0],
     )
+
+
+def threads_of(pid: int) -> tuple[ThreadLook, ...]:
+    """The threads of a process, at most `MOST_THREADS`; those that end while we look are left out."""
+    found: list[ThreadLook] = []
+    with contextlib.suppress(OSError):
+        for thread in sorted(Path(f"/proc/{pid}/task").iterdir())[:MOST_THREADS]:
+            with contextlib.suppress(OSError, IndexError):
+                head, _, tail = (thread / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")
+                name, state = head.partition("(")[2], tail.split()[0]
+                found.append(ThreadLook(name, state, _wait_channel(thread)))
+    return tuple(found)
+
+
+def _wait_channel(thread: Path) -> str:
+    """Empty for a thread that does not wait, and where the kernel does not tell."""
+    try:
+        name = (thread / "wchan").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+    return "" if name == "0" else name
 
 
 def _children_of(pid: int) -> list[int]:

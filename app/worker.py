@@ -7,14 +7,17 @@ runs. Beats and the stop word need no talk at all; they lie in memory shared wit
 them.
 
 When the socket closes, the supervisor is gone and so are we. The kernel kills us too when the forkserver ends, in case
-some native code holds the interpreter lock.
+some native code holds the interpreter lock. And should both live on and not care, then two things end us that need
+neither them nor that lock: a timer of the fault handler, wound up by every stage, and the limit of processor time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import importlib
+import math
 import mmap
 import os
 import resource
@@ -25,15 +28,15 @@ import threading
 import traceback
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from app.conversation import MAX_TEXT, Conversation, Outbox, numbers
+from app.failpoints import failpoint
 from app.jobs import effective_dataset
 from app.messages import (
     MAX_ISSUES,
-    REASON_WORD,
     TIME_WAS_UP,
     WORDS_BYTES,
     ErrorFrame,
@@ -47,7 +50,7 @@ from app.messages import (
     unpack,
 )
 from app.recount import NotVerified, check, publish
-from solver.control import Control, Progress
+from solver.control import REASON_WORD, Control, Place, Progress, Stage
 from solver.errors import InputError
 from solver.formats.native import dump_result, load_dataset, load_timetable
 from solver.model import Dataset, Timetable
@@ -58,7 +61,20 @@ NICENESS = 10
 OUT_OF_MEMORY_SCORE = 500
 """When memory runs out, the kernel shall take a child and not the service."""
 SOLVER_PACKAGE = "solver"
-_PR_SET_PDEATHSIG = 1
+MOST_DESCRIPTORS = 256
+FILE_BYTES = 64 << 20
+"""How far a child may lengthen any file, its standard error included, which may be a log that is long already."""
+CPU_STAGES = 2
+"""The limit of processor time is that of so many stages that each last until the last resort, times the workers."""
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+
+
+class Lent(NamedTuple):
+    """Descriptors that a child is given: the command socket, the shared words, the memory for its stacks."""
+
+    talk: int
+    words: int
+    stacks: int
 
 
 class Solve(Protocol):
@@ -79,29 +95,72 @@ def preload(path: str) -> Solve:
     return solve
 
 
-def main(talk: int, words: int, solve: Solve, parent: int) -> None:
-    """Works on one attempt. `talk` is the command socket, `words` the shared memory, `parent` the forkserver's id."""
-    harden(parent)
-    run(socket.socket(fileno=talk), mmap.mmap(words, WORDS_BYTES), solve)
+def main(lent: Lent, solve: Solve, parent: int) -> None:
+    """Works on one attempt. `parent` is the process id of the forkserver."""
+    harden(parent, lent)
+    run(socket.socket(fileno=lent.talk), mmap.mmap(lent.words, WORDS_BYTES), solve, lent.stacks)
 
 
-def harden(parent: int) -> None:
-    """Makes this process easy to kill, quiet, and polite to its neighbours."""
+def harden(parent: int, lent: Lent) -> None:
+    """Makes this process easy to kill, quiet, polite to its neighbours, and poor in what it could do harm with."""
     os.setsid()  # a process group of our own: one kill reaches everything we might start
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)  # it ended before we asked to be told
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     os.dup2(2, 1)  # native code prints to descriptor 1
+    _close_all_but({0, 1, 2, *lent})
     os.nice(NICENESS)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):  # a kernel that schedules sessions rather than processes looks at this instead
+        Path("/proc/self/autogroup").write_text(str(NICENESS), encoding="ascii")
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, MOST_DESCRIPTORS)
+    _limit(resource.RLIMIT_FSIZE, os.fstat(2).st_size + FILE_BYTES)
     Path("/proc/self/oom_score_adj").write_text(str(OUT_OF_MEMORY_SCORE), encoding="ascii")
-    faulthandler.enable()
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    faulthandler.enable(file=lent.stacks)
+    faulthandler.register(signal.SIGUSR1, file=lent.stacks, all_threads=True)
 
 
-def run(channel: socket.socket, words: mmap.mmap, solve: Solve) -> None:
+def _close_all_but(kept: set[int]) -> None:
+    """Nothing that the forkserver happens to have open is ours."""
+    for descriptor in [int(name) for name in os.listdir("/proc/self/fd")]:  # noqa: PTH208 - names are all we need
+        if descriptor not in kept:
+            with contextlib.suppress(OSError):  # the folder itself was open while we read it
+                os.close(descriptor)
+
+
+def _limit(what: int, wanted: int) -> None:
+    """Lowers a limit, the hard one too; one that is lower already stays."""
+    _, hard = resource.getrlimit(what)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(what, (most, most))
+
+
+class LastResort:
+    """Ends this process when it has been in one stage for too long, without the interpreter lock."""
+
+    def __init__(self, stacks: int) -> None:
+        self._stacks, self._seconds = stacks, 0.0
+
+    def wind_up(self, start: Start) -> None:
+        self._seconds = start.last_resort_seconds
+        _limit(resource.RLIMIT_CPU, math.ceil(CPU_STAGES * start.workers * self._seconds))
+        self._again()
+
+    def enter(self, stage: Stage) -> None:
+        """Every stage has the whole time."""
+        self._again()
+        failpoint(f"stage.{stage}")
+
+    def _again(self) -> None:
+        faulthandler.dump_traceback_later(self._seconds, exit=True, file=self._stacks)
+
+
+def run(channel: socket.socket, words: mmap.mmap, solve: Solve, stacks: int) -> None:
     """The whole attempt, from the first word to the last."""
-    outbox = Outbox()
+    last_resort = LastResort(stacks)
+    outbox = Outbox(last_resort.enter)
     control = Control(
         words=np.frombuffer(words, dtype=np.int64),
         on_progress=outbox.keep_progress,
@@ -110,6 +169,7 @@ def run(channel: socket.socket, words: mmap.mmap, solve: Solve) -> None:
     conversation = Conversation(channel, control, outbox)
     conversation.send(Hello(pid=os.getpid()))
     start = conversation.wait_for_start()
+    last_resort.wind_up(start)
     done, finished = socket.socketpair()
     thread = threading.Thread(
         target=_solve_and_tell, args=(start, conversation.seed, solve, control, outbox, finished), daemon=True
@@ -144,24 +204,34 @@ def _solve_and_tell(
 
 
 def attempt(start: Start, seed: IncumbentFrame | None, solve: Solve, control: Control) -> ResultFrame:
-    """Load, solve or publish, recount."""
+    """Load, solve or publish, recount, pack. What follows is the handing over, which stays at the last place."""
+    control.place = Place.LOAD
     control.report(Progress(stage="load", share=0.0, message="reading the dataset"))
     dataset = load_dataset(effective_dataset(unpack(start.body), start.rules))
     known = load_timetable(unpack(seed.body)) if seed is not None else None
+    control.place = Place.VALIDATE
     control.report(Progress(stage="validate", share=1.0, message="the dataset is sound"))
     if start.publish is not None and known is not None:
-        control.report(Progress(stage="verify", share=0.0, message="recounting the best timetable"))
-        result = publish(
-            dataset, known, start.publish, start.rung, control, simplified_context=start.simplified_context
-        )
+        result = _published(start, start.publish, dataset, known, control)
     else:
+        control.place = Place.OTHER
         result = solve(dataset, _params(start), control, start=known)
-        control.report(_last_look(result))
-        check(result, dataset, simplified_context=start.simplified_context)
+        control.place = Place.VERIFY
+        control.report(_last_look(result, "verify", 0.5, "recounting every variant"))
+        check(result, dataset, simplified_context=start.simplified_context, beat=control.beat)
         if result.stopped_by is StoppedBy.FINISHED_EARLY and control.words[REASON_WORD] == TIME_WAS_UP:
             result = replace(result, stopped_by=StoppedBy.DEADLINE)
+    control.place = Place.STORE
+    control.report(_last_look(result, "store", 0.0, "handing the result over"))
+    frame = _result_frame(result)
     control.beat()
-    return _result_frame(result)
+    return frame
+
+
+def _published(start: Start, why: StoppedBy, dataset: Dataset, known: Timetable, control: Control) -> Result:
+    control.place = Place.VERIFY
+    control.report(Progress(stage="verify", share=0.0, message="recounting the best timetable"))
+    return publish(dataset, known, why, start.rung, control, simplified_context=start.simplified_context)
 
 
 def _params(start: Start) -> SolveParams:
@@ -179,12 +249,12 @@ def _params(start: Start) -> SolveParams:
     )
 
 
-def _last_look(result: Result) -> Progress:
+def _last_look(result: Result, stage: Stage, share: float, message: str) -> Progress:
     best = result.best
     return Progress(
-        stage="verify",
-        share=0.5,
-        message="recounting every variant",
+        stage=stage,
+        share=share,
+        message=message,
         rung=best.rung,
         score=best.score,
         bound=result.lower_bound,

@@ -1,1 +1,1 @@
-"""Measures the solver: `python -m benchmarks run`, then `python -m benchmarks report`."""
+"""Measures the solver (`python -m benchmarks run`, `report`) and does harm to the service (`faults`)."""

@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from benchmarks import smoke
+from benchmarks.faults import campaign
 from benchmarks.report import print_report
 from benchmarks.runner import measure, run_suite
 from benchmarks.suites import SUITES
@@ -32,7 +34,17 @@ def main() -> int:
     one.add_argument("--seconds", type=float, required=True)
     one.add_argument("--workers", type=int, required=True)
     one.add_argument("--seed", type=int, required=True)
+    campaign.add_options(commands.add_parser("faults", help="do harm to a real service and count what is lost"))
+    smoked = commands.add_parser(
+        "smoke", help="a little load by locust on a real service; fails on errors and slowness"
+    )
+    smoked.add_argument("--users", type=int, default=10)
+    smoked.add_argument("--seconds", type=float, default=30.0)
     given = parser.parse_args()
+    if given.command == "smoke":
+        return smoke.run(given.users, given.seconds)
+    if given.command == "faults":
+        return campaign.run(given)
     if given.command == "one":
         print(json.dumps(measure(given.instance, given.seconds, given.workers, given.seed)))
         return 0

@@ -1,28 +1,37 @@
-"""Timetable solver: a pure library. `solve` finds timetables, `verify` recounts any timetable independently."""
+"""
+Timetable solver: a pure library. `solve` finds timetables, `verify` recounts any timetable independently.
 
-from solver.context import Context, build_context
-from solver.control import Control, Progress, Stop
-from solver.diagnose import diagnose
-from solver.errors import InputError, Issue, SolverError
-from solver.grid import TimeGrid
-from solver.ladder import RUNGS, Rung, solve
-from solver.model import (
-    Course,
-    Dataset,
-    Faculty,
-    FixedSession,
-    Group,
-    Link,
-    Placement,
-    Rating,
-    Room,
-    RuleSetting,
-    Timetable,
-)
-from solver.params import SolveParams
-from solver.result import Quality, Report, Result, RungId, StoppedBy, Variant
-from solver.rules import RULES, Profile, Rule, Score, profile_of, score
-from solver.verifier import verify
+Names are imported when they are first used: who only reads a dataset does not wait for OR-Tools and Numba.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from solver.diagnose import diagnose  # a module has this name too, so it cannot wait
+
+if TYPE_CHECKING:
+    from solver.context import Context, build_context
+    from solver.control import Control, Progress, Stop
+    from solver.errors import InputError, Issue, SolverError
+    from solver.grid import TimeGrid
+    from solver.ladder import RUNGS, Rung, solve
+    from solver.model import (
+        Course,
+        Dataset,
+        Faculty,
+        FixedSession,
+        Group,
+        Link,
+        Placement,
+        Rating,
+        Room,
+        RuleSetting,
+        Timetable,
+    )
+    from solver.params import SolveParams
+    from solver.result import Quality, Report, Result, RungId, StoppedBy, Variant
+    from solver.rules import RULES, Profile, Rule, Score, profile_of, score
+    from solver.verifier import verify
 
 __all__ = [
     "RULES",
@@ -64,3 +73,36 @@ __all__ = [
     "solve",
     "verify",
 ]
+
+_HOMES = {
+    "context": ("Context", "build_context"),
+    "control": ("Control", "Progress", "Stop"),
+    "errors": ("InputError", "Issue", "SolverError"),
+    "grid": ("TimeGrid",),
+    "ladder": ("RUNGS", "Rung", "solve"),
+    "model": (
+        "Course",
+        "Dataset",
+        "Faculty",
+        "FixedSession",
+        "Group",
+        "Link",
+        "Placement",
+        "Rating",
+        "Room",
+        "RuleSetting",
+        "Timetable",
+    ),
+    "params": ("SolveParams",),
+    "result": ("Quality", "Report", "Result", "RungId", "StoppedBy", "Variant"),
+    "rules": ("RULES", "Profile", "Rule", "Score", "profile_of", "score"),
+    "verifier": ("verify",),
+}
+_HOME_OF = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
+    return value

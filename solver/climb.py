@@ -8,10 +8,13 @@ Each stage method starts from the best timetable so far, spends at most the seco
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from solver.compiled import Ints
-from solver.control import Control, Progress, Stage
+from solver.control import Control, Place, Progress, Stage
 from solver.cpsat import exact, explain, lower_bound, polish
 from solver.incumbent import Incumbents, Problem
 from solver.params import SolveParams
@@ -26,6 +29,24 @@ MIN_ROUND_SECONDS = 8.0
 QUICK_SECONDS, QUICK_SHARE = 1.0, 0.04
 QUICK_TEMPERATURE = 0.5
 """A quick round hardly goes uphill: it makes the most of the floor at once, long before a cooling round has frozen."""
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
+Step = Callable[Concatenate["Climb", Given], Found]
+
+
+def working_at(place: Place) -> Callable[[Step[Given, Found]], Step[Given, Found]]:
+    """For what is done on a `Climb`: while it is done, the solver is at `place`."""
+
+    def mark(step: Step[Given, Found]) -> Step[Given, Found]:
+        @wraps(step)
+        def placed(climb: Climb, /, *args: Given.args, **kwargs: Given.kwargs) -> Found:
+            with climb.control.at(place):
+                return step(climb, *args, **kwargs)
+
+        return placed
+
+    return mark
 
 
 @dataclass(kw_only=True)
@@ -115,6 +136,7 @@ class Climb:
         seconds = min(QUICK_SECONDS, QUICK_SHARE * self.walk.remaining)
         self.search(seconds, bend=False, message="first improvements", temperature=QUICK_TEMPERATURE)
 
+    @working_at(Place.LOCAL_SEARCH)
     def search(
         self, seconds: float, *, bend: bool, message: str, round_number: int = 0, temperature: float | None = None
     ) -> None:
@@ -141,6 +163,7 @@ class Climb:
     def _stream(self, slots: Ints, rooms: Ints, claim: Score) -> None:
         self.incumbents.offer_arrays(slots, rooms, "search", claim=claim, final=False)
 
+    @working_at(Place.MODEL_BUILD)
     def exact(self, seconds: float, *, bend: bool, message: str) -> str:
         """The full CP-SAT model; keeps its bound where it bounds the original problem. Returns its status."""
         if self.over or seconds <= 0:
@@ -161,6 +184,7 @@ class Climb:
             self.raise_bound(found.bound)
         return str(found.status)
 
+    @working_at(Place.MODEL_BUILD)
     def polish(self, seconds: float, message: str) -> None:
         """Windows of CP-SAT around the costly parts of the best so far."""
         if self.over or seconds <= 0:
@@ -175,6 +199,7 @@ class Climb:
         )
         self.incumbents.offer_arrays(slots, rooms, "windows")
 
+    @working_at(Place.MODEL_BUILD)
     def prove_bound(self, seconds: float, message: str) -> None:
         """A lower bound from the relaxation without rooms."""
         if self.over or seconds <= 0:
@@ -193,6 +218,7 @@ class Climb:
             return
         self.bound = max(bound, self.bound or 0)
 
+    @working_at(Place.MODEL_BUILD)
     def explain(self, seconds: float) -> None:
         """A small set of demands that cannot hold together, added to the diagnosis."""
         if self.over or seconds <= 0:

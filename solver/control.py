@@ -1,15 +1,17 @@
 """
 The only clock of the solver, and the only way in for a stop.
 
-A `Control` travels through every stage. It owns three integers (`words`) that may lie in shared memory, so that a
-supervising process can watch the beat and write the stop word while native code runs; the kernels read and write them
-directly. Progress and incumbents leave through callbacks, which are called from the solving thread and must be quick.
+A `Control` travels through every stage. It owns four integers (`words`) that may lie in shared memory, so that a
+supervising process can watch the beat, read where the solver is and write the stop word while native code runs; the
+kernels read and write them directly. Progress and incumbents leave through callbacks, which are called from the solving
+thread and must be quick.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Literal
@@ -23,7 +25,8 @@ from solver.rules import Score
 Stage = Literal["load", "validate", "context", "construct", "search", "exact", "variants", "verify", "store"]
 STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
 
-STOP_WORD, BEAT_WORD, NUM_WORDS = 0, 1, 4
+STOP_WORD, BEAT_WORD, REASON_WORD, PLACE_WORD, NUM_WORDS = 0, 1, 2, 3, 4
+"""The shared words. `REASON_WORD` says why a stop was asked for: 0, or a value that the two processes agree on."""
 
 
 class Stop(IntEnum):
@@ -32,6 +35,29 @@ class Stop(IntEnum):
     NO = 0
     CANCEL = 1
     FINISH = 2
+
+
+class Place(IntEnum):
+    """Value of the place word: the part of the solver that the solving thread is in. Finer than a stage."""
+
+    OTHER = 0
+    LOAD = 1
+    VALIDATE = 2
+    CONTEXT_ENGINE = 3
+    COMPILE = 4
+    CONSTRUCT = 5
+    DIAGNOSE = 6
+    LOCAL_SEARCH = 7
+    MODEL_BUILD = 8
+    CPSAT_PRESOLVE = 9
+    CPSAT_SEARCH = 10
+    VERIFY = 11
+    STORE = 12
+
+    @property
+    def label(self) -> str:
+        """The name in records and metrics."""
+        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +92,7 @@ class Control:
     deadline
         `time.monotonic()` instant by which `solve` should have returned; `math.inf` for none.
     words
-        ``(4,) int64``: stop word, beat counter, two spare. May be a view of shared memory.
+        ``(4,) int64``: stop word, beat counter, reason, place. May be a view of shared memory.
     """
 
     deadline: float = float("inf")
@@ -89,6 +115,26 @@ class Control:
         """Says "alive" to whoever watches `words`; long loops call this a few times a second or more."""
         self.words[BEAT_WORD] += 1
         self.on_beat()
+
+    @property
+    def place(self) -> Place:
+        return Place(int(self.words[PLACE_WORD]))
+
+    @place.setter
+    def place(self, place: Place) -> None:
+        """Coming to another place is a sign of life as well."""
+        self.words[PLACE_WORD] = place
+        self.words[BEAT_WORD] += 1
+
+    @contextmanager
+    def at(self, place: Place) -> Iterator[None]:
+        """Says that the body is the work of `place`; afterwards the place before holds again."""
+        before = self.place
+        self.place = place
+        try:
+            yield
+        finally:
+            self.place = before
 
     @property
     def elapsed(self) -> float:

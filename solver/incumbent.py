@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from solver.compiled import Compiled, compile_dataset, decode, encode
 from solver.context import Context
-from solver.control import Control
+from solver.control import Control, Place
 from solver.model import Dataset, Timetable
 from solver.result import CurvePoint, Report
 from solver.rules import Profile, Score
@@ -100,7 +100,8 @@ class Incumbents:
     def recount(self, timetable: Timetable, source: str) -> Incumbent:
         """The verifier's word on a timetable, without keeping it."""
         began = time.monotonic()
-        found = Incumbent(timetable=timetable, report=self.problem.verify(timetable), source=source)
+        with self.control.at(Place.VERIFY):
+            found = Incumbent(timetable=timetable, report=self.problem.verify(timetable), source=source)
         self.verify_seconds = time.monotonic() - began
         self._quiet_until = time.monotonic() + self.verify_seconds / VERIFY_SHARE
         return found

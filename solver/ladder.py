@@ -21,25 +21,23 @@ from solver.climb import Climb
 from solver.compiled import encode
 from solver.construct import construct
 from solver.context import build_context
-from solver.control import Control, Progress, Stop
+from solver.control import Control, Place, Progress, Stop
 from solver.diagnose import diagnose
 from solver.incumbent import Incumbents, Problem
 from solver.ledger import coverage_of
 from solver.model import Dataset, Timetable
 from solver.params import SolveParams
-from solver.result import Diagnosis, Quality, Result, RungId, RungVisit, StoppedBy, Variant
+from solver.result import PROMISES, Diagnosis, Quality, Result, RungId, RungVisit, StoppedBy, Variant
 from solver.rules import profile_of
 from solver.rungs import Verdict, cheapest_relaxation, construct_and_repair, core_then_rest, exact_and_search, work_list
 from solver.search import strip, warm_up
-from solver.variants import make_variants
+from solver.variants import final_seconds, make_variants
 
 VARIANTS_SHARE = 0.2
 SIMPLIFIED = (
     "the context was simplified (without its behavioural, social and spatial dimensions); "
     "the costs of rule context and every bound are counted on that"
 )
-FINAL_SECONDS = 0.5
-"""Kept free at the end for the last recount and the account, in addition to twice the measured recounting time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +50,11 @@ class Rung:
 
 
 RUNGS: tuple[Rung, ...] = (
-    Rung(
-        "full",
-        "Every session is placed and every hard rule holds; soft cost is as low as time allowed, "
-        "with a bound where one was proved.",
-        exact_and_search,
-    ),
-    Rung(
-        "relaxed",
-        "Every session is placed; only bendable rules are broken, at the least total price found; "
-        "each breach is listed.",
-        cheapest_relaxation,
-    ),
-    Rung(
-        "greedy",
-        "Placed without the exact solver, in seconds; every hard rule holds; what does not fit is listed.",
-        construct_and_repair,
-    ),
-    Rung(
-        "reduced",
-        "The priority core was solved first and the rest reinserted in growing batches; "
-        "coverage is accounted for, n of N.",
-        core_then_rest,
-    ),
-    Rung(
-        "manual",
-        "The best verified partial timetable and a work list: each open session with its blockers and checked repairs.",
-        work_list,
-    ),
+    Rung("full", PROMISES["full"], exact_and_search),
+    Rung("relaxed", PROMISES["relaxed"], cheapest_relaxation),
+    Rung("greedy", PROMISES["greedy"], construct_and_repair),
+    Rung("reduced", PROMISES["reduced"], core_then_rest),
+    Rung("manual", PROMISES["manual"], work_list),
 )
 
 
@@ -145,19 +120,18 @@ def _prepare(dataset: Dataset, params: SolveParams, control: Control, start: Tim
     def report(step: str, share: float) -> None:
         control.report(Progress(stage="context", share=share, message=step))
 
-    context = build_context(dataset, simplified=params.simplified_context, report=report)
-    problem = Problem.of(dataset, profile, context)
+    with control.at(Place.CONTEXT_ENGINE):
+        context = build_context(dataset, simplified=params.simplified_context, report=report)
+    with control.at(Place.COMPILE):
+        problem = Problem.of(dataset, profile, context)
     notes = [SIMPLIFIED] if params.simplified_context and profile.is_on("context") else []
-    control.report(Progress(stage="construct", share=0.0, message="securing a first timetable"))
     incumbents = Incumbents(problem=problem, control=control, notes=notes)
-    if start is not None:
-        _offer_start(incumbents, start)
-    floor = construct(
-        dataset, problem.compiled, control=control, seed=params.seed, start=incumbents.start_arrays() if start else None
-    )
-    incumbents.offer_arrays(floor.slots, floor.rooms, "floor")
-    diagnosis = _diagnosis(dataset)
-    reserve = FINAL_SECONDS + 2 * incumbents.verify_seconds
+    with control.at(Place.CONSTRUCT):
+        control.report(Progress(stage="construct", share=0.0, message="securing a first timetable"))
+        _floor(incumbents, params.seed, start)
+    with control.at(Place.DIAGNOSE):
+        diagnosis = _diagnosis(dataset)
+    reserve = final_seconds(params.num_variants, incumbents.verify_seconds)
     share = VARIANTS_SHARE if params.num_variants > 1 else 0.0
     walk_seconds = max(0.0, control.remaining * (1 - share) - reserve)
     climb = Climb(
@@ -171,6 +145,16 @@ def _prepare(dataset: Dataset, params: SolveParams, control: Control, start: Tim
     )
     climb.report("construct", 1.0, "a first timetable is secured")
     return climb
+
+
+def _floor(incumbents: Incumbents, seed: int, start: Timetable | None) -> None:
+    """A first timetable, around the one that an earlier attempt has left."""
+    if start is not None:
+        _offer_start(incumbents, start)
+    kept = incumbents.start_arrays() if start is not None else None
+    problem = incumbents.problem
+    floor = construct(problem.dataset, problem.compiled, control=incumbents.control, seed=seed, start=kept)
+    incumbents.offer_arrays(floor.slots, floor.rooms, "floor")
 
 
 def _offer_start(incumbents: Incumbents, start: Timetable) -> None:

@@ -17,6 +17,18 @@ from solver.rules import Score
 from solver.terms import SessionKey, Tier
 
 RungId = Literal["full", "relaxed", "greedy", "reduced", "manual"]
+PROMISES: Mapping[RungId, str] = {
+    "full": "Every session is placed and every hard rule holds; soft cost is as low as time allowed, "
+    "with a bound where one was proved.",
+    "relaxed": "Every session is placed; only bendable rules are broken, at the least total price found; "
+    "each breach is listed.",
+    "greedy": "Placed without the exact solver, in seconds; every hard rule holds; what does not fit is listed.",
+    "reduced": "The priority core was solved first and the rest reinserted in growing batches; "
+    "coverage is accounted for, n of N.",
+    "manual": "The best verified partial timetable and a work list: "
+    "each open session with its blockers and checked repairs.",
+}
+"""What users read of each rung. They stand here, so that showing a result takes no solver; `ladder` has the order."""
 
 
 class StoppedBy(StrEnum):

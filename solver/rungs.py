@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from solver.climb import Climb
-from solver.compiled import compile_dataset, decode, encode
+from solver.climb import Climb, working_at
+from solver.compiled import Compiled, compile_dataset, decode, encode
 from solver.construct import construct
 from solver.context import build_context
+from solver.control import Place
 from solver.ledger import core_open
-from solver.model import Timetable
+from solver.model import Dataset, Timetable
 from solver.names import counted
 from solver.reduction import batches, only, restrict
 from solver.result import Diagnosis
 from solver.search import SearchParams, search, strip
+from solver.search.params import Arrays
 
 SMALL_SESSIONS = 600
 """Up to this many sessions the exact solver gets a share of the time; beyond, its windows cost more than they find."""
@@ -133,6 +135,7 @@ def cheapest_relaxation(climb: Climb) -> Verdict:
     return Verdict(True, "every session is placed; the broken rules are listed")
 
 
+@working_at(Place.CONSTRUCT)
 def construct_and_repair(climb: Climb) -> Verdict:
     """The greedy floor, improved by stripping the best timetable down to what keeps every hard rule."""
     problem = climb.problem
@@ -158,6 +161,7 @@ def construct_and_repair(climb: Climb) -> Verdict:
     return Verdict(True, "every hard rule holds; what does not fit is listed")
 
 
+@working_at(Place.CONSTRUCT)
 def core_then_rest(climb: Climb) -> Verdict:
     """The priority core on its own, then the rest in growing batches around it."""
     dataset, params = climb.problem.dataset, climb.params
@@ -188,18 +192,23 @@ def _place_part(climb: Climb, chosen: set[str], placed: Timetable, search_second
     floor = construct(part, compiled, control=climb.walk, seed=climb.params.seed, start=start)
     slots, rooms = floor.slots, floor.rooms
     if search_seconds > 0 and not climb.over and (slots < 0).any():
-        found = search(
-            part,
-            compiled,
-            (slots, rooms),
-            control=climb.timed("search", search_seconds, "placing the priority core"),
-            seconds=search_seconds,
-            workers=climb.params.workers,
-            seed=climb.params.seed,
-            params=SearchParams(bend=False),
-        )
-        slots, rooms = strip(compiled, found.slots, found.rooms, keep_bent=False)
+        slots, rooms = _search_part(climb, part, compiled, (slots, rooms), search_seconds)
     return decode(slots, rooms, part)
+
+
+@working_at(Place.LOCAL_SEARCH)
+def _search_part(climb: Climb, part: Dataset, compiled: Compiled, start: Arrays, seconds: float) -> Arrays:
+    found = search(
+        part,
+        compiled,
+        start,
+        control=climb.timed("search", seconds, "placing the priority core"),
+        seconds=seconds,
+        workers=climb.params.workers,
+        seed=climb.params.seed,
+        params=SearchParams(bend=False),
+    )
+    return strip(compiled, found.slots, found.rooms, keep_bent=False)
 
 
 def work_list(climb: Climb) -> Verdict:

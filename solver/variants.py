@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from solver.climb import Climb
+from solver.climb import Climb, working_at
 from solver.compiled import Compiled, Ints, decode, encode
+from solver.control import Place
 from solver.incumbent import Incumbent
 from solver.ledger import better_at, concessions_of, open_sessions, quality_of
 from solver.model import Dataset, Timetable
@@ -26,6 +27,8 @@ from solver.search import SearchParams, search, strip
 
 WARM_TEMPERATURE = 4.0
 """Start temperature of a variant's search: high enough to move whole days, low enough not to melt the rest."""
+FINAL_SECONDS, FINAL_RECOUNTS = 0.3, 2
+"""Kept free at the end: so much, and the time of a recount for each variant and so many more."""
 TRIES = ((1.5, 0.6), (3.0, 0.4))
 """
 Each try: how many times the wanted distance the search is asked for, and its share of the time.
@@ -117,12 +120,19 @@ def make_variants(climb: Climb, rung: RungId) -> tuple[Variant, ...]:
             found.append((_emphasis(number), another))
     if len(found) < wanted:
         climb.incumbents.notes.append(_why_fewer(climb, len(found), wanted))
-    climb.report("verify", 0.5, "writing the account of each variant")
-    return tuple(_account(climb, rung, emphasis, incumbent, found) for emphasis, incumbent in found)
+    with climb.control.at(Place.VERIFY):
+        climb.report("verify", 0.5, "writing the account of each variant")
+        return tuple(_account(climb, rung, emphasis, incumbent, found) for emphasis, incumbent in found)
 
 
 def _final_seconds(climb: Climb) -> float:
-    return 0.3 + climb.incumbents.verify_seconds
+    """For what follows the search of the last variant: its own recount, the accounts, and a last look by the caller."""
+    return final_seconds(climb.params.num_variants, climb.incumbents.verify_seconds)
+
+
+def final_seconds(num_variants: int, verify_seconds: float) -> float:
+    """Seconds to keep free at the end, where one recount takes `verify_seconds`."""
+    return FINAL_SECONDS + (num_variants + FINAL_RECOUNTS) * verify_seconds
 
 
 def _emphasis(number: int) -> Emphasis:
@@ -162,6 +172,7 @@ def _variant(climb: Climb, emphasis: Emphasis, others: Sequence[Incumbent], seco
     return None
 
 
+@working_at(Place.LOCAL_SEARCH)
 def _search_away(
     climb: Climb, emphasis: Emphasis, anchors: tuple[tuple[Ints, Ints], ...], seconds: float, attempt: int
 ) -> tuple[Ints, Ints]:
@@ -196,6 +207,7 @@ def _why_fewer(climb: Climb, found: int, wanted: int) -> str:
     return f"{found} of {wanted} variants: no further one that differs in {share} of the placements was found as good"
 
 
+@working_at(Place.DIAGNOSE)
 def _account(
     climb: Climb,
     rung: RungId,

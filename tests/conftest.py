@@ -2,25 +2,59 @@
 What holds for every test: warnings are errors, nothing runs for ever, Hypothesis does not judge by the clock.
 
 The same two promises stand in `pyproject.toml`; here they also hold when pytest is started from another folder.
+
+Whole folders are run by several workers, because half of all tests wait for processes and clocks; single files are run
+in this process, where a debugger works and nothing has to be started. `-n 0` and `-n 4` ask for either.
 """
 
 from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 DEFAULT_TIMEOUT_SECONDS = 120
+WORKERS_PER_CORE = 2
+COMPILE_SECONDS = 600
 
 # A shared machine may be slow at any moment, and the first call of a kernel compiles it: no per-example deadline.
 settings.register_profile("timetable", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("timetable")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Workers for folders, none for single files and tests."""
+    named = [Path(name.split("::")[0]) for name in config.args]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return WORKERS_PER_CORE * cores if any(path.is_dir() for path in named) else 0
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "error")
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        _compile_kernels(config.rootpath)
 
 
+def _compile_kernels(root: Path) -> None:
+    """Once for all workers, which would otherwise compile the same kernels at the same time."""
+    command = [sys.executable, "-c", "from solver.search import warm_up; warm_up()"]
+    subprocess.run(command, cwd=root, check=False, timeout=COMPILE_SECONDS)
+
+
+@pytest.hookimpl(tryfirst=True)  # before the workers name the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(DEFAULT_TIMEOUT_SECONDS))
+        if _shares_something(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def _shares_something(item: pytest.Item) -> bool:
+    """Whether the tests of its file share something that is made once, so that one worker should run them all."""
+    fixtures = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 - pytest has no public name for it
+    return any(found[-1].scope == "module" for found in fixtures.values())

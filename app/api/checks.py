@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from app.api.openapi import json_body
-from app.checking import score_timetable, validate_dataset
+from app.reader import Question, Work, content_of
 from app.schemas import ScoreRequest, ValidateRequest
-from app.service import Running, off_loop, read_body
+from app.service import Running, Service, read_body
 
 router = APIRouter(tags=["checks"])
 
 
 @router.post("/validate", openapi_extra=json_body(ValidateRequest))
-async def validate(request: Request, service: Running) -> JSONResponse:
+async def validate(request: Request, service: Running) -> Response:
     """
     Checks a dataset, and says in words what cannot work whatever a solver does.
 
     A dataset that cannot be used is a 422 with every problem found.
     """
-    body = await read_body(request, service.settings)
-    return JSONResponse(await off_loop(validate_dataset, body, service.settings))
+    return await _answered("validate", request, service)
 
 
 @router.post("/score", openapi_extra=json_body(ScoreRequest))
-async def score(request: Request, service: Running) -> JSONResponse:
+async def score(request: Request, service: Running) -> Response:
     """Counts every rule of a timetable made elsewhere, with the verifier that judges our own."""
+    return await _answered("score", request, service)
+
+
+async def _answered(work: Work, request: Request, service: Service) -> Response:
     body = await read_body(request, service.settings)
-    return JSONResponse(await off_loop(score_timetable, body, service.settings))
+    reply = await service.readers.ask(Question(work, body))
+    return Response(content_of(reply), media_type="application/json")

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
+import uuid
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 
 from app.api.openapi import json_body
-from app.errors import JobNotFound
-from app.intake import Order, read_order
-from app.jobs import Job, Status
+from app.errors import BadHeader, IdempotencyMismatch, JobNotFound, NoBundle
+from app.intake import Order
+from app.jobs import Job, JobConflict, Status
+from app.reader import Question, order_of
 from app.results import open_result
 from app.schemas import GenerateRequest
-from app.service import Running, Service, off_loop, read_body
+from app.service import JobIdInPath, Running, Service, off_loop, read_body
 from app.views import account_view, job_view
 
 router = APIRouter(tags=["jobs"])
+IDEMPOTENCY_KEY = "Idempotency-Key"
+MAX_IDEMPOTENCY_KEY = 255
+_JOBS_BY_KEY = uuid.UUID("8f6a3b1e-0d7c-5c55-9a3e-6f1f5a0c2d41")
 NO_STORE = {"Cache-Control": "no-store"}
 """Proxies of the platform cache answers of GET for minutes; a progress that does not move looks like a hang."""
 
@@ -28,12 +33,38 @@ async def generate_variants(request: Request, service: Running) -> JSONResponse:
     """
     Takes a job and answers at once; the timetables are made by a child process.
 
-    The same `job_id` with the same body is the same job; with another body it is refused with 409.
+    The same `job_id` with the same body is the same job; with another body it is refused with 409. A body without a
+    `job_id` may come with the header `Idempotency-Key`: the same key is the same job, for as long as the job is kept,
+    and with another body it is refused with 422.
     """
     body = await read_body(request, service.settings)
-    order = await off_loop(read_order, body, service.settings)
-    job, created = await service.supervisor.submit(order.request)
+    key = idempotency_key(request)
+    options = {"default_job_id": None if key is None else job_id_of(key, request.scope.get("key_id"))}
+    order = order_of(await service.readers.ask(Question("order", body, options)))
+    try:
+        job, created = await service.supervisor.submit(order.request)
+    except JobConflict as conflict:
+        if order.request.job_id != options["default_job_id"]:
+            raise
+        raise IdempotencyMismatch("This Idempotency-Key was sent with another body before.") from conflict
     return JSONResponse(_accepted(job, created, order, service))
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The key that makes a repeated POST harmless, None when there is none. Raises BadHeader."""
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not (1 <= len(key) <= MAX_IDEMPOTENCY_KEY and key.isascii() and key.isprintable()):
+        raise BadHeader(f"{IDEMPOTENCY_KEY} must have 1 to {MAX_IDEMPOTENCY_KEY} printable ASCII characters.")
+    return key
+
+
+def job_id_of(key: str, key_id: str | None) -> str:
+    """
+    The job that an Idempotency-Key of one API key stands for.
+
+    Computed and not remembered, so the store that makes jobs durable makes these keys durable as well.
+    """
+    return str(uuid.uuid5(_JOBS_BY_KEY, f"{key_id or ''}/{key}"))
 
 
 def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[str, object]:
@@ -59,7 +90,7 @@ def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[s
 
 
 @router.get("/progress/{job_id}")
-async def progress(job_id: str, service: Running) -> JSONResponse:
+async def progress(job_id: JobIdInPath, service: Running) -> JSONResponse:
     """How far a job is. Answered from memory, whatever the solver does."""
     snapshot = service.supervisor.snapshot(job_id)
     if snapshot is None:
@@ -68,7 +99,7 @@ async def progress(job_id: str, service: Running) -> JSONResponse:
 
 
 @router.post("/cancel/{job_id}")
-async def cancel(job_id: str, service: Running) -> JSONResponse:
+async def cancel(job_id: JobIdInPath, service: Running) -> JSONResponse:
     """Stops a job. The best timetable found so far is kept and marked as cancelled."""
     job = await service.supervisor.cancel(job_id)
     ended = job is not None and job.status.terminal
@@ -77,14 +108,14 @@ async def cancel(job_id: str, service: Running) -> JSONResponse:
 
 
 @router.post("/finish/{job_id}")
-async def finish(job_id: str, service: Running) -> JSONResponse:
+async def finish(job_id: JobIdInPath, service: Running) -> JSONResponse:
     """Stops a job now and publishes the best timetable found so far."""
     job = await service.supervisor.finish(job_id)
     return JSONResponse(_steered(job_id, job, "finish_requested", "The best timetable so far will be published."))
 
 
 @router.post("/restart/{job_id}")
-async def restart(job_id: str, service: Running) -> JSONResponse:
+async def restart(job_id: JobIdInPath, service: Running) -> JSONResponse:
     """Runs an ended job again, from its best timetable."""
     job = await service.supervisor.restart(job_id)
     return JSONResponse(_steered(job_id, job, "queued", "The job runs again from its best timetable."))
@@ -100,17 +131,18 @@ def _steered(job_id: str, job: Job | None, status: str, message: str) -> dict[st
 async def jobs(
     service: Running,
     status: Status | None = None,
+    dead_letter: bool | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> JSONResponse:
-    """Jobs, newest first."""
-    found = await service.supervisor.jobs(status=status, limit=limit, offset=offset)
+    """Jobs, newest first. `dead_letter=true` names those whose attempts failed too often and that wait for a person."""
+    found = await service.supervisor.jobs(status=status, dead_letter=dead_letter, limit=limit, offset=offset)
     content = {"jobs": [job_view(job) for job in found], "limit": limit, "offset": offset}
     return JSONResponse(content, headers=NO_STORE)
 
 
 @router.get("/jobs/{job_id}")
-async def job(job_id: str, service: Running) -> JSONResponse:
+async def job(job_id: JobIdInPath, service: Running) -> JSONResponse:
     """One job with its child processes and, once there is a result, its journal, ledger and diagnosis."""
     found = await service.supervisor.job(job_id)
     if found is None:
@@ -126,3 +158,21 @@ async def job(job_id: str, service: Running) -> JSONResponse:
         **(account or {"journal": [], "ledger": [], "work_list": [], "diagnosis": None}),
     }
     return JSONResponse(content, headers=NO_STORE)
+
+
+@router.delete("/jobs/{job_id}")
+async def delete(job_id: JobIdInPath, service: Running) -> JSONResponse:
+    """Deletes an ended job with its data, timetables and journal; one that waits or runs must be cancelled first."""
+    deleted = await service.supervisor.delete(job_id)
+    return JSONResponse(_steered(job_id, deleted, "deleted", "The job is deleted."))
+
+
+@router.get("/jobs/{job_id}/attempts/{n}/diagnosis")
+async def diagnosis(job_id: JobIdInPath, n: Annotated[int, Path(ge=1, le=2**31)], service: Running) -> JSONResponse:
+    """What is known about attempt `n` that ended uncleanly: how its process was, its threads and stacks, its limits."""
+    if await service.supervisor.job(job_id) is None:
+        raise JobNotFound(job_id)
+    bundle = await service.supervisor.bundle(job_id, n)
+    if bundle is None:
+        raise NoBundle(f"Attempt {n} of job {job_id!r} has left no diagnosis; only unclean ends do.")
+    return JSONResponse(dict(bundle), headers=NO_STORE)

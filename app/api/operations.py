@@ -3,23 +3,52 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated, NamedTuple
 
+import anyio
 import psutil
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from app.capacity import Capacity
 from app.checking import size_of
 from app.errors import NotReady
-from app.health import SERVICE, hardware_tier, hardware_view, health_view, service_version
+from app.health import (
+    SERVICE,
+    hardware_tier,
+    hardware_view,
+    health_view,
+    not_alive_because,
+    not_ready_because,
+    service_version,
+)
 from app.intake import load_source
 from app.schemas import Source, semester_of
 from app.service import Running, off_loop
+from app.sinks import Alerts
 from solver.model import Dataset
 
 router = APIRouter(tags=["operations"])
 _NO_STORE = {"Cache-Control": "no-store"}
 CORE_STRATEGY, WHOLE_STRATEGY = "priority_core_first", "whole_problem"
+SECOND_LOOK_SECONDS = 0.05
+
+
+class Lookout(NamedTuple):
+    """Who watches the service while it runs."""
+
+    capacity: Capacity
+    alerts: Alerts
+
+
+def _lookout(request: Request) -> Lookout:
+    lookout: Lookout = request.app.state.lookout
+    return lookout
+
+
+Looking = Annotated[Lookout, Depends(_lookout)]
+"""Parameter type of a route that tells what is watched."""
 
 
 @router.get("/")
@@ -39,17 +68,21 @@ async def root() -> JSONResponse:
 
 @router.get("/health")
 @router.head("/health", include_in_schema=False)
-async def health(service: Running) -> JSONResponse:
-    """Status and resources. Always 200: who wants a verdict asks `/health/ready`."""
-    supervisor = service.supervisor
-    view = health_view(service.settings, ready=supervisor.ready, children=supervisor.children)
+async def health(service: Running, lookout: Looking) -> JSONResponse:
+    """Status, resources, signs and standing alerts. Always 200: who wants a verdict asks `/health/ready`."""
+    view = health_view(service.settings, lookout.capacity.now(), lookout.alerts.book.view())
     return JSONResponse(view, headers=_NO_STORE)
 
 
 @router.get("/health/live")
 @router.head("/health/live", include_in_schema=False)
-async def live() -> JSONResponse:
-    """The event loop turns."""
+async def live(service: Running) -> JSONResponse:
+    """The event loop turns, and the supervisor beats. 503 means that a restart would help."""
+    if not_alive_because(service.supervisor.signs()):
+        await anyio.sleep(SECOND_LOOK_SECONDS)  # a service that slept answers this before its supervisor is awake
+        reasons = not_alive_because(service.supervisor.signs())
+        if reasons:
+            return JSONResponse({"status": "stuck", "reasons": reasons}, 503, headers=_NO_STORE)
     return JSONResponse({"status": "alive"}, headers=_NO_STORE)
 
 
@@ -57,15 +90,17 @@ async def live() -> JSONResponse:
 @router.head("/health/ready", include_in_schema=False)
 async def ready(service: Running) -> JSONResponse:
     """Jobs can be taken."""
-    if not service.supervisor.ready:
-        raise NotReady("The supervisor is not running.", members={"ready": False})
+    reasons = not_ready_because(service.supervisor.signs())
+    if reasons:
+        raise NotReady(f"No jobs can be taken: {'; '.join(reasons)}.", members={"ready": False, "reasons": reasons})
     return JSONResponse({"status": "ready", "ready": True}, headers=_NO_STORE)
 
 
 @router.get("/metrics")
-async def metrics(service: Running) -> Response:
+async def metrics(service: Running, lookout: Looking) -> Response:
     """Prometheus text."""
-    text = service.metrics.render(await service.supervisor.counts(), service.supervisor.children)
+    counts = await service.supervisor.counts()
+    text = service.metrics.render(counts, lookout.capacity.now(), lookout.alerts.book.by_severity())
     return Response(text, media_type=CONTENT_TYPE_LATEST, headers=_NO_STORE)
 
 

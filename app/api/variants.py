@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from app.errors import JobNotFound, NoResult, ResultNotReady
 from app.jobs import Job
 from app.results import FILE_FORMATS, check_format, check_number, open_result
-from app.service import Running, Service, off_loop
+from app.service import JobIdInPath, Running, Service, off_loop
 from app.supervisor import StoredResult
 from app.views import result_view, variant_view
 
@@ -19,7 +19,7 @@ router = APIRouter(tags=["results"])
 
 @router.get("/variants/{job_id}")
 async def variants(
-    job_id: str,
+    job_id: JobIdInPath,
     service: Running,
     entries: Annotated[bool, Query(description="False leaves the timetable rows out.")] = True,
 ) -> Response:
@@ -30,7 +30,7 @@ async def variants(
 
 @router.get("/variants/{job_id}/{n}")
 async def variant(
-    job_id: str,
+    job_id: JobIdInPath,
     n: Annotated[int, Path(ge=1, le=1000, description="Counted from 1.")],
     service: Running,
     format: Annotated[str, Query(description="json, csv or ctt")] = "json",

@@ -8,7 +8,6 @@ It also remembers the timetables that the store did not take, so that a full dis
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -18,9 +17,10 @@ from typing import ParamSpec, TypeVar
 import anyio
 import anyio.to_thread
 
+from app.backups import Manifest, take
 from app.endings import TAKEN_DOWN
 from app.jobs import Job, StaleAttempt
-from app.store import StoredIncumbent
+from app.store import StoredIncumbent, StoreError, StoreUnavailable
 from app.store.sqlite import SqliteStore
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 5.0
 _log = logging.getLogger("timetable.store")
 
 
-class StoreBusy(sqlite3.OperationalError):
+class StoreBusy(StoreUnavailable):
     """The store has been busy for so long that a client should rather ask again later."""
 
 
@@ -43,6 +43,7 @@ class StoreAccess:
 
     def __init__(self) -> None:
         self._one_at_a_time = anyio.CapacityLimiter(1)
+        self._one_backup = anyio.CapacityLimiter(1)
         self._unsaved: dict[str, StoredIncumbent] = {}
 
     async def open(self, folder: Path) -> SqliteStore:
@@ -53,11 +54,16 @@ class StoreAccess:
     async def __call__(self, call: Callable[P, T], *args: P.args, **given: P.kwargs) -> T:
         return await anyio.to_thread.run_sync(partial(call, *args, **given), limiter=self._one_at_a_time)
 
+    async def backup(self, folder: Path, keep: int) -> Manifest:
+        """Makes a verified backup (`app.backups.take`) beside the other calls; one at a time. Raises StoreError."""
+        work = partial(take, self.store, folder, keep)
+        return await anyio.to_thread.run_sync(work, limiter=self._one_backup, abandon_on_cancel=True)
+
     async def note(self, call: Callable[..., None], job: Job, what: object) -> bool:
         """Writes something that a job can go on without when the store refuses it; says whether it is stored."""
         try:
             await self(call, job, what)
-        except (StaleAttempt, sqlite3.Error) as error:
+        except (StaleAttempt, StoreError) as error:
             _log.warning("job %s: not stored: %s", job.id, error)
             return False
         return True

@@ -1,3 +1,11 @@
+CREATE TABLE identity (
+    one           INTEGER PRIMARY KEY CHECK (one = 1),
+    id            TEXT NOT NULL,        -- of this store and of the backups made of it
+    created_at    REAL NOT NULL,
+    schema_digest TEXT NOT NULL,
+    commits       INTEGER NOT NULL      -- see app/store/folder.py
+) STRICT;
+
 CREATE TABLE datasets (
     digest TEXT PRIMARY KEY,            -- sha256 of the body
     body   BLOB NOT NULL                -- compressed native JSON
@@ -39,10 +47,13 @@ CREATE TABLE jobs (
     dead_letter        INTEGER NOT NULL,
     result_attempt     INTEGER,
     result_digest      TEXT,
+    seal               BLOB NOT NULL,   -- over all columns above but seq, see app/store/rows.py
     CHECK (status <> 'completed' OR (result_attempt IS NOT NULL AND placed > 0)),
     FOREIGN KEY (id, result_attempt) REFERENCES results (job_id, attempt) DEFERRABLE INITIALLY DEFERRED
 ) STRICT;
 CREATE INDEX jobs_by_status ON jobs (status, seq);
+CREATE INDEX jobs_by_dataset ON jobs (dataset);
+CREATE INDEX jobs_by_end ON jobs (finished_at) WHERE finished_at IS NOT NULL;
 
 CREATE TABLE attempts (
     job_id     TEXT NOT NULL REFERENCES jobs (id),
@@ -60,6 +71,7 @@ CREATE TABLE attempts (
     place      TEXT,
     peak_mb    INTEGER,
     bundle     TEXT,                    -- evidence of an unclean end, as JSON
+    seal       BLOB NOT NULL,
     PRIMARY KEY (job_id, attempt)
 ) STRICT;
 
@@ -70,6 +82,7 @@ CREATE TABLE incumbents (
     timetable BLOB NOT NULL,
     rung      TEXT,
     found_at  REAL NOT NULL,
+    seal      BLOB NOT NULL,
     FOREIGN KEY (job_id, attempt) REFERENCES attempts (job_id, attempt)
 ) STRICT;
 

@@ -5,41 +5,60 @@ One connection is not a limitation but the reason why this is safe: the WAL-rese
 two. A lock file keeps a second service out of the folder. Commits are durable (`synchronous=FULL`), foreign keys are
 on, and every write begins with BEGIN IMMEDIATE, because a read transaction that is upgraded to a write fails at once
 when anything was committed in between, whatever the busy timeout.
+
+What stands in the store is what was written, or it is refused: SQLite checks its pages, `app.store.rows` seals the
+rows, and `app.store.folder` notices commits that are gone. The calls of one connection take turns, so that a backup,
+which copies a few pages per turn, never holds up anybody for long.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
 import os
 import sqlite3
-from collections.abc import Collection, Iterator
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import fields
-from importlib.resources import files
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from app.endings import Ending
 from app.jobs import Job, JobConflict, QueueFull, StaleAttempt, Status
-from app.store import AttemptRow, StoredIncumbent, StoreError, StoreLocked, StoreTooNew
-from solver.result import Quality, StoppedBy
-from solver.rules import Score
+from app.store import AttemptRow, StoreDamaged, StoredIncumbent, StoreError, StoreTooNew, StoreUnavailable, schema
+from app.store.faults import kind_of, told
+from app.store.folder import FILE_NAME, Commit, Mark, take_lock
+from app.store.rows import (
+    ATTEMPTS,
+    INCUMBENTS,
+    JOBS,
+    attempt_of_row,
+    incumbent_of_row,
+    job_of_row,
+    new_attempt,
+    row_of_incumbent,
+    row_of_job,
+    undamaged,
+)
 
-FILE_NAME = "jobs.sqlite3"
-LOCK_NAME = "service.lock"
-SCHEMA_VERSION = 2
 BUSY_TIMEOUT_SECONDS = 5.0
+BACKUP_PAGES = 256
+"""Pages copied in one turn of a backup: about a megabyte, a few milliseconds."""
+BACKUP_FLUSH_TURNS = 8
+BACKUP_REST_SECONDS = 0.001
+"""Between two turns of a backup, so that whoever waits for the store gets it."""
+
+_TRY_AGAIN = "try again when what holds it is over"
+_RESTORE = (
+    "`timetable check` says what is wrong; restore it from a backup (`timetable restore`), move it away together with "
+    "the files beside it (its jobs are lost then)"
+)
 
 _log = logging.getLogger("timetable.store")
-
-_COLUMNS: tuple[str, ...] = tuple(row.name for row in fields(Job))
-_JSON = frozenset({"meta", "rules", "score"})
-_FLAGS = frozenset({"simplified_context", "cancel_requested", "finish_requested", "dead_letter"})
-_ENUMS: dict[str, Any] = {"status": Status, "publish": StoppedBy, "stopped_by": StoppedBy, "quality": Quality}
-_SELECT_JOB = f"SELECT {', '.join(_COLUMNS)} FROM jobs"
 
 
 def wal_reset_race(version: tuple[int, ...]) -> bool:
@@ -50,7 +69,7 @@ def wal_reset_race(version: tuple[int, ...]) -> bool:
 
 class SqliteStore:
     """
-    Opens, or creates, the store in `folder`.
+    Opens, or creates, the store in `folder`; an older one is brought to the present schema.
 
     Raises
     ------
@@ -58,67 +77,116 @@ class SqliteStore:
         Another service uses the folder.
     StoreTooNew
         A later version of this program wrote it.
+    StoreDamaged
+        It is not what was written; the message says what helps.
+    StoreUnavailable
+        It cannot be opened at the moment.
     StoreError
-        The folder cannot be written, or the file is not a job store.
+        The folder cannot be used.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
-        self._lock = _take_lock(folder / LOCK_NAME)
+        self._turn = threading.RLock()
+        self._backing_up = threading.Lock()
+        self._closing = False
         with ExitStack() as on_failure:
+            self._lock = take_lock(folder)
             on_failure.callback(os.close, self._lock)
+            self._mark = Mark(folder)
+            on_failure.callback(self._mark.close)
             try:
-                self._db = sqlite3.connect(
-                    self.path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
-                )
-                on_failure.callback(self._db.close)
-                self._open()
-            except sqlite3.Error as error:
-                raise StoreError(
-                    f"{self.path} cannot be used as a job store: {error}; restore it from a backup, move it away (its "
-                    "jobs are lost then), or choose another data_dir"
-                ) from error
+                self._open(on_failure)
+            except (sqlite3.Error, UnicodeDecodeError) as error:
+                raise self._refusal(kind_of(error), error) from error
+            except StoreTooNew as error:
+                raise StoreTooNew(f"{self.path}: {error}") from error
+            except StoreDamaged as error:
+                raise self._refusal(StoreDamaged, error) from error
             on_failure.pop_all()
 
-    def _open(self) -> None:
+    def _open(self, on_failure: ExitStack) -> None:
         if wal_reset_race(sqlite3.sqlite_version_info):
             _log.warning(
                 "SQLite %s has the WAL-reset race; one connection keeps us clear of it", sqlite3.sqlite_version
             )
+        # SQLite would take an empty file for a new database, and throw its log away.
+        if self._mark.found is not None and not (self.path.exists() and self.path.stat().st_size):
+            raise StoreDamaged(f"it is gone, with {self._mark.found.number} commits")
+        began = time.monotonic()
+        self._db = sqlite3.connect(
+            self.path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        on_failure.callback(self._db.close)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "mmap_size=0"):
             self._db.execute(f"PRAGMA {pragma}")
-        found: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found > SCHEMA_VERSION:
-            raise StoreTooNew(
-                f"{self.path} has schema {found}, this program knows up to {SCHEMA_VERSION}: use a newer one"
-            )
-        if found == 0:
-            self._create()
+        schema.refuse_newer(self._db)
+        schema.examine(self._db, self.path)
+        self._compare(self._mark.found)
+        schema.bring_up_to_date(self._db)
+        self._last = schema.last_commit(self._db)
+        self._mark.write(self._last)
+        self._mark.flush()
+        _log.info("the store was examined and opened in %.2f s", time.monotonic() - began)
 
-    def _create(self) -> None:
-        schema = files("app.store").joinpath("schema.sql").read_text(encoding="utf-8")
-        with self._write():
-            for statement in schema.split(";\n"):
-                self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    def _compare(self, marked: Commit | None) -> None:
+        """Raises StoreDamaged when this is not the store that the mark speaks of, or not all of it."""
+        if marked is None:
+            return
+        last = schema.last_commit(self._db) if schema.counts_commits(self._db) else Commit("", 0)
+        if last.store_id not in (marked.store_id, ""):
+            raise StoreDamaged("it is another store than the one that was used here")
+        if marked.number > last.number:
+            lost = marked.number - last.number
+            raise StoreDamaged(f"its last {lost} commits are missing: its log was damaged, cut or taken away")
+
+    def _refusal(self, kind: type[StoreError], error: Exception) -> StoreError:
+        advice = _TRY_AGAIN if issubclass(kind, StoreUnavailable) else _RESTORE
+        return kind(f"{self.path} cannot be used as a job store: {error}; {advice}, or choose another data_dir")
 
     def close(self) -> None:
-        self._db.close()
-        os.close(self._lock)
+        if self._closing:
+            return
+        self._closing = True
+        with self._backing_up, self._turn:
+            self._db.close()
+            self._mark.close()
+            os.close(self._lock)
+
+    @property
+    def last_commit(self) -> Commit:
+        """Which store this is, and how often it has been written to."""
+        return self._last
 
     @contextmanager
     def _write(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
+        with self._turn, told(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                before = self._db.total_changes
+                yield
+                commit = self._last
+                if self._db.total_changes != before:
+                    self._db.execute("UPDATE identity SET commits = commits + 1")
+                    commit = schema.last_commit(self._db)
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._acknowledge(commit)
+
+    def _acknowledge(self, commit: Commit) -> None:
+        if commit == self._last:
+            return
+        self._last = commit
         try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+            self._mark.write(commit)
+        except OSError as error:  # the commit stands; only a later loss of it would go unnoticed
+            _log.error("the mark of the last commit cannot be written: %s", error)
 
     def _rows(self, statement: str, values: Collection[object] = ()) -> list[tuple[Any, ...]]:
-        with closing(self._db.execute(statement, tuple(values))) as cursor:
+        with self._turn, told(self.path), closing(self._db.execute(statement, tuple(values))) as cursor:
             return cursor.fetchall()
 
     # --- jobs ---
@@ -134,51 +202,55 @@ class SqliteStore:
             if self._rows("SELECT count(*) FROM jobs WHERE status = 'queued'")[0][0] >= queue_limit:
                 raise QueueFull(queue_limit)
             self._db.execute("INSERT INTO datasets VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, dataset))
-            names, marks = ", ".join(("dataset", *_COLUMNS)), ", ".join("?" * (len(_COLUMNS) + 1))
-            self._db.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", (digest, *_values(job)))
+            self._db.execute(JOBS.insert, JOBS.to_insert(row_of_job(job, digest)))
         return job, True
 
     def claim(self, at: float, skip: Collection[str] = ()) -> Job | None:
         with self._write():
             rows = self._rows(
-                f"""UPDATE jobs SET status = 'running', attempt = attempt + 1, started_at = coalesce(started_at, ?)
-                    WHERE seq = (SELECT seq FROM jobs
-                                 WHERE status = 'queued' AND id NOT IN (SELECT value FROM json_each(?))
-                                 ORDER BY seq LIMIT 1)
-                    RETURNING {", ".join(_COLUMNS)}""",
-                (at, json.dumps(list(skip))),
+                f"""{JOBS.select} WHERE status = 'queued' AND id NOT IN (SELECT value FROM json_each(?))
+                    ORDER BY seq LIMIT 1""",
+                (json.dumps(list(skip)),),
             )
             if not rows:
                 return None
-            job = _job(rows[0])
-            opened = "INSERT INTO attempts (job_id, attempt, started_at) VALUES (?, ?, ?)"
-            self._db.execute(opened, (job.id, job.attempt, at))
+            row = JOBS.opened(rows[0])
+            queued = job_of_row(row)
+            started_at = at if queued.started_at is None else queued.started_at
+            job = replace(queued, status=Status.RUNNING, attempt=queued.attempt + 1, started_at=started_at)
+            self._db.execute(JOBS.update, JOBS.to_update(row_of_job(job, row["dataset"])))
+            self._db.execute(ATTEMPTS.insert, ATTEMPTS.to_insert(new_attempt(job, at)))
         return job
 
     def request(self, job: Job, *, cancel: bool = False, finish: bool = False) -> Job:
         with self._write():
-            rows = self._rows(
-                f"""UPDATE jobs SET cancel_requested = max(cancel_requested, ?),
-                                    finish_requested = max(finish_requested, ?)
-                    WHERE id = ? AND status = ? AND attempt = ? RETURNING {", ".join(_COLUMNS)}""",
-                (int(cancel), int(finish), job.id, job.status, job.attempt),
+            row = self._still(job)
+            found = job_of_row(row)
+            after = replace(
+                found,
+                cancel_requested=found.cancel_requested or cancel,
+                finish_requested=found.finish_requested or finish,
             )
-            if len(rows) != 1:
-                raise StaleAttempt(f"job {job.id!r} has left attempt {job.attempt} ({job.status})")
-        return _job(rows[0])
+            self._db.execute(JOBS.update, JOBS.to_update(row_of_job(after, row["dataset"])))
+        return after
 
     def move(self, before: Job, after: Job, *, ending: Ending | None = None, result: bytes | None = None) -> None:
         with self._write():
+            row = self._still(before)
             if result is not None:
                 self._add_result(before, after, result)
-            assignments = ", ".join(f"{name} = ?" for name in _COLUMNS)
-            cursor = self._db.execute(
-                f"UPDATE jobs SET {assignments} WHERE id = ? AND status = ? AND attempt = ?",
-                (*_values(after), before.id, before.status, before.attempt),
-            )
-            _one_row(cursor, before)
+            self._db.execute(JOBS.update, JOBS.to_update(row_of_job(after, row["dataset"])))
             if ending is not None:
                 self._close_attempt(before, ending)
+
+    def _still(self, job: Job) -> dict[str, Any]:
+        """The row of a job that has not left the state and attempt of `job`; raises StaleAttempt."""
+        rows = self._rows(
+            f"{JOBS.select} WHERE id = ? AND status = ? AND attempt = ?", (job.id, job.status, job.attempt)
+        )
+        if not rows:
+            raise _stale(job)
+        return JOBS.opened(rows[0])
 
     def _add_result(self, before: Job, after: Job, body: bytes) -> None:
         if after.result_attempt != before.attempt or after.result_digest != hashlib.sha256(body).hexdigest():
@@ -188,122 +260,141 @@ class SqliteStore:
         )
 
     def _close_attempt(self, job: Job, ending: Ending) -> None:
-        cursor = self._db.execute(
-            """UPDATE attempts SET ended_at = ?, how = ?, exit_code = ?, stage = ?, rung = ?, seconds = ?, message = ?,
-                      verdict = ?, place = ?, peak_mb = ?, bundle = ?
-               WHERE job_id = ? AND attempt = ? AND ended_at IS NULL""",
-            (
-                *(ending.at, ending.how, ending.exit_code, ending.stage, ending.rung, ending.seconds, ending.message),
-                *(ending.verdict, ending.place, ending.peak_mb, json.dumps(ending.bundle) if ending.bundle else None),
-                *(job.id, job.attempt),
-            ),
-        )
-        _one_row(cursor, job)
+        names = ("how", "exit_code", "stage", "rung", "seconds", "message", "verdict", "place", "peak_mb")
+        bundle = json.dumps(ending.bundle) if ending.bundle else None
+        self._change_attempt(job, ended_at=ending.at, bundle=bundle, **{name: getattr(ending, name) for name in names})
+
+    def _change_attempt(self, job: Job, **changes: object) -> None:
+        """Only while it is open; raises StaleAttempt."""
+        rows = self._rows(f"{ATTEMPTS.select} WHERE {ATTEMPTS.where} AND ended_at IS NULL", (job.id, job.attempt))
+        if not rows:
+            raise _stale(job)
+        row = {**ATTEMPTS.opened(rows[0]), **changes}
+        self._db.execute(ATTEMPTS.update, ATTEMPTS.to_update(row))
 
     def job(self, job_id: str) -> Job | None:
-        rows = self._rows(f"{_SELECT_JOB} WHERE id = ?", (job_id,))
-        return _job(rows[0]) if rows else None
+        row = self._row(job_id)
+        return job_of_row(row) if row else None
+
+    def _row(self, job_id: str) -> dict[str, Any] | None:
+        rows = self._rows(f"{JOBS.select} WHERE id = ?", (job_id,))
+        return JOBS.opened(rows[0]) if rows else None
 
     def jobs(self, *, status: Status | None = None, limit: int | None = None, offset: int = 0) -> list[Job]:
         rows = self._rows(
-            f"{_SELECT_JOB} WHERE ? IS NULL OR status = ? ORDER BY seq DESC LIMIT ? OFFSET ?",
+            f"{JOBS.select} WHERE ? IS NULL OR status = ? ORDER BY seq DESC LIMIT ? OFFSET ?",
             (status, status, -1 if limit is None else limit, offset),
         )
-        return [_job(row) for row in rows]
+        return [job_of_row(JOBS.opened(row)) for row in rows]
 
     def dataset(self, job_id: str) -> bytes | None:
-        rows = self._rows("SELECT body FROM datasets JOIN jobs ON dataset = digest WHERE id = ?", (job_id,))
-        return rows[0][0] if rows else None
+        row = self._row(job_id)
+        if row is None:
+            return None
+        rows = self._rows("SELECT body FROM datasets WHERE digest = ?", (row["dataset"],))
+        if not rows:
+            raise StoreDamaged(f"the stored dataset of job {job_id!r} is gone")
+        return undamaged(rows[0][0], row["dataset"], f"the stored dataset of job {job_id!r}")
 
     # --- attempts, incumbents, results ---
 
     def note_pid(self, job: Job, pid: int) -> None:
         with self._write():
-            statement = "UPDATE attempts SET pid = ? WHERE job_id = ? AND attempt = ? AND ended_at IS NULL"
-            _one_row(self._db.execute(statement, (pid, job.id, job.attempt)), job)
+            self._change_attempt(job, pid=pid)
 
     def attempts(self, job_id: str) -> list[AttemptRow]:
-        names = [row.name for row in fields(AttemptRow)]
-        rows = self._rows(f"SELECT {', '.join(names)} FROM attempts WHERE job_id = ? ORDER BY attempt", (job_id,))
-        return [AttemptRow(**dict(zip(names, row, strict=True))) for row in rows]
+        rows = self._rows(f"{ATTEMPTS.select} WHERE job_id = ? ORDER BY attempt", (job_id,))
+        return [attempt_of_row(ATTEMPTS.opened(row)) for row in rows]
 
     def save_incumbent(self, job: Job, incumbent: StoredIncumbent) -> None:
         with self._write():
-            cursor = self._db.execute(
-                """INSERT INTO incumbents (job_id, attempt, score, timetable, rung, found_at)
-                   SELECT id, attempt, ?, ?, ?, ? FROM jobs WHERE id = ? AND attempt = ? AND status = 'running'
-                   ON CONFLICT (job_id) DO UPDATE SET attempt = excluded.attempt, score = excluded.score,
-                       timetable = excluded.timetable, rung = excluded.rung, found_at = excluded.found_at""",
-                (
-                    *(json.dumps(incumbent.score), incumbent.timetable, incumbent.rung, incumbent.found_at),
-                    *(job.id, job.attempt),
-                ),
-            )
-            _one_row(cursor, job)
+            self._still_runs(job)
+            row = row_of_incumbent(job, incumbent)
+            if not self._db.execute(INCUMBENTS.update, INCUMBENTS.to_update(row)).rowcount:
+                self._db.execute(INCUMBENTS.insert, INCUMBENTS.to_insert(row))
+
+    def _still_runs(self, job: Job) -> dict[str, Any]:
+        return self._still(replace(job, status=Status.RUNNING))
 
     def incumbent(self, job_id: str) -> StoredIncumbent | None:
-        rows = self._rows("SELECT score, timetable, rung, found_at FROM incumbents WHERE job_id = ?", (job_id,))
-        if not rows:
-            return None
-        score, timetable, rung, found_at = rows[0]
-        return StoredIncumbent(score=Score(*json.loads(score)), timetable=timetable, rung=rung, found_at=found_at)
+        rows = self._rows(f"{INCUMBENTS.select} WHERE job_id = ?", (job_id,))
+        return incumbent_of_row(INCUMBENTS.opened(rows[0])) if rows else None
 
     def result(self, job_id: str) -> bytes | None:
-        rows = self._rows(
-            """SELECT body, digest FROM results
-               JOIN jobs ON jobs.id = job_id AND jobs.result_attempt = results.attempt WHERE job_id = ?""",
-            (job_id,),
-        )
-        if not rows:
+        row = self._row(job_id)
+        if row is None or row["result_attempt"] is None:
             return None
-        body, digest = rows[0]
-        if hashlib.sha256(body).hexdigest() != digest:
-            raise StoreError(f"the stored result of job {job_id!r} is damaged; restart the job")
-        return bytes(body)
+        rows = self._rows("SELECT body FROM results WHERE job_id = ? AND attempt = ?", (job_id, row["result_attempt"]))
+        if not rows:
+            raise StoreDamaged(f"the stored result of job {job_id!r} is gone; restart the job")
+        return undamaged(rows[0][0], row["result_digest"], f"the stored result of job {job_id!r}")
+
+    def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
+        rows = self._rows(f"{ATTEMPTS.select} WHERE {ATTEMPTS.where}", (job_id, attempt))
+        text = ATTEMPTS.opened(rows[0])["bundle"] if rows else None
+        found: Mapping[str, Any] | None = json.loads(text) if text else None
+        return found
+
+    # --- the long run ---
+
+    def checkpoint(self, job: Job, *, used_seconds: float, percent: float, stage: str | None) -> None:
+        with self._write():
+            row = self._still_runs(job)
+            changes = {"used_seconds": used_seconds, "percent": percent, "stage": stage}
+            self._db.execute(JOBS.update, JOBS.to_update({**row, **changes}))
+
+    def expired(self, before: float, limit: int) -> list[str]:
+        rows = self._rows(
+            """SELECT id FROM jobs WHERE finished_at < ? AND status NOT IN ('queued', 'running')
+               ORDER BY finished_at LIMIT ?""",
+            (before, limit),
+        )
+        return [row[0] for row in rows]
+
+    def delete(self, job: Job) -> None:
+        with self._write():
+            dataset = self._still(job)["dataset"]
+            if not job.status.terminal:
+                raise StaleAttempt(f"job {job.id!r} is {job.status}, and only ended jobs are deleted")
+            for table in ("incumbents", "results", "attempts"):
+                self._db.execute(f"DELETE FROM {table} WHERE job_id = ?", (job.id,))
+            self._db.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
+            self._db.execute(
+                "DELETE FROM datasets WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE dataset = digest)",
+                (dataset,),
+            )
+
+    def backup(self, target: Path) -> None:
+        """
+        Copies the store, as it is when the last page is copied, to a new file `target`; flushed, and not yet verified.
+
+        Others use the store meanwhile, from other threads; SQLite carries their changes over into the copy. Raises
+        StoreUnavailable when the store is closed before the copy is complete.
+        """
+        with self._backing_up, told(target), closing(sqlite3.connect(target, isolation_level=None)) as copy:
+            for pragma in ("synchronous=OFF", "journal_mode=OFF"):  # a copy that is not finished is thrown away
+                copy.execute(f"PRAGMA {pragma}")
+            with target.open("rb") as file:
+                self._turn.acquire()
+                try:
+                    self._db.backup(copy, pages=BACKUP_PAGES, progress=partial(self._let_others, file.fileno()))
+                finally:
+                    self._turn.release()
+                copy.execute("PRAGMA journal_mode=DELETE")  # one file, no log beside it
+                os.fsync(file.fileno())
+
+    def _let_others(self, target: int, status: int, left: int, total: int) -> None:
+        """Between two turns of a backup. One flush of everything at the end would hold up the commits of others."""
+        self._turn.release()
+        try:
+            if (left // BACKUP_PAGES) % BACKUP_FLUSH_TURNS == 0:
+                os.fsync(target)
+            time.sleep(BACKUP_REST_SECONDS)
+        finally:
+            self._turn.acquire()
+        if self._closing:
+            raise StoreUnavailable("the store is being closed; the backup was given up")
 
 
-def _take_lock(path: Path) -> int:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise StoreError(f"the data folder {path.parent} cannot be used: {error}; choose another data_dir") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        owner = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        os.close(handle)
-        message = f"the data folder {path.parent} is in use by process {owner}; stop it, or choose another data_dir"
-        raise StoreLocked(message) from error
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-    return handle
-
-
-def _one_row(cursor: sqlite3.Cursor, job: Job) -> None:
-    if cursor.rowcount != 1:
-        raise StaleAttempt(f"job {job.id!r} has left attempt {job.attempt} ({job.status})")
-
-
-def _values(job: Job) -> tuple[object, ...]:
-    return tuple(json.dumps(value) if name in _JSON and value is not None else value for name, value in _pairs(job))
-
-
-def _pairs(job: Job) -> Iterator[tuple[str, Any]]:
-    return ((name, getattr(job, name)) for name in _COLUMNS)
-
-
-def _job(row: tuple[Any, ...]) -> Job:
-    values = dict(zip(_COLUMNS, row, strict=True))
-    for name, value in values.items():
-        if value is None:
-            continue
-        if name in _JSON:
-            values[name] = json.loads(value)
-        elif name in _FLAGS:
-            values[name] = bool(value)
-        elif name in _ENUMS:
-            values[name] = _ENUMS[name](value)
-    if values["score"] is not None:
-        values["score"] = Score(*values["score"])
-    return Job(**values)
+def _stale(job: Job) -> StaleAttempt:
+    return StaleAttempt(f"job {job.id!r} has left attempt {job.attempt} ({job.status})")

@@ -72,6 +72,7 @@ def build_from(plan: Plan, *, partial: bool = False, with_rooms: bool = True, co
     """The model of a plan, with every rule and no objective."""
     space = Space(plan, with_rooms=with_rooms, partial=partial, control=control)
     add_rules(space)
+    space.control.beat()
     return space
 
 

@@ -349,6 +349,7 @@ BUILDERS: Mapping[str, RuleBuilder] = {
 def add_rules(space: Space) -> None:
     """Adds every rule that the plan does not ignore."""
     for rule_id, build in BUILDERS.items():
+        space.control.beat()
         if space.treatment(rule_id) is not Treatment.IGNORE and not space.control.should_stop:
             build(space)
     if not space.control.should_stop:

@@ -2,8 +2,10 @@
 Running CP-SAT under a `Control`: in the calling thread, with a watcher that beats and repeats a stop until it is heard.
 
 CP-SAT's own time limit is advice, and a stop asked for before the search begins is lost, so the watcher asks again
-every `WATCH_SECONDS` for as long as the solve lasts. The number of workers is always given: zero would mean every core
-of the machine.
+every `WATCH_SECONDS` for as long as the solve lasts. It beats in the name of CP-SAT, which cannot, but only while the
+process computes and only until `OVERTIME_SECONDS` after the solve should have ended: whoever watches the beats learns
+of a CP-SAT that waits for itself, or that ignores its limit. The number of workers is always given: zero would mean
+every core of the machine.
 """
 
 from __future__ import annotations
@@ -17,9 +19,14 @@ from typing import Literal
 
 from ortools.sat.python import cp_model
 
-from solver.control import Control
+from solver.control import Control, Place
 
 WATCH_SECONDS = 0.05
+OVERTIME_SECONDS = 2.0
+WORKING_SHARE = 0.01
+"""Of a pause between two looks; a process that computes less than this in it does not beat."""
+SEARCH_BEGINS = "tarting search"
+"""In the line of CP-SAT's log that ends its presolve."""
 LARGEST_SEED = 2**31 - 1
 Status = Literal["optimal", "feasible", "infeasible", "unknown"]
 Parameter = int | float | bool
@@ -74,8 +81,11 @@ def run(
     solver.parameters.catch_sigint_signal = False
     for name, value in (parameters or {}).items():
         setattr(solver.parameters, name, value)
+    solver.parameters.log_search_progress = True
+    solver.parameters.log_to_stdout = False
+    solver.log_callback = lambda line: _note_search(control, line)
     began = time.monotonic()
-    with _Watcher(solver, control.until(budget)):
+    with control.at(Place.CPSAT_PRESOLVE), _Watcher(solver, control.until(budget)):
         found = solver.solve(model)
     if found == cp_model.MODEL_INVALID:
         raise ValueError(f"CP-SAT refuses the model: {model.validate()}")
@@ -97,8 +107,13 @@ def _safe_bound(solver: cp_model.CpSolver, status: Status) -> int | None:
     return math.ceil(solver.best_objective_bound - 1e-6 * max(1.0, abs(solver.best_objective_bound)))
 
 
+def _note_search(control: Control, line: str) -> None:
+    if SEARCH_BEGINS in line:
+        control.place = Place.CPSAT_SEARCH
+
+
 class _Watcher:
-    """A thread beside a solve: beats, and passes a stop on until the solve returns."""
+    """A thread beside a solve: beats while CP-SAT works in its time, and passes a stop on until the solve returns."""
 
     def __init__(self, solver: cp_model.CpSolver, control: Control) -> None:
         self.solver, self.control = solver, control
@@ -106,11 +121,16 @@ class _Watcher:
         self.thread = threading.Thread(target=self._watch, name="cpsat-watcher", daemon=True)
 
     def _watch(self) -> None:
+        silent_from = self.control.deadline + OVERTIME_SECONDS
+        looked, used = time.monotonic(), _used_by_others()
         try:
             while not self.done.wait(WATCH_SECONDS):
                 if self.control.should_stop:
                     self.solver.stop_search()
-                self.control.beat()
+                now, using = time.monotonic(), _used_by_others()
+                if now < silent_from and using - used >= WORKING_SHARE * (now - looked):
+                    self.control.beat()
+                looked, used = now, using
         finally:
             # Also when whoever listens to the beat raises: a solve that nobody watches must not go on.
             self.solver.stop_search()
@@ -121,3 +141,8 @@ class _Watcher:
     def __exit__(self, *error: object) -> None:
         self.done.set()
         self.thread.join()
+
+
+def _used_by_others() -> float:
+    """Processor seconds of this process without those of the calling thread."""
+    return time.process_time() - time.thread_time()

@@ -5,9 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.endings import MAX_RELEASES, NOT_COUNTED, PUBLISH_ATTEMPTS, TAKEN_DOWN, Ending, How, settle, step_down
+from app.endings import (
+    MAX_RELEASES,
+    MOST_ERROR,
+    NOT_COUNTED,
+    PUBLISH_ATTEMPTS,
+    TAKEN_DOWN,
+    Ending,
+    How,
+    settle,
+    step_down,
+)
 from app.jobs import RUNG_ORDER, Event, Job, Status, advance
+from solver.control import Place
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 
@@ -62,7 +75,13 @@ def test_a_cancelled_job_is_cancelled_however_its_child_ended(how: How) -> None:
 @pytest.mark.parametrize("how", sorted(NOT_COUNTED))
 def test_our_own_ends_are_not_held_against_the_job(how: How) -> None:
     after = settle(running(failed_attempts=2), ending(how, rung="full"), MAX)
-    assert (after.status, after.failed_attempts, after.start_at) == (Status.QUEUED, 2, "full")
+    assert (after.status, after.failed_attempts, after.start_at, after.error) == (Status.QUEUED, 2, "full", None)
+
+
+def test_a_hang_while_the_result_is_handed_over_is_followed_by_publishing_what_is_held() -> None:
+    after = settle(running(), ending(How.HANDOVER, held=HELD, place="store"), MAX)
+    assert (after.status, after.failed_attempts, after.publish) == (Status.QUEUED, 0, StoppedBy.CRASH)
+    assert settle(running(), ending(How.HANDOVER, place="store"), MAX).publish is None
 
 
 @pytest.mark.parametrize("how", sorted(TAKEN_DOWN))
@@ -74,7 +93,7 @@ def test_a_job_under_which_everything_ends_again_and_again_ends_too(how: How, he
         job = advance(job, Event.CLAIM, AT) if job.status is Status.QUEUED else job
         rounds += 1
     assert MAX_RELEASES < rounds <= MAX_RELEASES + MAX + PUBLISH_ATTEMPTS
-    assert job.error == "all gone"
+    assert job.error is not None and job.error.endswith(f"{how}: all gone") and job.dead_letter
 
 
 def test_input_that_the_solver_refuses_is_not_tried_again() -> None:
@@ -82,17 +101,53 @@ def test_input_that_the_solver_refuses_is_not_tried_again() -> None:
     assert (after.status, after.error) == (Status.FAILED, "/rooms: empty")
 
 
-@pytest.mark.parametrize("how", LOSSES)
+@pytest.mark.parametrize("how", sorted(set(LOSSES) - {How.MEMORY}))
 def test_a_lost_attempt_is_tried_again_one_rung_down_in_the_time_that_is_left(how: How) -> None:
-    after = settle(running(time_limit_seconds=60.0), ending(how, rung="relaxed", seconds=20.0), MAX)
-    assert (after.status, after.failed_attempts, after.start_at) == (Status.QUEUED, 1, "greedy")
-    assert after.remaining_seconds == 40.0
+    after = settle(running(time_limit_seconds=60.0), ending(how, rung="full", seconds=20.0), MAX)
+    assert (after.status, after.failed_attempts, after.start_at) == (Status.QUEUED, 1, "relaxed")
+    assert (after.remaining_seconds, after.workers) == (40.0, None)
 
 
-@pytest.mark.parametrize("how", LOSSES)
-def test_the_last_lost_attempt_without_a_timetable_fails_the_job_with_its_cause(how: How) -> None:
-    after = settle(running(failed_attempts=MAX - 1), ending(how, message="it broke"), MAX)
-    assert (after.status, after.error) == (Status.FAILED, "it broke")
+@pytest.mark.parametrize("place", ["model_build", "cpsat_presolve", "cpsat_search", "local_search", "verify", "other"])
+@pytest.mark.parametrize("how", [How.HANG, How.DEADLINE, How.CRASH])
+def test_a_child_that_was_lost_while_solving_is_followed_by_one_on_the_next_rung(how: How, place: str) -> None:
+    after = settle(running(), ending(how, place=place, rung="full"), MAX)
+    assert (after.start_at, after.simplified_context) == ("relaxed", False)
+
+
+def test_a_child_that_was_lost_in_the_context_engine_is_followed_by_one_with_a_simplified_context() -> None:
+    first = settle(running(), ending(How.HANG, place="context_engine"), MAX)
+    assert (first.simplified_context, first.start_at) == (True, "full")
+    again = settle(advance(first, Event.CLAIM, AT), ending(How.HANG, place="context_engine"), 9)
+    assert again.simplified_context and again.start_at == "greedy"
+
+
+def test_when_memory_runs_out_there_are_fewer_threads_first_and_then_the_core() -> None:
+    first = settle(running(), ending(How.MEMORY, rung="full", workers=4), 9)
+    assert (first.workers, first.start_at) == (1, "full")
+    second = settle(running(), ending(How.MEMORY, rung="full", workers=1), 9)
+    assert second.start_at == "reduced"
+
+
+def test_after_two_lost_attempts_the_next_one_runs_on_safe_settings() -> None:
+    after = settle(running(failed_attempts=1), ending(How.CRASH, rung="full"), MAX)
+    assert (after.workers, after.start_at) == (1, "greedy")
+
+
+def test_the_last_lost_attempt_without_a_timetable_makes_the_job_a_dead_letter_with_all_causes() -> None:
+    job = running()
+    for number, how in enumerate((How.CRASH, How.MEMORY, How.HANG), 1):
+        job = settle(job, ending(how, message=f"cause {number}"), MAX)
+        job = advance(job, Event.CLAIM, AT) if job.status is Status.QUEUED else job
+    assert (job.status, job.dead_letter, job.failed_attempts) == (Status.FAILED, True, 3)
+    assert job.error == "attempt 1: crash: cause 1; attempt 2: memory: cause 2; attempt 3: hang: cause 3"
+    again = advance(job, Event.RESTART, AT)
+    assert (again.dead_letter, again.error, again.workers) == (False, None, None)
+
+
+def test_input_and_empty_results_are_failures_but_no_dead_letters() -> None:
+    assert not settle(running(), ending(How.INPUT, message="/rooms: empty"), MAX).dead_letter
+    assert not settle(running(), ending(How.RESULT, result={**RESULT, "placed": 0}), MAX).dead_letter
 
 
 @pytest.mark.parametrize(
@@ -147,9 +202,43 @@ def test_a_job_whose_every_attempt_is_lost_ends_after_finitely_many(how: How, he
     assert rounds <= MAX + PUBLISH_ATTEMPTS
 
 
-def test_a_child_that_died_while_building_the_context_is_followed_by_one_with_a_simplified_context() -> None:
-    assert settle(running(), ending(How.DEADLINE, stage="context"), MAX).simplified_context
-    assert not settle(running(), ending(How.DEADLINE, stage="search"), MAX).simplified_context
+Lost = st.builds(
+    Ending,
+    how=st.sampled_from(sorted(How)),
+    at=st.just(AT),
+    seconds=st.floats(0, 50),
+    stage=st.sampled_from([None, "context", "search", "verify"]),
+    rung=st.sampled_from([None, *RUNG_ORDER]),
+    place=st.sampled_from([None, "no such place", *(place.label for place in Place)]),
+    message=st.one_of(st.none(), st.text(max_size=3000)),
+    held=st.sampled_from([None, HELD]),
+    workers=st.integers(1, 8),
+)
+
+
+@given(st.lists(Lost, min_size=40, max_size=60), st.integers(1, 5), st.booleans())
+def test_any_sequence_of_bad_ends_reaches_an_end_in_bounded_steps(
+    endings: list[Ending], max_attempts: int, finish: bool
+) -> None:
+    job, taken_down, harmless, steps = running(finish_requested=finish), 0, 0, 0
+    for step in endings:
+        before = job
+        job = settle(job, Ending(**{**_fields(step), "taken_down": taken_down}), max_attempts)
+        taken_down += step.how in TAKEN_DOWN
+        harmless += step.how in (How.SHUTDOWN, How.NOT_STARTED)
+        steps += 1
+        assert len(job.error or "") <= MOST_ERROR or step.how in (How.INPUT, How.RESULT)
+        if job.status.terminal:
+            break
+        assert RUNG_ORDER.index(job.start_at) >= RUNG_ORDER.index(before.start_at), "never up again"
+        assert job.simplified_context >= before.simplified_context and (job.workers == 1 or job.workers is None)
+        job = advance(job, Event.CLAIM, AT)
+    # Only what is never counted may go on for ever, and it does no work.
+    assert steps - harmless <= MAX_RELEASES + max_attempts + PUBLISH_ATTEMPTS + 1
+
+
+def _fields(found: Ending) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in Ending.__dataclass_fields__}
 
 
 def test_stepping_down_stops_on_the_last_rung() -> None:

@@ -96,7 +96,7 @@ def test_the_remaining_time_is_counted_across_attempts_down_to_a_last_chance() -
 
 
 def test_a_new_job_waits_and_carries_what_was_asked() -> None:
-    request = JobRequest(job_id="j", body_hash="h", dataset={}, meta={"semester": 1}, num_variants=2, seed=5)
+    request = JobRequest(job_id="j", body_hash="h", packed=b"", meta={"semester": 1}, num_variants=2, seed=5)
     made = new_job(request, AT)
     assert (made.status, made.attempt, made.num_variants, made.seed, made.meta) == (
         Status.QUEUED,

@@ -43,6 +43,7 @@ START = Start(
     max_faculty=300,
     max_rooms=200,
     quality_threshold=0.8,
+    last_resort_seconds=120.0,
     rules={"group_gap": {"tier": "soft", "weight": 2}},
     publish=StoppedBy.CRASH,
     body=pack({"name": "Small college"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import time
 from dataclasses import replace
 from typing import Any, get_args
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from app.jobs import Event, Job, Status, advance
 from app.messages import IncumbentFrame, ProgressFrame
-from app.progress import PLATFORM_STAGES, SPANS, Track
+from app.progress import FIRST_RESERVE, PLATFORM_STAGES, SPANS, Track
+from app.snapshot import document
 from solver.control import STAGES, Stage
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
@@ -63,8 +65,8 @@ def says(stage: Stage, share: float = 0.5, **fields: Any) -> ProgressFrame:
     return ProgressFrame(stage=stage, share=share, **fields)
 
 
-def shown(track: Track, position: int | None = None, slots: int = 1) -> dict[str, Any]:
-    return track.document(position, slots)
+def shown(track: Track, position: int | None = None) -> dict[str, Any]:
+    return document(track, position, math.ceil(track.seconds_left()))
 
 
 def in_every_state() -> list[Track]:
@@ -128,8 +130,7 @@ def test_a_new_attempt_keeps_the_bar_and_a_restart_begins_a_new_one() -> None:
 
 
 def test_repeated_stages_move_the_bar_with_the_clock() -> None:
-    track = running(time_limit_seconds=100.0)
-    track.set_job(replace(track.job, started_at=time.time() - 90))
+    track = running(time_limit_seconds=100.0, used_seconds=90.0)
     track.hear(says("construct", 0.0))
     assert 60 < shown(track)["percentage"] <= 75
 
@@ -151,13 +152,6 @@ def test_there_is_no_gap_while_hard_rules_are_bent() -> None:
     track.hear(IncumbentFrame(score=(0, 0, 3, 40), rung="full"))
     track.hear(says("search", bound=30))
     assert shown(track)["gap"] is None
-
-
-def test_the_estimate_is_a_positive_number_even_when_time_has_run_out() -> None:
-    track = running()
-    track.ends_at = time.time() - 100
-    assert shown(track)["eta_seconds"] == 1
-    assert shown(Track(job(time_limit_seconds=60.0)), 5, 2)["eta_seconds"] >= 3 * 60
 
 
 def test_a_failure_says_why_in_all_three_places() -> None:
@@ -183,6 +177,70 @@ def test_health_is_news_only_when_it_changes() -> None:
     assert (track.version, shown(track)["health"], shown(track)["stage_deadline_at"]) == (before + 1, "stalled", 123.0)
 
 
+def test_a_stalled_child_is_told_in_words_with_its_place_and_what_will_happen() -> None:
+    track = running()
+    track.hear(says("exact", message="proving how much better it could be"))
+    track.look("stalled", None, "DEADLOCK_SUSPECTED", "cpsat_search", silent_seconds=6.0)
+    told = shown(track)
+    assert told["message"].startswith("no sign of life for 6 s in stage exact (cpsat search); unless it wakes")
+    assert "tried again at" in told["message"]
+    assert (told["verdict"], told["metadata"]["verdict"]) == ("DEADLOCK_SUSPECTED", "DEADLOCK_SUSPECTED")
+    assert told["metadata"]["place"] == "cpsat_search"
+    assert 5.5 < time.time() - told["last_beat_at"] < 7
+    track.look("ok", None, silent_seconds=0.1)
+    assert (shown(track)["message"], shown(track)["health"]) == ("proving how much better it could be", "ok")
+
+
+def test_a_silence_that_computes_is_not_said_to_end_in_a_kill() -> None:
+    track = running()
+    track.hear(says("exact"))
+    track.look("stalled", None, "NORMAL_PROCESSING", "cpsat_presolve", silent_seconds=130.0)
+    assert "left alone" in shown(track)["message"]
+
+
+def test_life_goes_on_while_the_timetable_does_not_improve() -> None:
+    track = running()
+    track.hear(IncumbentFrame(score=(0, 0, 0, 40), rung="full"))
+    improved = shown(track)["last_improvement_at"]
+    track.look("ok", None, silent_seconds=0.0)
+    track.hear(says("search"))
+    assert shown(track)["last_improvement_at"] == improved <= shown(track)["last_beat_at"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(STAGES), st.floats(0, 1), st.booleans(), st.booleans()), max_size=30))
+def test_percent_never_goes_back_whenever_the_service_is_killed(
+    history: list[tuple[Stage, float, bool, bool]],
+) -> None:
+    """Checkpoints are taken now and then; a kill leaves the row of the last one, and the job is claimed again."""
+    stored = advance(job(), Event.CLAIM, time.time())
+    track = Track(stored, checkpointed=True)
+    track.begin_attempt(time.time(), 30.0)
+    seen: list[tuple[float, int]] = []
+    for stage, share, checkpoint, kill in history:
+        track.hear(says(stage, share))
+        seen.append((shown(track)["percentage"], PLATFORM_NAMES.index(shown(track)["stage"])))
+        if checkpoint:
+            stored = replace(stored, percent=track.reserve(), stage=stage)
+            track.kept(stored.percent)
+            seen.append((shown(track)["percentage"], PLATFORM_NAMES.index(shown(track)["stage"])))
+        if kill:
+            stored = advance(advance(stored, Event.RELEASE, time.time()), Event.CLAIM, time.time())
+            track = Track(stored, checkpointed=True)
+            track.begin_attempt(time.time(), 30.0)
+    assert seen == sorted(seen)
+
+
+def test_a_checkpoint_that_was_not_stored_lets_the_bar_wait() -> None:
+    track = Track(advance(job(), Event.CLAIM, time.time()), checkpointed=True)
+    track.hear(says("variants", 0.5))
+    assert shown(track)["percentage"] == FIRST_RESERVE
+    version, reserved = track.version, track.reserve()
+    assert shown(track)["percentage"] == FIRST_RESERVE
+    track.kept(reserved)
+    assert (shown(track)["percentage"], track.version) == (82.5, version + 1)
+    assert reserved > 82.5
+
+
 def test_an_ended_job_from_the_store_shows_what_it_held() -> None:
     stored = job(
         status=Status.COMPLETED, attempt=2, stage="verify", rung="full", score=Score(0, 0, 0, 7), placed=4, total=4
@@ -194,5 +252,5 @@ def test_an_ended_job_from_the_store_shows_what_it_held() -> None:
 
 def test_a_job_that_waits_for_the_solver_to_load_says_so() -> None:
     waiting = Track(job())
-    assert "made ready" in waiting.document(1, 2, preparing=True)["message"]
-    assert waiting.document(1, 2)["message"] == "waiting at position 1"
+    assert "made ready" in document(waiting, 1, 60, preparing=True)["message"]
+    assert document(waiting, 1, 60)["message"] == "waiting at position 1"

@@ -67,6 +67,7 @@ def test_a_child_recounts_in_the_mode_it_was_started_in(
         max_faculty=9,
         max_rooms=9,
         quality_threshold=0.8,
+        last_resort_seconds=60.0,
         rules={},
         publish=why,
         body=pack(dump_dataset(dataset)),

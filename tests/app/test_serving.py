@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from app.store.sqlite import LOCK_NAME, SqliteStore
+from app.store.folder import LOCK_NAME
+from app.store.sqlite import SqliteStore
 
 ROOT = Path(__file__).resolve().parents[2]
 

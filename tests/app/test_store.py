@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,19 @@ import pytest
 
 from app.endings import Ending, How
 from app.jobs import Event, Job, JobConflict, QueueFull, StaleAttempt, Status, advance
-from app.store import Store, StoredIncumbent, StoreError, StoreLocked, StoreTooNew
-from app.store.sqlite import FILE_NAME, SCHEMA_VERSION, SqliteStore, wal_reset_race
+from app.store import (
+    Store,
+    StoreDamaged,
+    StoredIncumbent,
+    StoreError,
+    StoreFull,
+    StoreLocked,
+    StoreTooNew,
+    StoreUnavailable,
+)
+from app.store.folder import FILE_NAME
+from app.store.schema import SCHEMA_VERSION
+from app.store.sqlite import SqliteStore, wal_reset_race
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 
@@ -87,8 +100,10 @@ def test_every_field_of_a_job_survives(store: Store) -> None:
         simplified_context=True,
         used_seconds=3.25,
         publish=StoppedBy.MEMORY,
+        workers=2,
         cancel_requested=True,
         finish_requested=True,
+        percent=42.5,
         stage="search",
         rung="relaxed",
         score=Score(0, 1, 2, 3),
@@ -98,6 +113,7 @@ def test_every_field_of_a_job_survives(store: Store) -> None:
         quality=Quality.PARTIAL,
         stopped_by=StoppedBy.CRASH,
         error="x",
+        dead_letter=True,
     )
     untouched = {f.name for f in fields(Job) if getattr(whole, f.name) == getattr(job(), f.name)}
     assert untouched <= {"id", "body_hash", "created_at", "status", "result_attempt", "result_digest"}
@@ -156,9 +172,9 @@ def test_a_result_comes_with_its_status_or_not_at_all(store: Store) -> None:
 
 def test_a_completed_job_without_a_result_cannot_be_written(store: Store) -> None:
     running = claimed(store)
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(StoreError):
         store.move(running, completed(running))
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(StoreError):
         store.move(running, replace(completed(running), placed=0), result=BODY)
     with pytest.raises(StoreError):
         store.move(running, replace(completed(running), result_digest="other"), result=BODY)
@@ -186,7 +202,7 @@ def test_a_stale_attempt_is_refused_and_leaves_no_trace(store: Store) -> None:
 def test_a_second_completion_is_refused(store: Store) -> None:
     running = claimed(store)
     store.move(running, completed(running), result=BODY)
-    with pytest.raises((StaleAttempt, sqlite3.IntegrityError)):
+    with pytest.raises((StaleAttempt, StoreError)):
         store.move(running, completed(running), result=BODY)
 
 
@@ -241,6 +257,69 @@ def test_jobs_are_listed_newest_first_by_page_and_status(store: Store) -> None:
     assert [found.id for found in store.jobs(status=Status.QUEUED)] == ["c", "b"]
 
 
+def test_a_checkpoint_is_how_far_a_running_attempt_is(store: Store) -> None:
+    running = claimed(store)
+    store.checkpoint(running, used_seconds=4, percent=31.5, stage="search")
+    assert store.job("j1") == replace(running, used_seconds=4.0, percent=31.5, stage="search")
+    queued = advance(running, Event.RELEASE, AT)
+    store.move(running, queued)
+    with pytest.raises(StaleAttempt):
+        store.checkpoint(running, used_seconds=5, percent=40, stage="search")
+    assert store.job("j1") == queued
+
+
+def test_the_evidence_of_an_unclean_end_is_kept(store: Store) -> None:
+    running = claimed(store)
+    assert store.bundle("j1", 1) is None
+    evidence = {"stacks": ["a", "b"], "samples": [1.5]}
+    ending = Ending(how=How.HANG, at=AT, verdict="INFINITE_LOOP", place="kernel", peak_mb=77, bundle=evidence)
+    store.move(running, advance(running, Event.LOSE, AT), ending=ending)
+    assert store.bundle("j1", 1) == evidence
+    (line,) = store.attempts("j1")
+    assert (line.verdict, line.place, line.peak_mb) == ("INFINITE_LOOP", "kernel", 77)
+    assert (store.bundle("j1", 2), store.bundle("nobody", 1)) == (None, None)
+
+
+def ended_at(store: Store, id: str, at: float) -> Job:
+    queued = store.job(id)
+    assert queued is not None
+    after = advance(queued, Event.CANCEL, at)
+    store.move(queued, after)
+    return after
+
+
+def test_expired_jobs_are_the_ended_ones_oldest_first(store: Store) -> None:
+    submitted(store, "a", "b", "c", "waits")
+    for id, at in (("a", AT + 3), ("b", AT + 1), ("c", AT + 9)):
+        ended_at(store, id, at)
+    assert store.expired(AT + 5, 10) == ["b", "a"]
+    assert store.expired(AT + 5, 1) == ["b"]
+
+
+def test_a_deleted_job_leaves_nothing_and_takes_no_dataset_that_another_has(store: Store) -> None:
+    running = claimed(store)
+    submitted(store, "twin")
+    store.save_incumbent(running, StoredIncumbent(score=Score(0, 0, 0, 1), timetable=b"t", rung="full", found_at=AT))
+    store.move(running, completed(running), ending=Ending(how=How.RESULT, at=AT), result=BODY)
+    store.delete(completed(running))
+    assert (store.job("j1"), store.result("j1"), store.incumbent("j1"), store.attempts("j1")) == (None, None, None, [])
+    assert store.dataset("twin") == DATASET
+    store.delete(ended_at(store, "twin", AT))
+    assert (store.jobs(), store.dataset("twin")) == ([], None)
+    assert isinstance(store, SqliteStore)
+    assert store._rows("SELECT count(*) FROM datasets") == [(0,)]
+
+
+def test_only_an_ended_job_in_its_present_state_is_deleted(store: Store) -> None:
+    running = claimed(store)
+    with pytest.raises(StaleAttempt):
+        store.delete(running)
+    store.move(running, advance(running, Event.LOSE, AT))
+    with pytest.raises(StaleAttempt):
+        store.delete(completed(running))
+    assert queue(store) == ["j1"]
+
+
 def test_what_is_not_there_is_none(store: Store) -> None:
     assert (store.job("x"), store.dataset("x"), store.incumbent("x"), store.result("x")) == (None, None, None, None)
     assert store.attempts("x") == []
@@ -275,7 +354,7 @@ def test_a_store_of_a_later_version_is_not_touched(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused_with_advice_and_the_folder_left_free(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"a text that somebody put here" * 100)
     for _ in range(2):
-        with pytest.raises(StoreError, match="file is not a database; restore it from a backup, move it away"):
+        with pytest.raises(StoreError, match=r"file is not a database; .*restore it from a backup .*, move it away"):
             SqliteStore(tmp_path)
     (tmp_path / FILE_NAME).unlink()
     SqliteStore(tmp_path).close()
@@ -292,9 +371,89 @@ def test_a_result_that_was_damaged_on_disk_is_not_handed_out(tmp_path: Path) -> 
     running = claimed(store)
     store.move(running, completed(running), result=BODY)
     store._db.execute("UPDATE results SET body = x'00'")
-    with pytest.raises(StoreError, match="'j1' is damaged"):
+    with pytest.raises(StoreDamaged, match="'j1' is damaged"):
+        store.result("j1")
+    store._db.execute("PRAGMA foreign_keys=OFF")
+    store._db.execute("DELETE FROM results")
+    with pytest.raises(StoreDamaged, match="'j1' is gone"):
         store.result("j1")
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "ask"),
+    [
+        ("UPDATE jobs SET meta = '[]'", lambda store: store.job("j1")),
+        ("UPDATE jobs SET percent = 1", lambda store: store.jobs()),
+        ("UPDATE jobs SET status = 'running', attempt = 7", lambda store: store.jobs(status=Status.RUNNING)),
+        ("UPDATE attempts SET how = 'result'", lambda store: store.attempts("j1")),
+        ("UPDATE attempts SET bundle = '{}'", lambda store: store.bundle("j1", 1)),
+        ("UPDATE incumbents SET timetable = x'00'", lambda store: store.incumbent("j1")),
+        ("UPDATE incumbents SET score = '[0, 0, 0, 0]'", lambda store: store.incumbent("j1")),
+        ("UPDATE datasets SET body = x'00'", lambda store: store.dataset("j1")),
+        ("UPDATE jobs SET seed = 9, status = 'queued'", lambda store: store.claim(AT)),
+    ],
+)
+def test_a_row_that_was_altered_behind_our_back_is_refused(
+    tmp_path: Path, statement: str, ask: Callable[[SqliteStore], object]
+) -> None:
+    store = SqliteStore(tmp_path)
+    running = claimed(store)
+    store.save_incumbent(running, StoredIncumbent(score=Score(0, 0, 0, 1), timetable=b"t", rung="full", found_at=AT))
+    store.move(running, advance(running, Event.LOSE, AT), ending=Ending(how=How.CRASH, at=AT))
+    ask(store)
+    store._db.execute(statement)
+    with pytest.raises(StoreDamaged):
+        ask(store)
+    store.close()
+
+
+def test_a_full_disk_is_told_as_such_and_passes(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    submitted(store, "before")
+    pages = store._rows("PRAGMA page_count")[0][0]
+    store._db.execute(f"PRAGMA max_page_count={pages + 4}")
+    with pytest.raises(StoreFull, match="full"):
+        store.submit(job("large"), b"x" * 100_000, 10)
+    assert (queue(store), store.dataset("before")) == (["before"], DATASET)
+    store._db.execute(f"PRAGMA max_page_count={pages + 400}")
+    store.submit(job("large"), b"x" * 100_000, 10)
+    assert queue(store) == ["before", "large"]
+    store.close()
+
+
+def test_a_limit_on_the_size_of_files_is_told_as_a_full_disk_and_passes(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    submitted(store, "before")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / (FILE_NAME + "-wal")).stat().st_size + 8192, hard))
+    try:
+        with pytest.raises(StoreFull):
+            store.submit(job("large"), b"x" * 100_000, 10)
+        assert (queue(store), store.dataset("before")) == (["before"], DATASET)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    store.submit(job("large"), b"x" * 100_000, 10)
+    store.close()
+    again = SqliteStore(tmp_path)
+    assert queue(again) == ["before", "large"]
+    again.close()
+
+
+def test_a_store_that_somebody_else_has_locked_is_unavailable_for_the_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.store.sqlite.BUSY_TIMEOUT_SECONDS", 0.05)
+    store = SqliteStore(tmp_path)
+    with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="locked"):
+            submitted(store, "a")
+        assert store.jobs() == []
+    submitted(store, "a")
+    store.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        store.jobs()
 
 
 def test_the_connection_is_set_up_for_durability_and_references(tmp_path: Path) -> None:

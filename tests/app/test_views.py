@@ -240,7 +240,7 @@ def test_our_emphasis_is_translated_where_the_platform_has_another_name() -> Non
 @pytest.mark.parametrize("with_score", [True, False])
 def test_a_job_row_says_null_for_what_is_not_known_yet(with_score: bool) -> None:
     data, table = small()
-    job = new_job(JobRequest(job_id="j1", body_hash="0", dataset={}, meta={"semester": 2}), at=5.0)
+    job = new_job(JobRequest(job_id="j1", body_hash="0", packed=b"", meta={"semester": 2}), at=5.0)
     if with_score:
         job = replace(job, score=verify(data, table).score, quality=Quality.FEASIBLE)
     view = job_view(job)

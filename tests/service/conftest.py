@@ -13,18 +13,28 @@ import psutil
 import pytest
 
 from app.jobs import JobRequest, Status
+from app.messages import pack
 from app.settings import Settings
 from app.supervisor import Supervisor
+from app.telemetry import nobody
 from app.vitals import TAG
 from tests.service.solvers import campus
 
-SOLVE = "tests.service.solvers:solve"
+SOLVE = "tests.service.quick:solve"
 Open = Callable[..., AbstractAsyncContextManager[Supervisor]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[Supervisor]:
+    """One supervisor for all tests of a module that ask for it; each of them uses job ids of its own."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("shared"), slots=12, retry_wait_seconds=0.1)
+    async with Supervisor(settings, solve=SOLVE) as supervisor:
+        yield supervisor
 
 
 @pytest.fixture
@@ -34,8 +44,9 @@ def open_service(tmp_path: Path) -> Iterator[Open]:
 
     @asynccontextmanager
     async def opened(**given: Any) -> AsyncIterator[Supervisor]:
+        observe = given.pop("observe", nobody)
         settings = Settings(**{"data_dir": tmp_path, "slots": 1, "retry_wait_seconds": 0.1, **given})
-        async with Supervisor(settings, solve=SOLVE) as supervisor:
+        async with Supervisor(settings, solve=SOLVE, observe=observe) as supervisor:
             tags.append(supervisor._tag)
             yield supervisor
 
@@ -59,7 +70,7 @@ def request(job_id: str, behaviour: str = "steady", **given: Any) -> JobRequest:
         "num_variants": 1,
         **given,
     }
-    return JobRequest(job_id=job_id, dataset=campus(behaviour), **fields)
+    return JobRequest(job_id=job_id, packed=pack(campus(behaviour)), **fields)
 
 
 async def until(

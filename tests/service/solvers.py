@@ -7,15 +7,17 @@ All work on the dataset of `campus()`: course `c0`, `c1` ... each with a teacher
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from solver.context import build_context
-from solver.control import Control, Progress, Stage, Stop
+from solver.control import Control, Place, Progress, Stage, Stop
 from solver.model import Dataset, Placement, Timetable
 from solver.params import SolveParams
 from solver.result import Diagnosis, Quality, Result, RungVisit, StoppedBy, Variant
@@ -25,6 +27,14 @@ COURSES = 12
 STEP_SECONDS = 0.1
 COST_PER_COURSE = 5
 MEBIBYTE = 1 << 20
+PLACES: dict[Stage, Place] = {
+    "context": Place.CONTEXT_ENGINE,
+    "construct": Place.CONSTRUCT,
+    "search": Place.LOCAL_SEARCH,
+    "exact": Place.MODEL_BUILD,
+    "variants": Place.LOCAL_SEARCH,
+}
+STARVED_CORE = 0
 
 
 def campus(behaviour: str) -> dict[str, Any]:
@@ -83,6 +93,7 @@ def result(dataset: Dataset, found: Timetable, control: Control, params: SolvePa
 
 
 def say(control: Control, params: SolveParams, stage: Stage, share: float = 0.0) -> None:
+    control.place = PLACES[stage]
     control.report(Progress(stage=stage, share=share, message=stage, rung=params.start_at, total=COURSES))
 
 
@@ -159,13 +170,13 @@ def crash_on_full(dataset: Dataset, params: SolveParams, control: Control, level
     if params.start_at == "full":
         say(control, params, "search")
         time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGSEGV)
+        signal.raise_signal(signal.SIGSEGV)
     return steady(dataset, params, control, level)
 
 
 def crash_always(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
     say(control, params, "search")
-    os.kill(os.getpid(), signal.SIGABRT)
+    signal.raise_signal(signal.SIGABRT)
     raise AssertionError
 
 
@@ -186,6 +197,30 @@ def boaster(dataset: Dataset, params: SolveParams, control: Control, level: int)
     control.report(progress)
     time.sleep(0.6)
     os._exit(3)
+
+
+def tour(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    """Comes through every stage, and holds a timetable from `construct` on."""
+    for stage in PLACES:
+        say(control, params, stage)
+        if stage == "construct":
+            offer(dataset, control, max(level, 3))
+        time.sleep(0.02)
+    return result(dataset, timetable(max(level, 3)), control, params)
+
+
+def starved(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    """Works soundly, without a beat for a moment, and with the last claim on a processor."""
+    offer(dataset, control, max(level, 3))
+    say(control, params, "search")
+    os.sched_setaffinity(0, {STARVED_CORE})
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text("19")
+    began = time.thread_time()
+    while time.thread_time() - began < 0.5:
+        os.getpid()
+    return result(dataset, timetable(3), control, params)
 
 
 def raises(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
@@ -220,6 +255,8 @@ BEHAVIOURS = {
         crash_always,
         crash_with_a_timetable,
         boaster,
+        tour,
+        starved,
         raises,
         memory_error,
         empty,

@@ -1,16 +1,142 @@
-"""The forkserver's handle, on its own."""
+"""The forkserver's handle and its children, without anybody who watches them."""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import anyio
+import psutil
 import pytest
 
-from app.children import ForkServer
+from app.children import Child, ForkServer, environment_of_children
+from app.messages import ProgressFrame, Start, encode, pack
+from app.vitals import TAG
+from solver.control import Place
 from tests.service.conftest import SOLVE
+from tests.service.solvers import campus
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+
+
+def start(behaviour: str, **fields: Any) -> Start:
+    given: dict[str, Any] = {
+        "job_id": "j",
+        "attempt": 1,
+        "time_limit_seconds": 60.0,
+        "workers": 1,
+        "seed": 0,
+        "num_variants": 1,
+        "start_at": "full",
+        "simplified_context": False,
+        "max_courses": 1,
+        "max_faculty": 1,
+        "max_rooms": 1,
+        "quality_threshold": 0.8,
+        "rules": {},
+        "last_resort_seconds": 60.0,
+        **fields,
+    }
+    return Start(**given, body=pack(campus(behaviour)))
+
+
+@asynccontextmanager
+async def child_of(behaviour: str, **fields: Any) -> AsyncIterator[Child]:
+    """A child that has begun to search; it is killed at the end, if it is still there."""
+    forkserver = ForkServer(SOLVE, "test-of-children")
+    child = await forkserver.fork()
+    try:
+        await child.send(encode(start(behaviour, **fields)))
+        async for frame in child.frames():
+            if isinstance(frame, ProgressFrame) and frame.stage == "search":
+                break
+        yield child
+    finally:
+        child.kill()
+        await child.ended()
+        await forkserver.reap(child)
+        child.close()
+        await forkserver.stop()
+
+
+async def test_a_child_that_nobody_watches_ends_itself_although_native_code_holds_the_interpreter() -> None:
+    """Its supervisor lives and keeps the socket open, but does nothing: as one that was stopped."""
+    async with child_of("silent_native", last_resort_seconds=2.5) as child:
+        with anyio.fail_after(6):
+            await child.ended()
+        assert "Timeout (0:00:02.5" in child.stacks() and "solvers.py" in child.stacks()
+
+
+async def test_a_child_that_computes_for_ever_is_ended_by_the_limit_of_processor_time() -> None:
+    async with child_of("lost_in_search", last_resort_seconds=60.0) as child:
+        limits = [psutil.Process(child.pid).rlimit(psutil.RLIMIT_CPU)]
+        assert limits == [(120, 120)]
+        psutil.Process(child.pid).rlimit(psutil.RLIMIT_CPU, (1, 1))
+        with anyio.fail_after(30):
+            await child.ended()
+
+
+async def test_a_child_has_nothing_that_it_does_not_need() -> None:
+    async with child_of("patient") as child:
+        status = Path(f"/proc/{child.pid}/status").read_text()
+        process = psutil.Process(child.pid)
+        opened = [str(descriptor.readlink()) for descriptor in Path(f"/proc/{child.pid}/fd").iterdir()]
+        ours = {"/dev/null", str(Path("/proc/self/fd/2").readlink())}
+        assert "NoNewPrivs:\t1" in status
+        assert {name.partition(" ")[0] for name in opened if not name.startswith("socket") and name not in ours} == {
+            "/memfd:timetable-words",
+            "/memfd:timetable-stacks",
+        }
+        assert sum(name.startswith("socket") for name in opened) == 3, "to the supervisor, and the pair between threads"
+        assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+        assert process.rlimit(psutil.RLIMIT_NOFILE)[1] <= 256
+        assert 0 < process.rlimit(psutil.RLIMIT_FSIZE)[1] < 2**40
+        assert process.nice() >= 10 and os.getpgid(child.pid) == child.pid
+
+
+def test_children_learn_nothing_of_our_environment_that_could_be_a_secret() -> None:
+    ours = {
+        "PATH": "/bin",
+        "LC_ALL": "C",
+        "TIMETABLE_API_KEYS": "secret",
+        "TIMETABLE_WEBHOOK_URL": "https://user:secret@host",
+        "DATABASE_URL": "postgres://user:secret@host/db",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }
+    theirs = environment_of_children(ours, "tag")
+    assert (theirs["PATH"], theirs["LC_ALL"], theirs[TAG]) == ("/bin", "C", "tag")
+    assert "secret" not in " ".join(theirs.values())
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_the_stacks_of_a_child_can_be_read_also_when_it_is_stopped(stopped: bool) -> None:
+    async with child_of("lost_in_search") as child:
+        if stopped:
+            os.kill(child.pid, signal.SIGSTOP)
+        await child.dump_stacks(10.0)
+        assert "lost_in_search" in child.stacks() and len(child.stacks()) < 65_536
+
+
+async def test_a_look_tells_the_place_the_threads_and_whether_they_want_to_run() -> None:
+    async with child_of("lost_in_search") as child:
+        far, near = child.look(1.0, closely=False), child.look(1.0, closely=True)
+        assert far is not None and near is not None and near.threads is not None
+        assert far.threads is None and (near.place, near.at) == (Place.LOCAL_SEARCH, 1.0)
+        assert any(thread.state == "R" for thread in near.threads) and near.wants_to_run
+        child._words[3] = 2**40
+        assert child.place is Place.OTHER, "a child gone mad may write anything"
+
+
+async def test_a_child_cannot_make_its_shared_memory_grow() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    async with child_of("patient") as child:
+        assert libc.ftruncate(child._stacks, 1 << 40) == -1
 
 
 async def test_giving_a_forkserver_up_does_not_hold_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import anyio
 import psutil
 import pytest
 
-from app import watch
+from app import diagnosis
+from app.failpoints import VARIABLE
 from app.jobs import Status
+from app.settings import Settings
+from app.supervisor import Supervisor
+from app.telemetry import AttemptEnded, Happening, Stalled
+from app.watch import longest_overshoot
 from solver.formats.native import load_result
 from solver.rules import Score
-from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, lives, request, searching, until
-from tests.service.solvers import cost
+from tests.service.conftest import SOLVE, Open, child_pid, ended, how_attempts_ended, lives, request, searching, until
+from tests.service.solvers import STARVED_CORE, cost
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
@@ -52,7 +62,7 @@ async def test_every_attempt_starts_from_the_best_timetable_of_the_ones_before(o
 
 
 async def test_no_cost_is_shown_whose_timetable_could_be_lost(open_service: Open) -> None:
-    async with open_service() as supervisor:
+    async with open_service(max_attempts=1) as supervisor:
         await supervisor.submit(request("j", "boaster"))
         costs, bounds = set(), set()
 
@@ -103,7 +113,7 @@ async def test_a_result_with_nothing_placed_is_a_failure(open_service: Open) -> 
 
 
 async def test_a_child_that_ignores_its_deadline_is_killed_and_its_timetable_published(open_service: Open) -> None:
-    async with open_service(stage_grace_seconds=0.5) as supervisor:
+    async with open_service() as supervisor:
         await supervisor.submit(request("j", "stubborn", time_limit_seconds=1.0))
         await searching(supervisor, "j")
         began = anyio.current_time()
@@ -113,6 +123,8 @@ async def test_a_child_that_ignores_its_deadline_is_killed_and_its_timetable_pub
         assert anyio.current_time() - began < 5.0
         assert (last["status"], last["cost"], job.stopped_by) == ("completed", cost(3), "deadline")
         assert await how_attempts_ended(supervisor, "j") == ["deadline", "result"]
+        seconds = (await supervisor.attempts("j"))[0]["seconds"]
+        assert 1.0 < seconds < 1.0 + longest_overshoot(1.0) + 0.3, "a second, and what a busy machine adds"
 
 
 async def test_a_child_that_stops_when_time_is_up_says_deadline_not_finish(open_service: Open) -> None:
@@ -145,8 +157,8 @@ async def test_an_endless_loop_without_a_timetable_ends_as_failed_in_finite_time
 async def test_a_frozen_child_is_shown_as_stalled_then_killed_as_hung(
     open_service: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "HANG_SECONDS", 1.5)
-    monkeypatch.setattr(watch, "STALLED_SECONDS", 0.7)
+    monkeypatch.setattr(diagnosis, "SILENCE_SECONDS", 1.5)
+    monkeypatch.setattr(diagnosis, "SUSPECT_SECONDS", 0.7)
     async with open_service() as supervisor:
         await supervisor.submit(request("j"))
         await searching(supervisor, "j")
@@ -159,15 +171,90 @@ async def test_a_frozen_child_is_shown_as_stalled_then_killed_as_hung(
         assert last["status"] == "completed" and not lives(pid)
 
 
+HANGS = {
+    # where a hang is put: how it hangs, what it has to be called, and the place that has to be named
+    "stage.load": ("stop", "STOPPED", "load"),
+    "stage.validate": ("sleep_with_lock", "DEADLOCK_SUSPECTED", "validate"),
+    "stage.context": ("spin", "INFINITE_LOOP", "context_engine"),
+    "stage.construct": ("sleep", "DEADLOCK_SUSPECTED", "construct"),
+    "stage.search": ("spin_kernel", "INFINITE_LOOP", "local_search"),
+    "stage.exact": ("spin_kernel_with_lock", "INFINITE_LOOP", "model_build"),
+    "stage.verify": ("deadlock", "DEADLOCK_SUSPECTED", "verify"),
+    "result.before_send": ("sleep", "DEADLOCK_SUSPECTED", "store"),
+}
+
+
+@contextlib.contextmanager
+def core_kept_busy(core: int) -> Iterator[None]:
+    program = (
+        f"import os; os.sched_setaffinity(0, {{{core}}}); os.nice(10); open('/proc/self/autogroup', 'w').write('10')"
+    )
+    hog = subprocess.Popen([sys.executable, "-c", f"{program}\nwhile True: pass"], start_new_session=True)
+    try:
+        yield
+    finally:
+        hog.kill()
+        hog.wait()
+
+
+async def test_every_kind_of_hang_is_told_named_and_ended_within_ten_seconds_and_no_job_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A healthy child that hardly gets a processor runs beside them, and is left alone."""
+    folder = tmp_path / "failpoints"
+    folder.mkdir()
+    monkeypatch.setenv(VARIABLE, str(folder))
+    for point, (action, _, _) in HANGS.items():
+        (folder / point).write_text(action)
+    jobs, happened = [f"j{number}" for number in range(len(HANGS))], list[Happening]()
+    settings = Settings(data_dir=tmp_path / "data", slots=len(HANGS) + 1)
+    async with Supervisor(settings, solve=SOLVE, observe=happened.append) as supervisor:
+        for job_id in jobs:
+            await supervisor.submit(request(job_id, "tour"))
+        with anyio.fail_after(5):
+            while any(folder.iterdir()):
+                await anyio.sleep(0.02)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_starve, supervisor)
+            for job_id in jobs:
+                await until(supervisor, job_id, lambda s: s["health"] == "stalled", 10.0)
+        last = [await ended(supervisor, job_id) for job_id in jobs]
+        assert [snapshot["status"] for snapshot in last] == ["completed"] * len(jobs)
+        assert await how_attempts_ended(supervisor, "starved") == ["result"]
+    ended_badly = [h.ending for h in happened if isinstance(h, AttemptEnded) and h.ending.how in ("hang", "handover")]
+    found = {(ending.place, ending.verdict): ending for ending in ended_badly}
+    assert set(found) == {(place, verdict) for _, verdict, place in HANGS.values()}
+    for ending in found.values():
+        bundle = ending.bundle
+        assert bundle is not None and bundle["beat_age_seconds"] <= 10.0
+        assert "most recent call first" in bundle["stacks"] and bundle["threads"] and len(bundle["samples"]) > 10
+        assert bundle["place"] == ending.place and bundle["verdict"] == ending.verdict
+    said = {h.job.id for h in happened if isinstance(h, Stalled) and h.stalled}
+    assert said == set(jobs), "observers hear of it as well"
+    assert "solvers.py" in found["local_search", "INFINITE_LOOP"].bundle["stacks"]  # type: ignore[index]
+
+
+async def _starve(supervisor: Supervisor) -> None:
+    with core_kept_busy(STARVED_CORE):
+        await supervisor.submit(request("starved", "starved"))
+        await until(supervisor, "starved", lambda s: s["health"] == "slow", 10.0)
+        await anyio.sleep(diagnosis.SILENCE_SECONDS - diagnosis.SUSPECT_SECONDS + 1.0)
+        snapshot = supervisor.snapshot("starved")
+        assert snapshot is not None
+        assert (snapshot["status"], snapshot["health"]) == ("running", "slow")
+        assert snapshot["metadata"]["verdict"] == "NORMAL_PROCESSING"
+    assert (await ended(supervisor, "starved"))["status"] == "completed"
+
+
 async def test_a_memory_hog_is_killed_and_its_timetable_published(open_service: Open) -> None:
-    async with open_service(memory_limit_mb=400, max_attempts=2) as supervisor:
+    async with open_service(memory_limit_mb=256, max_attempts=2) as supervisor:
         await supervisor.submit(request("j", "hog"))
         last = await ended(supervisor, "j")
         job = await supervisor.job("j")
         assert job is not None
         assert (last["status"], last["cost"], job.stopped_by) == ("completed", cost(3), "memory")
         assert await how_attempts_ended(supervisor, "j") == ["memory", "memory", "result"]
-        assert "the limit is 400 MB" in (await supervisor.attempts("j"))[0]["message"]
+        assert "the limit is 256 MB" in (await supervisor.attempts("j"))[0]["message"]
 
 
 async def test_a_killed_forkserver_takes_its_children_along_and_costs_the_job_nothing(open_service: Open) -> None:
@@ -208,7 +295,7 @@ async def test_children_leave_nothing_behind(open_service: Open) -> None:
             assert (await ended(supervisor, f"a{number}"))["status"] == Status.FAILED
             await ended(supervisor, f"b{number}")
             with anyio.fail_after(5):
-                while supervisor._busy:
+                while supervisor.busy_slots:
                     await anyio.sleep(0.01)
             counts.append(psutil.Process().num_fds())
         assert counts[1:] == [counts[1]] * 3

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from app.jobs import JobRequest
+from app.messages import pack
 from app.recount import check
 from app.settings import Settings
 from app.supervisor import Supervisor
@@ -27,9 +28,9 @@ COMPILE_SECONDS = 300.0
 @pytest.fixture
 async def supervisor(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Supervisor]:
     async with Supervisor(Settings(data_dir=tmp_path, slots=1)) as supervisor:
-        college = dump_dataset(sample("college"))
+        college = pack(dump_dataset(sample("college")))
         await supervisor.submit(
-            JobRequest(job_id="j", body_hash="h", dataset=college, time_limit_seconds=SEARCH_SECONDS, num_variants=1)
+            JobRequest(job_id="j", body_hash="h", packed=college, time_limit_seconds=SEARCH_SECONDS, num_variants=1)
         )
         await until(supervisor, "j", lambda s: s["status"] == "running", COMPILE_SECONDS)
         await searching(supervisor, "j")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -13,29 +14,37 @@ import psutil
 import pytest
 
 from app.jobs import Status
+from app.recount import check
 from app.store import StoreLocked
-from app.store.sqlite import SqliteStore
+from app.store.sqlite import FILE_NAME, SqliteStore
 from app.vitals import TAG
+from solver.formats.native import load_dataset, load_result
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, lives, request, searching, tag_of
 from tests.service.solvers import cost
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
 
 SERVICE = """
+import signal
 import sys
 from pathlib import Path
 import anyio
+import app.store.sqlite
 from app.settings import Settings
 from app.supervisor import Supervisor
 from tests.service.conftest import SOLVE, child_pid, request, searching
 
+app.store.sqlite.BUSY_TIMEOUT_SECONDS = 0.3
+
 async def main():
     async with Supervisor(Settings(data_dir=Path(sys.argv[1]), slots=1), solve=SOLVE) as supervisor:
-        await supervisor.submit(request("running", "patient", time_limit_seconds=2.0))
-        await supervisor.submit(request("waiting"))
+        await supervisor.submit(request("running", "patient", time_limit_seconds=float(sys.argv[2])))
+        await supervisor.submit(request("waiting", "quick"))
         await searching(supervisor, "running")
         print(await child_pid(supervisor, "running"), flush=True)
-        await anyio.sleep_forever()
+        with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+            async for _ in signals:
+                break
 
 anyio.run(main)
 """
@@ -44,16 +53,22 @@ anyio.run(main)
 class Service:
     """A whole service in a process of its own, with one job running and one waiting."""
 
-    def __init__(self, folder: Path) -> None:
-        self.process = subprocess.Popen([sys.executable, "-c", SERVICE, str(folder)], stdout=subprocess.PIPE, text=True)
+    def __init__(self, folder: Path, time_limit_seconds: float = 2.0) -> None:
+        command = [sys.executable, "-c", SERVICE, str(folder), str(time_limit_seconds)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.child = int(self.process.stdout.readline())
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        self.end(signal.SIGKILL)
+
+    def end(self, number: signal.Signals) -> int:
+        """Its exit code, minus the signal when that has ended it."""
+        self.process.send_signal(number)
+        code = self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
+        return code
 
 
 async def gone(pid: int) -> None:
@@ -134,6 +149,66 @@ async def test_a_cancel_that_was_asked_for_survives_the_service(open_service: Op
         snapshot = supervisor.snapshot("running")
         assert snapshot is not None and snapshot["status"] == "cancelled"
         assert (await ended(supervisor, "waiting"))["status"] == "completed"
+
+
+async def test_a_killed_service_goes_on_with_the_time_and_the_progress_it_had(
+    open_service: Open, tmp_path: Path
+) -> None:
+    service = await anyio.to_thread.run_sync(Service, tmp_path, 60.0)
+    store = sqlite3.connect(f"file:{tmp_path / FILE_NAME}?mode=ro", uri=True)
+    with anyio.fail_after(10):
+        while store.execute("SELECT used_seconds FROM jobs WHERE id = 'running'").fetchone()[0] < 2.0:
+            await anyio.sleep(0.1)
+    store.close()
+    service.kill()
+    async with open_service() as supervisor:
+        before, job = supervisor.snapshot("running"), await supervisor.job("running")
+        assert job is not None and before is not None
+        assert 2.0 <= job.used_seconds < 10.0 and job.remaining_seconds == 60.0 - job.used_seconds
+        assert job.percent > 20 and before["percentage"] >= round(job.percent, 2)
+        assert before["cost"] == cost(3)
+        await searching(supervisor, "running")
+        again = supervisor.snapshot("running")
+        assert again is not None and again["percentage"] >= before["percentage"]
+        await supervisor.finish("running")
+        last = await ended(supervisor, "running")
+        done = await supervisor.job("running")
+        assert done is not None and last["status"] == "completed" and done.used_seconds > job.used_seconds
+
+
+async def test_a_service_that_is_told_to_end_gives_its_jobs_back_within_seconds(
+    open_service: Open, tmp_path: Path
+) -> None:
+    service = await anyio.to_thread.run_sync(Service, tmp_path, 60.0)
+    asked = anyio.current_time()
+    assert await anyio.to_thread.run_sync(service.end, signal.SIGTERM) == 0
+    assert anyio.current_time() - asked < 10.0 and not lives(service.child)
+    store = SqliteStore(tmp_path)
+    job, journal = store.job("running"), store.attempts("running")
+    store.close()
+    assert job is not None
+    assert (job.status, job.failed_attempts, [row.how for row in journal]) == (Status.QUEUED, 0, ["shutdown"])
+
+
+async def test_a_result_that_waits_for_the_store_survives_the_service(open_service: Open, tmp_path: Path) -> None:
+    """The store is locked, the child hands its result in, the service is killed, the lock goes: nothing is lost."""
+    service = await anyio.to_thread.run_sync(Service, tmp_path, 2.0)
+    other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with anyio.fail_after(20):
+        while not list(tmp_path.glob("spool/*.end")):
+            await anyio.sleep(0.05)
+    service.kill()
+    other.close()
+    async with open_service() as supervisor:
+        snapshot = supervisor.snapshot("running")
+        assert snapshot is not None and (snapshot["status"], snapshot["cost"]) == ("completed", cost(3))
+        assert await how_attempts_ended(supervisor, "running") == ["result"]
+        stored = await supervisor.result("running")
+        assert stored is not None
+        check(load_result(stored.result), load_dataset(stored.dataset))
+        assert (await ended(supervisor, "waiting"))["status"] == "completed"
+    assert list(tmp_path.glob("spool/*")) == []
 
 
 async def test_two_services_cannot_share_a_folder(open_service: Open) -> None:

@@ -15,9 +15,10 @@ from typing import Any
 import anyio
 import pytest
 
-from app import supervisor as supervision
+from app import dispatch
 from app.endings import MAX_RELEASES, Ending, How
-from app.jobs import Event, Job, advance
+from app.jobs import Event, Job, advance, new_job
+from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from app.store.access import StoreBusy
 from app.store.sqlite import FILE_NAME, SqliteStore
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, request, searching
@@ -65,14 +66,14 @@ def locked(folder: Path) -> Iterator[None]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.store.sqlite.BUSY_TIMEOUT_SECONDS", 0.2)
-    monkeypatch.setattr(supervision, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(dispatch, "RETRY_SECONDS", 0.1)
     monkeypatch.setattr("app.store.access.PATIENCE_SECONDS", 0.5)
 
 
 async def test_while_the_store_is_locked_clients_are_answered_and_the_end_of_a_job_waits(
     open_service: Open, tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervision, "RETRY_SECONDS", 2.0)  # the cancel comes first, and meets an attempt without child
+    monkeypatch.setattr(dispatch, "RETRY_SECONDS", 2.0)  # the cancel comes first, and meets an attempt without child
     async with open_service() as supervisor:
         await supervisor.submit(request("j", "patient"))
         await searching(supervisor, "j")
@@ -80,9 +81,9 @@ async def test_while_the_store_is_locked_clients_are_answered_and_the_end_of_a_j
             async with logged("its end cannot be stored yet"):
                 os.kill(await child_pid(supervisor, "j"), signal.SIGKILL)
             with anyio.fail_after(5):
-                with pytest.raises(sqlite3.OperationalError):
+                with pytest.raises(StoreUnavailable):
                     await supervisor.submit(request("other"))
-                with pytest.raises(sqlite3.OperationalError):
+                with pytest.raises(StoreUnavailable):
                     await supervisor.cancel("j")
             snapshot = supervisor.snapshot("j")
             assert snapshot is not None and snapshot["status"] == "running"
@@ -102,7 +103,7 @@ async def test_a_client_does_not_wait_for_its_turn_without_end(
                 await supervisor.submit(request("j"))
 
         with anyio.fail_after(5):
-            async with supervisor._moving, anyio.create_task_group() as tasks:
+            async with supervisor._desk.moving, anyio.create_task_group() as tasks:
                 tasks.start_soon(submit)
         await supervisor.submit(request("j"))
         await ended(supervisor, "j")
@@ -111,7 +112,7 @@ async def test_a_client_does_not_wait_for_its_turn_without_end(
 async def test_a_service_ends_although_the_store_is_locked_and_loses_no_job(
     open_service: Open, tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervision, "SHUTDOWN_SECONDS", 1.0)
+    monkeypatch.setattr(dispatch, "SHUTDOWN_SECONDS", 1.0)
     with anyio.fail_after(20):
         async with open_service() as supervisor:
             await supervisor.submit(request("j", "patient", time_limit_seconds=2.0))
@@ -121,10 +122,10 @@ async def test_a_service_ends_although_the_store_is_locked_and_loses_no_job(
     lock.__exit__(None, None, None)
     async with open_service() as supervisor:
         assert (await ended(supervisor, "j"))["status"] == "completed"
-        assert await how_attempts_ended(supervisor, "j") == ["service_lost", "result"]
+        assert await how_attempts_ended(supervisor, "j") == ["shutdown", "result"], "its end waited in a file"
 
 
-@pytest.mark.parametrize("broken", [sqlite3.IntegrityError, sqlite3.DatabaseError])
+@pytest.mark.parametrize("broken", [StoreError, StoreDamaged])
 async def test_an_end_that_the_store_refuses_fails_that_job_and_frees_its_slot(
     open_service: Open, monkeypatch: pytest.MonkeyPatch, broken: type[Exception]
 ) -> None:
@@ -132,7 +133,7 @@ async def test_an_end_that_the_store_refuses_fails_that_job_and_frees_its_slot(
         move = supervisor._store.move
 
         def refuses(before: Job, after: Job, **given: Any) -> None:
-            whole = broken is sqlite3.DatabaseError
+            whole = broken is StoreDamaged
             if before.id == "bad" and (whole or given.get("result") is not None):
                 raise broken("on purpose")
             move(before, after, **given)
@@ -151,7 +152,7 @@ async def test_a_timetable_that_could_not_be_saved_is_handed_to_the_next_attempt
     async with open_service() as supervisor:
 
         def refuses(*given: object) -> None:
-            raise sqlite3.OperationalError("disk is full, on purpose")
+            raise StoreFull("disk is full, on purpose")
 
         monkeypatch.setattr(supervisor._store, "save_incumbent", refuses)
         await supervisor.submit(request("j", "crash_with_a_timetable"))
@@ -166,7 +167,7 @@ async def test_no_descriptors_for_a_forkserver_is_waited_out(
     def refuses(*given: object, **named: object) -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(supervision, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(dispatch, "RETRY_SECONDS", 0.1)
     with monkeypatch.context() as full:
         full.setattr("app.children.subprocess.Popen", refuses)
         async with open_service() as supervisor:
@@ -197,7 +198,7 @@ async def test_no_descriptors_for_a_child_are_no_fault_of_the_job(
 async def test_an_error_that_nobody_foresaw_does_not_end_the_dispatcher(
     open_service: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervision, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(dispatch, "RETRY_SECONDS", 0.1)
     async with open_service() as supervisor:
 
         def breaks(*given: object) -> None:
@@ -210,21 +211,20 @@ async def test_an_error_that_nobody_foresaw_does_not_end_the_dispatcher(
         assert (await ended(supervisor, "j"))["status"] == "completed"
 
 
-async def test_a_job_under_which_the_service_dies_again_and_again_fails(open_service: Open, tmp_path: Path) -> None:
-    async with open_service() as supervisor:
-        await supervisor.submit(request("j", "patient"))
-        await searching(supervisor, "j")
-    store = SqliteStore(tmp_path)
-    store._db.execute("DELETE FROM incumbents")
-    for _ in range(MAX_RELEASES):
-        job = store.claim(0.0)
-        assert job is not None
-        lost = Ending(how=How.SERVICE_LOST, at=0.0)
-        store.move(job, advance(job, Event.RELEASE, 0.0), ending=lost)
-    store._db.execute("UPDATE attempts SET started_at = (SELECT started_at FROM jobs)")
-    assert store.claim(0.0) is not None
+async def test_a_job_under_which_the_service_dies_again_and_again_is_a_dead_letter(
+    open_service: Open, tmp_path: Path
+) -> None:
+    store, wanted = SqliteStore(tmp_path), request("j", "patient")
+    store.submit(new_job(wanted, 0.0), wanted.packed, 1)
+    for at in range(1, MAX_RELEASES + 2):
+        job = store.claim(float(at))
+        assert job is not None and job.attempt == at
+        if at <= MAX_RELEASES:
+            store.move(job, advance(job, Event.RELEASE, at), ending=Ending(how=How.SERVICE_LOST, at=at))
     store.close()
     async with open_service(max_attempts=1) as supervisor:
-        last = supervisor.snapshot("j")
-        assert last is not None
-        assert (last["status"], last["error"]) == ("failed", "the service ended while this attempt ran")
+        last, job = supervisor.snapshot("j"), await supervisor.job("j")
+        assert last is not None and job is not None
+        assert last["status"] == "failed" and "the service ended while this attempt ran" in last["error"]
+        assert job.dead_letter
+        assert [job.id for job in await supervisor.jobs(dead_letter=True)] == ["j"]

@@ -5,12 +5,17 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from app.jobs import JobConflict, JobStateError, QueueFull, Status
+from app import supervisor as supervisor_module
+from app.jobs import Job, JobConflict, JobStateError, QueueFull, Status
+from app.messages import pack
 from app.progress import PLATFORM_STAGES
 from app.recount import check
-from solver.formats.native import load_dataset, load_result
+from app.store import StoredIncumbent
+from app.supervisor import Supervisor
+from solver.formats.native import dump_timetable, load_dataset, load_result
+from solver.rules import Score
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, lives, request, searching, until
-from tests.service.solvers import COURSES, cost
+from tests.service.solvers import COURSES, cost, timetable
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
@@ -46,29 +51,55 @@ async def test_a_job_runs_to_a_verified_result_and_its_progress_only_ever_rises(
         check(load_result(stored.result), load_dataset(stored.dataset))
 
 
-async def test_the_same_job_submitted_many_times_at_once_is_one_job(open_service: Open) -> None:
-    async with open_service() as supervisor:
-        created: list[bool] = []
+async def test_the_same_job_submitted_a_thousand_times_at_once_is_one_job(shared: Supervisor) -> None:
+    answers: list[tuple[Job, bool]] = []
+    wanted = request("thousand", "quick")
 
-        async def submit() -> None:
-            created.append((await supervisor.submit(request("j")))[1])
+    async def client() -> None:
+        for _ in range(20):
+            answers.append(await shared.submit(wanted))
 
-        async with anyio.create_task_group() as tasks:
-            for _ in range(30):
-                tasks.start_soon(submit)
-        assert created.count(True) == 1
-        with pytest.raises(JobConflict):
-            await supervisor.submit(request("j", body_hash="another"))
-        await ended(supervisor, "j")
-        assert len(await supervisor.attempts("j")) == 1
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(client)
+    assert len(answers) == 1000 and sum(created for _, created in answers) == 1
+    assert {job.id for job, _ in answers} == {"thousand"}
+    with pytest.raises(JobConflict):
+        await shared.submit(request("thousand", body_hash="another"))
+    await ended(shared, "thousand")
+    assert len(await shared.attempts("thousand")) == 1
+
+
+async def test_poison_jobs_end_as_dead_letters_with_evidence_and_the_others_do_not_suffer(shared: Supervisor) -> None:
+    good, poison = [f"good{i}" for i in range(20)], [f"poison{i}" for i in range(3)]
+    for job_id in (*poison, *good):
+        await shared.submit(request(job_id, "crash_always" if job_id in poison else "quick"))
+    for job_id in good:
+        assert (await ended(shared, job_id))["status"] == "completed"
+    for job_id in poison:
+        assert (await ended(shared, job_id))["status"] == "failed"
+        job = await shared.job(job_id)
+        assert job is not None and job.dead_letter and job.failed_attempts == 3
+        assert "SIGABRT" in str(job.error)
+        assert await how_attempts_ended(shared, job_id) == ["crash"] * 3
+        for attempt in (1, 2, 3):
+            assert await shared.bundle(job_id, attempt)
+        assert await shared.bundle(job_id, 4) is None
+    assert {job.id for job in await shared.jobs(dead_letter=True)} == set(poison)
+    assert not {job.id for job in await shared.jobs(dead_letter=False)} & set(poison)
+    again = await shared.restart(poison[0])
+    assert again is not None
+    assert (again.dead_letter, again.failed_attempts, again.start_at, again.error) == (False, 0, "full", None)
+    await ended(shared, poison[0])
+    assert len(await shared.attempts(poison[0])) == 6
 
 
 async def test_waiting_jobs_know_their_place_and_the_queue_has_an_end(open_service: Open) -> None:
     async with open_service(queue_limit=2) as supervisor:
         await supervisor.submit(request("a", "patient"))
         await searching(supervisor, "a")
-        await supervisor.submit(request("b"))
-        await supervisor.submit(request("c"))
+        await supervisor.submit(request("b", "quick"))
+        await supervisor.submit(request("c", "quick"))
         with pytest.raises(QueueFull):
             await supervisor.submit(request("d"))
         waiting = supervisor.snapshot("c")
@@ -94,118 +125,128 @@ async def test_a_job_that_waits_is_cancelled_without_ever_starting_a_child(open_
         assert await supervisor.attempts("b") == []
 
 
-@pytest.mark.parametrize("behaviour", ["patient", "stubborn", "silent_native", "lost_in_context", "hog"])
-async def test_a_cancel_is_done_within_a_second_and_only_when_the_child_is_gone(
-    open_service: Open, behaviour: str
-) -> None:
-    async with open_service() as supervisor:
-        await supervisor.submit(request("j", behaviour))
-        await until(supervisor, "j", lambda s: s["metadata"]["stage"] in ("search", "context"))
-        pid = await child_pid(supervisor, "j")
+async def test_a_cancel_is_done_within_a_second_and_only_when_the_child_is_gone(shared: Supervisor) -> None:
+    behaviours = ("hog", "lost_in_context", "patient", "stubborn", "silent_native")
+    for behaviour in reversed(behaviours):
+        await shared.submit(request(behaviour, behaviour))
+    for behaviour in behaviours:
+        await until(shared, behaviour, lambda s: s["metadata"]["stage"] in ("search", "context"))
+        pid = await child_pid(shared, behaviour)
         asked = anyio.current_time()
-        job = await supervisor.cancel("j")
+        job = await shared.cancel(behaviour)
         assert job is not None and job.cancel_requested
-        last = await ended(supervisor, "j", 2.0)
-        assert anyio.current_time() - asked < 1.0
+        last = await ended(shared, behaviour, 2.0)
+        assert anyio.current_time() - asked < 1.0, behaviour
         assert last["status"] == "cancelled" and not lives(pid)
-        assert (await supervisor.cancel("j")) == await supervisor.job("j"), "cancelling twice is no error"
+        assert (await shared.cancel(behaviour)) == await shared.job(behaviour), "cancelling twice is no error"
         with pytest.raises(JobStateError):
-            await supervisor.finish("j")
+            await shared.finish(behaviour)
+    last = shared.snapshot("lost_in_context")
+    assert last is not None
+    assert (last["message"], await shared.result("lost_in_context")) == ("cancelled", None), "it had no timetable"
 
 
-async def test_a_cancelled_job_keeps_its_best_timetable_for_a_restart(open_service: Open) -> None:
-    async with open_service() as supervisor:
-        await supervisor.submit(request("j", "stubborn"))
-        await searching(supervisor, "j")
-        await supervisor.cancel("j")
-        assert (await ended(supervisor, "j"))["cost"] == cost(3)
-        await supervisor.restart("j")
-        await searching(supervisor, "j")
-        await supervisor.finish("j")
-        last = await ended(supervisor, "j")
-        assert (last["status"], last["cost"]) == ("completed", cost(3))
-
-
-async def test_the_timetable_of_a_cancelled_job_can_be_had_recounted_and_marked(open_service: Open) -> None:
-    async with open_service() as supervisor:
-        await supervisor.submit(request("j", "stubborn", rules={"group_gap": {"tier": "off"}}))
-        await searching(supervisor, "j")
-        await supervisor.cancel("j")
-        last = await ended(supervisor, "j")
-        stored = await supervisor.result("j")
-        assert stored is not None and stored.dataset["rules"]["group_gap"] == {"tier": "off"}
-        found = load_result(stored.result)
-        check(found, load_dataset(stored.dataset))
-        assert (last["status"], found.stopped_by, found.best.score.soft) == ("cancelled", "cancelled", cost(3))
-        assert last["message"] == "cancelled; the best timetable so far is kept"
-
-
-async def test_a_job_cancelled_before_it_had_a_timetable_has_none(open_service: Open) -> None:
-    async with open_service() as supervisor:
-        await supervisor.submit(request("j", "lost_in_context"))
-        await until(supervisor, "j", lambda s: s["metadata"]["stage"] == "context")
-        await supervisor.cancel("j")
-        last = await ended(supervisor, "j")
-        assert (last["message"], await supervisor.result("j")) == ("cancelled", None)
-
-
-@pytest.mark.parametrize("behaviour", ["patient", "stubborn", "silent_native"])
-async def test_a_finish_publishes_the_best_timetable_whatever_the_child_does(
-    open_service: Open, behaviour: str
+async def test_a_cancelled_job_has_its_best_timetable_recounted_once_marked_and_kept_for_a_restart(
+    shared: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with open_service() as supervisor:
-        await supervisor.submit(request("j", behaviour))
-        await searching(supervisor, "j")
-        await supervisor.finish("j")
-        last = await ended(supervisor, "j", 8.0)
-        job = await supervisor.job("j")
+    await shared.submit(request("kept", "stubborn", rules={"group_gap": {"tier": "off"}}))
+    await searching(shared, "kept")
+    await shared.cancel("kept")
+    last = await ended(shared, "kept")
+    assert (last["cost"], last["message"]) == (cost(3), "cancelled; the best timetable so far is kept")
+    stored = await shared.result("kept")
+    assert stored is not None and stored.dataset["rules"]["group_gap"] == {"tier": "off"}
+    found = load_result(stored.result)
+    check(found, load_dataset(stored.dataset))
+    assert (found.stopped_by, found.best.score.soft) == ("cancelled", cost(3))
+    job = await shared.job("kept")
+    assert job is not None and (job.result_attempt, job.placed, job.quality) == (1, COURSES, "feasible")
+    monkeypatch.setattr(supervisor_module, "recount", None)
+    assert await shared.result("kept") == stored, "it is stored now"
+    await shared.restart("kept")
+    await searching(shared, "kept")
+    await shared.finish("kept")
+    last = await ended(shared, "kept")
+    assert (last["status"], last["cost"]) == ("completed", cost(3))
+
+
+async def test_of_an_earlier_result_and_what_a_cancelled_run_holds_the_better_one_counts(shared: Supervisor) -> None:
+    await shared.submit(request("better", "stubborn"))
+    await searching(shared, "better")
+    await shared.finish("better")
+    await ended(shared, "better")
+    before = await shared.result("better")
+    await shared.restart("better")
+    await searching(shared, "better")
+    await shared.cancel("better")
+    await ended(shared, "better")
+    assert await shared.result("better") == before, "no better than the result, which therefore stays"
+    assert await shared.result("better") == before
+    job = await shared.job("better")
+    assert job is not None and (job.attempt, job.result_attempt) == (3, 2)
+    level_nine = StoredIncumbent(
+        score=Score(0, 0, 0, cost(9)), timetable=pack(dump_timetable(timetable(9))), rung="full", found_at=0.0
+    )
+    shared._in_store.remember("better", level_nine, saved=False)
+    shared._nothing_better.clear()
+    after = await shared.result("better")
+    assert after is not None and load_result(after.result).best.score.soft == cost(9)
+    job = await shared.job("better")
+    assert job is not None and job.result_attempt == 3 and job.score == level_nine.score
+
+
+async def test_a_finish_publishes_the_best_timetable_whatever_the_child_does(shared: Supervisor) -> None:
+    behaviours = {f"finish_{behaviour}": behaviour for behaviour in ("patient", "stubborn", "silent_native")}
+    for job_id, behaviour in behaviours.items():
+        await shared.submit(request(job_id, behaviour))
+    for job_id in behaviours:
+        await searching(shared, job_id)
+        await shared.finish(job_id)
+    for job_id in behaviours:
+        last = await ended(shared, job_id, 8.0)
+        job = await shared.job(job_id)
         assert job is not None
         assert (last["status"], last["cost"], job.stopped_by) == ("completed", cost(3), "finished_early")
-        stored = await supervisor.result("j")
+        stored = await shared.result(job_id)
         assert stored is not None
         found = load_result(stored.result)
         check(found, load_dataset(stored.dataset))
         assert found.stopped_by == "finished_early"
 
 
-async def test_an_ended_job_runs_again_from_its_best_timetable(open_service: Open) -> None:
-    async with open_service() as supervisor:
-        await supervisor.submit(request("j"))
-        await ended(supervisor, "j")
-        with pytest.raises(JobStateError):
-            await supervisor.finish("j")
-        job = await supervisor.restart("j")
-        assert job is not None and job.status is Status.QUEUED
-        again = supervisor.snapshot("j")
-        assert again is not None and again["percentage"] == 0 and again["cost"] == 0
-        assert await supervisor.result("j") is not None, "the old result stays until there is a new one"
-        await ended(supervisor, "j")
-        assert await how_attempts_ended(supervisor, "j") == ["result", "result"]
-        with pytest.raises(JobStateError):
-            await supervisor.cancel("j")
+async def test_an_ended_job_runs_again_from_its_best_timetable(shared: Supervisor) -> None:
+    await shared.submit(request("again", "quick"))
+    await ended(shared, "again")
+    with pytest.raises(JobStateError):
+        await shared.finish("again")
+    job = await shared.restart("again")
+    assert job is not None and job.status is Status.QUEUED
+    snapshot = shared.snapshot("again")
+    assert snapshot is not None and snapshot["percentage"] < 100 and snapshot["cost"] == 0
+    assert await shared.result("again") is not None, "the old result stays until there is a new one"
+    await ended(shared, "again")
+    assert await how_attempts_ended(shared, "again") == ["result", "result"]
+    with pytest.raises(JobStateError):
+        await shared.cancel("again")
 
 
-async def test_an_unknown_job_is_none_everywhere(open_service: Open) -> None:
-    async with open_service() as supervisor:
-        assert supervisor.snapshot("x") is None
-        assert [await supervisor.cancel("x"), await supervisor.finish("x"), await supervisor.restart("x")] == [None] * 3
-        assert (await supervisor.job("x"), await supervisor.result("x"), await supervisor.attempts("x")) == (
-            None,
-            None,
-            [],
-        )
+async def test_an_unknown_job_is_none_everywhere(shared: Supervisor) -> None:
+    assert shared.snapshot("x") is None
+    for steer in (shared.cancel, shared.finish, shared.restart, shared.delete):
+        assert await steer("x") is None
+    assert (await shared.job("x"), await shared.result("x"), await shared.attempts("x")) == (None, None, [])
+    assert await shared.bundle("x", 1) is None
 
 
-async def test_the_rules_of_a_request_reach_the_solver(open_service: Open) -> None:
-    async with open_service() as supervisor:
-        await supervisor.submit(request("j", rules={"faculty_preference": {"tier": "off"}}))
-        assert (await ended(supervisor, "j"))["cost"] == 0
-        stored = await supervisor.result("j")
-        assert stored is not None and stored.dataset["rules"]["faculty_preference"] == {"tier": "off"}
-        await supervisor.submit(request("k", rules={"no_such_rule": {"tier": "off"}}))
-        last = await ended(supervisor, "k")
-        assert last["status"] == "failed" and "no_such_rule" in last["error"]
-        assert await how_attempts_ended(supervisor, "k") == ["input"], "input that cannot work is not tried again"
+async def test_the_rules_of_a_request_reach_the_solver(shared: Supervisor) -> None:
+    await shared.submit(request("rules", "quick", rules={"faculty_preference": {"tier": "off"}}))
+    await shared.submit(request("no rules", rules={"no_such_rule": {"tier": "off"}}))
+    assert (await ended(shared, "rules"))["cost"] == 0
+    stored = await shared.result("rules")
+    assert stored is not None and stored.dataset["rules"]["faculty_preference"] == {"tier": "off"}
+    last = await ended(shared, "no rules")
+    assert last["status"] == "failed" and "no_such_rule" in last["error"]
+    assert await how_attempts_ended(shared, "no rules") == ["input"], "input that cannot work is not tried again"
 
 
 async def test_several_slots_run_several_children(open_service: Open) -> None:
@@ -214,7 +255,10 @@ async def test_several_slots_run_several_children(open_service: Open) -> None:
             await supervisor.submit(request(job_id, "patient"))
         await searching(supervisor, "a")
         await searching(supervisor, "b")
-        assert supervisor.children == 2
+        assert supervisor.children == supervisor.busy_slots == 2
         assert await child_pid(supervisor, "a") != await child_pid(supervisor, "b")
-        waiting = supervisor.snapshot("c")
+        waiting, signs = supervisor.snapshot("c"), supervisor.signs()
         assert waiting is not None and waiting["status"] == "queued"
+        assert (signs.slots, signs.queued, signs.quarantined_slots) == (2, 1, 0)
+        assert signs.ready and signs.store_available and signs.oldest_queued_seconds > 0
+        assert {child.job_id for child in signs.children} == {"a", "b"}

@@ -8,7 +8,8 @@ import time
 import pytest
 from ortools.sat.python import cp_model
 
-from solver.control import BEAT_WORD, Control, Stop
+from solver.control import BEAT_WORD, Control, Place, Stop
+from solver.cpsat import run as running
 from solver.cpsat.run import run
 
 
@@ -61,6 +62,44 @@ def test_the_solve_beats_while_it_runs() -> None:
     control = Control()
     run(_hard_model(), control=control, seconds=1.0, parameters=LONG)
     assert control.words[BEAT_WORD] >= 2
+
+
+@pytest.mark.parametrize(
+    ("parameters", "place"), [({}, Place.CPSAT_PRESOLVE), (LONG, Place.CPSAT_SEARCH)], ids=["presolve", "search"]
+)
+def test_presolve_and_search_are_told_apart(parameters: dict[str, int], place: Place) -> None:
+    seen: list[Place] = []
+    control = Control()
+    control.on_beat = lambda: seen.append(control.place)
+    with control.at(Place.MODEL_BUILD):
+        run(_hard_model(), control=control, seconds=0.6, parameters=parameters)
+        assert control.place is Place.MODEL_BUILD
+    assert place in seen and set(seen) <= {Place.CPSAT_PRESOLVE, Place.CPSAT_SEARCH}
+
+
+class _Stuck:
+    """A solver that cannot be stopped."""
+
+    def stop_search(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("computing", [True, False])
+def test_nobody_beats_for_a_solve_that_is_long_over_its_time_or_does_not_compute(
+    computing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "OVERTIME_SECONDS", 0.2)
+    control = Control()
+    beats = []
+    with running._Watcher(_Stuck(), control.until(0.4)):  # type: ignore[arg-type]
+        for _ in range(4):
+            until = time.monotonic() + 0.3
+            while time.monotonic() < until:
+                if not computing:
+                    time.sleep(0.3)
+            beats.append(int(control.words[BEAT_WORD]))
+    assert beats[3] == beats[2], "silent when it is over"
+    assert (beats[0] > 0) is computing, "and before, when nothing is computed"
 
 
 def test_a_listener_that_raises_ends_the_solve(monkeypatch: pytest.MonkeyPatch) -> None:

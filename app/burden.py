@@ -1,0 +1,156 @@
+"""
+How much work a dataset would be, told before the work is begun: counts of what is in it, and the size of its model.
+
+`check_document` looks at the raw JSON, before entries are read one by one, so that a dataset that is too large is
+refused at once. `check_model` estimates what the solver would have to hold in memory, from a dataset that was read.
+Both name everything that is too much, and the largest causes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from heapq import nlargest
+from typing import Any, NamedTuple
+
+from app.settings import Settings, variable
+from solver.errors import InputError, Issue
+from solver.model import Course, Dataset, Room
+from solver.terms import MAX_NUMBER
+
+MILLION = 1_000_000
+NAMED = 5
+"""Largest causes that are named."""
+
+
+class Amount(NamedTuple):
+    """Something that can be counted in the JSON of a dataset. `setting` limits it; `pointer` is where it stands."""
+
+    what: str
+    setting: str
+    pointer: str
+    count: Callable[[Mapping[str, Any]], int]
+
+
+def check_document(document: Mapping[str, Any], settings: Settings, prefix: str) -> None:
+    """
+    Raises
+    ------
+    InputError
+        With an issue `too_large` for every amount above its limit. Whatever has a wrong type counts as nothing here.
+    """
+    issues = []
+    for amount in AMOUNTS:
+        count, limit = amount.count(document), getattr(settings, amount.setting)
+        if count > limit:
+            message = (
+                f"the dataset has {count} {amount.what}, at most {limit} are accepted ({variable(amount.setting)})"
+            )
+            issues.append(Issue(pointer=prefix + amount.pointer, code="too_large", message=message, value=count))
+    if issues:
+        raise InputError(issues)
+
+
+def _entries(document: Mapping[str, Any], key: str) -> list[Any]:
+    entries = document.get(key)
+    return entries if isinstance(entries, list) else []
+
+
+def _courses(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    return (course for course in _entries(document, "courses") if isinstance(course, Mapping))
+
+
+def _sessions(document: Mapping[str, Any]) -> int:
+    stated = (course.get("sessions_per_week", 1) for course in _courses(document))
+    return sum(number for number in stated if isinstance(number, int) and 0 < number <= MAX_NUMBER)
+
+
+def _enrolments(document: Mapping[str, Any]) -> int:
+    return sum(len(_entries(course, "student_ids")) for course in _courses(document))
+
+
+def _students(document: Mapping[str, Any]) -> int:
+    ids = (id for course in _courses(document) for id in _entries(course, "student_ids") if isinstance(id, str))
+    return len(set(ids))
+
+
+AMOUNTS = (
+    Amount("sessions", "max_sessions", "/courses", _sessions),
+    Amount("rooms", "limit_rooms", "/rooms", lambda document: len(_entries(document, "rooms"))),
+    Amount("teachers", "limit_people", "/faculty", lambda document: len(_entries(document, "faculty"))),
+    Amount("groups", "limit_people", "/groups", lambda document: len(_entries(document, "groups"))),
+    Amount("students", "limit_people", "/courses", _students),
+    Amount("enrolments", "limit_enrolments", "/courses", _enrolments),
+    Amount("links", "limit_links", "/links", lambda document: len(_entries(document, "links"))),
+)
+
+
+class ModelSize(NamedTuple):
+    """
+    What a solver would have to hold.
+
+    `places` counts (session, slot, room) triples that are possible as far as grid, room type, features and seats go;
+    `pairs` is an upper bound of the pairs of courses with a common student. `causes` are the courses with most places,
+    largest first.
+    """
+
+    places: int
+    pairs: int
+    causes: tuple[tuple[str, int], ...]
+
+
+def model_size(dataset: Dataset) -> ModelSize:
+    """An estimate in one pass over courses and enrolments; builds nothing."""
+    rooms_of: dict[object, int] = {}
+    places: dict[str, int] = {}
+    for course in dataset.courses:
+        seats = dataset.expected_students(course)
+        wants = (course.room_types, course.required_features, seats)
+        if wants not in rooms_of:
+            rooms_of[wants] = sum(_suits(room, course, seats) for room in dataset.rooms)
+        slots = dataset.time_grid.num_slots if course.allowed_slots is None else len(course.allowed_slots)
+        places[course.id] = course.sessions_per_week * slots * rooms_of[wants]
+    causes = nlargest(NAMED, places.items(), key=lambda item: item[1])
+    return ModelSize(sum(places.values()), _pairs(dataset.courses), tuple(causes))
+
+
+def _suits(room: Room, course: Course, seats: int) -> bool:
+    return (
+        (not course.room_types or room.type in course.room_types)
+        and set(course.required_features) <= set(room.features)
+        and room.capacity >= seats
+    )
+
+
+def _pairs(courses: Iterable[Course]) -> int:
+    """Each student with n courses makes n (n - 1) / 2 pairs, common ones counted again; never more than there are."""
+    courses = tuple(courses)
+    taken = Counter(student for course in courses for student in course.student_ids)
+    most = len(courses) * (len(courses) - 1) // 2
+    return min(most, sum(n * (n - 1) // 2 for n in taken.values()))
+
+
+def check_model(dataset: Dataset, settings: Settings, prefix: str) -> None:
+    """
+    Raises
+    ------
+    InputError
+        The estimated model is larger than is let in; the message names the largest causes and what would help.
+    """
+    size, issues = model_size(dataset), []
+    if size.places > settings.limit_places * MILLION:
+        largest = ", ".join(f"{id[:40]!r} {count / MILLION:.1f}" for id, count in size.causes)
+        message = (
+            f"the model would have about {size.places / MILLION:.0f} million places (session, slot, room), at most "
+            f"{settings.limit_places} million are accepted; most come from the courses {largest} (million). "
+            "Maybe name room types, features or allowed slots."
+        )
+        issues.append(Issue(pointer=f"{prefix}/courses", code="too_large", message=message, value=size.places))
+    if size.pairs > settings.limit_pairs * MILLION:
+        message = (
+            f"about {size.pairs / MILLION:.0f} million pairs of courses have a common student, at most "
+            f"{settings.limit_pairs} million are accepted. Maybe send groups instead of single students."
+        )
+        issues.append(Issue(pointer=f"{prefix}/courses", code="too_large", message=message, value=size.pairs))
+    if issues:
+        raise InputError(issues)

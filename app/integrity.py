@@ -1,0 +1,235 @@
+"""
+`timetable check`: is what the store holds what was written, and is it still true?
+
+Two questions. The first is about bytes: pages, indexes, references, seals, digests, the mark of the last commit. The
+second is about timetables: every stored result and every incumbent is recounted with the independent verifier against
+the dataset it was made for, as if it had just come in.
+
+A store is looked at while nobody uses it. While a service runs, a second connection would bring the WAL-reset race of
+older SQLite versions with it, so the service is asked for a backup and that is looked at (`app.store_commands`).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from app.backups import REPLACED_PREFIX, RESTORING_NAME, backups_in, leftovers_in
+from app.jobs import effective_dataset
+from app.messages import unpack
+from app.recount import NotVerified, check
+from app.spool import FOLDER_NAME as SPOOL_NAME
+from app.store import StoreDamaged, StoredIncumbent
+from app.store.audit import Audit, Held, audit
+from app.store.folder import FILE_NAME, MARK_NAME, holds_store, read_mark, take_lock
+from app.store.schema import SCHEMA_VERSION
+from solver.context import build_context
+from solver.formats.native import load_dataset, load_result, load_timetable
+from solver.model import Dataset
+from solver.rules import profile_of
+from solver.verifier import verify
+
+Verdict = Literal["ok", "note", "damaged"]
+MAX_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, how it stands, and what to do about it."""
+
+    what: str
+    verdict: Verdict
+    found: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a check has found. `verified` counts the results and incumbents that passed the verifier."""
+
+    path: str
+    findings: list[Finding]
+    rows: Mapping[str, int] = field(default_factory=dict)
+    jobs: Mapping[str, int] = field(default_factory=dict)
+    verified: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def sound(self) -> bool:
+        return all(finding.verdict != "damaged" for finding in self.findings)
+
+    def view(self) -> dict[str, Any]:
+        return {"sound": self.sound, **asdict(self)}
+
+
+_RESTORE = "restore a backup: `timetable restore BACKUP --force` puts this store aside"
+_RESTART = "restart the job, or delete it"
+
+
+def check_folder(
+    data_dir: Path,
+    kept: Path | None = None,
+    *,
+    again: bool = True,
+    beat: Callable[[str], None] = lambda job_id: None,
+) -> Report:
+    """
+    Checks the store of a service that does not run, and looks at what lies beside it and at its backups in `kept`.
+
+    `again` False leaves out the verifier; `beat` is told each job before it is verified.
+
+    Raises
+    ------
+    StoreLocked
+        A service uses the folder.
+    """
+    if not holds_store(data_dir):
+        finding = Finding("store", "note", f"{data_dir} holds no store", "nothing to do: the first start makes one")
+        return Report(path=str(data_dir), findings=[finding])
+    lock = take_lock(data_dir)
+    try:
+        return check_file(
+            data_dir / FILE_NAME, again=again, beat=beat, beside=lambda store: _beside(store, data_dir, kept)
+        )
+    finally:
+        os.close(lock)
+
+
+def check_file(
+    path: Path,
+    *,
+    again: bool = True,
+    beat: Callable[[str], None] = lambda job_id: None,
+    beside: Callable[[Audit], Iterator[Finding]] = lambda store: iter(()),
+) -> Report:
+    """The same for one store file that nobody uses, a backup for instance. `beside` looks at what belongs to it."""
+    began = time.monotonic()
+    findings: list[Finding] = []
+    counts: dict[str, Mapping[str, int]] = {}
+    try:
+        with audit(path) as store:
+            findings += _bytes(store)
+            findings += beside(store)
+            counts = {"rows": store.rows(), "jobs": store.jobs_by_status()}
+            if again and store.version == SCHEMA_VERSION:
+                counts["verified"] = _verify_all(store, findings, beat)
+    except StoreDamaged as error:
+        findings.append(Finding("store", "damaged", str(error), _RESTORE))
+    return Report(path=str(path), findings=findings, seconds=time.monotonic() - began, **counts)
+
+
+def _bytes(store: Audit) -> Iterator[Finding]:
+    problems = store.problems()
+    for problem in problems[:MAX_SHOWN]:
+        yield Finding("store", "damaged", problem, _RESTORE)
+    if len(problems) > MAX_SHOWN:
+        yield Finding("store", "damaged", f"and {len(problems) - MAX_SHOWN} more problems", _RESTORE)
+    if not problems:
+        yield Finding("store", "ok", "pages, indexes, references, seals and digests are as they were written")
+    if not problems and store.version < SCHEMA_VERSION:
+        yield Finding("schema", "note", f"schema {store.version}", f"the next start brings it to {SCHEMA_VERSION}")
+
+
+def _beside(store: Audit, data_dir: Path, kept: Path | None) -> Iterator[Finding]:
+    if store.version == SCHEMA_VERSION:
+        yield _mark(store, data_dir)
+    if kept is not None:
+        yield from _kept(kept)
+    for path in sorted(data_dir.glob(f"{REPLACED_PREFIX}*")):
+        yield Finding("folder", "note", f"{path.name}: put aside by a restore", "delete it when nobody misses it")
+    if (data_dir / RESTORING_NAME).exists():
+        yield Finding(
+            "folder", "note", f"{RESTORING_NAME}: left by an interrupted restore", "delete it, or restore again"
+        )
+    waiting = [path.name for path in (data_dir / SPOOL_NAME).glob("*")] if (data_dir / SPOOL_NAME).is_dir() else []
+    if waiting:
+        yield Finding("folder", "note", f"{len(waiting)} result(s) wait for the store", "the next start stores them")
+
+
+def _kept(folder: Path) -> Iterator[Finding]:
+    found = backups_in(folder)
+    if found:
+        newest = datetime.fromtimestamp(found[-1][1].made_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        yield Finding("backups", "ok", f"{len(found)} in {folder}, the newest of {newest}")
+    else:
+        yield Finding("backups", "note", f"none in {folder}", "make one: `timetable backup`")
+    for path in leftovers_in(folder):
+        yield Finding("backups", "note", f"{path.name}: left by an interrupted backup", "the next backup removes it")
+
+
+def _mark(store: Audit, data_dir: Path) -> Finding:
+    marked, last = read_mark(data_dir), store.last_commit
+    if marked is None:
+        return Finding("commits", "note", f"{last.number} commits; {MARK_NAME} is missing", "the next start makes it")
+    if marked.store_id != last.store_id:
+        return Finding("commits", "damaged", "this is another store than the one that was used here", _RESTORE)
+    if marked.number > last.number:
+        lost = marked.number - last.number
+        return Finding("commits", "damaged", f"the last {lost} of {marked.number} commits are missing", _RESTORE)
+    return Finding("commits", "ok", f"{last.number} commits, none is missing")
+
+
+# --- is it still true? ---
+
+
+def _verify_all(store: Audit, findings: list[Finding], beat: Callable[[str], None]) -> dict[str, int]:
+    passed = {"results": 0, "incumbents": 0}
+    for held in store.held():
+        if held.dataset is None or (held.result is None and held.incumbent is None):
+            continue
+        beat(held.job.id)
+        for kind, problem in _verified(held):
+            if problem is None:
+                passed[kind] += 1
+            else:
+                findings.append(Finding(f"job {held.job.id}", "damaged", f"{kind}: {problem}", _RESTART))
+    found = f"{passed['results']} results and {passed['incumbents']} incumbents counted again"
+    findings.append(Finding("timetables", "ok", found))
+    return passed
+
+
+def _verified(held: Held) -> Iterator[tuple[str, str | None]]:
+    """What was verified, and what is wrong with it; whatever a document holds, it ends as a sentence."""
+    try:
+        document = effective_dataset(unpack(held.dataset or b""), held.job.rules)
+        dataset = load_dataset(document)
+    except Exception as error:  # noqa: BLE001 - bytes that are whole and no dataset; the reason is all there is to say
+        yield "results", f"its dataset cannot be read: {error}"
+        return
+    if held.result is not None:
+        yield "results", _either_way(held, lambda simplified: _recount(held.result or b"", dataset, simplified))
+    if held.incumbent is not None:
+        incumbent = held.incumbent
+        yield "incumbents", _either_way(held, lambda simplified: _recount_incumbent(incumbent, dataset, simplified))
+
+
+def _either_way(held: Held, look: Callable[[bool], None]) -> str | None:
+    """A restart may have changed how the job builds its context since the result was made, so one of two must fit."""
+    problem = None
+    for simplified in (held.job.simplified_context, not held.job.simplified_context):
+        try:
+            look(simplified)
+        except NotVerified as error:
+            problem = problem or str(error)
+        except Exception as error:  # noqa: BLE001 - as above
+            return f"it cannot be read: {error}"
+        else:
+            return None
+    return problem
+
+
+def _recount(body: bytes, dataset: Dataset, simplified: bool) -> None:
+    check(load_result(unpack(body)), dataset, simplified_context=simplified)
+
+
+def _recount_incumbent(incumbent: StoredIncumbent, dataset: Dataset, simplified: bool) -> None:
+    context = build_context(dataset, simplified=simplified)
+    timetable = load_timetable(unpack(incumbent.timetable))
+    found = verify(dataset, timetable, context=context, profile=profile_of(dataset)).score
+    if found != incumbent.score:
+        raise NotVerified(f"{incumbent.score} claimed, {found} counted")

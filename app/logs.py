@@ -1,0 +1,258 @@
+"""
+The log: one line per event, JSON for machines, text for a person at a terminal; everything goes through one pipeline.
+
+Modules write with `logging.getLogger("timetable...")`; a message whose words are `job %s` or `attempt %d` gets these as
+fields, and so does whatever a request has bound (its id). Values are made harmless: control characters escaped, lengths
+cut. Bodies, keys and names of people are not logged by anybody.
+
+Writing happens in a thread with a bounded queue, because a terminal that is halted, or a full pipe, must not hold up
+the event loop. What does not fit is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import queue
+import re
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from logging.handlers import QueueHandler, RotatingFileHandler
+from types import TracebackType
+from typing import Any, TextIO
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.types import EventDict, Processor
+
+from app.settings import Settings
+
+QUEUE_LINES = 10_000
+LAST_LINES_SECONDS = 2.0
+"""How long the end of the service waits for its log to be taken."""
+MAX_VALUE = 2_000
+MAX_TRACE = 16_000
+"""Characters of a field, and of a traceback."""
+EXTRA_FIELDS = (
+    *("alert", "state", "severity", "count", "job", "attempt", "runbook"),
+    *("action", "key", "address", "result", "status", "code"),
+)
+"""What a call of a logger may add with `extra`."""
+QUIET = ("httpx", "httpcore", "asyncio", "urllib3")
+"""Libraries whose ordinary news is not ours; httpx would log the address of the webhook."""
+_NAMED = re.compile(r"(?:\b(job|attempt) )?%(?:[-+ #0]*\d*(?:\.\d+)?)[a-zA-Z]")
+REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+REQUEST_ID_HEADER = b"x-request-id"
+
+_log = logging.getLogger("timetable.service")
+
+
+@contextmanager
+def logging_to(settings: Settings, stream: TextIO = sys.stderr) -> Iterator[None]:
+    """
+    Sends every log line of this process to `stream`, and to the log file when there is one, until the block is left.
+
+    Raises
+    ------
+    OSError
+        The log file cannot be opened.
+    """
+    handlers = [_Behind(logging.StreamHandler(stream), _formatter(settings.log_format, stream))]
+    if settings.log_file:
+        size = int(settings.log_file_mb * 1_000_000)
+        file = _File(settings.log_file, maxBytes=size, backupCount=settings.log_files, encoding="utf-8")
+        handlers.append(_Behind(file, _formatter("json", stream)))
+    root = logging.getLogger()
+    before = root.handlers, root.level
+    root.handlers, root.level = list(handlers), getattr(logging, settings.log_level.upper())
+    logging.captureWarnings(True)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    hooks = sys.excepthook, threading.excepthook
+    sys.excepthook, threading.excepthook = _unforeseen, _unforeseen_in_thread
+    try:
+        yield
+    finally:
+        sys.excepthook, threading.excepthook = hooks
+        logging.captureWarnings(False)
+        root.handlers, root.level = before
+        for handler in handlers:
+            handler.close()
+
+
+class _Behind(QueueHandler):
+    """Makes the line at once, and leaves the writing to a thread, which is given up when it does not end."""
+
+    def __init__(self, target: logging.Handler, formatter: logging.Formatter) -> None:
+        self._lines: queue.Queue[Any] = queue.Queue(QUEUE_LINES)
+        super().__init__(self._lines)
+        self.setFormatter(formatter)
+        self._target, self._dropped = target, 0
+        self._writer = threading.Thread(target=self._write, name="log", daemon=True)
+        self._writer.start()
+
+    def _write(self) -> None:
+        while (record := self._lines.get()) is not None:
+            self._target.handle(record)
+            self._tell_dropped()
+
+    def _tell_dropped(self) -> None:
+        self.acquire()
+        lost, self._dropped = self._dropped, 0
+        self.release()
+        if lost:
+            told = "%d log line(s) were dropped, because nobody took them"
+            record = logging.LogRecord(_log.name, logging.WARNING, __file__, 0, told, (lost,), None)
+            self._target.handle(self.prepare(record))
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        return logging.makeLogRecord({"levelno": record.levelno, "msg": self.format(record), "args": None})
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.put_nowait(record)
+        except queue.Full:
+            self._dropped += 1
+
+    def close(self) -> None:
+        super().close()
+        with contextlib.suppress(queue.Full):
+            self._lines.put(None, timeout=LAST_LINES_SECONDS)
+        self._writer.join(LAST_LINES_SECONDS)
+        if not self._writer.is_alive():
+            self._target.close()
+
+
+class _File(RotatingFileHandler):
+    """A full disk costs log lines and nothing else; it is said once, on the other way out."""
+
+    _failing = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        failing, self._failing = self._failing, False
+        super().emit(record)
+        if self._failing and not failing:
+            print(f"the log file {self.baseFilename} cannot be written", file=sys.stderr)  # noqa: T201
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        self._failing = True
+
+
+# --- from a record to a line ---
+
+
+def _formatter(wanted: str, stream: TextIO) -> logging.Formatter:
+    as_text = wanted == "text" or (wanted == "auto" and stream.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.stdlib.ExtraAdder(allow=EXTRA_FIELDS),
+        _subject,
+    ]
+    last: list[Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        tame,
+    ]
+    if as_text:
+        last.append(structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="time"))
+    else:
+        last.append(structlog.processors.JSONRenderer(ensure_ascii=False))
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last, pass_foreign_args=True)
+
+
+def _subject(logger: object, name: str, event: EventDict) -> EventDict:
+    """Job and attempt of a message, by the words before their places in the template, which is code and not data."""
+    values, template = event.pop("positional_args", None), event["_record"].msg
+    if isinstance(values, tuple) and isinstance(template, str):
+        for place, value in zip(_NAMED.finditer(template), values, strict=False):
+            if place[1]:
+                event.setdefault(place[1], value)
+    return event
+
+
+def tame(logger: object, name: str, event: EventDict) -> EventDict:
+    """Every text without control characters and of bounded length; a traceback keeps its lines."""
+    for key, value in event.items():
+        if key == "exception":
+            event[key] = "\n".join(_harmless(line, MAX_VALUE) for line in str(value)[-MAX_TRACE:].splitlines())
+        elif not isinstance(value, int | float | bool | None):
+            event[key] = _harmless(str(value), MAX_VALUE)
+    return event
+
+
+def _harmless(text: str, longest: int) -> str:
+    cut = text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
+    if cut.isprintable():
+        return cut
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
+
+
+# --- what nobody has caught ---
+
+
+def _unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        _log.critical("an error ends the service", exc_info=(kind, error, trace))
+
+
+def _unforeseen_in_thread(args: threading.ExceptHookArgs) -> None:
+    error = args.exc_value
+    _log.error("unforeseen error in a thread", exc_info=(type(error), error, args.exc_traceback) if error else None)
+
+
+def watch_loop(unforeseen: Callable[[], None]) -> None:
+    """Errors of tasks that nobody waits for are logged, and `unforeseen` is told, instead of being printed."""
+
+    def on_error(loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+        error = context.get("exception")
+        _log.error("unforeseen error off requests: %s", context.get("message"), exc_info=error)
+        unforeseen()
+
+    asyncio.get_running_loop().set_exception_handler(on_error)
+
+
+# --- requests ---
+
+
+class RequestId:
+    """
+    The ASGI layer that gives each request an id: the client's `X-Request-ID` when it is a sane one, else a new one.
+
+    It stands in `scope["request_id"]`, in every log line of the request, and in a header of the answer.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        request_id = scope["request_id"] = _request_id(scope)
+
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message.get("headers", ()), (REQUEST_ID_HEADER, request_id.encode("ascii"))]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._app(scope, receive, named)
+        return None
+
+
+def _request_id(scope: Scope) -> str:
+    given = next((value for name, value in scope["headers"] if name == REQUEST_ID_HEADER), b"")
+    return given.decode("ascii") if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -1,0 +1,120 @@
+"""
+The progress document: what a `Track` shows of its job, ready for JSON.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from app.diagnosis import HANGS, SILENCE_SECONDS
+from app.jobs import Status
+from app.progress import Track
+
+PREPARING = "the solver is being made ready (its kernels are compiled once, which takes about half a minute)"
+
+
+def document(track: Track, queue_position: int | None, eta_seconds: int, preparing: bool = False) -> dict[str, Any]:
+    """
+    The snapshot, ready for JSON. `queue_position` counts from 1; None when the job does not wait.
+
+    `preparing` says that no job can start yet, because the solver is being loaded.
+    """
+    job, now, percent = track.job, time.time(), round(track.shown_percent, 2)
+    return {
+        "job_id": job.id,
+        "status": job.status.value,
+        "stage": track.platform_stage,
+        "stage_progress": 100.0 if job.status is Status.COMPLETED else round(100 * track.stage_share, 2),
+        "overall_progress": percent,
+        "progress": int(percent),
+        "percentage": percent,
+        "message": _message(track, queue_position, preparing, now),
+        "error": job.error if job.status is Status.FAILED else None,
+        **_holding(track),
+        "eta_seconds": eta_seconds,
+        "time_remaining_seconds": eta_seconds,
+        "eta": _iso(now + eta_seconds),
+        "started_at": job.started_at or job.created_at,
+        "last_updated": round(now if job.status is Status.RUNNING else track.updated_at, 3),
+        "timestamp": _iso(now),
+        "last_improvement_at": track.improved_at,
+        "last_beat_at": None if track.beat_at is None else round(track.beat_at, 3),
+        "health": track.health,
+        "verdict": track.verdict,
+        "stage_deadline_at": None if track.stage_deadline_at is None else round(track.stage_deadline_at, 3),
+        "attempt": job.attempt,
+        "queue_position": queue_position,
+        "metadata": _metadata(track),
+        **({f"{job.status.value}_at": job.finished_at} if job.status.terminal else {}),
+    }
+
+
+def _holding(track: Track) -> dict[str, Any]:
+    score, bound = track.score, track.bound
+    gap = None
+    if score is not None and bound is not None and score.complete:
+        gap = round((score.soft - bound) / max(score.soft, 1), 4)
+    return {
+        "rung": track.rung,
+        "cost": score.soft if score is not None else None,
+        "levels": score._asdict() if score is not None else None,
+        "bound": bound,
+        "gap": gap,
+        "placed": track.placed,
+        "total": track.total,
+    }
+
+
+def _message(track: Track, queue_position: int | None, preparing: bool, now: float) -> str:
+    job = track.job
+    if job.status is Status.FAILED:
+        return job.error or "failed"
+    if job.status is Status.CANCELLED:
+        return "cancelled" + ("; the best timetable so far is kept" if track.score is not None else "")
+    if job.status is Status.COMPLETED:
+        return f"completed: {track.placed} of {track.total} sessions placed"
+    if job.status is Status.QUEUED:
+        again = f", after attempt {job.attempt} ended: {job.error}" if job.attempt and job.error else ""
+        loading = f"; {PREPARING}" if preparing else ""
+        return f"waiting at position {queue_position or 1}{again}{loading}"
+    if job.cancel_requested:
+        return "cancelling"
+    return _stalled(track, now) if track.health == "stalled" else track.message
+
+
+def _stalled(track: Track, now: float) -> str:
+    """Where it is silent, since when, and what will happen when it stays so."""
+    beat = now if track.beat_at is None else track.beat_at
+    place = f" ({track.place.replace('_', ' ')})" if track.place else ""
+    told = f"no sign of life for {now - beat:.0f} s in stage {track.stage}{place}"
+    if track.verdict not in HANGS:
+        return f"{told}; it is left alone for as long as it computes"
+    at = datetime.fromtimestamp(max(now, beat + SILENCE_SECONDS), UTC)
+    return f"{told}; unless it wakes it will be stopped and tried again at {at:%H:%M:%S} UTC"
+
+
+def _metadata(track: Track) -> dict[str, Any]:
+    job = track.job
+    return {
+        "semester": None,
+        "academic_year": None,
+        **job.meta,
+        "stage": track.stage or job.stage,
+        "phase": track.message,
+        "rung": track.rung,
+        "quality": job.quality and job.quality.value,
+        "stopped_by": job.stopped_by and job.stopped_by.value,
+        "error": job.error,
+        "total_items": track.total,
+        "completed_items": track.placed,
+        "failed_attempts": job.failed_attempts,
+        "attempt_started_at": track.attempt_began_at,
+        "verdict": track.verdict,
+        "place": track.place,
+    }
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,181 @@
+"""
+Rows as they stand in the store, and the seal each of them carries.
+
+A flipped byte inside a row is no error to SQLite: the page still parses. So every row of `jobs`, `attempts` and
+`incumbents` has a seal, a digest over all its values, written by the statement that writes them and compared whenever
+the row is read. Datasets and results carry the SHA-256 of their body instead, and the row of the job, which is sealed,
+names both. What does not match is refused as `StoreDamaged`, never served.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from app.jobs import Job, Status
+from app.store import AttemptRow, StoreDamaged, StoredIncumbent
+from solver.result import Quality, StoppedBy
+from solver.rules import Score
+
+SEAL_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedTable:
+    """
+    A table whose rows carry a seal. `key` are the columns that name a row; they never change.
+
+    `reals` are the columns that SQLite gives back as floats whatever was written: the seal is taken of what comes back.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    reals: frozenset[str]
+
+    @property
+    def select(self) -> str:
+        return f"SELECT {', '.join(self.columns)}, seal FROM {self.name}"
+
+    @property
+    def insert(self) -> str:
+        """Takes `to_insert`."""
+        marks = ", ".join("?" * (len(self.columns) + 1))
+        return f"INSERT INTO {self.name} ({', '.join(self.columns)}, seal) VALUES ({marks})"
+
+    @property
+    def update(self) -> str:
+        """Takes `to_update`."""
+        assignments = ", ".join(f"{column} = ?" for column in (*self._unnamed, "seal"))
+        return f"UPDATE {self.name} SET {assignments} WHERE {self.where}"
+
+    @property
+    def where(self) -> str:
+        return " AND ".join(f"{column} = ?" for column in self.key)
+
+    def to_insert(self, row: Mapping[str, object]) -> tuple[object, ...]:
+        plain = self._plain(row)
+        return (*plain.values(), self.seal(plain.values()))
+
+    def to_update(self, row: Mapping[str, object]) -> tuple[object, ...]:
+        plain = self._plain(row)
+        kept = (plain[column] for column in self._unnamed)
+        return (*kept, self.seal(plain.values()), *(plain[column] for column in self.key))
+
+    def opened(self, found: Sequence[Any]) -> dict[str, Any]:
+        """A selected row by column; raises StoreDamaged when its seal is not that of its values."""
+        *values, seal = found
+        row = dict(zip(self.columns, values, strict=True))
+        if seal != self.seal(values):
+            named = ", ".join(f"{column} {row[column]!r}"[:80] for column in self.key)
+            raise StoreDamaged(f"a row of {self.name} ({named}) is not what was written")
+        return row
+
+    def seal(self, values: Iterable[object]) -> bytes:
+        """The seal of plain values in the order of the columns."""
+        text = json.dumps([_digest(value) if isinstance(value, bytes) else value for value in values])
+        return hashlib.blake2b(text.encode(), digest_size=SEAL_BYTES, person=self.name.encode()).digest()
+
+    @property
+    def _unnamed(self) -> tuple[str, ...]:
+        return tuple(column for column in self.columns if column not in self.key)
+
+    def _plain(self, row: Mapping[str, object]) -> dict[str, Any]:
+        return {column: _plain(row[column], real=column in self.reals) for column in self.columns}
+
+
+def _plain(value: Any, *, real: bool) -> Any:
+    """What SQLite gives back for a value."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int | float) and real:
+        return float(value) + 0.0  # no negative zero: SQLite keeps whole numbers as integers
+    return str(value) if isinstance(value, str) else value
+
+
+def _digest(body: bytes) -> list[str]:
+    return [hashlib.blake2b(body, digest_size=SEAL_BYTES).hexdigest()]
+
+
+def _reals_of(kind: type) -> frozenset[str]:
+    return frozenset(row.name for row in fields(kind) if str(row.type).startswith("float"))
+
+
+_JOB_FIELDS = tuple(row.name for row in fields(Job))
+_ATTEMPT_FIELDS = tuple(row.name for row in fields(AttemptRow))
+
+JOBS = SealedTable(name="jobs", key=("id",), columns=("dataset", *_JOB_FIELDS), reals=_reals_of(Job))
+ATTEMPTS = SealedTable(
+    name="attempts",
+    key=("job_id", "attempt"),
+    columns=("job_id", *_ATTEMPT_FIELDS, "bundle"),
+    reals=_reals_of(AttemptRow),
+)
+INCUMBENTS = SealedTable(
+    name="incumbents",
+    key=("job_id",),
+    columns=("job_id", "attempt", "score", "timetable", "rung", "found_at"),
+    reals=frozenset({"found_at"}),
+)
+SEALED = (JOBS, ATTEMPTS, INCUMBENTS)
+
+_JSON = frozenset({"meta", "rules", "score"})
+_FLAGS = frozenset({"simplified_context", "cancel_requested", "finish_requested", "dead_letter"})
+_ENUMS: Mapping[str, Any] = {"status": Status, "publish": StoppedBy, "stopped_by": StoppedBy, "quality": Quality}
+
+
+def row_of_job(job: Job, dataset: str) -> dict[str, object]:
+    """`dataset` is the digest of the dataset's body."""
+    values = {name: getattr(job, name) for name in _JOB_FIELDS}
+    packed = {name: json.dumps(values[name]) for name in _JSON if values[name] is not None}
+    return {"dataset": dataset, **values, **packed}
+
+
+def job_of_row(row: Mapping[str, Any]) -> Job:
+    values = {name: row[name] for name in _JOB_FIELDS}
+    for name, value in values.items():
+        if value is None:
+            continue
+        if name in _JSON:
+            values[name] = json.loads(value)
+        elif name in _FLAGS:
+            values[name] = bool(value)
+        elif name in _ENUMS:
+            values[name] = _ENUMS[name](value)
+    if values["score"] is not None:
+        values["score"] = Score(*values["score"])
+    return Job(**values)
+
+
+def attempt_of_row(row: Mapping[str, Any]) -> AttemptRow:
+    return AttemptRow(**{name: row[name] for name in _ATTEMPT_FIELDS})
+
+
+def new_attempt(job: Job, at: float) -> dict[str, object]:
+    return {**dict.fromkeys(ATTEMPTS.columns), "job_id": job.id, "attempt": job.attempt, "started_at": at}
+
+
+def row_of_incumbent(job: Job, incumbent: StoredIncumbent) -> dict[str, object]:
+    return {
+        "job_id": job.id,
+        "attempt": job.attempt,
+        "score": json.dumps(incumbent.score),
+        "timetable": incumbent.timetable,
+        "rung": incumbent.rung,
+        "found_at": incumbent.found_at,
+    }
+
+
+def incumbent_of_row(row: Mapping[str, Any]) -> StoredIncumbent:
+    score = Score(*json.loads(row["score"]))
+    return StoredIncumbent(score=score, timetable=row["timetable"], rung=row["rung"], found_at=row["found_at"])
+
+
+def undamaged(body: bytes, digest: str, what: str) -> bytes:
+    """`body`, which must have this SHA-256; raises StoreDamaged."""
+    if hashlib.sha256(body).hexdigest() != digest:
+        raise StoreDamaged(f"{what} is damaged: its bytes are not those that were stored")
+    return bytes(body)

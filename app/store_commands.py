@@ -1,0 +1,204 @@
+"""
+The commands `timetable check`, `backup` and `restore`.
+
+Exit codes: 0 = sound, or done; 1 = damaged, or our fault; 2 = refused, and nothing was changed.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app import backups
+from app.backups import NotRestored
+from app.integrity import Report, check_file, check_folder
+from app.settings import Settings, SettingsError
+from app.store import StoreError, StoreLocked, StoreTooNew
+from app.store.folder import holds_store
+from app.store.sqlite import SqliteStore
+
+EXIT_OUR_FAULT, EXIT_REFUSED = 1, 2
+KEY_VARIABLE = "TT_KEY"
+ANSWER_SECONDS = 3600.0
+"""A backup of a large store takes its time; whether the service lives is known from the connection."""
+STYLES = {"ok": "green", "note": "yellow", "damaged": "bold red"}
+
+commands = typer.Typer()
+_out = Console()
+_err = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document instead of tables")]
+Url = Annotated[str | None, typer.Option(help="where a running service listens; default from the settings")]
+Key = Annotated[
+    str | None, typer.Option(envvar=KEY_VARIABLE, help="API key with the right admin, if the running service wants one")
+]
+
+
+@commands.command("check")
+def check_command(
+    backup: Annotated[Path | None, typer.Argument(help="a backup to check; default is the store in use")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="do not verify every timetable again")] = False,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check that the store, or a backup, is what was written, and verify every stored timetable again."""
+    settings = _settings()
+    with nullcontext() if as_json else _err.status("checking") as status:
+
+        def beat(job_id: str) -> None:
+            if status is not None:
+                status.update(f"verifying job {job_id}")
+
+        try:
+            if backup is not None:
+                report = check_file(backup, again=not quick, beat=beat)
+            else:
+                kept = backups.folder_of(settings)
+                report = check_folder(settings.data_dir, kept, again=not quick, beat=beat)
+        except StoreLocked:
+            # A second connection beside that of the service is not safe with every SQLite: we look at a copy instead.
+            made = _ask(settings, url, key, as_json=as_json)
+            report = check_file(Path(made["path"]), again=not quick, beat=beat)
+        except StoreError as error:
+            _fail(error, as_json=as_json)
+    _print_report(report, as_json=as_json)
+    raise typer.Exit(0 if report.sound else EXIT_OUR_FAULT)
+
+
+@commands.command("backup")
+def backup_command(
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="folder to put it in; default from the settings")
+    ] = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a verified backup. A running service is asked to; otherwise it is made here."""
+    settings = _settings()
+    try:
+        made = _make(settings, output, url, key, as_json=as_json)
+    except StoreError as error:
+        _fail(error, as_json=as_json)
+    if as_json:
+        typer.echo(json.dumps(made, ensure_ascii=False))
+    else:
+        jobs = sum(made["jobs"].values())
+        _out.print(f"{made['path']}: {jobs} jobs, {made['bytes']:,} bytes, verified", markup=False, soft_wrap=True)
+
+
+@commands.command("restore")
+def restore_command(
+    backup: Annotated[Path, typer.Argument(help="the .sqlite3 file of a backup, its manifest beside it")],
+    force: Annotated[bool, typer.Option("--force", help="put a store that is there aside")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup in place of the store of a stopped service; jobs that were running run again at the next start."""
+    settings = _settings()
+    try:
+        manifest = backups.restore(backup, settings.data_dir, force=force)
+    except StoreError as error:
+        _fail(error, as_json=as_json)
+    if as_json:
+        done = {"restored": True, "data_dir": str(settings.data_dir), **backups.view(manifest, backup.parent)}
+        typer.echo(json.dumps(done, ensure_ascii=False))
+    else:
+        jobs = ", ".join(f"{count} {status}" for status, count in manifest.jobs.items()) or "no jobs"
+        _out.print(f"{settings.data_dir} now holds {backup.name}: {jobs}", markup=False, soft_wrap=True)
+
+
+def _make(
+    settings: Settings, output: Path | None, url: str | None, key: str | None, *, as_json: bool
+) -> dict[str, Any]:
+    folder = output or backups.folder_of(settings)
+    if not holds_store(settings.data_dir):
+        _say(f"{settings.data_dir} holds no store, so there is nothing to back up", as_json=as_json)
+    try:
+        store = SqliteStore(settings.data_dir)
+    except StoreLocked:
+        made = _ask(settings, url, key, as_json=as_json)
+        if output is None:
+            return made
+        copied = backups.copy_to(Path(made["path"]), output)
+        return backups.view(backups.read_manifest(copied), output)
+    try:
+        return backups.view(backups.take(store, folder, settings.backup_keep), folder)
+    finally:
+        store.close()
+
+
+def _ask(settings: Settings, url: str | None, key: str | None, *, as_json: bool) -> dict[str, Any]:
+    """Has the running service make a backup; its manifest."""
+    address = url or f"http://{_reachable(settings.host)}:{settings.port}"
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        answer = httpx.post(
+            f"{address}/admin/backup", headers=headers, timeout=httpx.Timeout(10.0, read=ANSWER_SECONDS)
+        )
+    except httpx.HTTPError as error:
+        _say(
+            f"a service uses {settings.data_dir}, and does not answer at {address}: {error}; "
+            "name its address by --url, or stop it",
+            as_json=as_json,
+        )
+    if answer.status_code != 201:
+        _say(f"the service at {address} made no backup ({answer.status_code}): {_detail(answer)}", as_json=as_json)
+    made: dict[str, Any] = answer.json()
+    if not Path(made["path"]).is_file():
+        _say(f"the service at {address} put it where we cannot see it: {made['path']}", as_json=as_json)
+    return made
+
+
+def _reachable(host: str) -> str:
+    """An address to connect to for one that is listened on."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:200]
+
+
+def _print_report(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(report.view(), ensure_ascii=False))
+        return
+    table = Table(title=report.path, title_justify="left")
+    for column in ("what", "", "found", "what to do"):
+        table.add_column(column, overflow="fold")
+    for finding in report.findings:
+        table.add_row(finding.what, finding.verdict, finding.found, finding.advice, style=STYLES[finding.verdict])
+    _out.print(table)
+    verdict = "sound" if report.sound else "damaged: nothing was changed; see what to do"
+    _out.print(f"{verdict} ({sum(report.jobs.values())} jobs, looked at in {report.seconds:.1f} s)")
+
+
+def _settings() -> Settings:
+    try:
+        return Settings.from_environment()
+    except SettingsError as error:
+        _say(str(error), as_json=False)
+
+
+def _fail(error: StoreError, *, as_json: bool) -> NoReturn:
+    refused = isinstance(error, NotRestored | StoreTooNew | StoreLocked)
+    _say(str(error), as_json=as_json, code=EXIT_REFUSED if refused else EXIT_OUR_FAULT)
+
+
+def _say(message: str, *, as_json: bool, code: int = EXIT_REFUSED) -> NoReturn:
+    if as_json:
+        typer.echo(json.dumps({"error": message}, ensure_ascii=False))
+    else:
+        _err.print(message, style="red", markup=False, soft_wrap=True)
+    raise typer.Exit(code)

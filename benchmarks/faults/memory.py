@@ -1,0 +1,77 @@
+"""A child that eats memory beside one that does not, and a service that has seen many jobs."""
+
+from __future__ import annotations
+
+import anyio
+import psutil
+
+from app.failpoints import STAGE_POINTS
+from benchmarks.faults.figures import slope
+from benchmarks.faults.run import Run
+from benchmarks.faults.target import Target
+
+LIMIT_MB = 400
+"""A child has about 180 MB when it begins; a hog eats 50 MB a second."""
+ALLOWED_SHARE = 0.1
+WARM_UP_SHARE = 0.2
+MOST_MB_PER_100_JOBS = 2.0
+MEBIBYTE = 1 << 20
+STAGES = [point for point in STAGE_POINTS if point != "stage.exact"]
+
+
+async def hogs(run: Run) -> None:
+    """The hog ends as `memory` with its peak shown, and its job goes on; the neighbour does not notice."""
+    async with run.target(slots=2, memory_limit_mb=LIMIT_MB) as target:
+        for _ in run.rounds():
+            neighbour = await target.submit("tiny", 6.0)
+            await target.runs(neighbour)
+            point = run.rng.choice(STAGES)
+            target.arm(point, "hog")
+            job = await target.submit("trivial", 30.0, num_variants=2)
+            run.tally.check(await target.fired(point, 30.0), f"{point} was not reached")
+            await target.ended(job)
+            await target.ended(neighbour)
+            await _judge(run, target, job, neighbour)
+            run.tally.done += 1
+
+
+async def _judge(run: Run, target: Target, job: str, neighbour: str) -> None:
+    attempts = (await target.job(job))["attempts"]
+    hogged = [row for row in attempts if row["how"] == "memory"]
+    run.tally.check(bool(hogged), f"job {job}: no attempt ended by memory: {[row['how'] for row in attempts]}")
+    for row in hogged:
+        peak = row["peak_mb"]
+        run.tally.check(peak is not None, f"job {job}: the peak of attempt {row['attempt']} is not shown")
+        if peak is not None:
+            run.tally.measured("peak", peak)
+    ends = [row["how"] for row in (await target.job(neighbour))["attempts"]]
+    run.tally.check(ends == ["result"], f"the neighbour's attempts ended by {ends}")
+
+
+async def many_jobs(run: Run) -> None:
+    """Small jobs one after the other: resident memory, descriptors and threads of the service stay where they are."""
+    async with run.target(slots=2) as target:
+        assert target.process is not None
+        service = psutil.Process(target.process.pid)
+        points: list[tuple[float, float]] = []
+        descriptors: list[int] = []
+
+        async def lane(numbers: range) -> None:
+            for _ in numbers:
+                if run.time_left <= 0:
+                    return
+                await target.ended(await target.submit("trivial", 1.0), every=0.05)
+                run.tally.done += 1
+                points.append((run.tally.done, service.memory_info().rss / MEBIBYTE))
+                descriptors.append(service.num_fds())
+
+        async with anyio.create_task_group() as lanes:
+            for offset in range(2):
+                lanes.start_soon(lane, range(offset, run.count, 2))
+        warm = points[int(WARM_UP_SHARE * len(points)) :]
+        per_hundred = 100 * slope(warm)
+        run.tally.measured("growth per 100 jobs", per_hundred)
+        run.tally.notes.append(
+            f"{warm[0][1]:.0f} MB after {warm[0][0]:.0f} jobs, {warm[-1][1]:.0f} MB after {warm[-1][0]:.0f}; "
+            f"{min(descriptors)} to {max(descriptors)} descriptors"
+        )

@@ -1,0 +1,162 @@
+"""What a request may ask for at most, how it is repeated safely, and how its faults are told."""
+
+from __future__ import annotations
+
+import json
+
+import anyio
+import httpx
+import pytest
+
+from app.intake import body_hash, read_order
+from app.schemas import MAX_BATCHES, MAX_RULES, GenerateRequest
+from app.settings import Settings
+from solver.errors import InputError
+from tests.app.test_api import SMALL
+
+pytestmark = pytest.mark.anyio
+KEY = "Idempotency-Key"
+ID_IN_WORDS = "be 1 to 128 letters, digits or . _ : -, and begin with a letter or digit"
+
+
+async def post(client: httpx.AsyncClient, key: str | None = None, **fields: object) -> httpx.Response:
+    body = {"time_limit_seconds": 1, "num_variants": 1, "dataset": SMALL, **fields}
+    return await client.post("/generate_variants", json=body, headers={} if key is None else {KEY: key})
+
+
+# --- Idempotency-Key -------------------------------------------------------------------------------------------------
+
+
+async def test_a_repeated_post_with_one_key_is_one_job_however_many_come_at_once(client: httpx.AsyncClient) -> None:
+    answers: list[httpx.Response] = []
+
+    async def send() -> None:
+        answers.append(await post(client, "order 17"))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(send)
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["job_id"] for answer in answers}) == 1
+    assert sum(answer.json()["created"] for answer in answers) == 1
+    await client.post(f"/cancel/{answers[0].json()['job_id']}")
+
+
+async def test_a_key_with_another_body_is_refused_and_another_key_is_another_job(client: httpx.AsyncClient) -> None:
+    first = await post(client, "order 18")
+    other = await post(client, "order 18", seed=7)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert (await post(client, "order 19")).json()["job_id"] != first.json()["job_id"]
+
+
+async def test_a_job_id_in_the_body_wins_over_the_key(client: httpx.AsyncClient) -> None:
+    assert (await post(client, "order 20", job_id="named-by-body")).json()["job_id"] == "named-by-body"
+    conflict = await post(client, "order 20", job_id="named-by-body", seed=7)
+    assert (conflict.status_code, conflict.json()["code"]) == (409, "job_conflict")
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "täglich"])
+async def test_a_key_that_cannot_be_used_is_refused(client: httpx.AsyncClient, key: str) -> None:
+    answer = await client.post(
+        "/generate_variants", json={"dataset": SMALL}, headers=[(b"idempotency-key", key.encode())]
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_header")
+
+
+# --- caps ------------------------------------------------------------------------------------------------------------
+
+
+async def test_more_solver_threads_than_a_job_may_have_are_clamped_and_said(client: httpx.AsyncClient) -> None:
+    answer = (await post(client, workers=64)).json()
+    assert answer["adjusted"]["workers"] == {"asked": 64, "given": 1}
+    assert "workers was set to 1, 64 was asked" in answer["message"]
+    assert (await post(client, workers=1)).json()["adjusted"] == {}
+
+
+def test_a_body_that_names_no_new_field_has_the_hash_that_earlier_versions_gave_it(settings: Settings) -> None:
+    asked = GenerateRequest.model_validate({"dataset": SMALL, "seed": 3})
+    assert body_hash(asked) == "9a7f97c6b5340269af2176c9d47351198a509b5ff6a7246acfbbc794368ac64c"
+    assert body_hash(asked.model_copy(update={"workers": 1})) != body_hash(asked)
+
+
+@pytest.mark.parametrize("source", ["dataset", "content"])
+def test_a_dataset_above_a_limit_is_named_with_its_amount(settings: Settings, source: str) -> None:
+    small = Settings(data_dir=settings.data_dir, max_sessions=2)
+    body = {"dataset": SMALL} if source == "dataset" else {"content": json.dumps(SMALL), "format": "json"}
+    with pytest.raises(InputError) as caught:
+        read_order(json.dumps(body).encode(), small)
+    (issue,) = caught.value.issues
+    assert (issue.pointer, issue.code, issue.value) == (f"/{source}/courses", "too_large", 3)
+    assert "TIMETABLE_MAX_SESSIONS" in issue.message
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code", "told"),
+    [
+        ("num_variants", 0, "out_of_range", "be at least 1, got the whole number 0"),
+        ("num_variants", "3", "wrong_type", "be a number, got text '3'"),
+        ("num_variants", 1.5, "wrong_type", "be a whole number, got the number 1.5"),
+        ("seed", True, "wrong_type", "be a number, got true"),
+        ("seed", 2**31, "out_of_range", f"be less than {2**31}, got the whole number {2**31}"),
+        ("time_limit_seconds", 0, "out_of_range", "be more than 0, got the whole number 0"),
+        ("batch_ids", {}, "wrong_type", "be a list, got an object"),
+        ("batch_ids", ["b"] * (MAX_BATCHES + 1), "too_large", f"have at most {MAX_BATCHES} entries, got a list"),
+        (
+            "rules",
+            {str(n): {} for n in range(MAX_RULES + 1)},
+            "too_large",
+            "have at most 100 entries, got an object",
+        ),
+        ("job_id", "a b", "bad_id", f"{ID_IN_WORDS}, got text 'a b'"),
+    ],
+)
+async def test_a_fault_of_the_request_is_told_in_a_plain_sentence(
+    client: httpx.AsyncClient, field: str, value: object, code: str, told: str
+) -> None:
+    answer = await post(client, **{field: value})
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["pointer"], error["code"], error["message"]) == (f"/{field}", code, f"{field} must {told}")
+
+
+async def test_all_faults_of_a_request_are_told_at_once(client: httpx.AsyncClient) -> None:
+    errors = (await post(client, seed=-1, num_variants=0, batch_ids=5, job_id="?")).json()["errors"]
+    assert {error["pointer"] for error in errors} == {"/seed", "/num_variants", "/batch_ids", "/job_id"}
+
+
+# --- ids in paths ----------------------------------------------------------------------------------------------------
+
+STEERING = ("POST /cancel/{}", "POST /finish/{}", "POST /restart/{}")
+ROUTES = ("GET /progress/{}", "GET /jobs/{}", "GET /variants/{}", "GET /variants/{}/1", *STEERING)
+BAD_IDS = ("x" * 129, "%00", "a%0Ab", "..%5Cetc", "%2e%2e", "a%20b", "%C3%A4", "-x", "a%1b[31m")
+
+
+@pytest.mark.parametrize("id", BAD_IDS)
+async def test_an_id_that_no_job_can_have_is_refused_in_words(client: httpx.AsyncClient, id: str) -> None:
+    for route in ROUTES:
+        method, path = route.format(id).split(" ", 1)
+        answer = await client.request(method, path)
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "bad_id"), route
+        assert "letters, digits" in answer.json()["errors"][0]["message"]
+        assert answer.text.isprintable(), "nothing of it can harm a terminal or a log"
+
+
+@pytest.mark.parametrize("path", ["/jobs/..%2f..%2fetc%2fpasswd", "/datasets/..%2fx", "/progress/a/b/c"])
+async def test_a_path_inside_an_id_leads_nowhere(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/health", "/jobs", "/generate_variants", "/openapi.json"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
+async def test_other_methods_are_refused_with_those_that_there_are(
+    client: httpx.AsyncClient, method: str, path: str
+) -> None:
+    answer = await client.request(method, path)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    wanted = "POST" if path == "/generate_variants" else "GET"
+    assert wanted in answer.headers["allow"].split(", ")
