@@ -24,5 +24,8 @@ USER timetable
 VOLUME /var/lib/timetable
 EXPOSE 8001
 HEALTHCHECK --interval=10s --timeout=3s CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8001/health/live', timeout=2)"]
-# Inside the container every address is the container's own; publish the port on loopback: -p 127.0.0.1:8001:8001
+# Inside the container every address is the container's own, and on another address than loopback the service starts only
+# with an API key. Make one first, in the same volume, and publish the port on loopback:
+#   docker run --rm -v timetable:/var/lib/timetable timetable timetable keys add platform --scope submit --scope read
+#   docker run -v timetable:/var/lib/timetable -p 127.0.0.1:8001:8001 timetable
 CMD ["timetable", "serve", "--host", "0.0.0.0"]

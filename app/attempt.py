@@ -59,7 +59,10 @@ UNREAPABLE_SECONDS = 5.0
 LAST_RESORT_SECONDS = 60.0
 """Beyond the longest that we let a stage last; then a child ends itself."""
 _WELL = (frozenset({How.RESULT, How.INPUT, How.CANCEL, How.FINISH}) | NOT_COUNTED) - {How.HANDOVER}
-"""Ends of which nobody wants a bundle."""
+"""
+Ends of which nobody wants a bundle, unless a hang was found: a child that was stopped, and is let run again for its
+stacks, may hand in its result after all.
+"""
 STACKS_SECONDS: Mapping[How, float] = {How.HANG: 1.0, How.DEADLINE: 0.2}
 """How long we wait for the stacks of a child that is killed for this; the overshoot of a deadline is short."""
 
@@ -382,7 +385,7 @@ class Attempt:
             place=self._place.label,
             peak_mb=self.watch.diagnosis.peak_bytes // MEBIBYTE or None,
             overshoot_seconds=round(self.watch.overshoot_seconds(now), 3),
-            bundle=None if how in _WELL else self._bundle(how, finding, code, now),
+            bundle=None if how in _WELL and self._certain is None else self._bundle(how, finding, code, now),
         )
 
     def _finding_at_end(self, how: How, message: str | None) -> Finding:

@@ -52,7 +52,7 @@ class Dispatcher:
         self.busy = self.quarantined = self.claims = 0
         self.closing = False
         self._desk, self._forkserver, self._spool = desk, forkserver, spool
-        self._round = anyio.CancelScope()
+        self._round: anyio.CancelScope | None = None
         self._idle = anyio.Event()
         self._unsure = self._given_up = False
         self._tasks: TaskGroup
@@ -68,7 +68,8 @@ class Dispatcher:
 
     def restart(self) -> None:
         """Begins anew, whatever the dispatcher waits for."""
-        self._round.cancel()
+        if self._round is not None:
+            self._round.cancel()
 
     async def _dispatch(self) -> None:
         desk = self._desk

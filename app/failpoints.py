@@ -83,7 +83,8 @@ def switched_on() -> Path | None:
 
 
 def _signal(number: int) -> Callable[[str], None]:
-    return lambda name: os.kill(os.getpid(), number)
+    """To this very thread, so that a signal with a stack shows the point itself."""
+    return lambda name: signal.raise_signal(number)
 
 
 def _raise(name: str) -> None:

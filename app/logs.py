@@ -61,7 +61,7 @@ def logging_to(settings: Settings, stream: TextIO = sys.stderr) -> Iterator[None
     OSError
         The log file cannot be opened.
     """
-    handlers = [_Behind(logging.StreamHandler(stream), _formatter(settings.log_format, stream))]
+    handlers = [_Behind(_Stream(stream), _formatter(settings.log_format, stream))]
     if settings.log_file:
         size = int(settings.log_file_mb * 1_000_000)
         file = _File(settings.log_file, maxBytes=size, backupCount=settings.log_files, encoding="utf-8")
@@ -84,6 +84,12 @@ def logging_to(settings: Settings, stream: TextIO = sys.stderr) -> Iterator[None
             handler.close()
 
 
+def flush() -> None:
+    """Sees to it that what was logged is written, before something ends this process."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+
+
 class _Behind(QueueHandler):
     """Makes the line at once, and leaves the writing to a thread, which is given up when it does not end."""
 
@@ -97,6 +103,9 @@ class _Behind(QueueHandler):
 
     def _write(self) -> None:
         while (record := self._lines.get()) is not None:
+            if isinstance(record, threading.Event):
+                record.set()
+                continue
             self._target.handle(record)
             self._tell_dropped()
 
@@ -118,6 +127,13 @@ class _Behind(QueueHandler):
         except queue.Full:
             self._dropped += 1
 
+    def flush(self) -> None:
+        """Waits until all that was logged before is written, but not for ever."""
+        done = threading.Event()
+        with contextlib.suppress(queue.Full):
+            self._lines.put(done, timeout=LAST_LINES_SECONDS)
+            done.wait(LAST_LINES_SECONDS)
+
     def close(self) -> None:
         super().close()
         with contextlib.suppress(queue.Full):
@@ -125,6 +141,13 @@ class _Behind(QueueHandler):
         self._writer.join(LAST_LINES_SECONDS)
         if not self._writer.is_alive():
             self._target.close()
+
+
+class _Stream(logging.StreamHandler[TextIO]):
+    """A stream that nobody reads any more leaves nobody to tell."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        return
 
 
 class _File(RotatingFileHandler):

@@ -183,6 +183,11 @@ def main(descriptor: int) -> None:
     settings = Settings.from_environment()
     channel = socket.socket(fileno=descriptor)
     _harden(settings)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the service is gone; nobody waits for an answer
+        _serve(channel, settings)
+
+
+def _serve(channel: socket.socket, settings: Settings) -> None:
     channel.sendall(frame({"ready": True}, b""))
     for count in itertools.count(1):
         question = _next(channel)

@@ -98,7 +98,7 @@ class Room:
 
     def _make_reserve(self) -> None:
         """Room that is really taken, not a hole; half a reserve is none."""
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(handle, 0, self._reserve_bytes)
         except OSError:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.logs import logging_to
+from app.logs import flush, logging_to
 from app.main import create_app
 from app.settings import Settings
 from app.startup import address_problem, examine
@@ -77,6 +79,15 @@ class _Server(uvicorn.Server):
 
     At once is safe: children end with us, and what was running is found in the store and run again at the next start.
     """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaving this repeats the signal, which ends the process."""
+        with super().capture_signals():
+            try:
+                yield
+            finally:
+                flush()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:

@@ -112,8 +112,6 @@ def harden(parent: int, lent: Lent) -> None:
     os.dup2(2, 1)  # native code prints to descriptor 1
     _close_all_but({0, 1, 2, *lent})
     os.nice(NICENESS)
-    with contextlib.suppress(OSError):  # a kernel that schedules sessions rather than processes looks at this instead
-        Path("/proc/self/autogroup").write_text(str(NICENESS), encoding="ascii")
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, MOST_DESCRIPTORS)
     _limit(resource.RLIMIT_FSIZE, os.fstat(2).st_size + FILE_BYTES)

@@ -2,8 +2,8 @@
 Load on a running service: pollers, event streams and a submitter, and how long each of them had to wait.
 
 `measure_load()` is the client; `python -m benchmarks.load URL` prints its figures. The client speaks HTTP over plain
-sockets, because on a machine of few cores a comfortable client would measure mostly itself.
-It tells how late its own timers were, so that figures of a starved client are seen.
+sockets, because on a machine of few cores a comfortable client would measure mostly itself. It tells how late its own
+timers were, so that figures of a starved client are seen.
 """
 
 from __future__ import annotations
@@ -110,12 +110,14 @@ async def measure_load(
     if not followed:
         body = submit_body or {"dataset_name": "tiny", "time_limit_seconds": seconds, "num_variants": 1}
         followed = [await _submit(address, headers, body, figures.submit)]
-    until = time.monotonic() + seconds
+    began = time.monotonic()
+    until = began + seconds
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_tick(figures.client_lag, until))
         for number in range(pollers):
             job_id = followed[number % len(followed)]
-            tasks.create_task(_poll(address, headers, job_id, number / pollers, until, figures.progress))
+            first = began + POLL_SECONDS * number / pollers
+            tasks.create_task(_poll(address, headers, job_id, first, until, figures.progress))
         for number in range(streams):
             job_id = followed[number % len(followed)]
             tasks.create_task(_listen(address, headers, job_id, until, figures.event_delay))
@@ -124,11 +126,10 @@ async def measure_load(
     return figures
 
 
-async def _poll(address: Address, headers: str, job_id: str, first: float, until: float, kind: Kind) -> None:
+async def _poll(address: Address, headers: str, job_id: str, due: float, until: float, kind: Kind) -> None:
     """One poller on one connection that it keeps; a broken one counts as an error and is made anew."""
     request = f"GET /progress/{job_id} HTTP/1.1\r\n{headers}\r\n".encode()
     reader = writer = None
-    due = time.monotonic() + first * POLL_SECONDS
     while due < until:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         began = time.monotonic()
@@ -143,7 +144,8 @@ async def _poll(address: Address, headers: str, job_id: str, first: float, until
                 kind.errors[f"status {status}"] += 1
         except (OSError, EOFError, ValueError) as error:
             kind.errors[type(error).__name__] += 1
-            reader = writer = _close(writer)
+            _close(writer)
+            reader = writer = None
         due += POLL_SECONDS
     _close(writer)
 

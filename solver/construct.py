@@ -21,6 +21,7 @@ from solver.rules import RULE_IDS
 from solver.search.building import build_problem
 from solver.search.ejection import eject_for
 from solver.search.greedy import place_sessions, put_all
+from solver.search.kernels import count_rules
 from solver.search.loading import loadable, placing_order
 from solver.search.params import Arrays, SearchParams
 from solver.search.problem import Problem
@@ -75,7 +76,7 @@ def construct(
         place_sessions(problem, state, order[first : first + SESSIONS_PER_CHUNK], True, unstoppable)
         control.beat()
     _eject(problem, state, order, control.until(EJECTION_SECONDS))
-    if any(a != b for a, b in zip(weights.hard, final.hard, strict=True)):
+    if final.total(count_rules(compiled, state.slot, state.room))[1] > 0:
         problem, state = _judged(compiled, problem, state, final, params)
     open_sessions = np.flatnonzero(state.slot < 0)
     reasons = Reasons(dataset, compiled, problem, state)
@@ -92,7 +93,7 @@ def _growing(compiled: Compiled, weights: Weights) -> Weights:
 def _judged(
     compiled: Compiled, problem: Problem, state: State, final: Weights, params: SearchParams
 ) -> tuple[Problem, State]:
-    """The same timetable under all hard rules, without the sessions that break the growing ones."""
+    """The same timetable under all hard rules, without the sessions that break one of them."""
     judging = build_problem(compiled, final, params)
     judged = new_state(judging, seed=0)
     put_all(judging, judged, state.slot, state.room)

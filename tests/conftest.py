@@ -4,7 +4,8 @@ What holds for every test: warnings are errors, nothing runs for ever, Hypothesi
 The same two promises stand in `pyproject.toml`; here they also hold when pytest is started from another folder.
 
 Whole folders are run by several workers, because half of all tests wait for processes and clocks; single files are run
-in this process, where a debugger works and nothing has to be started. `-n 0` and `-n 4` ask for either.
+in this process, where a debugger works and nothing has to be started. `-n 0` and `-n 4` ask for either. Everything that
+computes is left to one worker, so that a test which measures time finds a processor that is free.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from hypothesis import HealthCheck, settings
 DEFAULT_TIMEOUT_SECONDS = 120
 WORKERS_PER_CORE = 2
 COMPILE_SECONDS = 600
+COMPUTES = Path(__file__).parent / "solver"
 
 # A shared machine may be slow at any moment, and the first call of a kernel compiles it: no per-example deadline.
 settings.register_profile("timetable", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -50,7 +52,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(DEFAULT_TIMEOUT_SECONDS))
-        if _shares_something(item):
+        if COMPUTES in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group(COMPUTES.name))
+        elif _shares_something(item):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 

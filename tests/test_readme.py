@@ -8,8 +8,11 @@ from pathlib import Path
 
 from typer.main import get_command
 
+from app.alerts import ALERTS
 from app.cli import app
+from app.failpoints import VARIABLE as FAILPOINTS
 from app.settings import Settings, variable
+from benchmarks.faults.bars import BY_NAME
 from solver.ladder import RUNGS
 from solver.rules import RULES
 from solver.samples import PRESETS
@@ -40,7 +43,10 @@ def test_every_command_in_readme_exists_with_its_options() -> None:
     assert used
     for name, rest in used:
         assert name in COMMANDS, f"`timetable {name}` does not exist"
-        known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+        command, words = COMMANDS[name], rest.split()
+        if hasattr(command, "commands"):  # a group: the next word names the command
+            command = command.commands[words[0]]
+        known = {option for parameter in command.params for option in parameter.opts}
         for option in re.findall(r"(?<=\s)--?[a-z][a-z-]*", rest):
             assert option in known, f"`timetable {name}` has no option {option}"
 
@@ -54,7 +60,7 @@ def test_every_setting_in_readme_exists() -> None:
     known = {variable(row.name) for row in fields(Settings)}
     known |= {alias for row in fields(Settings) for alias in row.metadata["aliases"]}
     named = set(re.findall(r"\bTIMETABLE_[A-Z_]+\b", README))
-    assert named and named <= known
+    assert named and named <= known | {FAILPOINTS}
 
 
 def test_the_rung_table_is_the_ladder_in_its_order() -> None:
@@ -86,6 +92,20 @@ def test_ci_runs_the_test_line_of_readme() -> None:
 def test_every_file_and_folder_that_readme_names_exists() -> None:
     for path in re.findall(r"`((?:solver|app|tests|benchmarks)/[\w./-]*)`", README):
         assert (ROOT / path).exists(), f"README names {path}, which does not exist"
+
+
+def test_every_row_of_the_campaign_that_readme_names_exists() -> None:
+    cells = re.findall(r"campaign ((?:`[a-z-]+`(?:, )?)+)", section("What happens when"))
+    named = {name for cell in cells for name in re.findall(r"`([a-z-]+)`", cell)}
+    assert named and named <= set(BY_NAME)
+
+
+def test_the_runbook_has_a_place_for_every_alert_and_every_rule() -> None:
+    headings = re.findall(r"^#{1,6} (.+)$", README, re.M)
+    anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+    rules = (ROOT / "app" / "alerts.rules.yml").read_text(encoding="utf-8")
+    wanted = {alert.runbook for alert in ALERTS} | set(re.findall(r"runbook_url: (\S+)", rules))
+    assert wanted and {link.removeprefix("README.md#") for link in wanted} <= anchors
 
 
 def test_no_placeholder_is_left() -> None:

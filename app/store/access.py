@@ -8,8 +8,7 @@ It also remembers the timetables that the store did not take, so that a full dis
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -90,13 +89,3 @@ class StoreAccess:
             self._unsaved.pop(job_id, None)
         elif held is not None:
             self._unsaved[job_id] = held
-
-
-@asynccontextmanager
-async def patience() -> AsyncIterator[None]:
-    """Raises StoreBusy when the body has to wait too long; a write that has begun is seen through, never doubted."""
-    try:
-        with anyio.fail_after(PATIENCE_SECONDS):
-            yield
-    except TimeoutError as error:
-        raise StoreBusy(f"the store has been busy for {PATIENCE_SECONDS:g} s") from error

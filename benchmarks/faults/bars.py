@@ -310,8 +310,8 @@ def counts(bars: tuple[Bar, ...], minutes: float | None, *, quick: bool = False)
     return {bar.name: min(bar.count, max(bar.least, int(share * bar.count))) for bar in bars}
 
 
-def faults(bar: Bar, tally: Tally) -> list[str]:
-    """Why the row does not pass; empty when it does."""
+def faults(bar: Bar, tally: Tally, slack: float = 1.0) -> list[str]:
+    """Why the row does not pass; empty when it does. Measured values may be `slack` times their limits."""
     found = list(dict.fromkeys(tally.breaches))
     if not tally.done:
         found.append("it was not done once")
@@ -319,8 +319,9 @@ def faults(bar: Bar, tally: Tally) -> list[str]:
         values = tally.figures.get(limit.figure)
         if not values:
             found.append(f"{limit.figure}: nothing was measured")
-        elif (value := percentile(values, limit.share)) > limit.most:
-            found.append(f"{limit.figure}: {value:.3g} {limit.unit} at {_share(limit.share)}, at most {limit.most:g}")
+        elif (value := percentile(values, limit.share)) > slack * limit.most:
+            most = f"at most {slack * limit.most:g}"
+            found.append(f"{limit.figure}: {value:.3g} {limit.unit} at {_share(limit.share)}, {most}")
     return found
 
 

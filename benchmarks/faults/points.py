@@ -53,6 +53,15 @@ async def _job(run: Run, target: Target, point: str) -> None:
     await target.ended(await target.submit("tiny", 2.0, num_variants=2))
 
 
+async def _seldom(run: Run, target: Target, point: str) -> None:
+    """A job passes here when it has time enough, which on a busy machine it may not have at first."""
+    target.arm(point, "kill")
+    for seconds in (3.0, 6.0, 12.0):
+        await target.ended(await target.submit("mini", seconds, num_variants=2))
+        if not target.armed(point):
+            return
+
+
 async def _cancel(run: Run, target: Target, point: str) -> None:
     job = await target.submit("tiny", LONG_SECONDS, may_end=CANCELLED)
     await target.runs(job)
@@ -170,6 +179,7 @@ def _last(done: object) -> str:
 
 
 _OTHERS: Mapping[str, Drive] = {
+    "stage.exact": _seldom,
     "cancel.after_commit": _cancel,
     "restart.after_commit": _restart,
     "delete.before_commit": _delete,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -257,3 +258,8 @@ def test_a_message_is_made_without_losing_the_count() -> None:
     alerts.hear(STUCK, 0.0)
     alerts.hear(STUCK, 1.0)
     assert message_of(alerts.standing["queue_stuck"], "resolved")["count"] == 1
+
+
+def test_the_rules_travel_with_the_package() -> None:
+    project = tomllib.loads((Path(app.__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "*.yml" in project["tool"]["setuptools"]["package-data"]["*"]

@@ -23,7 +23,7 @@ from starlette.middleware import Middleware
 from app import logs
 from app.errors import LastResort
 from app.logs import MAX_VALUE, RequestId, logging_to, tame
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 
 pytestmark = pytest.mark.anyio
 
@@ -122,6 +122,11 @@ def test_a_terminal_gets_text_and_a_pipe_gets_json() -> None:
     assert lines(forced)[0]["event"] == "hello"
 
 
+def test_a_level_or_format_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(SettingsError, match="TIMETABLE_LOG_LEVEL='loud': expected one of debug, info, warning, error"):
+        Settings(log_level="loud")
+
+
 def test_levels_below_the_setting_are_not_written() -> None:
     stream = io.StringIO()
     with logging_to(Settings(log_level="warning"), stream):
@@ -183,6 +188,15 @@ def test_lines_that_nobody_took_are_counted(monkeypatch: pytest.MonkeyPatch) -> 
     written = [json.loads(line)["event"] for line in b"".join(read).splitlines()]
     lost = sum(int(event.split()[0]) for event in written if "dropped" in event)
     assert lost > 0 and lost + sum(event.startswith("line ") for event in written) == 1000
+
+
+def test_flushing_waits_for_what_was_logged_before() -> None:
+    stream = io.StringIO()
+    with logging_to(Settings(), stream):
+        for n in range(500):
+            logging.getLogger("timetable.test").warning("line %d", n)
+        logs.flush()
+        assert lines(stream)[-1]["event"] == "line 499"
 
 
 def drain(handle: int, into: list[bytes]) -> None:

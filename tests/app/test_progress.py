@@ -204,7 +204,7 @@ def test_life_goes_on_while_the_timetable_does_not_improve() -> None:
     improved = shown(track)["last_improvement_at"]
     track.look("ok", None, silent_seconds=0.0)
     track.hear(says("search"))
-    assert shown(track)["last_improvement_at"] == improved <= shown(track)["last_beat_at"]
+    assert shown(track)["last_improvement_at"] == improved <= shown(track)["last_beat_at"] + 0.001  # it is rounded
 
 
 @given(st.lists(st.tuples(st.sampled_from(STAGES), st.floats(0, 1), st.booleans(), st.booleans()), max_size=30))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -71,3 +73,55 @@ def test_a_second_ctrl_c_ends_the_service_at_once(tmp_path: Path) -> None:
     _, said = serving.communicate(timeout=60)
     assert serving.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
     assert "Traceback" not in said
+
+
+def python(code: str) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=True).stdout
+
+
+def test_the_service_process_loads_neither_the_exact_solver_nor_the_compiler_of_kernels() -> None:
+    heavy = "{'ortools', 'numba', 'pandas', 'llvmlite'}"
+    code = f"import sys, app.cli, app.serving; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_of_the_solver_is_there_when_it_is_asked_for() -> None:
+    code = (
+        "import solver.diagnose, solver; print([n for n in solver.__all__ if getattr(solver, n) is None]);"
+        "from solver import diagnose, solve; print(callable(diagnose), callable(solve), hasattr(solver, 'nothing'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT, check=True
+    )
+    assert done.stdout.split("\n")[:2] == ["[]", "True True False"]
+
+
+def test_an_address_for_everybody_without_keys_is_refused(tmp_path: Path) -> None:
+    done = serve(tmp_path, "--port", "0", "--host", "0.0.0.0")
+    assert done.returncode == 1
+    assert "no API key protects the service" in " ".join(done.stderr.split())
+    assert not list(tmp_path.glob("*.sqlite3"))
+
+
+def test_the_log_of_a_run_is_json_from_the_first_line_to_the_last(tmp_path: Path) -> None:
+    file = tmp_path / "service.log"
+    environment = {**os.environ, "TIMETABLE_DATA_DIR": str(tmp_path / "data"), "TIMETABLE_LOG_FILE": str(file)}
+    command = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as serving:
+        assert serving.stderr is not None
+        lines = [serving.stderr.readline()]
+        while "running on" not in lines[-1]:
+            lines.append(serving.stderr.readline())
+        port = int(lines[-1].split("running on http://127.0.0.1:")[1].split(" ")[0])
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/live", timeout=10) as answer:
+            assert (answer.status, answer.headers["server"]) == (200, None)
+        serving.send_signal(signal.SIGTERM)
+        lines += serving.stderr.readlines()
+        assert serving.wait(30) == -signal.SIGTERM
+    events = [json.loads(line)["event"] for line in lines]
+    assert any("Finished server process" in event for event in events)
+    assert [json.loads(line)["event"] for line in file.read_text(encoding="utf-8").splitlines()] == events

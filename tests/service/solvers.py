@@ -205,7 +205,7 @@ def tour(dataset: Dataset, params: SolveParams, control: Control, level: int) ->
         say(control, params, stage)
         if stage == "construct":
             offer(dataset, control, max(level, 3))
-        time.sleep(0.02)
+        time.sleep(STEP_SECONDS)
     return result(dataset, timetable(max(level, 3)), control, params)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import anyio
 import pytest
@@ -25,21 +24,25 @@ SEARCH_SECONDS = 60.0
 COMPILE_SECONDS = 300.0
 
 
-@pytest.fixture
-async def supervisor(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Supervisor]:
-    async with Supervisor(Settings(data_dir=tmp_path, slots=1)) as supervisor:
-        college = pack(dump_dataset(sample("college")))
-        await supervisor.submit(
-            JobRequest(job_id="j", body_hash="h", packed=college, time_limit_seconds=SEARCH_SECONDS, num_variants=1)
-        )
-        await until(supervisor, "j", lambda s: s["status"] == "running", COMPILE_SECONDS)
-        await searching(supervisor, "j")
+@pytest.fixture(scope="module")
+async def supervisor(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[Supervisor]:
+    async with Supervisor(Settings(data_dir=tmp_path_factory.mktemp("real"), slots=1)) as supervisor:
         yield supervisor
 
 
-async def verified_cost(supervisor: Supervisor) -> int:
+async def search(supervisor: Supervisor, job_id: str) -> None:
+    """Submits the college and waits until it is being searched."""
+    college = pack(dump_dataset(sample("college")))
+    await supervisor.submit(
+        JobRequest(job_id=job_id, body_hash="h", packed=college, time_limit_seconds=SEARCH_SECONDS, num_variants=1)
+    )
+    await until(supervisor, job_id, lambda s: s["status"] == "running", COMPILE_SECONDS)
+    await searching(supervisor, job_id)
+
+
+async def verified_cost(supervisor: Supervisor, job_id: str) -> int:
     """Cost of the published result, recounted here once more."""
-    stored = await supervisor.result("j")
+    stored = await supervisor.result(job_id)
     assert stored is not None
     result = load_result(stored.result)
     check(result, load_dataset(stored.dataset))
@@ -48,29 +51,33 @@ async def verified_cost(supervisor: Supervisor) -> int:
 
 
 async def test_a_search_killed_by_kill_9_ends_no_worse_than_what_it_had_reported(supervisor: Supervisor) -> None:
-    reported = await until(supervisor, "j", lambda s: s["percentage"] > 25, 30.0)
-    os.kill(await child_pid(supervisor, "j"), signal.SIGKILL)
-    await until(supervisor, "j", lambda s: s["attempt"] == 2 and s["metadata"]["stage"] in ("search", "exact"), 30.0)
-    await supervisor.finish("j")
-    last = await ended(supervisor, "j")
+    await search(supervisor, "killed")
+    reported = await until(supervisor, "killed", lambda s: s["percentage"] > 22, 30.0)
+    os.kill(await child_pid(supervisor, "killed"), signal.SIGKILL)
+    again = ("search", "exact")
+    await until(supervisor, "killed", lambda s: s["attempt"] == 2 and s["metadata"]["stage"] in again, 30.0)
+    await supervisor.finish("killed")
+    last = await ended(supervisor, "killed")
     assert last["status"] == "completed" and last["cost"] <= reported["cost"]
-    assert await verified_cost(supervisor) == last["cost"]
-    assert (await how_attempts_ended(supervisor, "j"))[0] == "crash"
+    assert await verified_cost(supervisor, "killed") == last["cost"]
+    assert (await how_attempts_ended(supervisor, "killed"))[0] == "crash"
 
 
 async def test_a_finish_during_search_gives_a_verified_result_within_seconds(supervisor: Supervisor) -> None:
+    await search(supervisor, "finished")
     asked = anyio.current_time()
-    await supervisor.finish("j")
-    last = await ended(supervisor, "j", 10.0)
-    job = await supervisor.job("j")
+    await supervisor.finish("finished")
+    last = await ended(supervisor, "finished", 10.0)
+    job = await supervisor.job("finished")
     assert job is not None
     assert anyio.current_time() - asked < 5.0
     assert (last["status"], job.stopped_by) == ("completed", "finished_early")
-    assert await verified_cost(supervisor) == last["cost"]
+    assert await verified_cost(supervisor, "finished") == last["cost"]
 
 
 async def test_a_cancel_during_search_is_done_within_a_second(supervisor: Supervisor) -> None:
+    await search(supervisor, "cancelled")
     asked = anyio.current_time()
-    await supervisor.cancel("j")
-    assert (await ended(supervisor, "j", 5.0))["status"] == "cancelled"
+    await supervisor.cancel("cancelled")
+    assert (await ended(supervisor, "cancelled", 5.0))["status"] == "cancelled"
     assert anyio.current_time() - asked < 1.5
