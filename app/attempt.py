@@ -243,7 +243,11 @@ class Attempt:
         watch, deadline = self.watch, self.watch.stage_deadline
         verdict, place = watch.finding.verdict.value, watch.place.label
         self._track.look(
-            watch.health, None if deadline is None else time.time() + deadline - now, verdict=verdict, place=place
+            watch.health,
+            None if deadline is None else time.time() + deadline - now,
+            verdict=verdict,
+            place=place,
+            silent_seconds=watch.diagnosis.silence(now),
         )
         stalled = watch.health == "stalled"
         if stalled != (before == "stalled"):

@@ -38,7 +38,7 @@ class Desk:
 
     def __init__(self, settings: Settings, observe: Observer) -> None:
         self.settings = settings
-        self.board = Board(settings.slots)
+        self.board = Board(settings.slots, checkpointed=True)
         self.room = Room(settings)
         self.in_store = Storage(self.room, self.tell, settings.slow_seconds)
         self.moving = anyio.Lock()

@@ -193,16 +193,20 @@ class Dispatcher:
 
     async def _checkpoint(self, attempt: Attempt) -> None:
         job, watch = attempt.job, attempt.watch
+        track = self._desk.board[job.id]
+        percent = track.reserve()
         try:
             await self._desk.in_store(
                 self._desk.in_store.if_willing(self._desk.store.checkpoint),
                 job,
                 used_seconds=job.used_seconds + watch.solving_seconds(time.monotonic()),
-                percent=self._desk.board[job.id].percent,
+                percent=percent,
                 stage=watch.stage,
             )
         except (StaleAttempt, StoreError) as error:
             _log.debug("job %s: no checkpoint: %s", job.id, error)  # it has ended, or the next one will do
+        else:
+            track.kept(percent)
 
     # --- ends ---
 

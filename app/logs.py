@@ -44,6 +44,7 @@ EXTRA_FIELDS = (
 """What a call of a logger may add with `extra`."""
 QUIET = ("httpx", "httpcore", "asyncio", "urllib3")
 """Libraries whose ordinary news is not ours; httpx would log the address of the webhook."""
+SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
 _NAMED = re.compile(r"(?:\b(job|attempt) )?%(?:[-+ #0]*\d*(?:\.\d+)?)[a-zA-Z]")
 REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 REQUEST_ID_HEADER = b"x-request-id"
@@ -72,6 +73,9 @@ def logging_to(settings: Settings, stream: TextIO = sys.stderr) -> Iterator[None
     logging.captureWarnings(True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in SERVERS:  # whatever a server of this process has made of them
+        server = logging.getLogger(name)
+        server.handlers, server.propagate, server.level = [], True, logging.NOTSET
     hooks = sys.excepthook, threading.excepthook
     sys.excepthook, threading.excepthook = _unforeseen, _unforeseen_in_thread
     try:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import socket
 from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.logs import flush, logging_to
+from app.api.events import Streams
+from app.logs import logging_to
 from app.main import create_app
 from app.settings import Settings
 from app.startup import address_problem, examine
 from app.store import StoreError
 
-GRACEFUL_SECONDS = 10
+GRACEFUL_SECONDS = 3
 
 _log = logging.getLogger("timetable.startup")
 
@@ -51,7 +51,8 @@ def serve(settings: Settings) -> None:
 
 
 def _serve(settings: Settings) -> None:
-    app = _PlainStart(create_app(settings))
+    inner = create_app(settings)
+    app = _PlainStart(inner)
     server = _Server(
         uvicorn.Config(
             app,
@@ -61,12 +62,11 @@ def _serve(settings: Settings) -> None:
             access_log=False,  # requests are counted, slow ones and changes are logged; pollers would drown the rest
             server_header=False,
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        )
+        ),
+        inner.state.streams,
     )
     try:
         server.run()
-    except KeyboardInterrupt:
-        return  # uvicorn has shut down in good order, and repeats the signal when it is done
     except SystemExit as ended:
         if not server.started:
             raise CannotServe(app.reason or "the service did not start; the log above says why") from ended
@@ -80,19 +80,20 @@ class _Server(uvicorn.Server):
     At once is safe: children end with us, and what was running is found in the store and run again at the next start.
     """
 
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaving this repeats the signal, which ends the process."""
-        with super().capture_signals():
-            try:
-                yield
-            finally:
-                flush()
+    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+        super().__init__(config)
+        self._streams = streams
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Without uvicorn's repetition of the signal after the end, so that an orderly end exits with 0."""
         if self.should_exit:
             os._exit(128 + sig)
-        super().handle_exit(sig, frame)
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Event streams would go on for as long as their jobs do; their readers are told to come back."""
+        self._streams.close()
+        await super().shutdown(sockets)
 
 
 class _PlainStart:

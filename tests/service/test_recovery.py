@@ -41,8 +41,8 @@ async def main():
         await supervisor.submit(request("running", "patient", time_limit_seconds=float(sys.argv[2])))
         await supervisor.submit(request("waiting", "quick"))
         await searching(supervisor, "running")
-        print(await child_pid(supervisor, "running"), flush=True)
         with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+            print(await child_pid(supervisor, "running"), flush=True)
             async for _ in signals:
                 break
 
