@@ -19,13 +19,13 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 from rich.console import Console
 
-from app import console as draw
-from app import demo as demonstration
-from app import doctor as checkup
+from app.commands import console as draw
+from app.commands import demo as demonstration
+from app.commands import doctor as checkup
+from app.commands.keys import commands as key_commands
+from app.commands.store import commands as store_commands
 from app.errors import wire_issue
-from app.key_commands import commands as key_commands
 from app.settings import Settings, SettingsError
-from app.store_commands import commands as store_commands
 from app.views import result_view, rule_views
 from solver import Control, Progress, SolveParams, Stop, verify
 from solver.errors import InputError, SolverError

@@ -6,7 +6,7 @@ second is about timetables: every stored result and every incumbent is recounted
 the dataset it was made for, as if it had just come in.
 
 A store is looked at while nobody uses it. While a service runs, a second connection would bring the WAL-reset race of
-older SQLite versions with it, so the service is asked for a backup and that is looked at (`app.store_commands`).
+older SQLite versions with it, so the service is asked for a backup and that is looked at (`app.commands.store`).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.backups import REPLACED_PREFIX, RESTORING_NAME, backups_in, leftovers_in
+from app.child.messages import unpack
+from app.child.recount import NotVerified, check
 from app.jobs import effective_dataset
-from app.messages import unpack
-from app.recount import NotVerified, check
-from app.spool import FOLDER_NAME as SPOOL_NAME
 from app.store import StoreDamaged, StoredIncumbent
 from app.store.audit import Audit, Held, audit
 from app.store.folder import FILE_NAME, MARK_NAME, holds_store, read_mark, take_lock
 from app.store.schema import SCHEMA_VERSION
+from app.supervision.spool import FOLDER_NAME as SPOOL_NAME
 from solver.context import build_context
 from solver.formats.native import load_dataset, load_result, load_timetable
 from solver.model import Dataset

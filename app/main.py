@@ -16,23 +16,23 @@ from app.api import all_routes
 from app.api.events import Streams
 from app.api.openapi import Described
 from app.api.operations import Lookout
-from app.audit import Audit, note_job
 from app.backups import Manifest, keep_backups
-from app.capacity import Capacity
-from app.health import service_version
-from app.keys import KeyGuard
-from app.limits import BodyLimit, OneSpelling
-from app.logs import RequestId, watch_loop
-from app.metrics import Measured, Metrics
-from app.observers import Observers, journal
-from app.rates import RateLimit
-from app.readers import Readers
+from app.gate.keys import KeyGuard
+from app.gate.limits import BodyLimit, OneSpelling
+from app.gate.rates import RateLimit
+from app.gate.readers import Readers
+from app.operations.audit import Audit, note_job
+from app.operations.capacity import Capacity
+from app.operations.health import service_version
+from app.operations.logs import RequestId, watch_loop
+from app.operations.metrics import Measured, Metrics
+from app.operations.observers import Observers, journal
+from app.operations.sinks import Alerts
 from app.service import Service
 from app.settings import Settings
-from app.sinks import Alerts
 from app.store import StoreError
+from app.supervision.watchdog import keep
 from app.supervisor import Supervisor
-from app.watchdog import keep
 
 _log = logging.getLogger("timetable.service")
 

@@ -23,10 +23,10 @@ from typing import NamedTuple
 
 import anyio
 
+from app.child.messages import IncumbentFrame, ProgressFrame
+from app.child.watch import Health
 from app.jobs import Job, Status
-from app.messages import IncumbentFrame, ProgressFrame
 from app.pace import Estimate, Pace
-from app.watch import Health
 from solver.control import Stage
 from solver.result import StoppedBy
 from solver.rules import Score
@@ -290,7 +290,7 @@ class Track:
         """
         Seconds until the job ends, if it runs or could start at once; 0 when it has ended.
 
-        For a job that waits, who runs before it is the business of `app.board`.
+        For a job that waits, who runs before it is the business of `app.supervision.board`.
         """
         job = self.job
         if job.status.terminal:

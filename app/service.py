@@ -9,8 +9,8 @@ import anyio.to_thread
 from fastapi import Depends, Path, Request
 
 from app.errors import BodyTooSlow
-from app.metrics import Metrics
-from app.readers import Readers
+from app.gate.readers import Readers
+from app.operations.metrics import Metrics
 from app.schemas import JOB_ID_PATTERN
 from app.settings import Settings
 from app.supervisor import Supervisor
@@ -52,7 +52,7 @@ async def read_body(request: Request, settings: Settings) -> bytes:
     Raises
     ------
     BodyTooSlow
-        They did not arrive in time. That they are not too many is the business of `app.limits.BodyLimit`.
+        They did not arrive in time. That they are not too many is the business of `app.gate.limits.BodyLimit`.
     """
     try:
         with anyio.fail_after(settings.body_seconds):

@@ -11,10 +11,10 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.events import Streams
-from app.logs import logging_to
 from app.main import create_app
+from app.operations.logs import logging_to
+from app.operations.startup import address_problem, examine
 from app.settings import Settings
-from app.startup import address_problem, examine
 from app.store import StoreError
 
 GRACEFUL_SECONDS = 3

@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from app.diagnosis import HANGS, SILENCE_SECONDS
+from app.child.diagnosis import HANGS, SILENCE_SECONDS
 from app.jobs import Status
 from app.progress import Track
 

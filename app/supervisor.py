@@ -2,9 +2,9 @@
 The supervisor: takes jobs in, runs each in a child of its own, and knows at any moment how every job is.
 
 It never solves, and it never waits on the event loop's time: the store is called in one thread at a time, children are
-waited for on descriptors. This file is its front: what clients may ask for. Behind it stand the desk (`app.desk`: all
-jobs, and the lock under which they move), the dispatcher (`app.dispatch`: from claim to end), recovery at start,
-retention, and the watchdog over them.
+waited for on descriptors. This file is its front: what clients may ask for. Behind it stand the desk
+(`app.supervision.desk`: all jobs, and the lock under which they move), the dispatcher (`app.supervision.dispatch`: from
+claim to end), recovery at start, retention, and the watchdog over them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from app.backups import Manifest, folder_of
-from app.children import ForkServer
-from app.desk import Desk
-from app.dispatch import Dispatcher
+from app.child.children import ForkServer
+from app.child.messages import unpack
+from app.child.vitals import kill_orphans
 from app.endings import How
 from app.jobs import (
     DiskFull,
@@ -42,17 +42,17 @@ from app.jobs import (
     effective_dataset,
     new_job,
 )
-from app.kept import Kept, recount
-from app.messages import unpack
-from app.recovery import recover
-from app.retention import Retention
 from app.settings import Settings
-from app.spool import Spool
-from app.storage import for_client, passing
 from app.store import Store, StoreFull
+from app.supervision.desk import Desk
+from app.supervision.dispatch import Dispatcher
+from app.supervision.kept import Kept, recount
+from app.supervision.recovery import recover
+from app.supervision.retention import Retention
+from app.supervision.spool import Spool
+from app.supervision.storage import for_client, passing
+from app.supervision.watchdog import Watchdog, keep
 from app.telemetry import Observer, Recovered, Signs, nobody
-from app.vitals import kill_orphans
-from app.watchdog import Watchdog, keep
 from solver.result import StoppedBy
 
 T = TypeVar("T")

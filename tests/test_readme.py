@@ -8,9 +8,9 @@ from pathlib import Path
 
 from typer.main import get_command
 
-from app.alerts import ALERTS
 from app.cli import app
 from app.failpoints import VARIABLE as FAILPOINTS
+from app.operations.alerts import ALERTS
 from app.settings import Settings, variable
 from benchmarks.faults.bars import BY_NAME
 from solver.ladder import RUNGS
@@ -103,7 +103,7 @@ def test_every_row_of_the_campaign_that_readme_names_exists() -> None:
 def test_the_runbook_has_a_place_for_every_alert_and_every_rule() -> None:
     headings = re.findall(r"^#{1,6} (.+)$", README, re.M)
     anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-    rules = (ROOT / "app" / "alerts.rules.yml").read_text(encoding="utf-8")
+    rules = (ROOT / "app" / "operations" / "alerts.rules.yml").read_text(encoding="utf-8")
     wanted = {alert.runbook for alert in ALERTS} | set(re.findall(r"runbook_url: (\S+)", rules))
     assert wanted and {link.removeprefix("README.md#") for link in wanted} <= anchors
 

@@ -1,4 +1,4 @@
-"""All routes, one module per noun. Each path stands once; `app.limits.OneSpelling` gives it three more spellings."""
+"""All routes, one module per noun. Each path stands once; `app.gate.limits.OneSpelling` adds three spellings."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.api.openapi import json_body
-from app.reader import Question, Work, content_of
+from app.gate.reader import Question, Work, content_of
 from app.schemas import ScoreRequest, ValidateRequest
 from app.service import Running, Service, read_body
 

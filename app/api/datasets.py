@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse, Response
 
 from app.catalogue import describe_samples
-from app.reader import Question, content_of
+from app.gate.reader import Question, content_of
 from app.service import Running
 
 router = APIRouter(tags=["datasets"])

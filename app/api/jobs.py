@@ -11,9 +11,9 @@ from fastapi.responses import JSONResponse
 
 from app.api.openapi import json_body
 from app.errors import BadHeader, IdempotencyMismatch, JobNotFound, NoBundle
-from app.intake import Order
+from app.gate.intake import Order
+from app.gate.reader import Question, order_of
 from app.jobs import Job, JobConflict, Status
-from app.reader import Question, order_of
 from app.results import open_result
 from app.schemas import GenerateRequest
 from app.service import JobIdInPath, Running, Service, off_loop, read_body

@@ -11,10 +11,11 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.capacity import Capacity
-from app.checking import size_of
 from app.errors import NotReady
-from app.health import (
+from app.gate.checking import size_of
+from app.gate.intake import load_source
+from app.operations.capacity import Capacity
+from app.operations.health import (
     SERVICE,
     hardware_tier,
     hardware_view,
@@ -23,10 +24,9 @@ from app.health import (
     not_ready_because,
     service_version,
 )
-from app.intake import load_source
+from app.operations.sinks import Alerts
 from app.schemas import Source, semester_of
 from app.service import Running, off_loop
-from app.sinks import Alerts
 from solver.model import Dataset
 
 router = APIRouter(tags=["operations"])

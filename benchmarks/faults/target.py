@@ -25,9 +25,9 @@ import anyio.to_thread
 import httpx
 import psutil
 
+from app.child.vitals import TAG
 from app.failpoints import VARIABLE as FAILPOINTS
 from app.settings import PREFIX
-from app.vitals import TAG
 from benchmarks.faults.ledger import COMPLETED, TERMINAL, Ledger
 from benchmarks.faults.sources import body_of, recount
 
@@ -410,6 +410,6 @@ def free_port() -> int:
 
 def _forks(process: psutil.Process) -> bool:
     try:
-        return "app.forkserver" in process.cmdline()
+        return "app.child.forkserver" in process.cmdline()
     except psutil.Error:
         return False

@@ -23,11 +23,11 @@ from fastapi import FastAPI
 from app import errors
 from app.api import events, jobs
 from app.api.events import Streams
-from app.board import Board
+from app.child.messages import ProgressFrame
 from app.jobs import Event, Job, advance
-from app.messages import ProgressFrame
 from app.service import Service
 from app.settings import Settings
+from app.supervision.board import Board
 
 PING_SECONDS = 0.1
 

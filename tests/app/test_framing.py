@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
 
 from app.errors import install
-from app.limits import BodyLimit
+from app.gate.limits import BodyLimit
 
 pytestmark = pytest.mark.anyio
 HEAD = b"POST /echo HTTP/1.1\r\nHost: service\r\n"

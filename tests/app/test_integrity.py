@@ -27,12 +27,12 @@ from typer.testing import CliRunner
 
 from app import backups
 from app.backups import Manifest, NotRestored, keep_backups, manifest_path, restore, take
+from app.child.messages import pack
+from app.child.recount import publish
 from app.cli import app as command_line
 from app.endings import Ending, How
 from app.integrity import check_file, check_folder
 from app.jobs import Event, Job, Status, advance
-from app.messages import pack
-from app.recount import publish
 from app.settings import Settings
 from app.store import (
     StoreDamaged,

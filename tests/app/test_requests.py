@@ -8,7 +8,7 @@ import anyio
 import httpx
 import pytest
 
-from app.intake import body_hash, read_order
+from app.gate.intake import body_hash, read_order
 from app.schemas import MAX_BATCHES, MAX_RULES, GenerateRequest
 from app.settings import Settings
 from solver.errors import InputError

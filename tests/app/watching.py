@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from app.capacity import Resources, Sample
 from app.endings import Ending, How
 from app.jobs import Job, Status
+from app.operations.capacity import Resources, Sample
 from app.telemetry import AttemptEnded, ChildSigns, Signs
 
 

@@ -20,7 +20,6 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from app.desk import Desk
 from app.endings import Ending, How, settle
 from app.jobs import (
     Event,
@@ -34,11 +33,12 @@ from app.jobs import (
     advance,
     new_job,
 )
-from app.recovery import recover
 from app.settings import Settings
-from app.spool import Spool
 from app.store import StoredIncumbent
 from app.store.sqlite import SqliteStore
+from app.supervision.desk import Desk
+from app.supervision.recovery import recover
+from app.supervision.spool import Spool
 from app.telemetry import nobody
 from solver.result import Quality, StoppedBy
 from solver.rules import Score

@@ -15,9 +15,9 @@ import anyio
 import psutil
 import pytest
 
-from app.children import Child, ForkServer, environment_of_children
-from app.messages import ProgressFrame, Start, encode, pack
-from app.vitals import TAG
+from app.child.children import Child, ForkServer, environment_of_children
+from app.child.messages import ProgressFrame, Start, encode, pack
+from app.child.vitals import TAG
 from solver.control import Place
 from tests.service.conftest import SOLVE
 from tests.service.solvers import campus

@@ -11,9 +11,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from app import dispatch, failpoints
+from app import failpoints
 from app.failpoints import SERVICE_POINTS, FailpointError
 from app.jobs import Status
+from app.supervision import dispatch
 from tests.service.conftest import Open, ended, how_attempts_ended, request, searching
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]

@@ -15,13 +15,13 @@ import anyio
 import psutil
 import pytest
 
-from app import diagnosis
+from app.child import diagnosis
+from app.child.watch import longest_overshoot
 from app.failpoints import VARIABLE
 from app.jobs import Status
 from app.settings import Settings
 from app.supervisor import Supervisor
 from app.telemetry import AttemptEnded, Happening, Stalled
-from app.watch import longest_overshoot
 from solver.formats.native import load_result
 from solver.rules import Score
 from tests.service.conftest import SOLVE, Open, child_pid, ended, how_attempts_ended, lives, request, searching, until
@@ -279,7 +279,7 @@ async def test_a_killed_forkserver_takes_its_children_along_and_costs_the_job_no
 
 
 async def test_a_frozen_forkserver_is_replaced(open_service: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.children.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("app.child.children.ANSWER_SECONDS", 0.5)
     async with open_service() as supervisor:
         await supervisor.submit(request("a"))
         await ended(supervisor, "a")

@@ -13,11 +13,11 @@ import anyio
 import psutil
 import pytest
 
+from app.child.recount import check
+from app.child.vitals import TAG
 from app.jobs import Status
-from app.recount import check
 from app.store import StoreLocked
 from app.store.sqlite import FILE_NAME, SqliteStore
-from app.vitals import TAG
 from solver.formats.native import load_dataset, load_result
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, lives, request, searching, tag_of
 from tests.service.solvers import cost

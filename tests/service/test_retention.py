@@ -9,10 +9,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from app import retention
 from app.jobs import JobStateError, Status, new_job
-from app.retention import DAY
 from app.store.sqlite import SqliteStore
+from app.supervision import retention
+from app.supervision.retention import DAY
 from app.supervisor import Supervisor
 from tests.service.conftest import Open, ended, request, searching
 

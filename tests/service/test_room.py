@@ -11,11 +11,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from app import dispatch
 from app.jobs import DiskFull
-from app.room import MEGABYTE
 from app.store import StoreFull
 from app.store.sqlite import FILE_NAME
+from app.supervision import dispatch
+from app.supervision.room import MEGABYTE
 from app.supervisor import Supervisor
 from app.telemetry import Happening, StoreTrouble
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, request, searching
@@ -146,7 +146,7 @@ async def test_where_the_store_may_not_grow_an_end_waits_in_a_file_until_it_may(
 async def test_below_the_watermark_new_jobs_are_refused_and_the_others_run(
     open_service: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.watchdog.PING_SECONDS", 0.05)
+    monkeypatch.setattr("app.supervision.watchdog.PING_SECONDS", 0.05)
     async with open_service() as supervisor:
         await supervisor.submit(request("j"))
         room = supervisor._desk.room

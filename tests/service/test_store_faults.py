@@ -15,12 +15,12 @@ from typing import Any
 import anyio
 import pytest
 
-from app import dispatch
 from app.endings import MAX_RELEASES, Ending, How
 from app.jobs import Event, Job, advance, new_job
 from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from app.store.access import StoreBusy
 from app.store.sqlite import FILE_NAME, SqliteStore
+from app.supervision import dispatch
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, request, searching
 from tests.service.solvers import cost
 
@@ -169,7 +169,7 @@ async def test_no_descriptors_for_a_forkserver_is_waited_out(
 
     monkeypatch.setattr(dispatch, "RETRY_SECONDS", 0.1)
     with monkeypatch.context() as full:
-        full.setattr("app.children.subprocess.Popen", refuses)
+        full.setattr("app.child.children.subprocess.Popen", refuses)
         async with open_service() as supervisor:
             await supervisor.submit(request("j"))
             async with logged("Too many open files"):
@@ -186,7 +186,7 @@ async def test_no_descriptors_for_a_child_are_no_fault_of_the_job(
 
     async with open_service() as supervisor:
         with monkeypatch.context() as full:
-            full.setattr("app.children.os.memfd_create", refuses)
+            full.setattr("app.child.children.os.memfd_create", refuses)
             async with logged("no child can be started"):
                 await supervisor.submit(request("j"))
         assert (await ended(supervisor, "j"))["status"] == "completed"

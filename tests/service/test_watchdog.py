@@ -10,9 +10,9 @@ from typing import Any
 import anyio
 import pytest
 
-from app import dispatch, storage, watchdog
 from app.jobs import Event, Job
 from app.store import StoreUnavailable
+from app.supervision import dispatch, storage, watchdog
 from app.telemetry import AttemptEnded, Happening, Moved, QueueStuck, Recovered, Slow, Started, StoreTrouble
 from tests.service.conftest import Open, child_pid, ended, request, searching
 

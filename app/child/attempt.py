@@ -1,0 +1,469 @@
+"""
+One attempt: one child from its first frame to its reaping.
+
+Four tasks run side by side: one speaks, one listens, one watches from outside, one keeps the incumbent safe. The stop
+ladder is always the same: the stop word and a stop frame; `stop_grace_seconds` later SIGKILL to the process group,
+after a stack dump where the cause is a hang or a deadline; then the reaping. Only after that does `run` return, and
+only then may anybody start the job again. A child that cannot be reaped (it waits for a disk that is gone) is left to
+the caller as `unreaped`; it keeps its slot, and the attempt number keeps its hands off the store.
+
+Of an attempt that ended badly a bundle of evidence remains: how the child was in its last seconds, its threads and
+their stacks, where it was and under which limits. It names no person and no setting of the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import anyio
+
+from app.child.children import Child, ForkServer
+from app.child.diagnosis import CLOSE_LOOK_SECONDS, MEBIBYTE, Finding, Sample, Verdict, died, unkillable
+from app.child.evidence import bundle
+from app.child.messages import (
+    TIME_WAS_UP,
+    ErrorFrame,
+    Frame,
+    FrameError,
+    IncumbentFrame,
+    ProgressFrame,
+    ResultFrame,
+    Start,
+    StopFrame,
+    encode,
+)
+from app.child.watch import LOAD_SECONDS, VERIFY_SECONDS, Decision, Watch
+from app.endings import NOT_COUNTED, Ending, How
+from app.failpoints import failpoint
+from app.jobs import Job
+from app.progress import Track
+from app.settings import Settings
+from app.store import StoredIncumbent
+from app.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobody
+from solver.control import Place, Stop
+from solver.result import RungId
+from solver.rules import Score
+
+LOOK_EVERY_SECONDS = 0.1
+FINISH_SECONDS = 2.0
+"""A child that was asked to finish and holds an incumbent has this long; then the incumbent is published without it."""
+SAVE_EVERY_SECONDS = 1.0
+DRAIN_SECONDS = 2.0
+"""What a dead child has said before is still in the socket; reading it takes no longer than this."""
+UNREAPABLE_SECONDS = 5.0
+LAST_RESORT_SECONDS = 60.0
+"""Beyond the longest that we let a stage last; then a child ends itself."""
+_WELL = (frozenset({How.RESULT, How.INPUT, How.CANCEL, How.FINISH}) | NOT_COUNTED) - {How.HANDOVER}
+"""
+Ends of which nobody wants a bundle, unless a hang was found: a child that was stopped, and is let run again for its
+stacks, may hand in its result after all.
+"""
+STACKS_SECONDS: Mapping[How, float] = {How.HANG: 1.0, How.DEADLINE: 0.2}
+"""How long we wait for the stacks of a child that is killed for this; the overshoot of a deadline is short."""
+
+
+class Attempt:
+    """
+    `save` is called for a timetable that is to be kept and says whether it is; `held` is the best one known, from
+    before or from this child, and `unsaved` says that the store does not have it yet.
+
+    News from the child, and what the watch sees, go to `track`; `observe` hears when the child leaves a stage, and when
+    it stalls or lives again.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        settings: Settings,
+        forkserver: ForkServer,
+        track: Track,
+        save: Callable[[StoredIncumbent], Awaitable[bool]],
+        observe: Callable[[Happening], None] = nobody,
+    ) -> None:
+        self.job, self.settings = job, settings
+        self.held: StoredIncumbent | None = None
+        self.unsaved = False
+        self.result: ResultFrame | None = None
+        self.error: ErrorFrame | None = None
+        self.rung: RungId | None = None
+        self.unreaped: Child | None = None
+        self.watch = Watch(settings=settings, time_limit_seconds=job.remaining_seconds, began=time.monotonic())
+        self._forkserver = forkserver
+        self._child: Child | None = None
+        self._track, self._save, self._observe = track, save, observe
+        self._stop: Stop | None = None
+        self._stopping_as: How | None = None
+        self._stop_at = self._killed_at = self._last_word_at = 0.0
+        self._decision: Decision | None = None
+        self._certain: Finding | None = None
+        self._threads: Sample | None = None
+        self._stacks = ""
+        self._lost_at: Place | None = None
+        self._stop_asked, self._drained, self._over = anyio.Event(), anyio.Event(), anyio.Event()
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child else None
+
+    def signs(self) -> ChildSigns | None:
+        """How the child is at this moment, from memory; None while there is none."""
+        child, watch = self._child, self.watch
+        if child is None:
+            return None
+        last = watch.diagnosis.last
+        return ChildSigns(
+            job_id=self.job.id,
+            attempt=self.job.attempt,
+            pid=child.pid,
+            stage=watch.stage,
+            place=watch.place.label,
+            health=watch.health,
+            beat_age_seconds=watch.diagnosis.beat_age(time.monotonic()),
+            resident_bytes=last.resident_bytes if last else 0,
+            cost=self.held.score.soft if self.held else None,
+        )
+
+    def stop(self, how: How) -> None:
+        """Asks the child to end, as CANCEL, FINISH or SHUTDOWN; the watch sees to it that it does."""
+        stop = Stop.FINISH if how is How.FINISH else Stop.CANCEL
+        if self._stop is Stop.CANCEL or self._stop is stop or (how is How.FINISH and self.job.publish is not None):
+            return
+        self._stop, self._stopping_as, self._stop_at = stop, how, time.monotonic()
+        if self._child is not None:
+            self._child.request_stop(stop)
+        self._stop_asked.set()
+
+    def begin_with(self, held: StoredIncumbent | None, *, saved: bool) -> None:
+        """The best timetable of the attempts before, and whether the store has it."""
+        self.held, self.unsaved = held, held is not None and not saved
+        self.watch.has_incumbent = held is not None
+
+    async def run(self, dataset: bytes, on_start: Callable[[int], Awaitable[object]]) -> Ending:
+        """
+        Sees the attempt through; returns how it ended. `on_start` is given the child's process id.
+
+        Raises
+        ------
+        ForkServerLost
+            No child could be started.
+        """
+        self.watch.diagnosis.megabytes = len(dataset) / MEBIBYTE
+        child = self._child = await self._forkserver.fork()
+        if self._stop is not None:
+            child.request_stop(self._stop)
+        code: int | None = None
+        try:
+            failpoint("child.started")
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._speak, child, dataset)
+                tasks.start_soon(self._listen, child)
+                tasks.start_soon(self._look, child)
+                tasks.start_soon(self._keep)
+                tasks.start_soon(self._wait, child)
+                await on_start(child.pid)
+                await self._over.wait()
+                with anyio.move_on_after(DRAIN_SECONDS):
+                    await self._drained.wait()
+                tasks.cancel_scope.cancel()
+        finally:
+            child.kill()
+            with anyio.CancelScope(shield=True):
+                code = await self._reap(child)
+        await self._save_held()
+        return self._ending(code)
+
+    async def _reap(self, child: Child) -> int | None:
+        with anyio.move_on_after(UNREAPABLE_SECONDS):
+            await child.ended()
+        if not child.dead:
+            self.unreaped = child
+            state = self.watch.diagnosis.last.state if self.watch.diagnosis.last else "?"
+            self._certain = unkillable(state, UNREAPABLE_SECONDS)
+            return None
+        self._stacks = child.stacks()
+        self._lost_at = self._lost_at or child.place
+        code = await self._forkserver.reap(child)
+        self._child = None  # a stop that comes now has nobody to reach
+        child.close()
+        return code
+
+    async def reap_late(self) -> None:
+        """Waits for a child that could not be killed."""
+        if self.unreaped is not None:
+            await self.unreaped.ended()
+            await self._reap(self.unreaped)
+            self.unreaped = None
+
+    # --- the four tasks ---
+
+    async def _speak(self, child: Child, dataset: bytes) -> None:
+        if self.held is not None:
+            rigid, unplaced, bent, soft = self.held.score
+            held = IncumbentFrame(score=(rigid, unplaced, bent, soft), body=self.held.timetable)
+            await child.send(encode(held))
+        await child.send(encode(self._start_frame(dataset)))
+        await self._stop_asked.wait()
+        while True:  # a finish may be followed by a cancel
+            sent, self._stop_asked = self._stop, anyio.Event()
+            await child.send(encode(StopFrame(stop=2 if sent is Stop.FINISH else 1)))
+            await self._stop_asked.wait()
+
+    async def _listen(self, child: Child) -> None:
+        try:
+            async for frame in child.frames():
+                self._hear(frame)
+        except FrameError as error:
+            self._kill(child, Decision(How.CRASH, False, f"it sent something unreadable: {error}"))
+        self._drained.set()
+
+    async def _look(self, child: Child) -> None:
+        while True:
+            await anyio.sleep(LOOK_EVERY_SECONDS)
+            now = time.monotonic()
+            closely = self.watch.diagnosis.silence(now) >= CLOSE_LOOK_SECONDS
+            sample, before = child.look(now, closely=closely), self.watch.health
+            self._threads = sample if sample is not None and sample.threads else self._threads
+            decision = self.watch.see(now, sample)
+            self._tell(before, now)
+            self._enforce_stop(child, now)
+            if decision is None:
+                continue
+            if decision.polite:
+                self._ask_to_finish(child, decision, now)
+            else:
+                await self._give_up(child, decision, now)
+
+    def _tell(self, before: str, now: float) -> None:
+        """Says how the child is, to those who poll and to those who observe."""
+        watch, deadline = self.watch, self.watch.stage_deadline
+        verdict, place = watch.finding.verdict.value, watch.place.label
+        self._track.look(
+            watch.health,
+            None if deadline is None else time.time() + deadline - now,
+            verdict=verdict,
+            place=place,
+            silent_seconds=watch.diagnosis.silence(now),
+        )
+        stalled = watch.health == "stalled"
+        if stalled != (before == "stalled"):
+            self._observe(Stalled(job=self.job, stalled=stalled, verdict=verdict, place=place))
+
+    async def _give_up(self, child: Child, decision: Decision, now: float) -> None:
+        self._certain = self.watch.finding if self.watch.finding.certain else None
+        self._lost_at = self._lost_at or self.watch.place
+        if decision.how in STACKS_SECONDS and not self._killed_at:
+            self._threads = child.look(now, closely=True) or self._threads
+            await child.dump_stacks(STACKS_SECONDS[decision.how])
+        self._kill(child, decision)
+
+    async def _keep(self) -> None:
+        """Saves the newest incumbent, at most once a second."""
+        while True:
+            await self._save_held()
+            await anyio.sleep(SAVE_EVERY_SECONDS)
+
+    async def _save_held(self) -> None:
+        """Until the store has said yes the timetable counts as unsaved, whatever interrupts us."""
+        held = self.held
+        if self.unsaved and held is not None and await self._save(held):
+            self.unsaved = held is not self.held
+
+    async def _wait(self, child: Child) -> None:
+        await child.ended()
+        self._over.set()
+
+    # --- what they share ---
+
+    def _hear(self, frame: Frame) -> None:
+        if isinstance(frame, ProgressFrame):
+            if self._stopping_as is How.SHUTDOWN:
+                return  # it is winding up, and the work goes on in a later attempt: nothing of that is progress
+            self._stage_left(self.watch.enter(frame.stage, time.monotonic()))
+            self.rung = frame.rung or self.rung
+            self._track.hear(frame)
+        elif isinstance(frame, IncumbentFrame):
+            score = Score(*frame.score)
+            self.rung = frame.rung or self.rung
+            if self.held is None or score < self.held.score:
+                self.held = StoredIncumbent(score=score, timetable=frame.body, rung=frame.rung, found_at=time.time())
+                self.unsaved = self.watch.has_incumbent = True
+                self._track.hear(frame)
+        elif isinstance(frame, ResultFrame):
+            self.result, self._last_word_at = frame, time.monotonic()
+        elif isinstance(frame, ErrorFrame):
+            self.error, self._last_word_at = frame, time.monotonic()
+
+    def _stage_left(self, left: tuple[str, float] | None) -> None:
+        if left is not None:
+            self._observe(StageLeft(job=self.job, stage=left[0], rung=self.rung, seconds=left[1]))
+
+    def _start_frame(self, dataset: bytes) -> Start:
+        job, settings = self.job, self.settings
+        return Start(
+            job_id=job.id,
+            attempt=job.attempt,
+            time_limit_seconds=job.remaining_seconds,
+            workers=self.workers,
+            seed=self._seed,
+            num_variants=job.num_variants,
+            start_at=job.start_at,
+            simplified_context=job.simplified_context,
+            max_courses=settings.max_courses,
+            max_faculty=settings.max_faculty,
+            max_rooms=settings.max_rooms,
+            quality_threshold=settings.quality_threshold,
+            rules=dict(job.rules),
+            publish=job.publish,
+            rung=self.held.rung if self.held else None,
+            last_resort_seconds=self._last_resort_seconds,
+            body=dataset,
+        )
+
+    @property
+    def _place(self) -> Place:
+        """Where the child was when we decided to kill it, or else when it died."""
+        return self.watch.place if self._lost_at is None else self._lost_at
+
+    @property
+    def _seed(self) -> int:
+        """What crashed with one seed may well run with another."""
+        return self.job.seed + self.job.failed_attempts
+
+    @property
+    def workers(self) -> int:
+        """Solver threads of this attempt."""
+        return self.job.workers or self.settings.workers_per_job
+
+    @property
+    def _last_resort_seconds(self) -> float:
+        settings = self.settings
+        longest = (self.job.remaining_seconds + settings.stage_grace_seconds, settings.context_seconds)
+        return LAST_RESORT_SECONDS + max(*longest, LOAD_SECONDS, VERIFY_SECONDS, settings.first_answer_seconds)
+
+    def _ask_to_finish(self, child: Child, decision: Decision, now: float) -> None:
+        """Time is up: the child is asked once; the watch decides when it has had its time for that."""
+        if self._decision is None:
+            self._decision, self._stop_at = decision, now
+            child.request_stop(Stop.FINISH, TIME_WAS_UP)
+            self._stop = self._stop or Stop.FINISH
+            self._stop_asked.set()
+
+    def _enforce_stop(self, child: Child, now: float) -> None:
+        if self._last_word_at and now - self._last_word_at >= self.settings.stop_grace_seconds:
+            self._kill(child, Decision(How.HANG, False, "it has said its last word and did not end"))
+        if self._stopping_as is None or (self.watch.stage == "verify" and self._stopping_as is How.FINISH):
+            return
+        grace = self.settings.stop_grace_seconds
+        if self._stopping_as is How.FINISH:
+            if self.held is None:  # then its first timetable is worth more than two seconds
+                return
+            grace = max(grace, FINISH_SECONDS)
+        if now - self._stop_at >= grace:
+            self._kill(child, Decision(self._stopping_as, False, f"it did not end within {grace:g} s of being asked"))
+
+    def _kill(self, child: Child, decision: Decision) -> None:
+        if not self._killed_at:
+            self._decision, self._killed_at = decision, time.monotonic()
+            child.kill()
+            self._over.set()
+
+    # --- how it ended ---
+
+    def _ending(self, code: int | None) -> Ending:
+        now = time.monotonic()
+        how, message = self._how(code)
+        self._stage_left((self.watch.stage, now - self.watch.stage_began))
+        finding = self._finding_at_end(how, message)
+        return replace(
+            self.ended_by(how, message),
+            seconds=self.watch.solving_seconds(now),
+            stage=self.watch.stage,
+            exit_code=code,
+            result=self._result_fields() if self.result is not None else None,
+            verdict=finding.verdict.value,
+            place=self._place.label,
+            peak_mb=self.watch.diagnosis.peak_bytes // MEBIBYTE or None,
+            overshoot_seconds=round(self.watch.overshoot_seconds(now), 3),
+            bundle=None if how in _WELL and self._certain is None else self._bundle(how, finding, code, now),
+        )
+
+    def _finding_at_end(self, how: How, message: str | None) -> Finding:
+        if self._certain is not None:
+            return self._certain
+        if how is How.MEMORY:
+            return Finding(Verdict.MEMORY_LEAK, message or "", certain=True)
+        return died(message or "") if how is How.CRASH else self.watch.finding
+
+    def _bundle(self, how: How, finding: Finding, code: int | None, now: float) -> Mapping[str, Any]:
+        return bundle(
+            self.job,
+            self.watch.diagnosis,
+            finding,
+            now,
+            threads=(self._threads.threads if self._threads else None) or (),
+            stacks=self._stacks,
+            limits={
+                "time_limit_seconds": self.job.remaining_seconds,
+                "memory_limit_mb": self.settings.memory_limit_mb,
+                "workers": self.workers,
+            },
+            known={
+                "how": how.value,
+                "place": self._place.label,
+                "stage": self.watch.stage,
+                "rung": self.rung,
+                "exit_code": code,
+                "seed": self._seed,
+            },
+        )
+
+    def ended_by(self, how: How, message: str | None) -> Ending:
+        """The end of an attempt of which nothing else is known."""
+        held = self.held.score if self.held else None
+        return Ending(how=how, at=time.time(), rung=self.rung, message=message, held=held, workers=self.workers)
+
+    def _how(self, code: int | None) -> tuple[How, str | None]:
+        where = f"in stage {self.watch.stage}" + (f" on rung {self.rung}" if self.rung else "")
+        if self._stopping_as in (How.SHUTDOWN, How.CANCEL):
+            return self._stopping_as, None
+        if self.result is not None:
+            return How.RESULT, None
+        if self.error is not None:
+            known = {"input": How.INPUT, "memory": How.MEMORY}
+            return known.get(self.error.error, How.ERROR), self.error.message
+        if self._decision is not None and self._killed_at:
+            hung_handing_over = self._decision.how is How.HANG and self._place is Place.STORE
+            return How.HANDOVER if hung_handing_over else self._decision.how, self._decision.message
+        if code is None:
+            return How.FORKSERVER_LOST, f"the forkserver ended, and its child with it, {where}"
+        return How.CRASH, f"the child {_cause_of(code)} {where}"
+
+    def _result_fields(self) -> Mapping[str, Any]:
+        result = self.result
+        assert result is not None
+        return {
+            "score": Score(*result.score),
+            "bound": result.bound,
+            "placed": result.placed,
+            "total": result.total,
+            "quality": result.quality,
+            "stopped_by": result.stopped_by,
+            "rung": result.rung,
+            "result_attempt": self.job.attempt,
+            "result_digest": hashlib.sha256(result.body).hexdigest(),
+        }
+
+
+def _cause_of(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code} and without a result"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = "unknown"
+    return f"was killed by signal {-code} ({name})"

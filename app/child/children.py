@@ -1,0 +1,341 @@
+"""
+The supervisor's hold on its processes: starting the forkserver, forking children, watching and killing them.
+
+Everything here waits on descriptors (a socket, a pidfd) and never blocks the event loop. A child is killed by process
+group; that is safe while the child has not been reaped, because its id cannot be reused before, and only we reap.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import mmap
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+
+import anyio
+
+from app import failpoints
+from app.child.diagnosis import Sample
+from app.child.messages import WORDS_BYTES, Frame, FrameReader
+from app.child.vitals import TAG, threads_of, vitals_of
+from solver.control import BEAT_WORD, PLACE_WORD, REASON_WORD, STOP_WORD, Place, Stop
+
+MESSAGE = struct.Struct("=6sii")
+READY, FORK, FORKED, REAP, REAPED = b"ready ", b"fork  ", b"forked", b"reap  ", b"reaped"
+NO_CODE = 2**31 - 1
+"""Instead of an exit code, which is 0 to 255, or minus the number of a signal."""
+ENVIRONMENT = {
+    # Importing numpy starts a thread per core otherwise, and a process with threads must not be forked.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+}
+KEPT_VARIABLES = frozenset(
+    {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "USER", "LOGNAME", "XDG_CACHE_HOME"}
+    | {"LD_LIBRARY_PATH", "VIRTUAL_ENV", failpoints.VARIABLE}
+)
+KEPT_PREFIXES = ("LC_", "PYTHON", "NUMBA_", "LLVM", "COVERAGE_", "COV_")
+"""All that children learn of our environment; whatever else stands there (keys, database addresses) is not theirs."""
+READY_SECONDS = 600.0
+"""Importing takes a second; compiling all kernels on a machine that never did takes minutes."""
+ANSWER_SECONDS = 10.0
+RECEIVE_BYTES = 1 << 18
+STACKS_BYTES = 1 << 16
+STACKS_PAUSE_SECONDS = 0.02
+_NO_PLACE = Place.OTHER
+
+
+class ForkServerLost(Exception):
+    """The forkserver does not answer, or could not be started."""
+
+
+class Child:
+    """
+    One forked process. Close it when it has ended and was reaped.
+
+    `stacks` is the descriptor of the memory into which the child's fault handler writes.
+    """
+
+    def __init__(self, pid: int, pidfd: int, channel: socket.socket, words: mmap.mmap, stacks: int) -> None:
+        self.pid = pid
+        self._pidfd = pidfd
+        self._channel = channel
+        self._stacks = stacks
+        self._map = words
+        self._words = memoryview(words).cast("q")
+
+    @property
+    def beat(self) -> int:
+        return self._words[BEAT_WORD]
+
+    @property
+    def place(self) -> Place:
+        """Where the child says it is; a child gone mad may write anything."""
+        return Place._value2member_map_.get(self._words[PLACE_WORD], _NO_PLACE)  # type: ignore[return-value]
+
+    def request_stop(self, stop: Stop, reason: int = 0) -> None:
+        """Writes the stop word, which kernels read; a cancel is never weakened to a finish."""
+        if self._words[STOP_WORD] != Stop.CANCEL:
+            self._words[REASON_WORD] = reason
+            self._words[STOP_WORD] = stop
+
+    async def send(self, data: bytes) -> None:
+        """Sends everything, or as much as a child that dies will take."""
+        rest = memoryview(data)
+        while rest:
+            await anyio.wait_writable(self._channel)
+            try:
+                rest = rest[self._channel.send(rest) :]
+            except BlockingIOError:
+                continue
+            except OSError:  # its end is closed; its death is noticed elsewhere
+                return
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """Everything the child says, until its end of the socket closes. Raises FrameError for garbage."""
+        reader = FrameReader()
+        while True:
+            await anyio.wait_readable(self._channel)
+            try:
+                data = self._channel.recv(RECEIVE_BYTES)
+            except BlockingIOError:
+                continue
+            except OSError:
+                return
+            if not data:
+                return
+            for frame in reader.feed(data):
+                yield frame
+
+    async def ended(self) -> None:
+        """Waits until the process is dead. It stays a zombie, and its id stays taken, until it is reaped."""
+        await anyio.wait_readable(self._pidfd)
+
+    @property
+    def dead(self) -> bool:
+        """Whether the process has ended, reaped or not."""
+        return bool(select.select([self._pidfd], [], [], 0)[0])
+
+    def kill(self) -> None:
+        """SIGKILL to the process group, unless it is dead already."""
+        if self.dead:
+            return
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has not made its group yet
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    async def dump_stacks(self, seconds: float) -> None:
+        """
+        Has the fault handler of the child write the stacks of all threads; that works inside native code.
+
+        Waits for them, at most `seconds`: on a busy machine the child may not get to it at once.
+
+        A stopped child is let run again for it: the signal is the first thing it meets. Only ask of a child that is to
+        be killed.
+        """
+        before = len(self.stacks())
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGUSR1)
+            signal.pidfd_send_signal(self._pidfd, signal.SIGCONT)
+        seen = before
+        with anyio.move_on_after(seconds):
+            while not before < len(self.stacks()) == seen:
+                seen = len(self.stacks())
+                await anyio.sleep(STACKS_PAUSE_SECONDS)
+
+    def stacks(self) -> str:
+        """What the fault handler has written, after a crash too; empty when nothing."""
+        written = os.pread(self._stacks, STACKS_BYTES, 0)
+        return written.rstrip(b"\0").decode("utf-8", "replace")
+
+    def look(self, now: float, *, closely: bool) -> Sample | None:
+        """How the child is, with its threads when asked to look closely; None when it is gone."""
+        vitals = vitals_of(self.pid)
+        if vitals is None:
+            return None
+        return Sample(
+            at=now,
+            beat=self.beat,
+            place=self.place,
+            cpu_seconds=vitals.cpu_seconds,
+            state=vitals.state,
+            resident_bytes=vitals.resident_bytes,
+            threads=threads_of(self.pid) if closely else None,
+        )
+
+    def close(self) -> None:
+        self._words.release()
+        self._map.close()
+        self._channel.close()
+        os.close(self._stacks)
+        os.close(self._pidfd)
+
+
+def environment_of_children(ours: Mapping[str, str], tag: str) -> dict[str, str]:
+    """What the forkserver and all children find in their environment."""
+    kept = {name: value for name, value in ours.items() if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)}
+    return {**kept, **ENVIRONMENT, TAG: tag, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+class ForkServer:
+    """
+    Starts the forkserver when it is needed, and again when it has died.
+
+    `solve` is the `module:function` that children run; `tag` marks all processes for `kill_orphans`.
+    """
+
+    def __init__(self, solve: str, tag: str) -> None:
+        self._solve, self._tag = solve, tag
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._talking = anyio.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    async def start(self) -> None:
+        """Waits until the forkserver is ready; does nothing when it is. Raises ForkServerLost."""
+        async with self._talking:
+            await self._start()
+
+    async def fork(self) -> Child:
+        """A new child, from a fresh forkserver when the last one is gone. Raises ForkServerLost."""
+        async with self._talking:
+            await self._start()
+            try:
+                return await self._fork()
+            except OSError as error:
+                raise ForkServerLost(f"no child can be started: {error}") from error
+
+    async def reap(self, child: Child) -> int | None:
+        """
+        The exit code of a child that has ended: minus the signal when one killed it, None when nobody knows any more.
+
+        When the forkserver is gone, its children were reaped by the system.
+        """
+        async with self._talking:
+            if not self.alive:
+                return None
+            try:
+                code = (await self._ask(MESSAGE.pack(REAP, child.pid, 0), REAPED))[0][2]
+            except ForkServerLost:
+                return None
+        return None if code == NO_CODE else int(code)
+
+    async def stop(self) -> None:
+        """Ends the forkserver; its children die with it."""
+        async with self._talking:
+            if self._channel is not None:
+                self._channel.close()
+                self._channel = None
+            process, self._process = self._process, None
+            if process is not None:
+                process.kill()
+                await anyio.to_thread.run_sync(process.wait)
+
+    async def _start(self) -> None:
+        if self.alive and self._channel is not None:
+            return
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        try:
+            self._channel = self._launch()
+        except OSError as error:  # no descriptors, processes or memory left; that may pass
+            raise ForkServerLost(f"the forkserver cannot be started: {error}") from error
+        await self._answer(READY, READY_SECONDS)
+
+    def _launch(self) -> socket.socket:
+        """Starts the process; returns our end of the conversation."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with contextlib.ExitStack() as on_failure, theirs:
+            on_failure.callback(ours.close)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "app.child.forkserver", str(theirs.fileno()), self._solve],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=2,
+                env=environment_of_children(os.environ, self._tag),
+                start_new_session=True,
+            )
+            on_failure.pop_all()
+        ours.setblocking(False)
+        return ours
+
+    async def _fork(self) -> Child:
+        with contextlib.ExitStack() as on_failure, contextlib.ExitStack() as lent:
+            ours, theirs = socket.socketpair()
+            on_failure.callback(ours.close)
+            lent.callback(theirs.close)
+            words, stacks = _memory("words", WORDS_BYTES), _memory("stacks", STACKS_BYTES)
+            lent.callback(os.close, words)
+            on_failure.callback(os.close, stacks)
+            pid, pidfd = await self._request_child([theirs.fileno(), words, stacks])
+            on_failure.callback(os.close, pidfd)
+            ours.setblocking(False)
+            child = Child(pid, pidfd, ours, mmap.mmap(words, WORDS_BYTES), stacks)
+            on_failure.pop_all()
+            return child
+
+    async def _request_child(self, lent: list[int]) -> tuple[int, int]:
+        fields, descriptors = await self._ask(MESSAGE.pack(FORK, 0, 0), FORKED, lent)
+        if len(descriptors) != 1:
+            raise ForkServerLost("the forkserver sent no handle of the child")
+        return fields[1], descriptors[0]
+
+    async def _ask(
+        self, message: bytes, answer: bytes, descriptors: list[int] | None = None
+    ) -> tuple[tuple[bytes, int, int], list[int]]:
+        channel = self._channel
+        if channel is None:
+            raise ForkServerLost("the forkserver is not running")
+        try:
+            socket.send_fds(channel, [message], descriptors or [])
+        except OSError as error:
+            raise ForkServerLost(f"the forkserver does not listen: {error}") from error
+        return await self._answer(answer, ANSWER_SECONDS)
+
+    async def _answer(self, expected: bytes, seconds: float) -> tuple[tuple[bytes, int, int], list[int]]:
+        """The next message; anything but the expected one means that this forkserver is of no more use."""
+        channel = self._channel
+        assert channel is not None
+        with anyio.move_on_after(seconds, shield=seconds <= ANSWER_SECONDS):  # half a conversation helps nobody
+            await anyio.wait_readable(channel)
+            try:
+                data, descriptors, _, _ = socket.recv_fds(channel, MESSAGE.size, 1)
+            except OSError:
+                data, descriptors = b"", []
+            if len(data) == MESSAGE.size and data.startswith(expected):
+                return MESSAGE.unpack(data), list(descriptors)
+        await self._give_up()
+        raise ForkServerLost(f"the forkserver gave no answer ({expected.decode().strip()}); see its messages above")
+
+    async def _give_up(self) -> None:
+        """A forkserver that has lost the thread of the conversation is killed; the next use starts another."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            with anyio.move_on_after(ANSWER_SECONDS, shield=True):
+                await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+
+
+def _memory(name: str, size: int) -> int:
+    """Shared memory of a size that nobody can change: a child gone mad cannot make it fill the machine."""
+    descriptor = os.memfd_create(f"timetable-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(descriptor, size)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
+    return descriptor

@@ -1,0 +1,148 @@
+"""
+How a child talks: the solving thread leaves news in an `Outbox`, the main thread sends them at a measured pace.
+
+Nothing here ever makes the solving thread wait. After a stop request, and at the end, everything that is left goes out
+at once, because the next thing to come may be SIGKILL, and an incumbent that has been sent is never lost.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+
+from app.child.messages import (
+    Frame,
+    FrameReader,
+    IncumbentFrame,
+    ProgressFrame,
+    ResultFrame,
+    Start,
+    StopFrame,
+    encode,
+    pack,
+)
+from app.failpoints import failpoint
+from app.jobs import RUNG_ORDER
+from solver.control import Control, Progress, Stage
+from solver.formats.native import dump_timetable
+from solver.model import Timetable
+from solver.result import RungId
+from solver.rules import Score
+
+PROGRESS_EVERY_SECONDS = 0.2
+INCUMBENT_EVERY_SECONDS = 0.5
+MAX_TEXT = 2000
+RECEIVE_BYTES = 1 << 18
+
+
+class Outbox:
+    """
+    What the solving thread leaves for the talking thread: only the newest progress and the newest incumbent.
+
+    A deque of one takes and gives atomically, so the solving thread never waits here and nothing new is lost.
+    `on_stage` is called in that thread with every stage it comes to.
+    """
+
+    def __init__(self, on_stage: Callable[[Stage], None] = lambda stage: None) -> None:
+        self.on_stage = on_stage
+        self.stage: Stage | None = None
+        self.progress: deque[Progress] = deque(maxlen=1)
+        self.incumbent: deque[tuple[Timetable, Score]] = deque(maxlen=1)
+        self.last: Frame | None = None
+        self.rung: RungId | None = None
+
+    def keep_progress(self, progress: Progress) -> None:
+        if progress.rung in RUNG_ORDER:
+            self.rung = progress.rung
+        self.progress.append(progress)
+        if progress.stage != self.stage:
+            self.stage = progress.stage
+            self.on_stage(progress.stage)
+
+    def keep_incumbent(self, timetable: Timetable, score: Score) -> None:
+        self.incumbent.append((timetable, score))
+
+
+class Conversation:
+    """The main thread: frames out at a measured pace, frames in as they come, until the last word is said."""
+
+    def __init__(self, channel: socket.socket, control: Control, outbox: Outbox) -> None:
+        self.channel, self.control, self.outbox = channel, control, outbox
+        self.reader = FrameReader()
+        self.seed: IncumbentFrame | None = None
+        self._incumbent_sent_at = 0.0
+
+    def send(self, frame: Frame) -> None:
+        self.channel.sendall(encode(frame))
+
+    def receive(self) -> list[Frame]:
+        """What the supervisor said; ends the process when the supervisor is gone."""
+        data = self.channel.recv(RECEIVE_BYTES)
+        if not data:
+            os._exit(0)
+        return list(self.reader.feed(data))
+
+    def wait_for_start(self) -> Start:
+        while True:
+            for frame in self.receive():
+                if isinstance(frame, IncumbentFrame):
+                    self.seed = frame
+                elif isinstance(frame, Start):
+                    return frame
+
+    def until_done(self, done: socket.socket) -> None:
+        """Talks until the solving thread closes its end of `done`."""
+        solving = True
+        while solving:
+            ready, _, _ = select.select([self.channel, done], [], [], PROGRESS_EVERY_SECONDS)
+            solving = done not in ready
+            asked = False
+            if self.channel in ready:
+                for frame in self.receive():
+                    if isinstance(frame, StopFrame):
+                        self.control.request_stop(frame.value)
+                        asked = True
+            self.flush(everything=asked or not solving)
+        if self.outbox.last is not None:
+            self._send_last(self.outbox.last)
+
+    def _send_last(self, frame: Frame) -> None:
+        handing_over = isinstance(frame, ResultFrame)
+        if handing_over:
+            failpoint("result.before_send")
+        self.send(frame)
+        if handing_over:
+            failpoint("result.after_send")
+
+    def flush(self, *, everything: bool) -> None:
+        """Sends the newest of what there is; after a stop and at the end without holding anything back."""
+        now = time.monotonic()
+        pause_over = now - self._incumbent_sent_at >= INCUMBENT_EVERY_SECONDS
+        if self.outbox.incumbent and (everything or pause_over):
+            timetable, score = self.outbox.incumbent.popleft()
+            self._incumbent_sent_at = now
+            self.send(IncumbentFrame(score=numbers(score), rung=self.outbox.rung, body=pack(dump_timetable(timetable))))
+        if self.outbox.progress:
+            self.send(progress_frame(self.outbox.progress.popleft(), self.outbox.rung))
+
+
+def progress_frame(progress: Progress, rung: RungId | None) -> ProgressFrame:
+    """Without the score: a cost is told only together with its timetable, or a kill could lose what was shown."""
+    return ProgressFrame(
+        stage=progress.stage,
+        share=min(1.0, max(0.0, float(progress.share))),
+        message=progress.message[:MAX_TEXT],
+        rung=rung,
+        bound=None if progress.bound is None else int(progress.bound),
+        placed=progress.placed,
+        total=progress.total,
+    )
+
+
+def numbers(score: Score) -> tuple[int, int, int, int]:
+    """Plain integers, whatever integer type a kernel has left in the score."""
+    return (int(score.rigid), int(score.unplaced), int(score.bent), int(score.soft))

@@ -1,0 +1,280 @@
+"""
+The child: one process, one attempt at one job.
+
+The main thread does nothing but talk: it hears the command socket and sends what the solving thread has left for it, a
+few times a second at most. Solving runs in a side thread, because a signal or a command must be heard while native code
+runs. Beats and the stop word need no talk at all; they lie in memory shared with the supervisor, where kernels reach
+them.
+
+When the socket closes, the supervisor is gone and so are we. The kernel kills us too when the forkserver ends, in case
+some native code holds the interpreter lock. And should both live on and not care, then two things end us that need
+neither them nor that lock: a timer of the fault handler, wound up by every stage, and the limit of processor time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import importlib
+import math
+import mmap
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from app.child.conversation import MAX_TEXT, Conversation, Outbox, numbers
+from app.child.messages import (
+    MAX_ISSUES,
+    TIME_WAS_UP,
+    WORDS_BYTES,
+    ErrorFrame,
+    ErrorKind,
+    Hello,
+    IncumbentFrame,
+    IssueRecord,
+    ResultFrame,
+    Start,
+    pack,
+    unpack,
+)
+from app.child.recount import NotVerified, check, publish
+from app.failpoints import failpoint
+from app.jobs import effective_dataset
+from solver.control import REASON_WORD, Control, Place, Progress, Stage
+from solver.errors import InputError
+from solver.formats.native import dump_result, load_dataset, load_timetable
+from solver.model import Dataset, Timetable
+from solver.params import SolveParams
+from solver.result import Result, StoppedBy
+
+NICENESS = 10
+OUT_OF_MEMORY_SCORE = 500
+"""When memory runs out, the kernel shall take a child and not the service."""
+SOLVER_PACKAGE = "solver"
+MOST_DESCRIPTORS = 256
+FILE_BYTES = 64 << 20
+"""How far a child may lengthen any file, its standard error included, which may be a log that is long already."""
+CPU_STAGES = 2
+"""The limit of processor time is that of so many stages that each last until the last resort, times the workers."""
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+
+
+class Lent(NamedTuple):
+    """Descriptors that a child is given: the command socket, the shared words, the memory for its stacks."""
+
+    talk: int
+    words: int
+    stacks: int
+
+
+class Solve(Protocol):
+    def __call__(
+        self, dataset: Dataset, params: SolveParams, control: Control, *, start: Timetable | None = None
+    ) -> Result: ...
+
+
+def preload(path: str) -> Solve:
+    """The function `module:name`; for our own solver the kernels are loaded too, so that no child has to compile."""
+    module_name, _, name = path.partition(":")
+    solve: Solve = getattr(importlib.import_module(module_name), name)
+    if module_name == SOLVER_PACKAGE:
+        try:
+            importlib.import_module("solver.search").warm_up()
+        except Exception:  # noqa: BLE001 - a broken kernel fails jobs, with its cause in their journal, not the service
+            traceback.print_exc()
+    return solve
+
+
+def main(lent: Lent, solve: Solve, parent: int) -> None:
+    """Works on one attempt. `parent` is the process id of the forkserver."""
+    harden(parent, lent)
+    run(socket.socket(fileno=lent.talk), mmap.mmap(lent.words, WORDS_BYTES), solve, lent.stacks)
+
+
+def harden(parent: int, lent: Lent) -> None:
+    """Makes this process easy to kill, quiet, polite to its neighbours, and poor in what it could do harm with."""
+    os.setsid()  # a process group of our own: one kill reaches everything we might start
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # it ended before we asked to be told
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    os.dup2(2, 1)  # native code prints to descriptor 1
+    _close_all_but({0, 1, 2, *lent})
+    os.nice(NICENESS)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, MOST_DESCRIPTORS)
+    _limit(resource.RLIMIT_FSIZE, os.fstat(2).st_size + FILE_BYTES)
+    Path("/proc/self/oom_score_adj").write_text(str(OUT_OF_MEMORY_SCORE), encoding="ascii")
+    faulthandler.enable(file=lent.stacks)
+    faulthandler.register(signal.SIGUSR1, file=lent.stacks, all_threads=True)
+
+
+def _close_all_but(kept: set[int]) -> None:
+    """Nothing that the forkserver happens to have open is ours."""
+    for descriptor in [int(name) for name in os.listdir("/proc/self/fd")]:  # noqa: PTH208 - names are all we need
+        if descriptor not in kept:
+            with contextlib.suppress(OSError):  # the folder itself was open while we read it
+                os.close(descriptor)
+
+
+def _limit(what: int, wanted: int) -> None:
+    """Lowers a limit, the hard one too; one that is lower already stays."""
+    _, hard = resource.getrlimit(what)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(what, (most, most))
+
+
+class LastResort:
+    """Ends this process when it has been in one stage for too long, without the interpreter lock."""
+
+    def __init__(self, stacks: int) -> None:
+        self._stacks, self._seconds = stacks, 0.0
+
+    def wind_up(self, start: Start) -> None:
+        self._seconds = start.last_resort_seconds
+        _limit(resource.RLIMIT_CPU, math.ceil(CPU_STAGES * start.workers * self._seconds))
+        self._again()
+
+    def enter(self, stage: Stage) -> None:
+        """Every stage has the whole time."""
+        self._again()
+        failpoint(f"stage.{stage}")
+
+    def _again(self) -> None:
+        faulthandler.dump_traceback_later(self._seconds, exit=True, file=self._stacks)
+
+
+def run(channel: socket.socket, words: mmap.mmap, solve: Solve, stacks: int) -> None:
+    """The whole attempt, from the first word to the last."""
+    last_resort = LastResort(stacks)
+    outbox = Outbox(last_resort.enter)
+    control = Control(
+        words=np.frombuffer(words, dtype=np.int64),
+        on_progress=outbox.keep_progress,
+        on_incumbent=outbox.keep_incumbent,
+    )
+    conversation = Conversation(channel, control, outbox)
+    conversation.send(Hello(pid=os.getpid()))
+    start = conversation.wait_for_start()
+    last_resort.wind_up(start)
+    done, finished = socket.socketpair()
+    thread = threading.Thread(
+        target=_solve_and_tell, args=(start, conversation.seed, solve, control, outbox, finished), daemon=True
+    )
+    thread.start()
+    conversation.until_done(done)
+    sys.stderr.flush()
+    os._exit(0)  # native threads of a stopped solver may take their time to end; nobody needs to wait for them
+
+
+def _solve_and_tell(
+    start: Start, seed: IncumbentFrame | None, solve: Solve, control: Control, outbox: Outbox, finished: socket.socket
+) -> None:
+    """Runs in the side thread; whatever happens, a last word stands in the outbox when `finished` closes."""
+    try:
+        outbox.last = attempt(start, seed, solve, control)
+    except InputError as error:
+        issues = tuple(
+            IssueRecord(pointer=i.pointer[:MAX_TEXT], code=i.code, message=i.message[:MAX_TEXT])
+            for i in error.issues[:MAX_ISSUES]
+        )
+        outbox.last = _error("input", str(error), issues)
+    except MemoryError:
+        outbox.last = _error("memory", "memory ran out")
+    except NotVerified as error:
+        outbox.last = _error("verify", str(error))
+    except Exception as error:  # noqa: BLE001 - whatever a solver can raise becomes the journal's last line
+        traceback.print_exc()
+        outbox.last = _error("error", f"{type(error).__name__}: {error}")
+    finally:
+        finished.close()
+
+
+def attempt(start: Start, seed: IncumbentFrame | None, solve: Solve, control: Control) -> ResultFrame:
+    """Load, solve or publish, recount, pack. What follows is the handing over, which stays at the last place."""
+    control.place = Place.LOAD
+    control.report(Progress(stage="load", share=0.0, message="reading the dataset"))
+    dataset = load_dataset(effective_dataset(unpack(start.body), start.rules))
+    known = load_timetable(unpack(seed.body)) if seed is not None else None
+    control.place = Place.VALIDATE
+    control.report(Progress(stage="validate", share=1.0, message="the dataset is sound"))
+    if start.publish is not None and known is not None:
+        result = _published(start, start.publish, dataset, known, control)
+    else:
+        control.place = Place.OTHER
+        result = solve(dataset, _params(start), control, start=known)
+        control.place = Place.VERIFY
+        control.report(_last_look(result, "verify", 0.5, "recounting every variant"))
+        check(result, dataset, simplified_context=start.simplified_context, beat=control.beat)
+        if result.stopped_by is StoppedBy.FINISHED_EARLY and control.words[REASON_WORD] == TIME_WAS_UP:
+            result = replace(result, stopped_by=StoppedBy.DEADLINE)
+    control.place = Place.STORE
+    control.report(_last_look(result, "store", 0.0, "handing the result over"))
+    frame = _result_frame(result)
+    control.beat()
+    return frame
+
+
+def _published(start: Start, why: StoppedBy, dataset: Dataset, known: Timetable, control: Control) -> Result:
+    control.place = Place.VERIFY
+    control.report(Progress(stage="verify", share=0.0, message="recounting the best timetable"))
+    return publish(dataset, known, why, start.rung, control, simplified_context=start.simplified_context)
+
+
+def _params(start: Start) -> SolveParams:
+    return SolveParams(
+        time_limit_seconds=start.time_limit_seconds,
+        workers=start.workers,
+        seed=start.seed,
+        num_variants=start.num_variants,
+        start_at=start.start_at,
+        simplified_context=start.simplified_context,
+        max_courses=start.max_courses,
+        max_faculty=start.max_faculty,
+        max_rooms=start.max_rooms,
+        quality_threshold=start.quality_threshold,
+    )
+
+
+def _last_look(result: Result, stage: Stage, share: float, message: str) -> Progress:
+    best = result.best
+    return Progress(
+        stage=stage,
+        share=share,
+        message=message,
+        rung=best.rung,
+        score=best.score,
+        bound=result.lower_bound,
+        placed=best.report.placed,
+        total=best.report.total,
+    )
+
+
+def _result_frame(result: Result) -> ResultFrame:
+    best = result.best
+    return ResultFrame(
+        stopped_by=result.stopped_by,
+        quality=best.quality,
+        rung=best.rung,
+        score=numbers(best.score),
+        bound=None if result.lower_bound is None else int(result.lower_bound),
+        placed=best.report.placed,
+        total=best.report.total,
+        verified=True,
+        body=pack(dump_result(result)),
+    )
+
+
+def _error(kind: ErrorKind, message: str, issues: tuple[IssueRecord, ...] = ()) -> ErrorFrame:
+    return ErrorFrame(error=kind, message=message[:MAX_TEXT], issues=issues)

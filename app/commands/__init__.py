@@ -1,0 +1,1 @@
+"""What the command `timetable` does and shows, beside `app.cli`, which only names it."""

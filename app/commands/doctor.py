@@ -1,0 +1,51 @@
+"""`timetable doctor`: what is wrong with this machine and what to do, and every setting with its source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.table import Table
+
+from app.operations.startup import Finding, examine
+from app.settings import SettingRow, Settings, describe
+
+STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
+
+
+def run(console: Console, settings: Settings, *, as_json: bool) -> int:
+    """Prints all findings and settings; 1 when some check is an error."""
+    findings, rows = list(examine(settings)), describe(settings)
+    if as_json:
+        document = {"findings": [asdict(finding) for finding in findings], "settings": [_wire(row) for row in rows]}
+        console.out(json.dumps(document, ensure_ascii=False), highlight=False)
+    else:
+        _print(console, findings, rows)
+    return 1 if any(finding.verdict == "error" for finding in findings) else 0
+
+
+def _wire(row: SettingRow) -> dict[str, str]:
+    return {
+        "name": row.name,
+        "value": str(row.value),
+        "default": str(row.default),
+        "unit": row.unit,
+        "source": row.source,
+    }
+
+
+def _print(console: Console, findings: Sequence[Finding], rows: Sequence[SettingRow]) -> None:
+    table = Table(title="checks", title_justify="left")
+    for column in ("check", "", "found", "what to do"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        table.add_row(finding.check, finding.verdict, finding.found, finding.advice, style=STYLES[finding.verdict])
+    console.print(table)
+    listing = Table(title="settings", title_justify="left")
+    for column in ("variable", "value", "unit", "source", "meaning"):
+        listing.add_column(column, overflow="fold")
+    for row in rows:
+        listing.add_row(row.variables[0], str(row.value), row.unit, row.source, row.help)
+    console.print(listing)

@@ -1,0 +1,107 @@
+"""The work behind `POST /validate` and `POST /score`: plain and blocking, for a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from app.errors import below
+from app.gate.intake import check_rules, load_source, read_object
+from app.quality import quality_metrics, statistics
+from app.schemas import ScoreRequest, ValidateRequest
+from app.settings import Settings
+from app.views import View, diagnosis_view, rule_views, score_view, unplaced_views
+from solver.diagnose import diagnose
+from solver.errors import InputError, Issue
+from solver.formats.ctt import load_solution
+from solver.formats.native import load_timetable
+from solver.model import Dataset, RuleSetting, Timetable
+from solver.names import Names
+from solver.result import Diagnosis
+from solver.rules import profile_of
+from solver.verifier import verify
+
+_DATASET_KEYS = frozenset({"schema", "time_grid", "rooms", "courses", "faculty", "groups"})
+
+
+def validate_dataset(body: bytes, settings: Settings) -> View:
+    """
+    The size of a usable dataset and the proofs against it; `feasible` is False with a proof, else null for "not known".
+
+    Raises what `load_source` raises.
+    """
+    document = read_object(body, settings)
+    dataset = load_source(ValidateRequest.model_validate(_wrapped(document)), settings).dataset
+    proofs = diagnose(dataset)
+    return {
+        "valid": True,
+        "feasible": False if proofs else None,
+        "summary": size_of(dataset),
+        "diagnosis": diagnosis_view(Diagnosis(proofs=proofs, evidence="certificate" if proofs else None)),
+    }
+
+
+def _wrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A bare native dataset counts as `{"dataset": ...}`."""
+    is_bare = "dataset" not in document and not _DATASET_KEYS.isdisjoint(document)
+    return {"dataset": document} if is_bare else document
+
+
+def size_of(dataset: Dataset) -> View:
+    """How much there is of everything."""
+    return {
+        "name": dataset.name,
+        "courses": len(dataset.courses),
+        "sessions": len(dataset.sessions),
+        "faculty": len(dataset.faculty),
+        "rooms": len(dataset.rooms),
+        "groups": len(dataset.groups),
+        "students": len(dataset.student_ids) or sum(group.size for group in dataset.groups),
+        "enrolments": sum(len(course.student_ids) for course in dataset.courses),
+        "links": len(dataset.links),
+        "time_slots": dataset.time_grid.num_slots,
+    }
+
+
+def score_timetable(body: bytes, settings: Settings) -> View:
+    """Raises `InputError` also for a timetable that does not fit its dataset."""
+    asked = ScoreRequest.model_validate(read_object(body, settings))
+    check_rules(asked.rules)
+    dataset = load_source(asked, settings).dataset
+    timetable, prefix = _timetable(asked, dataset)
+    overrides = {
+        name: replace(dataset.rules.get(name, RuleSetting()), **rule.model_dump(exclude_none=True))
+        for name, rule in asked.rules.items()
+    }
+    try:
+        report = verify(dataset, timetable, profile=profile_of(dataset, overrides))
+    except InputError as error:
+        raise below(prefix, error) from error
+    metrics = quality_metrics(dataset, timetable, report)
+    return {
+        "verified": True,
+        "complete": report.score.complete,
+        "score": metrics["overall_score"],
+        **score_view(report.score),
+        "placed": report.placed,
+        "total": report.total,
+        "quality_metrics": metrics,
+        "statistics": statistics(dataset, timetable, report),
+        "rules": rule_views(report),
+        "unplaced": unplaced_views(report.unplaced, (), Names(dataset)),
+    }
+
+
+def _timetable(asked: ScoreRequest, dataset: Dataset) -> tuple[Timetable, str]:
+    """The timetable and the pointer of where it stands in the request."""
+    if (asked.timetable is None) == (asked.solution is None):
+        code = "missing" if asked.timetable is None else "too_many_sources"
+        raise InputError([Issue(pointer="/timetable", code=code, message="give either timetable or solution")])
+    prefix = "/timetable" if asked.solution is None else "/solution"
+    try:
+        if asked.solution is not None:
+            return load_solution(asked.solution, dataset), prefix
+        return load_timetable(asked.timetable), prefix
+    except InputError as error:
+        raise below(prefix, error) from error

@@ -1,0 +1,259 @@
+"""
+From the bytes of a request body to checked work. Everything here is blocking and free of HTTP: it runs in a thread.
+
+A request names one source of data. A source that brings its own time grid keeps it; the platform's `time_config` is
+used only where there is none, and the answer says which of the two happened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, get_args
+
+from pydantic import BaseModel
+
+from app.catalogue import load_sample
+from app.child.messages import pack
+from app.errors import SourceNotConfigured, below
+from app.gate.burden import check_document, check_model
+from app.gate.prescan import check_amount
+from app.jobs import MIN_SOLVE_SECONDS, JobRequest
+from app.schemas import (
+    ADDED_FIELDS,
+    META_FIELDS,
+    TIME_CONFIG_FIELDS,
+    GenerateRequest,
+    RuleOverride,
+    Source,
+    SourceFormat,
+    TimeConfig,
+)
+from app.settings import Settings
+from solver.errors import InputError, Issue
+from solver.formats.ctt import load_ctt
+from solver.formats.issues import kind_of, pointer, raise_if_any
+from solver.formats.json_text import parse_json, read_json
+from solver.formats.native import dump_dataset, load_dataset
+from solver.model import Dataset
+from solver.rules import RULE_IDS
+
+_LONG_TEXTS = {("/content", "too_large"), ("/solution", "too_large")}
+
+
+class Loaded(NamedTuple):
+    """The data of a request: as an object, as native JSON, and a sentence about the time grid, if any."""
+
+    dataset: Dataset
+    document: dict[str, Any]
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A checked request. `notes` are sentences for the answer; `adjusted` maps a field to what was asked and given."""
+
+    request: JobRequest
+    notes: tuple[str, ...]
+    adjusted: Mapping[str, Mapping[str, float]]
+
+
+def read_object(body: bytes, settings: Settings) -> dict[str, Any]:
+    """
+    A request body as a JSON object.
+
+    Raises
+    ------
+    InputError
+        The body is no JSON, or JSON that no honest client sends: too deep, repeated keys, NaN, broken Unicode.
+    """
+    check_amount(body, settings)
+    document, issues = read_json(body)
+    # A whole file travels as one text; every other text has a limit, and the body as a whole has one anyway.
+    raise_if_any(issue for issue in issues if (issue.pointer, issue.code) not in _LONG_TEXTS)
+    if not isinstance(document, dict):
+        message = f"the body must be a JSON object, got {kind_of(document)}"
+        raise InputError([Issue(pointer="", code="wrong_type", message=message, value=document)])
+    return document
+
+
+def read_order(body: bytes, settings: Settings, default_job_id: str | None = None) -> Order:
+    """
+    The job that the body of `POST /generate_variants` asks for; a body without a job id gets the default, or a new one.
+
+    Raises
+    ------
+    InputError, pydantic.ValidationError
+        The request or its data cannot be used; every problem has a pointer into the body.
+    SourceNotConfigured, DatasetNotFound
+        The request names no data, or a sample that does not exist.
+    """
+    document = read_object(body, settings)
+    asked = GenerateRequest.model_validate(document)
+    check_rules(asked.rules)
+    loaded = load_source(asked, settings, asked.time_config)
+    given, adjusted = _clamped(asked, settings)
+    notes = [loaded.note] if loaded.note else []
+    notes += [
+        f"{name} was set to {change['given']:g}, {change['asked']:g} was asked." for name, change in adjusted.items()
+    ]
+    request = JobRequest(
+        job_id=asked.job_id or default_job_id or str(uuid.uuid4()),
+        body_hash=body_hash(asked),
+        packed=pack(loaded.document),
+        meta={**_meta(asked), "dataset": loaded.dataset.name or asked.dataset_name or ""},
+        num_variants=int(given["num_variants"]),
+        time_limit_seconds=given["time_limit_seconds"],
+        seed=asked.seed,
+        workers=int(given["workers"]) if asked.workers is not None else None,
+        rules={name: rule.model_dump(exclude_none=True) for name, rule in asked.rules.items()},
+    )
+    return Order(request=request, notes=tuple(notes), adjusted=adjusted)
+
+
+def _clamped(asked: GenerateRequest, settings: Settings) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """The numbers a job gets, and those of them that differ from what was asked."""
+    wanted = {
+        "num_variants": asked.num_variants,
+        "time_limit_seconds": asked.time_limit_seconds,
+        "workers": asked.workers,
+    }
+    given = {
+        "num_variants": min(asked.num_variants or settings.num_variants, settings.max_variants),
+        "time_limit_seconds": min(
+            max(asked.time_limit_seconds or settings.solve_seconds, MIN_SOLVE_SECONDS), settings.max_solve_seconds
+        ),
+        "workers": min(asked.workers or settings.workers_per_job, settings.workers_per_job),
+    }
+    adjusted = {
+        name: {"asked": value, "given": given[name]}
+        for name, value in wanted.items()
+        if value is not None and value != given[name]
+    }
+    return given, adjusted
+
+
+def body_hash(asked: GenerateRequest) -> str:
+    """
+    SHA-256 of what a request asks for, in hex: every field we know, in canonical JSON, without the job id.
+
+    Unknown fields, the order of keys and two spellings of one semester make no other job.
+    """
+    # A field added later must not change the hash of a body that does not name it: jobs are resent after upgrades.
+    left_out = {"job_id", *(name for name in ADDED_FIELDS if getattr(asked, name) is None)}
+    canonical = json.dumps(asked.model_dump(mode="json", exclude=left_out), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def check_rules(rules: Mapping[str, RuleOverride]) -> None:
+    """Raises `InputError` with every rule name that does not exist."""
+    unknown = [name for name in rules if name not in RULE_IDS]
+    if unknown:
+        raise InputError(
+            Issue(
+                pointer=pointer(("rules", name)),
+                code="unknown_rule",
+                message=f"there is no rule {name[:100]!r}; there are {', '.join(RULE_IDS)}",
+                value=name,
+            )
+            for name in unknown
+        )
+
+
+def load_source(source: Source, settings: Settings, time_config: object = None) -> Loaded:
+    """The data that a request names, checked; pointers lead into the request body."""
+    named = source.named
+    if not named:
+        raise SourceNotConfigured(
+            "No platform database is configured. Send the data with the request: as `dataset`, as `content` with "
+            "`format`, or name a sample in `dataset_name`."
+        )
+    if len(named) > 1:
+        message = f"exactly one source is wanted, got {' and '.join(named)}"
+        raise InputError([Issue(pointer=f"/{named[1]}", code="too_many_sources", message=message)])
+    if source.dataset_name is not None:
+        dataset, document = load_sample(source.dataset_name, 0)
+        loaded = Loaded(dataset, document, _grid_note(time_config))
+    elif source.content is not None:
+        loaded = _load_content(source, settings, time_config)
+    else:
+        loaded = _load_inline(source.dataset, settings, time_config)
+    check_model(loaded.dataset, settings, "/content" if source.content is not None else "/dataset")
+    return loaded
+
+
+def _load_content(source: Source, settings: Settings, time_config: object) -> Loaded:
+    """`content` with `format`. Only a native document can lack a grid, so only there `time_config` can apply."""
+    if source.format is None:
+        issue = Issue(
+            pointer="/format", code="missing", message=f"content needs a format: {' or '.join(get_args(SourceFormat))}"
+        )
+        raise InputError([issue])
+    content = source.content or ""
+    if source.format == "json":
+        try:
+            check_amount(content.encode(errors="surrogatepass"), settings)
+            document = parse_json(content)
+        except InputError as error:
+            raise below("/content", error) from error
+        return _load_inline(document, settings, time_config, "/content")
+    try:
+        dataset = load_ctt(content)
+    except InputError as error:
+        raise below("/content", error) from error
+    document = dump_dataset(dataset)
+    check_document(document, settings, "/content")
+    return Loaded(dataset, document, _grid_note(time_config))
+
+
+def _load_inline(document: object, settings: Settings, time_config: object, prefix: str = "/dataset") -> Loaded:
+    if not isinstance(document, Mapping):
+        message = f"a dataset must be an object, got {kind_of(document)}"
+        raise InputError([Issue(pointer=prefix, code="wrong_type", message=message, value=document)])
+    check_document(document, settings, prefix)
+    note = _grid_note(time_config)
+    uses_time_config = time_config is not None and document.get("time_grid") is None
+    if uses_time_config:
+        document = {**document, "time_grid": _time_grid(time_config)}
+        note = "The time grid is that of time_config, because the dataset has none of its own."
+    try:
+        dataset = load_dataset(document)
+    except InputError as error:
+        placed = below(prefix, error)
+        raise (_grid_pointers(placed, prefix) if uses_time_config else placed) from error
+    return Loaded(dataset, dump_dataset(dataset), note)
+
+
+def _time_grid(time_config: object) -> dict[str, object]:
+    """The native grid of a `time_config`; pydantic's complaints get their pointers below `/time_config`."""
+    return _Wrapped.model_validate({"time_config": time_config}).time_config.grid()
+
+
+class _Wrapped(BaseModel):
+    time_config: TimeConfig
+
+
+def _grid_pointers(error: InputError, prefix: str) -> InputError:
+    """Issues of a grid that came from `time_config` point there, under the names of that form."""
+    here = f"{prefix}/time_grid/"
+
+    def moved(issue: Issue) -> Issue:
+        if not issue.pointer.startswith(here):
+            return issue
+        field = issue.pointer.removeprefix(here)
+        place = pointer(("time_config", TIME_CONFIG_FIELDS.get(field, field)))
+        return Issue(pointer=place, code=issue.code, message=issue.message, value=issue.value)
+
+    return InputError(map(moved, error.issues))
+
+
+def _grid_note(time_config: object) -> str | None:
+    return None if time_config is None else "The dataset's own time grid is used; time_config was not applied."
+
+
+def _meta(asked: GenerateRequest) -> dict[str, object]:
+    """What a job keeps of the request besides its work, without what was not sent."""
+    return {name: value for name in META_FIELDS if (value := getattr(asked, name)) is not None}

@@ -1,0 +1,325 @@
+"""
+API keys: who may ask for what. `timetable keys` makes, lists and revokes them; the service only checks them.
+
+`keys.json` in the data folder holds a record per key and never the key itself: only an HMAC of it under the pepper, a
+random secret of this installation that lies in a file of its own. A presented key is hashed and compared with every
+record in constant time, so that an unknown, a wrong and a revoked key take the same path. Both files are readable by
+their owner only, and replaced as a whole; the service reads `keys.json` again when it has changed.
+
+As long as there is no `keys.json` the service is open, on a loopback address only. Once there is one, even with expired
+keys alone, every route asks for a key that has the right `app.gate.access` names. A file that cannot be read lets
+nobody in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import json
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Connection
+
+from app.errors import NoKey, NotAllowed, refuse
+from app.gate.access import Scope, access_of
+from app.settings import Settings, variable
+
+KEYS_FILE, PEPPER_FILE, USES_FILE = "keys.json", "keys.pepper", "keys-used.json"
+PREFIX = "tt_"
+SECRET_BYTES = 32
+PEPPER_BYTES = 32
+MAX_KEYS = 1000
+MAX_HEADER = 200
+"""Characters of a presented key that are looked at; ours are shorter."""
+LOOK_EVERY_SECONDS = 1.0
+NOTE_EVERY_SECONDS = 60.0
+DAY = 86_400.0
+
+_log = logging.getLogger("timetable.keys")
+
+
+class KeysDamaged(Exception):
+    """A key file cannot be read; the message says which and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """
+    What is kept of a key. Times are wall-clock seconds since 1970.
+
+    `digest` is the HMAC-SHA256 of the whole key in hex; `expires_at` None means never.
+    """
+
+    id: str
+    name: str
+    digest: str
+    scopes: tuple[Scope, ...]
+    created_at: float
+    expires_at: float | None = None
+    revoked_at: float | None = None
+
+    def state(self, at: float) -> str:
+        """ "live", "revoked" or "expired"."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and at >= self.expires_at else "live"
+
+    def may(self, scope: Scope) -> bool:
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+_KEYS = TypeAdapter(tuple[Key, ...])
+_USES = TypeAdapter(dict[str, float])
+
+
+class KeyFile:
+    """The keys of one data folder, for the command line. Several of these commands at a time may lose one of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def exists(self) -> bool:
+        return (self._folder / KEYS_FILE).exists()
+
+    def all(self) -> tuple[Key, ...]:
+        """Every key ever made here. Raises KeysDamaged."""
+        path = self._folder / KEYS_FILE
+        try:
+            return _KEYS.validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return ()
+        except (OSError, ValidationError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no list of keys"
+            raise KeysDamaged(f"{path} cannot be read: {reason}; restore it, or delete it and make new keys") from error
+
+    def pepper(self, *, make: bool = False) -> bytes:
+        """The secret under which keys are hashed. Raises KeysDamaged when there is none and none shall be made."""
+        path = self._folder / PEPPER_FILE
+        if make and not path.exists():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _replace(path, secrets.token_bytes(PEPPER_BYTES))
+        try:
+            pepper = path.read_bytes()
+        except OSError as error:
+            raise KeysDamaged(f"{path} cannot be read: {error.strerror}; without it no key is valid") from error
+        if len(pepper) != PEPPER_BYTES:
+            raise KeysDamaged(f"{path} has {len(pepper)} bytes instead of {PEPPER_BYTES}; without it no key is valid")
+        return pepper
+
+    def add(self, name: str, scopes: Iterable[Scope], days: float | None = None) -> tuple[Key, str]:
+        """A new key and its text, which nobody can ever see again. Raises KeysDamaged, ValueError."""
+        keys = self.all()
+        if not 1 <= len(name) <= 100 or not name.isprintable():
+            raise ValueError("a name has 1 to 100 printable characters")
+        if len(keys) >= MAX_KEYS:
+            raise ValueError(f"there are {MAX_KEYS} keys already")
+        now = time.time()
+        id = secrets.token_hex(6)
+        text = f"{PREFIX}{id}_{secrets.token_urlsafe(SECRET_BYTES)}"
+        key = Key(
+            id=id,
+            name=name,
+            digest=digest_of(text, self.pepper(make=not keys)).hex(),
+            scopes=tuple(dict.fromkeys(scopes)),
+            created_at=now,
+            expires_at=None if days is None else now + days * DAY,
+        )
+        self._write((*keys, key))
+        return key, text
+
+    def revoke(self, id: str) -> Key | None:
+        """Revokes a key; None when there is none of this id. Raises KeysDamaged."""
+        keys = self.all()
+        found = next((key for key in keys if key.id == id), None)
+        if found is None or found.revoked_at is not None:
+            return found
+        revoked = replace(found, revoked_at=time.time())
+        self._write(tuple(revoked if key.id == id else key for key in keys))
+        return revoked
+
+    def uses(self) -> Mapping[str, float]:
+        """When each key was used last, to the minute, as far as known."""
+        try:
+            return _USES.validate_json((self._folder / USES_FILE).read_bytes())
+        except (OSError, ValidationError):
+            return {}
+
+    def note_uses(self, uses: Mapping[str, float]) -> None:
+        """Keeps the times of last use; what cannot be written is lost."""
+        try:
+            _replace(self._folder / USES_FILE, json.dumps({**self.uses(), **uses}).encode())
+        except OSError as error:
+            _log.warning("the last uses of keys cannot be kept: %s", error.strerror)
+
+    def _write(self, keys: tuple[Key, ...]) -> None:
+        _replace(self._folder / KEYS_FILE, json.dumps([asdict(key) for key in keys], indent=1).encode())
+
+
+def digest_of(text: str, pepper: bytes) -> bytes:
+    """The digest under which a key is known, always 32 bytes."""
+    return hmac.digest(pepper, text.encode("utf-8", "surrogateescape"), hashlib.sha256)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Writes a file that only its owner may read, completely or not at all."""
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+class Keyring:
+    """The keys as the service sees them: in memory, and looked at again when the file has changed."""
+
+    def __init__(self, folder: Path, *, open_without: bool) -> None:
+        self._file, self._path = KeyFile(folder), folder / KEYS_FILE
+        self._open_without = open_without
+        self._seen: object = None
+        self._next_look = 0.0
+        self._pepper = secrets.token_bytes(PEPPER_BYTES)
+        self._keys: tuple[tuple[bytes, Key], ...] = ()
+        self._uses: dict[str, float] = {}
+        self._noted_at = time.monotonic()
+
+    def needed(self) -> bool:
+        """Whether requests need a key."""
+        self._look()
+        return self._seen is not None or not self._open_without
+
+    def find(self, text: str) -> Key | None:
+        """The live key of this text. Compares with every key there is, whatever comes of it."""
+        self._look()
+        presented, found = digest_of(text[:MAX_HEADER], self._pepper), None
+        for digest, key in self._keys:
+            if hmac.compare_digest(digest, presented):
+                found = key
+        now = time.time()
+        if found is None or found.state(now) != "live":
+            return None
+        self._uses[found.id] = now
+        self._note()
+        return found
+
+    def _look(self) -> None:
+        """Asks the file system once a second at most; a file that cannot be read lets nobody in."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_EVERY_SECONDS
+        seen = _version_of(self._path)
+        if seen == self._seen:
+            return
+        # A file that has gone while we run does not open the doors again: that takes a restart.
+        self._open_without = self._open_without and self._seen is None
+        self._seen, self._keys = seen, ()
+        if seen is None:
+            return
+        try:
+            self._pepper = self._file.pepper()
+            self._keys = tuple((bytes.fromhex(key.digest), key) for key in self._file.all())
+        except (KeysDamaged, ValueError) as error:
+            _log.error("no API key is accepted: %s", error)
+
+    def _note(self) -> None:
+        """Keeps times of use once a minute, in a thread of its own: a slow disk is no reason to let a client wait."""
+        now = time.monotonic()
+        if now - self._noted_at >= NOTE_EVERY_SECONDS:
+            self._noted_at, uses = now, dict(self._uses)
+            threading.Thread(target=self._file.note_uses, args=(uses,), daemon=True).start()
+
+
+def _version_of(path: Path) -> object:
+    """Changes whenever the file does; None when there is no file. A file that cannot be looked at is there."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return error.errno
+    return state.st_mtime_ns, state.st_ino, state.st_size
+
+
+class KeyGuard:
+    """The layer: no route is reached, and no body is read, without the right that `app.gate.access` names."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+        self._app = app
+        self._ring = Keyring(settings.data_dir, open_without=is_loopback(settings.host))
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        wanted = access_of(scope["method"], scope["path"]).scope
+        if wanted is None or not self._ring.needed():
+            return await self._app(scope, receive, send)
+        key = self._ring.find(presented_key(scope))
+        if key is None:
+            return await refuse(NoKey(), scope, receive, send)
+        if not key.may(wanted):
+            held = ", ".join(key.scopes)
+            error = NotAllowed(f"This takes the right {wanted.value!r}; the key has {held}.")
+            return await refuse(error, scope, receive, send)
+        scope["key_id"] = key.id
+        return await self._app(scope, receive, send)
+
+
+def presented_key(scope: Connection) -> str:
+    """The key in the headers of a request, "" when there is none; `X-API-Key` wins."""
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    if b"x-api-key" in headers:
+        return headers[b"x-api-key"].decode("latin-1").strip()
+    kind, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    return text.strip() if kind.lower() == "bearer" else ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def refusal(settings: Settings) -> str | None:
+    """Why the service must not start on its address, in a sentence; None when it may."""
+    if is_loopback(settings.host):
+        return None
+    now, file = time.time(), KeyFile(settings.data_dir)
+    try:
+        if any(key.state(now) == "live" for key in file.all()):
+            file.pepper()
+            return None
+    except KeysDamaged as error:
+        return str(error)
+    return (
+        f"{settings.host} can be reached from other machines, and no API key protects the service; make one with "
+        f"`timetable keys add NAME --scope submit --scope read`, or set {variable('host')}=127.0.0.1"
+    )
+
+
+def key_view(key: Key, used_at: float | None) -> dict[str, Any]:
+    """A key as the command line lists it; the digest stays where it is."""
+    now = time.time()
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scopes": list(key.scopes),
+        "state": key.state(now),
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "last_used_at": used_at,
+    }

@@ -1,0 +1,263 @@
+"""
+A small pool of reader processes (`app.gate.reader`), so that no request body can stop the event loop.
+
+Processes are started early and replaced at once when they end, so that nobody waits for one to be loaded. A body that
+takes too long costs its reader and nothing else. Small bodies are read here, in one thread: they cannot hold the
+interpreter for longer than a request may wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import math
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import fields
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskGroup
+
+from app.child.children import ENVIRONMENT, RECEIVE_BYTES
+from app.errors import ReadersBusy, TooHeavy
+from app.gate.reader import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, frame, perform
+from app.settings import PREFIX, Settings, variable
+
+SMALL_BODY = 8 * 1024
+"""Bytes of a body that is read in this process."""
+NAMES_A_SAMPLE = b'"dataset_name"'
+"""A body may be small and yet ask for a sample that takes seconds to make."""
+MAX_WAITING = 64
+"""Questions that may wait for a reader, each holding its body; more are sent away."""
+LOAD_SECONDS = 120.0
+RETRY_SECONDS = 1.0
+CLOSING_SECONDS = 5.0
+
+_log = logging.getLogger("timetable.readers")
+
+
+class ReaderLost(Exception):
+    """A reader process has ended, or talks nonsense."""
+
+
+class Readers:
+    """
+    Use it as an async context; entering starts the first process and does not wait for it.
+
+    More are started when the first is found busy. Whoever asks waits for the first process that is free, not for the
+    one that was started for it; and a process that has become large or old works on until its successor is loaded.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._staff: set[_Process] = set()
+        self._free, self._next = anyio.create_memory_object_stream["_Process"](math.inf)
+        self._here = anyio.CapacityLimiter(1)
+        self._waiting = 0
+        self._open = False
+
+    async def __aenter__(self) -> Self:
+        self._tasks: TaskGroup = await anyio.create_task_group().__aenter__()
+        self._open = True
+        self._hire()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open = False
+        self._tasks.cancel_scope.cancel()
+        await self._tasks.__aexit__(None, None, None)
+        self._free.close()
+        self._next.close()
+        for process in list(self._staff):
+            await self._dismiss(process)
+
+    @property
+    def pids(self) -> list[int]:
+        """Every process there is, those that are still being loaded included."""
+        return [process.pid for process in self._staff]
+
+    async def ask(self, question: Question) -> Reply:
+        """
+        The reply of some reader. One that dies may have been killed from outside, so another one reads as well.
+
+        Raises
+        ------
+        ReadersBusy
+            No reader was free in time; worth another try.
+        TooHeavy
+            Reading took longer than `read_seconds`, or two readers died of it.
+        """
+        is_small = len(question.body) <= SMALL_BODY and NAMES_A_SAMPLE not in question.body
+        if is_small and question.work != "sample":
+            return await anyio.to_thread.run_sync(perform, question, self._settings, limiter=self._here)
+        try:
+            try:
+                return await self._ask(question)
+            except ReaderLost:
+                return await self._ask(question)
+        except ReaderLost as error:
+            raise TooHeavy("Two processes have died of reading this request. Maybe send less at once.") from error
+
+    async def _ask(self, question: Question) -> Reply:
+        process = await self._next_free()
+        usable = False
+        try:
+            with anyio.fail_after(self._settings.read_seconds):
+                reply = await process.ask(question)
+            usable = True
+            return reply
+        except TimeoutError:
+            seconds = self._settings.read_seconds
+            told = f"Reading the request took longer than {seconds:g} s and was given up. Maybe send less at once."
+            raise TooHeavy(told) from None
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._put_back(process, usable)
+
+    async def _next_free(self) -> _Process:
+        if self._waiting >= MAX_WAITING:
+            raise ReadersBusy(f"{self._waiting} large requests are waiting to be read already; try again later.")
+        all_busy = self._waiting >= self._next.statistics().current_buffer_used
+        if all_busy and len(self._staff) < self._settings.readers and all(one.is_ready for one in self._staff):
+            self._hire()
+        self._waiting += 1
+        try:
+            with anyio.fail_after(self._settings.read_seconds):
+                return await self._next.receive()
+        except TimeoutError:
+            raise ReadersBusy("All readers are still at work, or being loaded; try again later.") from None
+        except anyio.EndOfStream:
+            raise ReadersBusy("The service is about to end; try again later.") from None
+        finally:
+            self._waiting -= 1
+
+    async def _put_back(self, process: _Process, usable: bool) -> None:
+        has_successor = any(one.is_ready and not one.tired for one in self._staff)
+        if usable and self._open and not (process.tired and has_successor):
+            self._free.send_nowait(process)
+        else:
+            await self._dismiss(process)
+        if self._open and all(one.tired for one in self._staff):
+            self._hire()
+
+    def _hire(self) -> None:
+        try:
+            process = _Process(self._settings)
+        except OSError as error:  # no memory, processes or descriptors; whoever asks next tries again
+            _log.error("a reader could not be started: %s", error)
+            return
+        self._staff.add(process)
+        self._tasks.start_soon(self._load, process)
+
+    async def _load(self, process: _Process) -> None:
+        try:
+            with anyio.fail_after(LOAD_SECONDS):
+                await process.ready()
+        except (ReaderLost, TimeoutError) as error:
+            _log.error("a reader could not be loaded: %s", error or "it took too long")
+            await self._dismiss(process)
+            await anyio.sleep(RETRY_SECONDS)
+            if not self._staff:
+                self._hire()
+            return
+        self._free.send_nowait(process)
+
+    async def _dismiss(self, process: _Process) -> None:
+        self._staff.discard(process)
+        await process.end()
+
+
+class _Process:
+    """One reader process, and our end of the conversation with it."""
+
+    def __init__(self, settings: Settings) -> None:
+        ours, theirs = socket.socketpair()
+        with contextlib.ExitStack() as on_failure, theirs:
+            on_failure.callback(ours.close)
+            # Started from the thread of the event loop: the process is told to end when the thread that made it ends.
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", "app.gate.reader", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=2,
+                env=_environment(settings),
+                start_new_session=True,
+            )
+            on_failure.pop_all()
+        ours.setblocking(False)
+        self._channel = ours
+        self.is_ready = False
+        self.tired = False
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    async def ready(self) -> None:
+        """Waits until the process has loaded what it needs."""
+        await self._receive()
+        self.is_ready = True
+
+    async def ask(self, question: Question) -> Reply:
+        """The reply; afterwards `tired` says whether the process should make room for a fresh one."""
+        await self._send(frame({"work": question.work, "options": question.options}, question.body))
+        header, body = await self._receive()
+        self.tired = header["tired"]
+        return Reply(header["kind"], header["header"], body)
+
+    async def end(self) -> None:
+        """Ends the process at once and waits until it is gone."""
+        self._channel.close()
+        self._popen.kill()
+        with anyio.move_on_after(CLOSING_SECONDS, shield=True):
+            await anyio.to_thread.run_sync(self._popen.wait, abandon_on_cancel=True)
+
+    async def _send(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            await anyio.wait_writable(self._channel)
+            try:
+                rest = rest[self._channel.send(rest) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise ReaderLost("the reader does not listen") from error
+
+    async def _receive(self) -> tuple[dict[str, Any], bytes]:
+        header_length, body_length = LENGTHS.unpack(await self._exactly(LENGTHS.size))
+        if header_length > MAX_HEADER_BYTES or body_length > MAX_REPLY_BYTES:
+            raise ReaderLost(f"a frame of {header_length} + {body_length} bytes is outside the limits")
+        header: dict[str, Any] = json.loads(await self._exactly(header_length))
+        return header, bytes(await self._exactly(body_length))
+
+    async def _exactly(self, size: int) -> bytearray:
+        data = bytearray(size)
+        view = memoryview(data)
+        while view:
+            await anyio.wait_readable(self._channel)
+            try:
+                received = self._channel.recv_into(view, min(len(view), RECEIVE_BYTES))
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise ReaderLost("the reader does not talk") from error
+            if not received:
+                raise ReaderLost("the reader has ended")
+            view = view[received:]
+        return data
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Ours, with every setting in the variable that it is read from."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    stated = {variable(row.name): str(getattr(settings, row.name)) for row in fields(settings)}
+    paths = os.pathsep.join(filter(None, sys.path))
+    return {**inherited, **ENVIRONMENT, **stated, "PYTHONPATH": paths}

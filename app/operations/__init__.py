@@ -1,0 +1,1 @@
+"""What operators see: health, metrics, logs, alerts, and the checks at start."""

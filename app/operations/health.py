@@ -1,0 +1,116 @@
+"""
+How the service and its machine are. Nothing here waits: no probe of a dependency, no sampling of the processor.
+
+A busy processor is what a solver is for, so load never makes us unhealthy; it only raises an alarm in the answer.
+Liveness says that the event loop turns and the supervisor beats. Readiness says that jobs can be taken.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+import psutil
+
+from app.operations.capacity import Sample, alarms
+from app.settings import Settings, usable_cores
+from app.telemetry import Signs
+
+SILENT_SECONDS = 15.0
+"""A supervisor that has not beaten for so long is stuck; it beats every half second."""
+SERVICE = "timetable"
+Health = dict[str, object]
+
+
+def service_version() -> str:
+    """The installed version; "unknown" in a source tree that was never installed."""
+    try:
+        return version(SERVICE)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def health_view(settings: Settings, sample: Sample, alerts: Sequence[Mapping[str, object]]) -> Health:
+    """
+    What `/health` says: the union of what both platform versions read, and our own signs.
+
+    There is no Redis behind this service, so `redis` is always "disconnected"; every child does all the work that the
+    platform's `thread_pools` divide, so each pool has as many places as there are slots.
+    """
+    signs = sample.signs
+    reasons = not_ready_because(signs)
+    return {
+        "service": SERVICE,
+        "status": "degraded" if reasons else "healthy",
+        "version": service_version(),
+        "timestamp": datetime.now(UTC).isoformat(),
+        "redis": "disconnected",
+        "thread_pools": dict.fromkeys(("clustering", "cpsat", "context"), settings.slots),
+        "children": {"running": len(signs.children), "slots": settings.slots, "quarantined": signs.quarantined_slots},
+        "resources": asdict(sample.resources),
+        "alarms": alarms(sample.resources, settings),
+        "ready": not reasons,
+        "reasons": reasons,
+        "signs": {
+            "queued": signs.queued,
+            "oldest_queued_seconds": round(signs.oldest_queued_seconds, 1),
+            "supervisor_beat_age_seconds": round(signs.supervisor_beat_age_seconds, 2),
+            "beat_age_seconds": max(
+                (round(child.beat_age_seconds or 0.0, 2) for child in signs.children), default=None
+            ),
+            "loop_lag_seconds": round(sample.loop_lag_seconds, 3),
+            "store_available": signs.store_available,
+        },
+        "alerts": alerts,
+    }
+
+
+def not_alive_because(signs: Signs) -> list[str]:
+    """Why the service should be started anew; empty while it lives. Asks nobody but the supervisor's own beat."""
+    age = signs.supervisor_beat_age_seconds
+    return [f"the supervisor has shown no sign of life for {age:.0f} s"] if age > SILENT_SECONDS else []
+
+
+def not_ready_because(signs: Signs) -> list[str]:
+    """
+    Why no jobs are taken; empty while they are.
+
+    Anybody may read this, so what the store says, which names files, is put in our own words.
+    """
+    reasons = not_alive_because(signs)
+    if not signs.store_available:
+        reasons.append("the job store does not answer")
+    elif signs.not_ready_because is not None:
+        reasons.append(signs.not_ready_because)
+    return reasons
+
+
+def hardware_view(settings: Settings) -> Health:
+    """What the machine offers and how much of it we use."""
+    memory = psutil.virtual_memory()
+    return {
+        "platform": platform.system().lower(),
+        "architecture": platform.machine(),
+        "python_version": platform.python_version(),
+        "cpu_cores": os.cpu_count(),
+        "usable_cores": usable_cores(),
+        "total_memory_gb": round(memory.total / 2**30, 2),
+        "available_memory_gb": round(memory.available / 2**30, 2),
+        "has_gpu": False,
+        "tier": hardware_tier(memory.total),
+        "slots": settings.slots,
+        "workers_per_job": settings.workers_per_job,
+        "memory_limit_mb": settings.memory_limit_mb,
+    }
+
+
+def hardware_tier(total_memory_bytes: float) -> str:
+    """A rough word for the machine: below 2 usable cores or 4 GiB "low", from 8 and 16 GiB on "high", else "medium"."""
+    cores, gib = usable_cores(), total_memory_bytes / 2**30
+    if cores < 2 or gib < 4:
+        return "low"
+    return "high" if cores >= 8 and gib >= 16 else "medium"

@@ -1,0 +1,342 @@
+"""
+What must hold before the service starts, and what an operator should know: one table of checks, `CHECKS`.
+
+`timetable serve` runs those that are cheap: an error refuses the start with its reason, a warning is logged.
+`timetable doctor` runs all of them. A check only looks; it changes nothing but for making the data folder.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import resource
+import shutil
+import socket
+import sqlite3
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import Literal, NamedTuple
+
+import psutil
+
+from app import failpoints
+from app.gate import keys
+from app.operations.sinks import command_problem, sinks_of, url_problem
+from app.settings import Settings, unknown_variables, usable_cores, variable
+from app.store import StoreError, StoreLocked
+from app.store.folder import take_lock
+from app.store.sqlite import wal_reset_race
+from solver.names import counted
+
+Verdict = Literal["ok", "warning", "error"]
+
+PACKAGES = ("ortools", "numba", "numpy", "fastapi", "uvicorn", "pydantic")
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "glusterfs", "lustre", "gpfs", "beegfs", "davfs"}
+    | {"fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fuse.davfs2", "fuse.gcsfuse", "fuse.ceph-fuse"}
+)
+DOUBTFUL_FILE_SYSTEMS = ("fuse", "9p", "virtiofs")
+VOLATILE_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs"})
+DESCRIPTORS, DESCRIPTORS_PER_SLOT = 200, 12
+"""Files and sockets that the service needs beside event streams."""
+EARLIEST = 1_735_689_600.0
+"""2025-01-01: a clock that says less was never set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was looked at, how it stands, and what to do when it does not stand well."""
+
+    check: str
+    verdict: Verdict
+    found: str
+    advice: str = ""
+
+
+class Check(NamedTuple):
+    """`look` yields findings; `at_start` ones are made at every start of the service."""
+
+    name: str
+    look: Callable[[Settings], Iterator[Finding]]
+    at_start: bool
+
+
+def examine(settings: Settings, *, at_start: bool = False) -> Iterator[Finding]:
+    """The findings of all checks, or of those that are made at each start. A check that fails is a finding too."""
+    for check in CHECKS:
+        if check.at_start or not at_start:
+            try:
+                yield from check.look(settings)
+            except Exception as error:  # noqa: BLE001 - what cannot be looked at must not keep us from starting
+                yield Finding(check.name, "warning", f"cannot be examined: {error}")
+
+
+def address_problem(host: str, port: int) -> str | None:
+    """Why an address cannot be listened on, None when it can. Binds once and lets go."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        socket.create_server(address[:2], family=family).close()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return None
+
+
+# --- this machine ---
+
+
+def _versions(settings: Settings) -> Iterator[Finding]:
+    found = [f"python {python_version()}"]
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            yield Finding("versions", "error", f"{package} is not installed", "install the package again")
+    yield Finding("versions", "ok", ", ".join(found))
+
+
+def _cores(settings: Settings) -> Iterator[Finding]:
+    cores, wanted = usable_cores(), settings.slots * settings.workers_per_job
+    found = f"{cores} usable, {counted(settings.slots, 'job')} of {counted(settings.workers_per_job, 'thread')}"
+    if wanted > cores:
+        yield Finding("processors", "warning", found, "lower TIMETABLE_SLOTS or TIMETABLE_WORKERS_PER_JOB")
+    else:
+        yield Finding("processors", "ok", found)
+
+
+def _memory(settings: Settings) -> Iterator[Finding]:
+    free_mb = psutil.virtual_memory().available // 2**20
+    wanted_mb = settings.slots * settings.memory_limit_mb
+    found = f"{free_mb} MB free, jobs may use {wanted_mb} MB"
+    if wanted_mb > free_mb:
+        yield Finding("memory", "warning", found, "lower TIMETABLE_SLOTS or TIMETABLE_MEMORY_LIMIT_MB")
+    else:
+        yield Finding("memory", "ok", found)
+
+
+def _descriptors(settings: Settings) -> Iterator[Finding]:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS + DESCRIPTORS_PER_SLOT * settings.slots + settings.max_streams
+    found = f"{limit} may be open, {wanted} may be needed"
+    if limit != resource.RLIM_INFINITY and limit < wanted:
+        yield Finding("open files", "warning", found, "raise it (ulimit -n), or lower TIMETABLE_MAX_STREAMS")
+    else:
+        yield Finding("open files", "ok", found)
+
+
+def _clock(settings: Settings) -> Iterator[Finding]:
+    now = time.time()
+    found = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
+    if now < EARLIEST:
+        yield Finding("clock", "warning", f"it says {found}", "set it: times shown would be wrong, durations are not")
+    else:
+        yield Finding("clock", "ok", found)
+
+
+# --- the data folder ---
+
+
+def _data_dir(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            file.write(b"x")
+            file.flush()
+            os.fsync(file.fileno())
+        free_mb = shutil.disk_usage(folder).free // 1_000_000
+    except OSError as error:
+        advice = f"set {variable('data_dir')} to a folder you may write"
+        yield Finding("data folder", "error", f"{folder}: {error.strerror or error}", advice)
+        return
+    found = f"{folder}, {free_mb} MB free"
+    if free_mb < settings.min_free_mb + settings.reserve_mb:
+        yield Finding("data folder", "warning", found, "make room on this disk; no jobs are taken meanwhile")
+    else:
+        yield Finding("data folder", "ok", found)
+    yield from _permissions(folder)
+    yield from _file_system(folder)
+
+
+def _permissions(folder: Path) -> Iterator[Finding]:
+    mode = folder.stat().st_mode
+    found = f"{folder} is {stat.filemode(mode)}"
+    if mode & stat.S_IWOTH:
+        yield Finding("permissions", "warning", f"{found}: everybody may replace the jobs", f"chmod 700 {folder}")
+    elif mode & (stat.S_IROTH | stat.S_IXOTH):
+        yield Finding("permissions", "warning", f"{found}: everybody may read names of people", f"chmod 700 {folder}")
+    else:
+        yield Finding("permissions", "ok", found)
+
+
+def _file_system(folder: Path) -> Iterator[Finding]:
+    kind = file_system_of(folder)
+    advice = f"set {variable('data_dir')} to a folder on a disk of this machine"
+    if kind in NETWORK_FILE_SYSTEMS:
+        yield Finding("file system", "error", f"{kind} is a network file system, which loses stores", advice)
+    elif kind.startswith(DOUBTFUL_FILE_SYSTEMS):
+        yield Finding("file system", "warning", f"{kind} may lie on another machine, and lose the store", advice)
+    elif kind in VOLATILE_FILE_SYSTEMS:
+        yield Finding("file system", "warning", f"{kind} is memory: jobs are gone with the power", advice)
+    else:
+        yield Finding("file system", "ok", kind or "unknown")
+
+
+def file_system_of(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
+    """The kind of file system a folder lies on, as the kernel calls it; "" when it does not tell."""
+    path, found, depth = folder.resolve(), "", -1
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in lines:
+        place, _, kinds = line.partition(" - ")
+        point = Path(place.split()[4].replace("\\040", " "))
+        # The last of several mounts at one place is the one that shows.
+        if path.is_relative_to(point) and len(point.parts) >= depth:
+            found, depth = kinds.split()[0], len(point.parts)
+    return found
+
+
+def _lock(settings: Settings) -> Iterator[Finding]:
+    try:
+        os.close(take_lock(settings.data_dir))
+    except StoreLocked as error:
+        yield Finding("lock", "ok", f"{error}")
+    except (StoreError, OSError) as error:
+        yield Finding("lock", "error", f"{error}", "see who may write the data folder")
+    else:
+        yield Finding("lock", "ok", "no service uses the data folder")
+
+
+def _sqlite(settings: Settings) -> Iterator[Finding]:
+    found = f"SQLite {sqlite3.sqlite_version}"
+    if wal_reset_race(sqlite3.sqlite_version_info):
+        note = "safe here: one process owns the store through one connection; never open it from a second one"
+        yield Finding("store", "warning", f"{found} has the WAL-reset race", note)
+    else:
+        yield Finding("store", "ok", found)
+
+
+# --- what is installed and set ---
+
+
+def _pyarrow(settings: Settings) -> Iterator[Finding]:
+    if importlib.util.find_spec("pyarrow"):
+        advice = "uninstall pyarrow here: beside OR-Tools it can hang a solve that uses two threads"
+        yield Finding("packages", "warning", "pyarrow is importable", advice)
+    else:
+        yield Finding("packages", "ok", "pyarrow is absent; beside OR-Tools it can hang a solve")
+
+
+def kernel_cache() -> Path:
+    """The folder below which compiled kernels are kept; `solver.search.jit` makes it when it is missing."""
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "timetable"
+
+
+def _cache(settings: Settings) -> Iterator[Finding]:
+    """Numba's cache is pickle: who can write it can run code here."""
+    folder = kernel_cache()
+    if not folder.exists():
+        yield Finding("kernel cache", "ok", f"{folder} is made when kernels are compiled, at the first start")
+        return
+    for path in (folder, *(below for below in folder.iterdir() if below.is_dir())):
+        state = path.stat()
+        if state.st_mode & stat.S_IWOTH:
+            yield Finding("kernel cache", "error", f"everybody may write {path}, and so run code", f"chmod o-w {path}")
+            return
+        if state.st_uid not in (0, os.geteuid()):
+            found = f"{path} belongs to user {state.st_uid}, who may run code here by it"
+            yield Finding("kernel cache", "error", found, "delete it, or set NUMBA_CACHE_DIR to a folder of your own")
+            return
+    yield Finding("kernel cache", "ok", str(folder))
+
+
+def _kernels(settings: Settings) -> Iterator[Finding]:
+    from solver.search import warm_up  # takes a second; a start of the service leaves it to the forkserver
+
+    began = time.monotonic()
+    warm_up()
+    yield Finding("kernels", "ok", f"ready after {time.monotonic() - began:.1f} s")
+
+
+def _variables(settings: Settings) -> Iterator[Finding]:
+    for name, meant in unknown_variables().items():
+        if name != failpoints.VARIABLE:
+            advice = f"did you mean {meant}?" if meant else "remove it; no setting has this name"
+            yield Finding("environment", "warning", f"{name} is no setting", advice)
+
+
+def _failpoints(settings: Settings) -> Iterator[Finding]:
+    if os.environ.get(failpoints.VARIABLE):
+        found = f"{failpoints.VARIABLE} is set: whoever can write that folder can end the service"
+        yield Finding("failpoints", "warning", found, "unset it; it is for tests")
+    else:
+        yield Finding("failpoints", "ok", "off")
+
+
+def _port(settings: Settings) -> Iterator[Finding]:
+    problem = address_problem(settings.host, settings.port)
+    found = f"{settings.host}:{settings.port}"
+    if problem is None:
+        yield Finding("address", "ok", f"{found} is free")
+    else:
+        advice = "fine when the service runs already; else stop what listens there, or set TIMETABLE_PORT"
+        yield Finding("address", "warning", f"{found}: {problem}", advice)
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    problem = keys.refusal(settings)
+    if problem is not None:
+        yield Finding("API keys", "error", problem)
+    else:
+        where = "on this machine only" if keys.is_loopback(settings.host) else "with a key"
+        yield Finding("API keys", "ok", f"{settings.host} can be used {where}")
+
+
+def _alerts(settings: Settings) -> Iterator[Finding]:
+    """The address itself may hold a secret and is not shown."""
+    if settings.alert_webhook_url and (problem := url_problem(settings.alert_webhook_url)):
+        yield Finding("alerts", "error", f"{variable('alert_webhook_url')}: {problem}", "correct it, or unset it")
+    if settings.alert_command and (problem := command_problem(settings.alert_command)):
+        yield Finding("alerts", "error", f"{variable('alert_command')}: {problem}", "correct it, or unset it")
+    yield Finding("alerts", "ok", f"go to {', '.join(['the log', *(sink.name for sink in sinks_of(settings))])}")
+
+
+def _log_file(settings: Settings) -> Iterator[Finding]:
+    if not settings.log_file:
+        return
+    path = Path(settings.log_file)
+    try:
+        with path.open("ab"):
+            yield Finding("log file", "ok", f"{path}, at most {settings.log_files + 1} x {settings.log_file_mb:g} MB")
+    except OSError as error:
+        advice = f"set {variable('log_file')} to a file you may write"
+        yield Finding("log file", "error", f"{path}: {error.strerror}", advice)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("versions", _versions, False),
+    Check("API keys", _keys, True),
+    Check("alerts", _alerts, True),
+    Check("log file", _log_file, True),
+    Check("environment", _variables, True),
+    Check("failpoints", _failpoints, True),
+    Check("clock", _clock, True),
+    Check("processors", _cores, True),
+    Check("memory", _memory, True),
+    Check("open files", _descriptors, True),
+    Check("packages", _pyarrow, True),
+    Check("kernel cache", _cache, True),
+    Check("data folder", _data_dir, True),
+    Check("lock", _lock, False),
+    Check("store", _sqlite, False),
+    Check("address", _port, False),
+    Check("kernels", _kernels, False),
+)

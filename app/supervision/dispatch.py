@@ -1,0 +1,319 @@
+"""
+The dispatcher: gives queued jobs to free slots, and sees every attempt to its end.
+
+It claims the oldest queued job when a slot is free; `Attempt.run` sees one child through; every end, whatever its
+cause, goes through `_on_end`, which asks `app.endings.settle` what it means and writes that in one transaction. While
+the store does not take an end, the end is pending and waits in a file as well (`app.supervision.spool`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+
+import anyio
+from anyio.abc import TaskGroup
+
+from app.child.attempt import Attempt
+from app.child.children import ForkServer, ForkServerLost
+from app.endings import TAKEN_DOWN, Ending, How, settle
+from app.jobs import Event, Job, StaleAttempt, Status, advance
+from app.store import StoredIncumbent, StoreError, StoreUnavailable
+from app.supervision.desk import Desk, event_between
+from app.supervision.spool import Spool
+from app.supervision.storage import passing
+from app.telemetry import AttemptEnded, Started
+
+IDLE_SECONDS = 5.0
+"""The dispatcher looks at the queue at least this often, even when nobody woke it."""
+SHUTDOWN_SECONDS = 6.0
+"""Children that are told to end have this long, and so has the store to take what they leave behind."""
+RETRY_SECONDS = 1.0
+CHECKPOINT_SECONDS = 1.0
+_ASKED_FOR = frozenset({How.CANCEL, How.FINISH, How.SHUTDOWN})
+
+_MAY_PASS = (ForkServerLost, StoreUnavailable)
+
+_log = logging.getLogger("timetable.supervisor")
+
+
+class Dispatcher:
+    """
+    Runs jobs in `settings.slots` slots.
+
+    `attempts` are those at work or pending, by job; `resting` says until when (monotonic) a job is not tried again;
+    `busy` counts slots in use, `quarantined` those of them whose child cannot be killed; `claims` only rises.
+    """
+
+    def __init__(self, desk: Desk, forkserver: ForkServer, spool: Spool) -> None:
+        self.attempts: dict[str, Attempt] = {}
+        self.resting: dict[str, float] = {}
+        self.busy = self.quarantined = self.claims = 0
+        self.closing = False
+        self._desk, self._forkserver, self._spool = desk, forkserver, spool
+        self._round: anyio.CancelScope | None = None
+        self._idle = anyio.Event()
+        self._unsure = self._given_up = False
+        self._tasks: TaskGroup
+
+    # --- starting attempts ---
+
+    async def run(self, tasks: TaskGroup) -> None:
+        """Dispatches until the service closes. Attempts run in `tasks`."""
+        self._tasks = tasks
+        while not self.closing:
+            with anyio.CancelScope() as self._round:
+                await self._dispatch()
+
+    def restart(self) -> None:
+        """Begins anew, whatever the dispatcher waits for."""
+        if self._round is not None:
+            self._round.cancel()
+
+    async def _dispatch(self) -> None:
+        desk = self._desk
+        while not self.closing:
+            desk.wake = anyio.Event()
+            try:
+                desk.board.preparing = not self._forkserver.alive
+                await self._forkserver.start()
+                desk.board.preparing = False
+                if self._unsure:
+                    await self._give_back()
+                while self.busy < desk.settings.slots and await self._start_next():
+                    pass
+            except Exception as error:  # noqa: BLE001 - whatever it is, jobs must start again once it has passed
+                _log.error("no job can be started: %s", error, exc_info=not isinstance(error, _MAY_PASS))
+                await anyio.sleep(RETRY_SECONDS)
+                continue
+            with anyio.move_on_after(self._pause()):
+                await desk.wake.wait()
+
+    def _pause(self) -> float:
+        """Seconds until a resting job may be tried again, or until a routine look."""
+        return max(0.0, min([IDLE_SECONDS, *(at - time.monotonic() for at in self.resting.values())]))
+
+    async def _start_next(self) -> bool:
+        now = time.monotonic()
+        self.resting = {job_id: at for job_id, at in self.resting.items() if at > now}
+        claimed = False
+        async with self._desk.moving:
+            with anyio.CancelScope(shield=True):  # a claimed job is never left without its attempt
+                claimed = not self.closing and await self._claim()
+        return claimed
+
+    async def _claim(self) -> bool:
+        desk = self._desk
+        claim = passing(desk.store.claim, before="claim.before_commit", after="claim.after_commit")
+        self._unsure = True
+        job = await desk.in_store(claim, time.time(), tuple(self.resting))
+        self._unsure = False
+        if job is None:
+            return False
+        track = desk.board.get(job.id) or desk.show(job)
+        attempt = Attempt(
+            job, desk.settings, self._forkserver, track, lambda held: self._save(job, held), observe=desk.tell
+        )
+        if job.finish_requested and job.publish is None:
+            attempt.stop(How.FINISH)
+        self.attempts[job.id] = attempt
+        self.busy += 1
+        self.claims += 1
+        desk.moved(job, Event.CLAIM)
+        track.begin_attempt(time.time(), job.remaining_seconds)
+        self._tasks.start_soon(self._run, attempt)
+        return True
+
+    async def _give_back(self) -> None:
+        """A claim has failed, so nobody knows whether it was written: what runs without an attempt goes back."""
+        desk = self._desk
+        async with desk.moving:
+            for job in await desk.in_store(desk.store.jobs, status=Status.RUNNING):
+                if job.id not in self.attempts:
+                    ending = Ending(how=How.NOT_STARTED, at=time.time(), message="its claim was interrupted")
+                    after = advance(job, Event.RELEASE, ending.at)
+                    await desk.in_store(desk.store.move, job, after, ending=ending)
+                    desk.moved(after, Event.RELEASE)
+            self._unsure = False
+
+    # --- seeing them through ---
+
+    async def _run(self, attempt: Attempt) -> None:
+        desk, job, claimed_at = self._desk, attempt.job, time.monotonic()
+
+        async def started(pid: int) -> None:
+            waited = time.monotonic() - claimed_at
+            desk.tell(Started(job=job, waited_seconds=waited, after_loss=job.id in desk.lost))
+            desk.lost.discard(job.id)
+            await desk.in_store.note(desk.in_store.if_willing(desk.store.note_pid), job, pid)
+
+        try:
+            held = await desk.in_store.best_of(job.id)
+            attempt.begin_with(held, saved=desk.in_store.is_saved(job.id, held))
+            dataset = await desk.in_store(desk.store.dataset, job.id) or b""
+            ending = await attempt.run(dataset, started)
+        except _MAY_PASS as error:
+            self.resting[job.id] = time.monotonic() + desk.settings.retry_wait_seconds
+            ending = attempt.ended_by(How.NOT_STARTED, str(error))
+        except Exception as error:  # noqa: BLE001 - a bug in the supervision of one job must not end the others
+            _log.exception("job %s: the supervision of attempt %d failed", job.id, job.attempt)
+            ending = attempt.ended_by(How.ERROR, f"internal error: {error}")
+        with anyio.CancelScope(shield=True):
+            await self._on_end(attempt, ending)
+        if attempt.unreaped is not None:
+            _log.error("process %d cannot be killed; its slot is out of use until it ends", attempt.unreaped.pid)
+            self.quarantined += 1
+            await attempt.reap_late()
+            self.quarantined -= 1
+        self.busy -= 1
+        desk.wake.set()
+
+    async def _save(self, job: Job, held: StoredIncumbent) -> bool:
+        """Keeps a timetable in the store; in memory only, while that refuses or lives on its reserve."""
+        if not self._takes_notes:
+            return False
+        save = passing(
+            self._desk.store.save_incumbent, before="incumbent.before_commit", after="incumbent.after_commit"
+        )
+        return await self._desk.in_store.note(self._desk.in_store.if_willing(save), job, held)
+
+    async def keep_checkpoints(self) -> None:
+        """Writes down how far every child is, so that a service that is killed goes on from there."""
+        while True:
+            await anyio.sleep(CHECKPOINT_SECONDS)
+            for attempt in list(self.attempts.values()):
+                if attempt.pid is not None and self._takes_notes:
+                    await self._checkpoint(attempt)
+
+    @property
+    def _takes_notes(self) -> bool:
+        """Whether the store takes what we could do without; when it does not, ends and clients come first."""
+        return self._desk.in_store.refusal is None and not self._desk.room.reserve_used
+
+    async def _checkpoint(self, attempt: Attempt) -> None:
+        job, watch = attempt.job, attempt.watch
+        track = self._desk.board[job.id]
+        percent = track.reserve()
+        try:
+            await self._desk.in_store(
+                self._desk.in_store.if_willing(self._desk.store.checkpoint),
+                job,
+                used_seconds=job.used_seconds + watch.solving_seconds(time.monotonic()),
+                percent=percent,
+                stage=watch.stage,
+            )
+        except (StaleAttempt, StoreError) as error:
+            _log.debug("job %s: no checkpoint: %s", job.id, error)  # it has ended, or the next one will do
+        else:
+            track.kept(percent)
+
+    # --- ends ---
+
+    async def _on_end(self, attempt: Attempt, ending: Ending) -> None:
+        """
+        The one place where an attempt ends, however it ended.
+
+        While the store does not answer the end is pending, and the lock is free between two tries. A service that
+        closes gives up at last; its next start finds the job running, and its end in the spool.
+        """
+        spooled = self._desk.in_store.refusal is not None  # known already, so we do not wait to be told again
+        if spooled:
+            await self._spool_end(attempt, ending)
+        while True:
+            try:
+                async with self._desk.moving:
+                    await self._settle(attempt, ending)
+                break
+            except StoreUnavailable as error:
+                _log.error("job %s: its end cannot be stored yet: %s", attempt.job.id, error)
+                if not spooled:
+                    await self._spool_end(attempt, ending)
+                spooled = True
+            if self._given_up:
+                break
+            await anyio.sleep(RETRY_SECONDS)
+        if ending.how is not How.RESULT:
+            level = logging.INFO if ending.how in _ASKED_FOR else logging.WARNING
+            _log.log(
+                level, "job %s, attempt %d: %s: %s", attempt.job.id, attempt.job.attempt, ending.how, ending.message
+            )
+        if spooled and attempt.job.id not in self.attempts:
+            await anyio.to_thread.run_sync(self._spool.remove, attempt.job)
+        self._idle.set()
+
+    async def _spool_end(self, attempt: Attempt, ending: Ending) -> None:
+        body = attempt.result.body if attempt.result is not None else None
+        try:
+            await anyio.to_thread.run_sync(self._spool.write, attempt.job, ending, body)
+        except OSError as error:
+            _log.error("job %s: nor can its end be written to a file: %s", attempt.job.id, error)
+
+    async def _settle(self, attempt: Attempt, ending: Ending) -> None:
+        """Writes what the end of an attempt means for its job. Raises StoreUnavailable when that can be tried again."""
+        desk, track = self._desk, self._desk.board[attempt.job.id]
+        before = replace(track.job, percent=track.percent)
+        try:
+            after = await self._write(before, attempt, ending)
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - an end that cannot be stored must not end the service
+            _log.exception("job %s, attempt %d: its end was refused", before.id, before.attempt)
+            after = await self._write_again(before, attempt, ending)
+        if after.status is Status.QUEUED:
+            desk.lost.add(before.id)
+            if after.failed_attempts > max(1, before.failed_attempts):
+                self.resting[before.id] = time.monotonic() + desk.settings.retry_wait_seconds
+        desk.in_store.remember(before.id, attempt.held, saved=not attempt.unsaved)
+        self.attempts.pop(before.id, None)
+        desk.tell(AttemptEnded(job=before, after=after, ending=ending))
+        desk.moved(after, event_between(before, after))
+
+    async def _write(self, before: Job, attempt: Attempt, ending: Ending) -> Job:
+        in_store, store = self._desk.in_store, self._desk.store
+        if ending.how in TAKEN_DOWN:
+            ending = replace(ending, taken_down=await in_store.times_taken_down(before))
+        after = settle(before, ending, self._desk.settings.max_attempts)
+        result = attempt.result if after.result_attempt == before.attempt else None
+        move = passing(store.move, before="end.before_commit", after="end.after_commit")
+        await in_store.must(move, before, after, ending=ending, result=result.body if result else None)
+        return after
+
+    async def _write_again(self, before: Job, attempt: Attempt, ending: Ending) -> Job:
+        """
+        After a refusal: the store is asked first, for the end may have been written after all; then we try once more.
+
+        Then the job fails; where even that cannot be stored it is shown, and the next start finds the job running.
+        """
+        in_store, store = self._desk.in_store, self._desk.store
+        stored = await in_store(store.job, before.id)
+        if stored is None or (stored.status, stored.attempt) != (before.status, before.attempt):
+            return stored or advance(before, Event.FAIL, ending.at, error="its row is gone")
+        try:
+            return await self._write(before, attempt, ending)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            ending = Ending(how=How.ERROR, at=time.time(), message=f"its end cannot be stored: {error}")
+        failed = advance(before, Event.FAIL, ending.at, error=ending.message)
+        try:
+            await in_store.must(store.move, before, failed, ending=ending)
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("job %s: nor can its failure be stored", before.id)
+        return failed
+
+    # --- the end of the service ---
+
+    async def close(self) -> None:
+        """Stops all children and gives their jobs back; what the store does not take in time is given up."""
+        self.closing = True
+        with anyio.move_on_after(SHUTDOWN_SECONDS, shield=True):
+            async with self._desk.moving:  # a claim that is under way ends as an attempt that we can stop
+                for attempt in self.attempts.values():
+                    attempt.stop(How.SHUTDOWN)
+            while self.attempts:
+                self._idle = anyio.Event()
+                await self._idle.wait()
+        self._given_up = True

@@ -1,0 +1,62 @@
+"""
+The start on a folder that an earlier service has left, whichever way it went.
+
+Every job is read. One that is still marked running has no process any more. If its attempt had ended, and the store did
+not take the end then, the end is stored now; otherwise the job goes back into the queue with what the last checkpoint
+knew of it: solving time used, how far it was, its best timetable.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from app.endings import Ending, How, settle
+from app.failpoints import failpoint
+from app.jobs import Job, Status
+from app.supervision.desk import Desk, event_between
+from app.supervision.spool import Spool, Spooled
+from app.telemetry import AttemptEnded, Moved
+
+_log = logging.getLogger("timetable.supervisor")
+
+
+async def recover(desk: Desk, spool: Spool) -> int:
+    """Shows every job, and settles those that an earlier service was running; returns how many these were."""
+    interrupted = 0
+    for job in reversed(await desk.in_store(desk.store.jobs)):
+        if job.status is Status.RUNNING:
+            if interrupted:
+                failpoint("recover.between")
+            job = await _settled(desk, job, await desk.in_store(spool.read, job))
+            interrupted += 1
+        held = await desk.in_store(desk.store.incumbent, job.id) if job.status is Status.QUEUED else None
+        desk.show(job).score = held.score if held else job.score
+    await desk.in_store(spool.clear)
+    return interrupted
+
+
+async def _settled(desk: Desk, job: Job, spooled: Spooled | None) -> Job:
+    ending, body = spooled or (await _service_lost(desk, job), None)
+    after = settle(job, ending, desk.settings.max_attempts)
+    keep = body if after.result_attempt == job.attempt else None
+    await desk.in_store.must(desk.store.move, job, after, ending=ending, result=keep)
+    if spooled:
+        _log.warning("job %s: the end of its last attempt, which the store did not take then, is stored now", job.id)
+    if after.status is Status.QUEUED:
+        desk.lost.add(job.id)
+    desk.tell(AttemptEnded(job=job, after=after, ending=ending))
+    desk.tell(Moved(job=after, event=event_between(job, after)))
+    return after
+
+
+async def _service_lost(desk: Desk, job: Job) -> Ending:
+    held = await desk.in_store(desk.store.incumbent, job.id)
+    return Ending(
+        how=How.SERVICE_LOST,
+        at=time.time(),
+        stage=job.stage,
+        message="the service ended while this attempt ran",
+        held=held.score if held else None,
+        taken_down=await desk.in_store.times_taken_down(job),
+    )

@@ -1,0 +1,88 @@
+"""The last look: every rule is recounted, with the context that the job was solved with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from app.child.messages import IncumbentFrame, Start, pack
+from app.child.recount import NotVerified, check, publish
+from app.child.worker import attempt
+from solver.context import build_context
+from solver.control import Control
+from solver.formats.native import dump_dataset, dump_timetable
+from solver.model import Dataset
+from solver.result import Diagnosis, Quality, Result, StoppedBy, Variant
+from solver.samples import planted, sample
+from solver.verifier import verify
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return sample("tiny")
+
+
+def claimed(dataset: Dataset, *, simplified: bool) -> Result:
+    """The planted timetable, with a report that counts the context in one of its two modes."""
+    found = planted("tiny")
+    report = verify(dataset, found, context=build_context(dataset, simplified=simplified))
+    variant = Variant(
+        name="balanced", label="Balanced", timetable=found, report=report, rung="full", quality=Quality.FEASIBLE
+    )
+    return Result(
+        variants=(variant,), stopped_by=StoppedBy.DEADLINE, lower_bound=None, diagnosis=Diagnosis(), journal=()
+    )
+
+
+@pytest.mark.parametrize("simplified", [False, True])
+def test_the_context_is_recounted_in_the_mode_of_the_job(dataset: Dataset, simplified: bool) -> None:
+    check(claimed(dataset, simplified=simplified), dataset, simplified_context=simplified)
+    with pytest.raises(NotVerified, match=r"context: .* claimed, .* counted"):
+        check(claimed(dataset, simplified=not simplified), dataset, simplified_context=simplified)
+
+
+@pytest.mark.parametrize("simplified", [False, True])
+def test_a_published_incumbent_is_counted_in_the_mode_of_the_job(dataset: Dataset, simplified: bool) -> None:
+    result = publish(dataset, planted("tiny"), StoppedBy.CRASH, "full", Control(), simplified_context=simplified)
+    assert result.best.report == claimed(dataset, simplified=simplified).best.report
+    check(result, dataset, simplified_context=simplified)
+
+
+@pytest.mark.parametrize("simplified", [False, True])
+@pytest.mark.parametrize("why", [None, StoppedBy.CRASH])
+def test_a_child_recounts_in_the_mode_it_was_started_in(
+    dataset: Dataset, simplified: bool, why: StoppedBy | None
+) -> None:
+    start = Start(
+        job_id="j",
+        attempt=1,
+        time_limit_seconds=5.0,
+        workers=1,
+        seed=0,
+        num_variants=1,
+        start_at="full",
+        simplified_context=simplified,
+        max_courses=9,
+        max_faculty=9,
+        max_rooms=9,
+        quality_threshold=0.8,
+        last_resort_seconds=60.0,
+        rules={},
+        publish=why,
+        body=pack(dump_dataset(dataset)),
+    )
+    honest = claimed(dataset, simplified=simplified)
+    seed = IncumbentFrame(score=honest.best.score, body=pack(dump_timetable(honest.best.timetable)))
+    frame = attempt(start, seed, lambda *given, **named: honest, Control())
+    assert frame.score == honest.best.score
+
+
+def test_a_claim_that_is_off_by_one_in_any_rule_is_refused(dataset: Dataset) -> None:
+    honest = claimed(dataset, simplified=False)
+    for rule, counted in honest.best.report.rules.items():
+        rules = {**honest.best.report.rules, rule: replace(counted, count=counted.count + 1)}
+        report = replace(honest.best.report, rules=rules)
+        wrong = replace(honest, variants=(replace(honest.best, report=report),))
+        with pytest.raises(NotVerified, match=rule):
+            check(wrong, dataset)

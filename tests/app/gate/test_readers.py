@@ -1,0 +1,233 @@
+"""Real reader processes: what they answer, what they must not cost, and how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import psutil
+import pytest
+
+from app.errors import ReadersBusy, Told, TooHeavy
+from app.gate.reader import MAX_QUESTIONS, Question, content_of, order_of, perform
+from app.gate.readers import SMALL_BODY, Readers
+from app.settings import Settings
+from solver.formats.native import load_dataset
+
+pytestmark = pytest.mark.anyio
+STALL_SECONDS = 0.05
+TRIES = 3
+"""Other programs may take the processor away for a moment, but not three times in a row."""
+
+LONG = b" " * SMALL_BODY
+"""Makes any body too large to be read here."""
+ATTACKS = {
+    "empty lists": b'{"a":[' + b",".join([b"[]"] * 3_000_000) + b"]}",
+    "as many values as are let in": b'{"dataset":{"courses":[' + b",".join([b"1"] * 900_000) + b"]}}",
+    "empty courses": b'{"dataset":{"courses":[' + b",".join([b"{}"] * 140_000) + b"]}}",
+    "empty courses in a small body": b'{"dataset":{"courses":[' + b",".join([b"{}"] * 2_600) + b"]}}",
+    "wrong students in a small body": b'{"dataset":{"courses":[{"id":"a","student_ids":['
+    + b",".join([b"1"] * 4_000)
+    + b"]}]}}",
+    "wrong batches": b'{"batch_ids":[' + b",".join([b"{}"] * 140_000) + b"]}",
+    "one number": b'{"a":' + b"9" * 15_000_000 + b"}",
+    "one text": b'{"a":"' + b"9" * 15_000_000 + b'"}',
+    "no numbers": b'{"a":[' + b",".join([b"NaN"] * 1_000_000) + b"]}",
+    "deep": b'{"a":' + b"[" * 5_000_000,
+    "half pairs": b'{"a":["' + b"\\ud800" * 1_000_000 + b'"]}',
+}
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def readers(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[Readers]:
+    async with Readers(Settings(data_dir=tmp_path_factory.mktemp("data"))) as readers:
+        await readers.ask(sample("tiny"))
+        yield readers
+
+
+def sample(name: str, seed: int = 0) -> Question:
+    return Question("sample", options={"name": name, "seed": seed})
+
+
+async def refused(readers: Readers, question: Question) -> dict[str, object]:
+    """The problem document that a question ends in."""
+    with pytest.raises(Told) as told:
+        content_of(await readers.ask(question))
+    document: dict[str, object] = json.loads(told.value.document)
+    assert told.value.status == document["status"]
+    return document
+
+
+async def test_an_order_comes_back_whole_whoever_reads_it(readers: Readers, tmp_path: Path) -> None:
+    body = content_of(await readers.ask(sample("college")))
+    assert len(body) > SMALL_BODY
+    there = order_of(await readers.ask(Question("order", body, {"default_job_id": "j"})))
+    here = order_of(perform(Question("order", body, {"default_job_id": "j"}), Settings(data_dir=tmp_path)))
+    assert there == here
+    assert there.request.job_id == "j"
+
+
+async def test_a_small_body_that_names_a_sample_is_read_elsewhere_too(readers: Readers) -> None:
+    reply = await readers.ask(Question("validate", b'{"dataset_name": "tiny"}'))
+    assert json.loads(content_of(reply))["valid"] is True
+    body = json.loads(content_of(await readers.ask(sample("tiny", 3))))
+    load_dataset(body["dataset"])
+
+
+async def test_a_refusal_is_the_same_problem_document_from_either_side(readers: Readers) -> None:
+    body = b'{"dataset": {"courses": [{"id": 1}], "rooms": {}}, "seed": -1}'
+    assert await refused(readers, Question("order", body)) == await refused(readers, Question("order", body + LONG))
+    assert (await refused(readers, sample("oxford")))["code"] == "dataset_not_found"
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+async def test_no_body_stops_the_event_loop(readers: Readers, name: str) -> None:
+    lags = []
+    for _ in range(TRIES):
+        async with anyio.create_task_group() as tasks:
+            lag = Lag()
+            tasks.start_soon(lag.watch)
+            document = await refused(readers, Question("order", ATTACKS[name]))
+            assert document["status"] == 422
+            await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+        lags.append(lag.worst)
+        if lag.worst < STALL_SECONDS:
+            return
+    pytest.fail(f"the event loop stood still for {lags} s")
+
+
+class Lag:
+    """How late a task of the event loop was at worst, in seconds."""
+
+    worst = 0.0
+
+    async def watch(self) -> None:
+        while True:
+            slept_at = time.perf_counter()
+            await anyio.sleep(0.002)
+            self.worst = max(self.worst, time.perf_counter() - slept_at - 0.002)
+
+
+async def test_a_reader_that_is_killed_while_it_waits_or_reads_costs_nobody_an_answer(tmp_path: Path) -> None:
+    async with Readers(Settings(data_dir=tmp_path, readers=1)) as readers, anyio.create_task_group() as tasks:
+        await readers.ask(sample("tiny"))
+        os.kill(readers.pids[0], signal.SIGKILL)
+        assert content_of(await readers.ask(sample("tiny")))
+
+        async def asked() -> None:
+            assert content_of(await readers.ask(sample("college")))
+
+        tasks.start_soon(asked)
+        await anyio.wait_all_tasks_blocked()
+        os.kill(readers.pids[0], signal.SIGKILL)
+
+
+async def test_a_body_of_which_two_readers_die_is_refused(tmp_path: Path) -> None:
+    async with Readers(Settings(data_dir=tmp_path, readers=1)) as readers, anyio.create_task_group() as tasks:
+        await readers.ask(sample("tiny"))
+
+        async def kill_both() -> None:
+            for _ in range(2):
+                while not any(process.is_ready for process in readers._staff):
+                    await anyio.sleep(0.005)
+                (pid,) = readers.pids
+                os.kill(pid, signal.SIGSTOP)  # it cannot answer before it dies
+                await anyio.wait_all_tasks_blocked()
+                os.kill(pid, signal.SIGKILL)
+                while pid in readers.pids:
+                    await anyio.sleep(0.005)
+
+        tasks.start_soon(kill_both)
+        with pytest.raises(TooHeavy, match="Two processes"):
+            await readers.ask(sample("bhu"))
+        assert content_of(await readers.ask(sample("tiny")))
+
+
+async def test_a_body_that_takes_too_long_is_refused_and_its_reader_replaced(tmp_path: Path) -> None:
+    async with Readers(Settings(data_dir=tmp_path, readers=1)) as readers:
+        await readers.ask(sample("tiny"))
+        (pid,) = readers.pids
+        readers._settings = Settings(data_dir=tmp_path, readers=1, read_seconds=0.1)
+        with pytest.raises(TooHeavy):
+            await readers.ask(sample("bhu"))
+        assert not psutil.pid_exists(pid)
+        with pytest.raises(ReadersBusy, match="being loaded"):
+            await readers.ask(sample("tiny"))
+
+
+async def test_a_client_that_goes_away_takes_its_reader_along_and_nothing_else(tmp_path: Path) -> None:
+    async with Readers(Settings(data_dir=tmp_path, readers=1)) as readers:
+        await readers.ask(sample("tiny"))
+        with anyio.move_on_after(0.05):
+            await readers.ask(sample("bhu"))
+        assert content_of(await readers.ask(sample("tiny"))), "and no answer is mistaken for that of another question"
+
+
+async def test_a_second_reader_comes_when_the_first_is_busy_and_whoever_is_free_first_answers(tmp_path: Path) -> None:
+    async with Readers(Settings(data_dir=tmp_path, readers=2)) as readers, anyio.create_task_group() as tasks:
+        await readers.ask(sample("tiny"))
+        assert len(readers.pids) == 1
+        for _ in range(6):
+            tasks.start_soon(readers.ask, sample("college"))
+        await anyio.wait_all_tasks_blocked()
+        assert len(readers.pids) == 2
+
+
+async def test_a_body_for_which_memory_does_not_reach_is_refused(tmp_path: Path) -> None:
+    body = b'{"a":[' + b",".join(b'{"a%d":"%0300d"}' % (i, i) for i in range(140_000)) + b"]}"
+    async with Readers(Settings(data_dir=tmp_path, readers=1, reader_memory_mb=256)) as readers:
+        document = await refused(readers, Question("order", body))
+        assert document["code"] == "too_large" and "memory" in str(document["detail"])
+        assert content_of(await readers.ask(sample("tiny"))), "the reader lives on"
+
+
+async def test_an_old_reader_works_on_until_its_successor_is_loaded(tmp_path: Path) -> None:
+    async with Readers(Settings(data_dir=tmp_path, readers=1)) as readers:
+        await readers.ask(sample("tiny"))
+        (old,) = readers.pids
+        for _ in range(MAX_QUESTIONS - 1):
+            await readers.ask(sample("tiny"))
+        assert len(readers.pids) == 2 and old in readers.pids
+        slowest = 0.0
+        with anyio.fail_after(20):
+            while old in readers.pids:
+                began = time.perf_counter()
+                assert content_of(await readers.ask(sample("tiny")))
+                slowest = max(slowest, time.perf_counter() - began)
+        assert slowest < 0.5, "nobody waits for a process to be loaded"
+        assert len(readers.pids) == 1 and not psutil.pid_exists(old)
+
+
+def test_readers_end_with_the_service_even_when_it_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import anyio\nfrom pathlib import Path\n"
+        "from app.gate.readers import Readers\nfrom app.gate.reader import Question\n"
+        "from app.settings import Settings\n"
+        "async def main():\n"
+        f"    async with Readers(Settings(data_dir=Path({str(tmp_path)!r}))) as readers:\n"
+        "        await readers.ask(Question('sample', options={'name': 'tiny', 'seed': 0}))\n"
+        "        print(*readers.pids, flush=True)\n"
+        "        await anyio.sleep(60)\n"
+        "anyio.run(main)\n"
+    )
+    service = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    with service:
+        assert service.stdout is not None
+        pids = [int(pid) for pid in service.stdout.readline().split()]
+        assert pids
+        service.kill()
+    psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=2)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
