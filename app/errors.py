@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.gate.access import methods_of
+from app.access import methods_of
 from app.jobs import DiskFull, JobConflict, JobStateError, QueueFull
 from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from solver.errors import InputError, Issue

@@ -19,15 +19,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from app.backups import REPLACED_PREFIX, RESTORING_NAME, backups_in, leftovers_in
-from app.child.messages import unpack
 from app.child.recount import NotVerified, check
 from app.jobs import effective_dataset
+from app.messages import unpack
 from app.store import StoreDamaged, StoredIncumbent
 from app.store.audit import Audit, Held, audit
-from app.store.folder import FILE_NAME, MARK_NAME, holds_store, read_mark, take_lock
+from app.store.backups import REPLACED_PREFIX, RESTORING_NAME, backups_in, leftovers_in
+from app.store.folder import FILE_NAME, MARK_NAME, SPOOL_NAME, holds_store, read_mark, take_lock
 from app.store.schema import SCHEMA_VERSION
-from app.supervision.spool import FOLDER_NAME as SPOOL_NAME
 from solver.context import build_context
 from solver.formats.native import load_dataset, load_result, load_timetable
 from solver.model import Dataset

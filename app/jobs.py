@@ -110,7 +110,7 @@ class JobRequest:
     """
     What a client asks for, already checked.
 
-    `packed` is the native dataset as `app.child.messages.pack` makes it; `rules` are merged into it by the worker.
+    `packed` is the native dataset as `app.messages.pack` makes it; `rules` are merged into it by the worker.
     `workers` None means as many solver threads as the settings say.
     """
 

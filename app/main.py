@@ -11,19 +11,17 @@ import anyio
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from app import errors
+from app import errors, service_version
 from app.api import all_routes
 from app.api.events import Streams
 from app.api.openapi import Described
 from app.api.operations import Lookout
-from app.backups import Manifest, keep_backups
 from app.gate.keys import KeyGuard
 from app.gate.limits import BodyLimit, OneSpelling
 from app.gate.rates import RateLimit
 from app.gate.readers import Readers
 from app.operations.audit import Audit, note_job
 from app.operations.capacity import Capacity
-from app.operations.health import service_version
 from app.operations.logs import RequestId, watch_loop
 from app.operations.metrics import Measured, Metrics
 from app.operations.observers import Observers, journal
@@ -31,6 +29,7 @@ from app.operations.sinks import Alerts
 from app.service import Service
 from app.settings import Settings
 from app.store import StoreError
+from app.store.backups import Manifest, keep_backups
 from app.supervision.watchdog import keep
 from app.supervisor import Supervisor
 

@@ -23,10 +23,10 @@ from typing import NamedTuple
 
 import anyio
 
-from app.child.messages import IncumbentFrame, ProgressFrame
-from app.child.watch import Health
 from app.jobs import Job, Status
+from app.messages import IncumbentFrame, ProgressFrame
 from app.pace import Estimate, Pace
+from app.telemetry import Health
 from solver.control import Stage
 from solver.result import StoppedBy
 from solver.rules import Score

@@ -24,9 +24,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from app.backups import Manifest, folder_of
 from app.child.children import ForkServer
-from app.child.messages import unpack
 from app.child.vitals import kill_orphans
 from app.endings import How
 from app.jobs import (
@@ -42,8 +40,10 @@ from app.jobs import (
     effective_dataset,
     new_job,
 )
+from app.messages import unpack
 from app.settings import Settings
 from app.store import Store, StoreFull
+from app.store.backups import Manifest, folder_of
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher
 from app.supervision.kept import Kept, recount

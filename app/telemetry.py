@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from app.endings import Ending
 from app.jobs import Event, Job
+
+Health: TypeAlias = Literal["ok", "slow", "stalled"]
+"""How a child is, in the word that clients see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,24 @@ LAYERS: tuple[frozenset[str], ...] = (
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
+APP_LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"settings", "jobs", "messages", "schemas", "access", "failpoints", "pace", "entries", "quality"}),
+    frozenset({"endings", "views"}),
+    frozenset({"store", "telemetry"}),
+    frozenset({"errors", "progress"}),
+    frozenset({"child", "catalogue"}),
+    frozenset({"gate", "integrity", "snapshot"}),
+    frozenset({"operations", "supervision"}),
+    frozenset({"supervisor", "commands"}),
+    frozenset({"results", "service"}),
+    frozenset({"api"}),
+    frozenset({"main"}),
+    frozenset({"serving"}),
+    frozenset({"cli"}),
+)
+"""The parts of `app/` in the same way: what a job is, then what runs one, lets one in and watches, then HTTP."""
+APP_LEVEL = {part: level for level, parts in enumerate(APP_LAYERS) for part in parts}
+
 FORBIDDEN_IN_SOLVER = {
     "app",
     "fastapi",
@@ -70,9 +88,9 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def part_of(path: Path) -> str:
-    """The part of `solver/` a file belongs to: its folder, or its own name."""
-    relative = path.relative_to(ROOT / "solver")
+def part_of(path: Path, folder: str = "solver") -> str:
+    """The part of `solver/`, or of another folder, that a file belongs to: its folder there, or its own name."""
+    relative = path.relative_to(ROOT / folder)
     return relative.parts[0] if len(relative.parts) > 1 else relative.stem
 
 
@@ -88,6 +106,18 @@ def test_a_part_of_the_solver_imports_only_from_layers_below(path: Path) -> None
         return
     assert part in LEVEL, f"{part} has no place in LAYERS; give it one"
     upward = {other for other in solver_parts(path) if other != part and LEVEL[other] >= LEVEL[part]}
+    assert not upward, f"{path.relative_to(ROOT)} reaches up to {sorted(upward)}"
+
+
+@pytest.mark.parametrize("path", sources("app"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_part_of_the_service_imports_only_from_layers_below(path: Path) -> None:
+    part = part_of(path, "app")
+    if part == "__init__":
+        return
+    assert part in APP_LEVEL, f"{part} has no place in APP_LAYERS; give it one"
+    names = (name.split(".") for name in imports(path) if name.startswith("app."))
+    used = {parts[1] for parts in names if parts[1] in APP_LEVEL} - {part}
+    upward = {other for other in used if APP_LEVEL[other] >= APP_LEVEL[part]}
     assert not upward, f"{path.relative_to(ROOT)} reaches up to {sorted(upward)}"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from app.backups import folder_of, view
 from app.service import Running
+from app.store.backups import folder_of, view
 
 router = APIRouter(tags=["operations"], prefix="/admin")
 

@@ -13,8 +13,8 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from app.access import access_of
 from app.errors import MEDIA_TYPE
-from app.gate.access import access_of
 from app.schemas import JOB_ID_PATTERN
 
 JSON = "application/json"

@@ -11,18 +11,17 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from app import SERVICE, service_version
 from app.errors import NotReady
 from app.gate.checking import size_of
 from app.gate.intake import load_source
 from app.operations.capacity import Capacity
 from app.operations.health import (
-    SERVICE,
     hardware_tier,
     hardware_view,
     health_view,
     not_alive_because,
     not_ready_because,
-    service_version,
 )
 from app.operations.sinks import Alerts
 from app.schemas import Source, semester_of

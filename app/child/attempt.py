@@ -25,7 +25,11 @@ import anyio
 from app.child.children import Child, ForkServer
 from app.child.diagnosis import CLOSE_LOOK_SECONDS, MEBIBYTE, Finding, Sample, Verdict, died, unkillable
 from app.child.evidence import bundle
-from app.child.messages import (
+from app.child.watch import LOAD_SECONDS, VERIFY_SECONDS, Decision, Watch
+from app.endings import NOT_COUNTED, Ending, How
+from app.failpoints import failpoint
+from app.jobs import Job
+from app.messages import (
     TIME_WAS_UP,
     ErrorFrame,
     Frame,
@@ -37,10 +41,6 @@ from app.child.messages import (
     StopFrame,
     encode,
 )
-from app.child.watch import LOAD_SECONDS, VERIFY_SECONDS, Decision, Watch
-from app.endings import NOT_COUNTED, Ending, How
-from app.failpoints import failpoint
-from app.jobs import Job
 from app.progress import Track
 from app.settings import Settings
 from app.store import StoredIncumbent

@@ -23,8 +23,8 @@ import anyio
 
 from app import failpoints
 from app.child.diagnosis import Sample
-from app.child.messages import WORDS_BYTES, Frame, FrameReader
 from app.child.vitals import TAG, threads_of, vitals_of
+from app.messages import WORDS_BYTES, Frame, FrameReader
 from solver.control import BEAT_WORD, PLACE_WORD, REASON_WORD, STOP_WORD, Place, Stop
 
 MESSAGE = struct.Struct("=6sii")

@@ -14,7 +14,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from app.child.messages import (
+from app.failpoints import failpoint
+from app.jobs import RUNG_ORDER
+from app.messages import (
     Frame,
     FrameReader,
     IncumbentFrame,
@@ -25,8 +27,6 @@ from app.child.messages import (
     encode,
     pack,
 )
-from app.failpoints import failpoint
-from app.jobs import RUNG_ORDER
 from solver.control import Control, Progress, Stage
 from solver.formats.native import dump_timetable
 from solver.model import Timetable

@@ -15,11 +15,12 @@ A watcher that was itself held up (a stopped process, a laptop that slept) judge
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from app.child.diagnosis import GAP_SECONDS, HANGS, MEBIBYTE, SUSPECT_SECONDS, Diagnosis, Finding, Sample, Verdict
 from app.endings import How
 from app.settings import Settings
+from app.telemetry import Health
 from solver.control import Place, Stage
 
 LOAD_SECONDS = 60.0
@@ -31,8 +32,6 @@ KILL_SECONDS = 0.3
 """From the decision until the child is reaped: a look, a stack dump, the kill."""
 LAST_WORD_SECONDS = 0.4
 """A child that is asked to finish because time is up has at least this long."""
-
-Health = Literal["ok", "slow", "stalled"]
 
 
 class Decision(NamedTuple):

@@ -33,7 +33,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from app.child.conversation import MAX_TEXT, Conversation, Outbox, numbers
-from app.child.messages import (
+from app.child.recount import NotVerified, check, publish
+from app.failpoints import failpoint
+from app.jobs import effective_dataset
+from app.messages import (
     MAX_ISSUES,
     TIME_WAS_UP,
     WORDS_BYTES,
@@ -47,9 +50,6 @@ from app.child.messages import (
     pack,
     unpack,
 )
-from app.child.recount import NotVerified, check, publish
-from app.failpoints import failpoint
-from app.jobs import effective_dataset
 from solver.control import REASON_WORD, Control, Place, Progress, Stage
 from solver.errors import InputError
 from solver.formats.native import dump_result, load_dataset, load_timetable

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.gate.access import Scope
+from app.access import Scope
 from app.gate.keys import KeyFile, KeysDamaged, key_view
 from app.settings import Settings, SettingsError
 

@@ -16,11 +16,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app import backups
-from app.backups import NotRestored
 from app.integrity import Report, check_file, check_folder
 from app.settings import Settings, SettingsError
-from app.store import StoreError, StoreLocked, StoreTooNew
+from app.store import StoreError, StoreLocked, StoreTooNew, backups
+from app.store.backups import NotRestored
 from app.store.folder import holds_store
 from app.store.sqlite import SqliteStore
 
@@ -159,7 +158,7 @@ def _ask(settings: Settings, url: str | None, key: str | None, *, as_json: bool)
 
 def _reachable(host: str) -> str:
     """An address to connect to for one that is listened on."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # nosec B104 - nothing is bound here
     return f"[{host}]" if ":" in host else host
 
 

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple, get_args
 from pydantic import BaseModel
 
 from app.catalogue import load_sample
-from app.child.messages import pack
 from app.errors import SourceNotConfigured, below
 from app.gate.burden import check_document, check_model
 from app.gate.prescan import check_amount
 from app.jobs import MIN_SOLVE_SECONDS, JobRequest
+from app.messages import pack
 from app.schemas import (
     ADDED_FIELDS,
     META_FIELDS,

@@ -7,7 +7,7 @@ record in constant time, so that an unknown, a wrong and a revoked key take the 
 their owner only, and replaced as a whole; the service reads `keys.json` again when it has changed.
 
 As long as there is no `keys.json` the service is open, on a loopback address only. Once there is one, even with expired
-keys alone, every route asks for a key that has the right `app.gate.access` names. A file that cannot be read lets
+keys alone, every route asks for a key that has the right `app.access` names. A file that cannot be read lets
 nobody in.
 """
 
@@ -31,8 +31,8 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
+from app.access import Scope, access_of
 from app.errors import NoKey, NotAllowed, refuse
-from app.gate.access import Scope, access_of
 from app.settings import Settings, variable
 
 KEYS_FILE, PEPPER_FILE, USES_FILE = "keys.json", "keys.pepper", "keys-used.json"
@@ -254,7 +254,7 @@ def _version_of(path: Path) -> object:
 
 
 class KeyGuard:
-    """The layer: no route is reached, and no body is read, without the right that `app.gate.access` names."""
+    """The layer: no route is reached, and no body is read, without the right that `app.access` names."""
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app

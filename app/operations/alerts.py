@@ -18,11 +18,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from app import SERVICE, service_version
 from app.child.watch import longest_overshoot
 from app.endings import How
 from app.jobs import Event
 from app.operations.capacity import Hold, Sample
-from app.operations.health import SERVICE, SILENT_SECONDS, service_version
+from app.operations.health import SILENT_SECONDS
 from app.settings import Settings
 from app.telemetry import AttemptEnded, Happening, Moved, QueueStuck, Recovered, Slow
 

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
-from app.gate.access import Scope, access_of
+from app.access import Scope, access_of
 from app.telemetry import Happening, Moved
 
 ACTS: Mapping[str, str] = {

@@ -12,26 +12,17 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
 import psutil
 
+from app import SERVICE, service_version
 from app.operations.capacity import Sample, alarms
 from app.settings import Settings, usable_cores
 from app.telemetry import Signs
 
 SILENT_SECONDS = 15.0
 """A supervisor that has not beaten for so long is stuck; it beats every half second."""
-SERVICE = "timetable"
 Health = dict[str, object]
-
-
-def service_version() -> str:
-    """The installed version; "unknown" in a source tree that was never installed."""
-    try:
-        return version(SERVICE)
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def health_view(settings: Settings, sample: Sample, alerts: Sequence[Mapping[str, object]]) -> Health:

@@ -27,12 +27,12 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import SERVICE, service_version
 from app.child.diagnosis import Verdict
 from app.child.watch import longest_overshoot
 from app.endings import How
 from app.jobs import Event, Job
 from app.operations.capacity import Sample
-from app.operations.health import SERVICE, service_version
 from app.store import Store
 from app.telemetry import (
     AttemptEnded,

@@ -44,7 +44,7 @@ class StoreTooNew(StoreError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredIncumbent:
-    """The best timetable of a job so far. `timetable` is compressed native JSON, see `app.child.messages.pack`."""
+    """The best timetable of a job so far. `timetable` is compressed native JSON, see `app.messages.pack`."""
 
     score: Score
     timetable: bytes

@@ -16,10 +16,10 @@ from typing import ParamSpec, TypeVar
 import anyio
 import anyio.to_thread
 
-from app.backups import Manifest, take
 from app.endings import TAKEN_DOWN
 from app.jobs import Job, StaleAttempt
 from app.store import StoredIncumbent, StoreError, StoreUnavailable
+from app.store.backups import Manifest, take
 from app.store.sqlite import SqliteStore
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class StoreAccess:
         return await anyio.to_thread.run_sync(partial(call, *args, **given), limiter=self._one_at_a_time)
 
     async def backup(self, folder: Path, keep: int) -> Manifest:
-        """Makes a verified backup (`app.backups.take`) beside the other calls; one at a time. Raises StoreError."""
+        """Makes a verified backup (`app.store.backups`) beside the other calls; one at a time. Raises StoreError."""
         work = partial(take, self.store, folder, keep)
         return await anyio.to_thread.run_sync(work, limiter=self._one_backup, abandon_on_cancel=True)
 

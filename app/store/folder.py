@@ -21,6 +21,8 @@ from app.store import StoreError, StoreFull, StoreLocked, StoreUnavailable
 FILE_NAME = "jobs.sqlite3"
 LOCK_NAME = "service.lock"
 MARK_NAME = "jobs.mark"
+SPOOL_NAME = "spool"
+"""Folder of ends that wait for the store."""
 _DIGITS = 20
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 

@@ -38,19 +38,19 @@ class SealedTable:
 
     @property
     def select(self) -> str:
-        return f"SELECT {', '.join(self.columns)}, seal FROM {self.name}"
+        return f"SELECT {', '.join(self.columns)}, seal FROM {self.name}"  # nosec B608 - names of ours, values bound
 
     @property
     def insert(self) -> str:
         """Takes `to_insert`."""
         marks = ", ".join("?" * (len(self.columns) + 1))
-        return f"INSERT INTO {self.name} ({', '.join(self.columns)}, seal) VALUES ({marks})"
+        return f"INSERT INTO {self.name} ({', '.join(self.columns)}, seal) VALUES ({marks})"  # nosec B608 - names of ours, values bound
 
     @property
     def update(self) -> str:
         """Takes `to_update`."""
         assignments = ", ".join(f"{column} = ?" for column in (*self._unnamed, "seal"))
-        return f"UPDATE {self.name} SET {assignments} WHERE {self.where}"
+        return f"UPDATE {self.name} SET {assignments} WHERE {self.where}"  # nosec B608 - names of ours, values bound
 
     @property
     def where(self) -> str:

@@ -208,8 +208,8 @@ class SqliteStore:
     def claim(self, at: float, skip: Collection[str] = ()) -> Job | None:
         with self._write():
             rows = self._rows(
-                f"""{JOBS.select} WHERE status = 'queued' AND id NOT IN (SELECT value FROM json_each(?))
-                    ORDER BY seq LIMIT 1""",
+                f"{JOBS.select} WHERE status = 'queued' AND id NOT IN (SELECT value FROM json_each(?)) "  # nosec B608 - names of ours, values bound
+                "ORDER BY seq LIMIT 1",
                 (json.dumps(list(skip)),),
             )
             if not rows:
@@ -357,7 +357,7 @@ class SqliteStore:
             if not job.status.terminal:
                 raise StaleAttempt(f"job {job.id!r} is {job.status}, and only ended jobs are deleted")
             for table in ("incumbents", "results", "attempts"):
-                self._db.execute(f"DELETE FROM {table} WHERE job_id = ?", (job.id,))
+                self._db.execute(f"DELETE FROM {table} WHERE job_id = ?", (job.id,))  # nosec B608 - names of ours, values bound
             self._db.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
             self._db.execute(
                 "DELETE FROM datasets WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE dataset = digest)",

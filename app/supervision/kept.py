@@ -12,9 +12,9 @@ import logging
 from dataclasses import replace
 from typing import NamedTuple
 
-from app.child.messages import pack, unpack
 from app.child.recount import NotVerified, publish_kept
 from app.jobs import Job, effective_dataset
+from app.messages import pack, unpack
 from app.store import StoredIncumbent
 from solver.formats.native import load_result
 

@@ -20,10 +20,9 @@ from typing import Any, NamedTuple
 
 from app.endings import Ending, How
 from app.jobs import Job
+from app.store.folder import SPOOL_NAME
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
-
-FOLDER_NAME = "spool"
 
 _log = logging.getLogger("timetable.spool")
 
@@ -39,7 +38,7 @@ class Spool:
     """The files of one data folder. All methods block; they are few and rare."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._folder = data_dir / FOLDER_NAME
+        self._folder = data_dir / SPOOL_NAME
 
     def write(self, job: Job, ending: Ending, body: bytes | None) -> None:
         """Raises OSError when the disk refuses as well."""

@@ -61,4 +61,4 @@ def build(preset: str, seed: int) -> Sample:
 
 def _stream(preset: str, seed: int, concern: str) -> Random:
     """A generator of its own; `Random` hashes text with SHA-512, which no interpreter setting changes."""
-    return Random(f"{preset}/{seed}/{concern}")
+    return Random(f"{preset}/{seed}/{concern}")  # nosec B311 - samples, not secrets

@@ -25,14 +25,12 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from app import backups
-from app.backups import Manifest, NotRestored, keep_backups, manifest_path, restore, take
-from app.child.messages import pack
 from app.child.recount import publish
 from app.cli import app as command_line
 from app.endings import Ending, How
 from app.integrity import check_file, check_folder
 from app.jobs import Event, Job, Status, advance
+from app.messages import pack
 from app.settings import Settings
 from app.store import (
     StoreDamaged,
@@ -42,8 +40,10 @@ from app.store import (
     StoreLocked,
     StoreTooNew,
     StoreUnavailable,
+    backups,
 )
 from app.store.audit import audit
+from app.store.backups import Manifest, NotRestored, keep_backups, manifest_path, restore, take
 from app.store.folder import FILE_NAME, MARK_NAME, Commit, read_mark, write_mark
 from app.store.schema import MIGRATIONS, SCHEMA_VERSION
 from app.store.sqlite import SqliteStore
@@ -365,7 +365,7 @@ def test_a_backup_of_a_damaged_store_is_no_backup_and_the_former_one_stays(folde
 
 
 def test_a_backup_never_takes_the_last_room(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.backups.SPARE_BYTES", 10**18)
+    monkeypatch.setattr("app.store.backups.SPARE_BYTES", 10**18)
     store = SqliteStore(folder)
     with pytest.raises(StoreFull, match="a backup needs"):
         take(store, tmp_path / "backups", keep=1)
@@ -401,7 +401,7 @@ def test_a_store_that_is_closed_gives_a_backup_up(
 TAKE_ONE = """
 import sys
 from pathlib import Path
-from app.backups import take
+from app.store.backups import take
 from app.store.sqlite import SqliteStore
 take(SqliteStore(Path(sys.argv[1])), Path(sys.argv[2]), 5)
 """
@@ -587,7 +587,7 @@ def test_what_is_no_sound_backup_of_ours_is_refused_and_changes_nothing(
 RESTORE_IT = """
 import sys
 from pathlib import Path
-from app.backups import restore
+from app.store.backups import restore
 restore(Path(sys.argv[2]), Path(sys.argv[1]), force=True)
 """
 

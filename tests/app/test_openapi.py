@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.gate.access import ROUTES
+from app.access import ROUTES
 from app.schemas import JOB_ID_PATTERN
 
 pytestmark = pytest.mark.anyio

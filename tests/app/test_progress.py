@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.child.messages import IncumbentFrame, ProgressFrame
 from app.jobs import Event, Job, Status, advance
+from app.messages import IncumbentFrame, ProgressFrame
 from app.progress import FIRST_RESERVE, PLATFORM_STAGES, SPANS, Track
 from app.snapshot import document
 from solver.control import STAGES, Stage

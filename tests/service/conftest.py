@@ -12,9 +12,9 @@ import anyio
 import psutil
 import pytest
 
-from app.child.messages import pack
 from app.child.vitals import TAG
 from app.jobs import JobRequest, Status
+from app.messages import pack
 from app.settings import Settings
 from app.supervisor import Supervisor
 from app.telemetry import nobody

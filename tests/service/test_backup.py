@@ -7,8 +7,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from app.backups import restore
 from app.store import StoreUnavailable
+from app.store.backups import restore
 from tests.service.conftest import Open, ended, how_attempts_ended, request, searching
 
 pytestmark = pytest.mark.anyio

@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from app.child.children import Child, ForkServer, environment_of_children
-from app.child.messages import ProgressFrame, Start, encode, pack
 from app.child.vitals import TAG
+from app.messages import ProgressFrame, Start, encode, pack
 from solver.control import Place
 from tests.service.conftest import SOLVE
 from tests.service.solvers import campus

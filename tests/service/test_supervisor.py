@@ -6,9 +6,9 @@ import anyio
 import pytest
 
 from app import supervisor as supervisor_module
-from app.child.messages import pack
 from app.child.recount import check
 from app.jobs import Job, JobConflict, JobStateError, QueueFull, Status
+from app.messages import pack
 from app.progress import PLATFORM_STAGES
 from app.store import StoredIncumbent
 from app.supervisor import Supervisor

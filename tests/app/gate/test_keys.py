@@ -17,10 +17,10 @@ from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
 from typer.testing import CliRunner
 
+from app.access import ROUTES, Rate, Scope, access_of
 from app.cli import app as command_line
 from app.errors import install
 from app.gate import keys
-from app.gate.access import ROUTES, Rate, Scope, access_of
 from app.gate.keys import KEYS_FILE, PEPPER_FILE, KeyFile, KeyGuard, Keyring, KeysDamaged, is_loopback, refusal
 from app.gate.limits import BodyLimit, OneSpelling
 from app.main import create_app

@@ -108,7 +108,7 @@ async def test_a_job_noted_outside_of_requests_goes_nowhere() -> None:
 
 
 def test_every_act_is_a_route_of_the_access_table_or_still_to_come() -> None:
-    from app.gate.access import ROUTES
+    from app.access import ROUTES
 
     assert {act for act in ACTS if not act.startswith("DELETE")} <= set(ROUTES)
 

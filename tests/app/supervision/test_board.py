@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.child.messages import ProgressFrame
 from app.jobs import Event, Job, Status, advance
+from app.messages import ProgressFrame
 from app.supervision.board import Board
 from solver.result import Quality, StoppedBy
 from solver.rules import Score

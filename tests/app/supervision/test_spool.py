@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from app.endings import Ending, How
 from app.jobs import Job, Status
-from app.supervision.spool import FOLDER_NAME, Spool
+from app.store.folder import SPOOL_NAME
+from app.supervision.spool import Spool
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 
@@ -34,7 +35,7 @@ ENDINGS = (
 
 
 def the_file(folder: Path) -> Path:
-    (path,) = (folder / FOLDER_NAME).iterdir()
+    (path,) = (folder / SPOOL_NAME).iterdir()
     return path
 
 
@@ -43,7 +44,7 @@ def the_file(folder: Path) -> Path:
 def test_an_end_comes_back_as_it_was(tmp_path: Path, ending: Ending, body: bytes | None) -> None:
     Spool(tmp_path).write(JOB, ending, body)
     assert Spool(tmp_path).read(JOB) == (ending, body)
-    assert the_file(tmp_path).parent == tmp_path / FOLDER_NAME, "an id is no path"
+    assert the_file(tmp_path).parent == tmp_path / SPOOL_NAME, "an id is no path"
 
 
 def test_another_attempt_and_another_job_have_no_part_in_it(tmp_path: Path) -> None:
@@ -76,6 +77,6 @@ def test_what_is_removed_or_cleared_is_gone(tmp_path: Path) -> None:
     spool.remove(JOB)
     assert spool.read(JOB) is None
     spool.write(JOB, ENDINGS[0], b"x")
-    (tmp_path / FOLDER_NAME / "half.part").write_bytes(b"x")
+    (tmp_path / SPOOL_NAME / "half.part").write_bytes(b"x")
     spool.clear()
-    assert list((tmp_path / FOLDER_NAME).iterdir()) == []
+    assert list((tmp_path / SPOOL_NAME).iterdir()) == []

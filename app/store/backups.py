@@ -27,15 +27,24 @@ from typing import Any
 import anyio
 from pydantic import TypeAdapter, ValidationError
 
+from app import service_version
 from app.failpoints import failpoint
-from app.operations.health import service_version
 from app.settings import Settings
 from app.store import StoreDamaged, StoreError, StoreTooNew
 from app.store.audit import SQLITE_VERSION, audit, into_one_file
-from app.store.folder import FILE_NAME, MARK_NAME, Commit, os_trouble, read_mark, sync_folder, take_lock, write_mark
+from app.store.folder import (
+    FILE_NAME,
+    MARK_NAME,
+    SPOOL_NAME,
+    Commit,
+    os_trouble,
+    read_mark,
+    sync_folder,
+    take_lock,
+    write_mark,
+)
 from app.store.schema import SCHEMA_VERSION
 from app.store.sqlite import SqliteStore
-from app.supervision.spool import FOLDER_NAME as SPOOL_NAME
 
 PRODUCT = "timetable-backup"
 COPY_SUFFIX, MANIFEST_SUFFIX, UNFINISHED_SUFFIX = ".sqlite3", ".json", ".part"
