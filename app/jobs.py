@@ -228,7 +228,6 @@ _FRESH_RUN: Mapping[str, Any] = {
     "start_at": RUNG_ORDER[0],
     "simplified_context": False,
     "used_seconds": 0.0,
-    "workers": None,
     "percent": 0.0,
     "dead_letter": False,
     "publish": None,
@@ -239,7 +238,10 @@ _FRESH_RUN: Mapping[str, Any] = {
     "stopped_by": None,
     "error": None,
 }
-"""What a restart forgets. The incumbent, its score and an earlier result stay until something better replaces them."""
+"""
+What a restart forgets. The incumbent, its score and an earlier result stay until something better replaces them, and so
+does the number of threads: as asked for, or the one that was left after memory ran out.
+"""
 
 
 def effective_dataset(document: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:

@@ -97,6 +97,7 @@ class Track:
     attempt_began_at: float | None = None
     updated_at: float = field(default_factory=time.time)
     improved_at: float | None = None
+    recounted_attempt: int | None = None
     changed: anyio.Event = field(default_factory=anyio.Event)
     _reserved: float = LAST
     _estimate: Estimate = field(default_factory=Estimate)

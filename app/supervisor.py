@@ -93,7 +93,6 @@ class Supervisor:
         self._retention = Retention(self._desk)
         self._in_store = self._desk.in_store
         self._one_recount = anyio.Lock()
-        self._nothing_better: dict[str, int] = {}
         self._open = False
 
     # --- starting and stopping ---
@@ -304,9 +303,7 @@ class Supervisor:
 
     async def delete(self, job_id: str) -> Job | None:
         """Deletes an ended job with all it has left; None for an unknown id. Raises JobStateError for one at work."""
-        deleted = await self._in_turn(lambda: self._retention.delete(job_id))
-        self._nothing_better.pop(job_id, None)
-        return deleted
+        return await self._in_turn(lambda: self._retention.delete(job_id))
 
     # --- what they read ---
 
@@ -352,8 +349,10 @@ class Supervisor:
         """The recounted result of a cancelled job; None when the stored one is it, or there is none at all."""
         async with self._one_recount:
             track = self._desk.board.get(job.id)
-            job = track.job if track is not None else job
-            if job.result_attempt == job.attempt or self._nothing_better.get(job.id) == job.attempt:
+            if track is None:
+                return None
+            job = track.job
+            if job.result_attempt == job.attempt or track.recounted_attempt == job.attempt:
                 return None
             held = await for_client(self._tasks, lambda: self._in_store.best_of(job.id))
             earlier = await self._read(self._desk.store.result, job.id)
@@ -361,7 +360,7 @@ class Supervisor:
             if held is not None:
                 kept = await anyio.to_thread.run_sync(recount, job, packed, held, earlier)
             if kept is None:
-                self._nothing_better[job.id] = job.attempt
+                track.recounted_attempt = job.attempt
                 return None
             try:
                 await self._in_turn(lambda: self._keep_result(job, kept))

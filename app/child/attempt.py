@@ -41,7 +41,7 @@ from app.messages import (
     StopFrame,
     encode,
 )
-from app.progress import Track
+from app.progress import LAST_STAGES, Track
 from app.settings import Settings
 from app.store import StoredIncumbent
 from app.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobody
@@ -152,8 +152,8 @@ class Attempt:
         ForkServerLost
             No child could be started.
         """
-        self.watch.diagnosis.megabytes = len(dataset) / MEBIBYTE
         child = self._child = await self._forkserver.fork()
+        self.watch.start(time.monotonic(), len(dataset) / MEBIBYTE)
         if self._stop is not None:
             child.request_stop(self._stop)
         code: int | None = None
@@ -356,7 +356,7 @@ class Attempt:
     def _enforce_stop(self, child: Child, now: float) -> None:
         if self._last_word_at and now - self._last_word_at >= self.settings.stop_grace_seconds:
             self._kill(child, Decision(How.HANG, False, "it has said its last word and did not end"))
-        if self._stopping_as is None or (self.watch.stage == "verify" and self._stopping_as is How.FINISH):
+        if self._stopping_as is None or (self.watch.stage in LAST_STAGES and self._stopping_as is How.FINISH):
             return
         grace = self.settings.stop_grace_seconds
         if self._stopping_as is How.FINISH:

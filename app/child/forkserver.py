@@ -28,7 +28,7 @@ import signal
 import socket
 import sys
 import traceback
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -57,14 +57,31 @@ def _serve(channel: socket.socket, solve: worker.Solve) -> bool:
         return False
     order, pid, _ = MESSAGE.unpack(data)
     if order == FORK:
-        child = _fork(channel, worker.Lent(*descriptors), solve)
-        pidfd = os.pidfd_open(child)
-        socket.send_fds(channel, [MESSAGE.pack(FORKED, child, 0)], [pidfd])
-        for descriptor in (*descriptors, pidfd):
-            os.close(descriptor)
+        _answer_fork(channel, descriptors, solve)
     elif order == REAP:
         channel.send(MESSAGE.pack(REAPED, pid, _reap(pid)))
     return True
+
+
+def _answer_fork(channel: socket.socket, descriptors: list[int], solve: worker.Solve) -> None:
+    """A fork that fails (no processes, memory or descriptors left) is answered without a handle; the others live on."""
+    with ExitStack() as ours:
+        for descriptor in descriptors:
+            ours.callback(os.close, descriptor)
+        try:
+            child = _fork(channel, worker.Lent(*descriptors), solve)
+            try:
+                pidfd = os.pidfd_open(child)
+            except OSError:
+                os.kill(child, signal.SIGKILL)  # nobody could watch it
+                os.waitpid(child, 0)
+                raise
+        except (OSError, TypeError) as error:  # TypeError: descriptors were lost on the way
+            print(f"forkserver: no child can be made: {error}", file=sys.stderr)  # noqa: T201
+            channel.send(MESSAGE.pack(FORKED, 0, 0))
+            return
+        ours.callback(os.close, pidfd)
+        socket.send_fds(channel, [MESSAGE.pack(FORKED, child, 0)], [pidfd])
 
 
 def _fork(channel: socket.socket, lent: worker.Lent, solve: worker.Solve) -> int:

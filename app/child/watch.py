@@ -30,6 +30,7 @@ VERIFY_SECONDS_PER_MEGABYTE = 30.0
 LEAST_OVERSHOOT_SECONDS, OVERSHOOT_SHARE, MOST_OVERSHOOT_SECONDS = 1.0, 0.02, 2.0
 KILL_SECONDS = 0.3
 """From the decision until the child is reaped: a look, a stack dump, the kill."""
+_BEFORE_SOLVING = frozenset({Place.OTHER, Place.LOAD, Place.VALIDATE})
 LAST_WORD_SECONDS = 0.4
 """A child that is asked to finish because time is up has at least this long."""
 
@@ -52,13 +53,11 @@ class Watch:
     """
     The watch over one child. All instants are those of one monotonic clock, in seconds.
 
-    `data_bytes` is the size of the packed dataset; what may take how long is scaled by it.
     """
 
     settings: Settings
     time_limit_seconds: float
     began: float
-    data_bytes: int = 0
     has_incumbent: bool = False
     stage: Stage = "load"
     stage_began: float = field(init=False)
@@ -69,12 +68,13 @@ class Watch:
     _judging_from: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.stage_began = self._looked_at = self._judging_from = self.began
-        self.diagnosis = Diagnosis(
-            began=self.began,
-            megabytes=self.data_bytes / MEBIBYTE,
-            memory_limit_bytes=self.settings.memory_limit_mb * MEBIBYTE,
-        )
+        self.start(self.began)
+
+    def start(self, now: float, megabytes: float = 0.0) -> None:
+        """The child exists from now on; `megabytes` of packed dataset scale what may take how long."""
+        self.began = self.stage_began = self._looked_at = self._judging_from = now
+        limit = self.settings.memory_limit_mb * MEBIBYTE
+        self.diagnosis = Diagnosis(began=now, megabytes=megabytes, memory_limit_bytes=limit)
 
     def enter(self, stage: Stage, now: float) -> tuple[Stage, float] | None:
         """The child reports from `stage`; returns the stage that it has left, and the seconds it took, if it has."""
@@ -144,6 +144,8 @@ class Watch:
         said = self.health == "stalled"
         if sample is not None:
             self.diagnosis.see(sample)
+            if self.solving_began is None and sample.place not in _BEFORE_SOLVING:
+                self.solving_began = now  # a child that holds the interpreter lock cannot tell its stage
             self.health = self._health(now)
         return (self._judge_finding(said) if sample is not None else None) or self._judge_time(now)
 

@@ -220,7 +220,7 @@ def _load_inline(document: object, settings: Settings, time_config: object, pref
         document = {**document, "time_grid": _time_grid(time_config)}
         note = "The time grid is that of time_config, because the dataset has none of its own."
     try:
-        dataset = load_dataset(document)
+        dataset = load_dataset(document, values_checked=True)
     except InputError as error:
         placed = below(prefix, error)
         raise (_grid_pointers(placed, prefix) if uses_time_config else placed) from error

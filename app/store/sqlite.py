@@ -20,7 +20,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -209,18 +209,27 @@ class SqliteStore:
         with self._write():
             rows = self._rows(
                 f"{JOBS.select} WHERE status = 'queued' AND id NOT IN (SELECT value FROM json_each(?)) "  # nosec B608 - names of ours, values bound
-                "ORDER BY seq LIMIT 1",
+                "ORDER BY seq LIMIT 20",
                 (json.dumps(list(skip)),),
             )
-            if not rows:
+            row = next(self._sound(rows), None)
+            if row is None:
                 return None
-            row = JOBS.opened(rows[0])
             queued = job_of_row(row)
             started_at = at if queued.started_at is None else queued.started_at
             job = replace(queued, status=Status.RUNNING, attempt=queued.attempt + 1, started_at=started_at)
             self._db.execute(JOBS.update, JOBS.to_update(row_of_job(job, row["dataset"])))
             self._db.execute(ATTEMPTS.insert, ATTEMPTS.to_insert(new_attempt(job, at)))
         return job
+
+    @staticmethod
+    def _sound(rows: Iterable[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+        """Queued rows that are what was written. A damaged one must not hold up all behind it."""
+        for row in rows:
+            try:
+                yield JOBS.opened(row)
+            except StoreDamaged as error:
+                _log.error("a queued job is passed over: %s", error)
 
     def request(self, job: Job, *, cancel: bool = False, finish: bool = False) -> Job:
         with self._write():

@@ -91,7 +91,9 @@ class Dispatcher:
                 await desk.wake.wait()
 
     def _pause(self) -> float:
-        """Seconds until a resting job may be tried again, or until a routine look."""
+        """Seconds until a resting job may be tried again, or until a routine look; an end wakes us in any case."""
+        if self.busy >= self._desk.settings.slots:
+            return IDLE_SECONDS
         return max(0.0, min([IDLE_SECONDS, *(at - time.monotonic() for at in self.resting.values())]))
 
     async def _start_next(self) -> bool:
@@ -160,7 +162,12 @@ class Dispatcher:
             _log.exception("job %s: the supervision of attempt %d failed", job.id, job.attempt)
             ending = attempt.ended_by(How.ERROR, f"internal error: {error}")
         with anyio.CancelScope(shield=True):
-            await self._on_end(attempt, ending)
+            try:
+                await self._on_end(attempt, ending)
+            except Exception:  # noqa: BLE001 - nor must the end of one job, whatever is wrong with the store
+                _log.exception("job %s: the end of attempt %d is left to the next start", job.id, job.attempt)
+                self.attempts.pop(job.id, None)
+                self._idle.set()
         if attempt.unreaped is not None:
             _log.error("process %d cannot be killed; its slot is out of use until it ends", attempt.unreaped.pid)
             self.quarantined += 1
@@ -286,7 +293,12 @@ class Dispatcher:
         Then the job fails; where even that cannot be stored it is shown, and the next start finds the job running.
         """
         in_store, store = self._desk.in_store, self._desk.store
-        stored = await in_store(store.job, before.id)
+        try:
+            stored = await in_store(store.job, before.id)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            return advance(before, Event.FAIL, ending.at, error=f"its row in the store cannot be used: {error}")
         if stored is None or (stored.status, stored.attempt) != (before.status, before.attempt):
             return stored or advance(before, Event.FAIL, ending.at, error="its row is gone")
         try:

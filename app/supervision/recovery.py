@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 
 from app.endings import Ending, How, settle
 from app.failpoints import failpoint
@@ -37,8 +38,8 @@ async def recover(desk: Desk, spool: Spool) -> int:
 
 
 async def _settled(desk: Desk, job: Job, spooled: Spooled | None) -> Job:
-    ending, body = spooled or (await _service_lost(desk, job), None)
-    after = settle(job, ending, desk.settings.max_attempts)
+    ending, body, used_seconds = spooled or (await _service_lost(desk, job), None, job.used_seconds)
+    after = settle(replace(job, used_seconds=used_seconds), ending, desk.settings.max_attempts)
     keep = body if after.result_attempt == job.attempt else None
     await desk.in_store.must(desk.store.move, job, after, ending=ending, result=keep)
     if spooled:

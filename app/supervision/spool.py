@@ -28,10 +28,15 @@ _log = logging.getLogger("timetable.spool")
 
 
 class Spooled(NamedTuple):
-    """The end of an attempt, and the body of the result that it handed in, if it did."""
+    """
+    The end of an attempt, and the body of the result that it handed in, if it did.
+
+    `used_seconds` is the solving time spent before this attempt: the row has a checkpoint that counts part of it.
+    """
 
     ending: Ending
     body: bytes | None
+    used_seconds: float
 
 
 class Spool:
@@ -42,7 +47,8 @@ class Spool:
 
     def write(self, job: Job, ending: Ending, body: bytes | None) -> None:
         """Raises OSError when the disk refuses as well."""
-        header = {"job_id": job.id, "attempt": job.attempt, "ending": asdict(ending)}
+        header = {"job_id": job.id, "attempt": job.attempt, "used_seconds": job.used_seconds}
+        header["ending"] = asdict(ending)
         rest = json.dumps(header, separators=(",", ":")).encode() + b"\n" + (body or b"")
         self._folder.mkdir(exist_ok=True)
         path = self._path(job)
@@ -65,10 +71,14 @@ class Spool:
         if hashlib.sha256(rest).hexdigest().encode() != digest:
             _log.error("job %s: its spooled end is damaged and not used", job.id)
             return None
-        said = json.loads(header)
-        if (said["job_id"], said["attempt"]) != (job.id, job.attempt):
+        try:
+            said = json.loads(header)
+            if (said["job_id"], said["attempt"]) != (job.id, job.attempt):
+                return None
+            return Spooled(_ending(said["ending"]), body or None, said["used_seconds"])
+        except (ValueError, KeyError, TypeError) as error:
+            _log.error("job %s: its spooled end is of another version and not used: %r", job.id, error)
             return None
-        return Spooled(_ending(said["ending"]), body or None)
 
     def remove(self, job: Job) -> None:
         with contextlib.suppress(OSError):

@@ -164,8 +164,10 @@ class Errand(Generic[T]):
         self._error: Exception | None = StoreBusy("the service has ended")
 
     async def run(self) -> None:
-        if self._turn is None:
-            return await self._do()
+        if self._turn is None:  # a read: one that has not begun when its client leaves is not begun
+            with self._waiting:
+                await self._do()
+            return
         with self._waiting:
             await self._turn.acquire()
         if not self._waiting.cancelled_caught:
@@ -173,7 +175,7 @@ class Errand(Generic[T]):
                 await self._do()
             finally:
                 self._turn.release()
-        return None
+        return
 
     async def _do(self) -> None:
         try:

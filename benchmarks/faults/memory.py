@@ -5,7 +5,6 @@ from __future__ import annotations
 import anyio
 import psutil
 
-from app.failpoints import STAGE_POINTS
 from benchmarks.faults.figures import slope
 from benchmarks.faults.run import Run
 from benchmarks.faults.target import Target
@@ -16,15 +15,16 @@ ALLOWED_SHARE = 0.1
 WARM_UP_SHARE = 0.2
 MOST_MB_PER_100_JOBS = 2.0
 MEBIBYTE = 1 << 20
-STAGES = [point for point in STAGE_POINTS if point != "stage.exact"]
+STAGES = ("stage.load", "stage.validate", "stage.context", "stage.construct")
+"""Where a hog is armed: stages that the neighbour has behind it, or it would take the hog's place."""
 
 
 async def hogs(run: Run) -> None:
     """The hog ends as `memory` with its peak shown, and its job goes on; the neighbour does not notice."""
     async with run.target(slots=2, memory_limit_mb=LIMIT_MB) as target:
         for _ in run.rounds():
-            neighbour = await target.submit("tiny", 6.0)
-            await target.runs(neighbour)
+            neighbour = await target.submit("college", 20.0, num_variants=1)
+            await target.until(neighbour, lambda snapshot: snapshot["cost"] is not None, 30.0)
             point = run.rng.choice(STAGES)
             target.arm(point, "hog")
             job = await target.submit("trivial", 30.0, num_variants=2)

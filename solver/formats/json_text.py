@@ -96,10 +96,17 @@ def value_issues(document: object) -> Iterator[Issue]:
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             if isinstance(item, dict | list | tuple):
                 inner.append((item, depth + 1, (path, key)))
-            elif item is not None:
+            elif item is not None and not _is_plain(item):
                 yield from _leaf_issues(item, path, key)
         # Reversed, because the last one in is the first one out and issues come in document order.
         stack.extend(reversed(inner))
+
+
+def _is_plain(item: object) -> bool:
+    """Whether a leaf is so ordinary, as nearly all are, that nothing can be wrong with it; much cheaper than asking."""
+    if type(item) is str:
+        return item.isascii() and len(item) <= MAX_STRING
+    return type(item) is int and -SAFE_INTEGER <= item <= SAFE_INTEGER
 
 
 def _decoded(source: bytes | str, max_bytes: int) -> str:
