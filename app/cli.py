@@ -8,6 +8,7 @@ Ctrl-C once ends a solve with the best timetable so far; twice abandons it.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -78,6 +79,7 @@ def serve(
         serving.serve(settings)
     except serving.CannotServe as error:
         _fail(str(error), EXIT_OUR_FAULT)
+    os._exit(EXIT_ANSWER)  # everything is closed; a thread that waits for a disk which is gone is not waited for
 
 
 @app.command("solve")

@@ -131,7 +131,13 @@ def _publish_next(job: Job, ending: Ending) -> StoppedBy | None:
     """Why the attempt after one that is not counted only publishes, if it does."""
     if ending.held and job.finish_requested:
         return StoppedBy.FINISHED_EARLY
+    if ending.held and job.publish is None and _time_left(job, ending) <= MIN_SOLVE_SECONDS:
+        return StoppedBy.DEADLINE
     return job.publish or (StoppedBy.CRASH if ending.held and ending.how is How.HANDOVER else None)
+
+
+def _time_left(job: Job, ending: Ending) -> float:
+    return job.time_limit_seconds - job.used_seconds - ending.seconds
 
 
 def _cancelled(ending: Ending) -> Mapping[str, Any]:
@@ -153,16 +159,14 @@ def _with_result(job: Job, ending: Ending, spent: Mapping[str, Any]) -> Job:
 def _after_loss(job: Job, ending: Ending, max_attempts: int, spent: Mapping[str, Any]) -> Job:
     lost = {**spent, "error": causes(job, ending)}
     attempts_left = job.failed_attempts + 1 < max_attempts
-    time_left = job.time_limit_seconds - spent["used_seconds"] > MIN_SOLVE_SECONDS
+    time_left = _time_left(job, ending) > MIN_SOLVE_SECONDS
     if job.publish is not None:
         if job.failed_attempts + 1 < max_attempts + PUBLISH_ATTEMPTS:
             return advance(job, Event.LOSE, ending.at, **lost)
         return _dead_letter(job, ending, lost)
     if ending.held and (ending.how is How.FINISH or job.finish_requested or not (attempts_left and time_left)):
         cause = StoppedBy.FINISHED_EARLY if job.finish_requested else _STOPPED_BY.get(ending.how, StoppedBy.CRASH)
-        # Publishing has attempts of its own; a job that dies early must not come to it with fewer.
-        failed = max(job.failed_attempts + 1, max_attempts)
-        return advance(job, Event.LOSE, ending.at, **lost, publish=cause, failed_attempts=failed)
+        return advance(job, Event.LOSE, ending.at, **lost, publish=cause)
     if not attempts_left:
         stopped_by = _STOPPED_BY.get(ending.how, StoppedBy.CRASH)
         return _dead_letter(job, ending, {**lost, "stopped_by": stopped_by})

@@ -177,9 +177,10 @@ class Job:
 
     @property
     def remaining_seconds(self) -> float:
-        """Solving time left for the next attempt; never less than a last chance."""
+        """Solving time left for the next attempt; a job that holds no timetable gets a last chance in any case."""
         left = self.time_limit_seconds - self.used_seconds
-        return min(self.time_limit_seconds, max(LAST_CHANCE_SECONDS, left))
+        least = LAST_CHANCE_SECONDS if self.score is None else MIN_SOLVE_SECONDS
+        return min(self.time_limit_seconds, max(least, left))
 
 
 def new_job(request: JobRequest, at: float) -> Job:

@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -380,9 +381,9 @@ class Supervisor:
         """The evidence that an attempt has left that ended uncleanly; None when there is none."""
         return await self._read(self._desk.store.bundle, job_id, attempt)
 
-    async def backup(self) -> Manifest:
-        """Makes a verified backup where the settings say, while clients are served. Raises StoreError."""
-        return await self._in_store.backup(folder_of(self._settings), self._settings.backup_keep)
+    async def backup(self, folder: Path | None = None) -> Manifest:
+        """Makes a verified backup in `folder`, or where the settings say, beside all else. Raises StoreError."""
+        return await self._in_store.backup(folder or folder_of(self._settings), self._settings.backup_keep)
 
     # --- bookkeeping ---
 

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.integrity import Report, check_file, check_folder
+from app.integrity import Finding, Report, check_file, check_folder
 from app.settings import Settings, SettingsError
 from app.store import StoreError, StoreLocked, StoreTooNew, backups
 from app.store.backups import NotRestored
@@ -25,6 +25,7 @@ from app.store.sqlite import SqliteStore
 
 EXIT_OUR_FAULT, EXIT_REFUSED = 1, 2
 KEY_VARIABLE = "TT_KEY"
+OF_A_COPY = "a copy was checked that the running service made; it may still know what its file on the disk has lost"
 ANSWER_SECONDS = 3600.0
 """A backup of a large store takes its time; whether the service lives is known from the connection."""
 STYLES = {"ok": "green", "note": "yellow", "damaged": "bold red"}
@@ -64,8 +65,12 @@ def check_command(
                 report = check_folder(settings.data_dir, kept, again=not quick, beat=beat)
         except StoreLocked:
             # A second connection beside that of the service is not safe with every SQLite: we look at a copy instead.
-            made = _ask(settings, url, key, as_json=as_json)
-            report = check_file(Path(made["path"]), again=not quick, beat=beat)
+            made = _ask(settings, url, key, keep=False, as_json=as_json)
+            copy = Path(made["path"])
+            report = check_file(copy, again=not quick, beat=beat)
+            report.findings.append(Finding("copy", "note", OF_A_COPY, "stop the service to check the file itself"))
+            copy.unlink()
+            backups.manifest_path(copy).unlink()
         except StoreError as error:
             _fail(error, as_json=as_json)
     _print_report(report, as_json=as_json)
@@ -123,7 +128,7 @@ def _make(
     try:
         store = SqliteStore(settings.data_dir)
     except StoreLocked:
-        made = _ask(settings, url, key, as_json=as_json)
+        made = _ask(settings, url, key, keep=True, as_json=as_json)
         if output is None:
             return made
         copied = backups.copy_to(Path(made["path"]), output)
@@ -134,13 +139,16 @@ def _make(
         store.close()
 
 
-def _ask(settings: Settings, url: str | None, key: str | None, *, as_json: bool) -> dict[str, Any]:
-    """Has the running service make a backup; its manifest."""
+def _ask(settings: Settings, url: str | None, key: str | None, *, keep: bool, as_json: bool) -> dict[str, Any]:
+    """Has the running service make a backup, or a copy that is not kept; its manifest."""
     address = url or f"http://{_reachable(settings.host)}:{settings.port}"
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         answer = httpx.post(
-            f"{address}/admin/backup", headers=headers, timeout=httpx.Timeout(10.0, read=ANSWER_SECONDS)
+            f"{address}/admin/backup",
+            params={"keep": keep},
+            headers=headers,
+            timeout=httpx.Timeout(10.0, read=ANSWER_SECONDS),
         )
     except httpx.HTTPError as error:
         _say(
@@ -151,6 +159,12 @@ def _ask(settings: Settings, url: str | None, key: str | None, *, as_json: bool)
     if answer.status_code != 201:
         _say(f"the service at {address} made no backup ({answer.status_code}): {_detail(answer)}", as_json=as_json)
     made: dict[str, Any] = answer.json()
+    if Path(made["data_dir"]) != settings.data_dir.resolve():
+        _say(
+            f"the service at {address} works on {made['data_dir']}, not on {settings.data_dir}; "
+            "name the address of the one that does by --url",
+            as_json=as_json,
+        )
     if not Path(made["path"]).is_file():
         _say(f"the service at {address} put it where we cannot see it: {made['path']}", as_json=as_json)
     return made

@@ -27,6 +27,7 @@ import psutil
 
 from app import failpoints
 from app.gate import keys
+from app.integrity import check_folder
 from app.operations.sinks import command_problem, sinks_of, url_problem
 from app.settings import Settings, unknown_variables, usable_cores, variable
 from app.store import StoreError, StoreLocked
@@ -223,6 +224,20 @@ def _sqlite(settings: Settings) -> Iterator[Finding]:
         yield Finding("store", "ok", found)
 
 
+def _store(settings: Settings) -> Iterator[Finding]:
+    """Whether the store of a stopped service is what was written; that of a running one has been examined by it."""
+    try:
+        report = check_folder(settings.data_dir, again=False)
+    except StoreLocked:
+        yield Finding("job store", "ok", "in use; its service examined it at its start")
+        return
+    wrong = [finding for finding in report.findings if finding.verdict == "damaged"]
+    if report.sound:
+        yield Finding("job store", "ok", f"{sum(report.jobs.values())} jobs, sound")
+    for finding in wrong:
+        yield Finding("job store", "error", f"{finding.what}: {finding.found}", finding.advice)
+
+
 # --- what is installed and set ---
 
 
@@ -337,6 +352,7 @@ CHECKS: tuple[Check, ...] = (
     Check("data folder", _data_dir, True),
     Check("lock", _lock, False),
     Check("store", _sqlite, False),
+    Check("job store", _store, False),
     Check("address", _port, False),
     Check("kernels", _kernels, False),
 )

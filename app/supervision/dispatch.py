@@ -269,7 +269,7 @@ class Dispatcher:
             after = await self._write_again(before, attempt, ending)
         if after.status is Status.QUEUED:
             desk.lost.add(before.id)
-            if after.failed_attempts > max(1, before.failed_attempts):
+            if after.publish is None and after.failed_attempts > max(1, before.failed_attempts):
                 self.resting[before.id] = time.monotonic() + desk.settings.retry_wait_seconds
         desk.in_store.remember(before.id, attempt.held, saved=not attempt.unsaved)
         self.attempts.pop(before.id, None)

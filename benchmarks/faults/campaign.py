@@ -23,7 +23,7 @@ from typing import Any
 
 import anyio
 
-from benchmarks.faults.bars import BARS, BY_NAME, Bar, counts, faults
+from benchmarks.faults.bars import BARS, BY_NAME, Bar, counts, shortfalls, wrongs
 from benchmarks.faults.figures import percentile
 from benchmarks.faults.ledger import Ledger
 from benchmarks.faults.run import NotAvailable, Run
@@ -41,20 +41,33 @@ HEADINGS = ("bar", "what was done", "done", "lost or wrong", "measured (p50 / p9
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the table, and of the JSON file."""
+    """
+    One line of the table, and of the JSON file.
+
+    `wrong` is what was lost or wrong, `short` why it does not pass besides: values over their limits, too little done.
+    """
 
     name: str
     text: str
     wanted: int
     done: int
-    faults: list[str]
+    wrong: list[str]
+    short: list[str]
     figures: dict[str, dict[str, Any]]
     notes: list[str]
     seconds: float
 
     @property
+    def faults(self) -> list[str]:
+        return self.wrong + self.short
+
+    @property
     def passed(self) -> bool:
         return not self.faults
+
+    @property
+    def verdict(self) -> str:
+        return "pass" if self.passed else "; ".join(["FAIL", *self.short])
 
     @property
     def line(self) -> str:
@@ -64,7 +77,7 @@ class Row:
         ]
         told = "; ".join([*measured, *self.notes])
         done = f"{self.done}" if self.done >= self.wanted else f"{self.done} of {self.wanted}"
-        cells = (self.name, self.text, done, str(len(self.faults)), told, "pass" if self.passed else "FAIL")
+        cells = (self.name, self.text, done, str(len(self.wrong)), told, self.verdict)
         return f"| {' | '.join(cells)} |"
 
 
@@ -98,7 +111,7 @@ def run(given: argparse.Namespace) -> int:
     for row in rows:
         print(row.line)
     if given.json is not None:
-        document = {"seed": seed, "rows": [{**asdict(row), "passed": row.passed} for row in rows]}
+        document = {"seed": seed, "rows": [{**asdict(row), "faults": row.faults, "passed": row.passed} for row in rows]}
         given.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if rows and all(row.passed for row in rows):
         shutil.rmtree(folder, ignore_errors=True)
@@ -151,9 +164,9 @@ async def run_bar(bar: Bar, count: int, seed: int, folder: Path, slack: float = 
         with anyio.fail_after(seconds + GRACE_SECONDS):
             await bar.recipe(run)
     except NotAvailable as missing:
-        run.tally.breaches.append(f"not available: {missing}")
+        run.tally.undone.append(f"not available: {missing}")
     except TimeoutError:
-        run.tally.breaches.append(f"cut off after {seconds + GRACE_SECONDS:.0f} s")
+        run.tally.undone.append(f"cut off after {seconds + GRACE_SECONDS:.0f} s")
     except Exception as error:  # noqa: BLE001 - a recipe that fails is a row that fails
         run.tally.breaches += _told(error)
         (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
@@ -163,7 +176,8 @@ async def run_bar(bar: Bar, count: int, seed: int, folder: Path, slack: float = 
         text=bar.text,
         wanted=count,
         done=run.tally.done,
-        faults=faults(bar, run.tally, slack),
+        wrong=wrongs(run.tally),
+        short=shortfalls(bar, run.tally, count, slack),
         figures={
             name: {
                 "n": len(values),

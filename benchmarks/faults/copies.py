@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -12,18 +13,23 @@ import anyio
 import anyio.to_thread
 
 from benchmarks.faults.kills import Stream
+from benchmarks.faults.ledger import Entry, Ledger
 from benchmarks.faults.run import NotAvailable, Run
 from benchmarks.faults.target import Target
 
 UNKNOWN_COMMAND = "No such command"
+FROM_MEMORY = frozenset({"last_improvement_at", "last_updated", "phase", "version"})
+"""Fields of the live progress, which no service tells again after a restart; everything else of an ended job stays."""
 
 
 async def backups(run: Run) -> None:
     """Backups while jobs are submitted, solved and ended. Each is opened, checked, and restored now and then."""
     async with run.target(backup_keep=run.count + 1) as target:
+        await target.ended(await target.submit("trivial", 1.0))  # so that the first copy has a result in it
         stream = Stream(run, target)
         for n in run.rounds():
             await stream.top_up()
+            before = _acknowledged(target.ledger)
             done = await target.command("backup")
             if UNKNOWN_COMMAND in done.stderr:
                 raise NotAvailable("`timetable backup`")
@@ -33,14 +39,19 @@ async def backups(run: Run) -> None:
             run.tally.check(bool(copies), "a backup ended well and left no copy")
             if copies:
                 known = set(target.ledger.entries)
-                fault = await anyio.to_thread.run_sync(_unsound, copies[-1], known)
+                fault = await anyio.to_thread.run_sync(_unsound, copies[-1], set(before), known)
                 run.tally.check(fault is None, f"backup {n}: {fault}")
                 if n % 10 == 0:
-                    await _restored(run, target, copies[-1])
+                    await _restored(run, target, copies[-1], before)
             run.tally.done += 1
 
 
-def _unsound(copy: Any, known: set[str]) -> str | None:
+def _acknowledged(ledger: Ledger) -> dict[str, Entry]:
+    """What a backup that begins now must have: each acknowledged job, and its end if one was seen."""
+    return {id: replace(entry) for id, entry in ledger.entries.items() if entry.acknowledged and not entry.deleted}
+
+
+def _unsound(copy: Any, acknowledged: set[str], known: set[str]) -> str | None:
     with sqlite3.connect(f"file:{copy}?mode=ro&immutable=1", uri=True) as db:
         found = [row[0] for row in db.execute("PRAGMA integrity_check")]
         dangling = db.execute("PRAGMA foreign_key_check").fetchall()
@@ -48,19 +59,55 @@ def _unsound(copy: Any, known: set[str]) -> str | None:
     db.close()
     if found != ["ok"] or dangling:
         return f"{found} {dangling}"
+    if acknowledged - ids:
+        return f"it lacks jobs that were acknowledged before: {sorted(acknowledged - ids)[:3]}"
     return f"it has jobs that nobody asked for: {sorted(ids - known)[:3]}" if ids - known else None
 
 
-async def _restored(run: Run, target: Target, copy: Any) -> None:
-    """The copy, put into an empty folder, is served: every job in it is there and ends as it should."""
+async def _restored(run: Run, target: Target, copy: Any, before: dict[str, Entry]) -> None:
+    """
+    The copy, put into an empty folder, is served beside the service that it was made of.
+
+    Every job acknowledged before the backup is there: one that had ended is what it was, to the last entry of its
+    variants, and every other one runs and ends as it should.
+    """
     folder = run.folder / "restored"
     shutil.rmtree(folder, ignore_errors=True)
-    elsewhere = Target(folder, target.ledger)
-    done = await elsewhere.command("restore", str(copy))
-    if _ended_well(run, done, "restore"):
+    # Those of which the backup may have or not have caught the submit are known, and not missed.
+    later = {id: replace(entry, acknowledged=False) for id, entry in target.ledger.entries.items() if id not in before}
+    ledger = Ledger(entries={**before, **later})
+    elsewhere = Target(folder, ledger)
+    try:
+        done = await elsewhere.command("restore", str(copy))
+        if not _ended_well(run, done, "restore"):
+            return
         checked = await elsewhere.command("check")
         _ended_well(run, checked, "check of the restored store")
-    await elsewhere.http.aclose()
+        async with elsewhere:
+            await _same(target, elsewhere, [id for id, entry in before.items() if entry.ended_as is not None])
+            await elsewhere.settle()
+    finally:
+        await elsewhere.http.aclose()
+        run.tally.breaches += [f"restored: {breach}" for breach in ledger.breaches]
+
+
+async def _same(original: Target, restored: Target, jobs: list[str]) -> None:
+    """Compares ended jobs, as two services tell of them; a difference is a breach of the restored one."""
+    for job in jobs:
+        for path in (f"/jobs/{job}", f"/variants/{job}"):
+            told = [await target.ask("GET", path) for target in (original, restored)]
+            if told[0].status_code != told[1].status_code:
+                restored.ledger.breach(f"GET {path} is answered {told[1].status_code}, not {told[0].status_code}")
+            elif differing := differing_fields(told[0].json(), told[1].json()):
+                restored.ledger.breach(f"GET {path} differs in {', '.join(differing)}")
+
+
+def differing_fields(one: Any, other: Any, name: str = "") -> list[str]:
+    """The paths of the fields in which two JSON documents differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = sorted((one.keys() | other.keys()) - (FROM_MEMORY if name.startswith("/progress") else set()))
+        return [path for key in keys for path in differing_fields(one.get(key), other.get(key), f"{name}/{key}")]
+    return [] if one == other else [name]
 
 
 def _ended_well(run: Run, done: Any, what: str) -> bool:

@@ -46,6 +46,14 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "store": ("store",),
 }
 """The stage in which it hangs -> what may be named as the place."""
+HUNG = ("hang",)
+ENDINGS: Mapping[str, tuple[str, ...]] = {"store": ("handover",)}
+"""
+The stage in which it hangs -> how its attempt ends, where that is not `HUNG`: one that hangs while it hands its result
+over is not counted against the job, and the next one publishes what is held.
+"""
+STOPPED_ENDINGS: Mapping[str, tuple[str, ...]] = {"store": ("handover", "result")}
+"""The same for a child that is stopped: it is continued for its stacks, and may then hand its result in after all."""
 SOURCES: Mapping[str, str] = {"exact": "mini"}
 """The smallest source is solved before the exact solver is asked."""
 
@@ -56,6 +64,12 @@ class Hang(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind} in {self.stage}"
+
+
+def endings(hang: Hang) -> tuple[str, ...]:
+    """How the attempt may end; whatever it is, the hang must have been said, decided and named."""
+    table = STOPPED_ENDINGS if VERDICTS[hang.kind] == STOPPED else ENDINGS
+    return table.get(hang.stage, HUNG)
 
 
 def all_hangs() -> list[Hang]:
@@ -92,8 +106,9 @@ async def _in_lanes(run: Run, waiting: Iterator[Hang], one: object) -> None:
                     await one(run, target, hang)  # type: ignore[operator]
                 except Unanswered as error:
                     run.tally.breaches.append(f"{hang}: {error}")
+                else:
+                    run.tally.done += 1
                 (target.failpoints / f"stage.{hang.stage}").unlink(missing_ok=True)
-                run.tally.done += 1
 
     async with anyio.create_task_group() as lanes:
         for _ in range(min(LANES, run.count)):
@@ -119,7 +134,7 @@ async def _one(run: Run, target: Target, hang: Hang) -> None:
     await target.until(job, over, 60.0)
     await target.ended(job)
     row = next(row for row in (await target.job(job))["attempts"] if row["attempt"] == attempt)
-    if row["how"] != "hang":
+    if row["how"] not in endings(hang):
         check(False, f"{hang}: the attempt ended by {row['how']}: {row['message']}")
         return
     run.tally.measured("decided", row["ended_at"] - injected)

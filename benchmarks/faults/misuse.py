@@ -8,6 +8,7 @@ import time
 
 import anyio
 import httpx
+import psutil
 
 from benchmarks.faults.kills import Stream
 from benchmarks.faults.ledger import TERMINAL
@@ -18,6 +19,7 @@ from benchmarks.faults.target import Target
 GOOD_PER_POISON = 10
 UNCLEAN = frozenset({"crash", "hang", "memory", "error"})
 FAILED = frozenset({"failed"})
+NAMED_SECONDS = 5.0
 STOPPED_SECONDS = 60.0
 DUPLICATES, CLIENTS = 1000, 50
 GRACEFUL_SECONDS = 10.0
@@ -70,21 +72,24 @@ async def stale(run: Run) -> None:
             for is_brief in brief:
                 if run.time_left <= 0:
                     return
-                await _frozen(run, target, is_brief=is_brief)
-                run.tally.done += 1
+                frozen = await _frozen(run, target, is_brief=is_brief)
+                run.tally.done += frozen  # not in one line: the other lane counts while this one waits
 
         for _ in range(2):
             lanes.start_soon(lane)
 
 
-async def _frozen(run: Run, target: Target, *, is_brief: bool) -> None:
+async def _frozen(run: Run, target: Target, *, is_brief: bool) -> bool:
+    """Returns whether a child was frozen; one that has just ended cannot be."""
     job = await target.submit("tiny", 20.0)
     attempt = (await target.runs(job))["attempt"]
-    pid = await target.pid_of(job)
-    child = next((child for child in target.children() if child.pid == pid), None)
+    child = await _child_of(target, job)
     if child is None:
-        return
-    child.send_signal(signal.SIGSTOP)
+        return False
+    try:
+        child.send_signal(signal.SIGSTOP)
+    except psutil.NoSuchProcess:
+        return False
     if is_brief:
         await anyio.sleep(2.0)
     else:
@@ -100,6 +105,19 @@ async def _frozen(run: Run, target: Target, *, is_brief: bool) -> None:
         run.tally.check(len(ends) == 1, f"job {job} was frozen for 2 s and given up: {ends}")
     else:
         run.tally.check(ends[0] == "hang", f"job {job} was frozen for good: {ends}")
+    return True
+
+
+async def _child_of(target: Target, job: str) -> psutil.Process | None:
+    """The child of a running job, as soon as the journal names it; None when it has ended before."""
+    with anyio.move_on_after(NAMED_SECONDS):
+        while (await target.progress(job))["status"] not in TERMINAL:
+            pid = await target.pid_of(job)
+            for child in target.children():
+                if child.pid == pid:
+                    return child
+            await anyio.sleep(0.05)
+    return None
 
 
 async def duplicates(run: Run) -> None:

@@ -22,11 +22,13 @@ class Tally:
     """
     What came of a recipe: how often it was done, what was lost or wrong, and measured values by name.
 
-    `breaches` are the sentences of the ledgers and of the recipe itself; one of them fails the row.
+    `breaches` are the sentences of the ledgers and of the recipe itself, `undone` says what could not be done or came
+    to no end, so that nothing is known of it; one of either fails the row.
     """
 
     done: int = 0
     breaches: list[str] = field(default_factory=list)
+    undone: list[str] = field(default_factory=list)
     figures: dict[str, list[float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 

@@ -142,7 +142,7 @@ def test_the_last_lost_attempt_without_a_timetable_makes_the_job_a_dead_letter_w
     assert (job.status, job.dead_letter, job.failed_attempts) == (Status.FAILED, True, 3)
     assert job.error == "attempt 1: crash: cause 1; attempt 2: memory: cause 2; attempt 3: hang: cause 3"
     again = advance(job, Event.RESTART, AT)
-    assert (again.dead_letter, again.error, again.workers) == (False, None, None)
+    assert (again.dead_letter, again.error, again.workers) == (False, None, 1)
 
 
 def test_input_and_empty_results_are_failures_but_no_dead_letters() -> None:
@@ -188,7 +188,7 @@ def test_publishing_that_fails_again_and_again_ends() -> None:
     while job.status is Status.QUEUED:
         rounds += 1
         job = settle(advance(job, Event.CLAIM, AT), ending(How.CRASH, held=HELD), MAX)
-    assert (job.status, rounds) == (Status.FAILED, PUBLISH_ATTEMPTS)
+    assert (job.status, rounds) == (Status.FAILED, MAX - 1 + PUBLISH_ATTEMPTS)
 
 
 @pytest.mark.parametrize("how", LOSSES)

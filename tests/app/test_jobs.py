@@ -9,6 +9,7 @@ import pytest
 
 from app.jobs import (
     LAST_CHANCE_SECONDS,
+    MIN_SOLVE_SECONDS,
     RUNG_ORDER,
     TRANSITIONS,
     Event,
@@ -122,3 +123,9 @@ def test_the_rules_of_a_request_are_laid_over_those_of_the_dataset() -> None:
 def test_the_rungs_are_those_of_the_ladder_in_its_order() -> None:
     ladder = pytest.importorskip("solver.ladder")
     assert tuple(rung.id for rung in ladder.RUNGS) == RUNG_ORDER
+
+
+def test_a_last_chance_is_for_jobs_that_hold_nothing() -> None:
+    spent = {"time_limit_seconds": 60.0, "used_seconds": 59.5}
+    assert job(**spent).remaining_seconds == LAST_CHANCE_SECONDS
+    assert job(**spent, score=Score(0, 0, 0, 7)).remaining_seconds == MIN_SOLVE_SECONDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.endings import How
 from app.failpoints import POINTS
 from app.jobs import Status
 from benchmarks.faults import campaign, hangs, kills
-from benchmarks.faults.bars import BARS, BY_NAME, Bar, Limit, counts, faults
+from benchmarks.faults.bars import BARS, BY_NAME, Bar, Limit, counts, shortfalls, wrongs
+from benchmarks.faults.copies import differing_fields
 from benchmarks.faults.crowd import histogram_quantile
 from benchmarks.faults.figures import percentile, slope
 from benchmarks.faults.ledger import TERMINAL, Ledger
@@ -159,6 +162,20 @@ def test_a_timetable_that_is_not_what_it_claims_is_found_out() -> None:
     assert "rigid" in recount("mini", variant)[0]
 
 
+# --- restored stores ---
+
+
+def test_a_restored_job_differs_in_whatever_is_not_told_from_memory() -> None:
+    job = {"status": "completed", "progress": {"version": 7, "metadata": {"phase": "a", "cost": 1}}}
+    restored = {"status": "completed", "progress": {"version": 1, "metadata": {"phase": "b", "cost": 1}}}
+    assert differing_fields(job, restored) == []
+    restored["progress"]["metadata"] = {"cost": 2}
+    assert differing_fields({**job, "version": 1}, {**restored, "version": 2}) == [
+        "/progress/metadata/cost",
+        "/version",
+    ]
+
+
 # --- bars and options ---
 
 
@@ -168,14 +185,32 @@ def bar(*limits: Limit) -> Bar:
 
 def test_a_row_passes_when_it_was_done_and_nothing_is_wrong() -> None:
     limit = Limit("time", 0.5, 2.0)
-    assert faults(bar(limit), Tally(done=1, figures={"time": [1.0, 2.0, 9.0]})) == []
-    assert faults(bar(limit), Tally(done=1, figures={"time": [1.0, 3.0, 9.0]})) == ["time: 3 s at p50, at most 2"]
+    assert shortfalls(bar(limit), Tally(done=1, figures={"time": [1.0, 2.0, 9.0]})) == []
+    late = Tally(done=1, figures={"time": [1.0, 3.0, 9.0]})
+    assert shortfalls(bar(limit), late) == ["time: 3 s at p50 of 3, at most 2"]
+    assert shortfalls(bar(limit), late, slack=2.0) == wrongs(late) == []
 
 
 def test_a_row_in_which_nothing_happened_fails() -> None:
-    assert faults(bar(), Tally()) == ["it was not done once"]
-    assert faults(bar(Limit("time", 1, 1)), Tally(done=1)) == ["time: nothing was measured"]
-    assert faults(bar(), Tally(done=1, breaches=["lost", "lost"])) == ["lost"]
+    assert shortfalls(bar(), Tally()) == ["it was not done once"]
+    assert shortfalls(bar(Limit("time", 1, 1)), Tally(done=1)) == ["time: nothing was measured"]
+    assert shortfalls(bar(), Tally(done=1, undone=["cut off", "cut off"])) == ["cut off"]
+
+
+def test_a_row_of_which_less_than_half_was_done_fails() -> None:
+    assert shortfalls(bar(), Tally(done=4), 9) == ["less than half of it was done: 4 of 9"]
+    assert shortfalls(bar(), Tally(done=5), 9) == []
+
+
+def test_what_is_lost_is_counted_and_what_is_late_is_said_in_the_verdict() -> None:
+    tally = Tally(done=1, breaches=["lost", "lost"], undone=["cut off"])
+    assert wrongs(tally) == ["lost"]
+    late = campaign.Row(
+        name="b", text="t", wanted=1, done=1, wrong=[], short=["late"], figures={}, notes=[], seconds=1.0
+    )
+    assert late.line == "| b | t | 1 | 0 |  | FAIL; late |" and not late.passed
+    lost = replace(late, wrong=["lost"], short=[])
+    assert lost.line == "| b | t | 1 | 1 |  | FAIL |" and lost.faults == ["lost"]
 
 
 def test_every_bar_has_a_name_of_its_own_and_can_be_run() -> None:
@@ -253,6 +288,10 @@ def test_every_crash_point_has_a_way_to_be_passed() -> None:
 
 def test_every_stage_has_places_that_may_be_named() -> None:
     assert hangs.PLACES.keys() == set(STAGES)
+    assert hangs.ENDINGS.keys() | hangs.STOPPED_ENDINGS.keys() <= hangs.PLACES.keys()
+    by_result = {hang for hang in hangs.all_hangs() if "result" in hangs.endings(hang)}
+    assert by_result == {hangs.Hang("stop", "store")}
+    assert {how for hang in hangs.all_hangs() for how in hangs.endings(hang)} <= {how.value for how in How}
     assert len(hangs.all_hangs()) == len(hangs.VERDICTS) * len(STAGES)
 
 
@@ -275,7 +314,7 @@ def test_a_real_service_loses_nothing_when_its_parts_are_killed(
     rows = json.loads(rows_file.read_text(encoding="utf-8"))["rows"]
     assert {row["name"]: row["done"] for row in rows} == wanted
     # How fast it recovers is a matter of the machine that runs the tests; that nothing is lost is not.
-    assert [fault for row in rows for fault in row["faults"] if "at most" not in fault] == []
+    assert [breach for row in rows for breach in row["wrong"]] == []
     assert "| child-kills |" in capsys.readouterr().out
 
 

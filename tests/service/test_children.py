@@ -15,7 +15,7 @@ import anyio
 import psutil
 import pytest
 
-from app.child.children import Child, ForkServer, environment_of_children
+from app.child.children import Child, ForkServer, ForkServerLost, environment_of_children
 from app.child.vitals import TAG
 from app.messages import ProgressFrame, Start, encode, pack
 from solver.control import Place
@@ -159,3 +159,27 @@ async def test_giving_a_forkserver_up_does_not_hold_the_event_loop(monkeypatch: 
     assert waited == [True], "the loop went on while the process was waited for"
     assert not forkserver.alive
     await forkserver.stop()
+
+
+async def test_a_fork_that_fails_for_want_of_descriptors_costs_no_other_child_its_life() -> None:
+    forkserver = ForkServer(SOLVE, "test-of-children")
+    child = await forkserver.fork()
+    try:
+        process = psutil.Process(forkserver.pid)
+        limits = process.rlimit(psutil.RLIMIT_NOFILE)
+        process.rlimit(psutil.RLIMIT_NOFILE, (3, limits[1]))
+        with pytest.raises(ForkServerLost):
+            await forkserver.fork()
+        process.rlimit(psutil.RLIMIT_NOFILE, limits)
+        other = await forkserver.fork()
+        assert (forkserver.pid, child.dead) == (process.pid, False)
+        other.kill()
+        await other.ended()
+        await forkserver.reap(other)
+        other.close()
+    finally:
+        child.kill()
+        await child.ended()
+        await forkserver.reap(child)
+        child.close()
+        await forkserver.stop()

@@ -228,3 +228,29 @@ async def test_a_job_under_which_the_service_dies_again_and_again_is_a_dead_lett
         assert last["status"] == "failed" and "the service ended while this attempt ran" in last["error"]
         assert job.dead_letter
         assert [job.id for job in await supervisor.jobs(dead_letter=True)] == ["j"]
+
+
+async def test_a_row_that_is_damaged_while_its_job_runs_costs_that_job_only(open_service: Open, tmp_path: Path) -> None:
+    async with open_service(slots=2) as supervisor:
+        for job_id in ("damaged", "sound"):
+            await supervisor.submit(request(job_id, "patient", time_limit_seconds=3.0))
+            await searching(supervisor, job_id)
+        with sqlite3.connect(tmp_path / FILE_NAME) as other:
+            other.execute("UPDATE jobs SET seed = 9 WHERE id = 'damaged'")
+        other.close()
+        os.kill(await child_pid(supervisor, "damaged"), signal.SIGKILL)
+        failed = await ended(supervisor, "damaged")
+        assert failed["status"] == "failed" and "cannot be used" in failed["error"]
+        assert (await ended(supervisor, "sound"))["status"] == "completed"
+
+
+async def test_a_job_that_rests_while_every_slot_is_taken_does_not_make_the_dispatcher_spin(open_service: Open) -> None:
+    async with open_service() as supervisor:
+        await supervisor.submit(request("running", "patient"))
+        await searching(supervisor, "running")
+        dispatcher = supervisor._dispatcher
+        dispatcher.resting["waiting"] = 0.0
+        assert dispatcher._pause() == dispatch.IDLE_SECONDS
+        await supervisor.cancel("running")
+        await ended(supervisor, "running")
+        assert dispatcher._pause() == 0.0, "a slot is free, and its rest is over"

@@ -180,3 +180,13 @@ def test_doctor_fails_when_a_check_does_and_never_shows_a_secret(
     assert run(Console(), secret, as_json=True) == 0
     assert run(Console(), settings(tmp_path, alert_command="no-such-program"), as_json=True) == 1
     assert "hush" not in capsys.readouterr().out
+
+
+def test_a_damaged_store_is_an_error_with_the_command_that_helps(tmp_path: Path) -> None:
+    given = settings(tmp_path)
+    with closing(SqliteStore(given.data_dir)) as store:
+        path = store.path
+    assert found("job store", given)["job store"].verdict == "ok"
+    path.write_bytes(path.read_bytes()[:5000])
+    finding = found("job store", given)["job store"]
+    assert finding.verdict == "error" and "restore" in finding.advice

@@ -43,7 +43,7 @@ def the_file(folder: Path) -> Path:
 @pytest.mark.parametrize("body", [None, b"\0a\nb\n"])
 def test_an_end_comes_back_as_it_was(tmp_path: Path, ending: Ending, body: bytes | None) -> None:
     Spool(tmp_path).write(JOB, ending, body)
-    assert Spool(tmp_path).read(JOB) == (ending, body)
+    assert Spool(tmp_path).read(replace(JOB, used_seconds=JOB.used_seconds + 5)) == (ending, body, JOB.used_seconds)
     assert the_file(tmp_path).parent == tmp_path / SPOOL_NAME, "an id is no path"
 
 
