@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
+from collections.abc import Callable
 from types import FrameType
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from app.api.events import Streams
 from app.main import create_app
@@ -18,12 +22,14 @@ from app.settings import Settings
 from app.store import StoreError
 
 GRACEFUL_SECONDS = 3
+CONNECTIONS = 1500
+"""Connections beside event streams that are served at a time; requests on further ones are answered 503."""
 
 _log = logging.getLogger("timetable.startup")
 
 
 class CannotServe(Exception):
-    """The service did not start; the message says why and what helps."""
+    """The service did not start, or died; the message says why and what helps."""
 
 
 def serve(settings: Settings) -> None:
@@ -33,7 +39,8 @@ def serve(settings: Settings) -> None:
     Raises
     ------
     CannotServe
-        A start-up check refuses: the address, the data folder, missing API keys and so on.
+        A start-up check refuses: the address, the data folder, missing API keys and so on. Or the service died while it
+        ran, and must be started again.
     """
     problem = address_problem(settings.host, settings.port)
     if problem is not None:  # found before stores are opened and kernels are compiled
@@ -62,15 +69,53 @@ def _serve(settings: Settings) -> None:
             access_log=False,  # requests are counted, slow ones and changes are logged; pollers would drown the rest
             server_header=False,
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
+            # By default any client on this machine may name another address for itself, and so escape its rate limit
+            # and the audit.
+            proxy_headers=False,
+            http=_patient_for(settings.body_seconds),
+            limit_concurrency=settings.max_streams + CONNECTIONS,
+            lifespan="on",  # "auto" takes an application that died for one without a lifespan
         ),
         inner.state.streams,
     )
+    app.on_death = server.end
     try:
         server.run()
     except SystemExit as ended:
         if not server.started:
             raise CannotServe(app.reason or "the service did not start; the log above says why") from ended
         raise
+    if app.died:
+        raise CannotServe("the service has died while it ran; the log above says why")
+
+
+def _patient_for(seconds: float) -> type[H11Protocol]:
+    """HTTP connections that end when a request header is not complete within `seconds`; uvicorn waits for ever."""
+
+    class Connection(H11Protocol):
+        _header_due: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._header_due = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.conn.their_state is not h11.IDLE:
+                self._no_header_due()
+            elif self._header_due is None:  # a further request has begun, and uvicorn's own timer has ended with that
+                self._header_due = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._no_header_due()
+            super().connection_lost(exc)
+
+        def _no_header_due(self) -> None:
+            if self._header_due is not None:
+                self._header_due.cancel()
+                self._header_due = None
+
+    return Connection
 
 
 class _Server(uvicorn.Server):
@@ -90,6 +135,10 @@ class _Server(uvicorn.Server):
             os._exit(128 + sig)
         self.should_exit = True
 
+    def end(self) -> None:
+        """Stops in good order."""
+        self.should_exit = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Event streams would go on for as long as their jobs do; their readers are told to come back."""
         self._streams.close()
@@ -97,30 +146,49 @@ class _Server(uvicorn.Server):
 
 
 class _PlainStart:
-    """Keeps the reason why the application could not start, and its traceback out of the log."""
+    """
+    Keeps the reason why the application could not start, and its traceback out of the log.
+
+    Calls `on_death` when the application ends by an error while it should run: uvicorn would go on serving without it.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self.reason = ""
+        self.died = False
+        self.on_death: Callable[[], None] = lambda: None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             return await self._app(scope, receive, send)
 
         failed: list[Message] = []
+        running = False
+
+        async def received() -> Message:
+            nonlocal running
+            message = await receive()
+            running = running and message["type"] != "lifespan.shutdown"
+            return message
 
         async def held_back(message: Message) -> None:
+            nonlocal running
+            running = running or message["type"] == "lifespan.startup.complete"
             if message["type"] == "lifespan.startup.failed":
                 failed.append(message)
             else:
                 await send(message)
 
         try:
-            await self._app(scope, receive, held_back)
+            await self._app(scope, received, held_back)
         except BaseException as error:
             if failed and isinstance(error, StoreError):
                 self.reason, failed = str(error), [{"type": failed[0]["type"]}]
             for message in failed:
                 await send(message)
+            if running:
+                _log.critical("the service has died and ends: %r", error)
+                self.died = True
+                self.on_death()
             raise
         return None

@@ -13,6 +13,8 @@ nobody in.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import hmac
 import ipaddress
@@ -22,7 +24,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,8 @@ from app.errors import NoKey, NotAllowed, refuse
 from app.settings import Settings, variable
 
 KEYS_FILE, PEPPER_FILE, USES_FILE = "keys.json", "keys.pepper", "keys-used.json"
+LOCK_FILE = "keys.lock"
+"""Held by whoever changes the keys. A file of its own, since `keys.json` is replaced by another one each time."""
 PREFIX = "tt_"
 SECRET_BYTES = 32
 PEPPER_BYTES = 32
@@ -44,6 +48,8 @@ MAX_HEADER = 200
 """Characters of a presented key that are looked at; ours are shorter."""
 LOOK_EVERY_SECONDS = 1.0
 NOTE_EVERY_SECONDS = 60.0
+_UNREAD = object()
+"""The version of a key file that could not be read; no file ever has it, so the file is read again."""
 DAY = 86_400.0
 
 _log = logging.getLogger("timetable.keys")
@@ -84,7 +90,7 @@ _USES = TypeAdapter(dict[str, float])
 
 
 class KeyFile:
-    """The keys of one data folder, for the command line. Several of these commands at a time may lose one of them."""
+    """The keys of one data folder, for the command line. Whoever changes them waits for others who do."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -108,7 +114,6 @@ class KeyFile:
         """The secret under which keys are hashed. Raises KeysDamaged when there is none and none shall be made."""
         path = self._folder / PEPPER_FILE
         if make and not path.exists():
-            self._folder.mkdir(parents=True, exist_ok=True)
             _replace(path, secrets.token_bytes(PEPPER_BYTES))
         try:
             pepper = path.read_bytes()
@@ -120,9 +125,13 @@ class KeyFile:
 
     def add(self, name: str, scopes: Iterable[Scope], days: float | None = None) -> tuple[Key, str]:
         """A new key and its text, which nobody can ever see again. Raises KeysDamaged, ValueError."""
-        keys = self.all()
         if not 1 <= len(name) <= 100 or not name.isprintable():
             raise ValueError("a name has 1 to 100 printable characters")
+        with self._alone():
+            return self._add(name, scopes, days)
+
+    def _add(self, name: str, scopes: Iterable[Scope], days: float | None) -> tuple[Key, str]:
+        keys = self.all()
         if len(keys) >= MAX_KEYS:
             raise ValueError(f"there are {MAX_KEYS} keys already")
         now = time.time()
@@ -141,6 +150,10 @@ class KeyFile:
 
     def revoke(self, id: str) -> Key | None:
         """Revokes a key; None when there is none of this id. Raises KeysDamaged."""
+        with self._alone():
+            return self._revoke(id)
+
+    def _revoke(self, id: str) -> Key | None:
         keys = self.all()
         found = next((key for key in keys if key.id == id), None)
         if found is None or found.revoked_at is not None:
@@ -162,6 +175,17 @@ class KeyFile:
             _replace(self._folder / USES_FILE, json.dumps({**self.uses(), **uses}).encode())
         except OSError as error:
             _log.warning("the last uses of keys cannot be kept: %s", error.strerror)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two changes at a time would both begin with the same keys, and the later one would undo a revocation."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def _write(self, keys: tuple[Key, ...]) -> None:
         _replace(self._folder / KEYS_FILE, json.dumps([asdict(key) for key in keys], indent=1).encode())
@@ -189,6 +213,7 @@ class Keyring:
         self._file, self._path = KeyFile(folder), folder / KEYS_FILE
         self._open_without = open_without
         self._seen: object = None
+        self._trouble = ""
         self._next_look = 0.0
         self._pepper = secrets.token_bytes(PEPPER_BYTES)
         self._keys: tuple[tuple[bytes, Key], ...] = ()
@@ -231,8 +256,12 @@ class Keyring:
         try:
             self._pepper = self._file.pepper()
             self._keys = tuple((bytes.fromhex(key.digest), key) for key in self._file.all())
+            self._trouble = ""
         except (KeysDamaged, ValueError) as error:
-            _log.error("no API key is accepted: %s", error)
+            self._seen = _UNREAD  # the disk may have failed for a moment, after which the file is the same
+            if self._trouble != str(error):
+                self._trouble = str(error)
+                _log.error("no API key is accepted: %s", error)
 
     def _note(self) -> None:
         """Keeps times of use once a minute, in a thread of its own: a slow disk is no reason to let a client wait."""

@@ -16,7 +16,7 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import fields
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,8 +24,9 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from app.child.children import ENVIRONMENT, RECEIVE_BYTES
+from app.child.children import ENVIRONMENT, KEPT_PREFIXES, KEPT_VARIABLES, RECEIVE_BYTES
 from app.errors import ReadersBusy, TooHeavy
+from app.gate.burden import AMOUNTS
 from app.gate.reader import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, frame, perform
 from app.settings import PREFIX, Settings, variable
 
@@ -38,6 +39,13 @@ MAX_WAITING = 64
 LOAD_SECONDS = 120.0
 RETRY_SECONDS = 1.0
 CLOSING_SECONDS = 5.0
+SETTINGS = frozenset(
+    {"num_variants", "max_variants", "solve_seconds", "max_solve_seconds", "workers_per_job"}
+    | {"max_json_values", "max_json_lists", "limit_places", "limit_pairs", "reader_memory_mb"}
+    | {amount.setting for amount in AMOUNTS}
+    | {"data_dir"}  # nothing is read there, but its default cannot be found for a user without a home
+)
+"""What a reader learns of the settings; the others may hold secrets, and a reader works on hostile bodies."""
 
 _log = logging.getLogger("timetable.readers")
 
@@ -188,7 +196,7 @@ class _Process:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=2,
-                env=_environment(settings),
+                env=environment_of_readers(os.environ, settings),
                 start_new_session=True,
             )
             on_failure.pop_all()
@@ -255,9 +263,10 @@ class _Process:
         return data
 
 
-def _environment(settings: Settings) -> dict[str, str]:
-    """Ours, with every setting in the variable that it is read from."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    stated = {variable(row.name): str(getattr(settings, row.name)) for row in fields(settings)}
+def environment_of_readers(ours: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """What readers find in their environment: as little as children do, and the settings that reading needs."""
+    kept = {name: value for name, value in ours.items() if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)}
+    kept = {name: value for name, value in kept.items() if not name.startswith(PREFIX)}
+    stated = {variable(name): str(getattr(settings, name)) for name in SETTINGS}
     paths = os.pathsep.join(filter(None, sys.path))
-    return {**inherited, **ENVIRONMENT, **stated, "PYTHONPATH": paths}
+    return {**kept, **ENVIRONMENT, **stated, "PYTHONPATH": paths}

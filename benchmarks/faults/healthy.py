@@ -29,7 +29,8 @@ async def false_kills(run: Run) -> None:
         async def lane() -> None:
             nonlocal solving
             while time.monotonic() < until:
-                solving += await _one(run, target, until)
+                seconds = await _one(run, target, until)
+                solving += seconds  # not in one line: other lanes add to it while this one waits
 
         async with anyio.create_task_group() as lanes:
             for _ in range(_cores() + 1):  # one waits, so that no slot is ever free

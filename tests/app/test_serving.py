@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
@@ -125,3 +126,89 @@ def test_the_log_of_a_run_is_json_from_the_first_line_to_the_last(tmp_path: Path
     events = [json.loads(line)["event"] for line in lines]
     assert any("Finished server process" in event for event in events)
     assert [json.loads(line)["event"] for line in file.read_text(encoding="utf-8").splitlines()] == events
+
+
+@pytest.fixture(scope="module")
+def running_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A service that waits a second for a header, and lets a client check once in a minute."""
+    environment = {**os.environ, "TIMETABLE_DATA_DIR": str(tmp_path_factory.mktemp("data"))}
+    environment |= {"TIMETABLE_BODY_SECONDS": "1", "TIMETABLE_CHECKS_PER_MINUTE": "1", "TIMETABLE_LOG_FORMAT": "text"}
+    command = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as serving:
+        assert serving.stderr is not None
+        while "running on" not in (line := serving.stderr.readline()):
+            assert serving.poll() is None
+        yield int(line.split("running on http://127.0.0.1:")[1].split(" ")[0])
+        serving.send_signal(signal.SIGTERM)
+        serving.stderr.read()
+
+
+def answer_to(connection: socket.socket, sent: str) -> str:
+    """An answer with its body, "" when there is none because the connection was closed."""
+    connection.sendall(sent.encode())
+    answer = ""
+    while not answer.endswith("}") and (received := connection.recv(65_536)):
+        answer += received.decode()
+    return answer
+
+
+HALF_A_HEADER = "GET /health/live HTTP/1.1\r\nHost:"
+GET_LIVE = f"{HALF_A_HEADER} a\r\n\r\n"
+
+
+@pytest.mark.parametrize(("already_served", "said"), [(False, ""), (False, HALF_A_HEADER), (True, HALF_A_HEADER)])
+def test_a_connection_without_a_whole_request_is_closed(running_port: int, already_served: bool, said: str) -> None:
+    with socket.create_connection(("127.0.0.1", running_port), timeout=20) as connection:
+        if already_served:
+            assert " 200 " in answer_to(connection, GET_LIVE)
+        began = time.monotonic()
+        assert answer_to(connection, said) == ""
+        assert 0.5 < time.monotonic() - began < 10
+
+
+def test_a_connection_is_kept_for_clients_that_ask_again(running_port: int) -> None:
+    with socket.create_connection(("127.0.0.1", running_port), timeout=20) as connection:
+        for pause in (0.0, 1.2):  # longer than a header may take, and shorter than uvicorn keeps a connection
+            time.sleep(pause)
+            assert " 200 " in answer_to(connection, GET_LIVE)
+
+
+def test_a_client_cannot_choose_the_address_under_which_it_is_counted(running_port: int) -> None:
+    statuses = []
+    for number in range(3):
+        with socket.create_connection(("127.0.0.1", running_port), timeout=20) as connection:
+            sent = (
+                f"POST /validate HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.{number}\r\nContent-Length: 0\r\n\r\n"
+            )
+            statuses.append(answer_to(connection, sent).split()[1])
+    assert statuses[-1] == "429"
+
+
+def test_a_service_whose_application_dies_ends_so_that_it_is_started_again(tmp_path: Path) -> None:
+    code = (
+        "import anyio, contextlib, app.cli, app.serving as serving\n"
+        "create_app = serving.create_app\n"
+        "async def die():\n"
+        "    await anyio.sleep(0.1)\n"
+        "    raise ValueError('a background task is gone')\n"
+        "def mortal(settings):\n"
+        "    made = create_app(settings)\n"
+        "    inner = made.router.lifespan_context\n"
+        "    @contextlib.asynccontextmanager\n"
+        "    async def lifespan(app):\n"
+        "        async with inner(app), anyio.create_task_group() as tasks:\n"
+        "            tasks.start_soon(die)\n"
+        "            yield\n"
+        "    made.router.lifespan_context = lifespan\n"
+        "    return made\n"
+        "serving.create_app = mortal\n"
+        "app.cli.main()\n"
+    )
+    environment = {**os.environ, "TIMETABLE_DATA_DIR": str(tmp_path), "COLUMNS": "200"}
+    command = [sys.executable, "-c", code, "serve", "--host", "127.0.0.1", "--port", "0"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 1
+    assert "a background task is gone" in done.stderr and "the service has died" in done.stderr
+    assert "Finished server process" in done.stderr

@@ -6,6 +6,7 @@ import json
 import re
 import stat
 import statistics
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -21,7 +22,18 @@ from app.access import ROUTES, Rate, Scope, access_of
 from app.cli import app as command_line
 from app.errors import install
 from app.gate import keys
-from app.gate.keys import KEYS_FILE, PEPPER_FILE, KeyFile, KeyGuard, Keyring, KeysDamaged, is_loopback, refusal
+from app.gate.keys import (
+    KEYS_FILE,
+    LOCK_FILE,
+    PEPPER_FILE,
+    Key,
+    KeyFile,
+    KeyGuard,
+    Keyring,
+    KeysDamaged,
+    is_loopback,
+    refusal,
+)
 from app.gate.limits import BodyLimit, OneSpelling
 from app.main import create_app
 from app.settings import Settings
@@ -67,9 +79,10 @@ def test_a_key_is_shown_once_and_kept_as_a_hash_that_only_the_owner_can_read(tmp
     assert len(secret) >= 43, "256 bits in base64"
     written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert text.encode() not in written and secret.encode() not in written
-    for name in (KEYS_FILE, PEPPER_FILE):
+    for name in (KEYS_FILE, LOCK_FILE, PEPPER_FILE):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
-    assert sorted(path.name for path in tmp_path.iterdir()) == [KEYS_FILE, PEPPER_FILE], "nothing is left lying about"
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [KEYS_FILE, LOCK_FILE, PEPPER_FILE], "nothing is left lying about"
     assert KeyFile(tmp_path).all() == (key,)
 
 
@@ -91,6 +104,27 @@ def test_a_damaged_file_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(KeysDamaged, match="no list of keys"):
         KeyFile(tmp_path).add("a", SCOPES)
     assert (tmp_path / KEYS_FILE).read_text(encoding="utf-8") == "[{"
+
+
+def test_a_revocation_is_not_undone_by_a_key_that_is_made_at_the_same_time(tmp_path: Path) -> None:
+    has_read, is_revoked = threading.Event(), threading.Event()
+
+    class Slow(KeyFile):
+        def all(self) -> tuple[Key, ...]:
+            found = super().all()
+            has_read.set()
+            is_revoked.wait(0.3)  # the whole of it when the other one has to wait, as it should
+            return found
+
+    file = KeyFile(tmp_path)
+    old, _ = file.add("old", SCOPES)
+    adding = threading.Thread(target=Slow(tmp_path).add, args=("new", SCOPES))
+    adding.start()
+    assert has_read.wait(10)
+    file.revoke(old.id)
+    is_revoked.set()
+    adding.join()
+    assert [(key.name, key.state(0.0)) for key in file.all()] == [("old", "revoked"), ("new", "live")]
 
 
 # --- the layer -------------------------------------------------------------------------------------------------------
@@ -161,6 +195,18 @@ async def test_a_damaged_file_lets_nobody_in(tmp_path: Path) -> None:
         (tmp_path / PEPPER_FILE).write_bytes(b"short")
         (tmp_path / KEYS_FILE).write_text(whole + "\n", encoding="utf-8")
         assert await status(client, text) == 401
+
+
+async def test_a_file_that_could_not_be_read_for_a_moment_is_read_again_and_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, text = KeyFile(tmp_path).add("a", SCOPES)
+    hidden = (tmp_path / PEPPER_FILE).rename(tmp_path / "elsewhere")
+    async with guarded(tmp_path) as client:
+        assert [await status(client, text), await status(client, text), await status(client, None)] == [401] * 3
+        assert [record.levelname for record in caplog.records if record.name == "timetable.keys"] == ["ERROR"]
+        hidden.rename(tmp_path / PEPPER_FILE)
+        assert [await status(client, text), await status(client, None)] == [200, 401]
 
 
 async def test_both_headers_work_and_what_is_no_key_is_a_401_problem(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ import pytest
 
 from app.errors import ReadersBusy, Told, TooHeavy
 from app.gate.reader import MAX_QUESTIONS, Question, content_of, order_of, perform
-from app.gate.readers import SMALL_BODY, Readers
-from app.settings import Settings
+from app.gate.readers import SETTINGS, SMALL_BODY, Readers
+from app.settings import Settings, variable
 from solver.formats.native import load_dataset
 
 pytestmark = pytest.mark.anyio
@@ -119,6 +119,47 @@ class Lag:
             slept_at = time.perf_counter()
             await anyio.sleep(0.002)
             self.worst = max(self.worst, time.perf_counter() - slept_at - 0.002)
+
+
+async def test_a_reader_learns_no_secret_from_our_environment_or_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://user:hush@host")
+    monkeypatch.setenv("TIMETABLE_ALERT_WEBHOOK_URL", "https://hush@host")
+    settings = Settings(data_dir=tmp_path, alert_webhook_url="https://hush@host", alert_command="tell hush")
+    async with Readers(settings) as readers:
+        await readers.ask(sample("tiny"))
+        words = Path(f"/proc/{readers.pids[0]}/environ").read_bytes().decode().split("\0")
+    assert "hush" not in " ".join(words)
+    assert {word.split("=")[0] for word in words if word.startswith("TIMETABLE_")} == {variable(n) for n in SETTINGS}
+
+
+async def test_a_reader_works_under_the_limits_of_the_service(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, limit_rooms=1, max_variants=2, num_variants=1, max_solve_seconds=400)
+    async with Readers(settings) as readers:
+        document = await refused(readers, Question("validate", b'{"dataset": {"rooms": [1, 2]}}' + LONG))
+        assert "TIMETABLE_LIMIT_ROOMS" in json.dumps(document)
+
+
+class Watched(Settings):
+    """Settings that note which of them are read."""
+
+    def __getattribute__(self, name: str) -> object:
+        READ.add(name)
+        return super().__getattribute__(name)
+
+
+READ: set[str] = set()
+
+
+def test_reading_asks_for_no_setting_that_a_reader_does_not_get(tmp_path: Path) -> None:
+    settings = Watched(data_dir=tmp_path)
+    READ.clear()
+    body = content_of(perform(sample("tiny"), settings))
+    perform(Question("order", body, {"default_job_id": "j"}), settings)
+    perform(Question("validate", body), settings)
+    perform(Question("score", b'{"dataset_name": "tiny", "entries": []}'), settings)
+    assert {"num_variants", "limit_rooms", "limit_pairs", "max_json_lists"} <= READ <= SETTINGS
 
 
 async def test_a_reader_that_is_killed_while_it_waits_or_reads_costs_nobody_an_answer(tmp_path: Path) -> None:
