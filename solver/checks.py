@@ -126,28 +126,39 @@ def _group_issues(dataset: Dataset) -> Iterator[Issue]:
         yield from _slots(f"{here}/unavailable", group.unavailable, dataset)
 
 
+_COURSE_NUMBERS = (
+    ("expected_students", 0),
+    ("credits", 0),
+    ("min_days", 0),
+    ("max_sessions_per_day", 1),
+    ("priority", -MAX_NUMBER),
+)
+"""Numbers of a course with their smallest value; the largest is `MAX_NUMBER`."""
+
+
 def _course_issues(dataset: Dataset) -> Iterator[Issue]:
     rooms, teachers = {r.id for r in dataset.rooms}, {f.id for f in dataset.faculty}
     groups, courses = {g.id for g in dataset.groups}, {c.id for c in dataset.courses}
-    num_slots = dataset.time_grid.num_slots
+    named = (("faculty_ids", teachers, "faculty"), ("group_ids", groups, "group"), ("prerequisites", courses, "course"))
+    num_slots, num_periods = dataset.time_grid.num_slots, dataset.time_grid.num_periods
     for i, course in enumerate(dataset.courses):
         here = f"/courses/{i}"
         yield from _range(f"{here}/sessions_per_week", course.sessions_per_week, 1, num_slots, f"course {course.id!r}")
-        yield from _range(
-            f"{here}/session_slots", course.session_slots, 1, dataset.time_grid.num_periods, f"course {course.id!r}"
-        )
-        yield from _range(f"{here}/expected_students", course.expected_students, 0, MAX_NUMBER)
-        yield from _range(f"{here}/credits", course.credits, 0, MAX_NUMBER)
-        yield from _range(f"{here}/min_days", course.min_days, 0, MAX_NUMBER)
-        yield from _range(f"{here}/max_sessions_per_day", course.max_sessions_per_day, 1, MAX_NUMBER)
-        yield from _range(f"{here}/priority", course.priority, -MAX_NUMBER, MAX_NUMBER)
-        yield from _references(f"{here}/faculty_ids", course.faculty_ids, teachers, "faculty")
-        yield from _references(f"{here}/group_ids", course.group_ids, groups, "group")
-        yield from _references(f"{here}/prerequisites", course.prerequisites, courses, "course")
-        yield from _unique(f"{here}/student_ids", course.student_ids)
+        yield from _range(f"{here}/session_slots", course.session_slots, 1, num_periods, f"course {course.id!r}")
+        for field, low in _COURSE_NUMBERS:
+            value = getattr(course, field)
+            if value is not None and not low <= value <= MAX_NUMBER:
+                yield from _range(f"{here}/{field}", value, low, MAX_NUMBER)
+        for field, known, kind in named:
+            ids = getattr(course, field)
+            if ids:
+                yield from _references(f"{here}/{field}", ids, known, kind)
+        if course.student_ids:
+            yield from _unique(f"{here}/student_ids", course.student_ids)
         if course.allowed_slots is not None:
             yield from _slots(f"{here}/allowed_slots", course.allowed_slots, dataset)
-        yield from _fixed_issues(f"{here}/fixed", course, rooms, dataset)
+        if course.fixed:
+            yield from _fixed_issues(f"{here}/fixed", course, rooms, dataset)
 
 
 def _fixed_issues(pointer: str, course: Course, rooms: set[str], dataset: Dataset) -> Iterator[Issue]:

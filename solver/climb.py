@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from solver.compiled import Ints
 from solver.control import Control, Place, Progress, Stage
-from solver.cpsat import exact, explain, lower_bound, polish
+from solver.cpsat import exact, explain, lower_bound, polish, room_bound
 from solver.incumbent import Incumbents, Problem
 from solver.params import SolveParams
 from solver.result import Diagnosis, RungId, RungVisit
@@ -23,9 +23,12 @@ from solver.rules import Score
 from solver.search import SearchParams, search, strip
 
 REPORT_EVERY_SECONDS = 0.2
-SECONDS_PER_SESSION = 0.25
+SECONDS_PER_SESSION, SECONDS_PER_SESSION_OF_STUDENTS = 0.25, 1.0
 MIN_ROUND_SECONDS = 8.0
-"""A search round gets at most this much time; longer ones hardly gain."""
+"""
+A search round gets at most this much time, or so much per session; longer ones hardly gain. Where rules look at the
+days of single students, a move costs several times as much.
+"""
 QUICK_SECONDS, QUICK_SHARE = 1.0, 0.04
 QUICK_TEMPERATURE = 0.5
 """A quick round hardly goes uphill: it makes the most of the floor at once, long before a cooling round has frozen."""
@@ -66,6 +69,8 @@ class Climb:
     diagnosis: Diagnosis
     rung: RungId = "full"
     bound: int | None = None
+    room_floor: int | None = None
+    """What rooms cost at least whatever the times are; None while nobody has looked."""
     stalled: bool = False
     core: frozenset[str] = frozenset()
     """Courses that the rung `reduced` placed first; empty when it was not entered."""
@@ -129,7 +134,9 @@ class Climb:
     @property
     def round_seconds(self) -> float:
         """How long one round of local search may last on this problem."""
-        return max(MIN_ROUND_SECONDS, SECONDS_PER_SESSION * len(self.problem.dataset.sessions))
+        compiled = self.problem.compiled
+        each = SECONDS_PER_SESSION_OF_STUDENTS if compiled.counts_days_of_students else SECONDS_PER_SESSION
+        return max(MIN_ROUND_SECONDS, each * compiled.num_sessions)
 
     def quick_search(self) -> None:
         """A short descent from the best so far."""
@@ -138,9 +145,21 @@ class Climb:
 
     @working_at(Place.LOCAL_SEARCH)
     def search(
-        self, seconds: float, *, bend: bool, message: str, round_number: int = 0, temperature: float | None = None
+        self,
+        seconds: float,
+        *,
+        bend: bool,
+        message: str,
+        round_number: int = 0,
+        temperature: float | None = None,
+        give_up_share: float = 1.0,
     ) -> None:
-        """One round of local search; it cools from `temperature`, by default from one that fits the work in hand."""
+        """
+        One round of local search; it cools from `temperature`, by default from one that fits the work in hand.
+
+        After `give_up_share` of its time it ends unless everything is placed and every hard rule holds; and at once
+        when what it found is proved to be the best.
+        """
         if self.over or seconds <= 0:
             return
         seconds = min(seconds, self.walk.remaining)
@@ -152,7 +171,7 @@ class Climb:
             seconds=seconds,
             workers=self.params.workers,
             seed=self.params.seed + 1000 * round_number,
-            params=_params(bend, temperature),
+            params=_params(bend, temperature, give_up_share, self.bound or 0),
             on_improvement=self._stream,
         )
         self.incumbents.offer_arrays(found.slots, found.rooms, "search")
@@ -204,8 +223,25 @@ class Climb:
         """A lower bound from the relaxation without rooms."""
         if self.over or seconds <= 0:
             return
-        control = self.timed("exact", seconds, message)
-        self.raise_bound(lower_bound(self.problem.dataset, self.problem.compiled, control=control, seconds=seconds))
+        found = lower_bound(
+            self.problem.dataset,
+            self.problem.compiled,
+            control=self.timed("exact", seconds, message),
+            seconds=seconds,
+            room_floor=self.room_floor,
+            enough=self.best.soft if self.complete and self.best is not None else None,
+        )
+        self.raise_bound(found)
+
+    @working_at(Place.MODEL_BUILD)
+    def bound_rooms(self, seconds: float) -> None:
+        """What rooms cost at least: cheap enough to be known before the search, which then may end at a proof."""
+        if self.over or seconds <= 0:
+            return
+        control = self.timed("construct", seconds, "what rooms cost at least")
+        self.room_floor = room_bound(self.problem.compiled, control=control, seconds=seconds)
+        if self.room_floor > 0:
+            self.raise_bound(self.room_floor)
 
     def raise_bound(self, bound: int | None) -> None:
         """Keeps the larger bound. That a cost is not negative needs no proof: 0 counts only where it settles things."""
@@ -232,5 +268,6 @@ class Climb:
         )
 
 
-def _params(bend: bool, temperature: float | None) -> SearchParams:
-    return SearchParams(bend=bend) if temperature is None else SearchParams(bend=bend, start_temperature=temperature)
+def _params(bend: bool, temperature: float | None, give_up_share: float, enough: int) -> SearchParams:
+    params = SearchParams(bend=bend, give_up_share=give_up_share, enough=enough)
+    return params if temperature is None else replace(params, start_temperature=temperature)

@@ -164,6 +164,11 @@ class Compiled(NamedTuple):
     rule_weight: Ints
     """``(rules,)`` cost per unit: weight when soft, price when bendable, 1 when rigid or off."""
 
+    @property
+    def counts_days_of_students(self) -> bool:
+        """Whether rules about the shape of a day look at single students: moves cost more, and almost all conflict."""
+        return self.num_students > 0 and not self.attendees_are_groups
+
 
 def compile_dataset(dataset: Dataset, profile: Profile | None = None, context: Context | None = None) -> Compiled:
     """

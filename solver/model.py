@@ -121,11 +121,16 @@ class Rating:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSetting:
-    """What a dataset says about one rule; None keeps the value of `RULES`."""
+    """
+    What a dataset says about one rule; None keeps the value of `RULES`.
+
+    `bendable` False makes a hard rule rigid that has a price; True makes no rule bendable that has none.
+    """
 
     tier: Tier | None = None
     weight: int | None = None
     value: int | None = None
+    bendable: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

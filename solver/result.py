@@ -87,13 +87,19 @@ class RuleCount:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The verifier's whole verdict on one timetable."""
+    """
+    The verifier's whole verdict on one timetable.
+
+    `distance_to_feasibility` is the number of expected students of the sessions that are not placed, a student in two
+    of them counted twice.
+    """
 
     score: Score
     rules: Mapping[str, RuleCount]
     unplaced: tuple[SessionKey, ...]
     placed: int
     total: int
+    distance_to_feasibility: int = 0
 
     @property
     def counts(self) -> dict[str, int]:

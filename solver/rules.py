@@ -6,7 +6,8 @@ into a `Score`. A dataset may re-tier or re-weight any rule; `profile_of()` says
 
 Two words decide what a broken hard rule means. A *bendable* rule has a price per unit and may be broken on the rung
 `relaxed`, where every breach is listed. A hard rule that is not bendable is *rigid*: no published timetable breaks it.
-A rule that a dataset makes hard although it is soft by default is bendable at its weight.
+A rule that a dataset makes hard although it is soft by default is bendable at its weight. A dataset may also forbid
+that a rule is bent at all.
 """
 
 from __future__ import annotations
@@ -295,8 +296,10 @@ def rule_issue(name: str) -> Issue:
 
 def _resolve(rule: Rule, setting: RuleSetting) -> ActiveRule:
     tier = setting.tier or rule.tier
-    bendable = tier == "hard" and (rule.price is not None or rule.tier != "hard")
-    if tier == "hard":
+    bendable = tier == "hard" and setting.bendable is not False and (rule.price is not None or rule.tier != "hard")
+    if tier == "hard" and not bendable:
+        default = 1
+    elif tier == "hard":
         default = rule.price if rule.price is not None else rule.weight
     else:
         default = rule.weight

@@ -5,7 +5,7 @@ Everything here runs under a `Control`, returns claims that the caller recounts,
 objective. `cp_model` is used nowhere else.
 """
 
-from solver.cpsat.bound import lower_bound
+from solver.cpsat.bound import lower_bound, room_bound
 from solver.cpsat.exact import ExactResult, build_model, exact
 from solver.cpsat.explain import Explanation, explain
 from solver.cpsat.windows import WINDOW_KINDS, complete, improve_window, pick_window, polish
@@ -22,4 +22,5 @@ __all__ = [
     "lower_bound",
     "pick_window",
     "polish",
+    "room_bound",
 ]

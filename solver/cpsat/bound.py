@@ -4,8 +4,9 @@ doi:10.1007/s10479-010-0700-7).
 
 Rooms are replaced by what any assignment of rooms must obey in each slot: no more sessions that need some set of rooms
 than the set has, and no fewer students without a seat than the large classes outnumber the large rooms. Rules about
-which room a course keeps, and the ways between rooms, cost nothing here. Everything left out can only lower the cost,
-so the bound holds.
+which room a course keeps, and the ways between rooms, cost nothing in it. Everything left out can only lower the cost,
+so the bound holds. What
+rooms cost at least, whatever the times are, is found first (`packing`) and is a floor of the room costs in the model.
 """
 
 from __future__ import annotations
@@ -15,49 +16,80 @@ from itertools import pairwise
 
 import numpy as np
 
-from solver.compiled import TIER_SOFT, Compiled
+from solver.compiled import Compiled
 from solver.control import Control
 from solver.cpsat.exact import build_from, minimise
-from solver.cpsat.plan import Treatment, Treatments, Unit, make_plan, room_costs, rough_literals, treatments
+from solver.cpsat.packing import ROOM_COSTS, least_room_cost, priced_rooms, soft_weight
+from solver.cpsat.plan import Plan, Treatment, Treatments, Unit, make_plan, rough_literals, treatments
 from solver.cpsat.run import run
 from solver.cpsat.space import Space, Tally
 from solver.model import Dataset
-from solver.rules import RULE_IDS
 
 MAX_SIZE = 400_000
 MAX_PLACES = 5_000_000
 """Possible (start, room) pairs; they become no variables here, but memory."""
 TREE_SEARCH: Mapping[str, int | float | bool] = {"optimize_with_lb_tree_search": True, "linearization_level": 2}
 """Measured at 20 s on comp04: bound 35, which is the optimum; the default search reached 3."""
+PACKING_SHARE = 0.2
+"""Of the time for the bound at most; the model is small and seldom needs a second."""
 ROOM_RULES = ("room_stability", "travel")
 """Soft rules that say nothing without rooms."""
 
 
-def lower_bound(dataset: Dataset, compiled: Compiled, *, control: Control, seconds: float) -> int | None:
+def room_bound(compiled: Compiled, *, control: Control, seconds: float) -> int:
+    """What rooms cost at least, whatever the times are: a bound found within about a second, and often 0."""
+    treat = without_rooms(treatments(compiled, bend=False))
+    plan = _plan(compiled, treat)
+    return 0 if plan is None else least_room_cost(plan, treat, control=control, seconds=seconds)
+
+
+def lower_bound(
+    dataset: Dataset,
+    compiled: Compiled,
+    *,
+    control: Control,
+    seconds: float,
+    room_floor: int | None = None,
+    enough: int | None = None,
+) -> int | None:
     """
     A number that the soft cost of no timetable with every session placed and every hard rule kept can be below.
 
+    Parameters
+    ----------
+    room_floor
+        What `room_bound` gave; None has it found here.
+    enough
+        The search for the bound ends here: the cost of a timetable that a bound as high proves to be the best.
+
+    Returns
+    -------
     None when the model would be too large, when a weight is negative, or when the time did not suffice for any bound.
     """
-    if (compiled.rule_weight < 0).any():
-        return None
     treat = without_rooms(treatments(compiled, bend=False))
-    if rough_literals(compiled, treat) > MAX_PLACES:
+    plan = _plan(compiled, treat)
+    if plan is None:
+        return None
+    budget = control.until(seconds)
+    if room_floor is None:
+        room_floor = least_room_cost(plan, treat, control=budget, seconds=PACKING_SHARE * seconds)
+    if enough is not None and room_floor >= enough:
+        return room_floor
+    space = build_from(plan, with_rooms=False, control=budget)
+    add_room_supply(space)
+    minimise(space, extra_soft=_room_costs(space, room_floor))
+    found = run(space.model, control=budget, seconds=budget.remaining, parameters=TREE_SEARCH, enough=enough)
+    return max(room_floor, found.bound or 0) if found.bound is not None or room_floor else None
+
+
+def _plan(compiled: Compiled, treat: Treatments) -> Plan | None:
+    """All sessions free; None when the model would be too large or a weight is negative."""
+    if (compiled.rule_weight < 0).any() or rough_literals(compiled, treat) > MAX_PLACES:
         return None
     nowhere = np.full(compiled.num_sessions, -1, dtype=np.int32)
     plan = make_plan(compiled, nowhere, nowhere, treat=treat)
-    if sum(len(unit.places) for unit in plan.units) + plan.size - plan.literals > MAX_SIZE:
-        return None
-    budget = control.until(seconds)
-    space = build_from(plan, with_rooms=False, control=budget)
-    add_room_supply(space)
-    overflow = Tally()
-    if treat["room_clash"] is Treatment.FORBID and treat["room_capacity"] is Treatment.PRICE:
-        overflow = _missing_seats(space)
-    _add_cheapest_rooms(space, overflow, capacity=not overflow.variables)
-    minimise(space, extra_soft=overflow)
-    found = run(space.model, control=budget, seconds=seconds, parameters=TREE_SEARCH)
-    return None if found.bound is None else max(0, found.bound)
+    size = sum(len(unit.places) for unit in plan.units) + plan.size - plan.literals
+    return plan if size <= MAX_SIZE else None
 
 
 def without_rooms(treat: Treatments) -> dict[str, Treatment]:
@@ -91,13 +123,28 @@ def rooms_at(unit: Unit, t: int) -> frozenset[int]:
     return frozenset(room for start in starts for room in unit.places.get(start, ()))
 
 
+def _room_costs(space: Space, floor: int) -> Tally:
+    """What rooms cost at the least: by the sessions of each slot, and never below `floor`."""
+    costs = Tally()
+    if space.treatment("room_clash") is Treatment.FORBID and space.treatment("room_capacity") is Treatment.PRICE:
+        costs = _missing_seats(space)
+    _add_cheapest_rooms(space, costs, capacity=not costs.variables)
+    if floor == 0:
+        return costs
+    joint, total = space.new_int(max(floor, costs.upper), 0), Tally()
+    space.model.add(joint >= costs.expression())
+    space.model.add(joint >= floor)
+    total.add(1, joint, max(floor, costs.upper))
+    return total
+
+
 def _missing_seats(space: Space) -> Tally:
     """
     Students without a seat: for each number of seats, the sessions that need more, less the open rooms that have more.
 
     Counted over the sessions that *start* in a slot, so that a long session counts once.
     """
-    compiled, weight = space.compiled, _weight(space.compiled, "room_capacity")
+    compiled, weight = space.compiled, soft_weight(space.compiled, "room_capacity")
     total = Tally()
     needs = [int(compiled.seats[unit.course]) for unit in space.plan.units]
     steps = sorted({0, *needs, *compiled.room_seats.tolist()})
@@ -115,24 +162,11 @@ def _missing_seats(space: Space) -> Tally:
 
 def _add_cheapest_rooms(space: Space, total: Tally, *, capacity: bool) -> None:
     """Every session costs at least what the cheapest of its rooms costs."""
-    rules = ("room_unsuitable", "room_waste", "context", *(("room_capacity",) if capacity else ()))
-    priced = [rule for rule in rules if space.treatment(rule) is Treatment.PRICE]
+    rules = ROOM_COSTS if capacity else tuple(rule for rule in ROOM_COSTS if rule != "room_capacity")
+    priced = tuple(rule for rule in rules if space.treatment(rule) is Treatment.PRICE)
     for unit, x in zip(space.plan.units, space.x, strict=True):
-        costs = _priced_rooms(space.compiled, unit.course, priced)
+        costs = priced_rooms(space.compiled, unit.course, priced)
         for t, literal in x.items():
             least = int(costs[list(unit.places[t])].min())
             if least:
                 total.add(least, literal)
-
-
-def _priced_rooms(compiled: Compiled, course: int, rules: list[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    costs = np.zeros(compiled.num_rooms, dtype=np.int64)
-    units: Mapping[str, np.ndarray[tuple[int], np.dtype[np.int64]]] = room_costs(compiled, course)
-    for rule in rules:
-        costs += _weight(compiled, rule) * units[rule]
-    return costs
-
-
-def _weight(compiled: Compiled, rule_id: str) -> int:
-    k = RULE_IDS.index(rule_id)
-    return int(compiled.rule_weight[k]) if compiled.rule_tier[k] == TIER_SOFT else 0

@@ -27,6 +27,8 @@ WORKING_SHARE = 0.01
 """Of a pause between two looks; a process that computes less than this in it does not beat."""
 SEARCH_BEGINS = "tarting search"
 """In the line of CP-SAT's log that ends its presolve."""
+BOUND_NOISE = 1e-3
+"""All objectives are whole numbers, so a bound above k - 1 by more than this proves k."""
 LARGEST_SEED = 2**31 - 1
 Status = Literal["optimal", "feasible", "infeasible", "unknown"]
 Parameter = int | float | bool
@@ -64,9 +66,10 @@ def run(
     workers: int = 1,
     seed: int = 0,
     parameters: Mapping[str, Parameter] | None = None,
+    enough: int | None = None,
 ) -> Run:
     """
-    Solves `model` within `seconds` and the control's own deadline.
+    Solves `model` within `seconds` and the control's own deadline, or until its bound has reached `enough`.
 
     A stop, before or during the solve, ends it with what there is. Raises ValueError when CP-SAT finds the model
     invalid, which is a bug of ours.
@@ -84,6 +87,8 @@ def run(
     solver.parameters.log_search_progress = True
     solver.parameters.log_to_stdout = False
     solver.log_callback = lambda line: _note_search(control, line)
+    if enough is not None:
+        solver.best_bound_callback = lambda bound: solver.stop_search() if bound > enough - 1 + BOUND_NOISE else None
     began = time.monotonic()
     with control.at(Place.CPSAT_PRESOLVE), _Watcher(solver, control.until(budget)):
         found = solver.solve(model)

@@ -1,4 +1,4 @@
-"""What the outside world writes and reads: native JSON, ITC-2007 `.ctt` and `.sol`, the platform's CSV set, exports."""
+"""What the outside world writes and reads: native JSON, ITC-2007, the platform's CSV set, exports."""
 
 from solver.formats.csv_export import dump_csv
 from solver.formats.ctt import dump_ctt, dump_solution, load_ctt, load_solution
@@ -13,6 +13,8 @@ from solver.formats.native import (
     load_timetable,
 )
 from solver.formats.platform_csv import Imported, load_platform_csv
+from solver.formats.sln import dump_sln, load_sln
+from solver.formats.tim import dump_tim, load_tim
 
 __all__ = [
     "READABLE",
@@ -22,13 +24,17 @@ __all__ = [
     "dump_ctt",
     "dump_dataset",
     "dump_result",
+    "dump_sln",
     "dump_solution",
+    "dump_tim",
     "dump_timetable",
     "load_ctt",
     "load_dataset",
     "load_platform_csv",
     "load_result",
+    "load_sln",
     "load_solution",
+    "load_tim",
     "load_timetable",
     "parse_json",
     "read_dataset",

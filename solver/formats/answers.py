@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from solver.errors import InputError, Issue
 from solver.formats.issues import issues_of, kind_of, raise_if_any
-from solver.formats.json_text import read_json, value_issues
+from solver.formats.json_text import first_value_issues, read_json
 from solver.formats.shapes import PlacementShape
 from solver.model import Placement, Timetable
 from solver.result import Result
@@ -106,7 +106,7 @@ def _document(source: object, what: str) -> Mapping[str, Any]:
     if isinstance(source, bytes | str):
         document, issues = read_json(source)
     else:
-        document, issues = source, list(value_issues(source))
+        document, issues = source, first_value_issues(source)
     raise_if_any(issues)
     if not isinstance(document, Mapping):
         raise InputError([_issue("", "wrong_type", f"{what} must be an object, got {kind_of(document)}", document)])

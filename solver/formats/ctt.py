@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
-from solver.errors import InputError, Issue
+from solver.checks import dataset_issues
+from solver.errors import Issue
 from solver.formats.ctt_rows import END, NAME, Row, Rows, grid_size, is_number, lines, scan
-from solver.formats.issues import MAX_TEXT, raise_if_any
+from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_TEXT, raise_if_any
+from solver.formats.remaining import unchecked
 from solver.grid import TimeGrid, clock_of
 from solver.model import Course, Dataset, Faculty, Group, Placement, Room, RuleSetting, Timetable
 from solver.rules import RULES, profile_of
@@ -56,12 +59,13 @@ def load_ctt(text: str) -> Dataset:
         "courses": _courses(rows, days, periods),
         "rules": dict(UD2_RULES),
     }
-    try:
-        dataset = Dataset(**parts)
-    except InputError as error:
-        raise_if_any(sorted([*rows.issues, *_model_issues(error, rows)], key=_line_of))
-        raise
-    raise_if_any(sorted(rows.issues, key=_line_of))
+    dataset = unchecked(parts)
+    stream = dataset_issues(dataset)
+    first = list(islice(stream, 1))
+    placed = islice(_model_issues(chain(first, stream), rows), MAX_COUNTED_ISSUES + 1)
+    raise_if_any(sorted([*rows.issues, *placed], key=_line_of))
+    # What has no line in the file is still wrong.
+    raise_if_any(first)
     return dataset
 
 
@@ -69,9 +73,9 @@ def _line_of(issue: Issue) -> int:
     return int(issue.pointer.removeprefix("/line/") or 0)
 
 
-def _model_issues(error: InputError, rows: Rows) -> Iterator[Issue]:
+def _model_issues(issues: Iterable[Issue], rows: Rows) -> Iterator[Issue]:
     """What the model found wrong, at the line that says so; nothing that follows only from rows that were left out."""
-    for issue in error.issues:
+    for issue in issues:
         collection, index = [*issue.pointer.split("/")[1:], ""][:2]
         section = rows.sections[_COLLECTIONS[collection]] if collection in _COLLECTIONS else []
         if index.isdigit() and int(index) < len(section):

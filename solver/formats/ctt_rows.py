@@ -11,11 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from solver.errors import InputError, Issue
-from solver.formats.issues import MAX_TEXT
+from solver.errors import Issue
+from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_TEXT, raise_if_any, refuse_long
 from solver.terms import MAX_DAYS, MAX_SLOTS_PER_DAY
 
-MAX_CHARACTERS = 16 * 2**20
 MAX_DIGITS = 9
 END = "END."
 NAME = "Name"
@@ -33,6 +32,11 @@ class Section(NamedTuple):
     def is_open(self) -> bool:
         return self.columns[-1] == "members"
 
+    @property
+    def numbers(self) -> tuple[tuple[int, str], ...]:
+        """The columns of numbers, each with its position."""
+        return _NUMBER_COLUMNS[self.announced_by]
+
 
 SECTIONS: Mapping[str, Section] = {
     "COURSES": Section("Courses", ("course", "teacher", "lectures", "min_days", "students")),
@@ -41,6 +45,10 @@ SECTIONS: Mapping[str, Section] = {
     "UNAVAILABILITY_CONSTRAINTS": Section("Constraints", ("course", "day", "period")),
 }
 NUMBERS = frozenset({"lectures", "min_days", "students", "capacity", "courses", "day", "period"})
+_NUMBER_COLUMNS = {
+    section.announced_by: tuple((k, column) for k, column in enumerate(section.columns) if column in NUMBERS)
+    for section in SECTIONS.values()
+}
 HEADER = (NAME, *SIZES, *(section.announced_by for section in SECTIONS.values()))
 
 
@@ -64,7 +72,10 @@ class Rows:
     issues: list[Issue] = field(default_factory=list)
 
     def report(self, line: int, code: str, message: str, value: object = None) -> None:
+        """Raises InputError once there are more issues than anybody counts: reading on could take seconds."""
         self.issues.append(Issue(pointer=f"/line/{line}", code=code, message=message, value=value))
+        if len(self.issues) > MAX_COUNTED_ISSUES:
+            raise_if_any(self.issues)
 
     def is_whole(self, section: str) -> bool:
         """Whether every row of the section could be read."""
@@ -80,9 +91,7 @@ def lines(text: str) -> Iterator[Row]:
     InputError
         The text is absurdly long.
     """
-    if len(text) > MAX_CHARACTERS:
-        message = f"the text has {len(text)} characters, at most {MAX_CHARACTERS} are accepted"
-        raise InputError([Issue(pointer="", code="too_large", message=message, value=len(text))])
+    refuse_long(text)
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         words = tuple(line.split())
         if words:
@@ -135,8 +144,7 @@ def _is_sound(rows: Rows, name: str, row: Row) -> bool:
         message = f"a row of {name} has {least}{wanted} columns, this one has {len(row.words)}"
         rows.report(row.line, "wrong_count", message, " ".join(row.words))
         return False
-    pairs = zip(section.columns, row.words, strict=False)
-    wrong = [(column, word) for column, word in pairs if column in NUMBERS and not is_number(word)]
+    wrong = [(column, row.words[k]) for k, column in section.numbers if not is_number(row.words[k])]
     for column, word in wrong:
         rows.report(row.line, "wrong_type", f"{column} must be a whole number, got {word[:MAX_TEXT]!r}", word)
     return not wrong

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from solver.formats.ctt import dump_solution, load_ctt, load_solution
 from solver.formats.json_text import MAX_BYTES
 from solver.formats.native import load_dataset
 from solver.formats.platform_csv import Imported, load_platform_csv
+from solver.formats.sln import dump_sln, load_sln
+from solver.formats.tim import load_tim
 from solver.model import Dataset, Timetable
 from solver.result import Result
 
-READABLE = (".json", ".ctt", "a folder of .csv")
+READABLE = (".json", ".ctt", ".tim", "a folder of .csv")
 """What `read_source` and `read_dataset` read."""
 PLANNED = (".xlsx", ".ics", ".html")
 Writer = Callable[[Dataset, Result], None]
@@ -48,18 +51,35 @@ def read_source(path: Path | str) -> Imported:
         return load_platform_csv(path)
     suffix = path.suffix.lower()
     data = _read_bytes(path)
-    if suffix == ".json" or (suffix != ".ctt" and data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"):
-        return Imported(dataset=load_dataset(data))
-    if suffix == ".ctt" or data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"Name:"):
-        return Imported(dataset=load_ctt(_text(data)))
-    raise _refusal(
-        "unknown_format", f"{path.name} is none of the kinds that can be read: {', '.join(READABLE)}", suffix
-    )
+    kind = suffix if suffix in _READERS else _kind_by_beginning(data)
+    if kind is None:
+        raise _refusal(
+            "unknown_format", f"{path.name} is none of the kinds that can be read: {', '.join(READABLE)}", suffix
+        )
+    return Imported(dataset=_READERS[kind](data, path.stem))
+
+
+_READERS: Mapping[str, Callable[[bytes, str], Dataset]] = {
+    ".json": lambda data, name: load_dataset(data),
+    ".ctt": lambda data, name: load_ctt(_text(data)),
+    # The one kind of file that has no name in it.
+    ".tim": lambda data, name: load_tim(_text(data), name),
+}
+_BEGINNINGS: Mapping[str, re.Pattern[bytes]] = {
+    ".json": re.compile(rb"\s*\{"),
+    ".ctt": re.compile(rb"\s*Name:"),
+    ".tim": re.compile(rb"\s*(?:\d+[ \t]+){3}\d+\s"),
+}
+
+
+def _kind_by_beginning(data: bytes) -> str | None:
+    start = data.removeprefix(b"\xef\xbb\xbf")
+    return next((kind for kind, pattern in _BEGINNINGS.items() if pattern.match(start)), None)
 
 
 def read_timetable(path: Path, dataset: Dataset) -> Timetable:
     """
-    The timetable of a `.json` file (native, or a whole result: its best variant) or of a `.sol` file.
+    The timetable of a `.json` file (native, or a whole result: its best variant), of a `.sol` or of a `.sln` file.
 
     Raises
     ------
@@ -69,10 +89,17 @@ def read_timetable(path: Path, dataset: Dataset) -> Timetable:
         The file cannot be read.
     """
     suffix = path.suffix.lower()
-    if suffix not in {".json", ".sol"}:
-        raise _refusal("unknown_format", f"a timetable is read from .json or .sol, not from {path.name}", suffix)
-    data = _read_bytes(path)
-    return load_timetable(data) if suffix == ".json" else load_solution(_text(data), dataset)
+    if suffix not in _ANSWER_READERS:
+        known = " or ".join(_ANSWER_READERS)
+        raise _refusal("unknown_format", f"a timetable is read from {known}, not from {path.name}", suffix)
+    return _ANSWER_READERS[suffix](_read_bytes(path), dataset)
+
+
+_ANSWER_READERS: Mapping[str, Callable[[bytes, Dataset], Timetable]] = {
+    ".json": lambda data, dataset: load_timetable(data),
+    ".sol": lambda data, dataset: load_solution(_text(data), dataset),
+    ".sln": lambda data, dataset: load_sln(_text(data), dataset),
+}
 
 
 def write_result(path: Path, format: str | None = None, source: Imported | None = None) -> Writer:
@@ -122,6 +149,9 @@ _WRITERS: Mapping[str, Callable[[Dataset, Result, Account | None], str]] = {
     # The answer to a .ctt problem, under either name.
     ".sol": _best(dump_solution),
     ".ctt": _best(dump_solution),
+    # The answer to a .tim problem.
+    ".sln": _best(dump_sln),
+    ".tim": _best(dump_sln),
 }
 WRITABLE = tuple(_WRITERS)
 """Suffixes that `write_result` writes."""

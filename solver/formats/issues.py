@@ -16,12 +16,13 @@ from pydantic import ValidationError
 from solver.errors import InputError, Issue
 
 MAX_ISSUES = 100
-MAX_COUNTED_ISSUES = 10_000
-"""Where we stop counting what we do not show; a hostile file may have millions of problems."""
+MAX_COUNTED_ISSUES = 1_000
+"""Where we stop looking for more than we show: describing all of a million problems would take seconds."""
 MAX_TEXT = 200
 MAX_ITEMS = 20
 MAX_MESSAGE = 500
 MAX_SHOWN_DEPTH = 3
+MAX_CHARACTERS = 16 * 2**20
 SAFE_INTEGER = 2**53
 """JSON readers that use doubles cannot tell larger integers apart."""
 
@@ -101,27 +102,31 @@ def readable(issue: Issue) -> Issue:
     return replace(issue, message=message, value=shortened(issue.value))
 
 
-def capped(issues: Iterable[Issue]) -> list[Issue]:
-    """At most `MAX_ISSUES` readable issues; where there are more, the last one says how many."""
+def capped(issues: Iterable[Issue], unlisted: int = 0) -> list[Issue]:
+    """
+    At most `MAX_ISSUES` readable issues; where there are more, the last one says how many.
+
+    `unlisted` counts further issues that nobody has described.
+    """
     stream = iter(issues)
     kept = [readable(issue) for issue in islice(stream, MAX_ISSUES)]
-    more = sum(1 for _ in islice(stream, MAX_COUNTED_ISSUES))
+    more = sum(1 for _ in islice(stream, MAX_COUNTED_ISSUES)) + unlisted
     if not more:
         return kept
-    hidden = more + 1
-    at_least = "at least " if more == MAX_COUNTED_ISSUES else ""
+    found, shown = len(kept) + more, kept[: MAX_ISSUES - 1]
+    at_least, hidden = "at least " if found > MAX_COUNTED_ISSUES else "", found - len(shown)
     last = Issue(pointer="", code="more_issues", message=f"and {at_least}{hidden} more problems", value=hidden)
-    return [*kept[: MAX_ISSUES - 1], last]
+    return [*shown, last]
 
 
-def raise_if_any(issues: Iterable[Issue]) -> None:
+def raise_if_any(issues: Iterable[Issue], unlisted: int = 0) -> None:
     """
     Raises
     ------
     InputError
-        There is an issue.
+        There is an issue; of `unlisted` others it is only said how many they are.
     """
-    found = capped(issues)
+    found = capped(issues, unlisted)
     if found:
         raise InputError(found)
 
@@ -170,3 +175,10 @@ def _described(value: object) -> str:
     if isinstance(value, str):
         return f"{kind} {_short_text(value)!r}"
     return f"{kind} {shortened(value)}" if isinstance(value, int | float) and not isinstance(value, bool) else kind
+
+
+def refuse_long(text: str) -> None:
+    """Raises `InputError` for the text of a file that is absurdly long."""
+    if len(text) > MAX_CHARACTERS:
+        message = f"the text has {len(text)} characters, at most {MAX_CHARACTERS} are accepted"
+        raise InputError([Issue(pointer="", code="too_large", message=message, value=len(text))])

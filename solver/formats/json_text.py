@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Collection, Iterator
+from functools import partial
+from itertools import islice
+from math import isfinite
 from typing import Any, NamedTuple, NoReturn
 
 from solver.errors import InputError, Issue
-from solver.formats.issues import SAFE_INTEGER, pointer, raise_if_any
+from solver.formats.issues import MAX_COUNTED_ISSUES, SAFE_INTEGER, pointer, raise_if_any
 
 MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 32
@@ -24,6 +28,9 @@ MAX_STRING = 64 * 1024
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 # An integer of more digits is far out of range whatever they are; converting all of them would take quadratic time.
 _MAX_DIGITS = 400
+
+_CONTAINERS = (dict, list, tuple)
+_MANY = 16
 
 _Path = tuple[Any, ...]
 """Linked from the leaf to the root as (parent path, key), () at the root; a pointer is built where one is needed."""
@@ -62,15 +69,31 @@ def read_json(source: bytes | str, *, max_bytes: int = MAX_BYTES) -> Parsed:
     text = _decoded(source, max_bytes)
     _check_amount(text)
     try:
-        document = json.loads(
-            text, object_pairs_hook=_object, parse_int=_integer, parse_constant=lambda name: float(name)
-        )
+        document = _parsed(text)
     except RecursionError:
         _fail("too_deep", f"the document is nested more than {MAX_DEPTH} levels deep")
     except json.JSONDecodeError as error:
         near = error.doc[max(0, error.pos - 10) : error.pos + 20]
         _fail("bad_json", f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}", near)
-    return Parsed(document, list(value_issues(document)))
+    return Parsed(document, first_value_issues(document))
+
+
+def _parsed(text: str) -> Any:
+    """A function of ours called for every integer takes half of the time, so it is used only where Python refuses."""
+    read = partial(json.loads, text, object_pairs_hook=_object, parse_constant=float)
+    if sys.get_int_max_str_digits() == 0:
+        return read(parse_int=_integer)
+    try:
+        return read()
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer has more digits than Python is ready to convert
+        return read(parse_int=_integer)
+
+
+def first_value_issues(document: object) -> list[Issue]:
+    """The issues of `value_issues` as far as anybody counts them; more than `MAX_COUNTED_ISSUES` of them are cut."""
+    return list(islice(value_issues(document), MAX_COUNTED_ISSUES + 1))
 
 
 def value_issues(document: object) -> Iterator[Issue]:
@@ -90,23 +113,50 @@ def value_issues(document: object) -> Iterator[Issue]:
             message = f"nested more than {MAX_DEPTH} levels deep"
             yield Issue(pointer=_pointer(path), code="too_deep", message=message, value=value)
             continue
-        if isinstance(value, dict):
+        if isinstance(value, dict) and not _has_plain_keys(value):
             yield from _key_issues(value, path)
+        if _are_plain(value.values() if isinstance(value, dict) else value):
+            continue
         inner = []
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            if isinstance(item, dict | list | tuple):
+            if isinstance(item, _CONTAINERS):
                 inner.append((item, depth + 1, (path, key)))
-            elif item is not None and not _is_plain(item):
+            elif not _is_plain(item):
                 yield from _leaf_issues(item, path, key)
         # Reversed, because the last one in is the first one out and issues come in document order.
         stack.extend(reversed(inner))
 
 
+def _has_plain_keys(value: dict[Any, Any]) -> bool:
+    """Whether all keys of an object are ordinary texts and none was repeated: asked once, in native code."""
+    try:
+        text = "".join(value)
+    except TypeError:
+        return False
+    return type(value) is dict and text.isascii() and len(text) <= MAX_STRING
+
+
 def _is_plain(item: object) -> bool:
     """Whether a leaf is so ordinary, as nearly all are, that nothing can be wrong with it; much cheaper than asking."""
     if type(item) is str:
-        return item.isascii() and len(item) <= MAX_STRING
-    return type(item) is int and -SAFE_INTEGER <= item <= SAFE_INTEGER
+        # Half a surrogate pair is not printable; what else is not has a closer look taken at it.
+        return len(item) <= MAX_STRING and (item.isascii() or item.isprintable())
+    if type(item) is int:
+        return -SAFE_INTEGER <= item <= SAFE_INTEGER
+    return item is None or type(item) is bool or (type(item) is float and item - item == 0)
+
+
+def _are_plain(items: Collection[Any]) -> bool:
+    """Whether all of many leaves of one kind are plain; a loop that Python does not have to walk itself."""
+    if len(items) < _MANY:
+        return False
+    kinds = set(map(type, items))
+    if kinds == {str}:
+        text = "".join(items)
+        return max(map(len, items)) <= MAX_STRING and (text.isascii() or text.isprintable())
+    if kinds == {int}:
+        return bool(min(items) >= -SAFE_INTEGER and max(items) <= SAFE_INTEGER)
+    return kinds == {float} and all(map(isfinite, items))
 
 
 def _decoded(source: bytes | str, max_bytes: int) -> str:

@@ -9,14 +9,14 @@ nobody is told that an id is unknown when only its owner was misspelt. What a st
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from typing import Any
 
 from solver.errors import InputError, Issue
 from solver.formats.answers import dump_result, dump_timetable, load_result, load_timetable
 from solver.formats.entries import COLLECTIONS, read_collection
 from solver.formats.issues import MAX_COUNTED_ISSUES, kind_of, pointer, raise_if_any
-from solver.formats.json_text import read_json, value_issues
+from solver.formats.json_text import first_value_issues, read_json
 from solver.formats.reading import MAX_FIELDS, Reading, entries_of, once_each, read_shape
 from solver.formats.remaining import WIDEST_GRID, model_issues, unchecked
 from solver.formats.shapes import RuleShape, TimeGridShape
@@ -43,11 +43,13 @@ def load_dataset(source: bytes | str | Mapping[str, Any], *, values_checked: boo
     if isinstance(source, bytes | str):
         document, found = read_json(source)
     else:
-        document, found = source, [] if values_checked else list(value_issues(source))
+        document, found = source, [] if values_checked else first_value_issues(source)
     if not isinstance(document, Mapping):
         message = f"a dataset must be an object, got {kind_of(document)}"
         raise_if_any([*found, Issue(pointer="", code="wrong_type", message=message, value=document)])
-    if any(issue.code == "too_deep" or (issue.code == "too_large" and not issue.pointer) for issue in found):
+    if len(found) > MAX_COUNTED_ISSUES or any(
+        issue.code == "too_deep" or (issue.code == "too_large" and not issue.pointer) for issue in found
+    ):
         # Such a document is not worth more of our time.
         raise_if_any(found)
     return _read_dataset(document, found)
@@ -70,14 +72,20 @@ def dump_dataset(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
+"""Types of nearly all values; a dataset of a university has tens of thousands of them."""
+
+
 def _plain(value: Any) -> Any:
     """Dataclasses as objects, tuples as lists, keys as text, 4.0 as 4 (reading makes floats of credits and likings)."""
-    if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    if type(value) in _AS_THEY_ARE:
+        return value
+    if isinstance(value, tuple | list):
+        return list(value) if _AS_THEY_ARE.issuperset(map(type, value)) else [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) if not isinstance(item, str | int) else item for item in value]
+    if is_dataclass(value):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -94,7 +102,7 @@ def _read_dataset(document: Mapping[str, Any], found: list[Issue]) -> Dataset:
     if isinstance(document.get("name"), str):
         parts["name"] = document["name"]
     reading.issues = [*once_each(reading.issues), *model_issues(reading, parts)]
-    raise_if_any(sorted(reading.issues, key=_place_in_document))
+    raise_if_any(sorted(reading.issues, key=_place_in_document), reading.unlisted)
     # The model has just been asked for its issues and had none, so it need not check itself again.
     return unchecked(parts)
 

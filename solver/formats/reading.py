@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from solver.errors import Issue
-from solver.formats.issues import MAX_COUNTED_ISSUES, issues_of, kind_of, pointer, raise_if_any
+from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_ISSUES, issues_of, kind_of, pointer, raise_if_any
 from solver.formats.shapes import MAX_STUDENTS, Shape
 
 MAX_FIELDS = 100
@@ -19,6 +19,7 @@ MAX_TABLE = 1_000
 """Entries of `rules`, buildings of `travel_minutes`."""
 
 Path = tuple[object, ...]
+_CONTAINERS = (list, tuple, dict)
 _SLOT_KEY = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
@@ -32,6 +33,8 @@ class Reading:
     """Paths of what was replaced by a stub or a default."""
     nameless: set[str] = field(default_factory=set)
     """Collections in which some ids could not be read."""
+    unlisted: int = 0
+    """Issues that were counted and not described, because their entry has so many."""
 
     def report(self, path: Path, code: str, message: str, value: object = None) -> None:
         self.issues.append(Issue(pointer=pointer(path), code=code, message=message, value=value))
@@ -47,18 +50,44 @@ def read_shape(reading: Reading, shape: type[Shape], path: Path, value: object) 
     try:
         stated = shape.model_validate(value).stated()
     except ValidationError as error:
-        reading.issues.extend(issues_of(error, path))
+        described = first_issues(shape, value, error, path)
+        reading.issues.extend(described)
+        reading.unlisted += max(0, error.error_count() - len(described))
         reading.broken.add(path)
-        if len(reading.issues) > MAX_COUNTED_ISSUES:
+        if len(reading.issues) + reading.unlisted > MAX_COUNTED_ISSUES:
             # After so many nobody reads on, and looking for more could take half a minute.
-            raise_if_any(once_each(reading.issues))
+            raise_if_any(once_each(reading.issues), reading.unlisted)
         return None
     bad_keys = [key for key in stated.get("preferences", ()) if not _SLOT_KEY.fullmatch(key)]
     for key in bad_keys:
         reading.report((*path, "preferences", key), "bad_slot", f"a slot is a whole number, got {key[:80]!r}", key)
     if bad_keys:
         reading.broken.add(path)
+        if len(reading.issues) > MAX_COUNTED_ISSUES:
+            raise_if_any(once_each(reading.issues), reading.unlisted)
     return None if bad_keys else stated
+
+
+def first_issues(shape: type[Shape], value: object, error: ValidationError, path: Path) -> list[Issue]:
+    """
+    What is wrong with one object, of very many faults about the first `MAX_ISSUES`.
+
+    Counting faults costs pydantic little, describing them costs a thousand times as much and only goes for all of them
+    at once. So we ask again with the lists cut short, twice as long each time, until there are enough.
+    """
+    size = MAX_ISSUES
+    while error.error_count() > MAX_COUNTED_ISSUES and isinstance(value, dict):
+        try:
+            shape.model_validate({key: _cut(item, size) for key, item in value.items()})
+        except ValidationError as fewer:
+            if fewer.error_count() >= MAX_ISSUES:
+                return issues_of(fewer, path)
+        size *= 2
+    return issues_of(error, path)
+
+
+def _cut(value: object, size: int) -> object:
+    return value[:size] if isinstance(value, list | tuple) else value
 
 
 def _oversized(value: object, path: Path) -> Iterator[Issue]:
@@ -70,7 +99,7 @@ def _oversized(value: object, path: Path) -> Iterator[Issue]:
         yield Issue(pointer=pointer(path), code="too_large", message=message, value=len(value))
         return
     for key, item in value.items():
-        if isinstance(item, list | tuple | dict) and len(item) > MAX_STUDENTS:
+        if isinstance(item, _CONTAINERS) and len(item) > MAX_STUDENTS:
             message = f"{key[:80]} has at most {MAX_STUDENTS} entries, got {len(item)}"
             yield Issue(pointer=pointer((*path, key)), code="too_large", message=message, value=len(item))
 

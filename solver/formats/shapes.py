@@ -36,7 +36,8 @@ class Shape(BaseModel):
 
     def stated(self) -> dict[str, Any]:
         """The fields that the document names, by name, values not copied."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+        named = self.model_fields_set
+        return {name: value for name, value in self.__dict__.items() if name in named}
 
 
 class LunchShape(Shape):
@@ -132,6 +133,7 @@ class RuleShape(Shape):
     tier: Tier | None = UNSET
     weight: Annotated[int, Field(ge=0, le=MAX_NUMBER)] | None = UNSET
     value: Annotated[int, Field(ge=0, le=MAX_NUMBER)] | None = UNSET
+    bendable: bool | None = UNSET
 
 
 class PlacementShape(Shape):

@@ -26,16 +26,16 @@ PRESETS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def sample(preset: str, seed: int = 0) -> Dataset:
+def sample(preset: str, seed: int = 0, scale: int = 1) -> Dataset:
     """
-    Builds the dataset of a preset.
+    Builds the dataset of a preset, or one `scale` times as large and of the same make.
 
     Raises
     ------
     KeyError
         There is no such preset; `PRESETS` lists them.
     """
-    return build(preset, seed).dataset
+    return build(preset, seed, scale).dataset
 
 
 def planted(preset: str, seed: int = 0) -> Timetable:

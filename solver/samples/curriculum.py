@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from solver.samples.names import Department, elective_title, lecture_title, schools
@@ -79,9 +79,11 @@ def build_curriculum(shape: Shape, rng: Random) -> Curriculum:
 
 
 def _departments(shape: Shape) -> tuple[Department, ...]:
-    pools = schools()[: shape.schools]
+    campus_schools = shape.schools // shape.campuses
+    pools = [pool for campus in range(shape.campuses) for pool in schools(campus)[:campus_schools]]
     counts = shares(shape.departments, [len(pool) for pool in pools])
-    return tuple(department for pool, n in zip(pools, counts, strict=True) for department in pool[:n])
+    taken = (pool[:n] for pool, n in zip(pools, counts, strict=True))
+    return tuple(replace(department, school=school) for school, pool in enumerate(taken) for department in pool)
 
 
 def _batches(shape: Shape, departments: Sequence[Department], rng: Random) -> tuple[Batch, ...]:

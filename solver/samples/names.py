@@ -86,15 +86,18 @@ class Department:
         return f"D-{self.code}"
 
 
-def schools() -> list[list[Department]]:
-    """Every department, by school."""
-    return [[_department(entry, school) for entry in text.split(";")] for school, text in enumerate(_SCHOOLS.values())]
+def schools(campus: int = 0) -> list[list[Department]]:
+    """Every department, by school; those of a second campus (1) and later ones carry its number in their names."""
+    return [
+        [_department(entry, school, f" {campus + 1}" if campus else "") for entry in text.split(";")]
+        for school, text in enumerate(_SCHOOLS.values())
+    ]
 
 
-def _department(entry: str, school: int) -> Department:
+def _department(entry: str, school: int, suffix: str) -> Department:
     title, _, kind = " ".join(entry.split()).partition(" @")
     code, _, name = title.partition(" ")
-    return Department(code=code, name=name, school=school, lab_kind=kind or None)
+    return Department(code=code + suffix.strip(), name=name + suffix, school=school, lab_kind=kind or None)
 
 
 def lecture_title(department: Department, number: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
@@ -33,12 +33,14 @@ class Shape:
     """
     One university in numbers. `sections` (courses) is met exactly: electives are what core teaching leaves over.
 
+    The schools of a campus stand on each of the `campuses` again, with departments of their own.
     `sessions` and `rooms` None means: as many as the curriculum needs. `*_meetings` are drawn from uniformly.
     `room_load` is the planned share of taught slots per room; the `*_share` are shares of the entities in [0, 1].
     """
 
     title: str
     grid: TimeGrid = field(default_factory=TimeGrid)
+    campuses: int = 1
     schools: int
     departments: int
     buildings: int
@@ -61,6 +63,22 @@ class Shape:
     pin_share: float = 0.02
     links: int = 12
     rules: Mapping[str, RuleSetting] = field(default_factory=dict)
+
+    def times(self, scale: int) -> Shape:
+        """A university `scale` times as large, of the same make: everything that is counted grows, no share changes."""
+        counted = (
+            "campuses",
+            "schools",
+            "departments",
+            "buildings",
+            "batches",
+            "students",
+            "sections",
+            "sessions",
+            "teachers",
+        )
+        counts = {name: getattr(self, name) for name in (*counted, "rooms", "links")}
+        return replace(self, **{name: count and count * scale for name, count in counts.items()})
 
 
 _CONTEXT_ON = {"context": RuleSetting(tier="soft", weight=1)}

@@ -23,16 +23,16 @@ class Sample:
     planted: Timetable
 
 
-def build(preset: str, seed: int) -> Sample:
+def build(preset: str, seed: int, scale: int = 1) -> Sample:
     """
-    Builds a preset; the same preset and seed give the same records on every machine.
+    Builds a preset, `scale` times as large; the same arguments give the same records on every machine.
 
     Raises
     ------
     KeyError
         There is no such preset.
     """
-    shape = SHAPES[preset]
+    shape = SHAPES[preset].times(scale)
     # One stream of chance per concern: a new draw in one of them leaves the others as they were.
     curriculum = build_curriculum(shape, _stream(preset, seed, "curriculum"))
     campus = build_campus(shape, curriculum, _stream(preset, seed, "campus"))
@@ -41,8 +41,9 @@ def build(preset: str, seed: int) -> Sample:
     university = entities.University(
         shape=shape, curriculum=curriculum, campus=campus, teachers=teachers, planted=planted
     )
+    made_from = preset if scale == 1 else f"{preset} x {scale}"
     dataset = Dataset(
-        name=f"{shape.title} (sample {preset}, seed {seed})",
+        name=f"{shape.title} (sample {made_from}, seed {seed})",
         time_grid=shape.grid,
         rooms=entities.rooms(university, _stream(preset, seed, "closures")),
         faculty=entities.faculty(university, _stream(preset, seed, "faculty")),

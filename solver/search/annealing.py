@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from solver.control import BEAT_WORD, STOP_WORD
+from solver.search.chains import try_chain
 from solver.search.jit import Longs, Number, inlined, inner, kernel
-from solver.search.moves import REJECTED, move_delta
+from solver.search.moves import REJECTED, are_kin, move_delta, slot_part
 from solver.search.problem import Problem
 from solver.search.state import (
     BEST_COST,
@@ -25,8 +26,8 @@ from solver.search.state import (
     State,
     cost_of,
     hard_of,
-    put_in,
-    take_out,
+    occupy,
+    occupy_room,
 )
 
 LOG_STEPS = 4096
@@ -36,6 +37,8 @@ PROPOSALS_PER_BEAT = 4096
 TRIED, ACCEPTED = 0, 1
 """What `anneal_level` reports."""
 SHIFT_A, SHIFT_B, SHIFT_C, SHIFT_HIGH = np.uint64(13), np.uint64(7), np.uint64(17), np.uint64(32)
+CHAIN_BITS = np.uint64(10)
+"""Bits of a random number above those that choose a kind of room."""
 
 
 @inlined
@@ -95,11 +98,19 @@ def partner(p: Problem, st: State, s: Number, u: Number, q: Number) -> Number:
 def apply_move(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number, delta: Number) -> None:
     """Carries out a move whose packed change of cost is `delta`."""
     t, r = np.int64(st.slot[s]), np.int64(st.room[s])
-    take_out(p, st, s)
+    for step in range(4):  # s out, s2 out, s2 in, s in: one loop, so that the counting is copied in only once
+        if s2 < 0 and 0 < step < 3:
+            continue
+        mover = s if step == 0 or step == 3 else s2
+        slot, room = (t, r) if step % 2 == 0 else (u, q)
+        sign = -1 if step < 2 else 1
+        if t == u:
+            occupy_room(p, st, mover, np.int64(p.course_of[mover]), slot, room, sign)
+        else:
+            occupy(p, st, mover, np.int64(p.course_of[mover]), slot, room, sign)
+    st.slot[s], st.room[s] = u, q
     if s2 >= 0:
-        take_out(p, st, s2)
-        put_in(p, st, s2, t, r)
-    put_in(p, st, s, u, q)
+        st.slot[s2], st.room[s2] = t, r
     st.totals[COST] += cost_of(delta)
     st.totals[HARD_PART] += hard_of(delta)
 
@@ -125,17 +136,27 @@ def remember_now(st: State) -> None:
 
 @kernel
 def anneal_level(
-    p: Problem, st: State, words: Longs, shares: Longs, temperature: float, proposals: int, most: int
+    p: Problem,
+    st: State,
+    words: Longs,
+    shares: Longs,
+    temperature: float,
+    closed: bool,
+    proposals: int,
+    most: int,
 ) -> tuple[int, int]:
     """
     Draws up to `proposals` moves, until `most` were accepted or a stop is asked for.
+
+    When `closed`, a move that clashes more than before is dropped, unless it is a swap with somebody it clashes with.
 
     Parameters
     ----------
     words
         As in `Control`.
     shares
-        ``(3,)`` of 1024: upper ends of the shares "same room", "sibling's room" and "any room" of all targets.
+        ``(5,)`` of 1024: upper ends of the shares "same room", "sibling's room" and "any room" of all targets, and the
+        shares of chains while nothing hard is broken and while something is.
 
     Returns
     -------
@@ -158,13 +179,21 @@ def anneal_level(
         if p.frozen[s] == 0:
             u = np.int64(p.start[p.start_ptr[c] + below(seed, p.start_ptr[c + 1] - p.start_ptr[c])])
         seed = next_random(seed)
+        chains = shares[3] if st.totals[HARD_PART] == 0 else shares[4]
+        if np.int64((seed >> CHAIN_BITS) & np.uint64(1023)) < chains and t != u:
+            if try_chain(p, st, s, u, limit):
+                accepted += 1
+                remember(st)
+            continue
+        slots: Number = slot_part(p, st, c, t, u) if t != u else 0
+        clashes = closed and hard_of(slots) > 0
         q = np.int64(draw_room(p, st, s, seed, shares))
         if t == u and r == q:
             continue
         s2 = partner(p, st, s, u, q)
-        if s2 == -2:
+        if s2 == -2 or (clashes and (s2 < 0 or not are_kin(p, c, np.int64(p.course_of[s2])))):
             continue
-        delta = move_delta(p, st, s, u, q, s2, limit)
+        delta = move_delta(p, st, s, u, q, s2, slots, limit, closed)
         if delta == REJECTED or cost_of(delta) > limit:
             continue
         apply_move(p, st, s, u, q, s2, delta)

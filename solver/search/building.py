@@ -195,6 +195,7 @@ def _resource_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
         "resource_ptr": marks,
         "resource": resource,
         "member": _bit_sets(marks, resource, num_resources),
+        "kin": _kin(c, owner_ptr, owner),
         "owner_ptr": owner_ptr,
         "owner": owner,
         "clash_weight": np.repeat(
@@ -219,6 +220,21 @@ def _bit_sets(marks: Longs, resource: NDArray[np.int32], num_resources: int) -> 
     sets = np.zeros((len(marks), num_resources // 64 + 1), dtype=np.int64)
     course = np.repeat(np.arange(len(marks)), marks[:, 3] - marks[:, 0])
     np.bitwise_or.at(sets, (course, resource // 64), np.int64(1) << (resource % 64).astype(np.int64))
+    return sets
+
+
+def _kin(c: Compiled, owner_ptr: Longs, owner: Longs) -> Longs:
+    """Bit sets of courses with somebody in common: teachers and groups by their owners, students by the conflicts."""
+    sets = np.zeros((c.num_courses, c.num_courses // 64 + 1), dtype=np.int64)
+    word, bit = owner // 64, np.int64(1) << (owner % 64).astype(np.int64)
+    together = np.zeros(sets.shape[1], dtype=np.int64)
+    for x in range(len(owner_ptr) - 1):
+        members = slice(owner_ptr[x], owner_ptr[x + 1])
+        together[:] = 0
+        np.bitwise_or.at(together, word[members], bit[members])
+        sets[owner[members]] |= together
+    course = np.repeat(np.arange(c.num_courses), np.diff(c.conflict_ptr))
+    np.bitwise_or.at(sets, (course, c.conflict // 64), np.int64(1) << (c.conflict % 64).astype(np.int64))
     return sets
 
 
@@ -258,10 +274,11 @@ def _shape_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
     table = weight @ units
     cost = weight % HARD
     # Without a table the bound is the most a flip can change by the definitions of the rules.
-    drop = cost @ np.array([c.num_periods, 2, c.num_periods, 1, 1])
+    drop = 2 * (cost @ np.array([c.num_periods, 2, c.num_periods, 1, 1]))
     if bits:
-        flips = [(table - table[:, np.arange(1 << bits) ^ (1 << p)]) for p in range(bits)]
-        drop = np.max([((change + HARD // 2) % HARD - HARD // 2).max(axis=1) for change in flips], axis=0)
+        flips = np.stack([table - table[:, np.arange(1 << bits) ^ (1 << p)] for p in range(bits)], axis=2)
+        saved = (flips + HARD // 2) % HARD - HARD // 2
+        drop = np.where(busy, saved, 0).max(axis=(1, 2)) + np.where(busy, 0, saved).max(axis=(1, 2))
     kind = np.zeros(c.num_faculty + c.num_clash_groups + c.num_students, dtype=np.uint8)
     kind[c.num_faculty + c.num_clash_groups :] = 1
     return {
@@ -314,5 +331,5 @@ def _slacks(c: Compiled, weights: Weights, parts: dict[str, Any], travel_cost: L
         .clip(0, 1)
     )
     late += int(parts["num_anchors"]) * (int(parts["anchor_weight"]) % low)
-    shape = 2 * c.length.astype(np.int64) * (marks[:, 3] - marks[:, 1]) * int(parts["shape_drop"])
+    shape = c.length.astype(np.int64) * (marks[:, 3] - marks[:, 1]) * int(parts["shape_drop"])
     return np.stack([day + shape + late, shape, late], axis=1)

@@ -35,6 +35,8 @@ COUNT_SHARE = 0.05
 """Counting for reports may take this share of the time."""
 FROZEN_SHARE = 0.12
 """Below this share of the hard weight a temperature no longer mends broken hard rules."""
+CLOSED_SHARE = 0.06
+"""Below this share of the hard weight moves that clash more are not evaluated any more."""
 FROZEN_LEVELS = 60
 """So many levels without a better hard part before we reheat."""
 REHEAT_SHARE = 0.7
@@ -96,6 +98,8 @@ class Run:
     proposals: int = 0
     accepted: int = 0
     speed: float = 0.0
+    unmeasured: tuple[int, float] = (0, 0.0)
+    """Proposals, and the seconds they took, that `speed` has not heard of yet."""
     start_temperature: float = field(init=False)
     quiet_levels: int = 0
     reported: int = 0
@@ -108,8 +112,8 @@ class Run:
     def __post_init__(self) -> None:
         self.started = time.monotonic()
         self._weigh()
-        self.shares = np.cumsum([self.params.same_room, self.params.sibling_room, self._any_room()]) * 1024
-        self.shares = self.shares.astype(np.int64)
+        rooms = np.cumsum([self.params.same_room, self.params.sibling_room, self._any_room()])
+        self.shares = (np.append(rooms, self._chain_shares()) * 1024).astype(np.int64)
 
     def go(self, start: Arrays) -> SearchResult:
         self.load(*start)
@@ -118,7 +122,7 @@ class Run:
         self._recount(forget=True)
         if self.problem.num_mobile > 0:
             self._choose_start()
-            while self.level < self.params.levels and not self.control.should_stop and not self._spent():
+            while self.level < self.params.levels and not self._over():
                 self._run_level()
                 self._after_level()
         st = self.state
@@ -169,6 +173,22 @@ class Run:
     def _spent(self) -> bool:
         return self.params.max_proposals is not None and self.proposals >= self.params.max_proposals
 
+    def _over(self) -> bool:
+        return self.control.should_stop or self._spent() or self._gives_up() or self._is_enough()
+
+    def _is_enough(self) -> bool:
+        enough, best = self.params.enough, self.state.totals
+        return enough is not None and bool(best[BEST_HARD] == 0 and best[BEST_COST] <= enough)
+
+    def _gives_up(self) -> bool:
+        """Whether the time is better spent on something else, because the hard part is still not mended."""
+        if self.params.give_up_share >= 1 or self.state.totals[BEST_HARD] == 0:
+            return False
+        if self.params.max_proposals is not None:
+            return self.proposals >= self.params.give_up_share * self.params.max_proposals
+        gone = time.monotonic() - self.started
+        return gone >= self.params.give_up_share * (gone + self.control.remaining)
+
     def _level_length(self) -> int:
         levels_left = self.params.levels - self.level
         if self.params.max_proposals is not None:
@@ -180,7 +200,7 @@ class Run:
     def _run_level(self) -> None:
         length = self._level_length()
         left, most = length, max(1, int(length * self.params.accept_share))
-        while left > 0 and most > 0 and not self.control.should_stop:
+        while left > 0 and most > 0 and not self._over():
             chunk = left if self.speed == 0.0 else min(left, max(1, int(self.speed * CHUNK_SECONDS)))
             tried, accepted = self._run_chunk(chunk, most)
             left, most = left - tried, most - accepted
@@ -190,17 +210,43 @@ class Run:
         began = time.perf_counter()
         most = 1 if self.params.strict else most
         tried, accepted = anneal_level(
-            self.problem, self.state, self.control.words, self.shares, self.temperature, proposals, most
+            self.problem,
+            self.state,
+            self.control.words,
+            self.shares,
+            self.temperature,
+            self._closed,
+            proposals,
+            most,
         )
-        took = time.perf_counter() - began
-        if tried >= FIRST_PROPOSALS and took > 0:
-            speed = tried / took
-            self.speed = speed if self.speed == 0.0 else 0.8 * self.speed + 0.2 * speed
+        self._measure(tried, time.perf_counter() - began)
         self.proposals += tried
         self.accepted += accepted
         if self.params.strict and accepted:
             self.check()
         return tried, accepted
+
+    @property
+    def _closed(self) -> bool:
+        """
+        Whether it is too cold for clashes: hardly one would be accepted, and most proposals clash.
+
+        While something hard is broken all stays open, or the walk could not return to the best hard part it has seen.
+        """
+        cold = self.temperature < CLOSED_SHARE * self.hard_cost
+        return cold and self.state.totals[HARD_PART] == 0
+
+    def _measure(self, proposals: int, seconds: float) -> None:
+        """
+        Short calls add up to one measurement: a machine that stood still for a moment makes the calls short, and if
+        those were not measured they would stay short for good.
+        """
+        proposals, seconds = self.unmeasured[0] + proposals, self.unmeasured[1] + seconds
+        self.unmeasured = (proposals, seconds)
+        if proposals >= FIRST_PROPOSALS and seconds > 0:
+            speed = proposals / seconds
+            self.speed = speed if self.speed == 0.0 else 0.8 * self.speed + 0.2 * speed
+            self.unmeasured = (0, 0.0)
 
     def _after_level(self) -> None:
         st = self.state
@@ -234,6 +280,17 @@ class Run:
         self.weights = weights_of(self.compiled, self.params, self.escalation)
         self.problem = build_problem(self.compiled, self.weights, self.params)
         self.hard_cost = self.params.hard_weight * self.unit * self.escalation
+
+    def _chain_shares(self) -> tuple[float, float]:
+        """
+        Shares of chains while nothing hard is broken, and while something is.
+
+        Where the days of single students count, almost every session is in the way of another, and chains are what
+        gets a dense timetable together in the first place.
+        """
+        if self.compiled.counts_days_of_students:
+            return self.params.student_chain_share, self.params.student_chain_share
+        return self.params.chain_share, 0.0
 
     def _any_room(self) -> float:
         """Any room at all is a useful target only while too small or unsuitable rooms are not forbidden."""

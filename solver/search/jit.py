@@ -12,7 +12,8 @@ weights are multiplied with `np.int64` only.
 
 Numba renews a cached kernel when its own file changes, but not when only a file changes that it takes functions from.
 The cache therefore lies in a folder named by the sources of all kernels, in the user's cache folder: a changed source
-is another folder. ``NUMBA_CACHE_DIR`` wins, for images that are built once and never change.
+is another folder. ``NUMBA_CACHE_DIR`` wins, for images that are built once and never change. See `cache` for
+damaged files.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from typing import Any, TypeAlias, TypeVar, cast
 import numpy as np
 from numba import config, njit
 from numpy.typing import NDArray
+
+from solver.search.cache import seal
 
 Longs: TypeAlias = NDArray[np.int64]
 Number: TypeAlias = Any
@@ -57,14 +60,14 @@ if not os.environ.get("NUMBA_CACHE_DIR"):
 
 def kernel(function: Function) -> Function:
     """A compiled function that Python calls."""
-    return cast(Function, njit(**COMMON)(function))
+    return cast(Function, seal(njit(**COMMON)(function)))
 
 
 def inner(function: Function) -> Function:
     """A compiled function that only kernels call: no wrapper for Python is built."""
-    return cast(Function, njit(**COMMON, **NO_WRAPPER)(function))
+    return cast(Function, seal(njit(**COMMON, **NO_WRAPPER)(function)))
 
 
 def inlined(function: Function) -> Function:
     """A part of a kernel that LLVM must copy into its caller."""
-    return cast(Function, njit(**COMMON, **NO_WRAPPER, forceinline=True)(function))
+    return cast(Function, seal(njit(**COMMON, **NO_WRAPPER, forceinline=True)(function)))

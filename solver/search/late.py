@@ -117,6 +117,16 @@ def anchor_step(p: Problem, st: State, a: Number, s: Number, u: Number, q: Numbe
     return step - 1 if slot == st.slot[s] and room == st.room[s] else step
 
 
+@inlined
+def anchor_total(p: Problem, st: State) -> Number:
+    """Packed cost of the sessions that stand as in an anchor beyond the allowed number."""
+    total: Number = 0
+    for a in range(p.num_anchors):
+        too_many: Number = np.int64(st.same[a]) - p.anchor_allowed
+        total += p.anchor_weight * max(0, too_many)
+    return total
+
+
 @inner
 def anchor_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number) -> Number:
     """Change of the sessions that stand as in an anchor beyond the allowed number."""

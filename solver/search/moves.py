@@ -17,7 +17,7 @@ import numpy as np
 from solver.search.jit import Longs, Number, inlined, inner
 from solver.search.late import anchor_part, late_part
 from solver.search.problem import Problem
-from solver.search.state import ADDING, BUSY, COUNT, REMOVING, TWICE, State, cost_of
+from solver.search.state import ADDING, BUSY, COUNT, REMOVING, TWICE, State, cost_of, hard_of
 
 REJECTED = 1 << 62
 """In place of a packed cost: not worth the rest of the evaluation."""
@@ -29,6 +29,12 @@ def shares(p: Problem, c: Number, x: Number) -> Number:
     if c < 0:
         return 0
     return (p.member[c, x >> 6] >> (x & 63)) & 1
+
+
+@inlined
+def are_kin(p: Problem, c: Number, c2: Number) -> bool:
+    """Whether two courses have anybody in common; a course is its own kin."""
+    return bool((p.kin[c, c2 >> 6] >> (c2 & 63)) & 1)
 
 
 # --- parts that are always evaluated
@@ -209,28 +215,27 @@ def shape_part(
             if day == e:
                 after |= new
             delta += shape_cost(p, kind, after) - shape_cost(p, kind, before)
-        if cost_of(delta) > top + 2 * length * p.shape_drop * (end - k - 1):
+        if cost_of(delta) > top + length * p.shape_drop * (end - k - 1):
             return REJECTED
     return delta
 
 
 @inlined
-def first_parts(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number) -> Number:
-    """Rooms, likings, absences and clashes."""
+def first_parts(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number, delta: Number) -> Number:
+    """`delta`, which is the slot part of session s, plus rooms and the same of its partner."""
     c, t, r = np.int64(p.course_of[s]), np.int64(st.slot[s]), np.int64(st.room[s])
-    delta = p.room_cost[p.room_row[c], q] - p.room_cost[p.room_row[c], r]
+    delta += p.room_cost[p.room_row[c], q] - p.room_cost[p.room_row[c], r]
     if s2 < 0:
         delta += room_clash_part(p, st, c, t, r, u, q)
-        if t != u:
-            delta += slot_part(p, st, c, t, u)
-            if p.peak_weight != 0:
-                delta += peak_part(p, st, c, t, u)
+        if t != u and p.peak_weight != 0:
+            delta += peak_part(p, st, c, t, u)
         return delta
     c2 = np.int64(p.course_of[s2])
     delta += p.room_cost[p.room_row[c2], r] - p.room_cost[p.room_row[c2], q]
     if t != u:
-        delta += slot_part(p, st, c, t, u) + slot_part(p, st, c2, u, t)
-        delta += swap_correction(p, st, c, t, c2, u)
+        delta += slot_part(p, st, c2, u, t)
+        if are_kin(p, c, c2):
+            delta += swap_correction(p, st, c, t, c2, u)
     return delta
 
 
@@ -246,8 +251,10 @@ def day_and_shape_parts(
     sides = 1 if s2 < 0 else 2
     c = np.int64(p.course_of[s])
     c2 = np.int64(p.course_of[s2]) if s2 >= 0 else -1
+    mixed = s2 >= 0 and are_kin(p, c, c2)  # only then do resources have to be looked up on the other side
     for side in range(sides):  # one loop for both sides: the parts are copied into the kernel only once
-        mover, course, other = (s, c, c2) if side == 0 else (s2, c2, c)
+        mover, course, far = (s, c, c2) if side == 0 else (s2, c2, c)
+        other = far if mixed else -1
         if p.stability_weight != 0 and r != q:
             delta += stability_part(p, st, mover, r if side == 0 else q, q if side == 0 else r)
         if d != e:
@@ -258,7 +265,8 @@ def day_and_shape_parts(
     for side in range(sides):
         if cost_of(delta) > top + open_slack:
             return REJECTED
-        course, other, come, go = (c, c2, t, u) if side == 0 else (c2, c, u, t)
+        course, far, come, go = (c, c2, t, u) if side == 0 else (c2, c, u, t)
+        other = far if mixed else -1
         open_slack -= p.slack[course, 1]
         delta = shape_part(p, st, course, come, go, other, delta, top + open_slack)
         if delta == REJECTED:
@@ -267,13 +275,18 @@ def day_and_shape_parts(
 
 
 @inlined
-def move_delta(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number, limit: Number) -> Number:
+def move_delta(
+    p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number, slots: Number, limit: Number, closed: bool
+) -> Number:
     """
     Packed change of the cost when session s goes to (u, q), and s2, unless it is -1, to the place of s.
 
+    `slots` is the slot part of session s. When `closed`, moves that clash more than before are rejected at any cost.
     `REJECTED` when its cost half is certainly above `limit`; the caller compares what is returned otherwise.
     """
-    delta = first_parts(p, st, s, u, q, s2)
+    delta = first_parts(p, st, s, u, q, s2, slots)
+    if closed and hard_of(delta) > 0:
+        return REJECTED
     c = p.course_of[s]
     slack, late_slack = p.slack[c, 0], p.slack[c, 2]
     if s2 >= 0:

@@ -27,9 +27,22 @@ class SearchParams:
         Where cooling begins when there is time enough for the number of sessions, and where it ends.
     levels
         Steps of the geometric cooling; a level ends early when `accept_share` of its proposals were accepted.
+    same_room, sibling_room, any_room
+        Shares of the target rooms; the rest are rooms that fit.
+    chain_share, student_chain_share
+        Share of proposals that exchange a whole Kempe chain between two starts, while nothing hard is broken; where the
+        days of single students count it is the second one, at any time (20 million proposals on comp-2007-2-12: 975
+        without, 310 with it; other shares and seeds differ by as much as they gain). Sum of
+        comp03, comp06 and comp10 of ITC-2007 after 10 million proposals: 222 without, 167 with 0.05, 161 with 0.1, at
+        0.6 and 0.5 of the speed; from 0.03 to 0.2 all is within noise at equal time.
     anchors
         Timetables to keep away from: of all sessions, at least the share `min_distance` must stand elsewhere
         (in slot or room) than in each of them; every session short of that costs `distance_weight`.
+    enough
+        A cost that need not be undercut, such as a proved bound: a run ends there when nothing hard is broken.
+    give_up_share
+        Share of the time after which a run ends that has not found a timetable without a hard part yet; 1 never ends
+        one early.
     max_proposals
         Fixed amount of work instead of the clock: same seed, same result. None: use the whole time.
     strict
@@ -45,9 +58,13 @@ class SearchParams:
     same_room: float = 0.3
     sibling_room: float = 0.1
     any_room: float = 0.2
+    chain_share: float = 0.05
+    student_chain_share: float = 0.3
     anchors: tuple[Arrays, ...] = ()
     min_distance: float = 0.1
     distance_weight: float = 20.0
+    enough: int | None = None
+    give_up_share: float = 1.0
     max_proposals: int | None = None
     strict: bool = False
 

@@ -63,6 +63,8 @@ class Problem(NamedTuple):
     resource: Ints
     member: Longs
     """``(courses, words)`` the resources of a course as a bit set."""
+    kin: Longs
+    """``(courses, words)`` the courses that share a resource or a student with a course, itself included: a bit set."""
     owner_ptr: Ints
     owner: Ints
     """Courses of each resource that can clash."""
@@ -96,7 +98,7 @@ class Problem(NamedTuple):
     shape_weight: Longs
     """``(2, 5)`` gap, isolated, run, single, last."""
     shape_drop: int
-    """Most that one more or one less busy period of a day can save."""
+    """Most that one more and one less busy period can save together."""
     consecutive_limit: int
 
     link_cost: Longs

@@ -24,6 +24,10 @@ COUNT, SUM = 0, 1
 """Columns of `State.room_cell`."""
 BUSY, TWICE = 0, 1
 """Columns of `State.mask`."""
+MAX_CHAIN = 12
+"""Longer chains are hardly ever accepted."""
+MAX_TOUCHED = 3 * MAX_CHAIN
+"""Sessions of a chain and those that change rooms for it."""
 
 
 class State(NamedTuple):
@@ -63,6 +67,12 @@ class State(NamedTuple):
     """``(slots,)`` sessions that run."""
     same: Ints
     """``(anchors,)`` sessions that stand as in the anchor."""
+    chain: Ints
+    """``(MAX_TOUCHED, 3)`` scratch: sessions of a chain, and the slots and rooms they come from."""
+    wanted_by: Ints
+    """``(rooms,)`` scratch: the session that a room would be freed for, -1 for none."""
+    waiting: Ints
+    """``(rooms + 1,)`` scratch: sessions that want another room."""
 
 
 def new_state(p: Problem, seed: int) -> State:
@@ -91,6 +101,9 @@ def new_state(p: Problem, seed: int) -> State:
         days_used=np.zeros(p.num_courses, dtype=np.int32),
         slot_count=np.zeros(p.num_slots, dtype=np.int32),
         same=np.zeros(p.num_anchors, dtype=np.int32),
+        chain=np.zeros((MAX_TOUCHED, 3), dtype=np.int32),
+        wanted_by=np.zeros(p.num_rooms, dtype=np.int32),
+        waiting=np.zeros(p.num_rooms + 1, dtype=np.int32),
     )
 
 
@@ -125,12 +138,22 @@ def _occupy_resource(p: Problem, st: State, x: Number, v: Number, day: Number, b
 
 
 @inlined
-def _occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, sign: int) -> None:
-    """Counts a session of course c at (t, r) in (sign 1) or out (sign -1)."""
-    day = np.int64(p.day_of[t])
+def occupy_room(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, sign: int) -> None:
+    """What a session counts in its room and in anchors; all that changes when it only moves to another room."""
     for v in range(t, t + p.length[c]):
         st.room_cell[r, v, COUNT] += sign
         st.room_cell[r, v, SUM] += sign * s
+    for a in range(p.num_anchors):
+        if p.anchor_slot[a, s] == t and p.anchor_room[a, s] == r:
+            st.same[a] += sign
+
+
+@inlined
+def occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, sign: int) -> None:
+    """Counts a session of course c at (t, r) in (sign 1) or out (sign -1)."""
+    occupy_room(p, st, s, c, t, r, sign)
+    day = np.int64(p.day_of[t])
+    for v in range(t, t + p.length[c]):
         st.slot_count[v] += sign
         bit = 1 << np.int64(p.period_of[v])
         for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 3]):
@@ -148,15 +171,12 @@ def _occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, s
         st.days_used[c] -= 1
     elif before == 0:
         st.days_used[c] += 1
-    for a in range(p.num_anchors):
-        if p.anchor_slot[a, s] == t and p.anchor_room[a, s] == r:
-            st.same[a] += sign
 
 
 @inner
 def put_in(p: Problem, st: State, s: Number, t: Number, r: Number) -> None:
     """Places an unplaced session; the totals are the caller's."""
-    _occupy(p, st, s, np.int64(p.course_of[s]), t, r, 1)
+    occupy(p, st, s, np.int64(p.course_of[s]), t, r, 1)
     st.slot[s] = t
     st.room[s] = r
 
@@ -164,6 +184,6 @@ def put_in(p: Problem, st: State, s: Number, t: Number, r: Number) -> None:
 @inner
 def take_out(p: Problem, st: State, s: Number) -> None:
     """Makes a placed session unplaced; the totals are the caller's."""
-    _occupy(p, st, s, np.int64(p.course_of[s]), np.int64(st.slot[s]), np.int64(st.room[s]), -1)
+    occupy(p, st, s, np.int64(p.course_of[s]), np.int64(st.slot[s]), np.int64(st.room[s]), -1)
     st.slot[s] = -1
     st.room[s] = -1

@@ -12,13 +12,13 @@ from solver.context import build_context
 from solver.control import Control, Progress, Stop
 from solver.errors import InputError
 from solver.ladder import RUNGS, Rung, Verdict, solve
-from solver.model import Dataset, Timetable
+from solver.model import Dataset, RuleSetting, Timetable
 from solver.params import SolveParams
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 from solver.samples import sample
 from solver.verifier import verify
-from tests.builders import course, dataset, group, link, room, teacher, timetable
+from tests.builders import course, dataset, grid, group, link, room, teacher, timetable
 
 QUICK = SolveParams(time_limit_seconds=2.0, num_variants=1)
 
@@ -67,6 +67,17 @@ def test_a_cost_that_meets_its_bound_is_called_optimal_and_proved() -> None:
     assert result.stopped_by is StoppedBy.PROVED
     assert result.lower_bound is not None and result.best.score.soft <= result.lower_bound
     assert result.gap == 0
+
+
+def test_a_solve_ends_as_soon_as_what_rooms_cost_proves_its_timetable_the_best() -> None:
+    """Three courses of two sessions fill two rooms of three slots: one of them has to move from room to room."""
+    off = dict.fromkeys(("context", "room_waste", "single_session_day", "group_gap"), RuleSetting(tier="off"))
+    rules = {**off, "room_stability": RuleSetting(tier="soft", weight=3)}
+    courses = [course(name, sessions=2, min_days=1) for name in "abc"]
+    data = dataset(*courses, room("r1"), room("r2"), grid=grid(1, 3), rules=rules)
+    result = solve(data, SolveParams(time_limit_seconds=60.0, num_variants=1))
+    assert (result.best.score.soft, result.lower_bound, result.stopped_by) == (3, 3, StoppedBy.PROVED)
+    assert result.best.quality is Quality.OPTIMAL and result.seconds < 30
 
 
 def test_an_overload_is_proved_then_bent_and_listed() -> None:

@@ -9,12 +9,13 @@ from random import Random
 import pytest
 
 from solver.errors import InputError
-from solver.formats import WRITABLE, dump_csv, dump_dataset, dump_solution, dump_timetable, load_result
+from solver.formats import WRITABLE, dump_csv, dump_dataset, dump_sln, dump_solution, dump_timetable, load_result
 from solver.formats.files import PLANNED, read_dataset, read_source, read_timetable, write_result
 from tests.builders import course, dataset, timetable
 from tests.solver.formats.test_answers import full_result
 from tests.solver.formats.test_ctt import TOY
 from tests.solver.formats.test_platform_csv import CLEAN
+from tests.solver.formats.test_tim import TWO
 
 DATA = dataset(course("a", sessions=2, groups="g"), course("b"), name="two courses")
 
@@ -40,6 +41,15 @@ def test_a_ctt_file_is_known_by_suffix_or_by_its_first_word(tmp_path: Path, name
 def test_a_name_with_an_accent_in_latin_1_does_not_keep_a_problem_from_being_read(tmp_path: Path) -> None:
     (tmp_path / "toy.ctt").write_bytes(TOY.replace("ToyExample", "Città").encode("latin-1"))
     assert read_dataset(tmp_path / "toy.ctt").name == "Città"
+
+
+@pytest.mark.parametrize("name", ["toy.tim", "TOY.TIM", "toy", "toy.txt"])
+def test_a_tim_file_is_known_by_suffix_or_by_its_four_numbers_and_named_after_the_file(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("\n".join(TWO), encoding="utf-8")
+    data = read_dataset(tmp_path / name)
+    assert data.name == Path(name).stem and len(data.courses) == 2
 
 
 def test_an_unknown_kind_of_file_is_refused_and_a_missing_one_is_an_os_error(tmp_path: Path) -> None:
@@ -86,6 +96,8 @@ def test_a_timetable_is_read_from_native_json_from_a_result_and_from_an_answer(t
     (tmp_path / "t.sol").write_text(dump_solution(DATA, table), encoding="utf-8")
     assert read_timetable(tmp_path / "t.json", DATA) == table
     assert read_timetable(tmp_path / "t.sol", DATA) == table
+    (tmp_path / "t.sln").write_text(dump_sln(DATA, table), encoding="utf-8")
+    assert read_timetable(tmp_path / "t.sln", DATA) == table
     result = full_result(DATA, Random(1))
     write_result(tmp_path / "r.json")(DATA, result)
     assert read_timetable(tmp_path / "r.json", DATA) == result.best.timetable
@@ -97,7 +109,11 @@ def test_a_timetable_is_read_from_native_json_from_a_result_and_from_an_answer(t
 def test_every_writable_suffix_is_written(tmp_path: Path) -> None:
     result = full_result(DATA, Random(2))
     best = result.best.timetable
-    expected = {".csv": dump_csv(DATA, best), ".sol": dump_solution(DATA, best), ".ctt": dump_solution(DATA, best)}
+    expected = {
+        ".csv": dump_csv(DATA, best),
+        **dict.fromkeys((".sol", ".ctt"), dump_solution(DATA, best)),
+        **dict.fromkeys((".sln", ".tim"), dump_sln(DATA, best)),
+    }
     for suffix in WRITABLE:
         file = tmp_path / f"out{suffix}"
         write_result(file)(DATA, result)

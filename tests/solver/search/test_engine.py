@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 
 from solver.compiled import TIER_RIGID, Ints, compile_dataset, decode, encode
 from solver.control import BEAT_WORD, Control, Stop
+from solver.formats.tim import load_tim
 from solver.rules import RULE_IDS, Score, profile_of, score
 from solver.search import SearchParams, SearchResult, anneal, count_rules, search
+from solver.search.engine import FIRST_PROPOSALS, Run
 from solver.verifier import verify
-from tests.builders import Planted, course, dataset, grid, group, planted, room, teacher, timetable
+from tests.builders import Planted, course, dataset, grid, group, planted, random_timetable, room, teacher, timetable
+from tests.solver.formats.tim_cases import tim_case
 from tests.solver.search.cases import Case, cases, nothing_placed, random_case
 
 FEW = SearchParams(max_proposals=400, levels=8)
@@ -34,6 +37,62 @@ def run(case: Case, seed: int = 1, params: SearchParams = FEW, control: Control 
 def test_every_applied_move_changes_the_cost_as_it_claims(case: Case, bend: bool, anchored: bool, seed: int) -> None:
     anchors = ((case.slots, case.rooms),) if anchored else ()
     run(case, seed, replace(FEW, strict=True, accept_share=1.0, bend=bend, anchors=anchors))
+
+
+@settings(max_examples=30)
+@given(planted(max_courses=12), st.booleans(), st.integers(0, 1000))
+def test_every_exchanged_chain_changes_the_cost_as_it_claims(case: Planted, anchored: bool, seed: int) -> None:
+    compiled, start = compile_dataset(case.dataset), encode(case.timetable, case.dataset)
+    anchors = (start,) if anchored else ()
+    params = replace(FEW, strict=True, accept_share=1.0, chain_share=1.0, anchors=anchors, start_temperature=100.0)
+    found = anneal(case.dataset, compiled, start, control=Control(), seconds=60, seed=seed, params=params)
+    assert score(found.counts, profile_of(case.dataset))[:3] == (0, 0, 0), "a chain breaks nothing hard"
+
+
+def test_a_chain_takes_everybody_along_who_is_in_the_way() -> None:
+    """All of slots 0 and 1 has to change places at once: every single step on the way would clash."""
+    rules = dict.fromkeys(RULE_IDS, "off") | {
+        "faculty_clash": "hard",
+        "group_clash": "hard",
+        "room_clash": "hard",
+        "faculty_preference": "soft",
+    }
+    last = teacher("f0", preferences={0: 0.0, 1: 1.0})
+    ring = [
+        course("a", faculty="f0", groups="g0"),
+        course("b", groups=("g0", "g1")),
+        course("c", groups=("g1", "g2")),
+        course("d", groups="g2"),
+    ]
+    data = dataset(*ring, last, room("r1"), room("r2"), grid=grid(1, 2), rules=rules)
+    compiled = compile_dataset(data)
+    start = encode(timetable(a=(0, "r1"), b=(1, "r1"), c=(0, "r2"), d=(1, "r2")), data)
+    params = replace(FEW, chain_share=1.0, start_temperature=0.2)
+    found = anneal(data, compiled, start, control=Control(), seconds=60, seed=1, params=params)
+    assert found.slots.tolist() == [1, 0, 1, 0]
+    assert score(found.counts, profile_of(data)) == (0, 0, 0, 0)
+
+
+def test_a_run_that_cannot_be_completed_gives_up_early_and_no_other_does() -> None:
+    rooms = [room("r1")]
+    params = SearchParams(max_proposals=40_000, levels=40, accept_share=1.0, give_up_share=0.25)
+    for sessions, share in ((4, 1.0), (5, 0.25)):
+        data = dataset(*[course(f"c{i}", faculty="f") for i in range(sessions)], *rooms, grid=grid(1, 4))
+        compiled = compile_dataset(data)
+        start = nothing_placed(compiled)
+        found = anneal(data, compiled, start, control=Control(), seconds=60, seed=1, params=params)
+        assert share <= found.proposals / 40_000 <= share + 0.1
+
+
+def test_short_calls_of_the_kernel_do_not_stay_short() -> None:
+    """A machine that stands still for a moment looks slow, the calls get short, and short ones must be measured too."""
+    case = random_case(Random(4))
+    run_of = Run(case.dataset, case.compiled, Control(), FEW, 1, None)
+    run_of._measure(FIRST_PROPOSALS, 1000.0)
+    slow = run_of.speed
+    for _ in range(20 * FIRST_PROPOSALS // 100):
+        run_of._measure(100, 0.0001)
+    assert run_of.speed > 1000 * slow
 
 
 def test_a_wrong_claim_is_noticed_in_strict_mode(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,3 +219,52 @@ def test_nothing_to_move_is_an_answer_too() -> None:
     compiled = compile_dataset(data)
     found = anneal(data, compiled, nothing_placed(compiled), control=Control(), seconds=60, seed=1)
     assert decode(found.slots, found.rooms, data) == timetable(a=2)
+
+
+ONLY_CHAINS = replace(FEW, strict=True, accept_share=1.0, chain_share=1.0, student_chain_share=1.0)
+
+
+@settings(max_examples=60)
+@given(cases(), st.booleans(), st.integers(0, 1000))
+def test_every_chain_changes_the_cost_as_it_claims_also_where_hard_rules_are_broken(
+    case: Case, anchored: bool, seed: int
+) -> None:
+    anchors = ((case.slots, case.rooms),) if anchored else ()
+    run(case, seed, replace(ONLY_CHAINS, anchors=anchors))
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1))
+def test_chains_keep_count_on_post_enrolment_problems(seed: int) -> None:
+    rng = Random(seed)
+    data = load_tim(tim_case(rng, events=20, rooms=3).problem)
+    compiled = compile_dataset(data)
+    run(Case(data, compiled, *encode(random_timetable(data, rng), data)), seed % 1000, ONLY_CHAINS)
+
+
+def test_a_chain_moves_others_from_room_to_room_to_make_space() -> None:
+    """`a` needs the piano; in the first slot `b` has that room and fits `c`'s, and only `c` fits the third."""
+    data = dataset(
+        course("a", features="piano", students="s1"),
+        course("b", features="tiles", students="s2", allowed_slots=(0,)),
+        course("c", features="light", students="s3", allowed_slots=(0,)),
+        room("r1", features="piano tiles"),
+        room("r2", features="tiles light"),
+        room("r3", features="light"),
+        grid=grid(1, 2),
+    )
+    compiled = compile_dataset(data)
+    start = encode(timetable(a=(1, "r1"), b=(0, "r1"), c=(0, "r2")), data)
+    wanted = timetable(a=(0, "r1"), b=(0, "r2"), c=(0, "r3"))
+    one = replace(ONLY_CHAINS, max_proposals=1, levels=1)
+    found = [anneal(data, compiled, start, control=Control(), seconds=60, seed=seed, params=one) for seed in range(40)]
+    assert any(decode(each.slots, each.rooms, data) == wanted for each in found)
+
+
+def test_a_search_ends_where_the_cost_is_enough() -> None:
+    case = random_case(Random(5))
+    whole = run(case, 1, FEW)
+    enough = run(case, 1, replace(FEW, enough=10**6))
+    assert enough.proposals <= whole.proposals
+    sound = score(enough.counts, profile_of(case.dataset))[:3] == (0, 0, 0)
+    assert not sound or enough.proposals < FEW.max_proposals, "any sound timetable is good enough"
