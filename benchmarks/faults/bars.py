@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from benchmarks.faults import bodies, copies, crowd, hangs, healthy, kills, machine, memory, misuse, points, stops
-from benchmarks.faults.figures import percentile
 from benchmarks.faults.run import Run, Tally
+from benchmarks.figures import percentile
 
 Recipe = Callable[[Run], Awaitable[None]]
 

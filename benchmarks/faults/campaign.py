@@ -24,10 +24,10 @@ from typing import Any
 import anyio
 
 from benchmarks.faults.bars import BARS, BY_NAME, Bar, counts, shortfalls, wrongs
-from benchmarks.faults.figures import percentile
 from benchmarks.faults.ledger import Ledger
 from benchmarks.faults.run import NotAvailable, Run
 from benchmarks.faults.target import Target
+from benchmarks.figures import percentile
 
 PATIENCE = 2.0
 GRACE_SECONDS = 60.0

@@ -18,7 +18,7 @@ from benchmarks.faults.run import NotAvailable, Run
 from benchmarks.faults.target import Target
 
 UNKNOWN_COMMAND = "No such command"
-FROM_MEMORY = frozenset({"last_improvement_at", "last_updated", "phase", "version"})
+FROM_MEMORY = frozenset({"last_improvement_at", "phase", "version"})
 """Fields of the live progress, which no service tells again after a restart; everything else of an ended job stays."""
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import anyio
 import psutil
 
-from benchmarks.faults.figures import slope
 from benchmarks.faults.run import Run
 from benchmarks.faults.target import Target
+from benchmarks.figures import slope
 
 LIMIT_MB = 400
 """A child has about 180 MB when it begins; a hog eats 50 MB a second."""

@@ -20,11 +20,11 @@ from benchmarks.faults import campaign, hangs, kills
 from benchmarks.faults.bars import BARS, BY_NAME, Bar, Limit, counts, shortfalls, wrongs
 from benchmarks.faults.copies import differing_fields
 from benchmarks.faults.crowd import histogram_quantile
-from benchmarks.faults.figures import percentile, slope
 from benchmarks.faults.ledger import TERMINAL, Ledger
 from benchmarks.faults.points import DRIVES
 from benchmarks.faults.run import Run, Tally
 from benchmarks.faults.sources import dataset_of, recount
+from benchmarks.figures import percentile, slope
 from solver import Control, SolveParams, solve
 from solver.control import STAGES
 
