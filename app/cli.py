@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -71,13 +71,20 @@ def serve(
     ] = None,
 ) -> None:
     """Run the service until Ctrl-C or SIGTERM."""
-    from app import serving
+    from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
 
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = _or_bad_input(lambda: Settings.from_environment(**given))
+    forkserver = ForkServer(SOLVE, tag_of(settings.data_dir))
+    # It imports the solver while we import the service, so that interrupted jobs run again that much sooner.
+    with suppress(ForkServerLost):  # the supervisor tries again, and says so
+        forkserver.launch()
+    from app import serving
+
     try:
-        serving.serve(settings)
+        serving.serve(settings, forkserver)
     except serving.CannotServe as error:
+        forkserver.abandon()
         _fail(str(error), EXIT_OUR_FAULT)
     os._exit(EXIT_ANSWER)  # everything is closed; a thread that waits for a disk which is gone is not waited for
 
@@ -134,7 +141,7 @@ def solve_command(
 
 @app.command("verify")
 def verify_command(
-    file: File, solution: Annotated[Path, typer.Argument(help=".json or .sol")], as_json: AsJson = False
+    file: File, solution: Annotated[Path, typer.Argument(help=".json, .sol or .sln")], as_json: AsJson = False
 ) -> None:
     """Recount every rule of a timetable, wherever it was made."""
     dataset = _load(lambda: read_dataset(file), as_json=as_json)
@@ -145,6 +152,7 @@ def verify_command(
         document = {
             "placed": report.placed,
             "total": report.total,
+            "distance_to_feasibility": report.distance_to_feasibility,
             "score": score._asdict(),
             "rules": rule_views(report),
         }
@@ -153,6 +161,8 @@ def verify_command(
         out.print(draw.rules(rule_views(report)))
         hard = sum(rule.count for rule in report.rules.values() if rule.tier == "hard")
         out.print(f"{report.placed} of {report.total} sessions placed, {hard} hard breaches, soft cost {score.soft}")
+        if report.distance_to_feasibility:
+            out.print(f"distance to feasibility {report.distance_to_feasibility}: the students of the open sessions")
         for rule in report.rules.values():
             for offence in rule.offences if rule.tier == "hard" else ():
                 out.print(f"  {rule.rule}: {offence.message}")

@@ -82,7 +82,8 @@ class Ending:
     that come with a result. `verdict` and `place` are what the diagnosis said of a child that had to be killed,
     `peak_mb` its largest resident memory, `overshoot_seconds` how long it outlived the time limit of its job, `bundle`
     the evidence (samples, stacks, threads) as JSON, `workers` its solver threads. `taken_down` counts the earlier
-    attempts of this run that ended by one of `TAKEN_DOWN`.
+    attempts of this run that ended by one of `TAKEN_DOWN`. `noted_seconds` is solving time that the row of the job
+    counts already, None when unknown: all that is left of an attempt whose service was killed.
     """
 
     how: How
@@ -101,6 +102,12 @@ class Ending:
     bundle: Mapping[str, Any] | None = None
     workers: int = 1
     taken_down: int = 0
+    noted_seconds: float | None = None
+
+    @property
+    def seconds_in_journal(self) -> float | None:
+        """Solving time of the attempt, None when nobody was left to measure it."""
+        return self.noted_seconds if self.how is How.SERVICE_LOST else self.seconds
 
     @property
     def counted(self) -> bool:

@@ -16,8 +16,10 @@ from app.api import all_routes
 from app.api.events import Streams
 from app.api.openapi import Described
 from app.api.operations import Lookout
+from app.child.children import ForkServer
 from app.gate.keys import KeyGuard
 from app.gate.limits import BodyLimit, OneSpelling
+from app.gate.pacing import Paced
 from app.gate.rates import RateLimit
 from app.gate.readers import Readers
 from app.operations.audit import Audit, note_job
@@ -26,6 +28,7 @@ from app.operations.logs import RequestId, watch_loop
 from app.operations.metrics import Measured, Metrics
 from app.operations.observers import Observers, journal
 from app.operations.sinks import Alerts
+from app.results import Results
 from app.service import Service
 from app.settings import Settings
 from app.store import StoreError
@@ -36,9 +39,9 @@ from app.supervisor import Supervisor
 _log = logging.getLogger("timetable.service")
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, forkserver: ForkServer | None = None) -> FastAPI:
     """
-    The service as an ASGI application; its lifespan starts and stops the supervisor.
+    The service as an ASGI application; its lifespan starts and stops the supervisor, which may be given a `forkserver`.
 
     `settings` None reads the environment. The pages that FastAPI would serve as documentation load scripts from another
     host, so there is only `/openapi.json`.
@@ -72,7 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         gc.freeze()
         watch_loop(failed_in_background)
         async with (
-            Supervisor(settings, observe=observers) as supervisor,
+            Supervisor(settings, observe=observers, forkserver=forkserver) as supervisor,
             Readers(settings) as readers,
             anyio.create_task_group() as tasks,
         ):
@@ -80,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             tasks.start_soon(keep, "capacity", capacity.run)
             tasks.start_soon(keep, "alerts", alerts.run)
             tasks.start_soon(keep, "backups", lambda: keep_backups(settings, supervisor.backup, report_backup))
-            app.state.service = Service(settings, supervisor, metrics, readers)
+            app.state.service = Service(settings, supervisor, metrics, readers, Results(supervisor, readers))
             app.state.lookout = Lookout(capacity, alerts)
             yield
             tasks.cancel_scope.cancel()
@@ -93,6 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         middleware=[  # the first is the outermost
+            Middleware(Paced),
             Middleware(RequestId),
             Middleware(Measured, metrics=metrics, unforeseen=failed_unforeseen),
             Middleware(Audit),

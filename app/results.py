@@ -1,54 +1,98 @@
-"""A stored result as objects, and as one of the files that people download."""
+"""
+Results for clients, as bytes: made by a reader process from the bytes in the store, and remembered.
+
+The service opens no result itself, see `app.gate.results`. What a job adds to its result (status, times, metadata)
+changes while the result does not, so it is joined to the bytes and not made part of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
 
-from app.errors import FormatNotAvailable, NoResult
-from app.supervisor import StoredResult
-from solver.formats import dump_csv, dump_solution, load_dataset, load_result
-from solver.model import Dataset, Timetable
-from solver.result import Result
+import anyio
 
+from app.gate.reader import Question, Work, content_of
+from app.gate.readers import Readers
+from app.jobs import Job, Status
+from app.supervisor import Supervisor
 
-class Opened(NamedTuple):
-    """A result with the original dataset that it was verified against."""
+REMEMBERED_BYTES = 24 << 20
+"""Of answers that were made lately: a page that polls a result costs its making once."""
 
-    dataset: Dataset
-    result: Result
-
-
-class FileFormat(NamedTuple):
-    """How a variant is written as a file."""
-
-    write: Callable[[Dataset, Timetable], str]
-    media_type: str
-    suffix: str
+Options = Mapping[str, str | int | bool]
 
 
-FILE_FORMATS: Mapping[str, FileFormat] = {
-    "csv": FileFormat(dump_csv, "text/csv", "csv"),
-    # The answer to a .ctt problem: a line `course room day period` per lecture, as the competition's validator wants.
-    "ctt": FileFormat(dump_solution, "text/plain", "sol"),
-}
-FORMATS = ("json", *FILE_FORMATS)
+class Remembered:
+    """The answers that were asked for last, up to a number of bytes."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._size = most, 0
+        self._answers: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+
+    def get(self, key: tuple[object, ...]) -> bytes | None:
+        if key not in self._answers:
+            return None
+        self._answers.move_to_end(key)
+        return self._answers[key]
+
+    def keep(self, key: tuple[object, ...], answer: bytes) -> None:
+        if key in self._answers or len(answer) > self._most:
+            return
+        self._answers[key] = answer
+        self._size += len(answer)
+        while self._size > self._most:
+            _, oldest = self._answers.popitem(last=False)
+            self._size -= len(oldest)
 
 
-def open_result(stored: StoredResult) -> Opened:
-    """Unpacks a stored result. Takes up to seconds for the largest, so call it off the event loop."""
-    return Opened(load_dataset(stored.dataset), load_result(stored.result))
+class Results:
+    """The results of the jobs of one supervisor."""
+
+    def __init__(self, supervisor: Supervisor, readers: Readers) -> None:
+        self._supervisor, self._readers = supervisor, readers
+        self._remembered = Remembered(REMEMBERED_BYTES)
+        self._one_at_a_time = anyio.Lock()
+
+    async def body(self, job: Job, work: Work, **asked: str | int | bool) -> bytes | None:
+        """
+        The answer of `work` (see `app.gate.reader`) for the result of a job, None when it has none.
+
+        One is made at a time: a crowd at the end of a job has it made once, and leaves readers to submits.
+
+        Raises what reading a request raises, and StoreUnavailable.
+        """
+        about = (job.id, job.body_hash, work, *sorted(asked.items()))
+        known = self._remembered.get((*about, job.result_digest)) if _is_settled(job) else None
+        if known is not None:
+            return known
+        async with self._one_at_a_time:
+            stored = await self._supervisor.result(job.id)
+            if stored is None:
+                return None
+            # The digest of what was read, not of what the job has by now: it may have been run again meanwhile.
+            key = (*about, hashlib.sha256(stored.packed_result).hexdigest())
+            if (known := self._remembered.get(key)) is not None:
+                return known
+            options = {**asked, "rules": stored.rules, "dataset_bytes": len(stored.packed_dataset)}
+            question = Question(work, stored.packed_dataset + stored.packed_result, options)
+            made = content_of(await self._readers.ask(question))
+            self._remembered.keep(key, made)
+            return made
 
 
-def check_format(name: str) -> None:
-    """Raises `FormatNotAvailable` for a format that we do not write."""
-    if name not in FORMATS:
-        raise FormatNotAvailable(
-            f"Results are not available as {name[:40]!r}, only as {', '.join(FORMATS)}.", members={"formats": FORMATS}
-        )
+def _is_settled(job: Job) -> bool:
+    """Whether its stored result is the one to show; for a cancelled job that may be found out only when it is read."""
+    return job.result_digest is not None and (job.status is not Status.CANCELLED or job.result_attempt == job.attempt)
 
 
-def check_number(result: Result, n: int) -> None:
-    """Raises `NoResult` when there is no variant `n`, counted from 1."""
-    if not 1 <= n <= len(result.variants):
-        raise NoResult(f"There is no variant {n}; the job has variants 1 to {len(result.variants)}.")
+def joined(*parts: Mapping[str, object] | bytes) -> bytes:
+    """One JSON object of the members of several; bytes are an object that was encoded elsewhere."""
+    texts = (part if isinstance(part, bytes) else encoded(part) for part in parts)
+    return b"{" + b",".join(inner for inner in (text[1:-1] for text in texts) if inner) + b"}"
+
+
+def encoded(content: Mapping[str, object]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

@@ -16,7 +16,7 @@ from solver.grid import TimeGrid
 from solver.rules import RULE_IDS
 from solver.terms import MAX_NUMBER
 
-SourceFormat = Literal["json", "ctt"]
+SourceFormat = Literal["json", "ctt", "tim"]
 ODD, EVEN = 1, 2
 MAX_BATCHES = 500
 MAX_RULES = 100
@@ -130,13 +130,19 @@ TIME_CONFIG_FIELDS: Mapping[str, str] = {
 """Field of the native grid -> field of `time_config`, for pointers."""
 
 
+MAX_NAME = 128
+"""Characters of the name of a sample."""
+
+
 class Source(BaseModel):
     """Where the data comes from: one of `dataset`, `dataset_name`, `content` with `format`; none is the platform."""
 
     model_config = ConfigDict(protected_namespaces=())
 
     dataset: Any = Field(default=None, description="A native dataset (timetable-dataset/1).")
-    dataset_name: str | None = Field(default=None, max_length=128, description="Name of a sample; see GET /datasets.")
+    dataset_name: str | None = Field(
+        default=None, max_length=MAX_NAME, description="Name of a sample; see GET /datasets."
+    )
     content: str | None = Field(default=None, description="A whole file as text, in the format that `format` names.")
     format: SourceFormat | None = Field(default=None, description="Format of `content`.")
 
@@ -205,5 +211,8 @@ class ScoreRequest(Source):
     """Body of `POST /score`: a source, and a timetable made elsewhere."""
 
     timetable: Any = Field(default=None, description="Native: placements of course_id, session, slot, room_id.")
-    solution: str | None = Field(default=None, description="The same as ITC-2007 lines `course room day period`.")
+    solution: str | None = Field(
+        default=None,
+        description="The same as ITC-2007 lines: `course room day period`, for a .tim problem `slot room`.",
+    )
     rules: Rules = Field(default_factory=dict)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, NamedTuple
 
-import anyio.to_thread
+import anyio
 from fastapi import Depends, Path, Request
 
 from app.errors import BodyTooSlow
 from app.gate.readers import Readers
 from app.operations.metrics import Metrics
+from app.results import Results
 from app.schemas import JOB_ID_PATTERN
 from app.settings import Settings
 from app.supervisor import Supervisor
-
-T = TypeVar("T")
 
 
 class Service(NamedTuple):
@@ -25,6 +23,7 @@ class Service(NamedTuple):
     supervisor: Supervisor
     metrics: Metrics
     readers: Readers
+    results: Results
 
 
 def _service(request: Request) -> Service:
@@ -38,11 +37,6 @@ Running = Annotated[Service, Depends(_service)]
 
 JobIdInPath = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="Id of a job.")]
 """Parameter type of a route with `{job_id}` in its path."""
-
-
-async def off_loop(work: Callable[..., T], *args: object) -> T:
-    """Runs blocking work in a thread; every encoding of a whole result goes through here."""
-    return await anyio.to_thread.run_sync(work, *args)
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from app.api.events import Streams
+from app.child.children import ForkServer
 from app.main import create_app
 from app.operations.logs import logging_to
 from app.operations.startup import address_problem, examine
@@ -32,9 +33,9 @@ class CannotServe(Exception):
     """The service did not start, or died; the message says why and what helps."""
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, forkserver: ForkServer | None = None) -> None:
     """
-    Serves until SIGINT or SIGTERM.
+    Serves until SIGINT or SIGTERM; `forkserver` as for the supervisor.
 
     Raises
     ------
@@ -43,7 +44,7 @@ def serve(settings: Settings) -> None:
         ran, and must be started again.
     """
     problem = address_problem(settings.host, settings.port)
-    if problem is not None:  # found before stores are opened and kernels are compiled
+    if problem is not None:  # found before stores are opened
         advice = "stop what listens there, or choose another --port (0 for a free one) or --host"
         raise CannotServe(f"cannot listen on {settings.host}:{settings.port}: {problem}; {advice}")
     findings = list(examine(settings, at_start=True))
@@ -54,11 +55,11 @@ def serve(settings: Settings) -> None:
         for finding in findings:
             if finding.verdict == "warning":
                 _log.warning("%s: %s; %s", finding.check, finding.found, finding.advice)
-        _serve(settings)
+        _serve(settings, forkserver)
 
 
-def _serve(settings: Settings) -> None:
-    inner = create_app(settings)
+def _serve(settings: Settings, forkserver: ForkServer | None) -> None:
+    inner = create_app(settings, forkserver)
     app = _PlainStart(inner)
     server = _Server(
         uvicorn.Config(
@@ -90,13 +91,18 @@ def _serve(settings: Settings) -> None:
 
 
 def _patient_for(seconds: float) -> type[H11Protocol]:
-    """HTTP connections that end when a request header is not complete within `seconds`; uvicorn waits for ever."""
+    """
+    HTTP connections that end when a request header is not complete within `seconds`, or when what was written has not
+    gone within that time; uvicorn waits for ever for both.
+    """
 
     class Connection(H11Protocol):
         _header_due: asyncio.TimerHandle | None = None
+        _written_due: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            transport.set_write_buffer_limits(high=0)  # so that we hear of everything that waits here to be taken
             self._header_due = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
         def data_received(self, data: bytes) -> None:
@@ -106,9 +112,23 @@ def _patient_for(seconds: float) -> type[H11Protocol]:
             elif self._header_due is None:  # a further request has begun, and uvicorn's own timer has ended with that
                 self._header_due = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._written_due = self.loop.call_later(seconds, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            self._nothing_due()
+            super().resume_writing()
+
         def connection_lost(self, exc: Exception | None) -> None:
             self._no_header_due()
+            self._nothing_due()
             super().connection_lost(exc)
+
+        def _nothing_due(self) -> None:
+            if self._written_due is not None:
+                self._written_due.cancel()
+                self._written_due = None
 
         def _no_header_due(self) -> None:
             if self._header_due is not None:

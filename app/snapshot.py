@@ -8,20 +8,23 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from app.child.diagnosis import HANGS, SILENCE_SECONDS
+from app.child.diagnosis import HANGS, SILENCE_SECONDS, Verdict
 from app.jobs import Status
 from app.progress import Track
 
-PREPARING = "the solver is being made ready (its kernels are compiled once, which takes about half a minute)"
+PREPARING = "the solver is being made ready"
+COMPILING = f"{PREPARING} (its kernels are compiled once, which takes about half a minute)"
 
 
-def document(track: Track, queue_position: int | None, eta_seconds: int, preparing: bool = False) -> dict[str, Any]:
+def document(track: Track, queue_position: int | None, eta_seconds: int, preparing: str = "") -> dict[str, Any]:
     """
     The snapshot, ready for JSON. `queue_position` counts from 1; None when the job does not wait.
 
-    `preparing` says that no job can start yet, because the solver is being loaded.
+    `preparing` says what keeps every job from starting: `PREPARING`, `COMPILING`, or nothing.
     """
-    job, now, percent = track.job, time.time(), round(track.shown_percent, 2)
+    job, percent = track.job, round(track.shown_percent, 2)
+    # What has ended tells of its end, the same before and after a restart.
+    now = job.finished_at if job.status.terminal and job.finished_at is not None else time.time()
     return {
         "job_id": job.id,
         "status": job.status.value,
@@ -37,7 +40,7 @@ def document(track: Track, queue_position: int | None, eta_seconds: int, prepari
         "time_remaining_seconds": eta_seconds,
         "eta": _iso(now + eta_seconds),
         "started_at": job.started_at or job.created_at,
-        "last_updated": round(now if job.status is Status.RUNNING else track.updated_at, 3),
+        "last_updated": round(track.updated_at if job.status is Status.QUEUED else now, 3),
         "timestamp": _iso(now),
         "last_improvement_at": track.improved_at,
         "last_beat_at": None if track.beat_at is None else round(track.beat_at, 3),
@@ -67,7 +70,7 @@ def _holding(track: Track) -> dict[str, Any]:
     }
 
 
-def _message(track: Track, queue_position: int | None, preparing: bool, now: float) -> str:
+def _message(track: Track, queue_position: int | None, preparing: str, now: float) -> str:
     job = track.job
     if job.status is Status.FAILED:
         return job.error or "failed"
@@ -77,7 +80,7 @@ def _message(track: Track, queue_position: int | None, preparing: bool, now: flo
         return f"completed: {track.placed} of {track.total} sessions placed"
     if job.status is Status.QUEUED:
         again = f", after attempt {job.attempt} ended: {job.error}" if job.attempt and job.error else ""
-        loading = f"; {PREPARING}" if preparing else ""
+        loading = f"; {preparing}" if preparing else ""
         return f"waiting at position {queue_position or 1}{again}{loading}"
     if job.cancel_requested:
         return "cancelling"
@@ -88,6 +91,8 @@ def _stalled(track: Track, now: float) -> str:
     """Where it is silent, since when, and what will happen when it stays so."""
     beat = now if track.beat_at is None else track.beat_at
     place = f" ({track.place.replace('_', ' ')})" if track.place else ""
+    if track.verdict == Verdict.OVERDUE:
+        return f"stage {track.stage}{place} has used up its time; unless it ends by itself it will be stopped"
     told = f"no sign of life for {now - beat:.0f} s in stage {track.stage}{place}"
     if track.verdict not in HANGS:
         return f"{told}; it is left alone for as long as it computes"

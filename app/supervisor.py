@@ -9,7 +9,6 @@ claim to end), recovery at start, retention, and the watchdog over them.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -25,7 +24,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from app.child.children import ForkServer
+from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
 from app.child.vitals import kill_orphans
 from app.endings import How
 from app.jobs import (
@@ -63,17 +62,33 @@ _log = logging.getLogger("timetable.supervisor")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredResult:
-    """A result. `dataset` is the native document it was verified against, with the rules of the request."""
+    """
+    A result and the dataset it was verified against, packed as they lie in the store, and the rules of the request.
 
-    dataset: dict[str, Any]
-    result: dict[str, Any]
+    Unpacking a large one holds the interpreter for long, which a service that answers others cannot afford.
+    """
+
+    packed_dataset: bytes
+    packed_result: bytes
+    rules: Mapping[str, Any]
+
+    @property
+    def dataset(self) -> dict[str, Any]:
+        """The native document, with the rules."""
+        return effective_dataset(unpack(self.packed_dataset), self.rules)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        document: dict[str, Any] = unpack(self.packed_result)
+        return document
 
 
 class Supervisor:
     """
     Use it as an async context: entering opens the store, leaving stops all children and releases their jobs.
 
-    `solve` names the function that children call, as `module:name`; `observe` hears of everything that happens. Every
+    `solve` names the function that children call, as `module:name`; `observe` hears of everything that happens;
+    `forkserver` is one that was launched already, so that it imports the solver while the service is imported. Every
     method that asks the store raises `StoreUnavailable` when it does not answer in time; what was asked for may then
     still happen, and asking again is safe.
 
@@ -83,10 +98,17 @@ class Supervisor:
         On entering, when the data folder cannot be used.
     """
 
-    def __init__(self, settings: Settings, *, solve: str = "solver:solve", observe: Observer = nobody) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        solve: str = SOLVE,
+        observe: Observer = nobody,
+        forkserver: ForkServer | None = None,
+    ) -> None:
         self._settings = settings
-        self._tag = hashlib.sha256(str(settings.data_dir.resolve()).encode()).hexdigest()[:32]
-        self._forkserver = ForkServer(solve, self._tag)
+        self._tag = tag_of(settings.data_dir)
+        self._forkserver = forkserver or ForkServer(solve, self._tag)
         self._spool = Spool(settings.data_dir)
         self._desk = Desk(settings, observe)
         self._dispatcher = Dispatcher(self._desk, self._forkserver, self._spool)
@@ -101,14 +123,17 @@ class Supervisor:
     async def __aenter__(self) -> Self:
         desk, dispatcher, began = self._desk, self._dispatcher, time.monotonic()
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(_to_the_end, self._forkserver.stop)
+            self._launch_forkserver()
             await self._open_store(stack)
             orphans = await anyio.to_thread.run_sync(kill_orphans, self._tag)
             if orphans:
                 _log.warning("killed %d process(es) that an earlier service had left: %s", len(orphans), orphans)
             await anyio.to_thread.run_sync(desk.room.look)
             interrupted = await recover(desk, self._spool)
-            desk.tell(Recovered(jobs=interrupted, orphans=len(orphans), seconds=time.monotonic() - began))
+            # Pushed again, so that it comes first: children end before the store is closed and its folder let go.
             stack.push_async_callback(_to_the_end, self._forkserver.stop)
+            desk.tell(Recovered(jobs=interrupted, orphans=len(orphans), seconds=time.monotonic() - began))
             self._tasks: TaskGroup = await stack.enter_async_context(anyio.create_task_group())
             works: Mapping[str, Callable[[], Awaitable[None]]] = {
                 "dispatch": partial(dispatcher.run, self._tasks),
@@ -122,6 +147,15 @@ class Supervisor:
             self._stack = stack.pop_all()
         self._open = True
         return self
+
+    def _launch_forkserver(self) -> None:
+        """It imports the solver while we examine the store: whoever was interrupted runs again that much sooner."""
+        if self._forkserver.alive:
+            return
+        try:
+            self._forkserver.launch()
+        except ForkServerLost as error:
+            _log.warning("%s; the dispatcher tries again", error)
 
     async def _open_store(self, stack: AsyncExitStack) -> None:
         try:
@@ -342,9 +376,7 @@ class Supervisor:
         body = kept.body if kept is not None else await self._read(store.result, job_id)
         if body is None:
             return None
-        return await anyio.to_thread.run_sync(
-            lambda: StoredResult(dataset=effective_dataset(unpack(packed), job.rules), result=unpack(body))
-        )
+        return StoredResult(packed_dataset=packed, packed_result=body, rules=dict(job.rules))
 
     async def _recounted(self, job: Job, packed: bytes) -> Kept | None:
         """The recounted result of a cancelled job; None when the stored one is it, or there is none at all."""

@@ -74,6 +74,14 @@ class Slow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreCalled:
+    """A call of the store has returned or failed: `what` as for `Slow`, `seconds` without waiting for its turn."""
+
+    what: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreTrouble:
     """The store began to refuse (`reason`), or answers again (None)."""
 
@@ -98,7 +106,7 @@ class QueueStuck:
 
 
 Happening: TypeAlias = (
-    Moved | Started | StageLeft | Stalled | AttemptEnded | Slow | StoreTrouble | Recovered | QueueStuck
+    Moved | Started | StageLeft | Stalled | AttemptEnded | Slow | StoreCalled | StoreTrouble | Recovered | QueueStuck
 )
 Observer: TypeAlias = Callable[[Happening], None]
 

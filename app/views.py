@@ -144,6 +144,7 @@ def _variant(dataset: Dataset, result: Result, n: int, writer: Entries | None) -
         "stopped_by": result.stopped_by.value,
         "lower_bound": result.lower_bound,
         **score_view(report.score),
+        "distance_to_feasibility": report.distance_to_feasibility,
         "quality_metrics": metrics,
         "statistics": statistics(dataset, variant.timetable, report),
         "rules": rule_views(report),

@@ -7,17 +7,17 @@ import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from app.api.openapi import json_body
 from app.errors import BadHeader, IdempotencyMismatch, JobNotFound, NoBundle
 from app.gate.intake import Order
 from app.gate.reader import Question, order_of
 from app.jobs import Job, JobConflict, Status
-from app.results import open_result
+from app.results import joined
 from app.schemas import GenerateRequest
-from app.service import JobIdInPath, Running, Service, off_loop, read_body
-from app.views import account_view, job_view
+from app.service import JobIdInPath, Running, Service, read_body
+from app.views import job_view
 
 router = APIRouter(tags=["jobs"])
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -142,22 +142,23 @@ async def jobs(
 
 
 @router.get("/jobs/{job_id}")
-async def job(job_id: JobIdInPath, service: Running) -> JSONResponse:
+async def job(job_id: JobIdInPath, service: Running) -> Response:
     """One job with its child processes and, once there is a result, its journal, ledger and diagnosis."""
     found = await service.supervisor.job(job_id)
     if found is None:
         raise JobNotFound(job_id)
     attempts = await service.supervisor.attempts(job_id)
-    stored = await service.supervisor.result(job_id)
-    account = None if stored is None else await off_loop(lambda: account_view(*open_result(stored)))
-    content = {
+    account = await service.results.body(found, "account")
+    content: dict[str, object] = {
         **job_view(found),
         "progress": service.supervisor.snapshot(job_id),
         "attempts": attempts,
-        "has_result": stored is not None,
-        **(account or {"journal": [], "ledger": [], "work_list": [], "diagnosis": None}),
+        "has_result": account is not None,
     }
-    return JSONResponse(content, headers=NO_STORE)
+    if account is not None:
+        del content["seed"]  # the account tells that of the attempt which found the result
+    whole = joined(content, account or {"journal": [], "ledger": [], "work_list": [], "diagnosis": None})
+    return Response(whole, media_type="application/json", headers=NO_STORE)
 
 
 @router.delete("/jobs/{job_id}")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 
 import anyio
 import psutil
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app import SERVICE, service_version
 from app.errors import NotReady
-from app.gate.checking import size_of
-from app.gate.intake import load_source
+from app.gate.reader import Question, content_of
 from app.operations.capacity import Capacity
 from app.operations.health import (
     hardware_tier,
@@ -24,9 +25,8 @@ from app.operations.health import (
     not_ready_because,
 )
 from app.operations.sinks import Alerts
-from app.schemas import Source, semester_of
-from app.service import Running, off_loop
-from solver.model import Dataset
+from app.schemas import MAX_NAME, semester_of
+from app.service import Running
 
 router = APIRouter(tags=["operations"])
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -114,12 +114,12 @@ async def preview(
     service: Running,
     organization_id: str | None = None,
     semester: str | None = None,
-    dataset_name: str | None = None,
+    dataset_name: Annotated[str | None, Query(max_length=MAX_NAME)] = None,
 ) -> JSONResponse:
     """How large a job would be and how long it may take."""
-    source = Source(dataset_name=dataset_name)
-    loaded = await off_loop(load_source, source, service.settings)
-    size = size_of(loaded.dataset)
+    size = json.loads(
+        content_of(await service.readers.ask(Question("preview", options={"dataset_name": dataset_name})))
+    )
     wanted = ("courses", "faculty", "rooms", "time_slots", "students", "sessions", "groups")
     return JSONResponse(
         {
@@ -128,19 +128,19 @@ async def preview(
             "data": {name: size[name] for name in wanted},
             "estimation": {
                 "time_minutes": math.ceil(service.settings.solve_seconds / 60),
-                "strategy": _strategy(loaded.dataset, service),
+                "strategy": _strategy(size, service),
                 "hardware_tier": hardware_tier(psutil.virtual_memory().total),
             },
         }
     )
 
 
-def _strategy(dataset: Dataset, service: Running) -> str:
+def _strategy(size: Mapping[str, int], service: Running) -> str:
     """Whether the rung `reduced`, should it come to that, would have to choose a core."""
     settings = service.settings
     small = (
-        len(dataset.courses) <= settings.max_courses
-        and len(dataset.faculty) <= settings.max_faculty
-        and len(dataset.rooms) <= settings.max_rooms
+        size["courses"] <= settings.max_courses
+        and size["faculty"] <= settings.max_faculty
+        and size["rooms"] <= settings.max_rooms
     )
     return WHOLE_STRATEGY if small else CORE_STRATEGY

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from app.errors import JobNotFound, NoResult, ResultNotReady
+from app.gate.reader import Work
+from app.gate.results import FILE_FORMATS, check_format
 from app.jobs import Job
-from app.results import FILE_FORMATS, check_format, check_number, open_result
-from app.service import JobIdInPath, Running, Service, off_loop
-from app.supervisor import StoredResult
-from app.views import result_view, variant_view
+from app.results import joined
+from app.service import JobIdInPath, Running, Service
 
 router = APIRouter(tags=["results"])
 
@@ -24,8 +24,8 @@ async def variants(
     entries: Annotated[bool, Query(description="False leaves the timetable rows out.")] = True,
 ) -> Response:
     """Every variant of a job, each verified against the original data, with what was given up."""
-    job, stored = await _result_of(job_id, service)
-    return await off_loop(_all_variants, job, stored, entries)
+    job, body = await _result_of(job_id, service, "variants", entries=entries)
+    return _as_json(job, body)
 
 
 @router.get("/variants/{job_id}/{n}")
@@ -33,50 +33,36 @@ async def variant(
     job_id: JobIdInPath,
     n: Annotated[int, Path(ge=1, le=1000, description="Counted from 1.")],
     service: Running,
-    format: Annotated[str, Query(description="json, csv or ctt")] = "json",
+    format: Annotated[str, Query(description="json, csv, ctt or tim")] = "json",
 ) -> Response:
     """One variant, as JSON or as a file."""
     check_format(format)
-    job, stored = await _result_of(job_id, service)
-    return await off_loop(_one_variant, job, stored, n, format)
-
-
-async def _result_of(job_id: str, service: Service) -> tuple[Job, StoredResult]:
-    """The job and its result; says which of the two is missing, and why."""
-    job = await service.supervisor.job(job_id)
-    if job is None:
-        raise JobNotFound(job_id)
-    stored = await service.supervisor.result(job_id)
-    if stored is None and not job.status.terminal:
-        raise ResultNotReady(f"Job {job_id!r} is {job.status.value}; its variants come when it has ended.")
-    if stored is None:
-        reason = f": {job.error}" if job.error else ""
-        raise NoResult(f"Job {job_id!r} is {job.status.value} without a timetable{reason}")
-    return job, stored
-
-
-def _all_variants(job: Job, stored: StoredResult, entries: bool) -> Response:
-    opened = open_result(stored)
-    content = {
-        "job_id": job.id,
-        "status": job.status.value,
-        **result_view(opened.dataset, opened.result, entries=entries),
-        "metadata": _metadata(job),
-    }
-    return JSONResponse(content)
-
-
-def _one_variant(job: Job, stored: StoredResult, n: int, format: str) -> Response:
-    opened = open_result(stored)
-    check_number(opened.result, n)
     if format == "json":
-        view = variant_view(opened.dataset, opened.result, n)
-        return JSONResponse({"job_id": job.id, "status": job.status.value, **view, "metadata": _metadata(job)})
+        return _as_json(*await _result_of(job_id, service, "variant", n=n))
+    job, text = await _result_of(job_id, service, "variant_file", n=n, format=format)
     file = FILE_FORMATS[format]
-    text = file.write(opened.dataset, opened.result.variants[n - 1].timetable)
     # Job ids are made of letters, digits and "._:-" only, so the name needs no quoting.
     name = f"{job.id.replace(':', '-')}-variant-{n}.{file.suffix}"
     return Response(text, media_type=file.media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+async def _result_of(job_id: str, service: Service, work: Work, **asked: str | int | bool) -> tuple[Job, bytes]:
+    """The job and what was asked of its result; says which of the two is missing, and why."""
+    job = await service.supervisor.job(job_id)
+    if job is None:
+        raise JobNotFound(job_id)
+    body = await service.results.body(job, work, **asked)
+    if body is None and not job.status.terminal:
+        raise ResultNotReady(f"Job {job_id!r} is {job.status.value}; its variants come when it has ended.")
+    if body is None:
+        reason = f": {job.error}" if job.error else ""
+        raise NoResult(f"Job {job_id!r} is {job.status.value} without a timetable{reason}")
+    return job, body
+
+
+def _as_json(job: Job, body: bytes) -> Response:
+    whole = joined({"job_id": job.id, "status": job.status.value}, body, {"metadata": _metadata(job)})
+    return Response(whole, media_type="application/json")
 
 
 def _metadata(job: Job) -> dict[str, object]:

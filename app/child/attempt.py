@@ -360,8 +360,8 @@ class Attempt:
             return
         grace = self.settings.stop_grace_seconds
         if self._stopping_as is How.FINISH:
-            if self.held is None:  # then its first timetable is worth more than two seconds
-                return
+            if self.held is None and not self.watch.diagnosis.gets_nowhere(FINISH_SECONDS):
+                return  # its first timetable is worth more than two seconds, while one may still come
             grace = max(grace, FINISH_SECONDS)
         if now - self._stop_at >= grace:
             self._kill(child, Decision(self._stopping_as, False, f"it did not end within {grace:g} s of being asked"))
@@ -397,6 +397,8 @@ class Attempt:
             return self._certain
         if how is How.MEMORY:
             return Finding(Verdict.MEMORY_LEAK, message or "", certain=True)
+        if how is How.RESULT:  # it was in time, however close
+            return self.watch.diagnosis.finding
         return died(message or "") if how is How.CRASH else self.watch.finding
 
     def _bundle(self, how: How, finding: Finding, code: int | None, now: float) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import mmap
 import os
 import select
@@ -18,6 +19,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 
 import anyio
 
@@ -29,6 +31,8 @@ from solver.control import BEAT_WORD, PLACE_WORD, REASON_WORD, STOP_WORD, Place,
 
 MESSAGE = struct.Struct("=6sii")
 READY, FORK, FORKED, REAP, REAPED = b"ready ", b"fork  ", b"forked", b"reap  ", b"reaped"
+SOLVE = "solver:solve"
+"""What children run: `module:function`."""
 NO_CODE = 2**31 - 1
 """Instead of an exit code, which is 0 to 255, or minus the number of a signal."""
 ENVIRONMENT = {
@@ -186,6 +190,11 @@ def environment_of_children(ours: Mapping[str, str], tag: str) -> dict[str, str]
     return {**kept, **ENVIRONMENT, TAG: tag, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
+def tag_of(data_dir: Path) -> str:
+    """The mark of all processes of the service that owns a data folder."""
+    return hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:32]
+
+
 class ForkServer:
     """
     Starts the forkserver when it is needed, and again when it has died.
@@ -198,6 +207,7 @@ class ForkServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._talking = anyio.Lock()
+        self._ready = False
 
     @property
     def pid(self) -> int | None:
@@ -206,6 +216,35 @@ class ForkServer:
     @property
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has everything imported, so that a child is a matter of milliseconds."""
+        return self._ready and self.alive
+
+    def launch(self) -> None:
+        """
+        Starts the process and waits for nothing; whoever needs it waits less then. To be called in the main thread.
+
+        Raises
+        ------
+        ForkServerLost
+            It could not be started. That may pass, and `start` tries again.
+        """
+        self._ready = False
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        try:
+            self._channel = self._begin()
+        except OSError as error:  # no descriptors, processes or memory left; that may pass
+            raise ForkServerLost(f"the forkserver cannot be started: {error}") from error
+
+    def abandon(self) -> None:
+        """Ends a forkserver that was launched for a service which does not start."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     async def start(self) -> None:
         """Waits until the forkserver is ready; does nothing when it is. Raises ForkServerLost."""
@@ -248,18 +287,13 @@ class ForkServer:
                 await anyio.to_thread.run_sync(process.wait)
 
     async def _start(self) -> None:
-        if self.alive and self._channel is not None:
-            return
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
-        try:
-            self._channel = self._launch()
-        except OSError as error:  # no descriptors, processes or memory left; that may pass
-            raise ForkServerLost(f"the forkserver cannot be started: {error}") from error
-        await self._answer(READY, READY_SECONDS)
+        if not self.alive or self._channel is None:
+            self.launch()
+        if not self._ready:
+            await self._answer(READY, READY_SECONDS)
+            self._ready = True
 
-    def _launch(self) -> socket.socket:
+    def _begin(self) -> socket.socket:
         """Starts the process; returns our end of the conversation."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with contextlib.ExitStack() as on_failure, theirs:

@@ -12,6 +12,7 @@ busy processor: a healthy solver is always at 100 %.
     more memory than allowed, or soon                    MEMORY_LEAK
     gone without a last word                             PROCESS_DIED
     killed, and still there                              UNKILLABLE
+    alive, and its time is up (said by the watch)        OVERDUE
 
 A finding is *certain* after `SILENCE_SECONDS`, and a suspicion from `SUSPECT_SECONDS` on, so that everybody can be told
 before anything is done. How much a healthy place computes between two beats stands in `PATIENCE`, in processor seconds,
@@ -55,6 +56,7 @@ class Verdict(StrEnum):
     PROCESS_DIED = "PROCESS_DIED"
     STOPPED = "STOPPED"
     UNKILLABLE = "UNKILLABLE"
+    OVERDUE = "OVERDUE"
 
 
 HANGS = frozenset({Verdict.DEADLOCK_SUSPECTED, Verdict.INFINITE_LOOP, Verdict.STOPPED})
@@ -157,6 +159,24 @@ class Diagnosis:
         """The same, None before the first beat."""
         return self.silence(now) if self._beat > 0 else None
 
+    def gets_nowhere(self, seconds: float) -> bool:
+        """
+        Whether it is silent for `seconds` with nothing to excuse it.
+
+        A weaker sign than a finding, for a child that was asked to end and of which nobody expects anything any more.
+        """
+        sample = self.last
+        if sample is None or self.silence(sample.at) < seconds:
+            return False
+        return sample.stopped or self._computes_too_long(sample) or (self._waits() and not sample.waits_for_disk)
+
+    def _computes_too_long(self, sample: Sample) -> bool:
+        return sample.cpu_seconds - self._cpu_at_beat >= patience(sample.place, self.megabytes)
+
+    def _waits(self) -> bool:
+        """Whether no thread of it has wanted to run in most of the close looks since the last beat."""
+        return self._wanted < RUNNABLE_SHARE * max(1, self._looks)
+
     def see(self, sample: Sample) -> Finding:
         """Judges by this look and those before. A watcher that comes late has seen nothing, and starts anew."""
         late = self.last is not None and sample.at - self.last.at > GAP_SECONDS
@@ -191,9 +211,9 @@ class Diagnosis:
         since = f"no sign of life for {silent:.0f} s (state {sample.state}, {used:.1f} s of processor time)"
         if sample.stopped:
             return Finding(Verdict.STOPPED, f"it was stopped by a signal: {since}", long_enough)
-        if used >= allowed:
+        if self._computes_too_long(sample):
             return Finding(Verdict.INFINITE_LOOP, f"it computes and gets nowhere: {since}", long_enough)
-        if self._wanted < RUNNABLE_SHARE * max(1, self._looks):
+        if self._waits():
             if sample.waits_for_disk:
                 long_enough = silent >= DISK_SECONDS
             return Finding(

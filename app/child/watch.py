@@ -2,7 +2,8 @@
 When a child has to go, judged from outside. Pure: it is fed with looks and says what to do.
 
 What is the matter with a child is found out by `app.child.diagnosis`; here stand the deadlines and the policy. A hang
-is acted on only after it has been said: progress shows `stalled` in an earlier look than the one that kills.
+and a deadline are acted on only after they have been said: progress shows `stalled` in an earlier look than the one
+that kills, with the verdict `OVERDUE` where nothing is the matter but the time.
 
 Every stage but those of the search has a deadline of its own; the search ends with the job. A child that outlives the
 time limit of its job is asked to finish `stage_grace_seconds` later, and is killed so that job and child are over
@@ -30,7 +31,10 @@ VERIFY_SECONDS_PER_MEGABYTE = 30.0
 LEAST_OVERSHOOT_SECONDS, OVERSHOOT_SHARE, MOST_OVERSHOOT_SECONDS = 1.0, 0.02, 2.0
 KILL_SECONDS = 0.3
 """From the decision until the child is reaped: a look, a stack dump, the kill."""
+_LAST: frozenset[Stage] = frozenset({"verify", "store"})
 _BEFORE_SOLVING = frozenset({Place.OTHER, Place.LOAD, Place.VALIDATE})
+DUE_SECONDS, DUE_IN_SEARCH_SECONDS = 1.0, 0.2
+"""So long before a child is killed because a stage, or the whole job, has used up its time, that is said."""
 LAST_WORD_SECONDS = 0.4
 """A child that is asked to finish because time is up has at least this long."""
 
@@ -64,6 +68,7 @@ class Watch:
     solving_began: float | None = None
     diagnosis: Diagnosis = field(init=False)
     health: Health = "ok"
+    _overdue: Finding | None = None
     _looked_at: float = field(init=False)
     _judging_from: float = field(init=False)
 
@@ -88,7 +93,9 @@ class Watch:
 
     @property
     def finding(self) -> Finding:
-        return self.diagnosis.finding
+        """What the diagnosis says, or that its time is up when that is all there is to say."""
+        found = self.diagnosis.finding
+        return self._overdue if self._overdue is not None and found.verdict is Verdict.NORMAL_PROCESSING else found
 
     @property
     def place(self) -> Place:
@@ -142,37 +149,59 @@ class Watch:
             self._judging_from = now + GAP_SECONDS
         self._looked_at = now
         said = self.health == "stalled"
+        self._overdue = self._late(now)
         if sample is not None:
             self.diagnosis.see(sample)
             if self.solving_began is None and sample.place not in _BEFORE_SOLVING:
                 self.solving_began = now  # a child that holds the interpreter lock cannot tell its stage
             self.health = self._health(now)
-        return (self._judge_finding(said) if sample is not None else None) or self._judge_time(now)
+        if self._overdue is not None:
+            self.health = "stalled"
+        return (self._judge_finding(said) if sample is not None else None) or self._judge_time(now, said)
 
     def _health(self, now: float) -> Health:
         silent = self.diagnosis.silence(now)
-        if self.finding.verdict in HANGS or silent >= self.settings.stalled_after_seconds:
+        if self.diagnosis.finding.verdict in HANGS or silent >= self.settings.stalled_after_seconds:
             return "stalled"
         return "slow" if silent >= SUSPECT_SECONDS else "ok"
 
     def _judge_finding(self, said: bool) -> Decision | None:
-        verdict, sentence, certain = self.finding
+        verdict, sentence, certain = self.diagnosis.finding
         if not certain:
             return None
         if verdict is Verdict.MEMORY_LEAK:
             return Decision(How.MEMORY, False, f"{sentence}, {self._where}")
         return Decision(How.HANG, False, f"it hung {self._where}: {sentence}") if said else None
 
-    def _judge_time(self, now: float) -> Decision | None:
+    def _late(self, now: float) -> Finding | None:
+        """Whether it is about to be killed because its time is up."""
+        if now < self._judging_from:
+            return None
+        if self.stage_deadline is not None and now >= self.stage_deadline - DUE_SECONDS:
+            return Finding(
+                Verdict.OVERDUE, f"stage {self.stage} is at the end of its {self._allowed:g} s", certain=True
+            )
+        if self.stage in _LAST or now < self.kill_at - DUE_IN_SEARCH_SECONDS:
+            return None
+        return Finding(Verdict.OVERDUE, self._not_done(now), certain=True)
+
+    def _judge_time(self, now: float, said: bool) -> Decision | None:
         if now < self._judging_from:
             return None
         if self.stage_deadline is not None and now >= self.stage_deadline:
-            allowed = self.stage_deadline - self.stage_began
-            return Decision(How.DEADLINE, False, f"stage {self.stage} took longer than its {allowed:g} s")
-        if self.stage in ("verify", "store") or now < self.finish_at:
+            told = f"stage {self.stage} took longer than its {self._allowed:g} s"
+            return Decision(How.DEADLINE, False, told) if said else None
+        if self.stage in _LAST or now < self.finish_at:
             return None
-        late = f"it was not done {now - self.time_up_at:.1f} s after its time limit, {self._where}"
-        return Decision(How.DEADLINE, now < self.kill_at, late)
+        return Decision(How.DEADLINE, now < self.kill_at or not said, self._not_done(now))
+
+    @property
+    def _allowed(self) -> float:
+        """Seconds that the present stage may take."""
+        return 0.0 if self.stage_deadline is None else self.stage_deadline - self.stage_began
+
+    def _not_done(self, now: float) -> str:
+        return f"it was not done {now - self.time_up_at:.1f} s after its time limit, {self._where}"
 
     @property
     def _where(self) -> str:

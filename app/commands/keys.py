@@ -11,13 +11,15 @@ from rich.console import Console
 from rich.table import Table
 
 from app.access import Scope
-from app.gate.keys import KeyFile, KeysDamaged, key_view
+from app.gate.keys import Key, KeyFile, KeysDamaged, key_view
+from app.operations.audit import record_key_change
 from app.settings import Settings, SettingsError
 
+ID_WIDTH = 12
+PIPED_WIDTH = 1_000
 EXIT_OUR_FAULT, EXIT_BAD_INPUT = 1, 2
 
 commands = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")
-_out = Console()
 _err = Console(stderr=True)
 
 
@@ -26,6 +28,7 @@ def add_command(
     name: Annotated[str, typer.Argument(help="who uses the key, for people")],
     scope: Annotated[list[Scope], typer.Option(help="a right; repeat for several; admin holds all others")],
     days: Annotated[float | None, typer.Option(min=0.0, max=36_500.0, help="days until it expires; never")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document, the key included")] = False,
 ) -> None:
     """Make a key and print it once."""
     try:
@@ -34,6 +37,9 @@ def add_command(
         _fail(str(error), EXIT_BAD_INPUT)
     except (KeysDamaged, OSError) as error:
         _fail(str(error), EXIT_OUR_FAULT)
+    if as_json:
+        typer.echo(json.dumps({**key_view(key, None), "key": text}, ensure_ascii=False))
+        return
     _err.print(
         f"key {key.id} for {key.name!r} with {', '.join(key.scopes)}; it is not shown again:",
         markup=False,
@@ -56,11 +62,16 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="print one
         return
     table = Table()
     for column in ("id", "name", "rights", "state", "made", "expires", "last used"):
-        table.add_column(column)
+        table.add_column(
+            column, overflow="fold", no_wrap=column == "id", min_width=ID_WIDTH if column == "id" else None
+        )
     for view in views:
         times = (_day(view[name]) for name in ("created_at", "expires_at", "last_used_at"))
         table.add_row(view["id"], view["name"], ", ".join(view["scopes"]), view["state"], *times)
-    _out.print(table)
+    console = Console()
+    if not console.is_terminal:  # piped: there is no width to fit into, and whoever reads it wants whole lines
+        console = Console(width=PIPED_WIDTH)
+    console.print(table)
 
 
 @commands.command("revoke")
@@ -77,9 +88,14 @@ def revoke_command(id: Annotated[str, typer.Argument(help="id of the key, as `ke
 
 def _file() -> KeyFile:
     try:
-        return KeyFile(Settings.from_environment().data_dir)
+        folder = Settings.from_environment().data_dir
     except SettingsError as error:
         _fail(str(error), EXIT_BAD_INPUT)
+
+    def record(action: str, key: Key) -> None:
+        record_key_change(folder, action, key.id, "begun", scopes=list(key.scopes))
+
+    return KeyFile(folder, record)
 
 
 def _day(at: float | None) -> str:

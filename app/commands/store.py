@@ -9,19 +9,21 @@ from __future__ import annotations
 import json
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.integrity import Finding, Report, check_file, check_folder
 from app.settings import Settings, SettingsError
 from app.store import StoreError, StoreLocked, StoreTooNew, backups
 from app.store.backups import NotRestored
 from app.store.folder import holds_store
 from app.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from app.integrity import Report
 
 EXIT_OUR_FAULT, EXIT_REFUSED = 1, 2
 KEY_VARIABLE = "TT_KEY"
@@ -50,6 +52,8 @@ def check_command(
     as_json: AsJson = False,
 ) -> None:
     """Check that the store, or a backup, is what was written, and verify every stored timetable again."""
+    from app.integrity import Finding, check_file, check_folder  # takes half a second, which other commands do without
+
     settings = _settings()
     with nullcontext() if as_json else _err.status("checking") as status:
 

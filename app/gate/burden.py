@@ -70,8 +70,10 @@ def _enrolments(document: Mapping[str, Any]) -> int:
 
 
 def _students(document: Mapping[str, Any]) -> int:
-    ids = (id for course in _courses(document) for id in _entries(course, "student_ids") if isinstance(id, str))
-    return len(set(ids))
+    ids: set[str] = set()
+    for course in _courses(document):
+        ids.update([id for id in _entries(course, "student_ids") if type(id) is str])
+    return len(ids)
 
 
 AMOUNTS = (

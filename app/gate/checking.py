@@ -16,6 +16,7 @@ from solver.diagnose import diagnose
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_solution
 from solver.formats.native import load_timetable
+from solver.formats.sln import load_sln
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.names import Names
 from solver.result import Diagnosis
@@ -86,6 +87,7 @@ def score_timetable(body: bytes, settings: Settings) -> View:
         **score_view(report.score),
         "placed": report.placed,
         "total": report.total,
+        "distance_to_feasibility": report.distance_to_feasibility,
         "quality_metrics": metrics,
         "statistics": statistics(dataset, timetable, report),
         "rules": rule_views(report),
@@ -101,7 +103,8 @@ def _timetable(asked: ScoreRequest, dataset: Dataset) -> tuple[Timetable, str]:
     prefix = "/timetable" if asked.solution is None else "/solution"
     try:
         if asked.solution is not None:
-            return load_solution(asked.solution, dataset), prefix
+            read = load_sln if asked.format == "tim" else load_solution
+            return read(asked.solution, dataset), prefix
         return load_timetable(asked.timetable), prefix
     except InputError as error:
         raise below(prefix, error) from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
@@ -38,6 +38,7 @@ from solver.formats.ctt import load_ctt
 from solver.formats.issues import kind_of, pointer, raise_if_any
 from solver.formats.json_text import parse_json, read_json
 from solver.formats.native import dump_dataset, load_dataset
+from solver.formats.tim import load_tim
 from solver.model import Dataset
 from solver.rules import RULE_IDS
 
@@ -201,12 +202,15 @@ def _load_content(source: Source, settings: Settings, time_config: object) -> Lo
             raise below("/content", error) from error
         return _load_inline(document, settings, time_config, "/content")
     try:
-        dataset = load_ctt(content)
+        dataset = _TEXT_READERS[source.format](content)
     except InputError as error:
         raise below("/content", error) from error
     document = dump_dataset(dataset)
     check_document(document, settings, "/content")
     return Loaded(dataset, document, _grid_note(time_config))
+
+
+_TEXT_READERS: Mapping[str, Callable[[str], Dataset]] = {"ctt": load_ctt, "tim": load_tim}
 
 
 def _load_inline(document: object, settings: Settings, time_config: object, prefix: str = "/dataset") -> Loaded:

@@ -24,7 +24,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ _UNREAD = object()
 DAY = 86_400.0
 
 _log = logging.getLogger("timetable.keys")
+_audit_log = logging.getLogger("timetable.audit")
 
 
 class KeysDamaged(Exception):
@@ -92,8 +93,9 @@ _USES = TypeAdapter(dict[str, float])
 class KeyFile:
     """The keys of one data folder, for the command line. Whoever changes them waits for others who do."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, record: Callable[[str, Key], None] = lambda action, key: None) -> None:
+        """`record` is told of each change before it is made, and prevents it by raising OSError."""
+        self._folder, self._record = folder, record
 
     @property
     def exists(self) -> bool:
@@ -145,6 +147,7 @@ class KeyFile:
             created_at=now,
             expires_at=None if days is None else now + days * DAY,
         )
+        self._record("keys add", key)
         self._write((*keys, key))
         return key, text
 
@@ -159,6 +162,7 @@ class KeyFile:
         if found is None or found.revoked_at is not None:
             return found
         revoked = replace(found, revoked_at=time.time())
+        self._record("keys revoke", revoked)
         self._write(tuple(revoked if key.id == id else key for key in keys))
         return revoked
 
@@ -218,6 +222,7 @@ class Keyring:
         self._pepper = secrets.token_bytes(PEPPER_BYTES)
         self._keys: tuple[tuple[bytes, Key], ...] = ()
         self._uses: dict[str, float] = {}
+        self._known: dict[str, Key] | None = None
         self._noted_at = time.monotonic()
 
     def needed(self) -> bool:
@@ -252,16 +257,33 @@ class Keyring:
         self._open_without = self._open_without and self._seen is None
         self._seen, self._keys = seen, ()
         if seen is None:
+            self._known = {} if self._known is None else self._known
             return
         try:
             self._pepper = self._file.pepper()
-            self._keys = tuple((bytes.fromhex(key.digest), key) for key in self._file.all())
+            keys = self._file.all()
+            self._keys = tuple((bytes.fromhex(key.digest), key) for key in keys)
             self._trouble = ""
+            self._tell_changes(keys)
         except (KeysDamaged, ValueError) as error:
             self._seen = _UNREAD  # the disk may have failed for a moment, after which the file is the same
             if self._trouble != str(error):
                 self._trouble = str(error)
                 _log.error("no API key is accepted: %s", error)
+
+    def _tell_changes(self, keys: tuple[Key, ...]) -> None:
+        """What the command line has changed while we run belongs into the log of who may do what."""
+        known, self._known = self._known, {key.id: key for key in keys}
+        if known is None:
+            return
+        for key in keys:
+            added, revoked = key.id not in known, key.revoked_at is not None
+            if added:
+                _audit_log.info("keys add: noticed", extra={"action": "keys add", "key": key.id, "result": "done"})
+            if revoked and (added or known[key.id].revoked_at is None):
+                _audit_log.info(
+                    "keys revoke: noticed", extra={"action": "keys revoke", "key": key.id, "result": "done"}
+                )
 
     def _note(self) -> None:
         """Keeps times of use once a minute, in a thread of its own: a slow disk is no reason to let a client wait."""

@@ -1,5 +1,5 @@
 """
-Reading requests: from the bytes of a body to a checked order, an answer, or a problem document.
+Reading requests and results: from the bytes of a body to a checked order, an answer, or a problem document.
 
 The interpreter gives nobody else a turn while it parses one JSON text, so a thread would not keep a large body from
 stopping the event loop. `python -m app.gate.reader SOCKET` is a process that answers one `Question` after the other on
@@ -27,22 +27,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
 from fastapi.responses import JSONResponse
 
 from app.catalogue import load_sample
 from app.errors import PROBLEMS, Told, TooHeavy, problem_response, row_of
-from app.gate.checking import score_timetable, validate_dataset
-from app.gate.intake import Order, read_order
+from app.gate.checking import score_timetable, size_of, validate_dataset
+from app.gate.intake import Order, load_source, read_order
+from app.gate.results import Opened, account, all_variants, as_file, one_variant, open_result
 from app.jobs import JobRequest
+from app.schemas import Source
 from app.settings import Settings
 
 LENGTHS = struct.Struct(">II")
 MAX_HEADER_BYTES = 4 << 20
 MAX_REPLY_BYTES = 256 << 20
-NICENESS = 5
-"""Behind the event loop, before the children."""
+NICENESS = 1
+"""Behind the event loop, and far before the children: a client waits for a reader, nobody for a few more moves."""
 OUT_OF_MEMORY_SCORE = 600
 """When memory runs out, the kernel shall take a reader before a child, and both before the service."""
 MAX_QUESTIONS = 500
@@ -52,7 +54,9 @@ LARGE_BODY = 256 * 1024
 """After a body of this size rubbish is collected, between two questions; never while one is being answered."""
 _PR_SET_PDEATHSIG = 1
 
-Work: TypeAlias = Literal["order", "validate", "score", "sample"]
+Work: TypeAlias = Literal[
+    "order", "validate", "score", "sample", "preview", "variants", "variant", "variant_file", "account"
+]
 
 
 class Question(NamedTuple):
@@ -65,11 +69,11 @@ class Question(NamedTuple):
 
 class Reply(NamedTuple):
     """
-    `json`: the body is the answer. `order`: the header is an order, the body its dataset. `problem`: the body is a
-    problem document, the header its status. `fault`: our own bug, with its traceback in the header.
+    `json`, `file`: the body is the answer. `order`: the header is an order, the body its dataset. `problem`: the body
+    is a problem document, the header its status. `fault`: our own bug, with its traceback in the header.
     """
 
-    kind: Literal["json", "order", "problem", "fault"]
+    kind: Literal["json", "file", "order", "problem", "fault"]
     header: Mapping[str, Any]
     body: bytes = b""
 
@@ -83,7 +87,7 @@ def perform(question: Question, settings: Settings) -> Reply:
     try:
         return _WORKS[question.work](question, settings)
     except MemoryError:
-        return refusal(TooHeavy("Reading the request takes more memory than is allowed. Maybe send less at once."))
+        return _no_memory()
     except tuple(PROBLEMS) as error:
         return refusal(error)
 
@@ -161,11 +165,44 @@ def _sample_body(name: str, seed: int, num_variants: int, time_limit_seconds: fl
     return json.dumps(body, separators=(",", ":")).encode()
 
 
+def _preview(question: Question, settings: Settings) -> Reply:
+    """The size of the data that a query names."""
+    return _json(size_of(load_source(Source(dataset_name=question.options["dataset_name"]), settings).dataset))
+
+
+def _opened(question: Question) -> Opened:
+    """The body of a question about a result is its packed dataset, and behind that the packed result."""
+    options, split = question.options, question.options["dataset_bytes"]
+    return open_result(question.body[:split], question.body[split:], options["rules"])
+
+
+def _variants(question: Question, settings: Settings) -> Reply:
+    return _json(all_variants(_opened(question), question.options["entries"]))
+
+
+def _variant(question: Question, settings: Settings) -> Reply:
+    return _json(one_variant(_opened(question), question.options["n"]))
+
+
+def _variant_file(question: Question, settings: Settings) -> Reply:
+    text = as_file(_opened(question), question.options["n"], question.options["format"])
+    return Reply("file", {}, text.encode())
+
+
+def _account(question: Question, settings: Settings) -> Reply:
+    return _json(account(_opened(question)))
+
+
 _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
     "order": _order,
     "validate": _validate,
     "score": _score,
     "sample": _sample,
+    "preview": _preview,
+    "variants": _variants,
+    "variant": _variant,
+    "variant_file": _variant_file,
+    "account": _account,
 }
 
 
@@ -183,21 +220,25 @@ def main(descriptor: int) -> None:
     settings = Settings.from_environment()
     channel = socket.socket(fileno=descriptor)
     _harden(settings)
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the service is gone; nobody waits for an answer
-        _serve(channel, settings)
+    service_is_gone = (EOFError, BrokenPipeError, ConnectionResetError)  # and nobody waits for an answer
+    with contextlib.suppress(*service_is_gone), channel.makefile("rb") as questions:
+        _serve(channel, questions, settings)
 
 
-def _serve(channel: socket.socket, settings: Settings) -> None:
+def _serve(channel: socket.socket, questions: BinaryIO, settings: Settings) -> None:
     channel.sendall(frame({"ready": True}, b""))
     for count in itertools.count(1):
-        question = _next(channel)
-        if question is None:
+        lengths = questions.read(LENGTHS.size)
+        if len(lengths) < LENGTHS.size:
             return
-        reply = _answer(question, settings)
-        tired = count >= MAX_QUESTIONS or _resident_mb() > MAX_RESIDENT_MB
-        channel.sendall(frame({"kind": reply.kind, "header": reply.header, "tired": tired}, reply.body))
-        if len(question.body) > LARGE_BODY or count % 50 == 0:
-            del question, reply
+        header_length, body_length = LENGTHS.unpack(lengths)
+        answer = _answer(questions, header_length, body_length, settings, count)
+        if answer is None:
+            gc.collect()  # the failed work has only now let go of what it held
+            answer = _framed(_no_memory(), count)
+        channel.sendall(answer)
+        del answer
+        if body_length > LARGE_BODY or count % 50 == 0:
             gc.collect()
 
 
@@ -216,37 +257,45 @@ def _harden(settings: Settings) -> None:
     gc.disable()
 
 
-def _answer(question: Question, settings: Settings) -> Reply:
+def _answer(questions: BinaryIO, header_length: int, body_length: int, settings: Settings, count: int) -> bytes | None:
+    """The next question's answer as a frame; None when memory does not reach for the question or for its answer."""
     try:
-        return perform(question, settings)
-    except Exception:  # noqa: BLE001 - the service logs it with a correlation id, and the next body may be sound
-        return Reply("fault", {"traceback": traceback.format_exc()})
-
-
-def _next(channel: socket.socket) -> Question | None:
-    """None when the service has closed its end, or is gone."""
-    try:
-        header_length, body_length = LENGTHS.unpack(_exactly(channel, LENGTHS.size))
-        header = json.loads(_exactly(channel, header_length))
-        return Question(header["work"], bytes(_exactly(channel, body_length)), header["options"])
-    except (EOFError, OSError):
+        header = json.loads(questions.read(header_length))
+        question = Question(header["work"], _body(questions, body_length), header["options"])
+        return _framed(perform(question, settings), count)
+    except MemoryError:
         return None
+    except EOFError:
+        raise
+    except Exception:  # noqa: BLE001 - the service logs it with a correlation id, and the next body may be sound
+        return _framed(Reply("fault", {"traceback": traceback.format_exc()}), count)
 
 
-def _exactly(channel: socket.socket, size: int) -> bytearray:
-    data = bytearray(size)
-    view = memoryview(data)
-    while view:
-        received = channel.recv_into(view)
-        if not received:
-            raise EOFError
-        view = view[received:]
-    return data
+def _body(questions: BinaryIO, size: int) -> bytes:
+    try:
+        body = questions.read(size)
+    except MemoryError:  # before the first byte of it was read: the next question stands behind all of it
+        for begin in range(0, size, LARGE_BODY):
+            questions.read(min(LARGE_BODY, size - begin))
+        raise
+    if len(body) < size:
+        raise EOFError
+    return body
+
+
+def _framed(reply: Reply, count: int) -> bytes:
+    tired = count >= MAX_QUESTIONS or _resident_mb() > MAX_RESIDENT_MB
+    return frame({"kind": reply.kind, "header": reply.header, "tired": tired}, reply.body)
+
+
+def _no_memory() -> Reply:
+    return refusal(TooHeavy("Reading the request takes more memory than is allowed. Maybe send less at once."))
 
 
 def _resident_mb() -> float:
-    """The largest amount of memory that this process ever had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The largest amount of memory this process ever had, in MB. `getrusage` begins with that of the parent process."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    return int(status.partition("VmHWM:")[2].split(maxsplit=1)[0]) / 1024
 
 
 if __name__ == "__main__":

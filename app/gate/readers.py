@@ -13,6 +13,7 @@ import json
 import logging
 import math
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -27,13 +28,20 @@ from anyio.abc import TaskGroup
 from app.child.children import ENVIRONMENT, KEPT_PREFIXES, KEPT_VARIABLES, RECEIVE_BYTES
 from app.errors import ReadersBusy, TooHeavy
 from app.gate.burden import AMOUNTS
-from app.gate.reader import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, frame, perform
+from app.gate.reader import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, Work, frame, perform
 from app.settings import PREFIX, Settings, variable
 
 SMALL_BODY = 8 * 1024
 """Bytes of a body that is read in this process."""
-NAMES_A_SAMPLE = b'"dataset_name"'
-"""A body may be small and yet ask for a sample that takes seconds to make."""
+SMALL_RESULT = 2 * 1024
+"""The same for a packed result with its dataset, which becomes some fifty times as much JSON."""
+READ_HERE: Mapping[Work, int] = {
+    **dict.fromkeys(("order", "validate", "score"), SMALL_BODY),
+    **dict.fromkeys(("variants", "variant", "variant_file", "account"), SMALL_RESULT),
+}
+"""Up to which size this process does a work itself; what is not named is made from little and may still take long."""
+MAY_NAME_A_SAMPLE = re.compile(rb"dataset_name|\\u")
+"""A body may be small and yet ask for a sample that takes seconds to make, and write its letters as escapes."""
 MAX_WAITING = 64
 """Questions that may wait for a reader, each holding its body; more are sent away."""
 LOAD_SECONDS = 120.0
@@ -103,8 +111,7 @@ class Readers:
         TooHeavy
             Reading took longer than `read_seconds`, or two readers died of it.
         """
-        is_small = len(question.body) <= SMALL_BODY and NAMES_A_SAMPLE not in question.body
-        if is_small and question.work != "sample":
+        if _is_small(question):
             return await anyio.to_thread.run_sync(perform, question, self._settings, limiter=self._here)
         try:
             try:
@@ -181,6 +188,13 @@ class Readers:
     async def _dismiss(self, process: _Process) -> None:
         self._staff.discard(process)
         await process.end()
+
+
+def _is_small(question: Question) -> bool:
+    most = READ_HERE.get(question.work)
+    if most is None or len(question.body) > most:
+        return False
+    return most == SMALL_RESULT or MAY_NAME_A_SAMPLE.search(question.body) is None
 
 
 class _Process:

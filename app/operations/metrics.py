@@ -45,6 +45,7 @@ from app.telemetry import (
     StageLeft,
     Stalled,
     Started,
+    StoreCalled,
     StoreTrouble,
 )
 from solver.control import STAGES
@@ -144,6 +145,9 @@ class Metrics:
         self.ready = self._gauge("timetable_ready", "1 while jobs are taken")
         self.supervisor_beat = self._gauge("timetable_supervisor_beat_age_seconds", "Silence of the supervisor")
         self.store_up = self._gauge("timetable_store_available", "1 while the job store answers")
+        self.store_time = self._histogram(
+            "timetable_store_call_seconds", "Time of a call of the job store", "operation", of=STORE_CALLS
+        )
         self.store_trouble = self._counter("timetable_store_troubles_total", "Times that the store began to refuse")
         self.loop_lag = self._histogram("timetable_loop_lag_seconds", "Lateness of the event loop")
         self.loop_lag_max = self._gauge("timetable_loop_lag_max_seconds", "Largest lateness within the last minute")
@@ -171,8 +175,13 @@ class Metrics:
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry)
 
-    def _histogram(self, name: str, text: str, *labels: str, buckets: tuple[float, ...] = FAST) -> Histogram:
-        return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
+    def _histogram(
+        self, name: str, text: str, *labels: str, buckets: tuple[float, ...] = FAST, of: Iterable[str] = ()
+    ) -> Histogram:
+        histogram = Histogram(name, text, labels, buckets=buckets, registry=self.registry)
+        for value in of:
+            histogram.labels(value)
+        return histogram
 
     # --- on a scrape ---
 
@@ -226,6 +235,8 @@ class Metrics:
                 self._count_end(happening)
             case Slow(what=what):
                 self.slow.labels(_known(what, OPERATIONS)).inc()
+            case StoreCalled(what=what, seconds=seconds):
+                self.store_time.labels(_known(what, OPERATIONS)).observe(seconds)
             case StoreTrouble(reason=str()):
                 self.store_trouble.inc()
             case Recovered(jobs=jobs, orphans=orphans, seconds=seconds):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from app.child.diagnosis import Verdict
 from app.jobs import Status
 from app.telemetry import (
     Happening,
@@ -65,6 +66,8 @@ def journal(happening: Happening) -> None:
             _log.info("job %s, attempt %d: runs after %.2f s", job.id, job.attempt, seconds)
         case StageLeft(job=job, stage=stage, seconds=seconds):
             _log.debug("job %s, attempt %d: left stage %s after %.1f s", job.id, job.attempt, stage, seconds)
+        case Stalled(job=job, stalled=True, verdict=Verdict.OVERDUE, place=place):
+            _log.warning("job %s, attempt %d: its time is up at %s", job.id, job.attempt, place)
         case Stalled(job=job, stalled=True, verdict=verdict, place=place):
             _log.warning("job %s, attempt %d: shows no sign of life: %s at %s", job.id, job.attempt, verdict, place)
         case Stalled(job=job):

@@ -27,7 +27,6 @@ import psutil
 
 from app import failpoints
 from app.gate import keys
-from app.integrity import check_folder
 from app.operations.sinks import command_problem, sinks_of, url_problem
 from app.settings import Settings, unknown_variables, usable_cores, variable
 from app.store import StoreError, StoreLocked
@@ -226,6 +225,8 @@ def _sqlite(settings: Settings) -> Iterator[Finding]:
 
 def _store(settings: Settings) -> Iterator[Finding]:
     """Whether the store of a stopped service is what was written; that of a running one has been examined by it."""
+    from app.integrity import check_folder  # takes half a second, which a start of the service leaves out
+
     try:
         report = check_folder(settings.data_dir, again=False)
     except StoreLocked:

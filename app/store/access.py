@@ -25,6 +25,8 @@ from app.store.sqlite import SqliteStore
 T = TypeVar("T")
 P = ParamSpec("P")
 
+LEAST_NOTED_SECONDS = 0.001
+"""Less is the rounding of a sum: nothing was noted."""
 PATIENCE_SECONDS = 5.0
 """Waiting for its turn in the store, a client's call takes no longer than this."""
 
@@ -71,6 +73,17 @@ class StoreAccess:
         """Attempts of this run that ended together with the service or the forkserver."""
         journal = await self(self.store.attempts, job.id)
         return sum(row.how in TAKEN_DOWN and row.started_at >= (job.started_at or 0.0) for row in journal)
+
+    async def noted_seconds(self, job: Job) -> float | None:
+        """
+        Solving time of the open attempt of a running job, as far as a checkpoint noted it; None before the first one.
+
+        The checkpoint added it to that of the earlier attempts of this run.
+        """
+        journal = await self(self.store.attempts, job.id)
+        run = [row for row in journal if row.started_at >= (job.started_at or 0.0)]
+        noted = job.used_seconds - sum(row.seconds or 0.0 for row in run if row.attempt != job.attempt)
+        return noted if noted > LEAST_NOTED_SECONDS else None
 
     # --- timetables, stored or not ---
 

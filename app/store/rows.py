@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from app.endings import How
 from app.jobs import Job, Status
 from app.store import AttemptRow, StoreDamaged, StoredIncumbent
 from solver.result import Quality, StoppedBy
@@ -151,7 +152,10 @@ def job_of_row(row: Mapping[str, Any]) -> Job:
 
 
 def attempt_of_row(row: Mapping[str, Any]) -> AttemptRow:
-    return AttemptRow(**{name: row[name] for name in _ATTEMPT_FIELDS})
+    values = {name: row[name] for name in _ATTEMPT_FIELDS}
+    if values["how"] == How.SERVICE_LOST and not values["seconds"]:
+        values["seconds"] = None  # an earlier version wrote 0 where nobody knew
+    return AttemptRow(**values)
 
 
 def new_attempt(job: Job, at: float) -> dict[str, object]:

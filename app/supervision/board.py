@@ -19,8 +19,11 @@ import anyio
 from app.jobs import Job, Status
 from app.pace import Pace
 from app.progress import Track
-from app.snapshot import document
+from app.snapshot import COMPILING, PREPARING, document
 
+LOADING_SECONDS = 8.0
+"""Loading kernels that are in the cache takes no longer; what goes on after that is their compilation."""
+COMPILING_SECONDS = 45.0
 SCHEDULE_SECONDS = 1.0
 """The estimate of when each waiting job will be done is this old at most."""
 
@@ -49,8 +52,18 @@ class Board:
         self._added = 0
         self._schedule: dict[str, Place] = {}
         self._scheduled_at = -math.inf
-        self.preparing = False
+        self._preparing_since: float | None = None
+
+    @property
+    def preparing(self) -> bool:
         """Whether nothing can start because the solver is being loaded, as at the very first start."""
+        return self._preparing_since is not None
+
+    @preparing.setter
+    def preparing(self, preparing: bool) -> None:
+        if preparing != self.preparing:
+            self._preparing_since = time.monotonic() if preparing else None
+            self._scheduled_at = -math.inf
 
     def __getitem__(self, job_id: str) -> Track:
         return self._tracks[job_id]
@@ -112,7 +125,7 @@ class Board:
             return None
         place = self._places().get(job_id)
         position, seconds = place or (None, track.seconds_left())
-        shown = document(track, position, math.ceil(seconds), self.preparing)
+        shown = document(track, position, math.ceil(seconds), self._told_of_preparing())
         return {**shown, "version": f"{self._run}-{track.version}"}
 
     async def wait_for_change(self, job_id: str, seen: int, timeout: float) -> int:
@@ -125,6 +138,18 @@ class Board:
                 await track.changed.wait()
         return track.version
 
+    def _preparing_seconds_left(self, now: float) -> float:
+        """Seconds until the solver is loaded; whether kernels have to be compiled shows in how long it has taken."""
+        if self._preparing_since is None:
+            return 0.0
+        gone = now - self._preparing_since
+        return max(1.0, (LOADING_SECONDS if gone < LOADING_SECONDS else COMPILING_SECONDS) - gone)
+
+    def _told_of_preparing(self) -> str:
+        if self._preparing_since is None:
+            return ""
+        return PREPARING if time.monotonic() - self._preparing_since < LOADING_SECONDS else COMPILING
+
     def _places(self) -> dict[str, Place]:
         """Every waiting job, in turn onto the slot that is free first."""
         now = time.monotonic()
@@ -133,6 +158,8 @@ class Board:
         running = [track.seconds_left() for track in self._tracks.values() if track.job.status is Status.RUNNING]
         free = sorted(running)[-self._slots :]
         free += [0.0] * (self._slots - len(free))
+        loading = self._preparing_seconds_left(now)
+        free = [max(seconds, loading) for seconds in free]
         heapq.heapify(free)
         self._schedule, self._scheduled_at = {}, now
         for position, job_id in enumerate(sorted(self._queued, key=self._order.__getitem__), 1):

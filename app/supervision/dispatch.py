@@ -76,7 +76,7 @@ class Dispatcher:
         while not self.closing:
             desk.wake = anyio.Event()
             try:
-                desk.board.preparing = not self._forkserver.alive
+                desk.board.preparing = not self._forkserver.ready
                 await self._forkserver.start()
                 desk.board.preparing = False
                 if self._unsure:

@@ -12,7 +12,6 @@ import logging
 from dataclasses import replace
 from typing import NamedTuple
 
-from app.child.recount import NotVerified, publish_kept
 from app.jobs import Job, effective_dataset
 from app.messages import pack, unpack
 from app.store import StoredIncumbent
@@ -34,6 +33,8 @@ def recount(job: Job, packed: bytes, held: StoredIncumbent, earlier: bytes | Non
 
     Takes up to seconds for the largest, so call it off the event loop.
     """
+    from app.child.recount import NotVerified, publish_kept  # takes half a second, which every start can do without
+
     if earlier is not None and load_result(unpack(earlier)).best.score <= held.score:
         return None
     document = effective_dataset(unpack(packed), job.rules)

@@ -32,7 +32,9 @@ async def recover(desk: Desk, spool: Spool) -> int:
             job = await _settled(desk, job, await desk.in_store(spool.read, job))
             interrupted += 1
         held = await desk.in_store(desk.store.incumbent, job.id) if job.status is Status.QUEUED else None
-        desk.show(job).score = held.score if held else job.score
+        track = desk.show(job)
+        if held is not None:
+            track.score, track.improved_at = held.score, held.found_at
     await desk.in_store(spool.clear)
     return interrupted
 
@@ -60,4 +62,5 @@ async def _service_lost(desk: Desk, job: Job) -> Ending:
         message="the service ended while this attempt ran",
         held=held.score if held else None,
         taken_down=await desk.in_store.times_taken_down(job),
+        noted_seconds=await desk.in_store.noted_seconds(job),
     )

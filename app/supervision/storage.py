@@ -22,7 +22,7 @@ from app.jobs import Job, JobError, StaleAttempt, Status
 from app.store import StoreDamaged, StoreFull, StoreUnavailable, access
 from app.store.access import StoreAccess, StoreBusy
 from app.supervision.room import Room
-from app.telemetry import Happening, Slow, StoreTrouble
+from app.telemetry import Happening, Slow, StoreCalled, StoreTrouble
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -87,8 +87,11 @@ class Storage(StoreAccess):
             self._answers(name)
             raise
         finally:
+            what = f"store.{name if name in WRITES | READS else 'other'}"
+            if seconds:  # 0 when it was refused before its turn
+                self._tell(StoreCalled(what=what, seconds=seconds))
             if seconds > self._slow_seconds:
-                self._tell(Slow(what=f"store.{name if name in WRITES | READS else 'other'}", seconds=seconds))
+                self._tell(Slow(what=what, seconds=seconds))
         self._answers(name)
         return answer
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from random import Random
 from typing import Any
 
 import anyio
@@ -16,6 +17,7 @@ from solver.formats.native import dump_dataset, dump_timetable
 from solver.samples import PRESETS, planted, sample
 from tests.app.conftest import finished
 from tests.malformed.corpus import CASES, UNREADABLE, Case
+from tests.solver.formats.tim_cases import count, tim_case
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(400)]
 
@@ -69,6 +71,12 @@ UNAVAILABILITY_CONSTRAINTS:
 
 END.
 """
+
+
+def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For `json.loads`: an object, every member of which stands there once."""
+    assert len(dict(pairs)) == len(pairs), [key for key, _ in pairs]
+    return dict(pairs)
 
 
 def body_of(job_id: str, **fields: object) -> dict[str, object]:
@@ -234,6 +242,21 @@ async def test_a_whole_file_can_be_sent_as_text(client: httpx.AsyncClient) -> No
     assert (broken.status_code, broken.json()["errors"][0]["code"]) == (422, "bad_json")
 
 
+async def test_a_post_enrolment_problem_and_its_answer_can_be_sent_as_text(client: httpx.AsyncClient) -> None:
+    case = tim_case(Random(5))
+    source = {"content": case.problem, "format": "tim"}
+    valid = await client.post("/validate", json=source)
+    assert valid.status_code == 200, valid.text
+    assert (valid.json()["summary"]["sessions"], valid.json()["summary"]["time_slots"]) == (12, 45)
+    scored = await client.post("/score", json={**source, "solution": case.answer})
+    told = count(case.problem, case.answer)
+    assert (scored.json()["complete"], scored.json()["cost"]) == (True, told.cost)
+    nothing = await client.post("/score", json={**source, "solution": "-1 -1\n" * 12})
+    assert nothing.json()["distance_to_feasibility"] == count(case.problem, "-1 -1\n" * 12).distance
+    broken = await client.post("/validate", json={"content": case.problem + "0\n", "format": "tim"})
+    assert [error["pointer"] for error in broken.json()["errors"]] == ["/content/line/1"]
+
+
 async def test_without_a_source_the_missing_platform_database_is_named(client: httpx.AsyncClient) -> None:
     answer = await client.post("/generate_variants", json=PLATFORM_BODY)
     assert (answer.status_code, answer.json()["code"]) == (422, "source_not_configured")
@@ -285,7 +308,7 @@ async def test_a_job_runs_through_and_its_progress_never_goes_back(client: httpx
             snapshot
         )
 
-    result = (await client.get("/variants/whole")).json()
+    result = json.loads((await client.get("/variants/whole")).content, object_pairs_hook=without_repeats)
     assert (result["job_id"], result["status"], result["verified"]) == ("whole", "completed", True)
     assert len(result["variants"]) == 3
     assert all(variant["verified"] and variant["timetable_entries"] for variant in result["variants"])
@@ -295,7 +318,7 @@ async def test_a_job_runs_through_and_its_progress_never_goes_back(client: httpx
     without = (await client.get("/variants/whole?entries=false")).json()
     assert "timetable_entries" not in without["variants"][0]
 
-    job = (await client.get("/jobs/whole")).json()
+    job = json.loads((await client.get("/jobs/whole")).content, object_pairs_hook=without_repeats)
     assert (job["status"], job["has_result"], len(job["attempts"])) == ("completed", True, 1)
     assert job["journal"] == result["journal"]
     assert "whole" in {row["job_id"] for row in (await client.get("/jobs?status=completed&limit=5")).json()["jobs"]}
@@ -309,9 +332,12 @@ async def test_a_job_runs_through_and_its_progress_never_goes_back(client: httpx
     sol = await client.get("/variants/whole/1?format=ctt")
     assert all(len(line.split()) == 4 for line in sol.text.splitlines())
 
+    sln = await client.get("/variants/whole/1?format=tim")
+    assert all(len(line.split()) == 2 for line in sln.text.splitlines())
+
     refused = await client.get("/variants/whole/1?format=pdf")
     assert (refused.status_code, refused.json()["code"]) == (406, "not_available")
-    assert refused.json()["formats"] == ["json", "csv", "ctt"]
+    assert refused.json()["formats"] == ["json", "csv", "ctt", "tim"]
     missing = await client.get("/variants/whole/4")
     assert (missing.status_code, missing.json()["code"]) == (404, "no_result")
     assert (await client.post("/cancel/whole")).json()["code"] == "job_state"

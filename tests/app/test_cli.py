@@ -8,8 +8,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
+
+from tests.solver.formats.tim_cases import count, tim_case
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,6 +67,23 @@ def test_solve_writes_a_solution_that_verify_confirms(toy: Path, tmp_path: Path)
     verified = timetable("verify", toy, solution)
     assert verified.returncode == 0
     assert "5 of 5 sessions placed, 0 hard breaches" in verified.stdout
+
+
+def test_a_post_enrolment_problem_is_solved_and_its_answer_verified(tmp_path: Path) -> None:
+    case = tim_case(Random(3))
+    problem, answer = tmp_path / "toy.tim", tmp_path / "toy.sln"
+    problem.write_text(case.problem, encoding="utf-8")
+    solved = timetable("solve", problem, "-o", answer, "--time-limit", "3")
+    assert solved.returncode == 0, solved.stderr
+    told = count(case.problem, answer.read_text())
+    assert (told.breaches, told.distance) == (0, 0)
+    verified = timetable("verify", problem, answer)
+    assert verified.returncode == 0
+    assert f"12 of 12 sessions placed, 0 hard breaches, soft cost {told.cost}" in verified.stdout
+    answer.write_text("-1 -1\n" * 12)
+    nothing = timetable("verify", problem, answer)
+    students = count(case.problem, "-1 -1\n" * 12).distance
+    assert nothing.returncode == 3 and f"distance to feasibility {students}" in nothing.stdout
 
 
 def test_solve_prints_one_json_document_on_json(toy: Path) -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.operations.metrics import OTHER, STORE_CALLS
 from tests.app.conftest import finished
 
 pytestmark = pytest.mark.anyio
@@ -41,7 +42,10 @@ async def test_a_job_leaves_its_traces(client: httpx.AsyncClient, caplog: pytest
         "timetable_deadline_overshoot_seconds_count",
         "timetable_loop_lag_seconds_count",
         "timetable_jobs completed",
+        *(f"timetable_store_call_seconds_count store.{call}" for call in ("submit", "claim", "move", "note_pid")),
     } <= risen
+    calls = {name for name in after if name.startswith("timetable_store_call_seconds_count")}
+    assert {name.split()[1] for name in calls} <= {*STORE_CALLS, OTHER}
     assert (after["timetable_ready"], after["timetable_store_available"], after["timetable_slots free"]) == (1, 1, 1)
     audited = [record for record in caplog.records if record.name == "timetable.audit"]
     assert [(record.action, record.job, record.result) for record in audited] == [("submit", "traced", "done")]  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from app.jobs import Event, Job, Status, advance
 from app.messages import IncumbentFrame, ProgressFrame
 from app.progress import FIRST_RESERVE, PLATFORM_STAGES, SPANS, Track
-from app.snapshot import document
+from app.snapshot import PREPARING, document
 from solver.control import STAGES, Stage
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
@@ -250,7 +250,17 @@ def test_an_ended_job_from_the_store_shows_what_it_held() -> None:
     assert document["message"] == "completed: 4 of 4 sessions placed"
 
 
+def test_an_ended_job_tells_of_its_end_however_late_it_is_asked() -> None:
+    ended = replace(job(), status=Status.COMPLETED, started_at=50.0, finished_at=100.0)
+    told = document(Track(ended), None, 0)
+    assert (told["last_updated"], told["timestamp"], told["eta"]) == (
+        100.0,
+        "1970-01-01T00:01:40+00:00",
+        told["timestamp"],
+    )
+
+
 def test_a_job_that_waits_for_the_solver_to_load_says_so() -> None:
     waiting = Track(job())
-    assert "made ready" in document(waiting, 1, 60, preparing=True)["message"]
+    assert "made ready" in document(waiting, 1, 60, preparing=PREPARING)["message"]
     assert document(waiting, 1, 60)["message"] == "waiting at position 1"

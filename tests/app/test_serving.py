@@ -191,7 +191,7 @@ def test_a_service_whose_application_dies_ends_so_that_it_is_started_again(tmp_p
         "async def die():\n"
         "    await anyio.sleep(0.1)\n"
         "    raise ValueError('a background task is gone')\n"
-        "def mortal(settings):\n"
+        "def mortal(settings, forkserver):\n"
         "    made = create_app(settings)\n"
         "    inner = made.router.lifespan_context\n"
         "    @contextlib.asynccontextmanager\n"

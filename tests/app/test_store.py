@@ -249,6 +249,14 @@ def test_the_journal_has_a_line_per_attempt(store: Store) -> None:
     assert (second.attempt, second.started_at, second.ended_at, second.how) == (2, AT + 6, None, None)
 
 
+def test_a_lost_attempt_has_the_time_that_was_noted_or_none(store: Store) -> None:
+    for seconds in (None, 4.5, 0.0):  # the last one is what an earlier version wrote for "not known"
+        running = claimed(store)
+        lost = Ending(how=How.SERVICE_LOST, at=AT + 9, noted_seconds=seconds)
+        store.move(running, advance(running, Event.LOSE, AT + 9), ending=lost)
+    assert [row.seconds for row in store.attempts("j1")] == [None, 4.5, None]
+
+
 def test_jobs_are_listed_newest_first_by_page_and_status(store: Store) -> None:
     submitted(store, "a", "b", "c")
     store.claim(AT)

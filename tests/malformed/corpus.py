@@ -477,7 +477,7 @@ RAW = (
         _with("/rooms/0/capacity", "1" + "0" * 400),
         "/rooms/0/capacity",
         "out_of_range",
-        f"a number of {(10**399).bit_length()} bits",
+        f"a number of {(10**400).bit_length()} bits",
     ),
     Case(
         "an integer of 100,000 digits",

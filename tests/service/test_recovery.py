@@ -7,6 +7,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -89,6 +91,31 @@ async def test_a_killed_service_leaves_no_child_and_its_jobs_run_again(open_serv
         assert (last["status"], last["cost"], last["attempt"]) == ("completed", cost(3), 2)
         assert await how_attempts_ended(supervisor, "running") == ["service_lost", "result"]
         assert (await ended(supervisor, "waiting"))["status"] == "completed"
+
+
+async def test_the_journal_says_how_long_a_lost_attempt_is_known_to_have_run(
+    open_service: Open, tmp_path: Path
+) -> None:
+    async with open_service() as supervisor:
+        await supervisor.submit(request("j", "stubborn", time_limit_seconds=60.0))
+        await searching(supervisor, "j")
+    with closing(SqliteStore(tmp_path)) as store:
+        lost = store.claim(time.time())
+        assert lost is not None
+        store.checkpoint(lost, used_seconds=lost.used_seconds + 7.0, percent=30.0, stage="search")
+    async with open_service() as supervisor:
+        await searching(supervisor, "j")
+    with closing(SqliteStore(tmp_path)) as store:
+        assert store.claim(time.time()) is not None  # and killed before anything was noted
+    async with open_service() as supervisor:
+        await searching(supervisor, "j")
+        journal = await supervisor.attempts("j")
+        job = await supervisor.job("j")
+    assert [row["how"] for row in journal] == ["shutdown", "service_lost", "shutdown", "service_lost", None]
+    assert journal[1]["seconds"] == pytest.approx(7.0)
+    assert journal[3]["seconds"] is None
+    assert job is not None
+    assert job.used_seconds >= 7.0 + (journal[0]["seconds"] or 0.0) + (journal[2]["seconds"] or 0.0) - 0.001
 
 
 async def test_orphans_that_would_not_die_are_killed_before_the_first_claim(open_service: Open, tmp_path: Path) -> None:
@@ -188,6 +215,20 @@ async def test_a_service_that_is_told_to_end_gives_its_jobs_back_within_seconds(
     store.close()
     assert job is not None
     assert (job.status, job.failed_attempts, [row.how for row in journal]) == (Status.QUEUED, 0, ["shutdown"])
+
+
+async def test_the_forkserver_imports_the_solver_while_the_store_is_examined(open_service: Open) -> None:
+    async with open_service() as supervisor:
+        assert supervisor._forkserver.alive, "it was launched before anything was dispatched"
+
+
+async def test_when_a_timetable_became_better_is_known_to_the_next_service(open_service: Open) -> None:
+    async with open_service() as supervisor:
+        await supervisor.submit(request("j", "patient"))
+        before = (await searching(supervisor, "j"))["last_improvement_at"]
+    async with open_service() as supervisor:
+        after = supervisor.snapshot("j")
+        assert after is not None and after["last_improvement_at"] == pytest.approx(before, abs=0.5)
 
 
 async def test_a_result_that_waits_for_the_store_survives_the_service(open_service: Open, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import anyio
 import pytest
 
@@ -127,6 +129,7 @@ async def test_a_job_that_waits_is_cancelled_without_ever_starting_a_child(open_
 
 async def test_a_cancel_is_done_soon_and_only_when_the_child_is_gone(shared: Supervisor) -> None:
     behaviours = ("hog", "lost_in_context", "patient", "stubborn", "silent_native")
+    waits: list[float] = []
     for behaviour in reversed(behaviours):
         await shared.submit(request(behaviour, behaviour))
     for behaviour in behaviours:
@@ -136,11 +139,12 @@ async def test_a_cancel_is_done_soon_and_only_when_the_child_is_gone(shared: Sup
         job = await shared.cancel(behaviour)
         assert job is not None and job.cancel_requested
         last = await ended(shared, behaviour, 2.0)
-        assert anyio.current_time() - asked < 2.0, behaviour
+        waits.append(anyio.current_time() - asked)
         assert last["status"] == "cancelled" and not lives(pid)
         assert (await shared.cancel(behaviour)) == await shared.job(behaviour), "cancelling twice is no error"
         with pytest.raises(JobStateError):
             await shared.finish(behaviour)
+    assert max(waits) < 2.0 and median(waits) < 1.0, waits
     last = shared.snapshot("lost_in_context")
     assert last is not None
     assert (last["message"], await shared.result("lost_in_context")) == ("cancelled", None), "it had no timetable"
@@ -193,6 +197,18 @@ async def test_of_an_earlier_result_and_what_a_cancelled_run_holds_the_better_on
     assert after is not None and load_result(after.result).best.score.soft == cost(9)
     job = await shared.job("better")
     assert job is not None and job.result_attempt == 3 and job.score == level_nine.score
+
+
+async def test_a_finish_does_not_wait_for_a_verdict_on_a_child_that_hangs_without_a_timetable(
+    shared: Supervisor,
+) -> None:
+    await shared.submit(request("lost_early", "lost_in_search"))
+    await until(shared, "lost_early", lambda s: s["metadata"]["stage"] == "search")
+    await shared.finish("lost_early")
+    await until(shared, "lost_early", lambda s: s["attempt"] > 1 or s["status"] == "failed")
+    (first, *_) = await shared.attempts("lost_early")
+    assert (first["how"], "of being asked" in first["message"]) == ("finish", True)
+    await shared.cancel("lost_early")
 
 
 async def test_a_finish_publishes_the_best_timetable_whatever_the_child_does(shared: Supervisor) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.child.diagnosis import MEBIBYTE, SILENCE_SECONDS, SUSPECT_SECONDS, Sample, ThreadLook
+from app.child.diagnosis import MEBIBYTE, SILENCE_SECONDS, SUSPECT_SECONDS, Sample, ThreadLook, Verdict
 from app.child.watch import KILL_SECONDS, LOAD_SECONDS, VERIFY_SECONDS, Watch, longest_overshoot
 from app.endings import How
 from app.settings import Settings
@@ -62,6 +62,7 @@ def test_a_child_that_outlives_its_limit_is_asked_first_and_killed_in_time(
     assert shown.until_judged(400, beating=True, computing=True) == (How.DEADLINE, True, pytest.approx(asked, abs=0.11))
     rest = shown.until_judged(400, beating=True, computing=True, polite=False)
     assert rest == (How.DEADLINE, False, pytest.approx(killed - asked, abs=0.21))
+    assert shown.health[-2] == "stalled" and shown.watch.finding.verdict is Verdict.OVERDUE
     assert shown.watch.overshoot_seconds(shown.now) + KILL_SECONDS <= longest_overshoot(limit) + 0.11
 
 
@@ -113,6 +114,8 @@ def test_stages_with_a_limit_of_their_own_are_stopped_at_it(stage: Stage, limit:
     shown.enter(stage)
     judged = shown.until_judged(100, beating=True, computing=True)
     assert judged == (How.DEADLINE, False, pytest.approx(limit, abs=0.11))
+    assert shown.health[-2] == "stalled" and set(shown.health[:-20]) == {"ok"}, "it is said before, and only then"
+    assert shown.watch.finding.verdict is Verdict.OVERDUE
 
 
 def test_only_the_first_timetable_has_a_deadline_of_its_own() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 import statistics
@@ -36,6 +37,7 @@ from app.gate.keys import (
 )
 from app.gate.limits import BodyLimit, OneSpelling
 from app.main import create_app
+from app.operations.audit import TRAIL_FILE
 from app.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -355,3 +357,61 @@ def test_commands_that_cannot_work_say_why(tmp_path: Path) -> None:
     (tmp_path / KEYS_FILE).write_text("?", encoding="utf-8")
     code, _, told = run(tmp_path, "list")
     assert code == 1 and "cannot be read" in told.replace("\n", " ")
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "80"])
+def test_nothing_is_cut_off_a_list_of_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    name = "the timetable office of the faculty of natural sciences, second floor"
+    every = [argument for scope in Scope for argument in ("--scope", scope.value)]
+    assert run(tmp_path, "add", name, *every, "--days", "30")[0] == 0
+    (key,) = KeyFile(tmp_path).all()
+    listed = run(tmp_path, "list")[1]
+    assert key.id in listed and name in listed and "\u2026" not in listed
+    assert ", ".join(key.scopes) in listed
+
+
+def test_a_key_is_made_as_one_json_document(tmp_path: Path) -> None:
+    code, text, told = run(tmp_path, "add", "platform", "--scope", "read", "--json")
+    made = json.loads(text)
+    assert (code, told) == (0, "")
+    assert (made["name"], made["scopes"], made["state"]) == ("platform", ["read"], "live")
+    key = Keyring(tmp_path, open_without=True).find(made["key"])
+    assert key is not None and key.id == made["id"] and key.digest not in text
+
+
+def test_every_change_of_keys_stands_in_the_audit_trail_without_the_key(tmp_path: Path) -> None:
+    made = json.loads(run(tmp_path, "add", "platform", "--scope", "read", "--json")[1])
+    assert run(tmp_path, "revoke", made["id"])[0] == 0
+    assert run(tmp_path, "revoke", "nobody")[0] == 2
+    trail = tmp_path / TRAIL_FILE
+    entries = [json.loads(line) for line in trail.read_text(encoding="utf-8").splitlines()]
+    assert [(entry["action"], entry["key"]) for entry in entries] == [
+        ("keys add", made["id"]),
+        ("keys revoke", made["id"]),
+    ]
+    assert all(entry["user"] == os.getuid() and entry["time"].endswith("+00:00") for entry in entries)
+    secret, digest = made["key"].rpartition("_")[2], KeyFile(tmp_path).all()[0].digest
+    assert secret not in trail.read_text(encoding="utf-8") and digest not in trail.read_text(encoding="utf-8")
+    assert stat.S_IMODE(trail.stat().st_mode) == 0o600
+
+
+def test_a_change_that_cannot_be_recorded_is_not_made(tmp_path: Path) -> None:
+    (tmp_path / TRAIL_FILE).mkdir()
+    code, text, told = run(tmp_path, "add", "platform", "--scope", "read")
+    assert code == 1 and text == "" and TRAIL_FILE in told.replace("\n", "")
+    assert KeyFile(tmp_path).all() == ()
+
+
+def test_a_running_service_logs_the_changes_it_notices(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "timetable.audit")
+    file = KeyFile(tmp_path)
+    before, _ = file.add("before", SCOPES)
+    ring = Keyring(tmp_path, open_without=True)
+    assert ring.needed() and caplog.records == []
+    added, _ = file.add("fresh", SCOPES)
+    ring.needed()
+    file.revoke(before.id)
+    ring.needed()
+    told = [(record.action, record.key) for record in caplog.records]  # type: ignore[attr-defined]
+    assert told == [("keys add", added.id), ("keys revoke", before.id)]

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from app.errors import ReadersBusy, Told, TooHeavy
-from app.gate.reader import MAX_QUESTIONS, Question, content_of, order_of, perform
+from app.gate.reader import MAX_QUESTIONS, MAX_RESIDENT_MB, Question, content_of, order_of, perform
 from app.gate.readers import SETTINGS, SMALL_BODY, Readers
 from app.settings import Settings, variable
 from solver.formats.native import load_dataset
@@ -227,12 +227,33 @@ async def test_a_second_reader_comes_when_the_first_is_busy_and_whoever_is_free_
         assert len(readers.pids) == 2
 
 
-async def test_a_body_for_which_memory_does_not_reach_is_refused(tmp_path: Path) -> None:
-    body = b'{"a":[' + b",".join(b'{"a%d":"%0300d"}' % (i, i) for i in range(140_000)) + b"]}"
+@pytest.mark.parametrize("width", [320, 350, 380, 410, 440])
+async def test_a_body_for_which_memory_does_not_reach_is_refused(tmp_path: Path, width: int) -> None:
+    """From a body that almost fits to the largest; a library may also end its process where memory ends."""
+    body = b'{"a":[' + b",".join(b'{"a%d":"%0*d"}' % (i, width, i) for i in range(140_000)) + b"]}"
     async with Readers(Settings(data_dir=tmp_path, readers=1, reader_memory_mb=256)) as readers:
-        document = await refused(readers, Question("order", body))
+        try:
+            document = await refused(readers, Question("order", body))
+            assert document["code"] == "too_large" and "memory" in str(document["detail"])
+        except TooHeavy as heavy:
+            assert "Two processes have died" in str(heavy)
+        assert content_of(await readers.ask(sample("tiny"))), "a reader answers what comes next"
+
+
+async def test_a_body_that_cannot_be_received_is_refused_and_the_reader_lives_on(tmp_path: Path) -> None:
+    async with Readers(Settings(data_dir=tmp_path, readers=1, reader_memory_mb=256)) as readers:
+        await readers.ask(sample("tiny"))
+        pids = readers.pids
+        document = await refused(readers, Question("order", bytes(256 * 2**20)))
         assert document["code"] == "too_large" and "memory" in str(document["detail"])
-        assert content_of(await readers.ask(sample("tiny"))), "the reader lives on"
+        assert content_of(await readers.ask(sample("tiny"))) and readers.pids == pids
+
+
+async def test_a_reader_is_not_thought_large_because_the_service_is(tmp_path: Path) -> None:
+    held = bytes(MAX_RESIDENT_MB * 2**20 + 1).replace(b"\0", b"\1")
+    async with Readers(Settings(data_dir=tmp_path, readers=1)) as readers:
+        await readers.ask(sample("tiny"))
+        assert held and len(readers.pids) == 1
 
 
 async def test_an_old_reader_works_on_until_its_successor_is_loaded(tmp_path: Path) -> None:

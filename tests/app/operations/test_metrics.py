@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from app.endings import How
 from app.jobs import Event, Job, Status
 from app.operations.metrics import FAST, Measured, Metrics
-from app.telemetry import Moved, QueueStuck, Recovered, Slow, StageLeft, Stalled, Started, StoreTrouble
+from app.telemetry import Moved, QueueStuck, Recovered, Slow, StageLeft, Stalled, Started, StoreCalled, StoreTrouble
 from tests.app.watching import child, ended, job, sample, signs
 
 GUIDE = {"app_errors_total", "app_response_time_seconds", "app_active_connections"}
@@ -78,6 +78,8 @@ def test_the_other_happenings_are_counted_too(metrics: Metrics) -> None:
         Stalled(job=job(), stalled=True, verdict="STOPPED", place="search"),
         Stalled(job=job(), stalled=False, verdict="NORMAL_PROCESSING", place="search"),
         Slow(what="store.move", seconds=11.0),
+        StoreCalled(what="store.move", seconds=0.05),
+        StoreCalled(what="store.secret-id-7", seconds=0.2),
         StoreTrouble(reason="locked"),
         StoreTrouble(reason=None),
         Recovered(jobs=3, orphans=1, seconds=0.5),
@@ -88,6 +90,11 @@ def test_the_other_happenings_are_counted_too(metrics: Metrics) -> None:
     assert value(metrics, "timetable_stage_seconds_sum", stage="search") == 12.0
     assert value(metrics, "timetable_stalls_total", verdict="STOPPED") == 1
     assert value(metrics, "timetable_slow_operations_total", operation="store.move") == 1
+    assert value(metrics, "timetable_store_call_seconds_sum", operation="store.move") == 0.05
+    assert value(metrics, "timetable_store_call_seconds_bucket", operation="store.move", le="0.03") == 0
+    assert value(metrics, "timetable_store_call_seconds_bucket", operation="store.move", le="0.1") == 1
+    assert value(metrics, "timetable_store_call_seconds_count", operation="store.claim") == 0
+    assert value(metrics, "timetable_store_call_seconds_count", operation="other") == 1
     assert value(metrics, "timetable_store_troubles_total") == 1
     assert value(metrics, "timetable_recovered", what="jobs") == 3
     assert value(metrics, "timetable_queue_stuck_total") == 1

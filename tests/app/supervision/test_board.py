@@ -7,12 +7,14 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.jobs import Event, Job, Status, advance
 from app.messages import ProgressFrame
-from app.supervision.board import Board
+from app.snapshot import COMPILING, PREPARING
+from app.supervision.board import COMPILING_SECONDS, LOADING_SECONDS, Board
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 
@@ -114,3 +116,22 @@ def test_places_count_the_waiting_jobs_in_their_order(slots: int, states: list[S
     waiting = [place for place in places if place is not None]
     assert waiting == list(range(1, states.count(Status.QUEUED) + 1))
     assert board.counts()["queued"] == len(waiting)
+
+
+def test_waiting_for_the_solver_is_told_as_what_it_is_and_counts_in_the_estimate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = time.monotonic()
+    board = Board(1)
+    board.add(Job(id="j", body_hash="h", created_at=0.0, time_limit_seconds=10.0))
+    idle = shown(board, "j")["eta_seconds"]
+    board.preparing = True
+    loading = shown(board, "j")
+    assert PREPARING in loading["message"] and "compiled" not in loading["message"], "kernels may well be in the cache"
+    assert loading["eta_seconds"] > idle
+    monkeypatch.setattr(time, "monotonic", lambda: now + LOADING_SECONDS + 2)
+    compiling = shown(board, "j")
+    assert COMPILING in compiling["message"]
+    assert compiling["eta_seconds"] >= idle + COMPILING_SECONDS - LOADING_SECONDS - 4
+    board.preparing = False
+    assert shown(board, "j")["eta_seconds"] == idle

@@ -1,0 +1,163 @@
+"""Results are made by reader processes: the service, whose event loop answers everybody, spends next to nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from app.child.recount import publish_kept
+from app.gate.reader import Question, Reply, Work, content_of, perform
+from app.gate.readers import Readers
+from app.jobs import Job, Status
+from app.messages import pack
+from app.results import Remembered, Results, encoded, joined
+from app.settings import Settings
+from app.supervisor import StoredResult
+from solver.formats.native import dump_dataset, dump_timetable
+from solver.samples import planted, sample
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+SHARE = 0.25
+"""Of the processor time that an answer costs, this much at most may be spent in the service."""
+
+
+class Packed(NamedTuple):
+    dataset: bytes
+    result: bytes
+
+    def question(self, work: Work, **options: object) -> Question:
+        return Question(work, self.dataset + self.result, {**options, "rules": {}, "dataset_bytes": len(self.dataset)})
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(data_dir=tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+async def readers(settings: Settings, anyio_backend: str) -> AsyncIterator[Readers]:
+    async with Readers(settings) as readers:
+        await readers.ask(Question("sample", options={"name": "tiny", "seed": 0}))
+        yield readers
+
+
+@pytest.fixture(scope="module")
+def college() -> Packed:
+    """The result of a whole college, as the store has it."""
+    document, timetable = dump_dataset(sample("college")), planted("college")
+    return Packed(
+        pack(document), pack(publish_kept(document, dump_timetable(timetable), None, simplified_context=False))
+    )
+
+
+@pytest.mark.parametrize(
+    ("work", "options"),
+    [
+        ("variants", {"entries": True}),
+        ("variant", {"n": 1}),
+        ("variant_file", {"n": 1, "format": "csv"}),
+        ("account", {}),
+    ],
+)
+async def test_a_result_is_opened_and_encoded_outside_the_service(
+    readers: Readers, settings: Settings, college: Packed, work: Work, options: dict[str, object]
+) -> None:
+    question = college.question(work, **options)
+    began = time.process_time()
+    here = content_of(perform(question, settings))
+    cost = time.process_time() - began
+    began = time.process_time()
+    there = content_of(await readers.ask(question))
+    assert time.process_time() - began < SHARE * cost
+    assert there == here
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        Question("preview", options={"dataset_name": "university"}),
+        Question("validate", b'{"d\\u0061taset_name": "university"}'),
+    ],
+    ids=["preview", "a name in disguise"],
+)
+async def test_no_sample_is_made_in_the_service(readers: Readers, settings: Settings, question: Question) -> None:
+    began = time.process_time()
+    there = content_of(await readers.ask(question))
+    spent = time.process_time() - began
+    began = time.process_time()
+    assert content_of(perform(question, settings)) == there
+    assert spent < SHARE * (time.process_time() - began)
+
+
+async def test_a_variant_that_does_not_exist_is_refused_wherever_it_is_looked_for(
+    readers: Readers, college: Packed
+) -> None:
+    reply = await readers.ask(college.question("variant", n=2))
+    assert (reply.kind, reply.header["status"], reply.header["code"]) == ("problem", 404, "no_result")
+
+
+class Asked(NamedTuple):
+    """Both sides of `Results`: a supervisor with stored results, and readers that count what they are asked."""
+
+    stored: dict[str, StoredResult]
+    questions: list[Question]
+
+    async def result(self, job_id: str) -> StoredResult | None:
+        return self.stored.get(job_id)
+
+    async def ask(self, question: Question) -> Reply:
+        self.questions.append(question)
+        await anyio.lowlevel.checkpoint()
+        return Reply("json", {}, b'{"made": %d}' % len(self.questions))
+
+
+def completed(digest: str) -> Job:
+    return Job(id="j", body_hash="h", created_at=1.0, status=Status.COMPLETED, result_digest=digest)
+
+
+async def test_a_crowd_has_an_answer_made_once_and_a_new_result_is_made_anew() -> None:
+    first, second = pack({"n": 1}), pack({"n": 2})
+    asked = Asked({"j": StoredResult(packed_dataset=b"d", packed_result=first, rules={})}, [])
+    results = Results(asked, asked)  # type: ignore[arg-type]
+    found: list[bytes | None] = []
+
+    async def one() -> None:
+        found.append(await results.body(completed(hashlib.sha256(first).hexdigest()), "account"))
+
+    async with anyio.create_task_group() as crowd:
+        for _ in range(20):
+            crowd.start_soon(one)
+    assert set(found) == {b'{"made": 1}'} and len(asked.questions) == 1
+    asked.stored["j"] = StoredResult(packed_dataset=b"d", packed_result=second, rules={})
+    assert await results.body(completed(hashlib.sha256(second).hexdigest()), "account") == b'{"made": 2}'
+    assert await results.body(completed(hashlib.sha256(second).hexdigest()), "variants", entries=False) != found[0]
+
+
+def test_objects_that_were_encoded_elsewhere_are_joined() -> None:
+    parts: list[dict[str, object]] = [{"a": 1}, {}, {"b": {"c": [2]}}, {"d": "ä"}]
+    whole = {"a": 1, "b": {"c": [2]}, "d": "ä"}
+    assert json.loads(joined(*parts)) == json.loads(joined(*map(encoded, parts))) == whole
+    assert json.loads(joined({}, b"{}")) == {}
+
+
+def test_answers_are_remembered_up_to_a_size_the_oldest_forgotten_first() -> None:
+    remembered = Remembered(10)
+    for name in "abc":
+        remembered.keep((name,), name.encode() * 4)
+        assert remembered.get(("a",)) == b"aaaa"
+    assert remembered.get(("b",)) is None, "it was not asked for since"
+    assert remembered.get(("c",)) == b"cccc"
+    remembered.keep(("d",), b"d" * 11)
+    assert remembered.get(("d",)) is None and remembered.get(("a",)) == b"aaaa"
