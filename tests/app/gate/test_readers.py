@@ -250,7 +250,7 @@ async def test_a_body_that_cannot_be_received_is_refused_and_the_reader_lives_on
 
 
 async def test_a_reader_is_not_thought_large_because_the_service_is(tmp_path: Path) -> None:
-    held = bytes(MAX_RESIDENT_MB * 2**20 + 1).replace(b"\0", b"\1")
+    held = b"x" * (MAX_RESIDENT_MB * 2**20 + 1)
     async with Readers(Settings(data_dir=tmp_path, readers=1)) as readers:
         await readers.ask(sample("tiny"))
         assert held and len(readers.pids) == 1
