@@ -180,6 +180,9 @@ class Settings:
     backup_every_hours: float = _setting(0.0, "h", "time between verified backups; 0 = none", low=0, high=8_760)
     backup_dir: str = _setting("", "path", "folder of the backups; empty = `backups` in data_dir")
     backup_keep: int = _setting(7, "backups", "backups that are kept; the oldest go first", low=1, high=10_000)
+    backup_key_file: str = _setting(
+        "", "path", "file with the key that signs backups; with it, unsigned ones are refused; empty = none"
+    )
     # --- alarms shown by /health; they never make the service unhealthy ---
     alarm_cpu_percent: float = _setting(80.0, "%", "processor load that raises an alarm", low=0, high=100)
     alarm_memory_percent: float = _setting(85.0, "%", "memory use that raises an alarm", low=0, high=100)
