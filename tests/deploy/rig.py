@@ -23,8 +23,8 @@ FILES = ROOT / "app" / "deploy"
 TEMPLATE = FILES / "nginx.conf.template"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 LOOPBACK = "127.0.0.1"
-SECONDS = 30.0
-"""Nothing here takes as long; what does, has gone wrong."""
+SECONDS = 100.0
+"""Nothing here takes as long, unless kernels have to be compiled for the very first job."""
 
 # The package of the distribution brings such a frame as `/etc/nginx/nginx.conf`; here it writes to one folder only.
 FRAME = """\

@@ -7,6 +7,7 @@ to both. They share their keys, as they have to.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import signal
@@ -142,13 +143,32 @@ def test_events_arrive_when_they_are_sent(client: httpx.Client, direct: tuple[ht
     assert lag < 0.5 < 1 < lasted
 
 
+def test_even_a_ping_of_a_few_bytes_is_not_held_back(client: httpx.Client) -> None:
+    for job_id in ("working", "waiting"):  # there is one slot, so that nothing happens to the second
+        client.post("/generate_variants", json=order(job_id, "college", 60))
+    came = list[float]()
+    with client.stream("GET", "/progress/waiting/events") as answer:
+        for line in answer.iter_lines():
+            came += [time.monotonic()] if line == ": ping" else []
+            if len(came) == 3:
+                break
+    for job_id in ("waiting", "working"):
+        client.post(f"/cancel/{job_id}")
+    assert all(later - sooner > 0.1 for sooner, later in itertools.pairwise(came))
+
+
 def test_the_service_learns_the_address_of_the_client_and_no_other_it_may_claim(front: str, services: Two) -> None:
     transport = httpx.HTTPTransport(local_address="127.0.0.2")
     with httpx.Client(transport=transport, headers={"X-Forwarded-For": "10.9.9.9"}) as stranger:
         assert stranger.get(f"http://{front}/jobs").status_code == 401
-    lines = [json.loads(line) for line in services[0].log.read_text().splitlines()]
-    denied = [line["address"] for line in lines if line.get("result") == "denied"]
-    assert denied == ["127.0.0.2"]
+
+    def denied() -> list[str]:
+        """Addresses in the audit, whose line is written after the answer."""
+        lines = [json.loads(line) for line in services[0].log.read_text().splitlines()]
+        return [line["address"] for line in lines if line.get("result") == "denied"]
+
+    until(denied, "nothing is audited")
+    assert denied() == ["127.0.0.2"]
 
 
 def test_a_body_may_be_as_large_as_the_service_allows_and_no_larger(client: httpx.Client) -> None:
