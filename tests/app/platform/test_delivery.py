@@ -24,6 +24,7 @@ from kombu import Connection
 from redis import Redis
 
 from app.failpoints import VARIABLE
+from app.platform import breaker
 from app.platform.delivery import NOT_ARRIVED
 from app.shapes import RESULT_KEYS
 from tests import real
@@ -214,18 +215,20 @@ async def test_a_real_worker_runs_the_task_in_both_forms(
 async def test_rabbitmq_takes_the_task_as_well(start: Start) -> None:
     queue, url = f"queue-{new_id()}", real.listening(real.RABBITMQ)
     job_id = new_id()
-    async with start(platform_celery="inline", platform_broker_url=url, platform_celery_queue=queue) as service:
-        await service.submit(job_id)
-        row = (await service.told(job_id))["celery"]
-    with Connection(url) as connection, connection.SimpleQueue(queue) as messages:
-        message = messages.get(timeout=10)
-        arguments, named, _ = message.payload
+    with Connection(url) as connection:
+        theirs = {"x-max-priority": 9}  # a queue of the platform, with arguments that we know nothing of
+        async with start(platform_celery="inline", platform_broker_url=url, platform_celery_queue=queue) as service:
+            await service.submit(job_id)
+            await until(lambda: _tried(service, job_id))
+            connection.default_channel.queue_declare(queue, durable=True, auto_delete=False, arguments=theirs)
+            row = (await service.told(job_id))["celery"]
+        message = connection.default_channel.basic_get(queue, no_ack=True)
+        arguments, named, _ = json.loads(message.body)
         assert (arguments, named["error"]) == ([job_id, "completed"], None)
         assert named["variants"][0]["timetable_entries"]
         assert message.headers["task"] == "academics.celery_tasks.fastapi_callback_task"
-        assert message.headers["id"] == row["event_id"]
-        message.ack()
-        messages.queue.delete()
+        assert message.headers["id"] == row["event_id"] and row["tries"] > 1
+        connection.default_channel.queue_delete(queue)
 
 
 # --- callback and webhook -------------------------------------------------------------------------------------------
@@ -298,20 +301,32 @@ async def test_a_dead_receiver_ends_as_a_dead_letter_that_can_be_sent_again(star
     assert [post.headers["webhook-id"] for post in receiver.posts] == [row["event_id"]] * 2
 
 
-async def test_tries_are_bounded(start: Start) -> None:
+@pytest.mark.parametrize("broker", ["redis://127.0.0.1:9/0", "amqp://guest:hush@127.0.0.1:9//"])
+async def test_tries_are_bounded_and_nobody_who_is_away_makes_the_service_ill(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broker: str
+) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE_SECONDS", 0.05)
+    job_id = new_id()
     async with start(
-        webhook_url="http://127.0.0.1:9/x",
+        webhook_url="http://127.0.0.1:9/x?token=hush",
         webhook_secrets=KEY,
         webhook_private="yes",
+        platform_celery="inline",
+        platform_broker_url=broker,
         delivery_tries=3,
         delivery_longest_wait_seconds=0.05,
     ) as service:
-        job_id = new_id()
         await service.submit(job_id)
-        row = (await service.told(job_id, "dead"))["webhook"]
+        rows = await service.told(job_id, "dead")
         health = (await service.client.get("/health")).json()
-    assert (row["tries"], row["error"]) == (3, "it cannot be reached: ConnectError")
-    assert health["status"] == "healthy" and not health["platform"]["dependencies"]["webhook"]["up"]
+    assert (rows["webhook"]["tries"], rows["webhook"]["error"]) == (3, "it cannot be reached: ConnectError")
+    assert rows["celery"]["tries"] == 3 and rows["celery"]["error"].startswith("the broker does not take it")
+    assert {name: told["up"] for name, told in health["platform"]["dependencies"].items()} == {
+        "broker": False,
+        "webhook": False,
+    }
+    assert health["status"] == "healthy" and "platform_unreachable" in {alert["alert"] for alert in health["alerts"]}
+    assert "hush" not in caplog.text + str(rows) + str(health)
 
 
 # --- Redis ----------------------------------------------------------------------------------------------------------
@@ -387,8 +402,9 @@ async def test_an_error_stands_in_all_three_places(start: Start, redis: Redis) -
 
 @pytest.mark.parametrize("how", ["cut", "stall"])
 async def test_a_redis_that_goes_away_stops_no_solve_and_hears_of_the_end_when_it_is_back(
-    start: Start, redis: Redis, how: str
+    start: Start, redis: Redis, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
+    monkeypatch.setattr(breaker, "LONGEST_PAUSE_SECONDS", 0.3)
     job_id, meanwhile = new_id(), new_id()
     async with Proxy(real.listening(real.REDIS)) as proxy, start(**seeing(proxy.url)) as service:
         await service.submit(job_id, "steady")
