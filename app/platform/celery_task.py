@@ -70,7 +70,7 @@ class CeleryTask:
         )
         with self.app.connection_for_write() as connection:
             try:
-                connection.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_SECONDS)
+                connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=BROKER_SECONDS)
                 if connection.transport_cls not in REDIS_SCHEMES:
                     connection.default_channel.queue_declare(queue, passive=True)
                 Producer(connection, auto_declare=False).publish(  # type: ignore[no-untyped-call]

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ import anyio
 import anyio.to_thread
 import httpx
 import pytest
+import trustme
 from kombu import Connection
 from redis import Redis
 
@@ -462,6 +464,40 @@ async def test_a_timetable_that_never_arrives_is_not_announced_as_completed(
     assert rows["celery"]["error"] == NOT_ARRIVED
     document = shown(redis, job_id)
     assert (document["status"], document["metadata"]["error"]) == ("failed", NOT_ARRIVED)
+
+
+# --- encrypted ways ---
+
+
+@pytest.mark.parametrize("broker", [real.REDIS, real.RABBITMQ], ids=["redis", "rabbitmq"])
+async def test_certificates_are_checked_and_with_the_right_ones_everything_works(
+    start: Start, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broker: str
+) -> None:
+    monkeypatch.setattr(breaker, "LONGEST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(breaker, "FIRST_PAUSE_SECONDS", 0.1)
+    ours, queue = trustme.CA(), f"queue-{new_id()}"
+    ours.cert_pem.write_to_path(tmp_path / "ca.pem")
+    way = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.issue_cert("127.0.0.1").configure_cert(way)
+    async with Proxy(real.listening(real.REDIS), way) as keys, Proxy(real.listening(broker), way) as tasks:
+        given = {**seeing(keys.url), "platform_celery": "inline", "platform_broker_url": tasks.url}
+        given |= {"platform_celery_queue": queue, "delivery_tries": 2}
+        with Connection(broker) as connection:
+            if broker == real.RABBITMQ:
+                connection.default_channel.queue_declare(queue, durable=True, auto_delete=False)
+            job_id = new_id()
+            async with start(**given, platform_tls_ca=str(tmp_path / "ca.pem")) as service:
+                await service.submit(job_id)
+                await service.told(job_id)
+            assert shown(redis, job_id)["status"] == "completed"
+            stranger = new_id()
+            async with start(**given) as service:
+                await service.submit(stranger)
+                await service.told(stranger, "dead")
+            assert redis.get(f"progress:job:{stranger}") is None
+            if broker == real.RABBITMQ:
+                connection.default_channel.queue_delete(queue)
+    Redis.from_url(real.REDIS).delete(queue)
 
 
 # --- kills ----------------------------------------------------------------------------------------------------------

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
+from dataclasses import replace
 
 import anyio
 import pytest
+import trustme
 
 from app.platform import pinned
 from app.platform.delivery import NotDelivered
 from app.platform.pinned import MOST_ANSWER_BYTES, Forbidden, Poster, forbidden_because, url_problem
 from tests.app.platform.conftest import Receiver
+from tests.proxy import Proxy
 
 pytestmark = pytest.mark.anyio
 
@@ -84,6 +88,29 @@ async def test_a_name_is_resolved_once_and_what_was_looked_at_is_connected_to(re
     await post(f"http://hooks.example.org:{receiver.port}/x", resolve)
     assert asked == ["hooks.example.org"] and len(receiver.posts) == 1
     assert receiver.posts[0].headers["host"] == f"hooks.example.org:{receiver.port}"
+
+
+async def test_the_certificate_has_to_be_that_of_the_name_and_not_of_the_address(receiver: Receiver) -> None:
+    ours, other = trustme.CA(), trustme.CA()
+    way, known = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    ours.issue_cert("hooks.example.org").configure_cert(way)
+    ours.configure_trust(known)
+    other_only = ssl.create_default_context()
+    other.configure_trust(other_only)
+    async with Proxy(receiver.url, way) as proxy:
+        port = proxy.url.rpartition(":")[2]
+        resolve = names(["127.0.0.1"])[1]
+        told = Poster(url=f"https://hooks.example.org:{port}/x", seconds=5, private=True, tls=known, lookup=resolve)
+        await told.post(b"{}", {})
+        assert len(receiver.posts) == 1
+        for refused in (
+            replace(told, url=f"https://evil.example.org:{port}/x"),
+            replace(told, tls=other_only),
+            replace(told, tls=None),
+        ):
+            with pytest.raises(NotDelivered, match="it cannot be reached"):
+                await refused.post(b"{}", {})
+    assert len(receiver.posts) == 1
 
 
 async def test_one_forbidden_address_of_a_name_is_enough(receiver: Receiver) -> None:
