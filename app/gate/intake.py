@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from app.catalogue import load_sample
 from app.errors import SourceNotConfigured, below
+from app.gate.archives import csv_texts
 from app.gate.burden import check_document, check_model
 from app.gate.prescan import check_amount
 from app.jobs import MIN_SOLVE_SECONDS, JobRequest
@@ -38,6 +39,7 @@ from solver.formats.ctt import load_ctt
 from solver.formats.issues import kind_of, pointer, raise_if_any
 from solver.formats.json_text import parse_json, read_json
 from solver.formats.native import dump_dataset, load_dataset
+from solver.formats.platform_csv import Imported, load_platform_csv
 from solver.formats.tim import load_tim
 from solver.model import Dataset
 from solver.rules import RULE_IDS
@@ -51,6 +53,8 @@ class Loaded(NamedTuple):
     dataset: Dataset
     document: dict[str, Any]
     note: str | None = None
+    account: Mapping[str, Any] | None = None
+    """What had to be mended to read a CSV set; None for other sources."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,15 +206,20 @@ def _load_content(source: Source, settings: Settings, time_config: object) -> Lo
             raise below("/content", error) from error
         return _load_inline(document, settings, time_config, "/content")
     try:
-        dataset = _TEXT_READERS[source.format](content)
+        read = _TEXT_READERS[source.format](content)
     except InputError as error:
         raise below("/content", error) from error
-    document = dump_dataset(dataset)
+    document = dump_dataset(read.dataset)
     check_document(document, settings, "/content")
-    return Loaded(dataset, document, _grid_note(time_config))
+    account = read.account() if source.format == "csv" else None
+    return Loaded(read.dataset, document, _grid_note(time_config), account)
 
 
-_TEXT_READERS: Mapping[str, Callable[[str], Dataset]] = {"ctt": load_ctt, "tim": load_tim}
+_TEXT_READERS: Mapping[str, Callable[[str], Imported]] = {
+    "ctt": lambda content: Imported(dataset=load_ctt(content)),
+    "tim": lambda content: Imported(dataset=load_tim(content)),
+    "csv": lambda content: load_platform_csv(csv_texts(content)),
+}
 
 
 def _load_inline(document: object, settings: Settings, time_config: object, prefix: str = "/dataset") -> Loaded:

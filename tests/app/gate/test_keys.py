@@ -291,10 +291,12 @@ def routes_of(router: Any) -> Iterator[Any]:
         yield from routes_of(inner) if inner is not None else [route]
 
 
-def test_only_the_two_probes_need_no_key_and_what_steers_a_job_is_never_counted() -> None:
+def test_only_the_two_probes_and_the_empty_page_need_no_key_and_what_steers_a_job_is_never_counted() -> None:
     assert {route for route, access in ROUTES.items() if access.scope is None} == {
         "GET /health/live",
         "GET /health/ready",
+        "GET /",
+        "GET /static/{path:path}",
     }
     for route in ("GET /progress/j", "GET /health", "POST /cancel/j", "POST /finish/j"):
         assert access_of(*route.split()).rate is Rate.FREE
