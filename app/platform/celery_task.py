@@ -51,9 +51,8 @@ class CeleryTask:
             given = joined(await self.documents.of(job, "inline"), {"error": None})
         else:
             given = encoded({"variants": None, "error": job.error})
-        body = (
-            b"[" + json.dumps([job.id, row.status.value]).encode() + b"," + given + b"," + encoded(_NO_REPLIES) + b"]"
-        )
+        arguments = json.dumps([job.id, row.status.value]).encode()
+        body = b"".join((b"[", arguments, b",", given, b",", encoded(_NO_REPLIES), b"]"))
         await anyio.to_thread.run_sync(self._send, row, body)
 
     def _send(self, row: DeliveryRow, body: bytes) -> None:
