@@ -113,7 +113,11 @@ def _is_settled(job: Job) -> bool:
 def joined(*parts: Mapping[str, object] | bytes) -> bytes:
     """One JSON object of the members of several; bytes are an object that was encoded elsewhere."""
     texts = (part if isinstance(part, bytes) else encoded(part) for part in parts)
-    return b"{" + b",".join(inner for inner in (text[1:-1] for text in texts) if inner) + b"}"
+    pieces: list[bytes | memoryview] = []
+    for text in texts:
+        if len(text) > len(b"{}"):
+            pieces += (b"," if pieces else b"{", memoryview(text)[1:-1])  # copied once: they may be large
+    return b"".join((*pieces, b"}")) if pieces else b"{}"
 
 
 def encoded(content: Mapping[str, object]) -> bytes:

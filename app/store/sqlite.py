@@ -47,6 +47,7 @@ from app.store.rows import (
     INCUMBENTS,
     JOBS,
     OUTBOX,
+    SealedTable,
     attempt_of_row,
     deliveries_of,
     delivery_of_row,
@@ -226,7 +227,7 @@ class SqliteStore:
         with self._write():
             eligible = "status = 'queued' AND id NOT IN (SELECT value FROM json_each(?))"
             query = f"{JOBS.select} WHERE {eligible} ORDER BY seq LIMIT 20"  # nosec B608 - names of ours, values bound
-            row = next(self._sound(self._rows(query, (json.dumps(list(skip)),))), None)
+            row = next(self._sound(JOBS, self._rows(query, (json.dumps(list(skip)),))), None)
             if row is None:
                 return None
             queued = job_of_row(row)
@@ -237,13 +238,13 @@ class SqliteStore:
         return job
 
     @staticmethod
-    def _sound(rows: Iterable[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
-        """Queued rows that are what was written. A damaged one must not hold up all behind it."""
+    def _sound(table: SealedTable, rows: Iterable[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+        """Waiting rows that are what was written. A damaged one must not hold up all behind it."""
         for row in rows:
             try:
-                yield JOBS.opened(row)
+                yield table.opened(row)
             except StoreDamaged as error:
-                _log.error("a queued job is passed over: %s", error)
+                _log.error("a waiting row is passed over: %s", error)
 
     def request(self, job: Job, *, cancel: bool = False, finish: bool = False) -> Job:
         with self._write():
@@ -393,13 +394,11 @@ class SqliteStore:
     # --- the outbox ---
 
     def undelivered(self) -> list[DeliveryRow]:
-        return self._deliveries("state IN ('pending', 'dead')")
+        rows = self._rows(f"{OUTBOX.select} WHERE state IN ('pending', 'dead') ORDER BY ended_at, rowid")
+        return [delivery_of_row(row) for row in self._sound(OUTBOX, rows)]
 
     def deliveries(self, job_id: str) -> list[DeliveryRow]:
-        return self._deliveries("job_id = ?", job_id)
-
-    def _deliveries(self, condition: str, *values: object) -> list[DeliveryRow]:
-        rows = self._rows(f"{OUTBOX.select} WHERE {condition} ORDER BY ended_at, rowid", values)
+        rows = self._rows(f"{OUTBOX.select} WHERE job_id = ? ORDER BY ended_at, rowid", (job_id,))
         return [delivery_of_row(OUTBOX.opened(row)) for row in rows]
 
     def note_delivery(self, row: DeliveryRow) -> None:
