@@ -11,6 +11,7 @@ commit itself nobody knows; then the caller is told, and asks the store.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import threading
@@ -54,6 +55,10 @@ _DEFAULTS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 8000,
 }
+
+
+# The pool would repeat every second that there is no server. Whoever needs one says so, in our words.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 class Connections:
@@ -108,9 +113,9 @@ class Connections:
     def close(self) -> None:
         self._pool.close(timeout=2.0)
 
-    def run(self, body: Callable[[Work], T], seconds: float = CALL_SECONDS) -> T:
-        """What `body` returns, committed. Raises StoreError."""
-        began = time.monotonic()
+    def run(self, body: Callable[[Work], T], seconds: float | None = None) -> T:
+        """What `body` returns, committed, within `CALL_SECONDS` or the given time. Raises StoreError."""
+        began, seconds = time.monotonic(), CALL_SECONDS if seconds is None else seconds
         for left in reversed(range(TRIES)):
             committing = False
             try:

@@ -50,6 +50,7 @@ class Neighbours:
         self._desk, self._dispatcher, self._spool = desk, dispatcher, spool
         self._one_renewal = anyio.CapacityLimiter(1)
         self._renewed_at = boot_seconds()
+        self._missed = False
         self._upto: int | None = None
         self._store: SharedStore | None = None
         dispatcher.may_claim = lambda: self.fenced_because is None
@@ -88,9 +89,11 @@ class Neighbours:
         try:
             held = await anyio.to_thread.run_sync(store.renew, limiter=self._one_renewal)
         except StoreError as error:
-            _log.warning("the leases of %d job(s) are not renewed: %s", len(ours), error)
+            if not self._missed:  # once is enough; readiness tells for how long
+                _log.warning("the leases of %d job(s) are not renewed: %s", len(ours), error)
+            self._missed = True
             return False
-        self._renewed_at = began
+        self._renewed_at, self._missed = began, False
         for job_id, attempt in ours.items():
             if held.get(job_id) != attempt:
                 self._dispatcher.fence(job_id, attempt)
