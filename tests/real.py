@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 POSTGRES = os.environ.get("TIMETABLE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+REDIS = os.environ.get("TIMETABLE_TEST_REDIS", "redis://127.0.0.1:6379/0")
+RABBITMQ = os.environ.get("TIMETABLE_TEST_RABBITMQ", "amqp://guest:guest@127.0.0.1:5672//")
 
 
 def missing(what: str) -> NoReturn:

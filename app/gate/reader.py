@@ -39,6 +39,7 @@ from app.gate.results import Opened, account, all_variants, as_file, one_variant
 from app.jobs import JobRequest
 from app.schemas import Source
 from app.settings import Settings
+from app.shapes import SHAPES
 
 LENGTHS = struct.Struct(">II")
 MAX_HEADER_BYTES = 4 << 20
@@ -55,7 +56,7 @@ LARGE_BODY = 256 * 1024
 _PR_SET_PDEATHSIG = 1
 
 Work: TypeAlias = Literal[
-    "order", "validate", "score", "sample", "preview", "variants", "variant", "variant_file", "account"
+    "order", "validate", "score", "sample", "preview", "variants", "variant", "variant_file", "account", "shape"
 ]
 
 
@@ -193,6 +194,10 @@ def _account(question: Question, settings: Settings) -> Reply:
     return _json(account(_opened(question)))
 
 
+def _shape(question: Question, settings: Settings) -> Reply:
+    return _json(SHAPES[question.options["shape"]](*_opened(question)))
+
+
 _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
     "order": _order,
     "validate": _validate,
@@ -203,6 +208,7 @@ _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
     "variant": _variant,
     "variant_file": _variant_file,
     "account": _account,
+    "shape": _shape,
 }
 
 

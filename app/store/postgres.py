@@ -20,8 +20,9 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from app.channels import NO_CHANNELS, Channels
 from app.jobs import Job, Status
-from app.store import Changes, StoreDamaged, StoreTooNew, versions
+from app.store import Changes, DeliveryRow, StoreDamaged, StoreTooNew, versions
 from app.store.connections import Connections
 from app.store.folder import instance_of, take_lock
 from app.store.postgres_faults import told
@@ -59,8 +60,10 @@ class PostgresStore(SqlStore):
     """
 
     _hold = " FOR UPDATE"
+    _order = "seq"
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, channels: Channels = NO_CHANNELS) -> None:
+        super().__init__(channels)
         self._lock = take_lock(folder)
         try:
             self.owner = instance_of(folder)
@@ -139,6 +142,7 @@ class PostgresStore(SqlStore):
     def _left(self, work: Work, before: Job, after: Job) -> None:
         if after.status is not Status.RUNNING:
             work.change("DELETE FROM leases WHERE job_id = ?", (after.id,))
+            work.change("UPDATE outbox SET owner = ? WHERE job_id = ? AND owner IS NULL", (self.owner, after.id))
 
     # --- several services ---
 
@@ -149,16 +153,35 @@ class PostgresStore(SqlStore):
         return [job_of_row(JOBS.opened(row)) for row in self._rows(query, (self.owner, list(at_work), expired))]
 
     def renew(self) -> Mapping[str, int]:
-        rows = self._connections.run(
-            lambda work: work.rows(
+        def body(work: Work) -> dict[str, int]:
+            work.change(
+                """INSERT INTO services VALUES (?, clock_timestamp())
+                   ON CONFLICT (owner) DO UPDATE SET renewed_at = excluded.renewed_at""",
+                (self.owner,),
+            )
+            leases = work.rows(
                 """UPDATE leases SET renewed_at = clock_timestamp(),
                                      until = clock_timestamp() + make_interval(secs => ?)
                    WHERE owner = ? RETURNING job_id, attempt""",
                 (LEASE_SECONDS, self.owner),
-            ),
-            RENEW_CALL_SECONDS,
-        )
-        return dict(rows)
+            )
+            return dict(leases)
+
+        return self._connections.run(body, RENEW_CALL_SECONDS)
+
+    def undelivered(self) -> list[DeliveryRow]:
+        """Those of this service, which from now on tells what services that are gone have left untold."""
+
+        def body(work: Work) -> list[DeliveryRow]:
+            work.change(
+                """UPDATE outbox SET owner = ? WHERE state IN ('pending', 'dead') AND owner IS DISTINCT FROM ?
+                   AND NOT EXISTS (SELECT 1 FROM services WHERE services.owner = outbox.owner
+                                   AND renewed_at >= clock_timestamp() - make_interval(secs => ?))""",
+                (self.owner, self.owner, LEASE_SECONDS),
+            )
+            return self._deliveries(work, "state IN ('pending', 'dead') AND owner = ?", self.owner)
+
+        return self._write(body)
 
     def changes(self, since: int | None, mine: Collection[str]) -> Changes:
         def body(work: Work) -> Changes:

@@ -16,17 +16,22 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
+from app.channels import Channels, told_of_end
 from app.endings import Ending
 from app.jobs import Job, JobConflict, QueueFull, StaleAttempt, Status
-from app.store import AttemptRow, StoreDamaged, StoredIncumbent, StoreError
+from app.store import AttemptRow, DeliveryRow, StoreDamaged, StoredIncumbent, StoreError
 from app.store.rows import (
     ATTEMPTS,
     INCUMBENTS,
     JOBS,
+    OUTBOX,
     attempt_of_row,
+    deliveries_of,
+    delivery_of_row,
     incumbent_of_row,
     job_of_row,
     new_attempt,
+    row_of_delivery,
     row_of_incumbent,
     row_of_job,
     undamaged,
@@ -56,6 +61,12 @@ class SqlStore(ABC):
 
     _hold = ""
     """Behind a SELECT whose rows nobody else may change before the transaction ends."""
+
+    _order = "rowid"
+    """The order of insertion."""
+
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
 
     @abstractmethod
     def _write(self, body: Callable[[Work], T]) -> T:
@@ -149,6 +160,8 @@ class SqlStore(ABC):
             work.change(JOBS.update, JOBS.to_update(row_of_job(after, row["dataset"])))
             if ending is not None:
                 self._close_attempt(work, before, ending)
+            for delivery in deliveries_of(after, told_of_end(before, after, self._channels)):
+                work.change(OUTBOX.insert, OUTBOX.to_insert(row_of_delivery(delivery)))
             self._left(work, before, after)
 
         self._write(body)
@@ -266,13 +279,32 @@ class SqlStore(ABC):
             dataset = self._still(work, job)["dataset"]
             if not job.status.terminal:
                 raise StaleAttempt(f"job {job.id!r} is {job.status}, and only ended jobs are deleted")
-            for table in ("incumbents", "results", "attempts"):
+            for table in ("outbox", "incumbents", "results", "attempts"):
                 work.change(f"DELETE FROM {table} WHERE job_id = ?", (job.id,))  # nosec B608 - names of ours, values bound
             work.change("DELETE FROM jobs WHERE id = ?", (job.id,))
             work.change(
                 "DELETE FROM datasets WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE dataset = digest)",
                 (dataset,),
             )
+
+        self._write(body)
+
+    # --- the outbox ---
+
+    def undelivered(self) -> list[DeliveryRow]:
+        return self._read(lambda work: self._deliveries(work, "state IN ('pending', 'dead')"))
+
+    def deliveries(self, job_id: str) -> list[DeliveryRow]:
+        return self._read(lambda work: self._deliveries(work, "job_id = ?", job_id))
+
+    def _deliveries(self, work: Work, condition: str, *values: object) -> list[DeliveryRow]:
+        rows = work.rows(f"{OUTBOX.select} WHERE {condition} ORDER BY ended_at, {self._order}", values)
+        return [delivery_of_row(OUTBOX.opened(row)) for row in rows]
+
+    def note_delivery(self, row: DeliveryRow) -> None:
+        def body(work: Work) -> None:
+            if not work.change(OUTBOX.update, OUTBOX.to_update(row_of_delivery(row))):
+                raise StaleAttempt(f"job {row.job_id!r} is deleted, and what was to be told of it")
 
         self._write(body)
 

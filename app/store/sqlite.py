@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app.channels import NO_CHANNELS, Channels
 from app.jobs import Job, Status
 from app.store import StoreDamaged, StoreError, StoreTooNew, StoreUnavailable, schema
 from app.store.faults import kind_of, told
@@ -72,6 +73,8 @@ class SqliteStore(SqlStore):
     """
     Opens, or creates, the store in `folder`; an older one is brought to the present schema.
 
+    Each end of a job is put into the outbox for the `channels` that hear of it.
+
     Raises
     ------
     StoreLocked
@@ -86,7 +89,8 @@ class SqliteStore(SqlStore):
         The folder cannot be used.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, channels: Channels = NO_CHANNELS) -> None:
+        super().__init__(channels)
         self.path = folder / FILE_NAME
         self._turn = threading.RLock()
         self._backing_up = threading.Lock()

@@ -12,8 +12,8 @@ from app.jobs import Status
 from app.store import StoreUnavailable
 from app.supervisor import Supervisor
 from tests.postgres import database
+from tests.proxy import Proxy
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, lives, request, searching, until
-from tests.service.proxy import Proxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
@@ -26,7 +26,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 async def proxy(url: str) -> AsyncIterator[Proxy]:
-    async with Proxy(url).listening() as proxy:
+    async with Proxy(url) as proxy:
         yield proxy
 
 
@@ -131,7 +131,7 @@ async def test_a_service_that_is_cut_off_ends_its_children_and_the_other_takes_o
         await a.submit(request("j", "patient"))
         await searching(a, "j")
         pid = await child_pid(a, "j")
-        await proxy.cut()
+        proxy.cut()
         assert await comes(lambda: not a.ready) < 3.0
         assert await comes(lambda: not lives(pid)) < 4.0
         told = await until(b, "j", lambda s: s["health"] == "stalled" or s["attempt"] == 2)
@@ -139,7 +139,7 @@ async def test_a_service_that_is_cut_off_ends_its_children_and_the_other_takes_o
         await until(b, "j", lambda s: s["attempt"] == 2 and s["status"] == "running")
         with pytest.raises(StoreUnavailable):
             await a.submit(request("other", "quick"))
-        proxy.mend()
+        proxy.restore()
         assert await comes(lambda: a.ready) < 5.0
         await comes(lambda: (a.snapshot("j") or {})["attempt"] == 2)
         await a.finish("j")
@@ -147,7 +147,7 @@ async def test_a_service_that_is_cut_off_ends_its_children_and_the_other_takes_o
         assert await how_attempts_ended(b, "j") == ["service_lost", "result"]
 
 
-@pytest.mark.parametrize("trouble", ["cut", "swallow"])
+@pytest.mark.parametrize("trouble", ["cut", "stall"])
 @pytest.mark.usefixtures("quick")
 async def test_an_end_that_the_database_could_not_take_is_stored_when_it_is_back(
     open_service: Open, tmp_path: Path, proxy: Proxy, trouble: str
@@ -155,13 +155,10 @@ async def test_an_end_that_the_database_could_not_take_is_stored_when_it_is_back
     async with open_service(data_dir=tmp_path / "a", database_url=proxy.url) as a:
         await a.submit(request("j", "steady"))
         await searching(a, "j")
-        if trouble == "cut":
-            await proxy.cut()
-        else:
-            proxy.swallow()
+        getattr(proxy, trouble)()
         await comes(lambda: not a.ready)
         await comes(lambda: list((tmp_path / "a" / "spool").glob("*.end")), 10.0)
-        proxy.mend()
+        proxy.restore()
         last = await ended(a, "j")
         assert (last["status"], last["attempt"]) in (("completed", 1), ("completed", 2))
         await comes(lambda: a.ready)

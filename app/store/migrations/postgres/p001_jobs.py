@@ -3,7 +3,8 @@ The first PostgreSQL schema: the tables of the SQLite store, and what several se
 
 Every statement of a program runs over the same columns in both kinds of store, so that one seal fits both. Beyond them:
 `jobs.changed` and `incumbents.changed` hold the transaction that wrote a row last, by which other services find what is
-new; `leases` says which service works on a running job, and until when the others leave it alone.
+new; `leases` says which service works on a running job, and until when the others leave it alone; `services` says which
+ones were there lately, and `outbox.owner` which of them tells of an end.
 """
 
 from __future__ import annotations
@@ -121,6 +122,28 @@ STATEMENTS = (
            until      timestamptz NOT NULL
        )""",
     "CREATE INDEX leases_by_owner ON leases (owner)",
+    """CREATE TABLE services (
+           owner      text PRIMARY KEY,
+           renewed_at timestamptz NOT NULL
+       )""",
+    """CREATE TABLE outbox (
+           seq      bigint GENERATED ALWAYS AS IDENTITY,
+           event_id text NOT NULL,
+           channel  text NOT NULL,
+           job_id   text NOT NULL REFERENCES jobs (id),
+           status   text NOT NULL,
+           ended_at double precision NOT NULL,
+           state    text NOT NULL CHECK (state IN ('pending', 'delivered', 'dead', 'superseded')),
+           tries    bigint NOT NULL,
+           next_at  double precision NOT NULL,
+           done_at  double precision,
+           error    text,
+           seal     bytea NOT NULL,
+           owner    text,
+           PRIMARY KEY (event_id, channel)
+       )""",
+    "CREATE INDEX outbox_by_job ON outbox (job_id)",
+    "CREATE INDEX outbox_by_state ON outbox (state) WHERE state IN ('pending', 'dead')",
     # What is stored there is compressed already; trying again would only cost time.
     "ALTER TABLE datasets ALTER COLUMN body SET STORAGE EXTERNAL",
     "ALTER TABLE results ALTER COLUMN body SET STORAGE EXTERNAL",
