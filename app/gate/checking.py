@@ -16,6 +16,8 @@ from solver.diagnose import diagnose
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_solution
 from solver.formats.native import load_timetable
+from solver.formats.platform_csv import Imported
+from solver.formats.safe import shortened
 from solver.formats.sln import load_sln
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.names import Names
@@ -23,6 +25,7 @@ from solver.result import Diagnosis
 from solver.rules import profile_of
 from solver.verifier import verify
 
+MAX_NOTES, MAX_VALUE, MAX_MESSAGE = 500, 100, 300
 _DATASET_KEYS = frozenset({"schema", "time_grid", "rooms", "courses", "faculty", "groups"})
 
 
@@ -33,14 +36,31 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
     Raises what `load_source` raises.
     """
     document = read_object(body, settings)
-    dataset = load_source(ValidateRequest.model_validate(_wrapped(document)), settings).dataset
+    loaded = load_source(ValidateRequest.model_validate(_wrapped(document)), settings)
+    dataset, imported = loaded.dataset, loaded.imported
     proofs = diagnose(dataset)
     return {
         "valid": True,
         "feasible": False if proofs else None,
         "summary": size_of(dataset),
         "diagnosis": diagnosis_view(Diagnosis(proofs=proofs, evidence="certificate" if proofs else None)),
+        **({"import": _account(imported)} if imported else {}),
     }
+
+
+def _account(imported: Imported) -> View:
+    """What was mended in a CSV set and what could not be used, with file and line: counts, and the first of each."""
+    account = imported.account()
+    notes = ("repairs", "unusable")
+    return {
+        "rows": account["rows"],
+        **{f"{name}_total": len(account[name]) for name in notes},
+        **{name: [_short(note) for note in account[name][:MAX_NOTES]] for name in notes},
+    }
+
+
+def _short(note: Mapping[str, Any]) -> View:
+    return {**note, "value": shortened(note["value"], MAX_VALUE), "message": shortened(note["message"], MAX_MESSAGE)}
 
 
 def _wrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ used only where there is none, and the answer says which of the two happened.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import uuid
@@ -38,7 +39,9 @@ from solver.formats.ctt import load_ctt
 from solver.formats.issues import kind_of, pointer, raise_if_any
 from solver.formats.json_text import parse_json, read_json
 from solver.formats.native import dump_dataset, load_dataset
+from solver.formats.platform_csv import Imported
 from solver.formats.tim import load_tim
+from solver.formats.zipped_csv import load_zipped_csv
 from solver.model import Dataset
 from solver.rules import RULE_IDS
 
@@ -51,6 +54,8 @@ class Loaded(NamedTuple):
     dataset: Dataset
     document: dict[str, Any]
     note: str | None = None
+    imported: Imported | None = None
+    """How a CSV set was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +206,8 @@ def _load_content(source: Source, settings: Settings, time_config: object) -> Lo
         except InputError as error:
             raise below("/content", error) from error
         return _load_inline(document, settings, time_config, "/content")
+    if source.format == "csv_zip":
+        return _load_csv_set(content, settings, time_config)
     try:
         dataset = _TEXT_READERS[source.format](content)
     except InputError as error:
@@ -208,6 +215,29 @@ def _load_content(source: Source, settings: Settings, time_config: object) -> Lo
     document = dump_dataset(dataset)
     check_document(document, settings, "/content")
     return Loaded(dataset, document, _grid_note(time_config))
+
+
+def _load_csv_set(content: str, settings: Settings, time_config: object) -> Loaded:
+    """A CSV set knows no time grid, so that of the request is used."""
+    try:
+        imported = load_zipped_csv(_bytes_of(content))
+    except InputError as error:
+        raise below("/content", error) from error
+    document = dump_dataset(imported.dataset)
+    if time_config is not None:
+        del document["time_grid"]
+    loaded = _load_inline(document, settings, time_config, "/content")
+    rows, repairs, unusable = sum(imported.rows.values()), len(imported.repairs), len(imported.unusable)
+    told = f"{rows} rows were read, {repairs} cells mended, {unusable} rows could not be used."
+    note = " ".join(filter(None, (told, loaded.note)))
+    return loaded._replace(note=note, imported=imported)
+
+
+def _bytes_of(content: str) -> bytes:
+    try:
+        return base64.b64decode(content, validate=True)
+    except ValueError as error:
+        raise InputError([Issue(pointer="", code="bad_value", message=f"this is no base64: {error}")]) from error
 
 
 _TEXT_READERS: Mapping[str, Callable[[str], Dataset]] = {"ctt": load_ctt, "tim": load_tim}

@@ -181,12 +181,12 @@ def _variants(question: Question, settings: Settings) -> Reply:
 
 
 def _variant(question: Question, settings: Settings) -> Reply:
-    return _json(one_variant(_opened(question), question.options["n"]))
+    return _json(one_variant(_opened(question), question.options["n"], question.options))
 
 
 def _variant_file(question: Question, settings: Settings) -> Reply:
-    text = as_file(_opened(question), question.options["n"], question.options["format"])
-    return Reply("file", {}, text.encode())
+    options = question.options
+    return Reply("file", {}, as_file(_opened(question), options["n"], options["format"], options))
 
 
 def _account(question: Question, settings: Settings) -> Reply:
