@@ -60,18 +60,29 @@ ROUTES: Mapping[str, Access] = {
     "POST /score": Access(Scope.SUBMIT, Rate.CHECK),
     "GET /datasets/{name}": Access(Scope.READ, Rate.CHECK),
     "GET /preview": Access(Scope.READ, Rate.CHECK),
+    # Before single variants, whose pattern would match these as well.
+    "GET /variants/{job_id}/who": Access(Scope.READ, Rate.READ),
+    "GET /variants/{job_id}/students": Access(Scope.READ, Rate.READ),
     "GET /variants/{job_id}/{n}": Access(Scope.READ, Rate.CHECK),
     "GET /variants/{job_id}": Access(Scope.READ, Rate.READ),
     "GET /jobs": Access(Scope.READ, Rate.READ),
     "GET /jobs/{job_id}": Access(Scope.READ, Rate.READ),
     # Stacks of processes are for those who run the service.
     "GET /jobs/{job_id}/attempts/{n}/diagnosis": Access(Scope.ADMIN, Rate.READ),
+    "POST /jobs/{job_id}/deliver": Access(Scope.SUBMIT, Rate.CHECK),
     "DELETE /jobs/{job_id}": Access(Scope.ADMIN, Rate.FREE),
     "POST /admin/backup": Access(Scope.ADMIN, Rate.CHECK),
     "GET /datasets": Access(Scope.READ, Rate.READ),
     "GET /hardware": Access(Scope.READ, Rate.READ),
     "GET /openapi.json": Access(Scope.READ, Rate.READ),
-    "GET /": Access(Scope.READ, Rate.READ),
+    "GET /options": Access(Scope.READ, Rate.READ),
+    "GET /variants/{job_id}/{n}/week": Access(Scope.READ, Rate.READ),
+    "GET /variants/{job_id}/{n}/load": Access(Scope.READ, Rate.READ),
+    "GET /variants/{job_id}/{n}/difference": Access(Scope.READ, Rate.READ),
+    "GET /variants/{job_id}/{n}/session": Access(Scope.READ, Rate.CHECK),
+    # The page holds nothing but itself, and asks for a key where one is needed.
+    "GET /": Access(None, Rate.READ),
+    "GET /static/{path:path}": Access(None, Rate.READ),
 }
 """`METHOD /path` in the plain spelling, in the notation of the routes."""
 

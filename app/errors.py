@@ -76,6 +76,10 @@ class FormatNotAvailable(ServiceError):
     """A result was asked for in a format that we do not write."""
 
 
+class FileNotFound(ServiceError):
+    """The page has no such file."""
+
+
 class DatasetNotFound(ServiceError):
     """No sample has this name."""
 
@@ -177,6 +181,7 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     JobNotFound: Row(404, "job_not_found", "Unknown job"),
     DatasetNotFound: Row(404, "dataset_not_found", "Unknown dataset"),
     NoResult: Row(404, "no_result", "No such result"),
+    FileNotFound: Row(404, "file_not_found", "No such file"),
     NoBundle: Row(404, "no_diagnosis", "No diagnosis"),
     FormatNotAvailable: Row(406, "not_available", "Format not available"),
     ResultNotReady: Row(409, "result_not_ready", "The job is still at work", retry_after=2),

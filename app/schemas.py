@@ -16,7 +16,8 @@ from solver.grid import TimeGrid
 from solver.rules import RULE_IDS
 from solver.terms import MAX_NUMBER
 
-SourceFormat = Literal["json", "ctt", "tim", "csv_zip"]
+SourceFormat = Literal["json", "ctt", "tim", "csv_zip", "csv"]
+"""A CSV set comes as a zip file under either name."""
 ODD, EVEN = 1, 2
 MAX_BATCHES = 500
 MAX_RULES = 100
@@ -144,7 +145,8 @@ class Source(BaseModel):
         default=None, max_length=MAX_NAME, description="Name of a sample; see GET /datasets."
     )
     content: str | None = Field(
-        default=None, description="A whole file as text, in the format that `format` names; csv_zip: base64."
+        default=None,
+        description="A whole file as text, in the format that `format` names; csv_zip or csv: a zip in base64.",
     )
     format: SourceFormat | None = Field(default=None, description="Format of `content`.")
 

@@ -35,8 +35,11 @@ LAYERS: tuple[frozenset[str], ...] = (
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 APP_LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"settings", "jobs", "messages", "schemas", "access", "failpoints", "pace", "entries", "quality"}),
-    frozenset({"endings", "views"}),
+    frozenset(
+        {"settings", "jobs", "messages", "schemas", "access", "failpoints", "pace", "entries", "quality", "page"}
+    ),
+    frozenset({"channels", "endings", "views", "weeks"}),
+    frozenset({"insights", "shapes"}),
     frozenset({"store", "telemetry"}),
     frozenset({"errors", "progress"}),
     frozenset({"child", "catalogue"}),
@@ -44,7 +47,7 @@ APP_LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"operations", "supervision"}),
     frozenset({"supervisor", "commands"}),
     frozenset({"results"}),
-    frozenset({"service"}),
+    frozenset({"service", "platform"}),
     frozenset({"api"}),
     frozenset({"main"}),
     frozenset({"serving"}),

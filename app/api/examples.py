@@ -106,6 +106,10 @@ PARAMETERS: Mapping[str, Mapping[str, object]] = {
         "time_zone": "Asia/Kolkata",
         "skip": ["2026-10-02", "2026-12-25"],
     },
+    "GET /variants/{job_id}/{n}/week": {"group": _GROUP},
+    # With itself: a job that is finished early may hold one variant only.
+    "GET /variants/{job_id}/{n}/difference": {"other": 1},
+    "GET /variants/{job_id}/{n}/session": {"course": "CSE-101-A", "number": 0},
     "GET /variants/{job_id}": {"entries": False},
     "GET /jobs": {"status": "completed", "limit": 10},
     "GET /datasets/{name}": {"seed": 7},

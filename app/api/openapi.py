@@ -21,6 +21,7 @@ from solver.formats import EXPORTS
 
 JSON = "application/json"
 MEDIA_TYPES: Mapping[str, tuple[str, ...]] = {
+    "GET /": (JSON, "text/html"),
     "GET /metrics": ("text/plain", "application/openmetrics-text"),
     "GET /progress/{job_id}/events": ("text/event-stream",),
     "GET /variants/{job_id}/{n}": (JSON, *dict.fromkeys(file.media_type for file in EXPORTS.values())),

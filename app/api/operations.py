@@ -13,7 +13,6 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app import SERVICE, service_version
 from app.errors import NotReady
 from app.gate.reader import Question, content_of
 from app.operations.capacity import Capacity
@@ -50,26 +49,11 @@ Looking = Annotated[Lookout, Depends(_lookout)]
 """Parameter type of a route that tells what is watched."""
 
 
-@router.get("/")
-async def root() -> JSONResponse:
-    """What this is and where to look next."""
-    return JSONResponse(
-        {
-            "service": SERVICE,
-            "version": service_version(),
-            "status": "operational",
-            "docs": "/openapi.json",
-            "health": "/health",
-            "datasets": "/datasets",
-        }
-    )
-
-
 @router.get("/health")
 @router.head("/health", include_in_schema=False)
 async def health(service: Running, lookout: Looking) -> JSONResponse:
     """Status, resources, signs and standing alerts. Always 200: who wants a verdict asks `/health/ready`."""
-    view = health_view(service.settings, lookout.capacity.now(), lookout.alerts.book.view())
+    view = health_view(service.settings, lookout.capacity.now(), lookout.alerts.book.view(), service.platform.view())
     return JSONResponse(view, headers=_NO_STORE)
 
 
@@ -98,7 +82,8 @@ async def ready(service: Running) -> JSONResponse:
 @router.get("/metrics")
 async def metrics(service: Running, lookout: Looking) -> Response:
     """Prometheus text."""
-    counts = await service.supervisor.counts()
+    counts, platform = await service.supervisor.counts(), service.platform
+    service.metrics.show_platform(platform.up(), platform.count("pending"), platform.count("dead"))
     text = service.metrics.render(counts, lookout.capacity.now(), lookout.alerts.book.by_severity())
     return Response(text, media_type=CONTENT_TYPE_LATEST, headers=_NO_STORE)
 

@@ -31,7 +31,7 @@ async def variants(
     entries: Annotated[bool, Query(description="False leaves the timetable rows out.")] = True,
 ) -> Response:
     """Every variant of a job, each verified against the original data, with what was given up."""
-    job, body = await _result_of(job_id, service, "variants", entries=entries)
+    job, body = await result_of(job_id, service, "variants", entries=entries)
     return _as_json(job, body)
 
 
@@ -75,8 +75,8 @@ async def variant(
     fields = asked.fields()
     read_wanted(asked.format, fields)  # what is wrong with the question is said before a job is looked for
     if asked.format == "json":
-        return _as_json(*await _result_of(job_id, service, "variant", n=n, **fields))
-    job, data = await _result_of(job_id, service, "variant_file", n=n, format=asked.format, **fields)
+        return _as_json(*await result_of(job_id, service, "variant", n=n, **fields))
+    job, data = await result_of(job_id, service, "variant_file", n=n, format=asked.format, **fields)
     file = EXPORTS[asked.format]
     headers = {"Content-Disposition": _disposition(file, job.id, n, fields), **_SAFE}
     return Response(data, media_type=file.media_type, headers=headers)
@@ -98,7 +98,7 @@ def _disposition(file: Export, job_id: str, n: int, fields: Mapping[str, str]) -
     return f'{"inline" if file.shown else "attachment"}; filename="{plain}.{file.suffix}"'
 
 
-async def _result_of(job_id: str, service: Service, work: Work, **asked: str | int | bool) -> tuple[Job, bytes]:
+async def result_of(job_id: str, service: Service, work: Work, **asked: str | int | bool) -> tuple[Job, bytes]:
     """The job and what was asked of its result; says which of the two is missing, and why."""
     job = await service.supervisor.job(job_id)
     if job is None:

@@ -25,7 +25,10 @@ from solver.result import Diagnosis
 from solver.rules import profile_of
 from solver.verifier import verify
 
-MAX_NOTES, MAX_VALUE, MAX_MESSAGE = 500, 100, 300
+MAX_NOTES = 100
+"""Rows of a CSV set that are named for each kind of trouble; all of them are counted."""
+MAX_VALUE, MAX_MESSAGE = 100, 300
+"""Characters of a cell, and of what is said about it."""
 _DATASET_KEYS = frozenset({"schema", "time_grid", "rooms", "courses", "faculty", "groups"})
 
 
@@ -54,8 +57,8 @@ def _account(imported: Imported) -> View:
     notes = ("repairs", "unusable")
     return {
         "rows": account["rows"],
-        **{f"{name}_total": len(account[name]) for name in notes},
         **{name: [_short(note) for note in account[name][:MAX_NOTES]] for name in notes},
+        "counts": {name: len(account[name]) for name in notes},
     }
 
 

@@ -39,9 +39,10 @@ READ_HERE: Mapping[Work, int] = {
     **dict.fromkeys(("order", "validate", "score"), SMALL_BODY),
     # Files are not among them: what writes a workbook or a calendar takes a while to be loaded.
     **dict.fromkeys(("variants", "variant", "account"), SMALL_RESULT),
+    **dict.fromkeys(("who", "students", "week", "load", "difference"), SMALL_RESULT),
 }
 """Up to which size this process does a work itself; what is not named is made from little and may still take long."""
-MAY_BE_MORE = re.compile(rb"dataset_name|csv_zip|\\u")
+MAY_BE_MORE = re.compile(rb"dataset_name|csv|\\u")
 """A body may be small and yet ask for a sample, or be a zip file, of many times its size; and write it as escapes."""
 MAX_WAITING = 64
 """Questions that may wait for a reader, each holding its body; more are sent away."""

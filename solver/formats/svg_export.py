@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
+from unicodedata import east_asian_width
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from solver.formats.meetings import Meeting, Of, Week, Weeks
@@ -20,8 +21,8 @@ from solver.names import DAY_NAMES
 
 MARGIN, TITLE, HEAD, CLOCKS = 16, 36, 26, 60
 DAY_WIDTH, PERIOD_HEIGHT = 170, 66
-LINE, LETTER = 15, 6.6
-"""Height of a line of text and width of a letter, in pixels, as all lengths here."""
+LINE, LETTER, BOLD_LETTER = 15, 7.0, 8.2
+"""Height of a line of text and width of a letter of 12 pixels, in pixels, as all lengths here."""
 MIN_LANE = 40
 """A box is at least so wide: a day with many meetings at once is drawn wider than the others."""
 MAX_LANES = 40
@@ -120,7 +121,10 @@ def _rect(parent: Element, x: float, y: float, width: float, height: float, **mo
 
 def _text(parent: Element, x: float, y: float, text: str, width: float, *, size: int, weight: str = "normal") -> None:
     """One line, cut to about `width` pixels."""
-    most = max(1, int(width / (LETTER * size / 12)))
+    letter = (BOLD_LETTER if weight == "bold" else LETTER) * size / 12
+    line = " ".join(printable(text).split())
+    wide = sum(east_asian_width(character) in "WF" for character in line)
+    most = max(1, int(width / letter * len(line) / max(1, len(line) + wide)))
     place = {"x": f"{x:g}", "y": f"{y:g}", "font-size": str(size), "font-weight": weight, "fill": "#16202a"}
     element = SubElement(parent, "text", {**place, "unicode-bidi": "plaintext"})
-    element.text = shortened(" ".join(printable(text).split()), most)
+    element.text = shortened(line, most)

@@ -127,7 +127,8 @@ async def test_a_csv_set_in_a_zip_file_is_checked_with_an_account_of_its_rows(cl
     assert found["valid"] is True and found["summary"]["rooms"] == 2
     assert [(note["file"], note["line"]) for note in found["import"]["repairs"]] == [("classrooms", 2)]
     assert [(note["file"], note["line"]) for note in found["import"]["unusable"]] == [("classrooms", 3)]
-    assert (found["import"]["repairs_total"], found["import"]["unusable_total"]) == (1, 1)
+    assert found["import"]["counts"] == {"repairs": 1, "unusable": 1}
+    assert (await client.post("/validate", json={**content(files), "format": "csv"})).json() == found
 
 
 async def test_a_csv_set_is_solved_on_the_grid_of_the_request(client: httpx.AsyncClient) -> None:
