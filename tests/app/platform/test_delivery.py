@@ -518,7 +518,7 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="error")
 """
 
 
-@pytest.mark.parametrize("point", ["end.after_commit", "delivery.before_send", "delivery.after_send"])
+@pytest.mark.parametrize("point", ["end.after_commit", "delivery.after_send"])
 async def test_a_service_killed_between_commit_and_delivery_tells_it_after_all_under_the_same_id(
     start: Start, receiver: Receiver, tmp_path: Path, point: str
 ) -> None:
