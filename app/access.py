@@ -60,6 +60,9 @@ ROUTES: Mapping[str, Access] = {
     "POST /score": Access(Scope.SUBMIT, Rate.CHECK),
     "GET /datasets/{name}": Access(Scope.READ, Rate.CHECK),
     "GET /preview": Access(Scope.READ, Rate.CHECK),
+    # Before single variants, whose pattern would match these as well.
+    "GET /variants/{job_id}/who": Access(Scope.READ, Rate.READ),
+    "GET /variants/{job_id}/students": Access(Scope.READ, Rate.READ),
     "GET /variants/{job_id}/{n}": Access(Scope.READ, Rate.CHECK),
     "GET /variants/{job_id}": Access(Scope.READ, Rate.READ),
     "GET /jobs": Access(Scope.READ, Rate.READ),
@@ -72,7 +75,14 @@ ROUTES: Mapping[str, Access] = {
     "GET /datasets": Access(Scope.READ, Rate.READ),
     "GET /hardware": Access(Scope.READ, Rate.READ),
     "GET /openapi.json": Access(Scope.READ, Rate.READ),
-    "GET /": Access(Scope.READ, Rate.READ),
+    "GET /options": Access(Scope.READ, Rate.READ),
+    "GET /variants/{job_id}/{n}/week": Access(Scope.READ, Rate.READ),
+    "GET /variants/{job_id}/{n}/load": Access(Scope.READ, Rate.READ),
+    "GET /variants/{job_id}/{n}/difference": Access(Scope.READ, Rate.READ),
+    "GET /variants/{job_id}/{n}/session": Access(Scope.READ, Rate.CHECK),
+    # The page holds nothing but itself, and asks for a key where one is needed.
+    "GET /": Access(None, Rate.READ),
+    "GET /static/{path:path}": Access(None, Rate.READ),
 }
 """`METHOD /path` in the plain spelling, in the notation of the routes."""
 

@@ -28,9 +28,12 @@ class Entries:
 
     def of(self, timetable: Timetable, report: Report) -> list[Entry]:
         """Every placed session, by day, slot and course; sessions in a hard breach are flagged with the reason."""
-        conflicts = conflicts_of(self._dataset, timetable, report)
-        placements = sorted(timetable.placements, key=lambda p: (p.slot, p.course_id, p.session))
-        return [self._entry(placement, conflicts.get(placement.key, ())) for placement in placements]
+        return self.chosen(timetable.placements, conflicts_of(self._dataset, timetable, report))
+
+    def chosen(self, placements: Iterable[Placement], conflicts: Mapping[SessionKey, Iterable[str]]) -> list[Entry]:
+        """These placements alone, in the same order, each with what `conflicts` says of it."""
+        ordered = sorted(placements, key=lambda p: (p.slot, p.course_id, p.session))
+        return [self._entry(placement, conflicts.get(placement.key, ())) for placement in ordered]
 
     def _entry(self, placement: Placement, conflicts: Iterable[str]) -> Entry:
         course = self._dataset.course[placement.course_id]

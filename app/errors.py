@@ -76,6 +76,10 @@ class FormatNotAvailable(ServiceError):
     """A result was asked for in a format that we do not write."""
 
 
+class FileNotFound(ServiceError):
+    """The page has no such file."""
+
+
 class DatasetNotFound(ServiceError):
     """No sample has this name."""
 
@@ -108,6 +112,10 @@ class BadFraming(ServiceError):
 
 class TooHeavy(ServiceError):
     """Reading the request takes more time or memory than is allowed."""
+
+
+class ResultTooHeavy(ServiceError):
+    """A stored result cannot be made into an answer with the time and memory that there are. Its request was sound."""
 
 
 class ReadersBusy(ServiceError):
@@ -177,6 +185,7 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     JobNotFound: Row(404, "job_not_found", "Unknown job"),
     DatasetNotFound: Row(404, "dataset_not_found", "Unknown dataset"),
     NoResult: Row(404, "no_result", "No such result"),
+    FileNotFound: Row(404, "file_not_found", "No such file"),
     NoBundle: Row(404, "no_diagnosis", "No diagnosis"),
     FormatNotAvailable: Row(406, "not_available", "Format not available"),
     ResultNotReady: Row(409, "result_not_ready", "The job is still at work", retry_after=2),
@@ -185,6 +194,7 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     # The platform repeats a 429 or 503 after 30 s, so these two stand only where that helps.
     QueueFull: Row(429, "queue_full", "Too many jobs are waiting", retry_after=30),
     NotReady: Row(503, "not_ready", "Not ready", retry_after=5),
+    ResultTooHeavy: Row(503, "result_too_heavy", "The result is too large to be made now", retry_after=60),
     ReadersBusy: Row(503, "readers_busy", "Too many large requests at once", retry_after=5),
     TooManyStreams: Row(503, "too_many_streams", "Too many event streams", retry_after=5),
     StoreUnavailable: Row(503, "store_unavailable", "The job store does not answer", retry_after=30),

@@ -16,7 +16,7 @@ from solver.grid import TimeGrid
 from solver.rules import RULE_IDS
 from solver.terms import MAX_NUMBER
 
-SourceFormat = Literal["json", "ctt", "tim"]
+SourceFormat = Literal["json", "ctt", "tim", "csv"]
 ODD, EVEN = 1, 2
 MAX_BATCHES = 500
 MAX_RULES = 100
@@ -143,7 +143,10 @@ class Source(BaseModel):
     dataset_name: str | None = Field(
         default=None, max_length=MAX_NAME, description="Name of a sample; see GET /datasets."
     )
-    content: str | None = Field(default=None, description="A whole file as text, in the format that `format` names.")
+    content: str | None = Field(
+        default=None,
+        description="A whole file as text, in the format that `format` names; for csv a zip of the CSV set in base64.",
+    )
     format: SourceFormat | None = Field(default=None, description="Format of `content`.")
 
     @property

@@ -461,7 +461,10 @@ class Supervisor:
 
     async def backup(self, folder: Path | None = None) -> Manifest:
         """Makes a verified backup in `folder`, or where the settings say, beside all else. Raises StoreError."""
-        return await self._in_store.backup(folder or folder_of(self._settings), self._settings.backup_keep)
+        settings = self._settings
+        return await self._in_store.backup(
+            folder or folder_of(settings), settings.backup_keep, settings.backup_key_file
+        )
 
     # --- bookkeeping ---
 

@@ -35,9 +35,11 @@ LAYERS: tuple[frozenset[str], ...] = (
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 APP_LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"settings", "jobs", "messages", "schemas", "access", "failpoints", "pace", "entries", "quality"}),
-    frozenset({"channels", "endings", "views"}),
-    frozenset({"shapes"}),
+    frozenset(
+        {"settings", "jobs", "messages", "schemas", "access", "failpoints", "pace", "entries", "quality", "page"}
+    ),
+    frozenset({"channels", "endings", "views", "weeks"}),
+    frozenset({"insights", "shapes"}),
     frozenset({"store", "telemetry"}),
     frozenset({"errors", "progress"}),
     frozenset({"child", "catalogue"}),

@@ -19,6 +19,7 @@ from app.schemas import JOB_ID_PATTERN
 
 JSON = "application/json"
 MEDIA_TYPES: Mapping[str, tuple[str, ...]] = {
+    "GET /": (JSON, "text/html"),
     "GET /metrics": ("text/plain", "application/openmetrics-text"),
     "GET /progress/{job_id}/events": ("text/event-stream",),
     "GET /variants/{job_id}/{n}": (JSON, "text/csv", "text/plain"),

@@ -13,7 +13,6 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app import SERVICE, service_version
 from app.errors import NotReady
 from app.gate.reader import Question, content_of
 from app.operations.capacity import Capacity
@@ -48,21 +47,6 @@ def _lookout(request: Request) -> Lookout:
 
 Looking = Annotated[Lookout, Depends(_lookout)]
 """Parameter type of a route that tells what is watched."""
-
-
-@router.get("/")
-async def root() -> JSONResponse:
-    """What this is and where to look next."""
-    return JSONResponse(
-        {
-            "service": SERVICE,
-            "version": service_version(),
-            "status": "operational",
-            "docs": "/openapi.json",
-            "health": "/health",
-            "datasets": "/datasets",
-        }
-    )
 
 
 @router.get("/health")

@@ -24,7 +24,7 @@ async def variants(
     entries: Annotated[bool, Query(description="False leaves the timetable rows out.")] = True,
 ) -> Response:
     """Every variant of a job, each verified against the original data, with what was given up."""
-    job, body = await _result_of(job_id, service, "variants", entries=entries)
+    job, body = await result_of(job_id, service, "variants", entries=entries)
     return _as_json(job, body)
 
 
@@ -38,15 +38,15 @@ async def variant(
     """One variant, as JSON or as a file."""
     check_format(format)
     if format == "json":
-        return _as_json(*await _result_of(job_id, service, "variant", n=n))
-    job, text = await _result_of(job_id, service, "variant_file", n=n, format=format)
+        return _as_json(*await result_of(job_id, service, "variant", n=n))
+    job, text = await result_of(job_id, service, "variant_file", n=n, format=format)
     file = FILE_FORMATS[format]
     # Job ids are made of letters, digits and "._:-" only, so the name needs no quoting.
     name = f"{job.id.replace(':', '-')}-variant-{n}.{file.suffix}"
     return Response(text, media_type=file.media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-async def _result_of(job_id: str, service: Service, work: Work, **asked: str | int | bool) -> tuple[Job, bytes]:
+async def result_of(job_id: str, service: Service, work: Work, **asked: str | int | bool) -> tuple[Job, bytes]:
     """The job and what was asked of its result; says which of the two is missing, and why."""
     job = await service.supervisor.job(job_id)
     if job is None:

@@ -23,6 +23,8 @@ from solver.result import Diagnosis
 from solver.rules import profile_of
 from solver.verifier import verify
 
+MAX_NOTES = 100
+"""Rows of a CSV set that are named for each kind of trouble; all of them are counted."""
 _DATASET_KEYS = frozenset({"schema", "time_grid", "rooms", "courses", "faculty", "groups"})
 
 
@@ -33,13 +35,25 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
     Raises what `load_source` raises.
     """
     document = read_object(body, settings)
-    dataset = load_source(ValidateRequest.model_validate(_wrapped(document)), settings).dataset
+    loaded = load_source(ValidateRequest.model_validate(_wrapped(document)), settings)
+    dataset = loaded.dataset
     proofs = diagnose(dataset)
     return {
         "valid": True,
         "feasible": False if proofs else None,
         "summary": size_of(dataset),
         "diagnosis": diagnosis_view(Diagnosis(proofs=proofs, evidence="certificate" if proofs else None)),
+        **({} if loaded.account is None else {"import": _shortened(loaded.account)}),
+    }
+
+
+def _shortened(account: Mapping[str, Any]) -> View:
+    """The first notes of each kind; a set may be dirty in every row."""
+    notes = ("repairs", "unusable")
+    return {
+        **account,
+        **{kind: account[kind][:MAX_NOTES] for kind in notes},
+        "counts": {kind: len(account[kind]) for kind in notes},
     }
 
 

@@ -33,9 +33,10 @@ from fastapi.responses import JSONResponse
 
 from app.catalogue import load_sample
 from app.errors import PROBLEMS, Told, TooHeavy, problem_response, row_of
+from app.gate import results
 from app.gate.checking import score_timetable, size_of, validate_dataset
 from app.gate.intake import Order, load_source, read_order
-from app.gate.results import Opened, account, all_variants, as_file, one_variant, open_result
+from app.gate.results import Opened, open_result
 from app.jobs import JobRequest
 from app.schemas import Source
 from app.settings import Settings
@@ -56,7 +57,22 @@ LARGE_BODY = 256 * 1024
 _PR_SET_PDEATHSIG = 1
 
 Work: TypeAlias = Literal[
-    "order", "validate", "score", "sample", "preview", "variants", "variant", "variant_file", "account", "shape"
+    "order",
+    "validate",
+    "score",
+    "sample",
+    "preview",
+    "variants",
+    "variant",
+    "variant_file",
+    "account",
+    "who",
+    "students",
+    "week",
+    "load",
+    "difference",
+    "session",
+    "shape",
 ]
 
 
@@ -88,6 +104,7 @@ def perform(question: Question, settings: Settings) -> Reply:
     try:
         return _WORKS[question.work](question, settings)
     except MemoryError:
+        open_lately.cache_clear()
         return _no_memory()
     except tuple(PROBLEMS) as error:
         return refusal(error)
@@ -173,25 +190,28 @@ def _preview(question: Question, settings: Settings) -> Reply:
 
 def _opened(question: Question) -> Opened:
     """The body of a question about a result is its packed dataset, and behind that the packed result."""
-    options, split = question.options, question.options["dataset_bytes"]
-    return open_result(question.body[:split], question.body[split:], options["rules"])
+    options = question.options
+    return open_lately(question.body, options["dataset_bytes"], json.dumps(options["rules"], sort_keys=True))
 
 
-def _variants(question: Question, settings: Settings) -> Reply:
-    return _json(all_variants(_opened(question), question.options["entries"]))
+@lru_cache(maxsize=1)
+def open_lately(body: bytes, split: int, rules: str) -> Opened:
+    """Whoever looks at a result asks for one piece of it after the other, so the last one stays open."""
+    return open_result(body[:split], body[split:], json.loads(rules))
 
 
-def _variant(question: Question, settings: Settings) -> Reply:
-    return _json(one_variant(_opened(question), question.options["n"]))
+def _of_result(make: Callable[..., object], *names: str) -> Callable[[Question, Settings], Reply]:
+    """The work that answers with what `make` makes of an opened result and these options."""
+
+    def work(question: Question, settings: Settings) -> Reply:
+        return _json(make(_opened(question), *(question.options[name] for name in names)))
+
+    return work
 
 
 def _variant_file(question: Question, settings: Settings) -> Reply:
-    text = as_file(_opened(question), question.options["n"], question.options["format"])
+    text = results.as_file(_opened(question), question.options["n"], question.options["format"])
     return Reply("file", {}, text.encode())
-
-
-def _account(question: Question, settings: Settings) -> Reply:
-    return _json(account(_opened(question)))
 
 
 def _shape(question: Question, settings: Settings) -> Reply:
@@ -204,11 +224,17 @@ _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
     "score": _score,
     "sample": _sample,
     "preview": _preview,
-    "variants": _variants,
-    "variant": _variant,
+    "variants": _of_result(results.all_variants, "entries"),
+    "variant": _of_result(results.one_variant, "n"),
     "variant_file": _variant_file,
-    "account": _account,
+    "account": _of_result(results.account),
     "shape": _shape,
+    "who": _of_result(results.who),
+    "students": _of_result(results.students, "search", "limit"),
+    "week": _of_result(results.week, "n", "of", "id"),
+    "load": _of_result(results.load, "n"),
+    "difference": _of_result(results.difference, "n", "other"),
+    "session": _of_result(results.session, "n", "course_id", "number"),
 }
 
 

@@ -38,6 +38,7 @@ SMALL_RESULT = 2 * 1024
 READ_HERE: Mapping[Work, int] = {
     **dict.fromkeys(("order", "validate", "score"), SMALL_BODY),
     **dict.fromkeys(("variants", "variant", "variant_file", "account"), SMALL_RESULT),
+    **dict.fromkeys(("who", "students", "week", "load", "difference"), SMALL_RESULT),
 }
 """Up to which size this process does a work itself; what is not named is made from little and may still take long."""
 MAY_NAME_A_SAMPLE = re.compile(rb"dataset_name|\\u")

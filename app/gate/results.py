@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from app.errors import FormatNotAvailable, NoResult
+from app.insights import difference_view, load_view, session_view
 from app.jobs import effective_dataset
 from app.messages import unpack
 from app.views import View, account_view, result_view, variant_view
+from app.weeks import WEEKS_OF, students_view, week_view, who_view
 from solver.formats import dump_csv, dump_sln, dump_solution, load_dataset, load_result
 from solver.model import Dataset, Timetable
-from solver.result import Result
+from solver.result import Result, Variant
 
 
 class Opened(NamedTuple):
@@ -75,6 +77,47 @@ def as_file(opened: Opened, n: int, format: str) -> str:
 
 def account(opened: Opened) -> View:
     return account_view(opened.dataset, opened.result)
+
+
+# --- pieces of a result, for the page ---
+
+
+def who(opened: Opened) -> View:
+    return who_view(opened.dataset)
+
+
+def students(opened: Opened, search: str, limit: int) -> View:
+    return students_view(opened.dataset, search, limit)
+
+
+def week(opened: Opened, n: int, of: str, id: str) -> View:
+    """Raises `NoResult` when there is no variant `n`, or nobody of this id."""
+    kind = next(kind for kind in WEEKS_OF if kind == of)
+    found = week_view(opened.dataset, _variant(opened, n), kind, id)
+    if found is None:
+        raise NoResult(f"There is no {of} {id!r} in this timetable.")
+    return found
+
+
+def load(opened: Opened, n: int) -> View:
+    return load_view(opened.dataset, _variant(opened, n).timetable)
+
+
+def difference(opened: Opened, n: int, other: int) -> View:
+    return difference_view(opened.dataset, _variant(opened, n), _variant(opened, other))
+
+
+def session(opened: Opened, n: int, course_id: str, number: int) -> View:
+    """Raises `NoResult` when there is no variant `n`, or no such session."""
+    found = session_view(opened.dataset, _variant(opened, n), (course_id, number))
+    if found is None:
+        raise NoResult(f"There is no session {number} of a course {course_id!r}.")
+    return found
+
+
+def _variant(opened: Opened, n: int) -> Variant:
+    _check_number(opened.result, n)
+    return opened.result.variants[n - 1]
 
 
 def _check_number(result: Result, n: int) -> None:

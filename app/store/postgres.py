@@ -179,7 +179,7 @@ class PostgresStore(SqlStore):
                                    AND renewed_at >= clock_timestamp() - make_interval(secs => ?))""",
                 (self.owner, self.owner, LEASE_SECONDS),
             )
-            return self._deliveries(work, "state IN ('pending', 'dead') AND owner = ?", self.owner)
+            return self._untold(work, "state IN ('pending', 'dead') AND owner = ?", self.owner)
 
         return self._write(body)
 

@@ -90,6 +90,29 @@ class Openings:
             lines.append(f"{counted(len(free), 'start')}: free, {listed([self._at(pin) for pin in free])}")
         return tuple(lines)
 
+    def reasons(self, session: SessionKey) -> tuple[str | None, ...]:
+        """
+        For each slot of the grid what keeps `session` from starting there, given all others; None where it would fit.
+
+        A session that is placed is taken off first, so its own start counts like any other.
+        """
+        self._lift(session)
+        facts, board = self._facts, self._board
+        course = facts.dataset.course[session[0]]
+        on_grid = facts.on_grid[course.session_slots]
+        lines: list[str | None] = [
+            "the day or its half ends before the session would"
+        ] * facts.dataset.time_grid.num_slots
+        left = on_grid
+        for hindrance in board.hindrances(session):
+            for start in indices(left & hindrance.starts):
+                lines[start] = hindrance.why
+            left &= ~hindrance.starts
+        free = {pin.start for pin in self._free_places(session, left)}
+        for start in indices(left):
+            lines[start] = None if start in free else "no suitable room is free"
+        return tuple(lines)
+
     def repairs(self, session: SessionKey, limit: int = 3) -> tuple[Repair, ...]:
         """
         Ways to place a session: into a free place, or else by moving exactly one other session to a free place.

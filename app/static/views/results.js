@@ -1,0 +1,103 @@
+// What came out of a job: the frame around the views of its result.
+
+import { Badge, Dialog, Empty, Select, Trouble, Waiting, html, useAsk, useEffect, useRef, useState } from "../parts.js";
+import { BASE, key, jobPath, request } from "../api.js";
+import { FORMATS, exportPath } from "../formats.js";
+import { resultsHref } from "../links.js";
+import { QUALITY, RUNGS, STOPPED, number } from "../words.js";
+import { Overview } from "./overview.js";
+import { Week } from "./week.js";
+import { Compare } from "./compare.js";
+import { Use } from "./use.js";
+import { Account } from "./account.js";
+import { WorkList } from "./worklist.js";
+
+const TABS = [
+  ["overview", "Variants", Overview],
+  ["week", "Week", Week],
+  ["compare", "Compare", Compare],
+  ["use", "Rooms and load", Use],
+  ["rules", "Rules", Account],
+  ["work", "Work list", WorkList],
+];
+
+export function Results({ jobId, tab = "overview", query }) {
+  const { data, error, again } = useAsk(jobPath("variants", jobId), { entries: false });
+  const tabs = useRef(null);
+  useEffect(() => tabs.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [tab, data]);
+  const [exporting, setExporting] = useState(false);
+  if (error) return html`<${NoResult} error=${error} jobId=${jobId} again=${again} />`;
+  if (!data) return html`<${Waiting}>Opening the result<//>`;
+  const most = data.variants.length;
+  const n = Math.min(Math.max(1, Number(query.variant) || 1), most);
+  const go = (more, where = tab) => (location.hash = resultsHref(jobId, where, { ...query, variant: n, ...more }));
+  const View = (TABS.find(([id]) => id === tab) ?? TABS[0])[2];
+  const open = data.work_list.length;
+  return html`
+    <div class="page-head"><div>
+        <p class="crumbs"><a href="#/jobs">Jobs</a> <span aria-hidden="true">/</span> <a href=${`#/jobs/${encodeURIComponent(jobId)}`}>${jobId}</a></p>
+        <h1 class="long-name">${data.metadata.dataset || jobId}</h1></div>
+      <div class="row">
+        ${most > 1 && html`<${Select} label="Variant" value=${n} options=${data.variants.map((variant) => [variant.id, `${variant.id} · ${variant.label}`])} onChange=${(value) => go({ variant: value })} />`}
+        <button class="button primary" onClick=${() => setExporting(true)}>Export</button></div></div>
+    <${Verdict} data=${data} variant=${data.variants[n - 1]} />
+    <nav class="tabs" ref=${tabs} aria-label="Views of the result">
+      ${TABS.map(([id, text]) => html`<a href=${resultsHref(jobId, id, { ...query, variant: n })} aria-current=${id === tab ? "page" : undefined}>${text}${id === "work" && open > 0 && html` <${Badge} kind="bad">${number(open)}<//>`}</a>`)}
+    </nav>
+    <${View} jobId=${jobId} data=${data} n=${n} variant=${data.variants[n - 1]} query=${query} go=${go} />
+    ${exporting && html`<${Exports} jobId=${jobId} n=${n} query=${tab === "week" ? query : {}} onClose=${() => setExporting(false)} />`}
+  `;
+}
+
+function Verdict({ data, variant }) {
+  const [quality, kind] = QUALITY[variant.quality];
+  const total = data.timetable.total_sessions;
+  const placed = total - variant.unplaced.length;
+  return html`<p class="verdict"><${Badge} kind=${kind}>${quality}<//>
+    <span>${placed === total ? `All ${number(total)} sessions are placed.` : `${number(placed)} of ${number(total)} sessions are placed.`}
+    ${" "}Rung ${RUNGS[variant.rung][0].toLowerCase()}, soft cost ${number(variant.cost)}${variant.lower_bound === null ? "" : `, no timetable can cost less than ${number(variant.lower_bound)}`}; recounted against the original rules. The search ended because ${STOPPED[data.stopped_by]}.</span></p>`;
+}
+
+const NoResult = ({ error, jobId, again }) =>
+  error.status === 409 || error.status === 404
+    ? html`<${Empty} title="No result yet"><p class="muted">${error.message}</p><a class="button primary" href=${`#/jobs/${encodeURIComponent(jobId)}`}>Look at the job</a><//>`
+    : html`<${Trouble} error=${error} again=${again} />`;
+
+const ONES = ["group", "teacher", "room", "student"];
+
+function Exports({ jobId, n, query, onClose }) {
+  const options = useAsk("options");
+  const of = ONES.find((kind) => query[kind]);
+  const [alone, setAlone] = useState(Boolean(of));
+  const offered = FORMATS.filter(({ id, only }) => options.data?.formats.includes(id) && (!only || alone));
+  return html`<${Dialog} title=${`Export variant ${n}`} onClose=${onClose}>
+    ${of && html`<label class="check"><input type="checkbox" checked=${alone} onChange=${(event) => setAlone(event.target.checked)} />
+      <span>Only the week of ${of} ${query[of]}, where the format allows it</span></label>`}
+    ${!options.data && html`<${Waiting} />`}
+    <ul class="exports">${offered.map((format) => {
+      const path = alone && format.one ? exportPath(jobId, n, format.id, of, query[of]) : exportPath(jobId, n, format.id);
+      return html`<li><${Download} path=${path} format=${format} /></li>`;
+    })}</ul>
+  <//>`;
+}
+
+/** A plain link, unless a key is needed: links cannot carry one. */
+function Download({ path, format }) {
+  const [error, setError] = useState(null);
+  const fetched = async (event) => {
+    if (!key.get()) return;
+    event.preventDefault();
+    try {
+      const answer = await request(path);
+      const name = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition") ?? "")?.[1] ?? `timetable.${format.id}`;
+      const url = URL.createObjectURL(await answer.blob());
+      Object.assign(document.createElement("a"), { href: url, download: name }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 60_000);
+    } catch (problem) {
+      setError(problem);
+    }
+  };
+  return html`<a class="export" href=${new URL(path, BASE).href} onClick=${fetched} download=${format.opens ? undefined : ""} target=${format.opens ? "_blank" : undefined} rel="noopener">
+      <strong>${format.name}</strong><span>${format.about}</span></a>${error && html`<${Trouble} error=${error} />`}`;
+}
+

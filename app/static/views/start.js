@@ -1,0 +1,194 @@
+// The first view: data in, what the checks say of it, and what the job shall do.
+
+import { Badge, Card, Issues, Tile, Tiles, Trouble, Waiting, html, useAsk, useRef, useState } from "../parts.js";
+import { ask } from "../api.js";
+import { capital, counted, number, plain } from "../words.js";
+import { RuleTable } from "./rules.js";
+import { readFile } from "../files.js";
+
+const MINUTES = [
+  [30, "30 s"],
+  [60, "1 min"],
+  [300, "5 min"],
+  [900, "15 min"],
+  [3600, "1 h"],
+];
+
+export function Start() {
+  const options = useAsk("options");
+  const samples = useAsk("datasets");
+  const [source, setSource] = useState(null); // {name, body}: what is sent to /validate and /generate_variants
+  const [check, setCheck] = useState(null); // {loading} | {report} | {error}
+  const [wanted, setWanted] = useState({ variants: "", seconds: "", seed: "0", jobId: "", rules: {} });
+  const [sending, setSending] = useState(null);
+  const round = useRef(0);
+
+  const choose = async (name, body) => {
+    const mine = ++round.current;
+    setSource({ name, body });
+    setCheck({ loading: true });
+    setSending(null);
+    const outcome = await ask("validate", { method: "POST", body }).then(
+      (report) => ({ report }),
+      (error) => ({ error }),
+    );
+    if (mine === round.current) setCheck(outcome);
+  };
+  const drop = async (file) => {
+    const mine = ++round.current;
+    setSource({ name: file.name, body: null });
+    setCheck({ loading: true });
+    try {
+      const body = await readFile(file, options.data?.max_body_mb ?? 16);
+      if (mine === round.current) await choose(file.name, body);
+    } catch (error) {
+      if (mine === round.current) setCheck({ error });
+    }
+  };
+  const start = async (event) => {
+    event.preventDefault();
+    setSending({ loading: true });
+    try {
+      const body = { ...source.body, ...jobOf(wanted) };
+      const answer = await ask("generate_variants", { method: "POST", body });
+      location.hash = `#/jobs/${encodeURIComponent(answer.job_id)}`;
+    } catch (error) {
+      setSending({ error });
+    }
+  };
+  if (options.error) return html`<${Trouble} error=${options.error} again=${options.again} />`;
+  const ready = check?.report && !sending?.loading;
+  return html`
+    <div class="page-head"><div><h1>New timetable</h1>
+      <p class="lead">Choose the data, look at what the checks say, and start. A first timetable exists within seconds; it improves while time is left.</p></div></div>
+    <form class="start" onSubmit=${start}>
+      <div class="stack">
+        <${Card} title="1. Data">
+          <${Drop} onFile=${drop} chosen=${source} />
+          <h3 class="or">or a sample</h3>
+          ${samples.error && html`<${Trouble} error=${samples.error} again=${samples.again} />`}
+          <div class="samples">
+            ${(samples.data?.datasets ?? []).map(
+              (sample) => html`<button type="button" class="sample" aria-pressed=${source?.name === sample.name}
+                onClick=${() => choose(sample.name, { dataset_name: sample.name })}>
+                <strong>${capital(sample.name)}</strong><span>${sample.description}</span></button>`,
+            )}
+          </div>
+        <//>
+        ${check && html`<${Report} name=${source.name} check=${check} />`}
+      </div>
+      <div class="stack">
+        <${Card} title="2. The job">
+          ${options.data ? html`<${Wishes} options=${options.data} wanted=${wanted} onChange=${setWanted} />` : html`<${Waiting} />`}
+          ${sending?.error && html`<${Trouble} error=${sending.error} />`}
+          <button class="button primary wide" disabled=${!ready}>
+            ${sending?.loading ? "Sending" : "Make the timetables"}</button>
+          ${!ready && !sending?.loading && html`<p class="muted center">${check?.loading ? "The data is being checked." : check?.error ? "This data cannot be used." : "Choose data first."}</p>`}
+        <//>
+        ${options.data && html`<${Card} title="Rules" aside=${html`<span class="muted">${changedText(wanted.rules)}</span>`}>
+          <${RuleTable} rules=${options.data.rules} changes=${wanted.rules}
+            onChange=${(rules) => setWanted({ ...wanted, rules })} />
+        <//>`}
+      </div>
+    </form>
+  `;
+}
+
+function jobOf({ variants, seconds, seed, jobId, rules }) {
+  return {
+    ...(jobId.trim() && { job_id: jobId.trim() }),
+    ...(variants && { num_variants: Number(variants) }),
+    ...(seconds && { time_limit_seconds: Number(seconds) }),
+    ...(Number(seed) && { seed: Number(seed) }),
+    ...(Object.keys(rules).length && { rules }),
+  };
+}
+
+const changedText = (rules) => (Object.keys(rules).length ? `${counted(Object.keys(rules).length, "rule")} changed` : "as they stand");
+
+function Drop({ onFile, chosen }) {
+  const [over, setOver] = useState(false);
+  const take = (files) => files?.[0] && onFile(files[0]);
+  return html`
+    <label class=${`drop ${over ? "over" : ""}`} onDragOver=${(event) => {
+      event.preventDefault();
+      setOver(true);
+    }} onDragLeave=${() => setOver(false)} onDrop=${(event) => {
+      event.preventDefault();
+      setOver(false);
+      take(event.dataTransfer.files);
+    }}>
+      <input class="unseen" type="file" accept=".json,.ctt,.tim,.zip" onChange=${(event) => take(event.target.files)} />
+      <span class="drop-title">${chosen?.name && !chosen.body?.dataset_name ? chosen.name : "Drop a file here, or choose one"}</span>
+      <span class="muted">native JSON, ITC-2007 .ctt or .tim, or the CSV set as a .zip</span>
+    </label>
+  `;
+}
+
+function Wishes({ options, wanted, onChange }) {
+  const set = (name) => (event) => onChange({ ...wanted, [name]: event.target.value });
+  const most = options.time_limit_seconds.most;
+  const seconds = wanted.seconds || options.time_limit_seconds.default;
+  return html`
+    <div class="fields">
+      <label class="field"><span>Variants</span>
+        <input type="number" min="1" max=${options.num_variants.most} step="1" placeholder=${options.num_variants.default}
+          value=${wanted.variants} onInput=${set("variants")} /></label>
+      <label class="field"><span>Time limit in seconds</span>
+        <input type="number" min="1" max=${most} step="1" placeholder=${options.time_limit_seconds.default}
+          value=${wanted.seconds} onInput=${set("seconds")} /></label>
+      <div class="chips" role="group" aria-label="Usual time limits">
+        ${MINUTES.filter(([value]) => value <= most).map(
+          ([value, text]) => html`<button type="button" class="chip" aria-pressed=${Number(seconds) === value}
+            onClick=${() => onChange({ ...wanted, seconds: String(value) })}>${text}</button>`,
+        )}
+      </div>
+      <label class="field"><span>Name of the job <em>optional</em></span>
+        <input type="text" maxlength="128" pattern="[A-Za-z0-9][A-Za-z0-9._:\\-]*" title="letters, digits and . _ : -" placeholder="made up when empty" value=${wanted.jobId} onInput=${set("jobId")} /></label>
+      <label class="field"><span>Seed <em>same seed, same search</em></span>
+        <input type="number" min="0" max="2147483647" step="1" value=${wanted.seed} onInput=${set("seed")} /></label>
+    </div>
+  `;
+}
+
+const SIZES = [
+  ["courses", "Courses"],
+  ["sessions", "Sessions"],
+  ["faculty", "Teachers"],
+  ["rooms", "Rooms"],
+  ["groups", "Groups"],
+  ["students", "Students"],
+  ["enrolments", "Enrolments"],
+  ["time_slots", "Slots a week"],
+];
+
+function Report({ name, check }) {
+  const proofs = check.report?.diagnosis.proofs ?? [];
+  const verdict = check.error ? ["Cannot be used", "bad"] : proofs.length ? ["Contradictions", "warn"] : ["Ready", "good"];
+  return html`
+    <${Card} title=${`Check of ${name}`} aside=${!check.loading && html`<${Badge} kind=${verdict[1]}>${verdict[0]}<//>`}>
+      ${check.loading && html`<${Waiting}>Reading and checking the data<//>`}
+      ${check.error && html`<${Trouble} error=${check.error} />`}
+      ${check.report && html`
+        <${Tiles}>${SIZES.map(([field, text]) => html`<${Tile} name=${text} value=${number(check.report.summary[field])} />`)}<//>
+        ${proofs.length === 0 && html`<p>Everything fits together, and no contradiction was found by counting.</p>`}
+        ${proofs.length > 0 && html`
+          <p>Not every hard rule can hold, whatever a solver does. The service will place what it can, and list what it gave up:</p>
+          <ul class="sentences">${proofs.map((proof) => html`<li>${capital(proof.sentence)}</li>`)}</ul>`}
+        <${Import} account=${check.report.import} />`}
+    <//>
+  `;
+}
+
+/** What had to be mended in a CSV set. */
+function Import({ account }) {
+  if (!account) return null;
+  const kinds = [
+    ["unusable", "could not be used"],
+    ["repairs", "mended"],
+  ];
+  return kinds.map(
+    ([kind, text]) => account.counts[kind] > 0 && html`<details><summary>${counted(account.counts[kind], "row")} ${text}</summary>
+      <${Issues} issues=${account[kind].map((note) => ({ pointer: `${note.file}.csv:${note.line}`, message: `${plain(note.column)} ${note.value ? `“${note.value}” ` : ""}${note.message}` }))} /></details>`,
+  );
+}

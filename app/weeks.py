@@ -1,0 +1,153 @@
+"""
+A result as the page looks at it, a small piece at a time: the week of one group, teacher, room or student, and the
+lists to choose from.
+
+A large university has thousands of sessions; a week has thirty. So the page never fetches a timetable as a whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, NamedTuple, get_args
+
+from app.entries import Entries
+from solver.grid import clock_of
+from solver.model import Course, Dataset, Placement, Room
+from solver.names import DAY_NAMES, Names
+from solver.result import Variant
+from solver.terms import SessionKey
+
+View = dict[str, object]
+WeekOf = Literal["group", "teacher", "room", "student"]
+WEEKS_OF: tuple[WeekOf, ...] = get_args(WeekOf)
+MAX_STUDENTS = 200
+
+
+class _Owner(NamedTuple):
+    """Whose week it is: the name, what is known besides, the slots that are closed, and which courses are theirs."""
+
+    name: str
+    about: str
+    unavailable: tuple[int, ...]
+    attends: Callable[[Course], bool]
+
+
+def grid_view(dataset: Dataset) -> View:
+    """Days and periods with their clock times; `lunch_period` is the first period after lunch, null without one."""
+    grid = dataset.time_grid
+    return {
+        "days": list(DAY_NAMES[: grid.num_days]),
+        "periods": [{"start": clock_of(start), "end": clock_of(end)} for start, end in grid.periods],
+        "lunch_period": grid.lunch_period,
+    }
+
+
+def week_view(dataset: Dataset, variant: Variant, of: WeekOf, id: str) -> View | None:
+    """The sessions of one of them with everything a grid shows; None when there is nobody of this id."""
+    owner = _owner(dataset, of, id)
+    if owner is None:
+        return None
+    mine = {course.id for course in dataset.courses if owner.attends(course)}
+    placements = [
+        placement
+        for placement in variant.timetable.placements
+        if (placement.room_id == id if of == "room" else placement.course_id in mine)
+    ]
+    entries = Entries(dataset).chosen(placements, _told_conflicts(variant, placements))
+    names = Names(dataset)
+    return {
+        "of": of,
+        "id": id,
+        "name": owner.name,
+        "about": owner.about,
+        "grid": grid_view(dataset),
+        "unavailable": list(owner.unavailable),
+        "entries": entries,
+        "open": [
+            {"course_id": key[0], "session": key[1], "name": names.session(key)}
+            for key in variant.report.unplaced
+            if key[0] in mine
+        ],
+    }
+
+
+def who_view(dataset: Dataset) -> View:
+    """Every group, teacher and room as `[id, name, about]`; students are only counted, see `students_view`."""
+    return {
+        "group": [[g.id, g.name or g.id, f"{g.size} students" if g.size else ""] for g in dataset.groups],
+        "teacher": [[f.id, f.name or f.id, f.department_id or ""] for f in dataset.faculty],
+        "room": [[r.id, r.name or r.id, _room_about(r)] for r in dataset.rooms],
+        "students": len(dataset.student_ids),
+        "grid": grid_view(dataset),
+    }
+
+
+def students_view(dataset: Dataset, search: str, limit: int) -> View:
+    """Students whose id contains `search`, with the number of their courses; those that begin with it come first."""
+    wanted = search.strip().lower()
+    matching = [id for id in dataset.student_ids if wanted in id.lower()]
+    matching.sort(key=lambda id: not id.lower().startswith(wanted))
+    shown = matching[:limit]
+    courses = Counter(id for course in dataset.courses for id in set(course.student_ids).intersection(shown))
+    return {
+        "students": [[id, id, f"{courses[id]} courses"] for id in shown],
+        "found": len(matching),
+        "total": len(dataset.student_ids),
+    }
+
+
+def _told_conflicts(variant: Variant, placements: Iterable[Placement]) -> Mapping[SessionKey, list[str]]:
+    """What the account of the variant says about these sessions; each rule names its worst offenders there."""
+    told: dict[SessionKey, list[str]] = {placement.key: [] for placement in placements}
+    for concession in variant.concessions:
+        for offence in concession.offences:
+            for key in offence.sessions:
+                if key in told:
+                    told[key].append(offence.message)
+    return told
+
+
+def _owner(dataset: Dataset, of: WeekOf, id: str) -> _Owner | None:
+    return _OWNERS[of](dataset, id)
+
+
+def _group(dataset: Dataset, id: str) -> _Owner | None:
+    group = dataset.group.get(id)
+    if group is None:
+        return None
+    about = f"{group.size} students" if group.size else ""
+    return _Owner(group.name or id, about, group.unavailable, lambda course: id in course.group_ids)
+
+
+def _teacher(dataset: Dataset, id: str) -> _Owner | None:
+    teacher = dataset.teacher.get(id)
+    if teacher is None:
+        return None
+    about = teacher.department_id or ""
+    return _Owner(teacher.name or id, about, teacher.unavailable, lambda course: id in course.faculty_ids)
+
+
+def _room(dataset: Dataset, id: str) -> _Owner | None:
+    room = dataset.room.get(id)
+    if room is None:
+        return None
+    return _Owner(room.name or id, _room_about(room), room.unavailable, lambda course: False)
+
+
+def _student(dataset: Dataset, id: str) -> _Owner | None:
+    known = any(id in course.student_ids for course in dataset.courses)
+    return _Owner(id, "", (), lambda course: id in course.student_ids) if known else None
+
+
+_OWNERS: Mapping[WeekOf, Callable[[Dataset, str], _Owner | None]] = {
+    "group": _group,
+    "teacher": _teacher,
+    "room": _room,
+    "student": _student,
+}
+
+
+def _room_about(room: Room) -> str:
+    building = f"building {room.building}" if room.building else ""
+    return ", ".join(filter(None, (room.type.replace("_", " "), f"{room.capacity} seats", building)))
