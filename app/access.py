@@ -69,6 +69,7 @@ ROUTES: Mapping[str, Access] = {
     "GET /jobs/{job_id}": Access(Scope.READ, Rate.READ),
     # Stacks of processes are for those who run the service.
     "GET /jobs/{job_id}/attempts/{n}/diagnosis": Access(Scope.ADMIN, Rate.READ),
+    "POST /jobs/{job_id}/deliver": Access(Scope.SUBMIT, Rate.CHECK),
     "DELETE /jobs/{job_id}": Access(Scope.ADMIN, Rate.FREE),
     "POST /admin/backup": Access(Scope.ADMIN, Rate.CHECK),
     "GET /datasets": Access(Scope.READ, Rate.READ),

@@ -36,6 +36,8 @@ SERVICE_POINTS: Mapping[str, str] = {
     "end.after_commit": "the end is stored, and not yet shown",
     "cancel.after_commit": "the cancellation is stored, and the child does not know",
     "restart.after_commit": "the restart is stored, and not yet shown",
+    "delivery.before_send": "somebody is to be told of the end of a job, and is not told yet",
+    "delivery.after_send": "somebody was told of the end of a job, and that is not noted yet",
     "delete.before_commit": "a job is about to be deleted",
     "recover.between": "recovery has dealt with one interrupted job, and not with the next",
     "migrate.step": "the schema is between two versions",

@@ -28,6 +28,7 @@ from app.operations.logs import RequestId, watch_loop
 from app.operations.metrics import Measured, Metrics
 from app.operations.observers import Observers, journal
 from app.operations.sinks import Alerts
+from app.platform.link import Link, check
 from app.results import Results
 from app.service import Service
 from app.settings import Settings
@@ -47,6 +48,7 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
     host, so there is only `/openapi.json`.
     """
     settings = settings or Settings.from_environment()
+    check(settings)
     metrics = Metrics(settings.slow_seconds)
     alerts = Alerts(settings, lambda sink, result: metrics.alerts_sent.labels(sink, result).inc())
     observers = Observers(
@@ -59,6 +61,15 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
     def failed_in_background() -> None:
         metrics.background_errors.inc()
         failed_unforeseen()
+
+    def told_platform(channel: str, outcome: str) -> None:
+        metrics.deliveries_tried.labels(channel, outcome).inc()
+        if outcome == "dead":
+            alerts.occurred("delivery_dead_letter")
+
+    def platform_reachable(dependency: str, up: bool) -> None:
+        if not up:
+            alerts.occurred("platform_unreachable")
 
     def report_backup(outcome: Manifest | StoreError) -> None:
         metrics.backups.labels("ok" if isinstance(outcome, Manifest) else "failed").inc()
@@ -83,7 +94,11 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
             tasks.start_soon(keep, "capacity", capacity.run)
             tasks.start_soon(keep, "alerts", alerts.run)
             tasks.start_soon(keep, "backups", lambda: keep_backups(settings, supervisor.backup, report_backup))
-            app.state.service = Service(settings, supervisor, metrics, readers, Results(supervisor, readers))
+            results = Results(supervisor, readers)
+            link = Link(settings, supervisor, results, told_platform, platform_reachable)
+            observers.add(link.observe)
+            tasks.start_soon(keep, "platform", link.run)
+            app.state.service = Service(settings, supervisor, metrics, readers, results, link)
             app.state.lookout = Lookout(capacity, alerts)
             yield
             tasks.cancel_scope.cancel()

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import anyio
 from fastapi import Depends, Path, Request
 
 from app.errors import BodyTooSlow
 from app.gate.readers import Readers
+from app.jobs import Job
 from app.operations.metrics import Metrics
 from app.results import Results
 from app.schemas import JOB_ID_PATTERN
 from app.settings import Settings
 from app.supervisor import Supervisor
+
+
+class Platform(Protocol):
+    """What the routes need of the link to the platform (`app.platform.link`), which they must not know."""
+
+    async def announce(self, job: Job) -> None: ...
+
+    def wake(self) -> None: ...
+
+    def up(self) -> Mapping[str, bool]: ...
+
+    def count(self, state: str) -> Mapping[str, int]: ...
+
+    def view(self) -> dict[str, Any]: ...
 
 
 class Service(NamedTuple):
@@ -24,6 +40,7 @@ class Service(NamedTuple):
     metrics: Metrics
     readers: Readers
     results: Results
+    platform: Platform
 
 
 def _service(request: Request) -> Service:

@@ -9,6 +9,7 @@ variable counts as not set, because compose files write it that way. The environ
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -122,6 +123,14 @@ class Settings:
     )
     max_rooms: int = _setting(200, "rooms", "rooms of the core", low=1, high=1_000_000, aliases=("MAX_ROOMS",))
     # --- what is let in ---
+    keys_dir: str = _setting(
+        "", "path", "folder of the API keys, for several services that share them; empty = data_dir"
+    )
+    trusted_proxies: str = _setting(
+        "",
+        "",
+        "addresses or networks, with commas, whose X-Forwarded-For is believed; an API key is needed behind them",
+    )
     body_seconds: float = _setting(30.0, "s", "time a client has to send its body; later is 408", low=0.1, high=3600)
     max_sessions: int = _setting(30_000, "sessions", "sessions of a dataset; more is refused", low=1, high=1_000_000)
     max_body_mb: float = _setting(16.0, "MB", "largest request body; more is refused with 413", low=0.001, high=1024)
@@ -180,6 +189,51 @@ class Settings:
     backup_every_hours: float = _setting(0.0, "h", "time between verified backups; 0 = none", low=0, high=8_760)
     backup_dir: str = _setting("", "path", "folder of the backups; empty = `backups` in data_dir")
     backup_keep: int = _setting(7, "backups", "backups that are kept; the oldest go first", low=1, high=10_000)
+    # --- what the platform is told ---
+    platform_database_url: str = _setting("", "", "PostgreSQL of the platform; empty = none", secret=True)
+    platform_update: str = _setting(
+        "no", "", "whether results are written to generation_jobs of that database", words=("no", "yes")
+    )
+    platform_redis_url: str = _setting(
+        "", "", "Redis of the platform, redis:// or rediss://, for progress; empty = none", secret=True
+    )
+    platform_redis_db: int = _setting(-1, "", "database index there; -1 = as the address says", low=-1, high=1_000_000)
+    platform_redis_seconds: float = _setting(
+        1.0, "s", "least time between two writes of the progress of one job", low=0.05, high=60
+    )
+    platform_celery: str = _setting(
+        "off",
+        "",
+        "task sent to the platform's workers: inline = with the variants, committed = after the database has them",
+        words=("off", "inline", "committed"),
+    )
+    platform_broker_url: str = _setting(
+        "", "", "broker of these workers, Redis or AMQP, also with TLS; empty = platform_redis_url", secret=True
+    )
+    platform_broker_db: int = _setting(-1, "", "database index there; -1 = as the address says", low=-1, high=1_000_000)
+    platform_celery_queue: str = _setting("celery", "", "queue of these workers")
+    platform_tls_ca: str = _setting("", "path", "certificates that Redis and broker are checked with; empty = system's")
+    platform_tls_verify: str = _setting(
+        "required", "", "whether certificates of Redis and broker are checked", words=("required", "none")
+    )
+    platform_callback_url: str = _setting(
+        "", "", "address of the platform that gets results by POST; empty = none", secret=True
+    )
+    webhook_url: str = _setting("", "", "https address that is told of every end, signed; empty = none", secret=True)
+    webhook_secrets: str = _setting(
+        "",
+        "",
+        "keys that sign it (whsec_...), separated by blanks; the old one stays while it is replaced",
+        secret=True,
+    )
+    webhook_private: str = _setting(
+        "no", "", "whether it may go to private and loopback addresses, and by http", words=("no", "yes")
+    )
+    delivery_tries: int = _setting(40, "tries", "tries of a delivery before it is put aside", low=1, high=10_000)
+    delivery_first_wait_seconds: float = _setting(
+        1.0, "s", "pause before the second try; each later one is twice as long", low=0.01, high=3600
+    )
+    delivery_longest_wait_seconds: float = _setting(300.0, "s", "longest such pause", low=0.01, high=86_400)
     # --- alarms shown by /health; they never make the service unhealthy ---
     alarm_cpu_percent: float = _setting(80.0, "%", "processor load that raises an alarm", low=0, high=100)
     alarm_memory_percent: float = _setting(85.0, "%", "memory use that raises an alarm", low=0, high=100)
@@ -217,8 +271,34 @@ class Settings:
             if getattr(self, smaller) > getattr(self, larger):
                 low, high = getattr(self, smaller), getattr(self, larger)
                 problems.append(f"{variable(smaller)}={low}: expected at most {variable(larger)}, which is {high}")
+        problems += [
+            f"{variable('trusted_proxies')}: {name!r} is not the address or network of a proxy"
+            for name in self.proxies
+            if not _narrows_down(name)
+        ]
+        problems += self._missing()
         if problems:
             raise SettingsError("; ".join(problems))
+
+    def _missing(self) -> list[str]:
+        """Settings that are of no use without another."""
+        needs = (
+            (self.platform_update == "yes", "platform_update", "platform_database_url", self.platform_database_url),
+            (
+                self.platform_celery != "off",
+                "platform_celery",
+                "platform_broker_url",
+                self.platform_broker_url or self.platform_redis_url,
+            ),
+            (
+                self.platform_celery == "committed",
+                "platform_celery",
+                "platform_update",
+                self.platform_update == "yes",
+            ),
+            (bool(self.webhook_url), "webhook_url", "webhook_secrets", self.webhook_secrets),
+        )
+        return [f"{variable(one)} needs {variable(other)}" for used, one, other, there in needs if used and not there]
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ, /, **given: object) -> Settings:
@@ -250,6 +330,16 @@ class Settings:
     @property
     def max_body_bytes(self) -> int:
         return int(self.max_body_mb * 1_000_000)
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """The entries of `trusted_proxies`."""
+        return tuple(name.strip() for name in self.trusted_proxies.split(",") if name.strip())
+
+    @property
+    def keys_folder(self) -> Path:
+        """The folder of the API keys."""
+        return Path(self.keys_dir).expanduser() if self.keys_dir else self.data_dir
 
 
 class SettingRow(NamedTuple):
@@ -315,6 +405,14 @@ def _parse(row: Field[Any], text: str) -> object:
 def _parses_to(row: Field[Any], text: str, value: object) -> bool:
     try:
         return _parse(row, text) == value
+    except ValueError:
+        return False
+
+
+def _narrows_down(name: str) -> bool:
+    """Whether it is an address or a network, and not all addresses there are."""
+    try:
+        return ipaddress.ip_network(name).prefixlen > 0
     except ValueError:
         return False
 

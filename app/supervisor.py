@@ -24,6 +24,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from app.channels import channels_of
 from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
 from app.child.vitals import kill_orphans
 from app.endings import How
@@ -42,7 +43,7 @@ from app.jobs import (
 )
 from app.messages import unpack
 from app.settings import Settings
-from app.store import Store, StoreFull
+from app.store import DeliveryRow, Store, StoreFull
 from app.store.backups import Manifest, folder_of
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher
@@ -159,11 +160,11 @@ class Supervisor:
 
     async def _open_store(self, stack: AsyncExitStack) -> None:
         try:
-            store = await self._in_store.open(self._settings.data_dir)
+            store = await self._in_store.open(self._settings.data_dir, channels_of(self._settings))
         except StoreFull:  # the service before us was killed, and has left its reserve
             if not await anyio.to_thread.run_sync(self._desk.room.release):
                 raise
-            store = await self._in_store.open(self._settings.data_dir)
+            store = await self._in_store.open(self._settings.data_dir, channels_of(self._settings))
         stack.push_async_callback(_to_the_end, partial(self._in_store, store.close))
         stack.push_async_callback(_to_the_end, partial(anyio.to_thread.run_sync, self._desk.room.close))
 
@@ -412,6 +413,25 @@ class Supervisor:
     async def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
         """The evidence that an attempt has left that ended uncleanly; None when there is none."""
         return await self._read(self._desk.store.bundle, job_id, attempt)
+
+    async def deliveries(self, job_id: str) -> list[DeliveryRow]:
+        """Who was told, or is to be told, how a job has ended."""
+        return await self._read(self._desk.store.deliveries, job_id)
+
+    async def undelivered(self) -> list[DeliveryRow]:
+        """What is still to be told, and what was given up."""
+        return await self._in_store(self._desk.store.undelivered)
+
+    async def deliver_again(self, job_id: str) -> int:
+        """Has the deliveries of a job tried again that were given up; returns how many."""
+        dead = [row for row in await self.deliveries(job_id) if row.state == "dead"]
+        for row in dead:
+            await self.note_delivery(replace(row, state="pending", tries=0, next_at=0.0, done_at=None))
+        return len(dead)
+
+    async def note_delivery(self, row: DeliveryRow) -> None:
+        """Writes down what has become of a delivery. Raises StaleAttempt when its job is deleted."""
+        await self._in_store.must(self._desk.store.note_delivery, row)
 
     async def backup(self, folder: Path | None = None) -> Manifest:
         """Makes a verified backup in `folder`, or where the settings say, beside all else. Raises StoreError."""

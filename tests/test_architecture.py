@@ -38,8 +38,8 @@ APP_LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {"settings", "jobs", "messages", "schemas", "access", "failpoints", "pace", "entries", "quality", "page"}
     ),
-    frozenset({"endings", "views", "weeks"}),
-    frozenset({"insights"}),
+    frozenset({"channels", "endings", "views", "weeks"}),
+    frozenset({"insights", "shapes"}),
     frozenset({"store", "telemetry"}),
     frozenset({"errors", "progress"}),
     frozenset({"child", "catalogue"}),
@@ -47,7 +47,7 @@ APP_LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"operations", "supervision"}),
     frozenset({"supervisor", "commands"}),
     frozenset({"results"}),
-    frozenset({"service"}),
+    frozenset({"service", "platform"}),
     frozenset({"api"}),
     frozenset({"main"}),
     frozenset({"serving"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -47,6 +48,7 @@ async def generate_variants(request: Request, service: Running) -> JSONResponse:
         if order.request.job_id != options["default_job_id"]:
             raise
         raise IdempotencyMismatch("This Idempotency-Key was sent with another body before.") from conflict
+    await service.platform.announce(job)
     return JSONResponse(_accepted(job, created, order, service))
 
 
@@ -153,12 +155,22 @@ async def job(job_id: JobIdInPath, service: Running) -> Response:
         **job_view(found),
         "progress": service.supervisor.snapshot(job_id),
         "attempts": attempts,
+        "deliveries": [asdict(row) for row in await service.supervisor.deliveries(job_id)],
         "has_result": account is not None,
     }
     if account is not None:
         del content["seed"]  # the account tells that of the attempt which found the result
     whole = joined(content, account or {"journal": [], "ledger": [], "work_list": [], "diagnosis": None})
     return Response(whole, media_type="application/json", headers=NO_STORE)
+
+
+@router.post("/jobs/{job_id}/deliver")
+async def deliver(job_id: JobIdInPath, service: Running) -> JSONResponse:
+    """Tries once more what could not be delivered and was put aside."""
+    told = await service.supervisor.deliver_again(job_id)
+    service.platform.wake()
+    found = await service.supervisor.job(job_id)
+    return JSONResponse(_steered(job_id, found, "queued", f"{told} deliveries are tried again."))
 
 
 @router.delete("/jobs/{job_id}")

@@ -53,7 +53,7 @@ Looking = Annotated[Lookout, Depends(_lookout)]
 @router.head("/health", include_in_schema=False)
 async def health(service: Running, lookout: Looking) -> JSONResponse:
     """Status, resources, signs and standing alerts. Always 200: who wants a verdict asks `/health/ready`."""
-    view = health_view(service.settings, lookout.capacity.now(), lookout.alerts.book.view())
+    view = health_view(service.settings, lookout.capacity.now(), lookout.alerts.book.view(), service.platform.view())
     return JSONResponse(view, headers=_NO_STORE)
 
 
@@ -82,7 +82,8 @@ async def ready(service: Running) -> JSONResponse:
 @router.get("/metrics")
 async def metrics(service: Running, lookout: Looking) -> Response:
     """Prometheus text."""
-    counts = await service.supervisor.counts()
+    counts, platform = await service.supervisor.counts(), service.platform
+    service.metrics.show_platform(platform.up(), platform.count("pending"), platform.count("dead"))
     text = service.metrics.render(counts, lookout.capacity.now(), lookout.alerts.book.by_severity())
     return Response(text, media_type=CONTENT_TYPE_LATEST, headers=_NO_STORE)
 

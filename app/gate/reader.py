@@ -40,6 +40,7 @@ from app.gate.results import Opened, open_result
 from app.jobs import JobRequest
 from app.schemas import Source
 from app.settings import Settings
+from app.shapes import SHAPES
 
 LENGTHS = struct.Struct(">II")
 MAX_HEADER_BYTES = 4 << 20
@@ -71,6 +72,7 @@ Work: TypeAlias = Literal[
     "load",
     "difference",
     "session",
+    "shape",
 ]
 
 
@@ -212,6 +214,10 @@ def _variant_file(question: Question, settings: Settings) -> Reply:
     return Reply("file", {}, text.encode())
 
 
+def _shape(question: Question, settings: Settings) -> Reply:
+    return _json(SHAPES[question.options["shape"]](*_opened(question)))
+
+
 _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
     "order": _order,
     "validate": _validate,
@@ -222,6 +228,7 @@ _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
     "variant": _of_result(results.one_variant, "n"),
     "variant_file": _variant_file,
     "account": _of_result(results.account),
+    "shape": _shape,
     "who": _of_result(results.who),
     "students": _of_result(results.students, "search", "limit"),
     "week": _of_result(results.week, "n", "of", "id"),

@@ -180,6 +180,12 @@ ALERTS: tuple[Alert, ...] = (
         hold_seconds=0.0,
     ),
     Alert(
+        "delivery_dead_letter",
+        Severity.HIGH,
+        "Somebody could not be told how a job has ended, and will not be told any more.",
+        "Read `deliveries` under /jobs/{job_id}; when the cause is gone, POST /jobs/{job_id}/deliver.",
+    ),
+    Alert(
         "backup_failed",
         Severity.HIGH,
         "A scheduled backup has failed; the one before is kept.",
@@ -197,6 +203,12 @@ ALERTS: tuple[Alert, ...] = (
         Severity.MEDIUM,
         "Something unforeseen went wrong in the service itself.",
         "Find the correlation id of the answer, or the traceback, in the log, and report it. The service goes on.",
+    ),
+    Alert(
+        "platform_unreachable",
+        Severity.MEDIUM,
+        "Something of the platform does not answer: its database, Redis, broker or an address.",
+        "See `platform` in /health. Jobs go on, and what could not be told is told when it answers again.",
     ),
     Alert(
         "service_was_killed",

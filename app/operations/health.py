@@ -12,6 +12,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Any
 
 import psutil
 
@@ -25,12 +26,15 @@ SILENT_SECONDS = 15.0
 Health = dict[str, object]
 
 
-def health_view(settings: Settings, sample: Sample, alerts: Sequence[Mapping[str, object]]) -> Health:
+def health_view(
+    settings: Settings, sample: Sample, alerts: Sequence[Mapping[str, object]], platform: Mapping[str, Any]
+) -> Health:
     """
     What `/health` says: the union of what both platform versions read, and our own signs.
 
-    There is no Redis behind this service, so `redis` is always "disconnected"; every child does all the work that the
-    platform's `thread_pools` divide, so each pool has as many places as there are slots.
+    `platform` is how those answer whom we tell of our jobs. None of them makes us unhealthy: jobs go on without them,
+    and what they were not told they are told later. `redis` is the platform's, if we know it; every child does all the
+    work that the platform's `thread_pools` divide, so each pool has as many places as there are slots.
     """
     signs = sample.signs
     reasons = not_ready_because(signs)
@@ -39,7 +43,7 @@ def health_view(settings: Settings, sample: Sample, alerts: Sequence[Mapping[str
         "status": "degraded" if reasons else "healthy",
         "version": service_version(),
         "timestamp": datetime.now(UTC).isoformat(),
-        "redis": "disconnected",
+        "redis": "connected" if platform["dependencies"].get("redis", {}).get("up") else "disconnected",
         "thread_pools": dict.fromkeys(("clustering", "cpsat", "context"), settings.slots),
         "children": {"running": len(signs.children), "slots": settings.slots, "quarantined": signs.quarantined_slots},
         "resources": asdict(sample.resources),
@@ -56,6 +60,7 @@ def health_view(settings: Settings, sample: Sample, alerts: Sequence[Mapping[str
             "loop_lag_seconds": round(sample.loop_lag_seconds, 3),
             "store_available": signs.store_available,
         },
+        "platform": platform,
         "alerts": alerts,
     }
 

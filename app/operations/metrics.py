@@ -28,6 +28,7 @@ from prometheus_client import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import SERVICE, service_version
+from app.channels import DEPENDENCIES, OUTCOMES
 from app.child.diagnosis import Verdict
 from app.child.watch import longest_overshoot
 from app.endings import How
@@ -155,6 +156,16 @@ class Metrics:
         self.recovery_time = self._gauge("timetable_recovery_seconds", "Duration of the recovery at the last start")
         self.recovered = self._gauge("timetable_recovered", "What the last start found of an earlier service", "what")
         self.backups = self._counter("timetable_backups_total", "Scheduled backups", "result", of=("ok", "failed"))
+        self.deliveries_tried = self._counter(
+            "timetable_deliveries_total", "Tries to tell that a job has ended", "channel", "result"
+        )
+        for channel in DEPENDENCIES:
+            for outcome in OUTCOMES:
+                self.deliveries_tried.labels(channel, outcome)
+        self.deliveries = self._gauge("timetable_outbox", "Deliveries that wait or were given up", "channel", "state")
+        self.dependencies = self._gauge("timetable_dependency_up", "1 while it answers or is not used", "dependency")
+        for name in DEPENDENCIES.values():
+            self.dependencies.labels(name).set(1)
         self.alerts = self._gauge("timetable_alerts_active", "Alerts that stand", "severity")
         self.alerts_sent = self._counter("timetable_alert_messages_total", "Alert messages", "sink", "result")
 
@@ -199,6 +210,14 @@ class Metrics:
         self.disk_free.set(machine.disk_free_bytes)
         self.loop_lag_max.set(sample.loop_lag_seconds)
         return generate_latest(self.registry)
+
+    def show_platform(self, up: Mapping[str, bool], pending: Mapping[str, int], dead: Mapping[str, int]) -> None:
+        """How the platform answers, and what it was not told, before a scrape."""
+        for name, answers in up.items():
+            self.dependencies.labels(name).set(answers)
+        for state, counts in (("pending", pending), ("dead", dead)):
+            for channel, count in counts.items():
+                self.deliveries.labels(channel, state).set(count)
 
     def _show(self, signs: Signs) -> None:
         children = signs.children

@@ -34,8 +34,12 @@ class Observers:
     """
 
     def __init__(self, *observers: Observer, slow_seconds: float) -> None:
-        self._observers, self._slow_seconds = observers, slow_seconds
+        self._observers, self._slow_seconds = list(observers), slow_seconds
         self._failed: set[Observer] = set()
+
+    def add(self, observer: Observer) -> None:
+        """One more, who hears of what happens from now on."""
+        self._observers.append(observer)
 
     def __call__(self, happening: Happening) -> None:
         self._tell(happening)

@@ -312,7 +312,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
     if problem is not None:
         yield Finding("API keys", "error", problem)
     else:
-        where = "on this machine only" if keys.is_loopback(settings.host) else "with a key"
+        where = "on this machine only" if keys.is_private(settings) else "with a key"
         yield Finding("API keys", "ok", f"{settings.host} can be used {where}")
 
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
+from app.channels import Channel
 from app.endings import Ending
 from app.jobs import Job, Status
 from solver.result import RungId
 from solver.rules import Score
+
+DeliveryState: TypeAlias = Literal["pending", "delivered", "dead", "superseded"]
 
 
 class StoreError(Exception):
@@ -71,6 +74,27 @@ class AttemptRow:
     peak_mb: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """
+    One line of the outbox: that a job has ended is to be told on one channel.
+
+    `event_id` is the same on all channels and in all tries; a receiver knows a repetition by it. `ended_at` names the
+    run: when the job has run again since, an old event is `superseded`. After too many tries it is `dead`.
+    """
+
+    event_id: str
+    channel: Channel
+    job_id: str
+    status: Status
+    ended_at: float
+    state: DeliveryState = "pending"
+    tries: int = 0
+    next_at: float = 0.0
+    done_at: float | None = None
+    error: str | None = None
+
+
 class Store(Protocol):
     def submit(self, job: Job, dataset: bytes, queue_limit: int) -> tuple[Job, bool]:
         """Adds a job unless its id is there; returns the job and whether it is new. Raises JobConflict, QueueFull."""
@@ -88,7 +112,8 @@ class Store(Protocol):
         """
         Replaces `before` by `after`, closes the attempt with `ending` and stores `result`, all in one transaction.
 
-        Raises StaleAttempt, and writes nothing, when the stored job has another status or attempt than `before`.
+        A move that ends the job puts one row per channel of this store into the outbox, in the same transaction. Raises
+        StaleAttempt, and writes nothing, when the stored job has another status or attempt than `before`.
         """
 
     def save_incumbent(self, job: Job, incumbent: StoredIncumbent) -> None:
@@ -123,5 +148,14 @@ class Store(Protocol):
 
         Raises StaleAttempt when the job has left the state of `job`.
         """
+
+    def undelivered(self) -> list[DeliveryRow]:
+        """The rows of the outbox that are pending or dead, oldest first."""
+
+    def deliveries(self, job_id: str) -> list[DeliveryRow]:
+        """All rows of the outbox about one job, oldest first."""
+
+    def note_delivery(self, row: DeliveryRow) -> None:
+        """Writes what has become of a delivery; raises StaleAttempt when its job is deleted."""
 
     def close(self) -> None: ...

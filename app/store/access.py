@@ -16,6 +16,7 @@ from typing import ParamSpec, TypeVar
 import anyio
 import anyio.to_thread
 
+from app.channels import NO_CHANNELS, Channels
 from app.endings import TAKEN_DOWN
 from app.jobs import Job, StaleAttempt
 from app.store import StoredIncumbent, StoreError, StoreUnavailable
@@ -47,9 +48,9 @@ class StoreAccess:
         self._one_backup = anyio.CapacityLimiter(1)
         self._unsaved: dict[str, StoredIncumbent] = {}
 
-    async def open(self, folder: Path) -> SqliteStore:
+    async def open(self, folder: Path, channels: Channels = NO_CHANNELS) -> SqliteStore:
         """Raises StoreError when the folder cannot be used."""
-        self.store = await self(SqliteStore, folder)
+        self.store = await self(SqliteStore, folder, channels)
         return self.store
 
     async def __call__(self, call: Callable[P, T], *args: P.args, **given: P.kwargs) -> T:

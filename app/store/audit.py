@@ -49,9 +49,9 @@ class Audit:
             return schema.last_commit(self._db)
 
     def rows(self) -> dict[str, int]:
-        """Number of rows of each table."""
+        """Number of rows of each table; an older store does not have them all."""
         with told(self._path):
-            return {table: self._count(table) for table in schema.TABLES}
+            return {table: self._count(table) for table in schema.TABLES if schema.has_table(self._db, table)}
 
     def jobs_by_status(self) -> dict[str, int]:
         with told(self._path):

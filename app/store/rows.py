@@ -1,23 +1,25 @@
 """
 Rows as they stand in the store, and the seal each of them carries.
 
-A flipped byte inside a row is no error to SQLite: the page still parses. So every row of `jobs`, `attempts` and
-`incumbents` has a seal, a digest over all its values, written by the statement that writes them and compared whenever
-the row is read. Datasets and results carry the SHA-256 of their body instead, and the row of the job, which is sealed,
-names both. What does not match is refused as `StoreDamaged`, never served.
+A flipped byte inside a row is no error to SQLite: the page still parses. So every row of `jobs`, `attempts`,
+`incumbents` and `outbox` has a seal, a digest over all its values, written by the statement that writes them and
+compared whenever the row is read. Datasets and results carry the SHA-256 of their body instead, and the row of the job,
+which is sealed, names both. What does not match is refused as `StoreDamaged`, never served.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from app.channels import Channel
 from app.endings import How
 from app.jobs import Job, Status
-from app.store import AttemptRow, StoreDamaged, StoredIncumbent
+from app.store import AttemptRow, DeliveryRow, StoreDamaged, StoredIncumbent
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 
@@ -121,7 +123,13 @@ INCUMBENTS = SealedTable(
     columns=("job_id", "attempt", "score", "timetable", "rung", "found_at"),
     reals=frozenset({"found_at"}),
 )
-SEALED = (JOBS, ATTEMPTS, INCUMBENTS)
+OUTBOX = SealedTable(
+    name="outbox",
+    key=("event_id", "channel"),
+    columns=tuple(row.name for row in fields(DeliveryRow)),
+    reals=_reals_of(DeliveryRow),
+)
+SEALED = (JOBS, ATTEMPTS, INCUMBENTS, OUTBOX)
 
 _JSON = frozenset({"meta", "rules", "score"})
 _FLAGS = frozenset({"simplified_context", "cancel_requested", "finish_requested", "dead_letter"})
@@ -176,6 +184,23 @@ def row_of_incumbent(job: Job, incumbent: StoredIncumbent) -> dict[str, object]:
 def incumbent_of_row(row: Mapping[str, Any]) -> StoredIncumbent:
     score = Score(*json.loads(row["score"]))
     return StoredIncumbent(score=score, timetable=row["timetable"], rung=row["rung"], found_at=row["found_at"])
+
+
+def deliveries_of(job: Job, channels: Iterable[Channel]) -> list[DeliveryRow]:
+    """What is to be told of a job that has just ended: one event, which every channel tells under the same id."""
+    event_id, ended_at = str(uuid.uuid4()), job.finished_at or 0.0
+    return [
+        DeliveryRow(event_id=event_id, channel=channel, job_id=job.id, status=job.status, ended_at=ended_at)
+        for channel in channels
+    ]
+
+
+def row_of_delivery(delivery: DeliveryRow) -> dict[str, object]:
+    return asdict(delivery)
+
+
+def delivery_of_row(row: Mapping[str, Any]) -> DeliveryRow:
+    return DeliveryRow(**{**row, "status": Status(row["status"])})
 
 
 def undamaged(body: bytes, digest: str, what: str) -> bytes:

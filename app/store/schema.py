@@ -19,14 +19,14 @@ from pathlib import Path
 from app.failpoints import failpoint
 from app.store import StoreDamaged, StoreTooNew
 from app.store.folder import Commit
-from app.store.rows import JOBS, SEALED, SealedTable
+from app.store.rows import ATTEMPTS, INCUMBENTS, JOBS, SealedTable
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x54544254
 """In the header of the file: a database of ours, as `file` and other programs see it."""
 WHOLE_CHECK_BYTES = 1 << 30
 """Of a larger store only the tables without bodies are read at each start; `timetable check` reads it all."""
-TABLES = ("jobs", "attempts", "datasets", "incumbents", "results")
+TABLES = ("jobs", "attempts", "datasets", "incumbents", "results", "outbox")
 _SMALL_TABLES = ("identity", "jobs", "attempts")
 MAX_FINDINGS = 20
 
@@ -100,8 +100,18 @@ def _add_identity(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def _add_outbox(db: sqlite3.Connection) -> None:
+    for statement in _NEW_IN_3:
+        db.execute(statement)
+
+
+def _note_schema(db: sqlite3.Connection) -> None:
+    """Writes down what the schema is now. The last step of a version."""
+    db.execute("UPDATE identity SET schema_digest = ?", (_schema_digest(db),))
+
+
 def _seal_rows(db: sqlite3.Connection) -> None:
-    for table in SEALED:
+    for table in _SEALED_IN_2:
         for (rowid,) in db.execute(f"SELECT rowid FROM {table.name}").fetchall():  # nosec B608 - names of ours, values bound
             row = f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE rowid = ?"  # nosec B608 - names of ours
             values = db.execute(row, (rowid,)).fetchone()
@@ -128,7 +138,23 @@ _NEW_IN_2 = (
     "CREATE INDEX jobs_by_end ON jobs (finished_at) WHERE finished_at IS NOT NULL",
 )
 
-MIGRATIONS: Mapping[int, tuple[Run, ...]] = {1: (_add_columns, _add_identity, _seal_rows, _identify)}
+_SEALED_IN_2 = (JOBS, ATTEMPTS, INCUMBENTS)
+_NEW_IN_3 = (
+    """CREATE TABLE outbox (
+           event_id TEXT NOT NULL, channel TEXT NOT NULL, job_id TEXT NOT NULL REFERENCES jobs (id),
+           status TEXT NOT NULL, ended_at REAL NOT NULL,
+           state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'dead', 'superseded')),
+           tries INTEGER NOT NULL, next_at REAL NOT NULL, done_at REAL, error TEXT, seal BLOB NOT NULL,
+           PRIMARY KEY (event_id, channel)
+       ) STRICT""",
+    "CREATE INDEX outbox_by_job ON outbox (job_id)",
+    "CREATE INDEX outbox_by_state ON outbox (state) WHERE state IN ('pending', 'dead')",
+)
+
+MIGRATIONS: Mapping[int, tuple[Run, ...]] = {
+    1: (_add_columns, _add_identity, _seal_rows, _identify),
+    2: (_add_outbox, _note_schema),
+}
 """From which version -> the steps to the next one, in their order."""
 
 
@@ -148,7 +174,7 @@ def examine(db: sqlite3.Connection, path: Path) -> None:
 
 def structure_problems(db: sqlite3.Connection, *, whole: bool = True) -> list[str]:
     """What SQLite finds wrong with its pages, indexes, constraints and references; empty when nothing is."""
-    scopes = [""] if whole else [f"({table})" for table in _SMALL_TABLES if _has_table(db, table)]
+    scopes = [""] if whole else [f"({table})" for table in _SMALL_TABLES if has_table(db, table)]
     found = [row[0] for scope in scopes for row in db.execute(f"PRAGMA integrity_check{scope}")]
     dangling = db.execute("PRAGMA foreign_key_check").fetchmany(MAX_FINDINGS)
     return [
@@ -186,7 +212,8 @@ def broken_seals(db: sqlite3.Connection, table: SealedTable) -> list[str]:
     return broken
 
 
-def _has_table(db: sqlite3.Connection, name: str) -> bool:
+def has_table(db: sqlite3.Connection, name: str) -> bool:
+    """Whether there is a table of this name."""
     return bool(db.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,)).fetchone())
 
 

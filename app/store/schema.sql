@@ -86,6 +86,23 @@ CREATE TABLE incumbents (
     FOREIGN KEY (job_id, attempt) REFERENCES attempts (job_id, attempt)
 ) STRICT;
 
+CREATE TABLE outbox (
+    event_id TEXT NOT NULL,             -- the same on every channel
+    channel  TEXT NOT NULL,
+    job_id   TEXT NOT NULL REFERENCES jobs (id),
+    status   TEXT NOT NULL,             -- how the job has ended
+    ended_at REAL NOT NULL,
+    state    TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'dead', 'superseded')),
+    tries    INTEGER NOT NULL,
+    next_at  REAL NOT NULL,
+    done_at  REAL,
+    error    TEXT,
+    seal     BLOB NOT NULL,
+    PRIMARY KEY (event_id, channel)
+) STRICT;
+CREATE INDEX outbox_by_job ON outbox (job_id);
+CREATE INDEX outbox_by_state ON outbox (state) WHERE state IN ('pending', 'dead');
+
 CREATE TABLE results (
     job_id  TEXT NOT NULL,
     attempt INTEGER NOT NULL,           -- second fence: one result per attempt

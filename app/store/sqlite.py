@@ -27,19 +27,33 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from app.channels import NO_CHANNELS, Channels, told_of_end
 from app.endings import Ending
 from app.jobs import Job, JobConflict, QueueFull, StaleAttempt, Status
-from app.store import AttemptRow, StoreDamaged, StoredIncumbent, StoreError, StoreTooNew, StoreUnavailable, schema
+from app.store import (
+    AttemptRow,
+    DeliveryRow,
+    StoreDamaged,
+    StoredIncumbent,
+    StoreError,
+    StoreTooNew,
+    StoreUnavailable,
+    schema,
+)
 from app.store.faults import kind_of, told
 from app.store.folder import FILE_NAME, Commit, Mark, take_lock
 from app.store.rows import (
     ATTEMPTS,
     INCUMBENTS,
     JOBS,
+    OUTBOX,
     attempt_of_row,
+    deliveries_of,
+    delivery_of_row,
     incumbent_of_row,
     job_of_row,
     new_attempt,
+    row_of_delivery,
     row_of_incumbent,
     row_of_job,
     undamaged,
@@ -71,6 +85,8 @@ class SqliteStore:
     """
     Opens, or creates, the store in `folder`; an older one is brought to the present schema.
 
+    Each end of a job is put into the outbox for the `channels` that hear of it.
+
     Raises
     ------
     StoreLocked
@@ -85,7 +101,8 @@ class SqliteStore:
         The folder cannot be used.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, channels: Channels = NO_CHANNELS) -> None:
+        self._channels = channels
         self.path = folder / FILE_NAME
         self._turn = threading.RLock()
         self._backing_up = threading.Lock()
@@ -248,6 +265,8 @@ class SqliteStore:
             self._db.execute(JOBS.update, JOBS.to_update(row_of_job(after, row["dataset"])))
             if ending is not None:
                 self._close_attempt(before, ending)
+            for delivery in deliveries_of(after, told_of_end(before, after, self._channels)):
+                self._db.execute(OUTBOX.insert, OUTBOX.to_insert(row_of_delivery(delivery)))
 
     def _still(self, job: Job) -> dict[str, Any]:
         """The row of a job that has not left the state and attempt of `job`; raises StaleAttempt."""
@@ -363,13 +382,30 @@ class SqliteStore:
             dataset = self._still(job)["dataset"]
             if not job.status.terminal:
                 raise StaleAttempt(f"job {job.id!r} is {job.status}, and only ended jobs are deleted")
-            for table in ("incumbents", "results", "attempts"):
+            for table in ("outbox", "incumbents", "results", "attempts"):
                 self._db.execute(f"DELETE FROM {table} WHERE job_id = ?", (job.id,))  # nosec B608 - names of ours, values bound
             self._db.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
             self._db.execute(
                 "DELETE FROM datasets WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE dataset = digest)",
                 (dataset,),
             )
+
+    # --- the outbox ---
+
+    def undelivered(self) -> list[DeliveryRow]:
+        return self._deliveries("state IN ('pending', 'dead')")
+
+    def deliveries(self, job_id: str) -> list[DeliveryRow]:
+        return self._deliveries("job_id = ?", job_id)
+
+    def _deliveries(self, condition: str, *values: object) -> list[DeliveryRow]:
+        rows = self._rows(f"{OUTBOX.select} WHERE {condition} ORDER BY ended_at, rowid", values)
+        return [delivery_of_row(OUTBOX.opened(row)) for row in rows]
+
+    def note_delivery(self, row: DeliveryRow) -> None:
+        with self._write():
+            if not self._db.execute(OUTBOX.update, OUTBOX.to_update(row_of_delivery(row))).rowcount:
+                raise StaleAttempt(f"job {row.job_id!r} is deleted, and what was to be told of it")
 
     def backup(self, target: Path) -> None:
         """

@@ -29,8 +29,12 @@ P = ParamSpec("P")
 
 HANGING_SECONDS = 2.0
 """A call that takes longer says that the store does not answer; it may still do so."""
-WRITES = frozenset({"submit", "claim", "note_pid", "request", "move", "save_incumbent", "checkpoint", "delete"})
-READS = frozenset({"job", "jobs", "dataset", "incumbent", "result", "attempts", "bundle", "expired"})
+WRITES = frozenset(
+    {"submit", "claim", "note_pid", "request", "move", "save_incumbent", "checkpoint", "delete", "note_delivery"}
+)
+READS = frozenset(
+    {"job", "jobs", "dataset", "incumbent", "result", "attempts", "bundle", "expired", "undelivered", "deliveries"}
+)
 _NOBODY = Job(id="", body_hash="", created_at=0.0, status=Status.RUNNING)
 """No job has an empty id. Writing in its name takes all that a write takes, and writes nothing."""
 

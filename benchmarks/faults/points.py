@@ -11,10 +11,12 @@ import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 
+import anyio
 import httpx
 
 from app.failpoints import CHILD_POINTS, POINTS
 from benchmarks.faults.ledger import TERMINAL
+from benchmarks.faults.receiver import KEY, Receiver
 from benchmarks.faults.run import Run
 from benchmarks.faults.target import Target, Unanswered
 
@@ -173,6 +175,23 @@ async def _restore(run: Run, target: Target, point: str) -> None:
         run.tally.check(snapshot["status"] in TERMINAL, f"{point}: the restored job is {snapshot['status']}")
 
 
+async def _deliver(run: Run, target: Target, point: str) -> None:
+    """Somebody is told of the end of a job, over a service of its own that knows whom to tell."""
+    with Receiver() as receiver:
+        told = {"webhook_url": receiver.url, "webhook_secrets": KEY, "webhook_private": "yes"}
+        async with run.target(**told) as other, other.kept_alive():
+            other.arm(point, "kill")
+            job = await other.submit("mini", 1.0)
+            await other.ended(job)
+            run.tally.check(await other.fired(point, FIRED_SECONDS), f"{point}: nobody passed it")
+            with anyio.move_on_after(LONG_SECONDS):
+                while {row["state"] for row in (await other.job(job))["deliveries"]} != {"delivered"}:
+                    await anyio.sleep(0.1)
+            rows = (await other.job(job))["deliveries"]
+    run.tally.check([row["state"] for row in rows] == ["delivered"], f"{point}: the end was not told")
+    run.tally.check(set(receiver.ids) == {row["event_id"] for row in rows}, f"{point}: told {receiver.ids}")
+
+
 def _last(done: object) -> str:
     text = f"{getattr(done, 'stdout', '')}{getattr(done, 'stderr', '')}".strip()
     return text.splitlines()[-1][:200] if text else "it said nothing"
@@ -182,6 +201,8 @@ _OTHERS: Mapping[str, Drive] = {
     "stage.exact": _seldom,
     "cancel.after_commit": _cancel,
     "restart.after_commit": _restart,
+    "delivery.before_send": _deliver,
+    "delivery.after_send": _deliver,
     "delete.before_commit": _delete,
     "recover.between": _recover,
     "migrate.step": _migrate,

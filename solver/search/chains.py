@@ -102,18 +102,18 @@ def estimate(p: Problem, st: State, count: Number, t: Number, u: Number) -> Numb
         s = np.int64(st.chain[i, SESSION])
         c, v, r = np.int64(p.course_of[s]), np.int64(st.slot[s]), np.int64(st.room[s])
         w = t + u - v
-        row = p.room_row[c]
+        row, length = p.room_row[c], np.int64(p.length[c])
         delta += p.slot_cost[c, w] - p.slot_cost[c, v] - cost_of(p.slack[c, 2])
-        for i in range(p.length[c]):
-            delta -= st.clash[c, v + i, REMOVING]
+        for k in range(length):
+            delta -= st.clash[c, v + k, REMOVING]
         delta += min(0, p.room_cost[row, p.fit[p.fit_ptr[row]]] - p.room_cost[row, r])
-        delta -= p.length[c] * p.peak_weight
+        delta -= length * p.peak_weight
         if p.stability_weight != 0 and is_alone(p, st, s, c, r):
             delta -= p.stability_weight
         d, e = np.int64(p.day_of[v]), np.int64(p.day_of[w])
         if d != e and not course_stays(p, st, count, c, v):
             delta += day_part(p, st, c, d, e, -1)
-        block = (np.int64(1) << np.int64(p.length[c])) - 1
+        block = (np.int64(1) << length) - 1
         old, new = block << np.int64(p.period_of[v]), block << np.int64(p.period_of[w])
         for k in range(p.resource_ptr[c, 1], p.resource_ptr[c, 3]):
             x = np.int64(p.resource[k])

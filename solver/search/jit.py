@@ -1,14 +1,16 @@
 """
 Numba decorators with types: kernels never hold the interpreter lock, so that other threads hear "stop" and can beat.
 
-Three kinds. A `kernel` is called from Python. An `inner` function is called from kernels only; handing over two
-`NamedTuple`s of arrays costs about as much as hundred additions, so it is for what happens seldom. An `inlined` one
-is copied into its caller by LLVM, which costs compile time wherever it stands.
+Three kinds. A `kernel` is called from Python. An `inner` function is called from kernels only. An `inlined` one is
+copied into its caller by LLVM, which costs compile time wherever it stands. All take their arrays as a `Bundle`: a
+pointer, where a `NamedTuple` would be eight hundred arguments.
 
 Reference counting is off: the arrays belong to Python, which holds them during a call, and counting them at every use
 makes the kernels forty times slower. Kernels therefore cannot make arrays. Nor may they shift or multiply beyond 63
 bits or mix signed with unsigned numbers, because with ``NUMBA_DISABLE_JIT=1`` all this is plain Python; packed
 weights are multiplied with `np.int64` only.
+
+Loops are not vectorized: theirs are short or full of branches, and a fifth of the compile time went there for nothing.
 
 Numba renews a cached kernel when its own file changes, but not when only a file changes that it takes functions from.
 The cache therefore lies in a folder named by the sources of all kernels, in the user's cache folder: a changed source
@@ -43,6 +45,9 @@ COMMON: dict[str, Any] = {
     "no_cfunc_wrapper": True,
 }
 NO_WRAPPER: dict[str, Any] = {"no_cpython_wrapper": True}
+
+# Numba fills its config at run time, hence setattr; this one is read at the first compilation.
+setattr(config, "LOOP_VECTORIZE", 0)  # noqa: B010
 
 
 def cache_folder() -> Path:

@@ -8,13 +8,15 @@ marks ``resource_ptr[c]``: start, first one whose days have a shape, end of thos
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from solver.compiled import Flags, Ints
+from solver.search.bundle import Bundle
 from solver.search.jit import Longs
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Problem(Bundle):
     """Sizes, weights and read-only arrays of one search. Packed costs are int64."""
 
     num_sessions: int

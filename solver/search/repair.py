@@ -78,5 +78,5 @@ def _take_out_any(problem: Problem, state: State) -> None:
     slots[placed[len(placed) // 2 :]] = -1
     fresh = new_state(problem, seed=0)
     put_all(problem, fresh, slots, rooms)
-    for name, old in state._asdict().items():
+    for name, old in state.contents().items():
         np.copyto(old, getattr(fresh, name))

@@ -7,12 +7,13 @@ often as they are applied, so everything that can be counted on the way in is.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solver.compiled import Ints
+from solver.search.bundle import Bundle
 from solver.search.jit import Longs, Number, inlined, inner
 from solver.search.problem import Problem
 
@@ -30,7 +31,8 @@ MAX_TOUCHED = 3 * MAX_CHAIN
 """Sessions of a chain and those that change rooms for it."""
 
 
-class State(NamedTuple):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class State(Bundle):
     """Everything a kernel may write to."""
 
     slot: Ints

@@ -159,7 +159,7 @@ def test_a_store_of_version_1_opens_and_keeps_everything(folder: Path) -> None:
     version_1_store(folder)
     assert check_folder(folder, again=False).sound  # looking does not migrate
     assert_kept(folder)
-    assert SCHEMA_VERSION == 2
+    assert SCHEMA_VERSION == 3
 
 
 OPEN_IT = (

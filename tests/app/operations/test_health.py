@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -21,6 +22,8 @@ from tests.app.watching import child, sample, signs
 
 pytestmark = pytest.mark.anyio
 SETTINGS = Settings(slots=2)
+ALONE: dict[str, Any] = {"dependencies": {}, "deliveries": {}}
+"""What is told of the platform when none is known."""
 
 
 @pytest.fixture
@@ -37,6 +40,7 @@ class Service:
         self.supervisor = SimpleNamespace(signs=self.signs, counts=self.counts)
         self.capacity = SimpleNamespace(now=self.sample)
         self.alerts = SimpleNamespace(book=AlertBook(settings=SETTINGS))
+        self.platform = SimpleNamespace(view=lambda: ALONE, up=dict, count=lambda state: {})
 
     def signs(self) -> Signs:
         return self.now.pop(0) if len(self.now) > 1 else self.now[0]
@@ -85,13 +89,13 @@ def test_every_reason_is_named_and_none_tells_a_path() -> None:
 
 
 def test_load_alone_is_no_illness() -> None:
-    view = health_view(SETTINGS, sample(cpu_percent=100.0, memory_percent=99.0, disk_percent=99.0, lag=3.0), [])
+    view = health_view(SETTINGS, sample(cpu_percent=100.0, memory_percent=99.0, disk_percent=99.0, lag=3.0), [], ALONE)
     assert (view["status"], view["ready"], view["reasons"]) == ("healthy", True, [])
     assert len(view["alarms"]) == 3  # type: ignore[arg-type]
 
 
 def test_the_view_has_the_platforms_fields_and_no_ids_of_jobs() -> None:
-    view = health_view(SETTINGS, sample(signs=signs(child(job_id="secret"), child(beat_age_seconds=None))), [])
+    view = health_view(SETTINGS, sample(signs=signs(child(job_id="secret"), child(beat_age_seconds=None))), [], ALONE)
     assert {"service", "status", "version", "timestamp", "redis", "thread_pools", "resources", "alarms"} <= view.keys()
     assert view["thread_pools"] == {"clustering": 2, "cpsat": 2, "context": 2}
     assert "secret" not in str(view)

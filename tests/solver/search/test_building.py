@@ -63,7 +63,8 @@ def test_all_datasets_share_one_signature_per_kernel() -> None:
     for seed in range(5):
         case = random_case(Random(seed))
         p = build_problem(case.compiled, weights_of(case.compiled, SearchParams()), SearchParams())
-        assert all(isinstance(v, (int, np.ndarray)) for v in p)
-        assert not any(v.flags.writeable for v in p if isinstance(v, np.ndarray))
+        values = list(p.contents().values())
+        assert all(isinstance(v, (int, np.ndarray)) for v in values)
+        assert not any(v.flags.writeable for v in values if isinstance(v, np.ndarray))
     warm_up()
     assert len(getattr(anneal_level, "signatures", ())) == before

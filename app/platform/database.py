@@ -1,0 +1,122 @@
+"""
+The platform's row of a job: `generation_jobs`, updated in one short transaction.
+
+`timetable_data` is merged: our keys (`app.shapes.RESULT_KEYS`) replace those of an earlier result, everything that the
+caller wrote there when the job was made stays as it is. A row that people have approved or rejected is theirs, and is
+left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import anyio
+import psycopg
+
+from app.jobs import Job, Status
+from app.platform.breaker import Breaker
+from app.platform.delivery import Documents, NotDelivered, instant_of
+from app.results import joined
+from app.settings import Settings
+from app.store import DeliveryRow
+
+CONNECT_SECONDS = 5
+STATEMENT_MILLISECONDS = 10_000
+WHOLE_SECONDS = 30.0
+"""For one delivery, results of tens of megabytes included."""
+MOST_ERROR = 500
+PROTECTED: Mapping[Status, frozenset[str]] = {
+    Status.COMPLETED: frozenset({"approved", "rejected"}),
+    Status.FAILED: frozenset({"approved", "rejected", "completed", "cancelled"}),
+    Status.CANCELLED: frozenset({"approved", "rejected", "completed"}),
+}
+"""How a job has ended -> states of its row that this does not change."""
+NEEDED = frozenset({"id", "status", "timetable_data"})
+
+_COLUMNS: LiteralString = """
+    SELECT attname FROM pg_attribute
+    WHERE attrelid = to_regclass('generation_jobs') AND attnum > 0 AND NOT attisdropped
+"""
+_MERGED: LiteralString = """timetable_data = CASE WHEN jsonb_typeof(timetable_data::jsonb) = 'object'
+    THEN timetable_data::jsonb ELSE '{}'::jsonb END || %(data)s::jsonb"""
+_COMPLETED: Mapping[str, LiteralString] = {
+    "status": "status = 'completed'",
+    "progress": "progress = 100",
+    "timetable_data": _MERGED,
+    "completed_at": "completed_at = %(at)s",
+    "updated_at": "updated_at = now()",
+}
+_ENDED: Mapping[str, LiteralString] = {
+    "status": "status = %(status)s",
+    "error_message": "error_message = %(error)s",
+    "updated_at": "updated_at = now()",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUpdate:
+    """The channel `sql`."""
+
+    settings: Settings
+    documents: Documents
+    breaker: Breaker
+
+    async def deliver(self, row: DeliveryRow, job: Job, *, arrived: bool) -> None:
+        values: dict[str, Any] = {"id": job.id, "status": row.status.value, "at": instant_of(row.ended_at)}
+        if row.status is Status.COMPLETED:
+            extra = {"generated_at": values["at"]}
+            values["data"] = joined(await self.documents.of(job, "timetable_data"), extra).decode()
+        values["error"] = (job.error or "Cancelled by user")[:MOST_ERROR]
+        try:
+            with anyio.fail_after(WHOLE_SECONDS):
+                await self._update(row.status, values)
+        except TimeoutError:
+            raise NotDelivered(f"the database did not answer within {WHOLE_SECONDS:g} s") from None
+        except psycopg.OperationalError as error:  # unreachable, full, restarting, too slow
+            raise NotDelivered(f"the database does not answer: {_told(error)}") from None
+        except psycopg.DataError as error:
+            raise NotDelivered(f"the database cannot hold this: {_told(error)}", final=True) from None
+        except psycopg.Error as error:
+            raise NotDelivered(f"the database refuses: {_told(error)}", down=False) from None
+
+    async def _update(self, status: Status, values: Mapping[str, Any]) -> None:
+        connection = await psycopg.AsyncConnection.connect(
+            self.settings.platform_database_url,
+            connect_timeout=CONNECT_SECONDS,
+            application_name="timetable-delivery",
+            keepalives_idle=10,
+            tcp_user_timeout=STATEMENT_MILLISECONDS,
+        )
+        async with connection, connection.transaction():
+            await connection.execute(
+                "SELECT set_config('statement_timeout', %(ms)s, true), set_config('lock_timeout', %(ms)s, true)",
+                {"ms": str(STATEMENT_MILLISECONDS)},
+            )
+            there = {name for (name,) in await (await connection.execute(_COLUMNS)).fetchall()}
+            if not there >= NEEDED:
+                missing = ", ".join(sorted(NEEDED - there)) if there else "at all"
+                raise NotDelivered(f"the database has no generation_jobs with {missing}", down=False)
+            await _write(connection, status, values, there)
+
+
+async def _write(
+    connection: psycopg.AsyncConnection[Any], status: Status, values: Mapping[str, Any], there: set[str]
+) -> None:
+    """Raises NotDelivered when there is no row (yet: the platform posts before its own transaction is over)."""
+    found = await (
+        await connection.execute("SELECT status FROM generation_jobs WHERE id = %(id)s FOR UPDATE", values)
+    ).fetchone()
+    if found is None:
+        raise NotDelivered("generation_jobs has no row of this id", down=False)
+    if found[0] in PROTECTED[status]:
+        return
+    wanted = _COMPLETED if status is Status.COMPLETED else _ENDED
+    assignments: LiteralString = ", ".join([text for column, text in wanted.items() if column in there])
+    await connection.execute(f"UPDATE generation_jobs SET {assignments} WHERE id = %(id)s", values)  # nosec B608 - names of ours, values bound
+
+
+def _told(error: psycopg.Error) -> str:
+    """The server's own words, or the kind of the error: a driver's text may name the address."""
+    return error.diag.message_primary or type(error).__name__

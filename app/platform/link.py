@@ -1,0 +1,137 @@
+"""
+The link to the platform: everything that is switched on, put together. `app.main` makes one per application.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+
+from app.channels import DEPENDENCIES, Channel, channels_of
+from app.jobs import Job
+from app.platform.breaker import Breaker
+from app.platform.celery_task import CeleryTask
+from app.platform.database import DatabaseUpdate
+from app.platform.delivery import Documents, Outlet
+from app.platform.outbox import Outbox
+from app.platform.pinned import Poster, url_problem
+from app.platform.redis_keys import RedisKeys
+from app.platform.webhook import CALLBACK_SECONDS, WEBHOOK_SECONDS, Callback, Webhook, keys_of
+from app.results import Results
+from app.settings import Settings, SettingsError, variable
+from app.supervision.watchdog import keep
+from app.supervisor import Supervisor
+from app.telemetry import Happening
+
+
+def check(settings: Settings) -> None:
+    """Raises SettingsError for addresses and keys that cannot be used; no message quotes one."""
+    problems = []
+    for name, url, private in (
+        ("platform_callback_url", settings.platform_callback_url, True),
+        ("webhook_url", settings.webhook_url, settings.webhook_private == "yes"),
+    ):
+        if url and (problem := url_problem(url, private=private)):
+            problems.append(f"{variable(name)}: {problem}")
+    try:
+        keys_of(settings.webhook_secrets)
+    except ValueError as error:
+        problems.append(f"{variable('webhook_secrets')}: {error}")
+    if problems:
+        raise SettingsError("; ".join(problems))
+
+
+class Link:
+    """
+    What the service knows of its platform. `told` hears of every try of a delivery: channel, and what came of it.
+
+    `reachable` hears when a dependency is lost (False) or back (True).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        supervisor: Supervisor,
+        results: Results,
+        told: Callable[[str, str], None],
+        reachable: Callable[[str, bool], None],
+    ) -> None:
+        self._settings, self._reachable = settings, reachable
+        self._breakers = {
+            channel: Breaker(DEPENDENCIES[channel], self._heard_from(channel)) for channel in channels_of(settings)
+        }
+        documents = Documents(results)
+        self._redis = (
+            RedisKeys(supervisor, documents, settings, self._breakers["redis"]) if settings.platform_redis_url else None
+        )
+        outlets = {channel: self._outlet(channel, documents) for channel in self._breakers}
+        self._outbox = Outbox(supervisor, outlets, settings, told)
+
+    def _heard_from(self, channel: Channel) -> Callable[[str, bool], None]:
+        def changed(name: str, up: bool) -> None:
+            self._reachable(name, up)
+            if up:
+                self._outbox.resume(channel)
+
+        return changed
+
+    def _outlet(self, channel: Channel, documents: Documents) -> Outlet:
+        settings, breaker = self._settings, self._breakers[channel]
+        if channel == "redis":
+            assert self._redis is not None
+            return self._redis
+        if channel == "sql":
+            return DatabaseUpdate(settings, documents, breaker)
+        if channel == "celery":
+            return CeleryTask(settings, documents, breaker)
+        if channel == "callback":
+            poster = Poster(url=settings.platform_callback_url, seconds=CALLBACK_SECONDS, private=True)
+            return Callback(poster, documents, breaker)
+        poster = Poster(url=settings.webhook_url, seconds=WEBHOOK_SECONDS, private=settings.webhook_private == "yes")
+        return Webhook(poster, keys_of(settings.webhook_secrets), breaker)
+
+    def observe(self, happening: Happening) -> None:
+        """An observer of `app.telemetry`."""
+        self._outbox.observe(happening)
+        if self._redis is not None:
+            self._redis.observe(happening)
+
+    async def announce(self, job: Job) -> None:
+        """Lets the platform see a job that was just taken; short, whoever answers."""
+        if self._redis is not None:
+            await self._redis.announce(job)
+
+    async def run(self) -> None:
+        """Delivers, until it is cancelled."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(keep, "outbox", self._outbox.run)
+                if self._redis is not None:
+                    tasks.start_soon(keep, "progress in Redis", self._redis.run)
+        finally:
+            if self._redis is not None:
+                with anyio.move_on_after(1.0, shield=True):
+                    await self._redis.close()
+
+    def wake(self) -> None:
+        """There are rows in the store that were not there before."""
+        self._outbox.wake(read=True)
+
+    def up(self) -> Mapping[str, bool]:
+        """Every dependency: whether it answers."""
+        return {breaker.name: breaker.up for breaker in self._breakers.values()}
+
+    def count(self, state: str) -> Mapping[str, int]:
+        """Deliveries of a state by channel."""
+        return {str(channel): count for channel, count in self._outbox.count(state).items()}
+
+    def view(self) -> dict[str, Any]:
+        """What `/health` shows."""
+        return {
+            "dependencies": {
+                breaker.name: {"up": breaker.up, "error": breaker.error or None} for breaker in self._breakers.values()
+            },
+            "deliveries": {state: self.count(state) for state in ("pending", "dead")},
+        }
