@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import anyio
 
+from app.curve import Curve
 from app.jobs import Job, Status
 from app.messages import IncumbentFrame, ProgressFrame
 from app.pace import Estimate, Pace
@@ -61,6 +62,8 @@ FIRST_RESERVE = 20.0
 LAST = 99.0
 NORMAL = "NORMAL_PROCESSING"
 """The verdict on a healthy child."""
+SERVICE_SILENT = "SERVICE_SILENT"
+"""The verdict on a job whose service, another one than ours, has not been heard of."""
 STOP_SECONDS = 1.0
 """Time a child needs at most to hear that it shall end."""
 LIMIT_FREE: frozenset[Stage] = frozenset({"load", "validate"})
@@ -99,6 +102,7 @@ class Track:
     improved_at: float | None = None
     recounted_attempt: int | None = None
     changed: anyio.Event = field(default_factory=anyio.Event)
+    curve: Curve = field(default_factory=Curve)
     _reserved: float = LAST
     _estimate: Estimate = field(default_factory=Estimate)
     _seconds: float = 0.0
@@ -123,8 +127,10 @@ class Track:
         self.job = job
         if again:
             self.percent, self.improved_at = 0.0, None
+            self.curve.clear()
             self._reserve_anew()
         self.percent = max(self.percent, job.percent)
+        self._reserved = max(self._reserved, job.percent)  # a row is what the store has
         if job.status is not Status.RUNNING:
             self._rest()
         self._remember_best()
@@ -201,6 +207,7 @@ class Track:
         """Wakes everybody who waits for a change."""
         self.version += 1
         self.updated_at = time.time()
+        self.curve.note(self.updated_at, self.score, self.bound)
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
 

@@ -94,10 +94,20 @@ def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[s
 @router.get("/progress/{job_id}")
 async def progress(job_id: JobIdInPath, service: Running) -> JSONResponse:
     """How far a job is. Answered from memory, whatever the solver does."""
+    await service.supervisor.look_up(job_id)
     snapshot = service.supervisor.snapshot(job_id)
     if snapshot is None:
         raise JobNotFound(job_id, status="not_found", progress=0)
     return JSONResponse(snapshot, headers=NO_STORE)
+
+
+@router.get("/progress/{job_id}/curve")
+async def curve(job_id: JobIdInPath, service: Running) -> JSONResponse:
+    """How cost and bound went so far, for whoever comes back to a running job."""
+    points = service.supervisor.curve(job_id)
+    if points is None:
+        raise JobNotFound(job_id)
+    return JSONResponse({"job_id": job_id, "points": points}, headers=NO_STORE)
 
 
 @router.post("/cancel/{job_id}")
