@@ -7,6 +7,7 @@ used only where there is none, and the answer says which of the two happened.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import uuid
@@ -18,7 +19,6 @@ from pydantic import BaseModel
 
 from app.catalogue import load_sample
 from app.errors import SourceNotConfigured, below
-from app.gate.archives import csv_texts
 from app.gate.burden import check_document, check_model
 from app.gate.prescan import check_amount
 from app.jobs import MIN_SOLVE_SECONDS, JobRequest
@@ -39,8 +39,9 @@ from solver.formats.ctt import load_ctt
 from solver.formats.issues import kind_of, pointer, raise_if_any
 from solver.formats.json_text import parse_json, read_json
 from solver.formats.native import dump_dataset, load_dataset
-from solver.formats.platform_csv import Imported, load_platform_csv
+from solver.formats.platform_csv import Imported
 from solver.formats.tim import load_tim
+from solver.formats.zipped_csv import load_zipped_csv
 from solver.model import Dataset
 from solver.rules import RULE_IDS
 
@@ -58,8 +59,8 @@ class Loaded(NamedTuple):
     dataset: Dataset
     document: dict[str, Any]
     note: str | None = None
-    account: Mapping[str, Any] | None = None
-    """What had to be mended to read a CSV set; None for other sources."""
+    imported: Imported | None = None
+    """How a CSV set was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,21 +226,41 @@ def _load_content(source: Source, settings: Settings, time_config: object) -> Lo
         except InputError as error:
             raise below("/content", error) from error
         return _load_inline(document, settings, time_config, "/content")
+    if source.format in ("csv_zip", "csv"):
+        return _load_csv_set(content, settings, time_config)
     try:
-        read = _TEXT_READERS[source.format](content)
+        dataset = _TEXT_READERS[source.format](content)
     except InputError as error:
         raise below("/content", error) from error
-    document = dump_dataset(read.dataset)
+    document = dump_dataset(dataset)
     check_document(document, settings, "/content")
-    account = read.account() if source.format == "csv" else None
-    return Loaded(read.dataset, document, _grid_note(time_config), account)
+    return Loaded(dataset, document, _grid_note(time_config))
 
 
-_TEXT_READERS: Mapping[str, Callable[[str], Imported]] = {
-    "ctt": lambda content: Imported(dataset=load_ctt(content)),
-    "tim": lambda content: Imported(dataset=load_tim(content)),
-    "csv": lambda content: load_platform_csv(csv_texts(content)),
-}
+def _load_csv_set(content: str, settings: Settings, time_config: object) -> Loaded:
+    """A CSV set knows no time grid, so that of the request is used."""
+    try:
+        imported = load_zipped_csv(_bytes_of(content))
+    except InputError as error:
+        raise below("/content", error) from error
+    document = dump_dataset(imported.dataset)
+    if time_config is not None:
+        del document["time_grid"]
+    loaded = _load_inline(document, settings, time_config, "/content")
+    rows, repairs, unusable = sum(imported.rows.values()), len(imported.repairs), len(imported.unusable)
+    told = f"{rows} rows were read, {repairs} cells mended, {unusable} rows could not be used."
+    note = " ".join(filter(None, (told, loaded.note)))
+    return loaded._replace(note=note, imported=imported)
+
+
+def _bytes_of(content: str) -> bytes:
+    try:
+        return base64.b64decode(content, validate=True)
+    except ValueError as error:
+        raise InputError([Issue(pointer="", code="bad_value", message=f"this is no base64: {error}")]) from error
+
+
+_TEXT_READERS: Mapping[str, Callable[[str], Dataset]] = {"ctt": load_ctt, "tim": load_tim}
 
 
 def _load_inline(document: object, settings: Settings, time_config: object, prefix: str = "/dataset") -> Loaded:
