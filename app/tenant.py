@@ -63,6 +63,9 @@ class TenantJobs(_Narrowed):
     def snapshot(self, job_id: str) -> dict[str, Any] | None:
         return self._supervisor.snapshot(job_id) if self.known(job_id) is not None else None
 
+    def curve(self, job_id: str) -> list[dict[str, object]] | None:
+        return self._supervisor.curve(job_id) if self.known(job_id) is not None else None
+
     async def wait_for_change(self, job_id: str, seen: int, timeout: float) -> int:
         if self.known(job_id) is None:
             return seen

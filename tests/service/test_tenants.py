@@ -46,6 +46,7 @@ class Row(NamedTuple):
 
 JOB_ROUTES: Mapping[str, Row] = {
     "GET /progress/{job_id}": Row(),
+    "GET /progress/{job_id}/curve": Row(),
     "GET /progress/{job_id}/events": Row(),
     "POST /cancel/{job_id}": Row(own="busy"),
     "POST /finish/{job_id}": Row(own="done"),
