@@ -16,7 +16,8 @@ from typing import Any
 import anyio
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, expect
+from icalendar import Calendar
+from playwright.async_api import Browser, Download, Page, expect
 
 from benchmarks.faults.target import Target
 from solver.rules import RULES
@@ -66,13 +67,32 @@ async def test_the_whole_way_from_a_sample_to_an_exported_file(browser: Browser,
         shown = await page.locator(".session").count()
         await expect(page.get_by_text(f"{shown} sessions")).to_be_visible()
         await page.get_by_role("button", name="Export").click()
-        async with page.expect_download() as begun:
-            await page.get_by_role("link", name="CSV").click()
-        download = await begun.value
-        rows = list(csv.reader(io.StringIO(Path(await download.path()).read_text(encoding="utf-8-sig"))))
+        await page.get_by_label("First day of the term").fill("2026-09-01")
+        await page.get_by_label("Last day").fill("2026-12-18")
+        calendar = await saved(page, "Calendar")
+        assert Calendar.from_ical(await calendar.read()).walk("VEVENT")
+        await page.get_by_label("Only the week of").uncheck()
+        download = await saved(page, "CSV")
+        rows = list(csv.reader(io.StringIO((await download.read()).decode("utf-8-sig"))))
         entries = (await service.ask("GET", "/variants/from-the-page/1")).json()["timetable_entries"]
-        assert download.suggested_filename.endswith(".csv") and len(rows) - 1 == len(entries)
+        assert download.name.endswith(".csv") and len(rows) - 1 == len(entries)
         it.check()
+
+
+class Saved:
+    """A file that the page let somebody save."""
+
+    def __init__(self, download: Download) -> None:
+        self.name, self._download = download.suggested_filename, download
+
+    async def read(self) -> bytes:
+        return Path(await self._download.path()).read_bytes()
+
+
+async def saved(page: Page, format: str) -> Saved:
+    async with page.expect_download() as begun:
+        await page.get_by_role("dialog").get_by_role("link", name=format).click()
+    return Saved(await begun.value)
 
 
 async def test_what_is_wrong_with_a_file_is_said_before_solving(
@@ -273,9 +293,8 @@ async def test_a_key_is_asked_for_and_kept_in_the_tab_only(browser: Browser, ser
         assert key not in await it.page.evaluate("JSON.stringify(localStorage) + document.cookie")
         await it.goto("jobs/open/results/week")
         await it.page.get_by_role("button", name="Export").click()
-        async with it.page.expect_download() as begun:
-            await it.page.get_by_role("link", name="CSV").click()
-        assert (await begun.value).suggested_filename == "open-variant-1.csv"
+        await it.page.get_by_label("Only the week of").uncheck()
+        assert (await saved(it.page, "CSV")).name == "open-variant-1.csv"
         it.check(may_say=frozenset({"401"}))
 
 
