@@ -27,17 +27,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
 FIRST_VIEW_BYTES = 300_000
-VIEWS = (
-    "",
-    "jobs",
-    "jobs/open",
-    "jobs/open/results/overview",
-    "jobs/open/results/week",
-    "jobs/open/results/compare",
-    "jobs/open/results/use",
-    "jobs/open/results/rules",
-    "jobs/open/results/work",
-)
+RESULT_VIEWS = ("overview", "week", "compare", "use", "rules", "work")
+VIEWS = ("", "jobs", "jobs/open", *(f"jobs/open/results/{name}" for name in RESULT_VIEWS))
 """Of a job that has variants, concessions and open sessions."""
 SERIOUS = {"serious", "critical"}
 
@@ -254,6 +245,40 @@ async def test_every_view_is_accessible_and_fits_the_screen(
             assert not told
             assert await it.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
         it.check()
+
+
+LONG = "Donaudampfschifffahrtsgesellschaftskapitaensverwaltungsgrundlagen"
+
+
+def long_names() -> dict[str, Any]:
+    """Everything is called something that no line can hold, and one session finds no place."""
+    return {
+        "schema": "timetable-dataset/1",
+        "name": LONG * 3,
+        "rooms": [{"id": f"R-{LONG}", "name": LONG * 2, "capacity": 60, "building": LONG}],
+        "faculty": [{"id": f"F-{LONG}", "name": LONG * 2}],
+        "groups": [{"id": f"G-{LONG}", "name": LONG * 2, "size": 50}],
+        "courses": [
+            {"id": f"{id}-{LONG}", "code": f"{id}{LONG}", "name": LONG * 2, "faculty_ids": [f"F-{LONG}"],
+             "group_ids": [f"G-{LONG}"], "sessions_per_week": 4, "required_features": features}
+            for id, features in (("A", []), ("B", []), ("C", ["planetarium"]))
+        ],
+    }  # fmt: skip
+
+
+async def test_names_that_no_line_can_hold_fit_the_screen_all_the_same(browser: Browser, service: Target) -> None:
+    job = "x" * 128
+    await service.submit("tiny", 2, job_id=job, num_variants=2, dataset=long_names(), dataset_name=None)
+    await service.ended(job)
+    for size in (PHONE, WIDE):
+        async with tab(browser, service, viewport=size) as it:
+            for view in ("jobs", f"jobs/{job}", *(f"jobs/{job}/results/{name}" for name in RESULT_VIEWS)):
+                await it.goto(view)
+                await expect(it.page.locator("main h1")).to_be_visible()
+                await expect(it.page.locator(".waiting")).to_have_count(0)
+                wider = "document.documentElement.scrollWidth - innerWidth"
+                assert await it.page.evaluate(wider) <= 0, view
+            it.check()
 
 
 async def test_the_theme_can_be_chosen_and_is_remembered(browser: Browser, service: Target) -> None:
