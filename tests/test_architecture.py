@@ -59,6 +59,7 @@ APP_LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"operations", "supervision"}),
     frozenset({"supervisor", "commands"}),
     frozenset({"results"}),
+    frozenset({"tenant"}),
     frozenset({"service", "platform"}),
     frozenset({"api"}),
     frozenset({"main"}),

@@ -91,9 +91,13 @@ def read_object(body: bytes, settings: Settings) -> dict[str, Any]:
     return document
 
 
-def read_order(body: bytes, settings: Settings, default_job_id: str | None = None) -> Order:
+def read_order(
+    body: bytes, settings: Settings, default_job_id: str | None = None, default_organization_id: str | None = None
+) -> Order:
     """
     The job that the body of `POST /generate_variants` asks for; a body without a job id gets the default, or a new one.
+
+    A body without an organisation is read as if it named the default.
 
     Raises
     ------
@@ -103,6 +107,8 @@ def read_order(body: bytes, settings: Settings, default_job_id: str | None = Non
         The request names no data, or a sample that does not exist.
     """
     document = read_object(body, settings)
+    if default_organization_id is not None and document.get("organization_id") is None:
+        document["organization_id"] = default_organization_id
     asked = GenerateRequest.model_validate(document)
     check_rules(asked.rules)
     loaded = load_source(asked, settings, asked.time_config)

@@ -145,7 +145,12 @@ def order_of(reply: Reply) -> Order:
 
 
 def _order(question: Question, settings: Settings) -> Reply:
-    order = read_order(question.body, settings, question.options.get("default_job_id"))
+    order = read_order(
+        question.body,
+        settings,
+        question.options.get("default_job_id"),
+        question.options.get("default_organization_id"),
+    )
     request = asdict(order.request)
     packed = request.pop("packed")
     return Reply("order", {"request": request, "notes": order.notes, "adjusted": order.adjusted}, packed)
