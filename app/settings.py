@@ -43,7 +43,7 @@ def _setting(
     metadata |= {"words": words, "secret": secret}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
-    return field(default=default, metadata=metadata)
+    return field(default=default, repr=not secret, metadata=metadata)
 
 
 def default_data_dir() -> Path:
@@ -74,6 +74,9 @@ class Settings:
     host: str = _setting("127.0.0.1", "", "address to listen on")
     port: int = _setting(8001, "", "port to listen on; 0 picks a free one", low=0, high=65535)
     data_dir: Path = _setting(default_data_dir, "path", "folder of the job store; created when missing")  # noqa: RUF009
+    database_url: str = _setting(
+        "", "", "postgresql:// address of a job store for several services; empty = SQLite in data_dir", secret=True
+    )
     # --- how much at once ---
     slots: int = _setting(usable_cores, "children", "jobs solved at the same time", low=1, high=256)
     workers_per_job: int = _setting(1, "threads", "solver threads of one job", low=1, high=64)

@@ -28,6 +28,8 @@ from app.telemetry import Happening, Moved
 
 LOOK_SECONDS = 5.0
 """A channel looks for what is due at least this often."""
+READ_SECONDS = 30.0
+"""The store is read again at least this often: a service that shared it with us may be gone, and have left some."""
 STORE_RETRY_SECONDS = 0.5
 MOST_ERROR = 500
 
@@ -48,7 +50,7 @@ class Outbox:
         self._carrier = carrier_of(settings)
         self._rows: dict[tuple[str, Channel], DeliveryRow] = {}
         self._over: set[tuple[str, Channel]] = set()
-        self._stale = True
+        self._stale, self._read_at = True, 0.0
         self._news = anyio.Event()
 
     def observe(self, happening: Happening) -> None:
@@ -86,7 +88,7 @@ class Outbox:
     async def _serve(self, channel: Channel) -> None:
         while True:
             news = self._news
-            if self._stale:
+            if self._stale or time.monotonic() - self._read_at >= READ_SECONDS:
                 await self._read()
             row = self._next(channel)
             wait = LOOK_SECONDS if row is None else max(row.next_at - time.time(), self._shut(channel))
@@ -101,7 +103,7 @@ class Outbox:
 
     async def _read(self) -> None:
         """What memory knows of a row is newer than what was read: a delivery may be under way, or over by now."""
-        self._stale = False
+        self._stale, self._read_at = False, time.monotonic()
         self._over.clear()
         try:
             rows = await self._supervisor.undelivered()

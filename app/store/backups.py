@@ -67,6 +67,16 @@ class NotRestored(StoreError):
     """A backup was refused, and nothing was changed; the message says why and what helps."""
 
 
+class NoBackups(StoreError):
+    """The store is not in a file of ours."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the job store is a PostgreSQL database: back it up with pg_dump, put it back with pg_restore; "
+            "`timetable check` tells whether what it holds is what was written"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """
