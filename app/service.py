@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, Protocol
 
 import anyio
@@ -32,6 +32,16 @@ class Platform(Protocol):
     def view(self) -> dict[str, Any]: ...
 
 
+class Queue(Protocol):
+    """What stands between the jobs and whoever solves them (`app.queue`)."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What somebody who hands in jobs should know, though they are taken."""
+
+    def view(self) -> dict[str, Any]: ...
+
+
 class Service(NamedTuple):
     """The running parts of one application."""
 
@@ -41,6 +51,7 @@ class Service(NamedTuple):
     readers: Readers
     results: Results
     platform: Platform
+    queue: Queue
 
 
 def _service(request: Request) -> Service:
