@@ -29,6 +29,7 @@ from app.operations.metrics import Measured, Metrics
 from app.operations.observers import Observers, journal
 from app.operations.sinks import Alerts
 from app.platform.link import Link, check
+from app.platform.source import opened_source
 from app.results import Results
 from app.service import Service
 from app.settings import Settings
@@ -86,7 +87,8 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
         gc.freeze()
         watch_loop(failed_in_background)
         async with (
-            Supervisor(settings, observe=observers, forkserver=forkserver) as supervisor,
+            opened_source(settings) as source,
+            Supervisor(settings, observe=observers, forkserver=forkserver, source=source) as supervisor,
             Readers(settings) as readers,
             anyio.create_task_group() as tasks,
         ):
@@ -98,7 +100,7 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
             link = Link(settings, supervisor, results, told_platform, platform_reachable)
             observers.add(link.observe)
             tasks.start_soon(keep, "platform", link.run)
-            app.state.service = Service(settings, supervisor, metrics, readers, results, link)
+            app.state.service = Service(settings, supervisor, metrics, readers, results, link, source)
             app.state.lookout = Lookout(capacity, alerts)
             yield
             tasks.cancel_scope.cancel()

@@ -15,6 +15,7 @@ from app.operations.metrics import Metrics
 from app.results import Results
 from app.schemas import JOB_ID_PATTERN
 from app.settings import Settings
+from app.source import DataSource
 from app.supervisor import Supervisor
 
 
@@ -41,6 +42,7 @@ class Service(NamedTuple):
     readers: Readers
     results: Results
     platform: Platform
+    source: DataSource | None
 
 
 def _service(request: Request) -> Service:

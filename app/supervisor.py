@@ -43,6 +43,7 @@ from app.jobs import (
 )
 from app.messages import unpack
 from app.settings import Settings
+from app.source import DataSource
 from app.store import DeliveryRow, Store, StoreFull
 from app.store.backups import Manifest, folder_of
 from app.supervision.desk import Desk
@@ -89,7 +90,8 @@ class Supervisor:
     Use it as an async context: entering opens the store, leaving stops all children and releases their jobs.
 
     `solve` names the function that children call, as `module:name`; `observe` hears of everything that happens;
-    `forkserver` is one that was launched already, so that it imports the solver while the service is imported. Every
+    `forkserver` is one that was launched already, so that it imports the solver while the service is imported; `source`
+    has the data of jobs that bring none. Every
     method that asks the store raises `StoreUnavailable` when it does not answer in time; what was asked for may then
     still happen, and asking again is safe.
 
@@ -106,13 +108,14 @@ class Supervisor:
         solve: str = SOLVE,
         observe: Observer = nobody,
         forkserver: ForkServer | None = None,
+        source: DataSource | None = None,
     ) -> None:
         self._settings = settings
         self._tag = tag_of(settings.data_dir)
         self._forkserver = forkserver or ForkServer(solve, self._tag)
         self._spool = Spool(settings.data_dir)
         self._desk = Desk(settings, observe)
-        self._dispatcher = Dispatcher(self._desk, self._forkserver, self._spool)
+        self._dispatcher = Dispatcher(self._desk, self._forkserver, self._spool, source)
         self._watchdog = Watchdog(self._desk, self._dispatcher)
         self._retention = Retention(self._desk)
         self._in_store = self._desk.in_store

@@ -36,7 +36,19 @@ LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 APP_LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
-        {"settings", "jobs", "messages", "schemas", "access", "failpoints", "pace", "entries", "quality", "page"}
+        {
+            "settings",
+            "jobs",
+            "messages",
+            "schemas",
+            "access",
+            "failpoints",
+            "pace",
+            "entries",
+            "quality",
+            "page",
+            "source",
+        }
     ),
     frozenset({"channels", "endings", "views", "weeks"}),
     frozenset({"insights", "shapes"}),
@@ -64,6 +76,7 @@ FORBIDDEN_IN_SOLVER = {
     "httpx",
     "sqlite3",
     "sqlalchemy",
+    "psycopg",
     "typer",
     "rich",
     "logging",

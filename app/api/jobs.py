@@ -40,7 +40,10 @@ async def generate_variants(request: Request, service: Running) -> JSONResponse:
     """
     body = await read_body(request, service.settings)
     key = idempotency_key(request)
-    options = {"default_job_id": None if key is None else job_id_of(key, request.scope.get("key_id"))}
+    options = {
+        "default_job_id": None if key is None else job_id_of(key, request.scope.get("key_id")),
+        "has_platform": bool(service.settings.platform_database_url),
+    }
     order = order_of(await service.readers.ask(Question("order", body, options)))
     try:
         job, created = await service.supervisor.submit(order.request)

@@ -145,7 +145,10 @@ def order_of(reply: Reply) -> Order:
 
 
 def _order(question: Question, settings: Settings) -> Reply:
-    order = read_order(question.body, settings, question.options.get("default_job_id"))
+    options = question.options
+    order = read_order(
+        question.body, settings, options.get("default_job_id"), has_platform=options.get("has_platform", False)
+    )
     request = asdict(order.request)
     packed = request.pop("packed")
     return Reply("order", {"request": request, "notes": order.notes, "adjusted": order.adjusted}, packed)

@@ -116,6 +116,13 @@ class Store(Protocol):
         StaleAttempt, and writes nothing, when the stored job has another status or attempt than `before`.
         """
 
+    def keep_dataset(self, job: Job, dataset: bytes) -> None:
+        """
+        Replaces what a running attempt was given to fetch by what it fetched, and the row by `job`.
+
+        Raises StaleAttempt when the job has left the state or the attempt of `job`.
+        """
+
     def save_incumbent(self, job: Job, incumbent: StoredIncumbent) -> None:
         """Keeps the best timetable of a running attempt."""
 

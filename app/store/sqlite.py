@@ -75,6 +75,9 @@ _RESTORE = (
 _log = logging.getLogger("timetable.store")
 
 
+DROP_UNUSED = "DELETE FROM datasets WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE dataset = digest)"
+
+
 def wal_reset_race(version: tuple[int, ...]) -> bool:
     """Whether this SQLite may lose commits in WAL mode when two connections are open."""
     fixed = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
@@ -332,6 +335,15 @@ class SqliteStore:
         rows = self._rows(f"{ATTEMPTS.select} WHERE job_id = ? ORDER BY attempt", (job_id,))
         return [attempt_of_row(ATTEMPTS.opened(row)) for row in rows]
 
+    def keep_dataset(self, job: Job, dataset: bytes) -> None:
+        digest = hashlib.sha256(dataset).hexdigest()
+        with self._write():
+            row = self._still_runs(job)
+            self._db.execute("INSERT INTO datasets VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, dataset))
+            self._db.execute(JOBS.update, JOBS.to_update(row_of_job(job, digest)))
+            if row["dataset"] != digest:
+                self._db.execute(DROP_UNUSED, (row["dataset"],))
+
     def save_incumbent(self, job: Job, incumbent: StoredIncumbent) -> None:
         with self._write():
             self._still_runs(job)
@@ -385,10 +397,7 @@ class SqliteStore:
             for table in ("outbox", "incumbents", "results", "attempts"):
                 self._db.execute(f"DELETE FROM {table} WHERE job_id = ?", (job.id,))  # nosec B608 - names of ours, values bound
             self._db.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
-            self._db.execute(
-                "DELETE FROM datasets WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE dataset = digest)",
-                (dataset,),
-            )
+            self._db.execute(DROP_UNUSED, (dataset,))
 
     # --- the outbox ---
 
