@@ -12,7 +12,9 @@ ENV NUMBA_CACHE_DIR=/opt/timetable/numba-cache NUMBA_CPU_NAME=generic
 RUN /opt/timetable/bin/python -c "from solver.search import warm_up; warm_up()"
 
 FROM python:3.11-slim
-RUN useradd --system --create-home --home-dir /var/lib/timetable timetable
+# Keys that several services share lie in a volume at the second folder; a new volume takes its owner from it.
+RUN useradd --system --create-home --home-dir /var/lib/timetable timetable \
+    && install --directory --owner timetable --mode 700 /var/lib/timetable-keys
 COPY --from=build /opt/timetable /opt/timetable
 ENV PATH=/opt/timetable/bin:$PATH \
     NUMBA_CACHE_DIR=/opt/timetable/numba-cache \

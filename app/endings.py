@@ -3,8 +3,9 @@ How an attempt can end, and what its end means for the job. Pure, like `app.jobs
 
     cancel asked for                -> cancelled, the incumbent stays
     result                          -> completed, or failed when nothing at all could be placed
-    service or forkserver ended,
-    or it hung handing over         -> queued, nothing counted against the job; from the sixth time on, as below
+    service or forkserver ended, the
+    lease of the service was not
+    renewed, or it hung handing over -> queued, nothing counted against the job; from the sixth time on, as below
     input refused by the solver     -> failed, trying again would not help
     anything else (crash, memory, hang, deadline)
         an incumbent, and no time or no attempts left, or finish asked for  -> queued to be published
@@ -55,10 +56,11 @@ class How(StrEnum):
     SHUTDOWN = "shutdown"
     FORKSERVER_LOST = "forkserver_lost"
     SERVICE_LOST = "service_lost"
+    FENCED = "fenced"
     NOT_STARTED = "not_started"
 
 
-TAKEN_DOWN = frozenset({How.FORKSERVER_LOST, How.SERVICE_LOST, How.HANDOVER})
+TAKEN_DOWN = frozenset({How.FORKSERVER_LOST, How.SERVICE_LOST, How.FENCED, How.HANDOVER})
 """
 Ends that the job is hardly the cause of: more than one job ended at once, or the work was done and hung while it was
 handed over. Only when they happen again and again are they held against it.

@@ -115,6 +115,10 @@ class TooHeavy(ServiceError):
     """Reading the request takes more time or memory than is allowed."""
 
 
+class ResultTooHeavy(ServiceError):
+    """A stored result cannot be made into an answer with the time and memory that there are. Its request was sound."""
+
+
 class ReadersBusy(ServiceError):
     """Too many large requests are being read at this moment."""
 
@@ -192,6 +196,7 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     # The platform repeats a 429 or 503 after 30 s, so these two stand only where that helps.
     QueueFull: Row(429, "queue_full", "Too many jobs are waiting", retry_after=30),
     NotReady: Row(503, "not_ready", "Not ready", retry_after=5),
+    ResultTooHeavy: Row(503, "result_too_heavy", "The result is too large to be made now", retry_after=60),
     ReadersBusy: Row(503, "readers_busy", "Too many large requests at once", retry_after=5),
     TooManyStreams: Row(503, "too_many_streams", "Too many event streams", retry_after=5),
     StoreUnavailable: Row(503, "store_unavailable", "The job store does not answer", retry_after=30),

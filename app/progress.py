@@ -61,6 +61,8 @@ FIRST_RESERVE = 20.0
 LAST = 99.0
 NORMAL = "NORMAL_PROCESSING"
 """The verdict on a healthy child."""
+SERVICE_SILENT = "SERVICE_SILENT"
+"""The verdict on a job whose service, another one than ours, has not been heard of."""
 STOP_SECONDS = 1.0
 """Time a child needs at most to hear that it shall end."""
 LIMIT_FREE: frozenset[Stage] = frozenset({"load", "validate"})
@@ -125,6 +127,7 @@ class Track:
             self.percent, self.improved_at = 0.0, None
             self._reserve_anew()
         self.percent = max(self.percent, job.percent)
+        self._reserved = max(self._reserved, job.percent)  # a row is what the store has
         if job.status is not Status.RUNNING:
             self._rest()
         self._remember_best()

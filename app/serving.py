@@ -72,7 +72,8 @@ def _serve(settings: Settings, forkserver: ForkServer | None) -> None:
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
             # By default any client on this machine may name another address for itself, and so escape its rate limit
             # and the audit.
-            proxy_headers=False,
+            proxy_headers=bool(settings.proxies),
+            forwarded_allow_ips=list(settings.proxies),
             http=_patient_for(settings.body_seconds),
             limit_concurrency=settings.max_streams + CONNECTIONS,
             lifespan="on",  # "auto" takes an application that died for one without a lifespan

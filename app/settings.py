@@ -9,6 +9,7 @@ variable counts as not set, because compose files write it that way. The environ
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -42,7 +43,7 @@ def _setting(
     metadata |= {"words": words, "secret": secret}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
-    return field(default=default, metadata=metadata)
+    return field(default=default, repr=not secret, metadata=metadata)
 
 
 def default_data_dir() -> Path:
@@ -73,6 +74,9 @@ class Settings:
     host: str = _setting("127.0.0.1", "", "address to listen on")
     port: int = _setting(8001, "", "port to listen on; 0 picks a free one", low=0, high=65535)
     data_dir: Path = _setting(default_data_dir, "path", "folder of the job store; created when missing")  # noqa: RUF009
+    database_url: str = _setting(
+        "", "", "postgresql:// address of a job store for several services; empty = SQLite in data_dir", secret=True
+    )
     # --- how much at once ---
     slots: int = _setting(usable_cores, "children", "jobs solved at the same time", low=1, high=256)
     workers_per_job: int = _setting(1, "threads", "solver threads of one job", low=1, high=64)
@@ -122,6 +126,14 @@ class Settings:
     )
     max_rooms: int = _setting(200, "rooms", "rooms of the core", low=1, high=1_000_000, aliases=("MAX_ROOMS",))
     # --- what is let in ---
+    keys_dir: str = _setting(
+        "", "path", "folder of the API keys, for several services that share them; empty = data_dir"
+    )
+    trusted_proxies: str = _setting(
+        "",
+        "",
+        "addresses or networks, with commas, whose X-Forwarded-For is believed; an API key is needed behind them",
+    )
     body_seconds: float = _setting(30.0, "s", "time a client has to send its body; later is 408", low=0.1, high=3600)
     max_sessions: int = _setting(30_000, "sessions", "sessions of a dataset; more is refused", low=1, high=1_000_000)
     max_body_mb: float = _setting(16.0, "MB", "largest request body; more is refused with 413", low=0.001, high=1024)
@@ -180,6 +192,9 @@ class Settings:
     backup_every_hours: float = _setting(0.0, "h", "time between verified backups; 0 = none", low=0, high=8_760)
     backup_dir: str = _setting("", "path", "folder of the backups; empty = `backups` in data_dir")
     backup_keep: int = _setting(7, "backups", "backups that are kept; the oldest go first", low=1, high=10_000)
+    backup_key_file: str = _setting(
+        "", "path", "file with the key that signs backups; with it, unsigned ones are refused; empty = none"
+    )
     # --- what the platform is told ---
     platform_database_url: str = _setting("", "", "PostgreSQL of the platform; empty = none", secret=True)
     platform_connections: int = _setting(2, "connections", "most connections to the platform", low=1, high=20)
@@ -267,6 +282,11 @@ class Settings:
             if getattr(self, smaller) > getattr(self, larger):
                 low, high = getattr(self, smaller), getattr(self, larger)
                 problems.append(f"{variable(smaller)}={low}: expected at most {variable(larger)}, which is {high}")
+        problems += [
+            f"{variable('trusted_proxies')}: {name!r} is not the address or network of a proxy"
+            for name in self.proxies
+            if not _narrows_down(name)
+        ]
         problems += self._missing()
         if problems:
             raise SettingsError("; ".join(problems))
@@ -321,6 +341,16 @@ class Settings:
     @property
     def max_body_bytes(self) -> int:
         return int(self.max_body_mb * 1_000_000)
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """The entries of `trusted_proxies`."""
+        return tuple(name.strip() for name in self.trusted_proxies.split(",") if name.strip())
+
+    @property
+    def keys_folder(self) -> Path:
+        """The folder of the API keys."""
+        return Path(self.keys_dir).expanduser() if self.keys_dir else self.data_dir
 
 
 class SettingRow(NamedTuple):
@@ -386,6 +416,14 @@ def _parse(row: Field[Any], text: str) -> object:
 def _parses_to(row: Field[Any], text: str, value: object) -> bool:
     try:
         return _parse(row, text) == value
+    except ValueError:
+        return False
+
+
+def _narrows_down(name: str) -> bool:
+    """Whether it is an address or a network, and not all addresses there are."""
+    try:
+        return ipaddress.ip_network(name).prefixlen > 0
     except ValueError:
         return False
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.child.diagnosis import HANGS, SILENCE_SECONDS, Verdict
 from app.jobs import Status
-from app.progress import Track
+from app.progress import SERVICE_SILENT, Track
 from app.source import ACCOUNT, counts_of
 
 PREPARING = "the solver is being made ready"
@@ -91,6 +91,10 @@ def _message(track: Track, queue_position: int | None, preparing: str, now: floa
 def _stalled(track: Track, now: float) -> str:
     """Where it is silent, since when, and what will happen when it stays so."""
     beat = now if track.beat_at is None else track.beat_at
+    if track.verdict == SERVICE_SILENT:
+        return (
+            f"the service that runs it was last heard of {now - beat:.0f} s ago; another one takes over if it is gone"
+        )
     place = f" ({track.place.replace('_', ' ')})" if track.place else ""
     if track.verdict == Verdict.OVERDUE:
         return f"stage {track.stage}{place} has used up its time; unless it ends by itself it will be stopped"

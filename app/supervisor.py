@@ -24,7 +24,6 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from app.channels import channels_of
 from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
 from app.child.vitals import kill_orphans
 from app.endings import How
@@ -42,6 +41,7 @@ from app.jobs import (
     new_job,
 )
 from app.messages import unpack
+from app.progress import Track
 from app.settings import Settings
 from app.source import DataSource
 from app.store import DeliveryRow, Store, StoreFull
@@ -49,6 +49,7 @@ from app.store.backups import Manifest, folder_of
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher
 from app.supervision.kept import Kept, recount
+from app.supervision.neighbours import Neighbours
 from app.supervision.recovery import recover
 from app.supervision.retention import Retention
 from app.supervision.spool import Spool
@@ -58,6 +59,9 @@ from app.telemetry import Observer, Recovered, Signs, nobody
 from solver.result import StoppedBy
 
 T = TypeVar("T")
+
+OVERTAKEN = 3
+"""So often something is tried again because another service has moved the job meanwhile."""
 
 _log = logging.getLogger("timetable.supervisor")
 
@@ -91,9 +95,8 @@ class Supervisor:
 
     `solve` names the function that children call, as `module:name`; `observe` hears of everything that happens;
     `forkserver` is one that was launched already, so that it imports the solver while the service is imported; `source`
-    has the data of jobs that bring none. Every
-    method that asks the store raises `StoreUnavailable` when it does not answer in time; what was asked for may then
-    still happen, and asking again is safe.
+    has the data of jobs that bring none. Every method that asks the store raises `StoreUnavailable` when it does not
+    answer in time; what was asked for may then still happen, and asking again is safe.
 
     Raises
     ------
@@ -116,6 +119,7 @@ class Supervisor:
         self._spool = Spool(settings.data_dir)
         self._desk = Desk(settings, observe)
         self._dispatcher = Dispatcher(self._desk, self._forkserver, self._spool, source)
+        self._neighbours = Neighbours(self._desk, self._dispatcher, self._spool)
         self._watchdog = Watchdog(self._desk, self._dispatcher)
         self._retention = Retention(self._desk)
         self._in_store = self._desk.in_store
@@ -134,6 +138,7 @@ class Supervisor:
             if orphans:
                 _log.warning("killed %d process(es) that an earlier service had left: %s", len(orphans), orphans)
             await anyio.to_thread.run_sync(desk.room.look)
+            await self._neighbours.begin()
             interrupted = await recover(desk, self._spool)
             # Pushed again, so that it comes first: children end before the store is closed and its folder let go.
             stack.push_async_callback(_to_the_end, self._forkserver.stop)
@@ -143,6 +148,10 @@ class Supervisor:
                 "dispatch": partial(dispatcher.run, self._tasks),
                 "checkpoints": dispatcher.keep_checkpoints,
                 "retention": self._retention.run,
+                "leases": self._neighbours.renew,
+                "fence": self._neighbours.guard,
+                "neighbours": self._neighbours.follow,
+                "abandoned": self._neighbours.reclaim,
                 "watchdog": self._watchdog.watch,
                 "probe": self._watchdog.probe,
             }
@@ -163,11 +172,11 @@ class Supervisor:
 
     async def _open_store(self, stack: AsyncExitStack) -> None:
         try:
-            store = await self._in_store.open(self._settings.data_dir, channels_of(self._settings))
+            store = await self._in_store.open(self._settings)
         except StoreFull:  # the service before us was killed, and has left its reserve
             if not await anyio.to_thread.run_sync(self._desk.room.release):
                 raise
-            store = await self._in_store.open(self._settings.data_dir, channels_of(self._settings))
+            store = await self._in_store.open(self._settings)
         stack.push_async_callback(_to_the_end, partial(self._in_store, store.close))
         stack.push_async_callback(_to_the_end, partial(anyio.to_thread.run_sync, self._desk.room.close))
 
@@ -218,7 +227,7 @@ class Supervisor:
             return "the service is ending" if self._dispatcher.closing else "the service has not started yet"
         if self._watchdog.stuck:
             return "jobs wait although slots are free"
-        return self._in_store.refusal or self._desk.room.full_because
+        return self._in_store.refusal or self._neighbours.fenced_because or self._desk.room.full_because
 
     async def counts(self) -> Mapping[str, int]:
         """Number of jobs of each status."""
@@ -285,10 +294,10 @@ class Supervisor:
 
     async def cancel(self, job_id: str) -> Job | None:
         """Cancels a job: at once when it waits, else when its child is gone. Cancelling twice is no error."""
-        return await self._in_turn(lambda: self._cancel(job_id))
+        return await self._in_turn(lambda: self._anew(lambda: self._cancel(job_id)))
 
     async def _cancel(self, job_id: str) -> Job | None:
-        track = self._desk.board.get(job_id)
+        track = await self._latest(job_id)
         if track is None or track.job.cancel_requested or track.job.status is Status.CANCELLED:
             return track.job if track else None
         job, store = track.job, self._desk.store
@@ -308,10 +317,10 @@ class Supervisor:
 
     async def finish(self, job_id: str) -> Job | None:
         """Ends the search now and publishes the best timetable so far."""
-        return await self._in_turn(lambda: self._finish(job_id))
+        return await self._in_turn(lambda: self._anew(lambda: self._finish(job_id)))
 
     async def _finish(self, job_id: str) -> Job | None:
-        track = self._desk.board.get(job_id)
+        track = await self._latest(job_id)
         if track is None or track.job.finish_requested:
             return track.job if track else None
         job, store = track.job, self._desk.store
@@ -329,10 +338,10 @@ class Supervisor:
 
     async def restart(self, job_id: str) -> Job | None:
         """Runs an ended job again, from its best timetable."""
-        return await self._in_turn(lambda: self._restart(job_id))
+        return await self._in_turn(lambda: self._anew(lambda: self._restart(job_id)))
 
     async def _restart(self, job_id: str) -> Job | None:
-        track = self._desk.board.get(job_id)
+        track = await self._latest(job_id)
         if track is None:
             return None
         after = advance(track.job, Event.RESTART, time.time())
@@ -342,12 +351,28 @@ class Supervisor:
 
     async def delete(self, job_id: str) -> Job | None:
         """Deletes an ended job with all it has left; None for an unknown id. Raises JobStateError for one at work."""
-        return await self._in_turn(lambda: self._retention.delete(job_id))
+        return await self._in_turn(lambda: self._anew(lambda: self._delete(job_id)))
+
+    async def _delete(self, job_id: str) -> Job | None:
+        await self._latest(job_id)
+        return await self._retention.delete(job_id)
 
     # --- what they read ---
 
+    async def look_up(self, job_id: str) -> None:
+        """
+        Sees to it that a job is known here that another service has just taken in. Raises StoreUnavailable.
+
+        What is known here is at most a second old in any case; see `app.supervision.neighbours`.
+        """
+        if self._neighbours.shared and self._desk.board.get(job_id) is None:
+            await self._in_turn(lambda: self._latest(job_id))
+
     async def job(self, job_id: str) -> Job | None:
+        """As it is at this moment, also where another service runs it."""
         track = self._desk.board.get(job_id)
+        if self._neighbours.shared and (track is None or not track.job.status.terminal):
+            track = await self._in_turn(lambda: self._latest(job_id))
         return track.job if track else None
 
     async def jobs(
@@ -438,7 +463,10 @@ class Supervisor:
 
     async def backup(self, folder: Path | None = None) -> Manifest:
         """Makes a verified backup in `folder`, or where the settings say, beside all else. Raises StoreError."""
-        return await self._in_store.backup(folder or folder_of(self._settings), self._settings.backup_keep)
+        settings = self._settings
+        return await self._in_store.backup(
+            folder or folder_of(settings), settings.backup_keep, settings.backup_key_file
+        )
 
     # --- bookkeeping ---
 
@@ -452,6 +480,30 @@ class Supervisor:
 
     async def _read(self, call: Callable[..., T], *args: object) -> T:
         return await for_client(self._tasks, partial(self._in_store, call, *args))
+
+    async def _latest(self, job_id: str) -> Track | None:
+        """A job as the store has it, where others may have moved it, else as we know it. The caller holds the lock."""
+        track = self._desk.board.get(job_id)
+        if not self._neighbours.shared or job_id in self._dispatcher.attempts:
+            return track
+        stored = await self._in_store(self._desk.store.job, job_id)
+        if stored is not None and (track is None or track.job != stored):
+            return self._desk.show(stored)
+        if stored is None and track is not None:
+            self._desk.forget(job_id)
+            return None
+        return track
+
+    async def _anew(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Other services move jobs beside us: what was refused because of that is done once more."""
+        if not self._neighbours.shared:
+            return await work()
+        for _ in range(OVERTAKEN):
+            try:
+                return await work()
+            except StaleAttempt as error:
+                _log.info("overtaken by another service: %s", error)
+        return await work()
 
     def _stop_attempt(self, job_id: str, how: How) -> None:
         if job_id in self._dispatcher.attempts:

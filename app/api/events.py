@@ -70,6 +70,7 @@ async def progress_events(
     last_event_id: Annotated[str | None, Header(max_length=100)] = None,
 ) -> Response:
     """The progress of a job as server-sent events, until it ends."""
+    await service.supervisor.look_up(job_id)
     snapshot = service.supervisor.snapshot(job_id)
     if snapshot is None:
         raise JobNotFound(job_id, status="not_found", progress=0)

@@ -97,6 +97,7 @@ def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[s
 @router.get("/progress/{job_id}")
 async def progress(job_id: JobIdInPath, service: Running) -> JSONResponse:
     """How far a job is. Answered from memory, whatever the solver does."""
+    await service.supervisor.look_up(job_id)
     snapshot = service.supervisor.snapshot(job_id)
     if snapshot is None:
         raise JobNotFound(job_id, status="not_found", progress=0)

@@ -130,7 +130,7 @@ class Attempt:
         )
 
     def stop(self, how: How) -> None:
-        """Asks the child to end, as CANCEL, FINISH or SHUTDOWN; the watch sees to it that it does."""
+        """Asks the child to end, as CANCEL, FINISH, FENCED or SHUTDOWN; the watch sees to it that it does."""
         stop = Stop.FINISH if how is How.FINISH else Stop.CANCEL
         if self._stop is Stop.CANCEL or self._stop is stop or (how is How.FINISH and self.job.publish is not None):
             return
@@ -142,7 +142,7 @@ class Attempt:
             self._dropped.set()
 
     async def until_dropped(self) -> How:
-        """Waits until the attempt is asked to end without any answer: CANCEL or SHUTDOWN."""
+        """Waits until the attempt is asked to end without any answer: CANCEL, SHUTDOWN or FENCED."""
         await self._dropped.wait()
         return self._stopping_as or How.CANCEL
 
@@ -289,7 +289,7 @@ class Attempt:
 
     def _hear(self, frame: Frame) -> None:
         if isinstance(frame, ProgressFrame):
-            if self._stopping_as is How.SHUTDOWN:
+            if self._stopping_as in (How.SHUTDOWN, How.FENCED):
                 return  # it is winding up, and the work goes on in a later attempt: nothing of that is progress
             self._stage_left(self.watch.enter(frame.stage, time.monotonic()))
             self.rung = frame.rung or self.rung
@@ -439,7 +439,7 @@ class Attempt:
 
     def _how(self, code: int | None) -> tuple[How, str | None]:
         where = f"in stage {self.watch.stage}" + (f" on rung {self.rung}" if self.rung else "")
-        if self._stopping_as in (How.SHUTDOWN, How.CANCEL):
+        if self._stopping_as in (How.SHUTDOWN, How.FENCED, How.CANCEL):
             return self._stopping_as, None
         if self.result is not None:
             return How.RESULT, None

@@ -88,14 +88,14 @@ def revoke_command(id: Annotated[str, typer.Argument(help="id of the key, as `ke
 
 def _file() -> KeyFile:
     try:
-        folder = Settings.from_environment().data_dir
+        settings = Settings.from_environment()
     except SettingsError as error:
         _fail(str(error), EXIT_BAD_INPUT)
 
     def record(action: str, key: Key) -> None:
-        record_key_change(folder, action, key.id, "begun", scopes=list(key.scopes))
+        record_key_change(settings.data_dir, action, key.id, "begun", scopes=list(key.scopes))
 
-    return KeyFile(folder, record)
+    return KeyFile(settings.keys_folder, record)
 
 
 def _day(at: float | None) -> str:

@@ -309,7 +309,7 @@ class KeyGuard:
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app
-        self._ring = Keyring(settings.data_dir, open_without=is_loopback(settings.host))
+        self._ring = Keyring(settings.keys_folder, open_without=is_private(settings))
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -345,20 +345,28 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def is_private(settings: Settings) -> bool:
+    """Whether only this machine can reach the service; a proxy in front of it lets others in on a loopback address."""
+    return is_loopback(settings.host) and not settings.proxies
+
+
 def refusal(settings: Settings) -> str | None:
     """Why the service must not start on its address, in a sentence; None when it may."""
-    if is_loopback(settings.host):
+    if is_private(settings):
         return None
-    now, file = time.time(), KeyFile(settings.data_dir)
+    now, file = time.time(), KeyFile(settings.keys_folder)
     try:
         if any(key.state(now) == "live" for key in file.all()):
             file.pepper()
             return None
     except KeysDamaged as error:
         return str(error)
+    way, help = f"{settings.host} can be reached from other machines", f"set {variable('host')}=127.0.0.1"
+    if settings.proxies:
+        way, help = f"other machines reach {settings.host} through a proxy", f"unset {variable('trusted_proxies')}"
     return (
-        f"{settings.host} can be reached from other machines, and no API key protects the service; make one with "
-        f"`timetable keys add NAME --scope submit --scope read`, or set {variable('host')}=127.0.0.1"
+        f"{way}, and no API key protects the service; make one with "
+        f"`timetable keys add NAME --scope submit --scope read`, or {help}"
     )
 
 

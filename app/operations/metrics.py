@@ -60,7 +60,7 @@ _EVENT_STREAM = b"text/event-stream"
 _STAGES, _VERDICTS = frozenset(STAGES), frozenset(Verdict)
 KILLED = -9
 """Exit code of a process that SIGKILL has ended."""
-OURS_TO_KILL = (How.HANG, How.MEMORY, How.DEADLINE, How.CANCEL, How.FINISH, How.SHUTDOWN)
+OURS_TO_KILL = (How.HANG, How.MEMORY, How.DEADLINE, How.CANCEL, How.FINISH, How.FENCED, How.SHUTDOWN)
 """Ends of an attempt in which it is the service that kills."""
 JOB_EVENTS = ("submitted", "completed", "failed", "cancelled", "restarted", "dead_lettered", "requeued")
 _EVENT_NAMES: Mapping[Event | None, str] = {

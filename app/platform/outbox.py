@@ -28,6 +28,8 @@ from app.telemetry import Happening, Moved
 
 LOOK_SECONDS = 5.0
 """A channel looks for what is due at least this often."""
+READ_SECONDS = 30.0
+"""The store is read again at least this often: a service that shared it with us may be gone, and have left some."""
 STORE_RETRY_SECONDS = 0.5
 MOST_ERROR = 500
 
@@ -48,7 +50,7 @@ class Outbox:
         self._carrier = carrier_of(settings)
         self._rows: dict[tuple[str, Channel], DeliveryRow] = {}
         self._over: set[tuple[str, Channel]] = set()
-        self._stale = True
+        self._stale, self._read_at = True, 0.0
         self._news = anyio.Event()
 
     def observe(self, happening: Happening) -> None:
@@ -86,7 +88,7 @@ class Outbox:
     async def _serve(self, channel: Channel) -> None:
         while True:
             news = self._news
-            if self._stale:
+            if self._stale or time.monotonic() - self._read_at >= READ_SECONDS:
                 await self._read()
             row = self._next(channel)
             wait = LOOK_SECONDS if row is None else max(row.next_at - time.time(), self._shut(channel))
@@ -101,7 +103,7 @@ class Outbox:
 
     async def _read(self) -> None:
         """What memory knows of a row is newer than what was read: a delivery may be under way, or over by now."""
-        self._stale = False
+        self._stale, self._read_at = False, time.monotonic()
         self._over.clear()
         try:
             rows = await self._supervisor.undelivered()
@@ -112,6 +114,7 @@ class Outbox:
         read = {(row.event_id, row.channel): row for row in rows}
         kept = {key: row for key, row in self._rows.items() if row.state != "dead"}  # a dead one may be revived
         self._rows = {key: kept.get(key, row) for key, row in read.items() if key not in self._over}
+        self.wake()  # the other channels have looked meanwhile, and have seen nothing
 
     def _next(self, channel: Channel) -> DeliveryRow | None:
         """The row of a channel that is due first, or will be; those that wait for the carrier are not looked at."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from app.channels import Channel
 from app.endings import Ending
@@ -99,8 +99,20 @@ class Store(Protocol):
     def submit(self, job: Job, dataset: bytes, queue_limit: int) -> tuple[Job, bool]:
         """Adds a job unless its id is there; returns the job and whether it is new. Raises JobConflict, QueueFull."""
 
-    def claim(self, at: float, skip: Collection[str] = ()) -> Job | None:
-        """Takes the oldest queued job that is not in `skip` and opens its next attempt."""
+    def claim(self, at: float, skip: Collection[str] = (), only: str | None = None) -> Job | None:
+        """
+        Takes the oldest queued job that is not in `skip` and opens its next attempt; `only` names the one to take.
+
+        Of several services, and of several threads, no two ever get the same attempt.
+        """
+
+    def abandoned(self, at_work: Collection[str], *, expired: bool = True) -> list[Job]:
+        """
+        Running jobs that nobody works on, oldest first; the caller works on those in `at_work`.
+
+        In a store of several services also those whose service has not renewed its lease in time, unless `expired` is
+        False.
+        """
 
     def note_pid(self, job: Job, pid: int) -> None:
         """Writes the child's process id into the journal."""
@@ -113,12 +125,13 @@ class Store(Protocol):
         Replaces `before` by `after`, closes the attempt with `ending` and stores `result`, all in one transaction.
 
         A move that ends the job puts one row per channel of this store into the outbox, in the same transaction. Raises
-        StaleAttempt, and writes nothing, when the stored job has another status or attempt than `before`.
+        StaleAttempt, and writes nothing, when the stored job has another status or attempt than `before`, or was asked
+        to end by somebody since.
         """
 
     def keep_dataset(self, job: Job, dataset: bytes) -> None:
         """
-        Replaces what a running attempt was given to fetch by what it fetched, and the row by `job`.
+        Replaces what a running attempt was given to fetch by what it fetched, and the metadata by that of `job`.
 
         Raises StaleAttempt when the job has left the state or the attempt of `job`.
         """
@@ -157,7 +170,7 @@ class Store(Protocol):
         """
 
     def undelivered(self) -> list[DeliveryRow]:
-        """The rows of the outbox that are pending or dead, oldest first."""
+        """The rows of the outbox that are pending or dead, oldest first; damaged ones are passed over."""
 
     def deliveries(self, job_id: str) -> list[DeliveryRow]:
         """All rows of the outbox about one job, oldest first."""
@@ -166,3 +179,41 @@ class Store(Protocol):
         """Writes what has become of a delivery; raises StaleAttempt when its job is deleted."""
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """
+    What has been written to a shared store since the last look, by anybody.
+
+    `incumbents` are the new ones of jobs that run elsewhere; `silent_seconds` says for each of these how long ago its
+    service has renewed its lease; `total` counts all jobs; `upto` is where the next look begins.
+    """
+
+    jobs: list[Job]
+    incumbents: Mapping[str, StoredIncumbent]
+    silent_seconds: Mapping[str, float]
+    total: int
+    upto: int
+
+
+@runtime_checkable
+class SharedStore(Store, Protocol):
+    """
+    A store that several services use at once. `owner` is the name of this one; it outlives a restart.
+
+    These methods may be called beside the others, from a thread of their own.
+    """
+
+    owner: str
+
+    def renew(self) -> Mapping[str, int]:
+        """Renews the leases of this service, by the clock of the store; the jobs they are for, with their attempts."""
+
+    def changes(self, since: int | None, mine: Collection[str]) -> Changes:
+        """
+        What is new since `upto` of an earlier look; None is this moment, at which nothing is. `mine` run here.
+        """
+
+    def ids(self) -> list[str]:
+        """Of all jobs, in order of submission."""

@@ -16,11 +16,13 @@ from typing import ParamSpec, TypeVar
 import anyio
 import anyio.to_thread
 
-from app.channels import NO_CHANNELS, Channels
 from app.endings import TAKEN_DOWN
 from app.jobs import Job, StaleAttempt
-from app.store import StoredIncumbent, StoreError, StoreUnavailable
-from app.store.backups import Manifest, take
+from app.settings import Settings
+from app.store import Store, StoredIncumbent, StoreError, StoreUnavailable
+from app.store.backups import Manifest, NoBackups, take
+from app.store.opening import open_store
+from app.store.signing import read_key
 from app.store.sqlite import SqliteStore
 
 T = TypeVar("T")
@@ -41,24 +43,34 @@ class StoreBusy(StoreUnavailable):
 class StoreAccess:
     """`await access(store.method, ...)` calls a method; one connection serves one thread at a time."""
 
-    store: SqliteStore
+    store: Store
 
     def __init__(self) -> None:
         self._one_at_a_time = anyio.CapacityLimiter(1)
         self._one_backup = anyio.CapacityLimiter(1)
         self._unsaved: dict[str, StoredIncumbent] = {}
 
-    async def open(self, folder: Path, channels: Channels = NO_CHANNELS) -> SqliteStore:
-        """Raises StoreError when the folder cannot be used."""
-        self.store = await self(SqliteStore, folder, channels)
+    async def open(self, settings: Settings) -> Store:
+        """Raises StoreError when the store that the settings name cannot be used."""
+        self.store = await self(open_store, settings)
         return self.store
 
     async def __call__(self, call: Callable[P, T], *args: P.args, **given: P.kwargs) -> T:
         return await anyio.to_thread.run_sync(partial(call, *args, **given), limiter=self._one_at_a_time)
 
-    async def backup(self, folder: Path, keep: int) -> Manifest:
-        """Makes a verified backup (`app.store.backups`) beside the other calls; one at a time. Raises StoreError."""
-        work = partial(take, self.store, folder, keep)
+    async def backup(self, folder: Path, keep: int, key_file: str = "") -> Manifest:
+        """
+        Makes a verified backup (`app.store.backups`) beside the other calls; one at a time. Raises StoreError.
+
+        `key_file` names the key that signs it, empty for none.
+        """
+        store = self.store
+        if not isinstance(store, SqliteStore):
+            raise NoBackups
+
+        def work() -> Manifest:
+            return take(store, folder, keep, read_key(key_file))
+
         return await anyio.to_thread.run_sync(work, limiter=self._one_backup, abandon_on_cancel=True)
 
     async def note(self, call: Callable[..., None], job: Job, what: object) -> bool:

@@ -13,6 +13,9 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
+import secrets
+import socket
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +24,7 @@ from app.store import StoreError, StoreFull, StoreLocked, StoreUnavailable
 FILE_NAME = "jobs.sqlite3"
 LOCK_NAME = "service.lock"
 MARK_NAME = "jobs.mark"
+INSTANCE_NAME = "instance"
 SPOOL_NAME = "spool"
 """Folder of ends that wait for the store."""
 _DIGITS = 20
@@ -120,6 +124,26 @@ def _name_owner(handle: int) -> None:
         if error.errno not in _NO_ROOM:
             os.close(handle)
             raise os_trouble(error) from error
+
+
+def instance_of(folder: Path) -> str:
+    """
+    The name of the service that works in `folder`, whose lock is held: host name and a random part, kept in a file.
+
+    A copy of the folder on another host gets a name of its own. Raises StoreError.
+    """
+    path, host = folder / INSTANCE_NAME, re.sub(r"[^A-Za-z0-9.-]", "", socket.gethostname())[:60] or "host"
+    try:
+        found = path.read_text(encoding="ascii", errors="replace").strip() if path.exists() else ""
+        if re.fullmatch(rf"{re.escape(host)}/[0-9a-f]{{16}}", found):
+            return found
+        name = f"{host}/{secrets.token_hex(8)}"
+        unfinished = path.with_suffix(".part")
+        unfinished.write_text(name + "\n", encoding="ascii")
+        unfinished.replace(path)
+    except OSError as error:
+        raise os_trouble(error) from error
+    return name
 
 
 def sync_folder(folder: Path) -> None:

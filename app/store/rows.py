@@ -91,12 +91,12 @@ class SealedTable:
 
 
 def _plain(value: Any, *, real: bool) -> Any:
-    """What SQLite gives back for a value."""
+    """What a store gives back for a value. PostgreSQL has no NUL in a text; what a dying program said may have one."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, int | float) and real:
         return float(value) + 0.0  # no negative zero: SQLite keeps whole numbers as integers
-    return str(value) if isinstance(value, str) else value
+    return str(value).replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(value, str) else value
 
 
 def _digest(body: bytes) -> list[str]:

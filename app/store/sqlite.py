@@ -13,51 +13,27 @@ which copies a few pages per turn, never holds up anybody for long.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Collection
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from app.channels import NO_CHANNELS, Channels, told_of_end
-from app.endings import Ending
-from app.jobs import Job, JobConflict, QueueFull, StaleAttempt, Status
-from app.store import (
-    AttemptRow,
-    DeliveryRow,
-    StoreDamaged,
-    StoredIncumbent,
-    StoreError,
-    StoreTooNew,
-    StoreUnavailable,
-    schema,
-)
+from app.channels import NO_CHANNELS, Channels
+from app.jobs import Job, Status
+from app.store import StoreDamaged, StoreError, StoreTooNew, StoreUnavailable, schema
 from app.store.faults import kind_of, told
 from app.store.folder import FILE_NAME, Commit, Mark, take_lock
-from app.store.rows import (
-    ATTEMPTS,
-    INCUMBENTS,
-    JOBS,
-    OUTBOX,
-    attempt_of_row,
-    deliveries_of,
-    delivery_of_row,
-    incumbent_of_row,
-    job_of_row,
-    new_attempt,
-    row_of_delivery,
-    row_of_incumbent,
-    row_of_job,
-    undamaged,
-)
+from app.store.rows import JOBS
+from app.store.sql import SqlStore, Work
+
+T = TypeVar("T")
 
 BUSY_TIMEOUT_SECONDS = 5.0
 BACKUP_PAGES = 64
@@ -75,16 +51,25 @@ _RESTORE = (
 _log = logging.getLogger("timetable.store")
 
 
-DROP_UNUSED = "DELETE FROM datasets WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE dataset = digest)"
-
-
 def wal_reset_race(version: tuple[int, ...]) -> bool:
     """Whether this SQLite may lose commits in WAL mode when two connections are open."""
     fixed = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
     return version >= (3, 7, 0) and not fixed
 
 
-class SqliteStore:
+class _Work:
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def rows(self, statement: str, values: Collection[object] = ()) -> list[tuple[Any, ...]]:
+        with closing(self._db.execute(statement, tuple(values))) as cursor:
+            return cursor.fetchall()
+
+    def change(self, statement: str, values: Collection[object] = ()) -> int:
+        return self._db.execute(statement, tuple(values)).rowcount
+
+
+class SqliteStore(SqlStore):
     """
     Opens, or creates, the store in `folder`; an older one is brought to the present schema.
 
@@ -105,7 +90,7 @@ class SqliteStore:
     """
 
     def __init__(self, folder: Path, channels: Channels = NO_CHANNELS) -> None:
-        self._channels = channels
+        super().__init__(channels)
         self.path = folder / FILE_NAME
         self._turn = threading.RLock()
         self._backing_up = threading.Lock()
@@ -138,6 +123,7 @@ class SqliteStore:
             self.path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
         )
         on_failure.callback(self._db.close)
+        self._work = _Work(self._db)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "mmap_size=0"):
             self._db.execute(f"PRAGMA {pragma}")
         schema.refuse_newer(self._db)
@@ -178,13 +164,12 @@ class SqliteStore:
         """Which store this is, and how often it has been written to."""
         return self._last
 
-    @contextmanager
-    def _write(self) -> Iterator[None]:
+    def _write(self, body: Callable[[Work], T]) -> T:
         with self._turn, told(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 before = self._db.total_changes
-                yield
+                answer = body(self._work)
                 commit = self._last
                 if self._db.total_changes != before:
                     self._db.execute("UPDATE identity SET commits = commits + 1")
@@ -195,6 +180,11 @@ class SqliteStore:
                     self._db.execute("ROLLBACK")
                 raise
             self._acknowledge(commit)
+            return answer
+
+    def _read(self, body: Callable[[Work], T]) -> T:
+        with self._turn, told(self.path):
+            return body(self._work)
 
     def _acknowledge(self, commit: Commit) -> None:
         if commit == self._last:
@@ -206,215 +196,16 @@ class SqliteStore:
             _log.error("the mark of the last commit cannot be written: %s", error)
 
     def _rows(self, statement: str, values: Collection[object] = ()) -> list[tuple[Any, ...]]:
-        with self._turn, told(self.path), closing(self._db.execute(statement, tuple(values))) as cursor:
-            return cursor.fetchall()
+        return self._read(lambda work: work.rows(statement, values))
 
-    # --- jobs ---
+    def _next_queued(self, work: Work, skip: Collection[str], only: str | None) -> list[tuple[Any, ...]]:
+        eligible = "status = 'queued' AND id NOT IN (SELECT value FROM json_each(?)) AND ifnull(id = ?, TRUE)"
+        query = f"{JOBS.select} WHERE {eligible} ORDER BY seq LIMIT 1"  # nosec B608 - names of ours, values bound
+        return work.rows(query, (json.dumps(list(skip)), only))
 
-    def submit(self, job: Job, dataset: bytes, queue_limit: int) -> tuple[Job, bool]:
-        digest = hashlib.sha256(dataset).hexdigest()
-        with self._write():
-            known = self.job(job.id)
-            if known is not None:
-                if known.body_hash != job.body_hash:
-                    raise JobConflict(job.id)
-                return known, False
-            if self._rows("SELECT count(*) FROM jobs WHERE status = 'queued'")[0][0] >= queue_limit:
-                raise QueueFull(queue_limit)
-            self._db.execute("INSERT INTO datasets VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, dataset))
-            self._db.execute(JOBS.insert, JOBS.to_insert(row_of_job(job, digest)))
-        return job, True
-
-    def claim(self, at: float, skip: Collection[str] = ()) -> Job | None:
-        with self._write():
-            eligible = "status = 'queued' AND id NOT IN (SELECT value FROM json_each(?))"
-            query = f"{JOBS.select} WHERE {eligible} ORDER BY seq LIMIT 20"  # nosec B608 - names of ours, values bound
-            row = next(self._sound(self._rows(query, (json.dumps(list(skip)),))), None)
-            if row is None:
-                return None
-            queued = job_of_row(row)
-            started_at = at if queued.started_at is None else queued.started_at
-            job = replace(queued, status=Status.RUNNING, attempt=queued.attempt + 1, started_at=started_at)
-            self._db.execute(JOBS.update, JOBS.to_update(row_of_job(job, row["dataset"])))
-            self._db.execute(ATTEMPTS.insert, ATTEMPTS.to_insert(new_attempt(job, at)))
-        return job
-
-    @staticmethod
-    def _sound(rows: Iterable[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
-        """Queued rows that are what was written. A damaged one must not hold up all behind it."""
-        for row in rows:
-            try:
-                yield JOBS.opened(row)
-            except StoreDamaged as error:
-                _log.error("a queued job is passed over: %s", error)
-
-    def request(self, job: Job, *, cancel: bool = False, finish: bool = False) -> Job:
-        with self._write():
-            row = self._still(job)
-            found = job_of_row(row)
-            after = replace(
-                found,
-                cancel_requested=found.cancel_requested or cancel,
-                finish_requested=found.finish_requested or finish,
-            )
-            self._db.execute(JOBS.update, JOBS.to_update(row_of_job(after, row["dataset"])))
-        return after
-
-    def move(self, before: Job, after: Job, *, ending: Ending | None = None, result: bytes | None = None) -> None:
-        with self._write():
-            row = self._still(before)
-            if result is not None:
-                self._add_result(before, after, result)
-            self._db.execute(JOBS.update, JOBS.to_update(row_of_job(after, row["dataset"])))
-            if ending is not None:
-                self._close_attempt(before, ending)
-            for delivery in deliveries_of(after, told_of_end(before, after, self._channels)):
-                self._db.execute(OUTBOX.insert, OUTBOX.to_insert(row_of_delivery(delivery)))
-
-    def _still(self, job: Job) -> dict[str, Any]:
-        """The row of a job that has not left the state and attempt of `job`; raises StaleAttempt."""
-        rows = self._rows(
-            f"{JOBS.select} WHERE id = ? AND status = ? AND attempt = ?", (job.id, job.status, job.attempt)
-        )
-        if not rows:
-            raise _stale(job)
-        return JOBS.opened(rows[0])
-
-    def _add_result(self, before: Job, after: Job, body: bytes) -> None:
-        if after.result_attempt != before.attempt or after.result_digest != hashlib.sha256(body).hexdigest():
-            raise StoreError(f"job {before.id!r}: the row does not name the result that is to be stored with it")
-        self._db.execute(
-            "INSERT INTO results VALUES (?, ?, ?, ?)", (before.id, before.attempt, after.result_digest, body)
-        )
-
-    def _close_attempt(self, job: Job, ending: Ending) -> None:
-        names = ("how", "exit_code", "stage", "rung", "message", "verdict", "place", "peak_mb")
-        changes = {name: getattr(ending, name) for name in names}
-        bundle, seconds = json.dumps(ending.bundle) if ending.bundle else None, ending.seconds_in_journal
-        self._change_attempt(job, ended_at=ending.at, bundle=bundle, seconds=seconds, **changes)
-
-    def _change_attempt(self, job: Job, **changes: object) -> None:
-        """Only while it is open; raises StaleAttempt."""
-        rows = self._rows(f"{ATTEMPTS.select} WHERE {ATTEMPTS.where} AND ended_at IS NULL", (job.id, job.attempt))
-        if not rows:
-            raise _stale(job)
-        row = {**ATTEMPTS.opened(rows[0]), **changes}
-        self._db.execute(ATTEMPTS.update, ATTEMPTS.to_update(row))
-
-    def job(self, job_id: str) -> Job | None:
-        row = self._row(job_id)
-        return job_of_row(row) if row else None
-
-    def _row(self, job_id: str) -> dict[str, Any] | None:
-        rows = self._rows(f"{JOBS.select} WHERE id = ?", (job_id,))
-        return JOBS.opened(rows[0]) if rows else None
-
-    def jobs(self, *, status: Status | None = None, limit: int | None = None, offset: int = 0) -> list[Job]:
-        rows = self._rows(
-            f"{JOBS.select} WHERE ? IS NULL OR status = ? ORDER BY seq DESC LIMIT ? OFFSET ?",
-            (status, status, -1 if limit is None else limit, offset),
-        )
-        return [job_of_row(JOBS.opened(row)) for row in rows]
-
-    def dataset(self, job_id: str) -> bytes | None:
-        row = self._row(job_id)
-        if row is None:
-            return None
-        rows = self._rows("SELECT body FROM datasets WHERE digest = ?", (row["dataset"],))
-        if not rows:
-            raise StoreDamaged(f"the stored dataset of job {job_id!r} is gone")
-        return undamaged(rows[0][0], row["dataset"], f"the stored dataset of job {job_id!r}")
-
-    # --- attempts, incumbents, results ---
-
-    def note_pid(self, job: Job, pid: int) -> None:
-        with self._write():
-            self._change_attempt(job, pid=pid)
-
-    def attempts(self, job_id: str) -> list[AttemptRow]:
-        rows = self._rows(f"{ATTEMPTS.select} WHERE job_id = ? ORDER BY attempt", (job_id,))
-        return [attempt_of_row(ATTEMPTS.opened(row)) for row in rows]
-
-    def keep_dataset(self, job: Job, dataset: bytes) -> None:
-        digest = hashlib.sha256(dataset).hexdigest()
-        with self._write():
-            row = self._still_runs(job)
-            self._db.execute("INSERT INTO datasets VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, dataset))
-            self._db.execute(JOBS.update, JOBS.to_update(row_of_job(job, digest)))
-            if row["dataset"] != digest:
-                self._db.execute(DROP_UNUSED, (row["dataset"],))
-
-    def save_incumbent(self, job: Job, incumbent: StoredIncumbent) -> None:
-        with self._write():
-            self._still_runs(job)
-            row = row_of_incumbent(job, incumbent)
-            if not self._db.execute(INCUMBENTS.update, INCUMBENTS.to_update(row)).rowcount:
-                self._db.execute(INCUMBENTS.insert, INCUMBENTS.to_insert(row))
-
-    def _still_runs(self, job: Job) -> dict[str, Any]:
-        return self._still(replace(job, status=Status.RUNNING))
-
-    def incumbent(self, job_id: str) -> StoredIncumbent | None:
-        rows = self._rows(f"{INCUMBENTS.select} WHERE job_id = ?", (job_id,))
-        return incumbent_of_row(INCUMBENTS.opened(rows[0])) if rows else None
-
-    def result(self, job_id: str) -> bytes | None:
-        row = self._row(job_id)
-        if row is None or row["result_attempt"] is None:
-            return None
-        rows = self._rows("SELECT body FROM results WHERE job_id = ? AND attempt = ?", (job_id, row["result_attempt"]))
-        if not rows:
-            raise StoreDamaged(f"the stored result of job {job_id!r} is gone; restart the job")
-        return undamaged(rows[0][0], row["result_digest"], f"the stored result of job {job_id!r}")
-
-    def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
-        rows = self._rows(f"{ATTEMPTS.select} WHERE {ATTEMPTS.where}", (job_id, attempt))
-        text = ATTEMPTS.opened(rows[0])["bundle"] if rows else None
-        found: Mapping[str, Any] | None = json.loads(text) if text else None
-        return found
-
-    # --- the long run ---
-
-    def checkpoint(self, job: Job, *, used_seconds: float, percent: float, stage: str | None) -> None:
-        with self._write():
-            row = self._still_runs(job)
-            changes = {"used_seconds": used_seconds, "percent": percent, "stage": stage}
-            self._db.execute(JOBS.update, JOBS.to_update({**row, **changes}))
-
-    def expired(self, before: float, limit: int) -> list[str]:
-        rows = self._rows(
-            """SELECT id FROM jobs WHERE finished_at < ? AND status NOT IN ('queued', 'running')
-               ORDER BY finished_at LIMIT ?""",
-            (before, limit),
-        )
-        return [row[0] for row in rows]
-
-    def delete(self, job: Job) -> None:
-        with self._write():
-            dataset = self._still(job)["dataset"]
-            if not job.status.terminal:
-                raise StaleAttempt(f"job {job.id!r} is {job.status}, and only ended jobs are deleted")
-            for table in ("outbox", "incumbents", "results", "attempts"):
-                self._db.execute(f"DELETE FROM {table} WHERE job_id = ?", (job.id,))  # nosec B608 - names of ours, values bound
-            self._db.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
-            self._db.execute(DROP_UNUSED, (dataset,))
-
-    # --- the outbox ---
-
-    def undelivered(self) -> list[DeliveryRow]:
-        return self._deliveries("state IN ('pending', 'dead')")
-
-    def deliveries(self, job_id: str) -> list[DeliveryRow]:
-        return self._deliveries("job_id = ?", job_id)
-
-    def _deliveries(self, condition: str, *values: object) -> list[DeliveryRow]:
-        rows = self._rows(f"{OUTBOX.select} WHERE {condition} ORDER BY ended_at, rowid", values)
-        return [delivery_of_row(OUTBOX.opened(row)) for row in rows]
-
-    def note_delivery(self, row: DeliveryRow) -> None:
-        with self._write():
-            if not self._db.execute(OUTBOX.update, OUTBOX.to_update(row_of_delivery(row))).rowcount:
-                raise StaleAttempt(f"job {row.job_id!r} is deleted, and what was to be told of it")
+    def abandoned(self, at_work: Collection[str], *, expired: bool = True) -> list[Job]:
+        """Nobody else works on this store."""
+        return [job for job in reversed(self.jobs(status=Status.RUNNING)) if job.id not in at_work]
 
     def backup(self, target: Path) -> None:
         """
@@ -446,7 +237,3 @@ class SqliteStore:
             self._turn.acquire()
         if self._closing:
             raise StoreUnavailable("the store is being closed; the backup was given up")
-
-
-def _stale(job: Job) -> StaleAttempt:
-    return StaleAttempt(f"job {job.id!r} has left attempt {job.attempt} ({job.status})")

@@ -68,6 +68,9 @@ class Board:
     def __getitem__(self, job_id: str) -> Track:
         return self._tracks[job_id]
 
+    def __len__(self) -> int:
+        return len(self._tracks)
+
     def get(self, job_id: str) -> Track | None:
         return self._tracks.get(job_id)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import anyio
@@ -58,6 +59,7 @@ class Dispatcher:
         self._round: anyio.CancelScope | None = None
         self._idle = anyio.Event()
         self._unsure = self._given_up = False
+        self.may_claim: Callable[[], bool] = lambda: True
         self._tasks: TaskGroup
 
     # --- starting attempts ---
@@ -105,7 +107,7 @@ class Dispatcher:
         claimed = False
         async with self._desk.moving:
             with anyio.CancelScope(shield=True):  # a claimed job is never left without its attempt
-                claimed = not self.closing and await self._claim()
+                claimed = not self.closing and self.may_claim() and await self._claim()
         return claimed
 
     async def _claim(self) -> bool:
@@ -134,13 +136,28 @@ class Dispatcher:
         """A claim has failed, so nobody knows whether it was written: what runs without an attempt goes back."""
         desk = self._desk
         async with desk.moving:
-            for job in await desk.in_store(desk.store.jobs, status=Status.RUNNING):
-                if job.id not in self.attempts:
-                    ending = Ending(how=How.NOT_STARTED, at=time.time(), message="its claim was interrupted")
-                    after = advance(job, Event.RELEASE, ending.at)
-                    await desk.in_store(desk.store.move, job, after, ending=ending)
-                    desk.moved(after, Event.RELEASE)
+            for job in await desk.in_store(desk.store.abandoned, tuple(self.attempts), expired=False):
+                ending = Ending(how=How.NOT_STARTED, at=time.time(), message="its claim was interrupted")
+                after = advance(job, Event.RELEASE, ending.at)
+                await desk.in_store(desk.store.move, job, after, ending=ending)
+                desk.moved(after, Event.RELEASE)
             self._unsure = False
+
+    def fence(self, job_id: str, number: int) -> None:
+        """Ends an attempt of which others think that nobody works on it; nothing of it is published."""
+        attempt = self.attempts.get(job_id)
+        if attempt is not None and attempt.job.attempt == number:
+            attempt.stop(How.FENCED)
+
+    def asked(self, stored: Job) -> None:
+        """A job that runs here, as the store has it: another service may have been asked to end it."""
+        track = self._desk.board[stored.id]
+        cancel = stored.cancel_requested and not track.job.cancel_requested
+        finish = stored.finish_requested and not track.job.finish_requested
+        if cancel or finish:
+            cancelled, finished = stored.cancel_requested, stored.finish_requested
+            self._desk.show(replace(track.job, cancel_requested=cancelled, finish_requested=finished))
+            self.attempts[stored.id].stop(How.CANCEL if cancel else How.FINISH)
 
     # --- seeing them through ---
 
@@ -207,7 +224,9 @@ class Dispatcher:
 
     async def _checkpoint(self, attempt: Attempt) -> None:
         job, watch = attempt.job, attempt.watch
-        track = self._desk.board[job.id]
+        track = self._desk.board.get(job.id)
+        if track is None:
+            return
         percent = track.reserve()
         try:
             await self._desk.in_store(
@@ -265,12 +284,19 @@ class Dispatcher:
 
     async def _settle(self, attempt: Attempt, ending: Ending) -> None:
         """Writes what the end of an attempt means for its job. Raises StoreUnavailable when that can be tried again."""
-        desk, track = self._desk, self._desk.board[attempt.job.id]
+        desk, track = self._desk, self._desk.board.get(attempt.job.id)
+        if track is None or (track.job.status, track.job.attempt) != (Status.RUNNING, attempt.job.attempt):
+            _log.warning("job %s: attempt %d was taken over meanwhile", attempt.job.id, attempt.job.attempt)
+            self.attempts.pop(attempt.job.id, None)
+            return
         before = replace(track.job, percent=track.percent)
         try:
             after = await self._write(before, attempt, ending)
         except StoreUnavailable:
             raise
+        except StaleAttempt as error:
+            _log.warning("job %s, attempt %d: its end was refused: %s", before.id, before.attempt, error)
+            after = await self._write_again(before, attempt, ending)
         except Exception:  # noqa: BLE001 - an end that cannot be stored must not end the service
             _log.exception("job %s, attempt %d: its end was refused", before.id, before.attempt)
             after = await self._write_again(before, attempt, ending)
@@ -308,6 +334,8 @@ class Dispatcher:
             return advance(before, Event.FAIL, ending.at, error=f"its row in the store cannot be used: {error}")
         if stored is None or (stored.status, stored.attempt) != (before.status, before.attempt):
             return stored or advance(before, Event.FAIL, ending.at, error="its row is gone")
+        # Another service may have been asked to end it.
+        before = replace(before, cancel_requested=stored.cancel_requested, finish_requested=stored.finish_requested)
         try:
             return await self._write(before, attempt, ending)
         except StoreUnavailable:

@@ -15,6 +15,7 @@ import anyio.to_thread
 
 from app.child.attempt import Attempt
 from app.endings import How
+from app.jobs import StaleAttempt, Status
 from app.messages import unpack
 from app.source import ACCOUNT, AWAITED, DataSource, Fetched, Query, SourceError
 from app.supervision.desk import Desk
@@ -84,8 +85,14 @@ class Loading:
         """Writes the dataset and what became of its rows; under the lock, for a cancel may change the row meanwhile."""
         desk = self._desk
         async with desk.moving:
-            job = desk.board[attempt.job.id].job
+            track = desk.board.get(attempt.job.id)
+            if track is None or (track.job.status, track.job.attempt) != (Status.RUNNING, attempt.job.attempt):
+                raise NotLoaded(How.FENCED, "it was taken over while its data was fetched")
+            job = track.job
             meta = {name: value for name, value in job.meta.items() if name != AWAITED}
             kept = replace(job, meta={**meta, ACCOUNT: dict(fetched.account)})
-            await desk.in_store.must(desk.store.keep_dataset, kept, fetched.packed)
+            try:
+                await desk.in_store.must(desk.store.keep_dataset, kept, fetched.packed)
+            except StaleAttempt as error:
+                raise NotLoaded(How.FENCED, str(error)) from error
             desk.show(kept)

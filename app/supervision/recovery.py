@@ -1,9 +1,9 @@
 """
 The start on a folder that an earlier service has left, whichever way it went.
 
-Every job is read. One that is still marked running has no process any more. If its attempt had ended, and the store did
-not take the end then, the end is stored now; otherwise the job goes back into the queue with what the last checkpoint
-knew of it: solving time used, how far it was, its best timetable.
+Every job is read. One that is still marked running has no process any more, unless it runs in another service. If its
+attempt had ended, and the store did not take the end then, the end is stored now; otherwise the job goes back into the
+queue with what the last checkpoint knew of it: solving time used, how far it was, its best timetable.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from app.endings import Ending, How, settle
 from app.failpoints import failpoint
-from app.jobs import Job, Status
+from app.jobs import Job, StaleAttempt, Status
 from app.supervision.desk import Desk, event_between
 from app.supervision.spool import Spool, Spooled
 from app.telemetry import AttemptEnded, Moved
@@ -25,11 +25,12 @@ _log = logging.getLogger("timetable.supervisor")
 async def recover(desk: Desk, spool: Spool) -> int:
     """Shows every job, and settles those that an earlier service was running; returns how many these were."""
     interrupted = 0
+    abandoned = {job.id: job.attempt for job in await desk.in_store(desk.store.abandoned, ())}
     for job in reversed(await desk.in_store(desk.store.jobs)):
-        if job.status is Status.RUNNING:
+        if job.status is Status.RUNNING and abandoned.get(job.id) == job.attempt:
             if interrupted:
                 failpoint("recover.between")
-            job = await _settled(desk, job, await desk.in_store(spool.read, job))
+            job = await take_up(desk, spool, job) or job
             interrupted += 1
         held = await desk.in_store(desk.store.incumbent, job.id) if job.status is Status.QUEUED else None
         track = desk.show(job)
@@ -37,6 +38,14 @@ async def recover(desk: Desk, spool: Spool) -> int:
             track.score, track.improved_at = held.score, held.found_at
     await desk.in_store(spool.clear)
     return interrupted
+
+
+async def take_up(desk: Desk, spool: Spool, job: Job) -> Job | None:
+    """Settles a running job that nobody works on: the job after that, or None when it is gone. Hold the lock."""
+    try:
+        return await _settled(desk, job, await desk.in_store(spool.read, job))
+    except StaleAttempt:  # another service was faster
+        return await desk.in_store(desk.store.job, job.id)
 
 
 async def _settled(desk: Desk, job: Job, spooled: Spooled | None) -> Job:

@@ -10,7 +10,7 @@ import time
 
 import anyio
 
-from app.jobs import Job, JobStateError
+from app.jobs import Job, JobStateError, StaleAttempt
 from app.store import StoreError
 from app.supervision.desk import Desk
 from app.supervision.storage import passing
@@ -84,4 +84,9 @@ class Retention:
 
     async def _delete_if_ended(self, job_id: str) -> bool:
         track = self._desk.board.get(job_id)
-        return track is not None and track.job.status.terminal and await self.delete(job_id) is not None
+        if track is None or not track.job.status.terminal:
+            return False
+        try:
+            return await self.delete(job_id) is not None
+        except StaleAttempt:  # another service was faster, and we shall hear of it
+            return False

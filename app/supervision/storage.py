@@ -45,6 +45,7 @@ WRITES = frozenset(
 )
 READS = frozenset(
     {"job", "jobs", "dataset", "incumbent", "result", "attempts", "bundle", "expired", "undelivered", "deliveries"}
+    | {"abandoned", "changes", "ids"}
 )
 _NOBODY = Job(id="", body_hash="", created_at=0.0, status=Status.RUNNING)
 """No job has an empty id. Writing in its name takes all that a write takes, and writes nothing."""

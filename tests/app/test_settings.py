@@ -108,3 +108,13 @@ def test_the_data_folder_is_a_user_folder(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_data_dir() == tmp_path / ".local" / "share" / "timetable"
+
+
+@pytest.mark.parametrize("proxies", ["*", "nginx", "10.0.0.0/99", "10.0.0.1/8", "0.0.0.0/0", "::/0", "127.0.0.1, all"])
+def test_a_proxy_that_is_trusted_is_an_address_or_a_network_and_never_everybody(proxies: str) -> None:
+    with pytest.raises(SettingsError, match=r"TIMETABLE_TRUSTED_PROXIES: .* is not the address or network of a proxy"):
+        Settings(trusted_proxies=proxies)
+
+
+def test_proxies_are_separated_by_commas() -> None:
+    assert Settings(trusted_proxies=" 127.0.0.1,10.1.0.0/16 , ::1,").proxies == ("127.0.0.1", "10.1.0.0/16", "::1")

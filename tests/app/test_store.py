@@ -30,10 +30,12 @@ from app.store import (
     StoreUnavailable,
 )
 from app.store.folder import FILE_NAME
+from app.store.postgres import PostgresStore
 from app.store.schema import SCHEMA_VERSION
 from app.store.sqlite import SqliteStore, wal_reset_race
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
+from tests.postgres import database
 
 AT = 1_700_000_000.0
 DATASET = b"packed dataset"
@@ -41,11 +43,21 @@ BODY = b"packed result"
 DIGEST = hashlib.sha256(BODY).hexdigest()
 
 
-@pytest.fixture(params=[SqliteStore])
+@pytest.fixture(scope="module")
+def shared_database() -> Iterator[str]:
+    with database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened: Store = request.param(tmp_path)
-    yield opened
-    opened.close()
+    if request.param == "sqlite":
+        with closing(SqliteStore(tmp_path)) as opened:
+            yield opened
+    else:
+        with closing(PostgresStore(request.getfixturevalue("shared_database"), tmp_path)) as shared:
+            yield shared
+            shared._write(lambda work: work.change("TRUNCATE jobs, datasets CASCADE"))
 
 
 def job(id: str = "j1", **given: Any) -> Job:
@@ -327,7 +339,7 @@ def test_a_deleted_job_leaves_nothing_and_takes_no_dataset_that_another_has(stor
     assert store.dataset("twin") == DATASET
     store.delete(ended_at(store, "twin", AT))
     assert (store.jobs(), store.dataset("twin")) == ([], None)
-    assert isinstance(store, SqliteStore)
+    assert isinstance(store, SqliteStore | PostgresStore)
     assert store._rows("SELECT count(*) FROM datasets") == [(0,)]
 
 

@@ -331,8 +331,9 @@ def test_any_other_address_needs_a_live_one(tmp_path: Path, host: str) -> None:
 # --- the commands ----------------------------------------------------------------------------------------------------
 
 
-def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(command_line, ["keys", *arguments], env={"TIMETABLE_DATA_DIR": str(folder)})
+def run(folder: Path, *arguments: str, **variables: str) -> tuple[int, str, str]:
+    environment = {"TIMETABLE_DATA_DIR": str(folder), **variables}
+    result = CliRunner().invoke(command_line, ["keys", *arguments], env=environment)
     return result.exit_code, result.stdout, result.stderr
 
 
@@ -417,3 +418,21 @@ def test_a_running_service_logs_the_changes_it_notices(tmp_path: Path, caplog: p
     ring.needed()
     told = [(record.action, record.key) for record in caplog.records]  # type: ignore[attr-defined]
     assert told == [("keys add", added.id), ("keys revoke", before.id)]
+
+
+def test_behind_a_proxy_a_key_is_needed_on_a_loopback_address_too(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, trusted_proxies="127.0.0.1")
+    assert "reach 127.0.0.1 through a proxy" in str(refusal(settings))
+    KeyFile(tmp_path).add("platform", SCOPES)
+    assert refusal(settings) is None
+
+
+def test_services_share_the_keys_of_one_folder(tmp_path: Path) -> None:
+    shared = tmp_path / "keys"
+    made = json.loads(run(tmp_path, "add", "platform", "--scope", "read", "--json", TIMETABLE_KEYS_DIR=str(shared))[1])
+    for name in ("one", "other"):
+        settings = Settings(data_dir=tmp_path / name, keys_dir=str(shared), host="0.0.0.0")
+        assert refusal(settings) is None
+        key = Keyring(settings.keys_folder, open_without=False).find(made["key"])
+        assert key is not None and key.id == made["id"]
+    assert not KeyFile(tmp_path).exists

@@ -1,0 +1,6 @@
+"""
+Alembic's scripts: how a store comes to its present schema, one folder per kind of store, one file per version.
+
+To change a schema: add a file to the folder, name the one before it in `down_revision`, and call `failpoint` after each
+statement; `app.store.versions` names the newest. A store is never brought back to an older version (restore a copy).
+"""

@@ -1,0 +1,242 @@
+"""
+The shared store: one PostgreSQL database, any number of services.
+
+Every method is a short transaction. A claim takes the oldest queued row that nobody else is about to take (FOR UPDATE
+SKIP LOCKED) and a lease on it; no row is held while a job is solved. Leases run by the clock of the database. What a
+service may write is decided by the attempt number alone: one that was thought dead and is not is refused, whatever its
+lease says. So a lease only says when others may begin anew, and never whether two results can count.
+
+Rows carry the same seals as in SQLite. What SQLite's pages and marks are for, PostgreSQL does itself; its backups are
+made with `pg_dump`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+
+from app.channels import NO_CHANNELS, Channels
+from app.jobs import Job, Status
+from app.store import Changes, DeliveryRow, StoreDamaged, StoreTooNew, versions
+from app.store.connections import Connections
+from app.store.folder import instance_of, take_lock
+from app.store.postgres_faults import told
+from app.store.rows import INCUMBENTS, JOBS, incumbent_of_row, job_of_row
+from app.store.sql import SqlStore, Work
+
+T = TypeVar("T")
+
+LEASE_SECONDS = 15.0
+RENEW_CALL_SECONDS = 3.0
+"""A renewal that takes longer is given up, so that there is time for another one."""
+MOST_INCUMBENTS = 20
+_NEVER = 2**62
+"""Transactions from now."""
+_MIGRATING, _ADMITTING = 0x54544201, 0x54544202
+"""Advisory locks: one migration at a time; and one submit or delete, so that a full queue is full for all."""
+
+_log = logging.getLogger("timetable.store")
+
+
+class PostgresStore(SqlStore):
+    """
+    Opens the store in the database `url`, bringing it to the present schema; `folder` is that of this service alone.
+
+    Raises
+    ------
+    StoreLocked
+        Another service uses the folder.
+    StoreTooNew
+        A later version of this program has been there.
+    StoreUnavailable
+        The server cannot be reached, or refuses.
+    StoreError
+        The address, the folder or the database cannot be used.
+    """
+
+    _hold = " FOR UPDATE"
+    _order = "seq"
+
+    def __init__(self, url: str, folder: Path, channels: Channels = NO_CHANNELS) -> None:
+        super().__init__(channels)
+        self._lock = take_lock(folder)
+        try:
+            self.owner = instance_of(folder)
+            self._connections = Connections(url, f"timetable {self.owner}")
+            try:
+                self._bring_up_to_date()
+            except BaseException:
+                self._connections.close()
+                raise
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self.where = self._connections.where
+        self._closed = False
+
+    def _bring_up_to_date(self) -> None:
+        with told():
+            found = self._version()
+            if found is not None and not versions.knows("postgres", found):
+                newest = versions.NEWEST["postgres"]
+                message = f"{self._connections.where}: it has schema {found}, this program knows up to {newest}"
+                raise StoreTooNew(f"{message}: use a newer one")
+            if found != versions.NEWEST["postgres"]:
+                lock = f"SELECT pg_advisory_xact_lock({_MIGRATING})"
+                try:
+                    versions.upgrade("postgres", self._connections.connect, lock)
+                except Exception as error:
+                    raise _cause(error) from error
+        self._write(_forget_other_clusters)
+
+    def _version(self) -> str | None:
+        """The version that stands in the database; None when it is empty."""
+
+        def body(work: Work) -> str | None:
+            if work.rows("SELECT to_regclass('alembic_version')")[0][0] is None:
+                return None
+            found = work.rows("SELECT version_num FROM alembic_version")
+            return str(found[0][0]) if found else None
+
+        return self._read(body)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._connections.close()
+        os.close(self._lock)
+
+    def _write(self, body: Callable[[Work], T]) -> T:
+        return self._connections.run(body)
+
+    _read = _write
+
+    def _rows(self, statement: str, values: Collection[object] = ()) -> list[tuple[Any, ...]]:
+        return self._read(lambda work: work.rows(statement, values))
+
+    # --- what the SQL store leaves open ---
+
+    def _enter(self, work: Work) -> None:
+        work.rows("SELECT pg_advisory_xact_lock(?)", (_ADMITTING,))
+
+    def _next_queued(self, work: Work, skip: Collection[str], only: str | None) -> list[tuple[Any, ...]]:
+        eligible = "status = 'queued' AND id <> ALL(?::text[]) AND (?::text IS NULL OR id = ?)"
+        query = f"{JOBS.select} WHERE {eligible} ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED"  # nosec B608 - names of ours, values bound
+        return work.rows(query, (list(skip), only, only))
+
+    def _taken(self, work: Work, job: Job) -> None:
+        work.change(
+            """INSERT INTO leases (job_id, attempt, owner, renewed_at, until)
+               VALUES (?, ?, ?, clock_timestamp(), clock_timestamp() + make_interval(secs => ?))
+               ON CONFLICT (job_id) DO UPDATE SET attempt = excluded.attempt, owner = excluded.owner,
+                   renewed_at = excluded.renewed_at, until = excluded.until""",
+            (job.id, job.attempt, self.owner, LEASE_SECONDS),
+        )
+
+    def _left(self, work: Work, before: Job, after: Job) -> None:
+        if after.status is not Status.RUNNING:
+            work.change("DELETE FROM leases WHERE job_id = ?", (after.id,))
+            work.change("UPDATE outbox SET owner = ? WHERE job_id = ? AND owner IS NULL", (self.owner, after.id))
+
+    # --- several services ---
+
+    def abandoned(self, at_work: Collection[str], *, expired: bool = True) -> list[Job]:
+        cared_for = """SELECT 1 FROM leases WHERE job_id = jobs.id AND leases.attempt = jobs.attempt AND CASE
+                       WHEN owner = ? THEN job_id = ANY(?::text[]) ELSE until >= clock_timestamp() OR NOT ? END"""
+        query = f"{JOBS.select} WHERE status = 'running' AND NOT EXISTS ({cared_for}) ORDER BY seq"  # nosec B608 - names of ours, values bound
+        return [job_of_row(JOBS.opened(row)) for row in self._rows(query, (self.owner, list(at_work), expired))]
+
+    def renew(self) -> Mapping[str, int]:
+        def body(work: Work) -> dict[str, int]:
+            work.change(
+                """INSERT INTO services VALUES (?, clock_timestamp())
+                   ON CONFLICT (owner) DO UPDATE SET renewed_at = excluded.renewed_at""",
+                (self.owner,),
+            )
+            leases = work.rows(
+                """UPDATE leases SET renewed_at = clock_timestamp(),
+                                     until = clock_timestamp() + make_interval(secs => ?)
+                   WHERE owner = ? RETURNING job_id, attempt""",
+                (LEASE_SECONDS, self.owner),
+            )
+            return dict(leases)
+
+        return self._connections.run(body, RENEW_CALL_SECONDS)
+
+    def undelivered(self) -> list[DeliveryRow]:
+        """Those of this service, which from now on tells what services that are gone have left untold."""
+
+        def body(work: Work) -> list[DeliveryRow]:
+            work.change(
+                """UPDATE outbox SET owner = ? WHERE state IN ('pending', 'dead') AND owner IS DISTINCT FROM ?
+                   AND NOT EXISTS (SELECT 1 FROM services WHERE services.owner = outbox.owner
+                                   AND renewed_at >= clock_timestamp() - make_interval(secs => ?))""",
+                (self.owner, self.owner, LEASE_SECONDS),
+            )
+            return self._waiting_deliveries(work, "state IN ('pending', 'dead') AND owner = ?", self.owner)
+
+        return self._write(body)
+
+    def changes(self, since: int | None, mine: Collection[str]) -> Changes:
+        def body(work: Work) -> Changes:
+            # Whoever is still writing at this moment writes under a number from here on, so nothing slips through.
+            upto = work.rows("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")[0][0]
+            beginning, others = upto + _NEVER if since is None else since, list(mine)
+            jobs = work.rows(f"{JOBS.select} WHERE changed >= ?::text::xid8 ORDER BY seq", (str(beginning),))
+            incumbents = work.rows(
+                f"""{INCUMBENTS.select} WHERE changed >= ?::text::xid8 AND job_id <> ALL(?::text[])
+                    AND job_id IN (SELECT job_id FROM leases) LIMIT ?""",
+                (str(beginning), others, MOST_INCUMBENTS),
+            )
+            leases = work.rows(
+                """SELECT job_id, extract(epoch FROM clock_timestamp() - renewed_at)::float8 FROM leases
+                   WHERE owner <> ?""",
+                (self.owner,),
+            )
+            total = work.rows("SELECT count(*) FROM jobs")[0][0]
+            opened = (INCUMBENTS.opened(row) for row in incumbents)
+            return Changes(
+                jobs=list(_sound(jobs)),
+                incumbents={row["job_id"]: incumbent_of_row(row) for row in opened},
+                silent_seconds=dict(leases),
+                total=total,
+                upto=upto,
+            )
+
+        return self._read(body)
+
+    def ids(self) -> list[str]:
+        return [row[0] for row in self._rows("SELECT id FROM jobs ORDER BY seq")]
+
+
+def _sound(rows: list[tuple[Any, ...]]) -> list[Job]:
+    """Without those that are not what was written; whoever asks for such a one is told."""
+    found = []
+    for row in rows:
+        try:
+            found.append(job_of_row(JOBS.opened(row)))
+        except StoreDamaged as error:
+            _log.error("a changed job is passed over: %s", error)
+    return found
+
+
+def _forget_other_clusters(work: Work) -> None:
+    """A store that was restored with `pg_dump` has transaction numbers of the server it came from."""
+    for table in ("jobs", "incumbents"):
+        work.change(f"UPDATE {table} SET changed = DEFAULT WHERE changed > pg_current_xact_id()")  # nosec B608 - names of ours
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The driver's error behind that of a library."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, psycopg.Error):
+            return found
+        found = found.__cause__
+    return error

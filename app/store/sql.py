@@ -1,0 +1,352 @@
+"""
+What every SQL store does in the same way: each method of the contract as one transaction.
+
+A kind of store says how a transaction is made (`_write`, `_read`), and fills the hooks where kinds differ: which rows a
+SELECT holds until its transaction ends, how the next queued job is found, and what else comes with a claim or an end.
+Statements are spelled with `?`. A body may run again from its start when its connection was lost before the commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
+
+from app.channels import Channels, told_of_end
+from app.endings import Ending
+from app.jobs import Job, JobConflict, QueueFull, StaleAttempt, Status
+from app.store import AttemptRow, DeliveryRow, StoreDamaged, StoredIncumbent, StoreError
+from app.store.rows import (
+    ATTEMPTS,
+    INCUMBENTS,
+    JOBS,
+    OUTBOX,
+    attempt_of_row,
+    deliveries_of,
+    delivery_of_row,
+    incumbent_of_row,
+    job_of_row,
+    new_attempt,
+    row_of_delivery,
+    row_of_incumbent,
+    row_of_job,
+    undamaged,
+)
+
+T = TypeVar("T")
+
+MOST_DAMAGED = 20
+"""Damaged rows at the head of the queue that one claim passes over."""
+DROP_UNUSED = "DELETE FROM datasets WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE dataset = digest)"
+_ANY_NUMBER = 2**62
+_ENDING = ("how", "exit_code", "stage", "rung", "message", "verdict", "place", "peak_mb")
+
+_log = logging.getLogger("timetable.store")
+
+
+class Work(Protocol):
+    """One transaction."""
+
+    def rows(self, statement: str, values: Collection[object] = ()) -> list[tuple[Any, ...]]: ...
+
+    def change(self, statement: str, values: Collection[object] = ()) -> int:
+        """Returns the number of rows changed."""
+
+
+class SqlStore(ABC):
+    """The contract of `app.store.Store` on tables as `app.store.rows` describes them."""
+
+    _hold = ""
+    """Behind a SELECT whose rows nobody else may change before the transaction ends."""
+
+    _order = "rowid"
+    """The order of insertion."""
+
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
+
+    @abstractmethod
+    def _write(self, body: Callable[[Work], T]) -> T:
+        """What `body` returns, once its transaction is durable. Raises StoreError."""
+
+    @abstractmethod
+    def _read(self, body: Callable[[Work], T]) -> T: ...
+
+    @abstractmethod
+    def _next_queued(self, work: Work, skip: Collection[str], only: str | None) -> list[tuple[Any, ...]]:
+        """The oldest queued row that nobody else is about to take, as `JOBS.select` gives it; or nothing."""
+
+    def _enter(self, work: Work) -> None:  # noqa: B027 - a hook; SQLite has nothing to do here
+        """Called first in a transaction that adds or removes jobs and datasets."""
+
+    def _taken(self, work: Work, job: Job) -> None:  # noqa: B027 - as above
+        """The job has been claimed."""
+
+    def _left(self, work: Work, before: Job, after: Job) -> None:  # noqa: B027 - as above
+        """The job has moved."""
+
+    # --- jobs ---
+
+    def submit(self, job: Job, dataset: bytes, queue_limit: int) -> tuple[Job, bool]:
+        digest = hashlib.sha256(dataset).hexdigest()
+
+        def body(work: Work) -> tuple[Job, bool]:
+            self._enter(work)
+            row = _row(work, job.id)
+            if row is not None:
+                known = job_of_row(row)
+                if known.body_hash != job.body_hash:
+                    raise JobConflict(job.id)
+                return known, False
+            if work.rows("SELECT count(*) FROM jobs WHERE status = 'queued'")[0][0] >= queue_limit:
+                raise QueueFull(queue_limit)
+            work.change("INSERT INTO datasets VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, dataset))
+            work.change(JOBS.insert, JOBS.to_insert(row_of_job(job, digest)))
+            return job, True
+
+        return self._write(body)
+
+    def claim(self, at: float, skip: Collection[str] = (), only: str | None = None) -> Job | None:
+        def body(work: Work) -> Job | None:
+            passed = list(skip)
+            for _ in range(MOST_DAMAGED):
+                found = self._next_queued(work, passed, only)
+                if not found:
+                    return None
+                try:
+                    row = JOBS.opened(found[0])
+                except StoreDamaged as error:  # it must not hold up all behind it
+                    _log.error("a queued job is passed over: %s", error)
+                    passed.append(found[0][JOBS.columns.index("id")])
+                    continue
+                return self._begin(work, row, at)
+            return None
+
+        return self._write(body)
+
+    def _begin(self, work: Work, row: Mapping[str, Any], at: float) -> Job:
+        queued = job_of_row(row)
+        started_at = at if queued.started_at is None else queued.started_at
+        job = replace(queued, status=Status.RUNNING, attempt=queued.attempt + 1, started_at=started_at)
+        work.change(JOBS.update, JOBS.to_update(row_of_job(job, row["dataset"])))
+        work.change(ATTEMPTS.insert, ATTEMPTS.to_insert(new_attempt(job, at)))
+        self._taken(work, job)
+        return job
+
+    def request(self, job: Job, *, cancel: bool = False, finish: bool = False) -> Job:
+        def body(work: Work) -> Job:
+            row = self._still(work, job)
+            found = job_of_row(row)
+            after = replace(
+                found,
+                cancel_requested=found.cancel_requested or cancel,
+                finish_requested=found.finish_requested or finish,
+            )
+            work.change(JOBS.update, JOBS.to_update(row_of_job(after, row["dataset"])))
+            return after
+
+        return self._write(body)
+
+    def move(self, before: Job, after: Job, *, ending: Ending | None = None, result: bytes | None = None) -> None:
+        def body(work: Work) -> None:
+            row = self._still(work, before)
+            if _asked_meanwhile(row, before):
+                raise StaleAttempt(f"job {before.id!r}: somebody has asked to end attempt {before.attempt} meanwhile")
+            if result is not None:
+                _add_result(work, before, after, result)
+            work.change(JOBS.update, JOBS.to_update(row_of_job(after, row["dataset"])))
+            if ending is not None:
+                self._close_attempt(work, before, ending)
+            for delivery in deliveries_of(after, told_of_end(before, after, self._channels)):
+                work.change(OUTBOX.insert, OUTBOX.to_insert(row_of_delivery(delivery)))
+            self._left(work, before, after)
+
+        self._write(body)
+
+    def _still(self, work: Work, job: Job) -> dict[str, Any]:
+        """The row of a job that has not left the state and attempt of `job`; raises StaleAttempt."""
+        where = f"id = ? AND status = ? AND attempt = ?{self._hold}"
+        rows = work.rows(f"{JOBS.select} WHERE {where}", (job.id, job.status.value, job.attempt))
+        if not rows:
+            raise _stale(job)
+        return JOBS.opened(rows[0])
+
+    def _still_runs(self, work: Work, job: Job) -> dict[str, Any]:
+        return self._still(work, replace(job, status=Status.RUNNING))
+
+    def _close_attempt(self, work: Work, job: Job, ending: Ending) -> None:
+        changes = {name: getattr(ending, name) for name in _ENDING}
+        bundle, seconds = json.dumps(ending.bundle) if ending.bundle else None, ending.seconds_in_journal
+        self._change_attempt(work, job, ended_at=ending.at, bundle=bundle, seconds=seconds, **changes)
+
+    def _change_attempt(self, work: Work, job: Job, **changes: object) -> None:
+        """Only while it is open; raises StaleAttempt."""
+        where = f"{ATTEMPTS.where} AND ended_at IS NULL{self._hold}"
+        rows = work.rows(f"{ATTEMPTS.select} WHERE {where}", (job.id, job.attempt))
+        if not rows:
+            raise _stale(job)
+        row = {**ATTEMPTS.opened(rows[0]), **changes}
+        work.change(ATTEMPTS.update, ATTEMPTS.to_update(row))
+
+    def job(self, job_id: str) -> Job | None:
+        row = self._read(lambda work: _row(work, job_id))
+        return job_of_row(row) if row else None
+
+    def jobs(self, *, status: Status | None = None, limit: int | None = None, offset: int = 0) -> list[Job]:
+        where = "" if status is None else " WHERE status = ?"
+        values = () if status is None else (status.value,)
+        page = (_ANY_NUMBER if limit is None else limit, offset)
+        rows = self._read(
+            lambda work: work.rows(f"{JOBS.select}{where} ORDER BY seq DESC LIMIT ? OFFSET ?", (*values, *page))
+        )
+        return [job_of_row(JOBS.opened(row)) for row in rows]
+
+    def dataset(self, job_id: str) -> bytes | None:
+        def body(work: Work) -> bytes | None:
+            row = _row(work, job_id)
+            if row is None:
+                return None
+            rows = work.rows("SELECT body FROM datasets WHERE digest = ?", (row["dataset"],))
+            if not rows:
+                raise StoreDamaged(f"the stored dataset of job {job_id!r} is gone")
+            return undamaged(rows[0][0], row["dataset"], f"the stored dataset of job {job_id!r}")
+
+        return self._read(body)
+
+    # --- attempts, incumbents, results ---
+
+    def note_pid(self, job: Job, pid: int) -> None:
+        self._write(lambda work: self._change_attempt(work, job, pid=pid))
+
+    def attempts(self, job_id: str) -> list[AttemptRow]:
+        query = f"{ATTEMPTS.select} WHERE job_id = ? ORDER BY attempt"
+        rows = self._read(lambda work: work.rows(query, (job_id,)))
+        return [attempt_of_row(ATTEMPTS.opened(row)) for row in rows]
+
+    def keep_dataset(self, job: Job, dataset: bytes) -> None:
+        digest = hashlib.sha256(dataset).hexdigest()
+
+        def body(work: Work) -> None:
+            self._enter(work)
+            row = self._still_runs(work, job)
+            # Only what was fetched is written: somebody may have asked to end the job meanwhile.
+            after = replace(job_of_row(row), meta=job.meta)
+            work.change("INSERT INTO datasets VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, dataset))
+            work.change(JOBS.update, JOBS.to_update(row_of_job(after, digest)))
+            if row["dataset"] != digest:
+                work.change(DROP_UNUSED, (row["dataset"],))
+
+        self._write(body)
+
+    def save_incumbent(self, job: Job, incumbent: StoredIncumbent) -> None:
+        def body(work: Work) -> None:
+            self._still_runs(work, job)
+            row = row_of_incumbent(job, incumbent)
+            if not work.change(INCUMBENTS.update, INCUMBENTS.to_update(row)):
+                work.change(INCUMBENTS.insert, INCUMBENTS.to_insert(row))
+
+        self._write(body)
+
+    def incumbent(self, job_id: str) -> StoredIncumbent | None:
+        rows = self._read(lambda work: work.rows(f"{INCUMBENTS.select} WHERE job_id = ?", (job_id,)))
+        return incumbent_of_row(INCUMBENTS.opened(rows[0])) if rows else None
+
+    def result(self, job_id: str) -> bytes | None:
+        def body(work: Work) -> bytes | None:
+            row = _row(work, job_id)
+            if row is None or row["result_attempt"] is None:
+                return None
+            named = (job_id, row["result_attempt"])
+            rows = work.rows("SELECT body FROM results WHERE job_id = ? AND attempt = ?", named)
+            if not rows:
+                raise StoreDamaged(f"the stored result of job {job_id!r} is gone; restart the job")
+            return undamaged(rows[0][0], row["result_digest"], f"the stored result of job {job_id!r}")
+
+        return self._read(body)
+
+    def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
+        rows = self._read(lambda work: work.rows(f"{ATTEMPTS.select} WHERE {ATTEMPTS.where}", (job_id, attempt)))
+        text = ATTEMPTS.opened(rows[0])["bundle"] if rows else None
+        found: Mapping[str, Any] | None = json.loads(text) if text else None
+        return found
+
+    # --- the long run ---
+
+    def checkpoint(self, job: Job, *, used_seconds: float, percent: float, stage: str | None) -> None:
+        def body(work: Work) -> None:
+            row = self._still_runs(work, job)
+            changes = {"used_seconds": used_seconds, "percent": percent, "stage": stage}
+            work.change(JOBS.update, JOBS.to_update({**row, **changes}))
+
+        self._write(body)
+
+    def expired(self, before: float, limit: int) -> list[str]:
+        query = """SELECT id FROM jobs WHERE finished_at < ? AND status NOT IN ('queued', 'running')
+                   ORDER BY finished_at LIMIT ?"""
+        return [row[0] for row in self._read(lambda work: work.rows(query, (before, limit)))]
+
+    def delete(self, job: Job) -> None:
+        def body(work: Work) -> None:
+            self._enter(work)
+            dataset = self._still(work, job)["dataset"]
+            if not job.status.terminal:
+                raise StaleAttempt(f"job {job.id!r} is {job.status}, and only ended jobs are deleted")
+            for table in ("outbox", "incumbents", "results", "attempts"):
+                work.change(f"DELETE FROM {table} WHERE job_id = ?", (job.id,))  # nosec B608 - names of ours, values bound
+            work.change("DELETE FROM jobs WHERE id = ?", (job.id,))
+            work.change(DROP_UNUSED, (dataset,))
+
+        self._write(body)
+
+    # --- the outbox ---
+
+    def undelivered(self) -> list[DeliveryRow]:
+        return self._read(lambda work: self._waiting_deliveries(work, "state IN ('pending', 'dead')"))
+
+    def deliveries(self, job_id: str) -> list[DeliveryRow]:
+        rows = self._read(lambda work: self._delivery_rows(work, "job_id = ?", job_id))
+        return [delivery_of_row(OUTBOX.opened(row)) for row in rows]
+
+    def _waiting_deliveries(self, work: Work, condition: str, *values: object) -> list[DeliveryRow]:
+        """Those that are what was written: a damaged one must not hold up all the others."""
+        found = []
+        for row in self._delivery_rows(work, condition, *values):
+            try:
+                found.append(delivery_of_row(OUTBOX.opened(row)))
+            except StoreDamaged as error:
+                _log.error("a waiting delivery is passed over: %s", error)
+        return found
+
+    def _delivery_rows(self, work: Work, condition: str, *values: object) -> list[tuple[Any, ...]]:
+        return work.rows(f"{OUTBOX.select} WHERE {condition} ORDER BY ended_at, {self._order}", values)
+
+    def note_delivery(self, row: DeliveryRow) -> None:
+        def body(work: Work) -> None:
+            if not work.change(OUTBOX.update, OUTBOX.to_update(row_of_delivery(row))):
+                raise StaleAttempt(f"job {row.job_id!r} is deleted, and what was to be told of it")
+
+        self._write(body)
+
+
+def _row(work: Work, job_id: str) -> dict[str, Any] | None:
+    rows = work.rows(f"{JOBS.select} WHERE id = ?", (job_id,))
+    return JOBS.opened(rows[0]) if rows else None
+
+
+def _asked_meanwhile(row: Mapping[str, Any], before: Job) -> bool:
+    """Whether the stored row has a request that whoever moves the job does not know of, and would wipe out."""
+    return any(row[flag] and not getattr(before, flag) for flag in ("cancel_requested", "finish_requested"))
+
+
+def _add_result(work: Work, before: Job, after: Job, body: bytes) -> None:
+    if after.result_attempt != before.attempt or after.result_digest != hashlib.sha256(body).hexdigest():
+        raise StoreError(f"job {before.id!r}: the row does not name the result that is to be stored with it")
+    work.change("INSERT INTO results VALUES (?, ?, ?, ?)", (before.id, before.attempt, after.result_digest, body))
+
+
+def _stale(job: Job) -> StaleAttempt:
+    return StaleAttempt(f"job {job.id!r} has left attempt {job.attempt} ({job.status})")

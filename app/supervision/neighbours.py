@@ -1,0 +1,190 @@
+"""
+Several services on one store: what the others do is seen here, and what they leave behind is taken up.
+
+Four tasks; on a store of one service they end at once. `renew` keeps the leases of our jobs; when it could not for
+`FENCE_SECONDS`, `guard` has the children killed and their results dropped, before anybody else may begin their jobs
+anew. `follow` shows what was written elsewhere: new jobs, requests to end ours, progress, ends, deletions. `reclaim`
+settles running jobs that nobody works on any more.
+
+Durations are measured by a clock that goes on while this machine sleeps, so that whoever wakes up late fences itself
+before anything else. That is courtesy and saves work; what keeps results right is the attempt number in every write.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import anyio
+import anyio.to_thread
+
+from app.jobs import Job, Status
+from app.progress import NORMAL, SERVICE_SILENT
+from app.store import Changes, SharedStore, StoredIncumbent, StoreError
+from app.supervision.desk import Desk
+from app.supervision.dispatch import Dispatcher
+from app.supervision.recovery import take_up
+from app.supervision.spool import Spool
+
+RENEW_SECONDS = 3.0
+RETRY_SECONDS = 0.5
+FENCE_SECONDS = 10.0
+"""Less than a lease (`app.store.postgres.LEASE_SECONDS`) by more than children need to end that are told to."""
+GUARD_SECONDS = 0.2
+FOLLOW_SECONDS = 0.5
+SILENT_SECONDS = 2 * RENEW_SECONDS
+"""A service that has not renewed its leases for so long may be gone; its jobs are shown as stalled."""
+
+_log = logging.getLogger("timetable.neighbours")
+
+
+def boot_seconds() -> float:
+    """Monotonic, and unlike `time.monotonic` it counts what this machine has slept."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Neighbours:
+    """What one service knows of the others. Use `begin` when the store is open, before the jobs are read."""
+
+    def __init__(self, desk: Desk, dispatcher: Dispatcher, spool: Spool) -> None:
+        self._desk, self._dispatcher, self._spool = desk, dispatcher, spool
+        self._one_renewal = anyio.CapacityLimiter(1)
+        self._renewed_at = boot_seconds()
+        self._missed = False
+        self._upto: int | None = None
+        self._store: SharedStore | None = None
+        dispatcher.may_claim = lambda: self.fenced_because is None
+
+    async def begin(self) -> None:
+        """What is written from now on is followed."""
+        store = self._desk.store
+        if isinstance(store, SharedStore):
+            self._store = store
+            self._upto = (await self._desk.in_store(store.changes, None, ())).upto
+        self._renewed_at = boot_seconds()
+
+    @property
+    def shared(self) -> bool:
+        """Whether there may be any."""
+        return self._store is not None
+
+    @property
+    def fenced_because(self) -> str | None:
+        """Why this service takes no jobs and runs none at the moment; None when it may."""
+        silent = boot_seconds() - self._renewed_at
+        if self._store is None or silent < FENCE_SECONDS:
+            return None
+        return f"the leases of its jobs could not be renewed for {silent:.0f} s, so other services may take these over"
+
+    # --- leases ---
+
+    async def renew(self) -> None:
+        while self._store is not None:
+            await anyio.sleep(RENEW_SECONDS if await self._renewed(self._store) else RETRY_SECONDS)
+
+    async def _renewed(self, store: SharedStore) -> bool:
+        self._look()  # whoever was stopped for long ends its children before it claims to be alive
+        ours = {job_id: attempt.job.attempt for job_id, attempt in self._dispatcher.attempts.items()}
+        began = boot_seconds()
+        try:
+            held = await anyio.to_thread.run_sync(store.renew, limiter=self._one_renewal)
+        except StoreError as error:
+            if not self._missed:  # once is enough; readiness tells for how long
+                _log.warning("the leases of %d job(s) are not renewed: %s", len(ours), error)
+            self._missed = True
+            return False
+        self._renewed_at, self._missed = began, False
+        for job_id, attempt in ours.items():
+            if held.get(job_id) != attempt:
+                self._dispatcher.fence(job_id, attempt)
+        return True
+
+    async def guard(self) -> None:
+        while self._store is not None:
+            self._look()
+            await anyio.sleep(GUARD_SECONDS)
+
+    def _look(self) -> None:
+        if self.fenced_because is not None:
+            for job_id, attempt in list(self._dispatcher.attempts.items()):
+                self._dispatcher.fence(job_id, attempt.job.attempt)
+
+    # --- what others have written ---
+
+    async def follow(self) -> None:
+        while self._store is not None:
+            try:
+                if self._desk.in_store.refusal is None:
+                    await self._follow(self._store)
+            except StoreError as error:  # what we miss now is seen at the next look
+                _log.debug("the other services cannot be followed at the moment: %s", error)
+            await anyio.sleep(FOLLOW_SECONDS)
+
+    async def _follow(self, store: SharedStore) -> None:
+        desk = self._desk
+        async with desk.moving:
+            look = desk.in_store.if_willing(store.changes)
+            changes = await desk.in_store(look, self._upto, tuple(self._dispatcher.attempts))
+            for job in changes.jobs:
+                self._show(job)
+            self._show_life(changes)
+            if changes.total != len(desk.board):
+                await self._compare_ids(store)
+            self._upto = changes.upto
+
+    def _show(self, job: Job) -> None:
+        track, attempt = self._desk.board.get(job.id), self._dispatcher.attempts.get(job.id)
+        if attempt is None or track is None:
+            if track is None or track.job != job:
+                self._desk.show(job)
+        elif (job.status, job.attempt) != (Status.RUNNING, attempt.job.attempt):
+            self._dispatcher.fence(job.id, attempt.job.attempt)
+            self._desk.show(job)
+        else:
+            self._dispatcher.asked(job)
+
+    def _show_life(self, changes: Changes) -> None:
+        """How jobs are that run elsewhere."""
+        for job_id, held in changes.incumbents.items():
+            self._show_incumbent(job_id, held)
+        for job_id, seconds in changes.silent_seconds.items():
+            track = self._desk.board.get(job_id)
+            if track is not None and track.job.status is Status.RUNNING:
+                silent = seconds >= SILENT_SECONDS
+                verdict = SERVICE_SILENT if silent else NORMAL
+                track.look("stalled" if silent else "ok", None, verdict, silent_seconds=seconds)
+
+    def _show_incumbent(self, job_id: str, held: StoredIncumbent) -> None:
+        track = self._desk.board.get(job_id)
+        if track is not None and job_id not in self._dispatcher.attempts:
+            if track.score is None or held.score < track.score:
+                track.score, track.improved_at = held.score, held.found_at
+            track.rung = held.rung or track.rung
+            track.bump()
+
+    async def _compare_ids(self, store: SharedStore) -> None:
+        """Something was deleted elsewhere, or came in at this very moment."""
+        desk = self._desk
+        there = set(await desk.in_store(store.ids))
+        for track in list(desk.board.newest_first()):
+            if track.job.id not in there and track.job.id not in self._dispatcher.attempts:
+                desk.forget(track.job.id)
+
+    # --- what others have left ---
+
+    async def reclaim(self) -> None:
+        while self._store is not None:
+            await anyio.sleep(RENEW_SECONDS)
+            try:
+                if self._desk.in_store.refusal is None and self.fenced_because is None:
+                    await self._reclaim(self._store)
+            except StoreError as error:  # they are still there at the next look
+                _log.warning("abandoned jobs cannot be taken up at the moment: %s", error)
+
+    async def _reclaim(self, store: SharedStore) -> None:
+        async with self._desk.moving:
+            for job in await self._desk.in_store(store.abandoned, tuple(self._dispatcher.attempts)):
+                _log.warning("job %s: nobody works on attempt %d any more", job.id, job.attempt)
+                after = await take_up(self._desk, self._spool, job)
+                if after is not None:
+                    self._desk.show(after)

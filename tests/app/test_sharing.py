@@ -1,0 +1,241 @@
+"""Several stores on one PostgreSQL database, as several services have them open."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app.endings import Ending, How
+from app.jobs import Event, Job, QueueFull, StaleAttempt, Status, advance
+from app.store import SharedStore, Store, StoredIncumbent
+from app.store.postgres import PostgresStore
+from app.store.sqlite import SqliteStore
+from solver.rules import Score
+from tests.app.test_store import AT, BODY, DATASET, completed, job, submitted
+from tests.postgres import database
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with database() as url:
+        yield url
+
+
+@pytest.fixture
+def stores(url: str, tmp_path: Path) -> Iterator[tuple[PostgresStore, PostgresStore]]:
+    with closing(PostgresStore(url, tmp_path / "a")) as a, closing(PostgresStore(url, tmp_path / "b")) as b:
+        yield a, b
+        a._write(lambda work: work.change("TRUNCATE jobs, datasets CASCADE"))
+
+
+def expire(store: PostgresStore, *ids: str) -> None:
+    store._write(
+        lambda work: work.change(
+            "UPDATE leases SET until = clock_timestamp() - interval '1 s' WHERE job_id = ANY(?)", (list(ids),)
+        )
+    )
+
+
+def must_claim(store: Store) -> Job:
+    found = store.claim(AT)
+    assert found is not None
+    return found
+
+
+def test_only_a_store_of_several_services_is_a_shared_one(
+    stores: tuple[PostgresStore, PostgresStore], tmp_path: Path
+) -> None:
+    with closing(SqliteStore(tmp_path / "own")) as own:
+        assert not isinstance(own, SharedStore)
+    assert isinstance(stores[0], SharedStore)
+
+
+def test_a_service_keeps_its_name_and_a_copy_of_its_folder_elsewhere_gets_another(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = []
+    for host in ("one", "one", "two"):
+        monkeypatch.setattr("socket.gethostname", lambda host=host: host)
+        with closing(PostgresStore(url, tmp_path)) as store:
+            names.append(store.owner)
+    assert names[0] == names[1] != names[2]
+
+
+def test_many_threads_of_two_services_never_get_the_same_attempt(stores: tuple[PostgresStore, PostgresStore]) -> None:
+    ids = [f"j{number}" for number in range(60)]
+    submitted(stores[0], *ids)
+
+    def all_that_come(number: int) -> list[str]:
+        return [found.id for found in iter(lambda: stores[number % 2].claim(AT), None)]
+
+    with ThreadPoolExecutor(8) as threads:
+        claims = Counter(id for found in threads.map(all_that_come, range(8)) for id in found)
+    assert claims == Counter(ids)
+
+
+def test_the_queue_is_full_for_all_services_together(stores: tuple[PostgresStore, PostgresStore]) -> None:
+    def submits(number: int) -> bool:
+        try:
+            return stores[number % 2].submit(job(f"j{number}"), DATASET, 5)[1]
+        except QueueFull:
+            return False
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(submits, range(24))) == 5
+
+
+def test_one_id_from_many_services_at_once_is_one_job(stores: tuple[PostgresStore, PostgresStore]) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        created = list(threads.map(lambda n: stores[n % 2].submit(job("same"), DATASET, 100)[1], range(16)))
+    assert (created.count(True), len(stores[0].jobs())) == (1, 1)
+
+
+def test_a_running_job_is_abandoned_when_its_lease_has_run_out(stores: tuple[PostgresStore, PostgresStore]) -> None:
+    a, b = stores
+    submitted(a, "j1")
+    running = must_claim(a)
+    assert b.abandoned(()) == []
+    assert a.abandoned(("j1",)) == []
+    assert a.abandoned(()) == [running]  # ours, and we do not work on it: nobody has to wait for the lease
+    expire(a, "j1")
+    assert b.abandoned(()) == [running]
+    assert b.abandoned((), expired=False) == []
+    assert a.renew() == {"j1": 1}
+    assert b.abandoned(()) == []
+
+
+def test_a_lease_ends_with_its_attempt(stores: tuple[PostgresStore, PostgresStore]) -> None:
+    a, b = stores
+    submitted(a, "j1")
+    running = must_claim(a)
+    a.move(running, advance(running, Event.RELEASE, AT), ending=Ending(how=How.SHUTDOWN, at=AT))
+    assert a.renew() == {}
+    assert must_claim(b).attempt == 2
+    assert (a.renew(), b.renew()) == ({}, {"j1": 2})
+
+
+def test_a_hundred_attempts_that_were_taken_over_are_refused_a_hundred_times(
+    stores: tuple[PostgresStore, PostgresStore],
+) -> None:
+    a, b = stores
+    ids = [f"j{number}" for number in range(100)]
+    submitted(a, *ids)
+    old = [must_claim(a) for _ in ids]
+    expire(a, *ids)
+    for lost in b.abandoned(()):
+        b.move(lost, advance(lost, Event.RELEASE, AT), ending=Ending(how=How.SERVICE_LOST, at=AT))
+    new = [must_claim(b) for _ in ids]
+    refused = 0
+    for running in old:
+        for write in (
+            lambda running=running: a.move(running, completed(running), result=BODY),
+            lambda running=running: a.save_incumbent(
+                running, StoredIncumbent(score=Score(0, 0, 0, 1), timetable=b"t", rung="full", found_at=AT)
+            ),
+            lambda running=running: a.checkpoint(running, used_seconds=1, percent=50, stage="search"),
+        ):
+            with pytest.raises(StaleAttempt):
+                write()
+            refused += 1
+    assert refused == 300
+    for running in new:
+        b.move(running, completed(running), ending=Ending(how=How.RESULT, at=AT + 5), result=BODY)
+    assert {found.status for found in a.jobs()} == {Status.COMPLETED}
+    assert {found.result_attempt for found in a.jobs()} == {2}
+    assert a._rows("SELECT count(*) FROM results") == [(100,)]
+
+
+def test_of_two_services_that_take_up_an_abandoned_job_one_is_refused(
+    stores: tuple[PostgresStore, PostgresStore],
+) -> None:
+    a, b = stores
+    submitted(a, "j1")
+    must_claim(a)
+    expire(a, "j1")
+    (seen_by_a,), (seen_by_b,) = a.abandoned(()), b.abandoned(())
+    b.move(seen_by_b, advance(seen_by_b, Event.RELEASE, AT), ending=Ending(how=How.SERVICE_LOST, at=AT))
+    with pytest.raises(StaleAttempt):
+        a.move(seen_by_a, advance(seen_by_a, Event.RELEASE, AT), ending=Ending(how=How.SERVICE_LOST, at=AT))
+    assert len(a.attempts("j1")) == 1
+
+
+def test_a_cancel_that_was_confirmed_elsewhere_is_not_wiped_out_by_an_end(
+    stores: tuple[PostgresStore, PostgresStore],
+) -> None:
+    a, b = stores
+    submitted(a, "j1")
+    running = must_claim(a)
+    b.request(running, cancel=True)
+    with pytest.raises(StaleAttempt, match="asked to end"):
+        a.move(running, completed(running), result=BODY)
+    stored = a.job("j1")
+    assert stored is not None and stored.cancel_requested and stored.status is Status.RUNNING
+
+
+def test_what_others_write_is_seen_once_and_nothing_of_it_is_missed(
+    stores: tuple[PostgresStore, PostgresStore],
+) -> None:
+    a, b = stores
+    upto = b.changes(None, ()).upto
+    submitted(a, "j1", "j2")
+    first = b.changes(upto, ())
+    assert ([found.id for found in first.jobs], first.total) == (["j1", "j2"], 2)
+    running = must_claim(a)
+    a.checkpoint(running, used_seconds=3, percent=30, stage="search")
+    held = StoredIncumbent(score=Score(0, 0, 0, 1), timetable=b"t", rung="full", found_at=AT)
+    a.save_incumbent(running, held)
+    second = b.changes(first.upto, ())
+    assert [(found.status, found.percent) for found in second.jobs] == [(Status.RUNNING, 30.0)]
+    assert second.incumbents == {"j1": held}
+    assert 0 <= second.silent_seconds["j1"] < 5
+    assert b.changes(second.upto, ()).jobs == []
+    assert a.changes(first.upto, ("j1",)).incumbents == {}
+
+
+def test_a_change_whose_transaction_ends_late_is_not_missed(stores: tuple[PostgresStore, PostgresStore]) -> None:
+    a, b = stores
+    submitted(a, "slow", "quick")
+    quick = a.job("quick")
+    assert quick is not None
+    upto = b.changes(None, ()).upto
+    with a._connections.connect() as late:
+        late.execute("UPDATE jobs SET changed = changed WHERE id = 'slow'")
+        a.move(quick, advance(quick, Event.CANCEL, AT))
+        seen = b.changes(upto, ())
+        assert [found.id for found in seen.jobs] == ["quick"]
+        late.commit()
+    assert "slow" in [found.id for found in b.changes(seen.upto, ()).jobs]
+
+
+def test_a_job_can_be_claimed_by_name(stores: tuple[PostgresStore, PostgresStore]) -> None:
+    a, b = stores
+    submitted(a, "j1", "j2")
+    found = b.claim(AT, only="j2")
+    assert found is not None and found.id == "j2"
+    assert (b.claim(AT, only="j2"), b.claim(AT, only="nobody")) == (None, None)
+
+
+def test_a_damaged_job_at_the_head_of_a_shared_queue_does_not_hold_up_those_behind_it(
+    stores: tuple[PostgresStore, PostgresStore],
+) -> None:
+    a, b = stores
+    submitted(a, "j1", "j2")
+    a._write(lambda work: work.change("UPDATE jobs SET seed = 9 WHERE id = 'j1'"))
+    assert must_claim(b).id == "j2"
+    assert b.claim(AT) is None
+
+
+def test_a_text_with_a_nul_is_stored(stores: tuple[PostgresStore, PostgresStore]) -> None:
+    a, _ = stores
+    submitted(a, "j1")
+    running = must_claim(a)
+    ending = Ending(how=How.CRASH, at=AT, message="it said \0")
+    a.move(running, advance(running, Event.LOSE, AT, error="\0"), ending=ending)
+    assert a.attempts("j1")[0].message == "it said \N{SYMBOL FOR NULL}"
+    assert hashlib.sha256(a.dataset("j1") or b"").hexdigest() == hashlib.sha256(DATASET).hexdigest()

@@ -1,0 +1,179 @@
+"""Two services on one PostgreSQL, with real children; between one of them and the database a network that fails."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from app.jobs import Status
+from app.store import StoreUnavailable
+from app.supervisor import Supervisor
+from tests.postgres import database
+from tests.proxy import Proxy
+from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, lives, request, searching, until
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with database() as url:
+        yield url
+
+
+@pytest.fixture
+async def proxy(url: str) -> AsyncIterator[Proxy]:
+    async with Proxy(url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All clocks of leases at a fifth of their time."""
+    for name, seconds in {
+        "app.store.postgres.LEASE_SECONDS": 3.0,
+        "app.store.postgres.RENEW_CALL_SECONDS": 0.6,
+        "app.store.connections.CALL_SECONDS": 1.2,
+        "app.supervision.neighbours.RENEW_SECONDS": 0.6,
+        "app.supervision.neighbours.FENCE_SECONDS": 2.0,
+        "app.supervision.neighbours.SILENT_SECONDS": 1.2,
+    }.items():
+        monkeypatch.setattr(name, seconds)
+
+
+async def comes(what: Callable[[], object], seconds: float = 10.0) -> float:
+    """Waits until `what` is true; the seconds that took."""
+    began = anyio.current_time()
+    with anyio.fail_after(seconds):
+        while not what():
+            await anyio.sleep(0.02)
+    return anyio.current_time() - began
+
+
+def status(supervisor: Supervisor, job_id: str) -> str | None:
+    found = supervisor.snapshot(job_id)
+    return found and found["status"]
+
+
+async def test_a_job_of_one_service_is_seen_at_the_other_from_its_first_moment_to_its_result(
+    open_service: Open, tmp_path: Path, url: str
+) -> None:
+    async with (
+        open_service(data_dir=tmp_path / "a", database_url=url) as a,
+        open_service(data_dir=tmp_path / "b", database_url=url) as b,
+    ):
+        await a.submit(request("j", "patient"))
+        await b.look_up("j")
+        assert status(b, "j") in ("queued", "running")
+        await searching(a, "j")
+        found = await until(b, "j", lambda s: s["cost"] is not None)
+        assert (found["status"], found["metadata"]["stage"], found["health"]) == ("running", "search", "ok")
+        assert not (await b.submit(request("j", "patient")))[1]
+        await a.finish("j")
+        assert (await ended(b, "j"))["status"] == "completed"
+        ours, theirs = await a.result("j"), await b.result("j")
+        assert ours is not None and theirs is not None and ours.result == theirs.result
+        await b.delete("j")
+        await comes(lambda: a.snapshot("j") is None, 2.0)
+
+
+@pytest.mark.parametrize(("ask", "last"), [("cancel", "cancelled"), ("finish", "completed")])
+async def test_a_request_at_one_service_reaches_the_child_of_the_other_within_a_second(
+    open_service: Open, tmp_path: Path, url: str, ask: str, last: str
+) -> None:
+    async with (
+        open_service(data_dir=tmp_path / "a", database_url=url) as a,
+        open_service(data_dir=tmp_path / "b", database_url=url) as b,
+    ):
+        await a.submit(request("j", "patient"))
+        await searching(a, "j")
+        pid = await child_pid(a, "j")
+        await getattr(b, ask)("j")
+        began = anyio.current_time()
+        assert (await ended(a, "j"))["status"] == last
+        assert anyio.current_time() - began < 2.0
+        assert not lives(pid)
+        await comes(lambda: status(b, "j") == last, 2.0)
+        await b.restart("j")
+        await comes(lambda: status(a, "j") in ("queued", "running"), 2.0)
+        await a.cancel("j")
+        await comes(lambda: status(b, "j") == "cancelled", 5.0)
+
+
+async def test_jobs_are_shared_among_services_and_none_runs_twice(open_service: Open, tmp_path: Path, url: str) -> None:
+    async with (
+        open_service(data_dir=tmp_path / "a", database_url=url) as a,
+        open_service(data_dir=tmp_path / "b", database_url=url) as b,
+    ):
+        ids = [f"j{number}" for number in range(12)]
+        for job_id in ids:
+            await a.submit(request(job_id, "quick"))
+        for job_id in ids:
+            await b.look_up(job_id)
+            assert (await ended(b, job_id))["status"] == "completed"
+            assert await how_attempts_ended(b, job_id) == ["result"]
+        owners = {a._dispatcher.claims > 0, b._dispatcher.claims > 0}
+        assert owners == {True}
+        assert a._dispatcher.claims + b._dispatcher.claims == len(ids)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_service_that_is_cut_off_ends_its_children_and_the_other_takes_over(
+    open_service: Open, tmp_path: Path, url: str, proxy: Proxy
+) -> None:
+    async with (
+        open_service(data_dir=tmp_path / "a", database_url=proxy.url) as a,
+        open_service(data_dir=tmp_path / "b", database_url=url) as b,
+    ):
+        await a.submit(request("j", "patient"))
+        await searching(a, "j")
+        pid = await child_pid(a, "j")
+        proxy.cut()
+        assert await comes(lambda: not a.ready) < 3.0
+        assert await comes(lambda: not lives(pid)) < 4.0
+        told = await until(b, "j", lambda s: s["health"] == "stalled" or s["attempt"] == 2)
+        assert told["attempt"] == 2 or "the service that runs it" in told["message"]
+        await until(b, "j", lambda s: s["attempt"] == 2 and s["status"] == "running")
+        with pytest.raises(StoreUnavailable):
+            await a.submit(request("other", "quick"))
+        proxy.restore()
+        assert await comes(lambda: a.ready) < 5.0
+        await comes(lambda: (a.snapshot("j") or {})["attempt"] == 2)
+        await a.finish("j")
+        assert (await ended(b, "j"))["status"] == (await ended(a, "j"))["status"] == "completed"
+        assert await how_attempts_ended(b, "j") == ["service_lost", "result"]
+
+
+@pytest.mark.parametrize("trouble", ["cut", "stall"])
+@pytest.mark.usefixtures("quick")
+async def test_an_end_that_the_database_could_not_take_is_stored_when_it_is_back(
+    open_service: Open, tmp_path: Path, proxy: Proxy, trouble: str
+) -> None:
+    async with open_service(data_dir=tmp_path / "a", database_url=proxy.url) as a:
+        await a.submit(request("j", "steady"))
+        await searching(a, "j")
+        getattr(proxy, trouble)()
+        await comes(lambda: not a.ready)
+        await comes(lambda: list((tmp_path / "a" / "spool").glob("*.end")), 10.0)
+        proxy.restore()
+        last = await ended(a, "j")
+        assert (last["status"], last["attempt"]) in (("completed", 1), ("completed", 2))
+        await comes(lambda: a.ready)
+        assert a.snapshot("j") is not None
+        assert (await a.job("j")) is not None and Status(last["status"]).terminal
+
+
+async def test_a_service_that_starts_leaves_the_jobs_of_others_alone(
+    open_service: Open, tmp_path: Path, url: str
+) -> None:
+    async with open_service(data_dir=tmp_path / "a", database_url=url) as a:
+        await a.submit(request("j", "patient"))
+        await searching(a, "j")
+        async with open_service(data_dir=tmp_path / "b", database_url=url) as b:
+            found = b.snapshot("j")
+            assert found is not None and (found["status"], found["attempt"]) == ("running", 1)
+        await a.finish("j")
+        assert (await ended(a, "j"))["attempt"] == 1
