@@ -27,7 +27,6 @@ from redis import Redis
 
 from app.failpoints import VARIABLE
 from app.platform import breaker
-from app.platform.addresses import with_index
 from app.platform.delivery import NOT_ARRIVED
 from app.shapes import RESULT_KEYS
 from tests import real
@@ -179,7 +178,7 @@ async def test_a_real_worker_runs_the_task_in_both_forms(
     start: Start, database: Database, redis: Redis, tmp_path: Path
 ) -> None:
     queue, heard = f"queue-{new_id()}", f"heard-{new_id()}"
-    broker = with_index(real.listening(real.REDIS), REDIS_INDEX)
+    broker = f"{real.REDIS}/{REDIS_INDEX}"
     celery = {"platform_broker_url": real.REDIS, "platform_broker_db": REDIS_INDEX, "platform_celery_queue": queue}
 
     async def next_task() -> list[Any]:
