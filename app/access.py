@@ -50,6 +50,7 @@ ROUTES: Mapping[str, Access] = {
     "GET /health": Access(Scope.READ, Rate.FREE),
     "GET /metrics": Access(Scope.READ, Rate.FREE),
     "GET /progress/{job_id}": Access(Scope.READ, Rate.FREE),
+    "GET /progress/{job_id}/curve": Access(Scope.READ, Rate.READ),
     "GET /progress/{job_id}/events": Access(Scope.READ, Rate.STREAM),
     "POST /cancel/{job_id}": Access(Scope.CANCEL, Rate.FREE),
     "POST /finish/{job_id}": Access(Scope.CANCEL, Rate.FREE),

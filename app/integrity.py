@@ -14,10 +14,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from app.child.recount import NotVerified, check
 from app.jobs import effective_dataset
@@ -35,6 +37,12 @@ from solver.verifier import verify
 
 Verdict = Literal["ok", "note", "damaged"]
 MAX_SHOWN = 100
+
+
+class Holding(Protocol):
+    """Something that holds jobs."""
+
+    def held(self) -> Iterator[Held]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,7 @@ class Report:
 
 
 _RESTORE = "restore a backup: `timetable restore BACKUP --force` puts this store aside"
+_RESTORE_DUMP = "restart the jobs that are named, or put a dump of the database back with pg_restore"
 _RESTART = "restart the job, or delete it"
 
 
@@ -120,6 +129,25 @@ def check_file(
     except StoreDamaged as error:
         findings.append(Finding("store", "damaged", str(error), _RESTORE))
     return Report(path=str(path), findings=findings, seconds=time.monotonic() - began, **counts)
+
+
+def check_database(url: str, *, again: bool = True, beat: Callable[[str], None] = lambda job_id: None) -> Report:
+    """The same for a store on PostgreSQL, which services may use meanwhile. Raises StoreError."""
+    from app.store.postgres_audit import PostgresAudit  # loads the driver
+
+    began, findings = time.monotonic(), list[Finding]()
+    with closing(PostgresAudit(url)) as store:
+        for problem in islice(store.problems(), MAX_SHOWN):
+            findings.append(Finding("store", "damaged", problem, _RESTORE_DUMP))
+        if not findings:
+            findings.append(Finding("store", "ok", "seals and digests are as they were written"))
+        findings.append(
+            Finding("backups", "note", "not made by this program", "pg_dump makes them, pg_restore reads them")
+        )
+        counts: dict[str, Mapping[str, int]] = {"rows": store.rows(), "jobs": store.jobs_by_status()}
+        if again:
+            counts["verified"] = _verify_all(store, findings, beat)
+        return Report(path=store.where, findings=findings, seconds=time.monotonic() - began, **counts)
 
 
 def _bytes(store: Audit) -> Iterator[Finding]:
@@ -176,7 +204,7 @@ def _mark(store: Audit, data_dir: Path) -> Finding:
 # --- is it still true? ---
 
 
-def _verify_all(store: Audit, findings: list[Finding], beat: Callable[[str], None]) -> dict[str, int]:
+def _verify_all(store: Holding, findings: list[Finding], beat: Callable[[str], None]) -> dict[str, int]:
     passed = {"results": 0, "incumbents": 0}
     for held in store.held():
         if held.dataset is None or (held.result is None and held.incumbent is None):

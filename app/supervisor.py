@@ -288,6 +288,10 @@ class Supervisor:
         """The progress document, from memory; None for an unknown id."""
         return self._desk.board.snapshot(job_id)
 
+    def curve(self, job_id: str) -> list[dict[str, object]] | None:
+        """How cost and bound went since the job began, from memory; None for an unknown id."""
+        return self._desk.board.curve(job_id)
+
     async def wait_for_change(self, job_id: str, seen: int, timeout: float) -> int:
         """Waits until the snapshot has a version other than `seen`, `timeout` seconds at most; returns the version."""
         return await self._desk.board.wait_for_change(job_id, seen, timeout)

@@ -48,6 +48,7 @@ APP_LAYERS: tuple[frozenset[str], ...] = (
             "quality",
             "page",
             "source",
+            "curve",
         }
     ),
     frozenset({"channels", "endings", "views", "weeks"}),

@@ -104,6 +104,15 @@ async def progress(job_id: JobIdInPath, service: Running) -> JSONResponse:
     return JSONResponse(snapshot, headers=NO_STORE)
 
 
+@router.get("/progress/{job_id}/curve")
+async def curve(job_id: JobIdInPath, service: Running) -> JSONResponse:
+    """How cost and bound went so far, for whoever comes back to a running job."""
+    points = service.supervisor.curve(job_id)
+    if points is None:
+        raise JobNotFound(job_id)
+    return JSONResponse({"job_id": job_id, "points": points}, headers=NO_STORE)
+
+
 @router.post("/cancel/{job_id}")
 async def cancel(job_id: JobIdInPath, service: Running) -> JSONResponse:
     """Stops a job. The best timetable found so far is kept and marked as cancelled."""

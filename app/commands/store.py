@@ -18,7 +18,7 @@ from rich.table import Table
 
 from app.settings import Settings, SettingsError
 from app.store import StoreError, StoreLocked, StoreTooNew, backups
-from app.store.backups import NotRestored
+from app.store.backups import NoBackups, NotRestored
 from app.store.folder import holds_store
 from app.store.signing import NoBackupKey, read_key
 from app.store.sqlite import SqliteStore
@@ -53,7 +53,12 @@ def check_command(
     as_json: AsJson = False,
 ) -> None:
     """Check that the store, or a backup, is what was written, and verify every stored timetable again."""
-    from app.integrity import Finding, check_file, check_folder  # takes half a second, which other commands do without
+    from app.integrity import (  # takes half a second, which other commands do without
+        Finding,
+        check_database,
+        check_file,
+        check_folder,
+    )
 
     settings = _settings()
     with nullcontext() if as_json else _err.status("checking") as status:
@@ -68,6 +73,8 @@ def check_command(
                 if signing is not None:
                     backups.check_copy(backup, signing)
                 report = check_file(backup, again=not quick, beat=beat)
+            elif settings.database_url:
+                report = check_database(settings.database_url, again=not quick, beat=beat)
             else:
                 kept = backups.folder_of(settings)
                 report = check_folder(settings.data_dir, kept, again=not quick, beat=beat)
@@ -96,6 +103,7 @@ def backup_command(
 ) -> None:
     """Make a verified backup. A running service is asked to; otherwise it is made here."""
     settings = _settings()
+    _only_files(settings, as_json=as_json)
     try:
         made = _make(settings, output, url, key, as_json=as_json)
     except StoreError as error:
@@ -115,6 +123,7 @@ def restore_command(
 ) -> None:
     """Put a backup in place of the store of a stopped service; jobs that were running run again at the next start."""
     settings = _settings()
+    _only_files(settings, as_json=as_json)
     try:
         signing = read_key(settings.backup_key_file)
         manifest = backups.restore(backup, settings.data_dir, force=force, key=signing)
@@ -126,6 +135,11 @@ def restore_command(
     else:
         jobs = ", ".join(f"{count} {status}" for status, count in manifest.jobs.items()) or "no jobs"
         _out.print(f"{settings.data_dir} now holds {backup.name}: {jobs}", markup=False, soft_wrap=True)
+
+
+def _only_files(settings: Settings, *, as_json: bool) -> None:
+    if settings.database_url:
+        _say(str(NoBackups()), as_json=as_json)
 
 
 def _make(

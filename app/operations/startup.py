@@ -17,6 +17,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -224,8 +225,26 @@ def _sqlite(settings: Settings) -> Iterator[Finding]:
         yield Finding("store", "ok", found)
 
 
+def _database(settings: Settings) -> Iterator[Finding]:
+    from app.store.connections import Connections  # loads the driver
+
+    try:
+        with closing(Connections(settings.database_url, "timetable doctor")) as database:
+            version = database.run(lambda work: work.rows("SHOW server_version"))[0][0]
+    except StoreError as error:
+        yield Finding("job store", "error", f"{error}", "see TIMETABLE_DATABASE_URL, and whether the server lets us in")
+        return
+    yield Finding("job store", "ok", f"{database.where}, version {version}; `timetable check` reads it all")
+    if settings.backup_every_hours:
+        advice = "back the database up with pg_dump, and unset TIMETABLE_BACKUP_EVERY_HOURS"
+        yield Finding("job store", "warning", "scheduled backups are made of SQLite stores only", advice)
+
+
 def _store(settings: Settings) -> Iterator[Finding]:
     """Whether the store of a stopped service is what was written; that of a running one has been examined by it."""
+    if settings.database_url:
+        yield from _database(settings)
+        return
     from app.integrity import check_folder  # takes half a second, which a start of the service leaves out
 
     try:

@@ -305,23 +305,25 @@ class SqlStore(ABC):
     # --- the outbox ---
 
     def undelivered(self) -> list[DeliveryRow]:
-        return self._read(lambda work: self._waiting_deliveries(work, "state IN ('pending', 'dead')"))
+        return self._read(lambda work: self._untold(work, "state IN ('pending', 'dead')"))
 
     def deliveries(self, job_id: str) -> list[DeliveryRow]:
-        rows = self._read(lambda work: self._delivery_rows(work, "job_id = ?", job_id))
-        return [delivery_of_row(OUTBOX.opened(row)) for row in rows]
+        return self._read(lambda work: self._deliveries(work, "job_id = ?", job_id))
 
-    def _waiting_deliveries(self, work: Work, condition: str, *values: object) -> list[DeliveryRow]:
-        """Those that are what was written: a damaged one must not hold up all the others."""
+    def _deliveries(self, work: Work, condition: str, *values: object) -> list[DeliveryRow]:
+        return [delivery_of_row(OUTBOX.opened(row)) for row in self._outbox(work, condition, values)]
+
+    def _untold(self, work: Work, condition: str, *values: object) -> list[DeliveryRow]:
+        """Those that are what was written. A damaged one must not hold up all behind it."""
         found = []
-        for row in self._delivery_rows(work, condition, *values):
+        for row in self._outbox(work, condition, values):
             try:
                 found.append(delivery_of_row(OUTBOX.opened(row)))
             except StoreDamaged as error:
-                _log.error("a waiting delivery is passed over: %s", error)
+                _log.error("a waiting row is passed over: %s", error)
         return found
 
-    def _delivery_rows(self, work: Work, condition: str, *values: object) -> list[tuple[Any, ...]]:
+    def _outbox(self, work: Work, condition: str, values: Collection[object]) -> list[tuple[Any, ...]]:
         return work.rows(f"{OUTBOX.select} WHERE {condition} ORDER BY ended_at, {self._order}", values)
 
     def note_delivery(self, row: DeliveryRow) -> None:
