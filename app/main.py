@@ -30,8 +30,11 @@ from app.operations.metrics import Measured, Metrics
 from app.operations.observers import Observers, journal
 from app.operations.sinks import Alerts
 from app.platform.link import Link, check
+from app.queue.broker import Broker
+from app.queue.embedded import Embedded
+from app.queue.sender import Sender
 from app.results import Results
-from app.service import Service
+from app.service import Queue, Service
 from app.settings import Settings
 from app.store import StoreError
 from app.store.backups import Manifest, keep_backups
@@ -88,7 +91,12 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
         gc.freeze()
         watch_loop(failed_in_background)
         async with (
-            Supervisor(settings, observe=observers, forkserver=forkserver) as supervisor,
+            Supervisor(
+                settings,
+                observe=observers,
+                forkserver=forkserver,
+                takes="any" if settings.queue == "embedded" else "none",
+            ) as supervisor,
             Readers(settings) as readers,
             anyio.create_task_group() as tasks,
         ):
@@ -100,7 +108,12 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
             link = Link(settings, supervisor, results, told_platform, platform_reachable)
             observers.add(link.observe)
             tasks.start_soon(keep, "platform", link.run)
-            app.state.service = Service(settings, supervisor, metrics, readers, results, link)
+            queue: Queue = Embedded(settings.slots)
+            if settings.queue == "celery":
+                queue = sender = Sender(supervisor.fleet, Broker(settings))
+                observers.add(sender.observe)
+                tasks.start_soon(keep, "messages", sender.run)
+            app.state.service = Service(settings, supervisor, metrics, readers, results, link, queue)
             app.state.lookout = Lookout(capacity, alerts)
             yield
             tasks.cancel_scope.cancel()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, Protocol, cast
 
 import anyio
@@ -34,6 +34,16 @@ class Platform(Protocol):
     def view(self) -> dict[str, Any]: ...
 
 
+class Queue(Protocol):
+    """What stands between the jobs and whoever solves them (`app.queue`)."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What somebody who hands in jobs should know, though they are taken."""
+
+    def view(self) -> dict[str, Any]: ...
+
+
 class Service(NamedTuple):
     """The running parts of one application, or what is there of them for one caller."""
 
@@ -43,6 +53,7 @@ class Service(NamedTuple):
     readers: Readers
     results: Results
     platform: Platform
+    queue: Queue
 
     def seen_by(self, caller: Caller | None) -> Service:
         """The same with the jobs of the caller's organisations only; whole for callers who are bound to none."""
@@ -57,6 +68,7 @@ class Service(NamedTuple):
             readers=self.readers,
             results=cast(Results, TenantResults(self.results, jobs)),
             platform=TenantPlatform(self.platform),
+            queue=TenantQueue(self.queue),
         )
 
 
@@ -65,6 +77,13 @@ class TenantPlatform(Withheld):
 
     def __init__(self, platform: Platform) -> None:
         self.announce, self.wake = platform.announce, platform.wake
+
+
+class TenantQueue(Withheld):
+    """The queue, for a bound caller: how many solve, which says how long a job may wait, and no names of jobs."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.view, self.notes = queue.view, queue.notes
 
 
 def _service(request: Request) -> Service:

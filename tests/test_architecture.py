@@ -58,7 +58,7 @@ APP_LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"gate", "integrity", "snapshot"}),
     frozenset({"operations", "supervision"}),
     frozenset({"supervisor", "commands"}),
-    frozenset({"results"}),
+    frozenset({"results", "queue"}),
     frozenset({"tenant"}),
     frozenset({"service", "platform"}),
     frozenset({"api"}),
