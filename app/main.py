@@ -30,8 +30,13 @@ from app.operations.metrics import Measured, Metrics
 from app.operations.observers import Observers, journal
 from app.operations.sinks import Alerts
 from app.platform.link import Link, check
+from app.platform.source import opened_source
+from app.queue import working
+from app.queue.broker import Broker
+from app.queue.embedded import Embedded
+from app.queue.sender import Sender
 from app.results import Results
-from app.service import Service
+from app.service import Queue, Service
 from app.settings import Settings
 from app.store import StoreError
 from app.store.backups import Manifest, keep_backups
@@ -88,7 +93,14 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
         gc.freeze()
         watch_loop(failed_in_background)
         async with (
-            Supervisor(settings, observe=observers, forkserver=forkserver) as supervisor,
+            opened_source(settings) as source,
+            Supervisor(
+                settings,
+                observe=observers,
+                forkserver=forkserver,
+                takes="any" if settings.queue == "embedded" else "none",
+                source=source,
+            ) as supervisor,
             Readers(settings) as readers,
             anyio.create_task_group() as tasks,
         ):
@@ -100,7 +112,12 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
             link = Link(settings, supervisor, results, told_platform, platform_reachable)
             observers.add(link.observe)
             tasks.start_soon(keep, "platform", link.run)
-            app.state.service = Service(settings, supervisor, metrics, readers, results, link)
+            queue: Queue = Embedded(settings.slots)
+            if settings.queue == "celery":
+                queue = sender = Sender(supervisor.fleet, Broker(settings))
+                observers.add(sender.observe)
+                tasks.start_soon(keep, "messages", sender.run)
+            app.state.service = Service(settings, supervisor, metrics, readers, results, link, queue, source)
             app.state.lookout = Lookout(capacity, alerts)
             yield
             tasks.cancel_scope.cancel()
@@ -128,3 +145,8 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
     errors.install(app)
     app.include_router(all_routes())
     return app
+
+
+def run_worker(settings: Settings, forkserver: ForkServer | None = None) -> None:
+    """Solves jobs that others have taken in, until SIGINT or SIGTERM. Raises what `app.queue.working.run` raises."""
+    working.run(settings, forkserver, open_source=opened_source)

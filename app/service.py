@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, Protocol, cast
 
 import anyio
@@ -16,6 +16,7 @@ from app.operations.metrics import Metrics
 from app.results import Results
 from app.schemas import JOB_ID_PATTERN
 from app.settings import Settings
+from app.source import DataSource, Fetched, Query, SourceError
 from app.supervisor import Supervisor
 from app.tenant import TenantJobs, TenantResults, Withheld
 
@@ -34,6 +35,16 @@ class Platform(Protocol):
     def view(self) -> dict[str, Any]: ...
 
 
+class Queue(Protocol):
+    """What stands between the jobs and whoever solves them (`app.queue`)."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What somebody who hands in jobs should know, though they are taken."""
+
+    def view(self) -> dict[str, Any]: ...
+
+
 class Service(NamedTuple):
     """The running parts of one application, or what is there of them for one caller."""
 
@@ -43,6 +54,8 @@ class Service(NamedTuple):
     readers: Readers
     results: Results
     platform: Platform
+    queue: Queue
+    source: DataSource | None
 
     def seen_by(self, caller: Caller | None) -> Service:
         """The same with the jobs of the caller's organisations only; whole for callers who are bound to none."""
@@ -57,6 +70,8 @@ class Service(NamedTuple):
             readers=self.readers,
             results=cast(Results, TenantResults(self.results, jobs)),
             platform=TenantPlatform(self.platform),
+            queue=TenantQueue(self.queue),
+            source=TenantSource(self.source, caller) if self.source is not None else None,
         )
 
 
@@ -65,6 +80,28 @@ class TenantPlatform(Withheld):
 
     def __init__(self, platform: Platform) -> None:
         self.announce, self.wake = platform.announce, platform.wake
+
+
+class TenantQueue(Withheld):
+    """The queue, for a bound caller: how many solve, which says how long a job may wait, and no names of jobs."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.view, self.notes = queue.view, queue.notes
+
+
+class TenantSource(Withheld):
+    """The source of data, for a bound caller: it has nothing of other organisations."""
+
+    def __init__(self, source: DataSource, caller: Caller) -> None:
+        self._source, self._caller = source, caller
+
+    def fetch(self, query: Query) -> Fetched:
+        if not self._caller.reaches(query.organization_id):
+            raise SourceError(f"There is no organisation {query.organization_id[:80]!r}.")
+        return self._source.fetch(query)
+
+    def close(self) -> None:
+        """Not the caller's to do."""
 
 
 def _service(request: Request) -> Service:

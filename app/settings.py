@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
 PREFIX = "TIMETABLE_"
+QUEUES = ("embedded", "celery")
 TOKEN_ALGORITHMS = ("HS256", "RS256", "EdDSA")
 
 
@@ -78,6 +79,15 @@ class Settings:
     database_url: str = _setting(
         "", "", "postgresql:// address of a job store for several services; empty = SQLite in data_dir", secret=True
     )
+    # --- who solves ---
+    queue: str = _setting(
+        "embedded", "", "embedded = this service solves; celery = workers do (`timetable worker`)", words=QUEUES
+    )
+    broker_url: str = _setting(
+        "", "", "broker between services and workers: redis://, rediss://, amqp:// or amqps://", secret=True
+    )
+    broker_queue: str = _setting("timetable", "", "queue of the workers there")
+    broker_tls_ca: str = _setting("", "path", "certificates that the broker is checked with; empty = system's")
     # --- how much at once ---
     slots: int = _setting(usable_cores, "children", "jobs solved at the same time", low=1, high=256)
     workers_per_job: int = _setting(1, "threads", "solver threads of one job", low=1, high=64)
@@ -215,6 +225,11 @@ class Settings:
     )
     # --- what the platform is told ---
     platform_database_url: str = _setting("", "", "PostgreSQL of the platform; empty = none", secret=True)
+    platform_connections: int = _setting(2, "connections", "most connections to the platform", low=1, high=20)
+    platform_connect_seconds: float = _setting(10.0, "s", "time for one try to connect to the platform", low=1, high=60)
+    platform_statement_seconds: float = _setting(
+        30.0, "s", "time for one question to the platform's database", low=0.1, high=600
+    )
     platform_update: str = _setting(
         "no", "", "whether results are written to generation_jobs of that database", words=("no", "yes")
     )
@@ -308,6 +323,8 @@ class Settings:
     def _missing(self) -> list[str]:
         """Settings that are of no use without another."""
         needs = (
+            (self.queue == "celery", "queue", "database_url", self.database_url),
+            (self.queue == "celery", "queue", "broker_url", self.broker_url),
             (self.platform_update == "yes", "platform_update", "platform_database_url", self.platform_database_url),
             (
                 self.platform_celery != "off",

@@ -44,10 +44,12 @@ from app.jobs import (
 from app.messages import unpack
 from app.progress import Track
 from app.settings import Settings
+from app.source import DataSource
 from app.store import DeliveryRow, Store, StoreFull
 from app.store.backups import Manifest, folder_of
 from app.supervision.desk import Desk
-from app.supervision.dispatch import Dispatcher
+from app.supervision.dispatch import Dispatcher, Takes
+from app.supervision.fleet import Fleet
 from app.supervision.kept import Recounting, in_a_thread, published
 from app.supervision.neighbours import Neighbours
 from app.supervision.recovery import recover
@@ -102,9 +104,10 @@ class Supervisor:
     Use it as an async context: entering opens the store, leaving stops all children and releases their jobs.
 
     `solve` names the function that children call, as `module:name`; `observe` hears of everything that happens;
-    `forkserver` is one that was launched already, so that it imports the solver while the service is imported. Every
-    method that asks the store raises `StoreUnavailable` when it does not answer in time; what was asked for may then
-    still happen, and asking again is safe.
+    `forkserver` is one that was launched already, so that it imports the solver while the service is imported; `takes`
+    says which jobs are run here, where others may run them as well (`fleet` knows these); `source` has the data of
+    jobs that bring none. Every method that asks the store raises `StoreUnavailable` when it does not answer in time;
+    what was asked for may then still happen, and asking again is safe.
 
     Raises
     ------
@@ -119,13 +122,16 @@ class Supervisor:
         solve: str = SOLVE,
         observe: Observer = nobody,
         forkserver: ForkServer | None = None,
+        takes: Takes = "any",
+        source: DataSource | None = None,
     ) -> None:
         self._settings = settings
         self._tag = tag_of(settings.data_dir)
         self._forkserver = forkserver or ForkServer(solve, self._tag)
         self._spool = Spool(settings.data_dir)
         self._desk = Desk(settings, observe)
-        self._dispatcher = Dispatcher(self._desk, self._forkserver, self._spool)
+        self._dispatcher = Dispatcher(self._desk, self._forkserver, self._spool, takes, source)
+        self.fleet = Fleet(self._desk, self._dispatcher)
         self._neighbours = Neighbours(self._desk, self._dispatcher, self._spool)
         self._watchdog = Watchdog(self._desk, self._dispatcher)
         self._retention = Retention(self._desk)
@@ -146,6 +152,7 @@ class Supervisor:
                 _log.warning("killed %d process(es) that an earlier service had left: %s", len(orphans), orphans)
             await anyio.to_thread.run_sync(desk.room.look)
             await self._neighbours.begin()
+            await self.fleet.begin()
             interrupted = await recover(desk, self._spool)
             # Pushed again, so that it comes first: children end before the store is closed and its folder let go.
             stack.push_async_callback(_to_the_end, self._forkserver.stop)
@@ -159,6 +166,7 @@ class Supervisor:
                 "fence": self._neighbours.guard,
                 "neighbours": self._neighbours.follow,
                 "abandoned": self._neighbours.reclaim,
+                "fleet": self.fleet.watch,
                 "watchdog": self._watchdog.watch,
                 "probe": self._watchdog.probe,
             }
@@ -170,7 +178,7 @@ class Supervisor:
 
     def _launch_forkserver(self) -> None:
         """It imports the solver while we examine the store: whoever was interrupted runs again that much sooner."""
-        if self._forkserver.alive:
+        if self._forkserver.alive or self._dispatcher.takes == "none":
             return
         try:
             self._forkserver.launch()
@@ -220,7 +228,7 @@ class Supervisor:
         return Signs(
             ready=reason is None,
             not_ready_because=reason,
-            slots=self._settings.slots,
+            slots=self._dispatcher.slots,
             quarantined_slots=self._dispatcher.quarantined,
             queued=len(waiting),
             oldest_queued_seconds=max(waiting, default=0.0),
@@ -239,6 +247,18 @@ class Supervisor:
     async def counts(self) -> Mapping[str, int]:
         """Number of jobs of each status."""
         return self._desk.board.counts()
+
+    async def run_named(self, job_id: str) -> Job | None:
+        """See `Dispatcher.run_named`; for a supervisor that takes named jobs."""
+        return await self._dispatcher.run_named(job_id)
+
+    def let_go(self, job_id: str, attempt: int) -> None:
+        """Ends an attempt that runs here and was taken over by others."""
+        self._dispatcher.fence(job_id, attempt)
+
+    async def release(self) -> None:
+        """Stops all children and gives their jobs back, before anything else is closed."""
+        await self._dispatcher.close()
 
     # --- what clients ask for ---
 

@@ -44,6 +44,7 @@ async def generate_variants(request: Request, service: Running) -> JSONResponse:
     options = {
         "default_job_id": None if key is None else job_id_of(key, request.scope.get("key_id")),
         "default_organization_id": own_organisation(request),
+        "has_platform": bool(service.settings.platform_database_url),
     }
     order = order_of(await service.readers.ask(Question("order", body, options)))
     try:
@@ -83,7 +84,8 @@ def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[s
     """The union of what both platform versions answer, and what was changed about the request."""
     settings, progress = service.settings, service.supervisor.snapshot(job.id) or {}
     ahead = max(0, (progress.get("queue_position") or 1) - 1) + service.supervisor.children
-    seconds = math.ceil(job.time_limit_seconds * (1 + ahead // settings.slots))
+    slots = max(1, service.queue.view()["slots"])
+    seconds = math.ceil(job.time_limit_seconds * (1 + ahead // slots))
     first = "Timetable generation is queued." if created else f"This job exists already; it is {job.status.value}."
     return {
         "job_id": job.id,

@@ -190,11 +190,13 @@ def _recount(question: Question, settings: Settings) -> Reply:
 
 
 def _order(question: Question, settings: Settings) -> Reply:
+    options = question.options
     order = read_order(
         question.body,
         settings,
-        question.options.get("default_job_id"),
-        question.options.get("default_organization_id"),
+        options.get("default_job_id"),
+        options.get("default_organization_id"),
+        has_platform=options.get("has_platform", False),
     )
     request = asdict(order.request)
     packed = request.pop("packed")

@@ -64,7 +64,7 @@ JOB_ROUTES: Mapping[str, Row] = {
     "POST /jobs/{job_id}/deliver": Row(),
     "DELETE /jobs/{job_id}": Row(own="busy"),
 }
-WHOLE_ROUTES = frozenset({"GET /health", "GET /metrics", "POST /admin/backup"})
+WHOLE_ROUTES = frozenset({"GET /health", "GET /metrics", "GET /workers", "POST /admin/backup"})
 """Of the whole service: refused to whoever is bound to an organisation."""
 SUBMITTING = frozenset({"POST /generate_variants", "POST /generate"})
 LISTING = frozenset({"GET /jobs"})
