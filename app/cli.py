@@ -23,6 +23,7 @@ from rich.console import Console
 from app.commands import console as draw
 from app.commands import demo as demonstration
 from app.commands import doctor as checkup
+from app.commands import export as asking
 from app.commands.keys import commands as key_commands
 from app.commands.store import commands as store_commands
 from app.errors import wire_issue
@@ -30,7 +31,7 @@ from app.settings import Settings, SettingsError
 from app.views import result_view, rule_views
 from solver import Control, Progress, SolveParams, Stop, verify
 from solver.errors import InputError, SolverError
-from solver.formats import READABLE, WRITABLE, read_dataset, read_source, read_timetable, write_result
+from solver.formats import READABLE, WRITABLE, read_dataset, read_source, read_timetable, write_result, write_timetable
 from solver.formats.native import dump_dataset
 from solver.model import Dataset
 from solver.result import Result
@@ -55,6 +56,7 @@ err = Console(stderr=True)
 
 T = TypeVar("T")
 File = Annotated[Path, typer.Argument(help=f"dataset: {', '.join(READABLE)}")]
+Format = Annotated[str | None, typer.Option(help="format of the output; default by its suffix")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document instead of tables")]
 
 
@@ -149,7 +151,15 @@ def solve_command(
     start_at: Annotated[
         str, typer.Option(help="first rung of the ladder: full, relaxed, greedy, reduced, manual")
     ] = "full",
-    format: Annotated[str | None, typer.Option(help="format of the output; default by its suffix")] = None,
+    format: Format = None,
+    group: asking.Group = None,
+    teacher: asking.Teacher = None,
+    room: asking.Room = None,
+    student: asking.Student = None,
+    term_start: asking.TermStart = None,
+    term_end: asking.TermEnd = None,
+    time_zone: asking.TimeZone = None,
+    skip: asking.Skip = None,
     as_json: AsJson = False,
 ) -> None:
     """Solve a dataset here, without the service."""
@@ -164,7 +174,8 @@ def solve_command(
         ),
         as_json=as_json,
     )
-    write = _load(lambda: write_result(output, format, source), as_json=as_json) if output else None
+    asked = asking.asked_for(group, teacher, room, student, term_start, term_end, time_zone, skip)
+    write = _load(lambda: write_result(output, format, source, asked), as_json=as_json) if output else None
     if not as_json and source.rows:
         out.print(draw.imported(source.account()))
     with err.status("making the search kernels ready (compiled once, about half a minute)"):
@@ -172,7 +183,7 @@ def solve_command(
     result = _solve_watched(dataset, params, quiet=as_json)
     view = result_view(dataset, result, entries=as_json)
     if write is not None:
-        write(dataset, result)
+        _load(lambda: write(dataset, result), as_json=as_json)
     if as_json:
         imported = {"import": source.account()} if source.rows else {}
         print(json.dumps({**view, **imported}, ensure_ascii=False))
@@ -214,6 +225,35 @@ def verify_command(
             for offence in rule.offences if rule.tier == "hard" else ():
                 out.print(f"  {rule.rule}: {offence.message}")
     raise typer.Exit(EXIT_ANSWER if score.complete else EXIT_CONCESSIONS)
+
+
+@app.command("export")
+def export_command(
+    result: Annotated[Path, typer.Argument(help="a result of `timetable solve` (.json), or a .sol or .sln file")],
+    file: Annotated[Path, typer.Option("--dataset", help=f"its dataset: {', '.join(READABLE)}")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="file to write: .xlsx, .ics, .html, .svg, .csv, ...")],
+    variant: Annotated[int, typer.Option(help="which variant of the result, from 1")] = 1,
+    format: Format = None,
+    group: asking.Group = None,
+    teacher: asking.Teacher = None,
+    room: asking.Room = None,
+    student: asking.Student = None,
+    term_start: asking.TermStart = None,
+    term_end: asking.TermEnd = None,
+    time_zone: asking.TimeZone = None,
+    skip: asking.Skip = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a stored timetable, or one week of it, as a file that people use."""
+    asked = asking.asked_for(group, teacher, room, student, term_start, term_end, time_zone, skip)
+    dataset = _load(lambda: read_dataset(file), as_json=as_json)
+    write = _load(lambda: write_timetable(output, format, dataset, asked), as_json=as_json)
+    timetable = _load(lambda: asking.read_variant(result, variant, dataset), as_json=as_json)
+    _load(lambda: write(dataset, timetable), as_json=as_json)
+    if as_json:
+        print(json.dumps({"written": str(output), "bytes": output.stat().st_size}))
+    else:
+        out.print(f"written to {output}", markup=False)
 
 
 @app.command()

@@ -114,6 +114,10 @@ class TooHeavy(ServiceError):
     """Reading the request takes more time or memory than is allowed."""
 
 
+class ResultTooHeavy(ServiceError):
+    """A stored result cannot be made into an answer with the time and memory that there are. Its request was sound."""
+
+
 class ReadersBusy(ServiceError):
     """Too many large requests are being read at this moment."""
 
@@ -123,16 +127,16 @@ class IdempotencyMismatch(ServiceError):
 
 
 class NoKey(ServiceError):
-    """The request has no API key, or none that is valid."""
+    """The request has no API key or token, or none that is valid."""
 
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="timetable"'}
 
     def __init__(self) -> None:
-        super().__init__("A valid API key is needed: `Authorization: Bearer <key>` or `X-API-Key: <key>`.")
+        super().__init__("A valid API key or token is needed: `Authorization: Bearer <key>` or `X-API-Key: <key>`.")
 
 
 class NotAllowed(ServiceError):
-    """The API key is valid, and has not the right that this takes."""
+    """The key or token is valid, and has not the right that this takes, or is for other organisations."""
 
 
 class RateLimited(ServiceError):
@@ -174,8 +178,8 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     BadFraming: Row(400, "bad_framing", "The request is framed in two ways"),
     BadHeader: Row(400, "bad_header", "A header cannot be used"),
     IdempotencyMismatch: Row(422, "idempotency_key_reused", "This Idempotency-Key belongs to another request"),
-    NoKey: Row(401, "no_key", "No valid API key"),
-    NotAllowed: Row(403, "not_allowed", "The API key has not this right"),
+    NoKey: Row(401, "no_key", "No valid key"),
+    NotAllowed: Row(403, "not_allowed", "The key has not this right"),
     RateLimited: Row(429, "rate_limited", "Too many requests", retry_after=1),
     BodyTooSlow: Row(408, "body_too_slow", "The request body took too long"),
     JobNotFound: Row(404, "job_not_found", "Unknown job"),
@@ -190,6 +194,7 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     # The platform repeats a 429 or 503 after 30 s, so these two stand only where that helps.
     QueueFull: Row(429, "queue_full", "Too many jobs are waiting", retry_after=30),
     NotReady: Row(503, "not_ready", "Not ready", retry_after=5),
+    ResultTooHeavy: Row(503, "result_too_heavy", "The result is too large to be made now", retry_after=60),
     ReadersBusy: Row(503, "readers_busy", "Too many large requests at once", retry_after=5),
     TooManyStreams: Row(503, "too_many_streams", "Too many event streams", retry_after=5),
     StoreUnavailable: Row(503, "store_unavailable", "The job store does not answer", retry_after=30),

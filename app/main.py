@@ -17,11 +17,12 @@ from app.api.events import Streams
 from app.api.openapi import Described
 from app.api.operations import Lookout
 from app.child.children import ForkServer
-from app.gate.keys import KeyGuard
+from app.gate.guard import KeyGuard
 from app.gate.limits import BodyLimit, OneSpelling
 from app.gate.pacing import Paced
 from app.gate.rates import RateLimit
 from app.gate.readers import Readers
+from app.gate.tokens import read_keys
 from app.operations.audit import Audit, note_job
 from app.operations.capacity import Capacity
 from app.operations.logs import RequestId, watch_loop
@@ -52,6 +53,7 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
     """
     settings = settings or Settings.from_environment()
     check(settings)
+    read_keys(settings)  # a layer is only made when the first request comes, which is late for bad news
     metrics = Metrics(settings.slow_seconds)
     alerts = Alerts(settings, lambda sink, result: metrics.alerts_sent.labels(sink, result).inc())
     observers = Observers(

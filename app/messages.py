@@ -223,7 +223,12 @@ def _check_lengths(header: int, body: int) -> None:
 
 def pack(document: Any) -> bytes:
     """A JSON document as a body."""
-    return zlib.compress(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(), _COMPRESSION)
+    return pack_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False))
+
+
+def pack_text(text: str) -> bytes:
+    """A JSON document that was encoded already as a body."""
+    return zlib.compress(text.encode(), _COMPRESSION)
 
 
 def unpack(body: bytes) -> Any:

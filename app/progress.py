@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import anyio
 
+from app.curve import Curve
 from app.jobs import Job, Status
 from app.messages import IncumbentFrame, ProgressFrame
 from app.pace import Estimate, Pace
@@ -101,6 +102,7 @@ class Track:
     improved_at: float | None = None
     recounted_attempt: int | None = None
     changed: anyio.Event = field(default_factory=anyio.Event)
+    curve: Curve = field(default_factory=Curve)
     _reserved: float = LAST
     _estimate: Estimate = field(default_factory=Estimate)
     _seconds: float = 0.0
@@ -125,6 +127,7 @@ class Track:
         self.job = job
         if again:
             self.percent, self.improved_at = 0.0, None
+            self.curve.clear()
             self._reserve_anew()
         self.percent = max(self.percent, job.percent)
         self._reserved = max(self._reserved, job.percent)  # a row is what the store has
@@ -204,6 +207,7 @@ class Track:
         """Wakes everybody who waits for a change."""
         self.version += 1
         self.updated_at = time.time()
+        self.curve.note(self.updated_at, self.score, self.bound)
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
 

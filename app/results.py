@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 import anyio
 
+from app.errors import PROBLEMS, ResultTooHeavy, Told, TooHeavy
 from app.gate.reader import Question, Work, content_of
 from app.gate.readers import Readers
 from app.jobs import Job, Status
@@ -62,7 +63,10 @@ class Results:
 
         One is made at a time: a crowd at the end of a job has it made once, and leaves readers to submits.
 
-        Raises what reading a request raises, and StoreUnavailable.
+        Raises
+        ------
+        ResultTooHeavy, ReadersBusy, Told, StoreUnavailable
+            It cannot be made, cannot be made now, or does not exist (a variant that there is not).
         """
         about = (job.id, job.body_hash, work, *sorted(asked.items()))
         known = self._remembered.get((*about, job.result_digest)) if _is_settled(job) else None
@@ -78,9 +82,27 @@ class Results:
                 return known
             options = {**asked, "rules": stored.rules, "dataset_bytes": len(stored.packed_dataset)}
             question = Question(work, stored.packed_dataset + stored.packed_result, options)
-            made = content_of(await self._readers.ask(question))
+            made = await self._made(question, job)
             self._remembered.keep(key, made)
             return made
+
+    async def _made(self, question: Question, job: Job) -> bytes:
+        """What a reader says is too heavy is no fault of this request, which is a few bytes long."""
+        try:
+            return content_of(await self._readers.ask(question))
+        except TooHeavy as heavy:
+            raise _too_heavy(job) from heavy
+        except Told as told:
+            if told.code == PROBLEMS[TooHeavy].code:
+                raise _too_heavy(job) from told
+            raise
+
+
+def _too_heavy(job: Job) -> ResultTooHeavy:
+    return ResultTooHeavy(
+        f"Making this answer from the result of job {job.id!r} takes more time or memory than is allowed. The "
+        "result is stored and sound. Maybe ask for one variant, without entries, or as a file."
+    )
 
 
 def _is_settled(job: Job) -> bool:
@@ -91,7 +113,11 @@ def _is_settled(job: Job) -> bool:
 def joined(*parts: Mapping[str, object] | bytes) -> bytes:
     """One JSON object of the members of several; bytes are an object that was encoded elsewhere."""
     texts = (part if isinstance(part, bytes) else encoded(part) for part in parts)
-    return b"{" + b",".join(inner for inner in (text[1:-1] for text in texts) if inner) + b"}"
+    pieces: list[bytes | memoryview] = []
+    for text in texts:
+        if len(text) > len(b"{}"):
+            pieces += (b"," if pieces else b"{", memoryview(text)[1:-1])  # copied once: they may be large
+    return b"".join((*pieces, b"}")) if pieces else b"{}"
 
 
 def encoded(content: Mapping[str, object]) -> bytes:

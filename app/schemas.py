@@ -16,7 +16,8 @@ from solver.grid import TimeGrid
 from solver.rules import RULE_IDS
 from solver.terms import MAX_NUMBER
 
-SourceFormat = Literal["json", "ctt", "tim", "csv"]
+SourceFormat = Literal["json", "ctt", "tim", "csv_zip", "csv"]
+"""A CSV set comes as a zip file under either name."""
 ODD, EVEN = 1, 2
 MAX_BATCHES = 500
 MAX_RULES = 100
@@ -145,7 +146,7 @@ class Source(BaseModel):
     )
     content: str | None = Field(
         default=None,
-        description="A whole file as text, in the format that `format` names; for csv a zip of the CSV set in base64.",
+        description="A whole file as text, in the format that `format` names; csv_zip or csv: a zip in base64.",
     )
     format: SourceFormat | None = Field(default=None, description="Format of `content`.")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol, cast
 
 import anyio
 from fastapi import Depends, Path, Request
 
+from app.access import Caller
 from app.errors import BodyTooSlow
 from app.gate.readers import Readers
 from app.jobs import Job
@@ -16,6 +17,7 @@ from app.results import Results
 from app.schemas import JOB_ID_PATTERN
 from app.settings import Settings
 from app.supervisor import Supervisor
+from app.tenant import TenantJobs, TenantResults, Withheld
 
 
 class Platform(Protocol):
@@ -43,7 +45,7 @@ class Queue(Protocol):
 
 
 class Service(NamedTuple):
-    """The running parts of one application."""
+    """The running parts of one application, or what is there of them for one caller."""
 
     settings: Settings
     supervisor: Supervisor
@@ -53,14 +55,44 @@ class Service(NamedTuple):
     platform: Platform
     queue: Queue
 
+    def seen_by(self, caller: Caller | None) -> Service:
+        """The same with the jobs of the caller's organisations only; whole for callers who are bound to none."""
+        if caller is None or caller.organisations is None:
+            return self
+        jobs = TenantJobs(self.supervisor, caller)
+        # They stand in for what they narrow down, and refuse what they do not have; see `app.tenant`.
+        return Service(
+            settings=self.settings,
+            supervisor=cast(Supervisor, jobs),
+            metrics=cast(Metrics, Withheld()),
+            readers=self.readers,
+            results=cast(Results, TenantResults(self.results, jobs)),
+            platform=TenantPlatform(self.platform),
+            queue=TenantQueue(self.queue),
+        )
+
+
+class TenantPlatform(Withheld):
+    """The link to the platform, for a bound caller: it hears of jobs, and tells nothing."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.announce, self.wake = platform.announce, platform.wake
+
+
+class TenantQueue(Withheld):
+    """The queue, for a bound caller: how many solve, which says how long a job may wait, and no names of jobs."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.view, self.notes = queue.view, queue.notes
+
 
 def _service(request: Request) -> Service:
     service: Service = request.app.state.service
-    return service
+    return service.seen_by(request.scope.get("caller"))
 
 
 Running = Annotated[Service, Depends(_service)]
-"""Parameter type of a route that needs the running service."""
+"""Parameter type of a route that needs the running service; of jobs it has those that the caller may see."""
 
 
 JobIdInPath = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="Id of a job.")]

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, get_type_hints
 PREFIX = "TIMETABLE_"
 QUEUES = ("embedded", "celery")
 BROKERS = ("redis://", "rediss://", "amqp://", "amqps://")
+TOKEN_ALGORITHMS = ("HS256", "RS256", "EdDSA")
 
 
 class SettingsError(ValueError):
@@ -140,6 +141,23 @@ class Settings:
     keys_dir: str = _setting(
         "", "path", "folder of the API keys, for several services that share them; empty = data_dir"
     )
+    jwt_algorithms: str = _setting(
+        "", "", "algorithms of tokens (JWT) that are let in, with commas: HS256, or RS256 and EdDSA; empty = no tokens"
+    )
+    jwt_key_files: str = _setting(
+        "",
+        "path",
+        "files, with commas, each a public key (PEM) or, for HS256, a secret; a token's kid is the name of its file",
+    )
+    jwt_issuer: str = _setting("", "", "iss that a token must have")
+    jwt_audience: str = _setting("", "", "aud that a token must have, alone or among others")
+    jwt_leeway_seconds: float = _setting(
+        10.0, "s", "by how much the issuer's clock may differ from ours", low=0, high=60
+    )
+    jwt_scope_claim: str = _setting("scope", "", "claim with the rights of a token: read, submit, cancel, admin")
+    jwt_organisation_claim: str = _setting(
+        "organization_id", "", "claim with the organisation of a token, or a list of its names; * = all organisations"
+    )
     trusted_proxies: str = _setting(
         "",
         "",
@@ -203,6 +221,9 @@ class Settings:
     backup_every_hours: float = _setting(0.0, "h", "time between verified backups; 0 = none", low=0, high=8_760)
     backup_dir: str = _setting("", "path", "folder of the backups; empty = `backups` in data_dir")
     backup_keep: int = _setting(7, "backups", "backups that are kept; the oldest go first", low=1, high=10_000)
+    backup_key_file: str = _setting(
+        "", "path", "file with the key that signs backups; with it, unsigned ones are refused; empty = none"
+    )
     # --- what the platform is told ---
     platform_database_url: str = _setting("", "", "PostgreSQL of the platform; empty = none", secret=True)
     platform_update: str = _setting(
@@ -293,6 +314,7 @@ class Settings:
         if self.broker_url and not self.broker_url.startswith(BROKERS):  # its value may hold a password
             problems.append(f"{variable('broker_url')}: expected an address that begins with {', '.join(BROKERS)}")
         problems += self._missing()
+        problems += self._unfit_algorithms()
         if problems:
             raise SettingsError("; ".join(problems))
 
@@ -315,8 +337,26 @@ class Settings:
                 self.platform_update == "yes",
             ),
             (bool(self.webhook_url), "webhook_url", "webhook_secrets", self.webhook_secrets),
+            *(
+                (bool(self.jwt_algorithms), "jwt_algorithms", other, getattr(self, other))
+                for other in (
+                    "jwt_key_files",
+                    "jwt_issuer",
+                    "jwt_audience",
+                    "jwt_scope_claim",
+                    "jwt_organisation_claim",
+                )
+            ),
         )
         return [f"{variable(one)} needs {variable(other)}" for used, one, other, there in needs if used and not there]
+
+    def _unfit_algorithms(self) -> list[str]:
+        """With a secret and public keys at once, a public key could be passed off as the secret."""
+        named = self.token_algorithms
+        unknown = [name for name in named if name not in TOKEN_ALGORITHMS]
+        if unknown or ("HS256" in named and len(named) > 1):
+            return [f"{variable('jwt_algorithms')}={self.jwt_algorithms!r}: expected HS256, or RS256 and EdDSA"]
+        return []
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ, /, **given: object) -> Settings:
@@ -353,6 +393,11 @@ class Settings:
     def proxies(self) -> tuple[str, ...]:
         """The entries of `trusted_proxies`."""
         return tuple(name.strip() for name in self.trusted_proxies.split(",") if name.strip())
+
+    @property
+    def token_algorithms(self) -> tuple[str, ...]:
+        """The entries of `jwt_algorithms`."""
+        return tuple(name.strip() for name in self.jwt_algorithms.split(",") if name.strip())
 
     @property
     def keys_folder(self) -> Path:

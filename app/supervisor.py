@@ -60,6 +60,14 @@ from solver.result import StoppedBy
 
 T = TypeVar("T")
 
+Among = Callable[[Job], bool]
+"""Which jobs are meant; one that is not among them is treated as one that does not exist."""
+
+
+def anyone(job: Job) -> bool:
+    return True
+
+
 OVERTAKEN = 3
 """So often something is tried again because another service has moved the job meanwhile."""
 
@@ -304,16 +312,20 @@ class Supervisor:
         """The progress document, from memory; None for an unknown id."""
         return self._desk.board.snapshot(job_id)
 
+    def curve(self, job_id: str) -> list[dict[str, object]] | None:
+        """How cost and bound went since the job began, from memory; None for an unknown id."""
+        return self._desk.board.curve(job_id)
+
     async def wait_for_change(self, job_id: str, seen: int, timeout: float) -> int:
         """Waits until the snapshot has a version other than `seen`, `timeout` seconds at most; returns the version."""
         return await self._desk.board.wait_for_change(job_id, seen, timeout)
 
-    async def cancel(self, job_id: str) -> Job | None:
+    async def cancel(self, job_id: str, *, among: Among = anyone) -> Job | None:
         """Cancels a job: at once when it waits, else when its child is gone. Cancelling twice is no error."""
-        return await self._in_turn(lambda: self._anew(lambda: self._cancel(job_id)))
+        return await self._in_turn(lambda: self._anew(lambda: self._cancel(job_id, among)))
 
-    async def _cancel(self, job_id: str) -> Job | None:
-        track = await self._latest(job_id)
+    async def _cancel(self, job_id: str, among: Among) -> Job | None:
+        track = await self._latest(job_id, among)
         if track is None or track.job.cancel_requested or track.job.status is Status.CANCELLED:
             return track.job if track else None
         job, store = track.job, self._desk.store
@@ -331,12 +343,12 @@ class Supervisor:
             raise JobStateError(job, "cancel")
         return after
 
-    async def finish(self, job_id: str) -> Job | None:
+    async def finish(self, job_id: str, *, among: Among = anyone) -> Job | None:
         """Ends the search now and publishes the best timetable so far."""
-        return await self._in_turn(lambda: self._anew(lambda: self._finish(job_id)))
+        return await self._in_turn(lambda: self._anew(lambda: self._finish(job_id, among)))
 
-    async def _finish(self, job_id: str) -> Job | None:
-        track = await self._latest(job_id)
+    async def _finish(self, job_id: str, among: Among) -> Job | None:
+        track = await self._latest(job_id, among)
         if track is None or track.job.finish_requested:
             return track.job if track else None
         job, store = track.job, self._desk.store
@@ -352,12 +364,12 @@ class Supervisor:
         self._desk.show(after)
         return after
 
-    async def restart(self, job_id: str) -> Job | None:
+    async def restart(self, job_id: str, *, among: Among = anyone) -> Job | None:
         """Runs an ended job again, from its best timetable."""
-        return await self._in_turn(lambda: self._anew(lambda: self._restart(job_id)))
+        return await self._in_turn(lambda: self._anew(lambda: self._restart(job_id, among)))
 
-    async def _restart(self, job_id: str) -> Job | None:
-        track = await self._latest(job_id)
+    async def _restart(self, job_id: str, among: Among) -> Job | None:
+        track = await self._latest(job_id, among)
         if track is None:
             return None
         after = advance(track.job, Event.RESTART, time.time())
@@ -365,12 +377,13 @@ class Supervisor:
         await self._in_store.must(move, track.job, after)
         return self._desk.moved(after, Event.RESTART)
 
-    async def delete(self, job_id: str) -> Job | None:
+    async def delete(self, job_id: str, *, among: Among = anyone) -> Job | None:
         """Deletes an ended job with all it has left; None for an unknown id. Raises JobStateError for one at work."""
-        return await self._in_turn(lambda: self._anew(lambda: self._delete(job_id)))
+        return await self._in_turn(lambda: self._anew(lambda: self._delete(job_id, among)))
 
-    async def _delete(self, job_id: str) -> Job | None:
-        await self._latest(job_id)
+    async def _delete(self, job_id: str, among: Among) -> Job | None:
+        if await self._latest(job_id, among) is None:
+            return None
         return await self._retention.delete(job_id)
 
     # --- what they read ---
@@ -384,6 +397,11 @@ class Supervisor:
         if self._neighbours.shared and self._desk.board.get(job_id) is None:
             await self._in_turn(lambda: self._latest(job_id))
 
+    def known(self, job_id: str) -> Job | None:
+        """A job as it is known here, from memory."""
+        track = self._desk.board.get(job_id)
+        return track.job if track else None
+
     async def job(self, job_id: str) -> Job | None:
         """As it is at this moment, also where another service runs it."""
         track = self._desk.board.get(job_id)
@@ -392,7 +410,13 @@ class Supervisor:
         return track.job if track else None
 
     async def jobs(
-        self, *, status: Status | None = None, dead_letter: bool | None = None, limit: int = 100, offset: int = 0
+        self,
+        *,
+        status: Status | None = None,
+        dead_letter: bool | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        among: Among = anyone,
     ) -> list[Job]:
         """Newest first, from memory; of those that run, the progress of this moment."""
         found = (
@@ -400,6 +424,7 @@ class Supervisor:
             for track in self._desk.board.newest_first()
             if (status is None or track.job.status is status)
             and (dead_letter is None or track.job.dead_letter is dead_letter)
+            and among(track.job)
         )
         return list(islice(found, offset, offset + limit))
 
@@ -479,7 +504,10 @@ class Supervisor:
 
     async def backup(self, folder: Path | None = None) -> Manifest:
         """Makes a verified backup in `folder`, or where the settings say, beside all else. Raises StoreError."""
-        return await self._in_store.backup(folder or folder_of(self._settings), self._settings.backup_keep)
+        settings = self._settings
+        return await self._in_store.backup(
+            folder or folder_of(settings), settings.backup_keep, settings.backup_key_file
+        )
 
     # --- bookkeeping ---
 
@@ -494,8 +522,12 @@ class Supervisor:
     async def _read(self, call: Callable[..., T], *args: object) -> T:
         return await for_client(self._tasks, partial(self._in_store, call, *args))
 
-    async def _latest(self, job_id: str) -> Track | None:
+    async def _latest(self, job_id: str, among: Among = anyone) -> Track | None:
         """A job as the store has it, where others may have moved it, else as we know it. The caller holds the lock."""
+        track = await self._looked_up(job_id)
+        return track if track is not None and among(track.job) else None
+
+    async def _looked_up(self, job_id: str) -> Track | None:
         track = self._desk.board.get(job_id)
         if not self._neighbours.shared or job_id in self._dispatcher.attempts:
             return track

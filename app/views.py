@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from app.entries import Entries
 from app.jobs import Job, Status
 from app.quality import percent, quality_metrics, statistics
-from solver.model import Dataset
+from solver.model import Dataset, Timetable
 from solver.names import Names
 from solver.result import (
     PROMISES,
@@ -58,9 +58,9 @@ def result_view(dataset: Dataset, result: Result, *, entries: bool = True) -> Vi
     }
 
 
-def variant_view(dataset: Dataset, result: Result, n: int) -> View:
-    """Variant `n`, counted from 1, with its entries."""
-    return _variant(dataset, result, n, Entries(dataset))
+def variant_view(dataset: Dataset, result: Result, n: int, shown: Timetable | None = None) -> View:
+    """Variant `n`, counted from 1, with its entries, or only those of a part of it that is `shown`."""
+    return _variant(dataset, result, n, Entries(dataset), shown)
 
 
 def account_view(dataset: Dataset, result: Result) -> View:
@@ -120,7 +120,7 @@ def job_view(job: Job) -> View:
     }
 
 
-def _variant(dataset: Dataset, result: Result, n: int, writer: Entries | None) -> View:
+def _variant(dataset: Dataset, result: Result, n: int, writer: Entries | None, shown: Timetable | None = None) -> View:
     variant = result.variants[n - 1]
     report, names = variant.report, Names(dataset)
     metrics = quality_metrics(dataset, variant.timetable, report)
@@ -155,7 +155,7 @@ def _variant(dataset: Dataset, result: Result, n: int, writer: Entries | None) -
         "verified": True,
     }
     if writer is not None:
-        view["timetable_entries"] = writer.of(variant.timetable, report)
+        view["timetable_entries"] = writer.of(shown or variant.timetable, report)
     return view
 
 

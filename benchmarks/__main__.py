@@ -174,6 +174,18 @@ def _smoke(given: Namespace) -> int:
     return smoke.run(given.users, given.seconds)
 
 
+def _page_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--folder", type=Path, default=DEFAULT_RESULTS.parent / "page", help="where the pictures go")
+    parser.add_argument("--only", type=_names, default=frozenset(), help="comma-separated names of pictures")
+    parser.add_argument("--no-figures", action="store_true", help="pictures only")
+
+
+def _page(given: Namespace) -> int:
+    from benchmarks import page
+
+    return page.run(given.folder, given.only, not given.no_figures)
+
+
 COMMANDS: dict[str, Command] = {
     "run": Command("solve every instance of a suite and write one row per run", _solve_options, _solve),
     "report": Command("table of the rows against best_known.json", _report_options, _report),
@@ -190,6 +202,7 @@ COMMANDS: dict[str, Command] = {
     "first": Command("how soon after the POST a warm service has a first timetable", _first_options, _first),
     "faults": Command("do harm to a real service and count what is lost", _faults_options, _faults),
     "smoke": Command("a little load by locust on a real service; fails on errors and slowness", _smoke_options, _smoke),
+    "page": Command("pictures of the page at two sizes in both themes, and how fast it opens", _page_options, _page),
     "one": Command("one run in this process; prints its row as JSON (used by run and compare)", _one_options, _one),
 }
 

@@ -180,7 +180,7 @@ def _fixed_issues(pointer: str, course: Course, rooms: set[str], dataset: Datase
 def _cycle_issues(dataset: Dataset) -> Iterator[Issue]:
     """Names one cycle of prerequisites, if there is any."""
     known = {course.id for course in dataset.courses}
-    graph = {c.id: [p for p in c.prerequisites if p in known] for c in dataset.courses}
+    graph = {c.id: [p for p in c.prerequisites if p in known] for c in dataset.courses if c.prerequisites}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

@@ -2,13 +2,14 @@
 A TCP proxy between a service and something it depends on, which a test can cut off and bring back.
 
 `cut()` ends all connections and refuses new ones; `stall()` keeps them open and lets nothing through, which is how a
-lost network looks; `restore()` lets everything through again.
+lost network looks; `restore()` lets everything through again. With `tls` it is the end of an encrypted way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
@@ -19,18 +20,20 @@ PIECE = 65_536
 class Proxy:
     """Use it as an async context; `url` is the address of the target with the proxy's host and port in it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
         self._parts = urlsplit(url)
+        self._tls = tls
         self._tasks: set[asyncio.Task[None]] = set()
         self._flows = asyncio.Event()
         self._flows.set()
         self._refuses = False
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         port = self._server.sockets[0].getsockname()[1]
         login, at, _ = self._parts.netloc.rpartition("@")
-        self.url = urlunsplit(self._parts._replace(netloc=f"{login}{at}127.0.0.1:{port}"))
+        scheme = self._parts.scheme + ("s" if self._tls else "")
+        self.url = urlunsplit(self._parts._replace(scheme=scheme, netloc=f"{login}{at}127.0.0.1:{port}"))
         return self
 
     async def __aexit__(
@@ -82,5 +85,8 @@ class Proxy:
             await self._flows.wait()
             target.write(piece)
             await target.drain()
-        with contextlib.suppress(OSError):
-            target.write_eof()
+        if target.can_write_eof():  # an encrypted way has no half-closed state
+            with contextlib.suppress(OSError):
+                target.write_eof()
+        else:
+            target.close()

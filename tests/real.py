@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 POSTGRES = os.environ.get("TIMETABLE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
-REDIS = os.environ.get("TIMETABLE_TEST_REDIS", "redis://127.0.0.1:6379/0")
+REDIS = os.environ.get("TIMETABLE_TEST_REDIS", "redis://127.0.0.1:6379")
 RABBITMQ = os.environ.get("TIMETABLE_TEST_RABBITMQ", "amqp://guest:guest@127.0.0.1:5672//")
 
 

@@ -36,7 +36,19 @@ LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 APP_LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
-        {"settings", "jobs", "messages", "schemas", "access", "failpoints", "pace", "entries", "quality", "page"}
+        {
+            "settings",
+            "jobs",
+            "messages",
+            "schemas",
+            "access",
+            "failpoints",
+            "pace",
+            "entries",
+            "quality",
+            "page",
+            "curve",
+        }
     ),
     frozenset({"channels", "endings", "views", "weeks"}),
     frozenset({"insights", "shapes"}),
@@ -47,6 +59,7 @@ APP_LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"operations", "supervision"}),
     frozenset({"supervisor", "commands"}),
     frozenset({"results", "queue"}),
+    frozenset({"tenant"}),
     frozenset({"service", "platform"}),
     frozenset({"api"}),
     frozenset({"main"}),

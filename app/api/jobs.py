@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from app.access import Caller
 from app.api.openapi import json_body
 from app.errors import BadHeader, IdempotencyMismatch, JobNotFound, NoBundle
 from app.gate.intake import Order
@@ -40,7 +41,10 @@ async def generate_variants(request: Request, service: Running) -> JSONResponse:
     """
     body = await read_body(request, service.settings)
     key = idempotency_key(request)
-    options = {"default_job_id": None if key is None else job_id_of(key, request.scope.get("key_id"))}
+    options = {
+        "default_job_id": None if key is None else job_id_of(key, request.scope.get("key_id")),
+        "default_organization_id": own_organisation(request),
+    }
     order = order_of(await service.readers.ask(Question("order", body, options)))
     try:
         job, created = await service.supervisor.submit(order.request)
@@ -50,6 +54,12 @@ async def generate_variants(request: Request, service: Running) -> JSONResponse:
         raise IdempotencyMismatch("This Idempotency-Key was sent with another body before.") from conflict
     await service.platform.announce(job)
     return JSONResponse(_accepted(job, created, order, service))
+
+
+def own_organisation(request: Request) -> str | None:
+    """That of a caller who is bound to one: a body that names none is for it."""
+    caller: Caller | None = request.scope.get("caller")
+    return None if caller is None or not caller.organisations else caller.organisations[0]
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -100,6 +110,15 @@ async def progress(job_id: JobIdInPath, service: Running) -> JSONResponse:
     if snapshot is None:
         raise JobNotFound(job_id, status="not_found", progress=0)
     return JSONResponse(snapshot, headers=NO_STORE)
+
+
+@router.get("/progress/{job_id}/curve")
+async def curve(job_id: JobIdInPath, service: Running) -> JSONResponse:
+    """How cost and bound went so far, for whoever comes back to a running job."""
+    points = service.supervisor.curve(job_id)
+    if points is None:
+        raise JobNotFound(job_id)
+    return JSONResponse({"job_id": job_id, "points": points}, headers=NO_STORE)
 
 
 @router.post("/cancel/{job_id}")

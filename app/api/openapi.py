@@ -14,15 +14,17 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from app.access import access_of
+from app.api.examples import add_examples
 from app.errors import MEDIA_TYPE
 from app.schemas import JOB_ID_PATTERN
+from solver.formats import EXPORTS
 
 JSON = "application/json"
 MEDIA_TYPES: Mapping[str, tuple[str, ...]] = {
     "GET /": (JSON, "text/html"),
     "GET /metrics": ("text/plain", "application/openmetrics-text"),
     "GET /progress/{job_id}/events": ("text/event-stream",),
-    "GET /variants/{job_id}/{n}": (JSON, "text/csv", "text/plain"),
+    "GET /variants/{job_id}/{n}": (JSON, *dict.fromkeys(file.media_type for file in EXPORTS.values())),
 }
 """Media types of good answers, where they are not just JSON."""
 
@@ -93,7 +95,8 @@ def _describe(route: str, operation: dict[str, Any]) -> None:
         if parameter["name"] == "job_id":
             parameter["schema"] = {**parameter["schema"], "pattern": JOB_ID_PATTERN}
     if route == "POST /generate_variants":
-        operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+        operation.setdefault("parameters", []).append(dict(IDEMPOTENCY_KEY))
+    add_examples(route, operation)
     scope = access_of(*route.split()).scope
     # An empty entry stands for "no key": a service without any asks for none.
     operation["security"] = [] if scope is None else [{}, *({scheme: []} for scheme in SECURITY)]

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
+from pydantic import BaseModel
 
 from app.errors import JobNotFound, NoResult, ResultNotReady
 from app.gate.reader import Work
-from app.gate.results import FILE_FORMATS, check_format
+from app.gate.results import FORMATS, check_format
 from app.jobs import Job
 from app.results import joined
 from app.service import JobIdInPath, Running, Service
+from solver.formats import EXPORTS, read_wanted
+from solver.formats.exports import CONTENT_POLICY, MAX_SKIPPED, MAX_ZONE, Export
+from solver.formats.meetings import KINDS
+from solver.terms import MAX_ID_LENGTH
 
 router = APIRouter(tags=["results"])
 
@@ -28,22 +35,67 @@ async def variants(
     return _as_json(job, body)
 
 
+_Id = Annotated[str | None, Query(max_length=MAX_ID_LENGTH)]
+_Day = Annotated[str | None, Query(max_length=10, description="A date like 2026-09-01; for ics.")]
+
+
+class Asked(BaseModel):
+    """What of a variant is wanted, see `solver.formats.exports`. All of it is texts, which its writer reads."""
+
+    format: Annotated[str, Query(description=", ".join(FORMATS))] = "json"
+    group: Annotated[str | None, Query(max_length=MAX_ID_LENGTH, description="Only the week of this group.")] = None
+    teacher: Annotated[str | None, Query(max_length=MAX_ID_LENGTH, description="The same; one of the four.")] = None
+    room: _Id = None
+    student: _Id = None
+    term_start: _Day = None
+    term_end: _Day = None
+    time_zone: Annotated[
+        str | None, Query(max_length=MAX_ZONE, description="Like Asia/Kolkata; without it times are floating. For ics.")
+    ] = None
+    skip: Annotated[
+        list[str] | None,
+        Query(max_length=MAX_SKIPPED, description="Days without sessions, also behind commas. For ics."),
+    ] = None
+
+    def fields(self) -> dict[str, str]:
+        """By name of `solver.formats.exports.FIELDS`, without what is not asked for."""
+        given = self.model_dump(exclude={"format"}, exclude_none=True)
+        return {name: ",".join(value) if name == "skip" else value for name, value in given.items()}
+
+
 @router.get("/variants/{job_id}/{n}")
 async def variant(
     job_id: JobIdInPath,
     n: Annotated[int, Path(ge=1, le=1000, description="Counted from 1.")],
     service: Running,
-    format: Annotated[str, Query(description="json, csv, ctt or tim")] = "json",
+    asked: Annotated[Asked, Query()],
 ) -> Response:
-    """One variant, as JSON or as a file."""
-    check_format(format)
-    if format == "json":
-        return _as_json(*await result_of(job_id, service, "variant", n=n))
-    job, text = await result_of(job_id, service, "variant_file", n=n, format=format)
-    file = FILE_FORMATS[format]
-    # Job ids are made of letters, digits and "._:-" only, so the name needs no quoting.
-    name = f"{job.id.replace(':', '-')}-variant-{n}.{file.suffix}"
-    return Response(text, media_type=file.media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    """One variant, or the week of one group, teacher, room or student of it, as JSON or as a file."""
+    check_format(asked.format)
+    fields = asked.fields()
+    read_wanted(asked.format, fields)  # what is wrong with the question is said before a job is looked for
+    if asked.format == "json":
+        return _as_json(*await result_of(job_id, service, "variant", n=n, **fields))
+    job, data = await result_of(job_id, service, "variant_file", n=n, format=asked.format, **fields)
+    file = EXPORTS[asked.format]
+    headers = {"Content-Disposition": _disposition(file, job.id, n, fields), **_SAFE}
+    return Response(data, media_type=file.media_type, headers=headers)
+
+
+_SAFE = {
+    "X-Content-Type-Options": "nosniff",
+    # A file that is shown stands on our origin, with names from strangers in it.
+    "Content-Security-Policy": f"{CONTENT_POLICY}; sandbox allow-modals allow-popups",
+}
+MAX_FILE_PART = 40
+
+
+def _disposition(file: Export, job_id: str, n: int, fields: Mapping[str, str]) -> str:
+    """Letters, digits and `._-` only, so the name needs no quoting and leads nowhere, whatever ids are called."""
+    owner = [f"{kind}-{fields[kind][:MAX_FILE_PART]}" for kind in KINDS if kind in fields]
+    name = "-".join([job_id, "variant", str(n), *owner])
+    plain = re.sub(r"[^A-Za-z0-9._-]", "-", name)
+    return f'{"inline" if file.shown else "attachment"}; filename="{plain}.{file.suffix}"'
 
 
 async def result_of(job_id: str, service: Service, work: Work, **asked: str | int | bool) -> tuple[Job, bytes]:
@@ -51,6 +103,8 @@ async def result_of(job_id: str, service: Service, work: Work, **asked: str | in
     job = await service.supervisor.job(job_id)
     if job is None:
         raise JobNotFound(job_id)
+    if work == "variant_file":
+        asked["stamp"] = int(job.finished_at or job.created_at)
     body = await service.results.body(job, work, **asked)
     if body is None and not job.status.terminal:
         raise ResultNotReady(f"Job {job_id!r} is {job.status.value}; its variants come when it has ended.")

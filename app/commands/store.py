@@ -20,6 +20,7 @@ from app.settings import Settings, SettingsError
 from app.store import StoreError, StoreLocked, StoreTooNew, backups
 from app.store.backups import NoBackups, NotRestored
 from app.store.folder import holds_store
+from app.store.signing import NoBackupKey, read_key
 from app.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ def check_command(
 
         try:
             if backup is not None:
+                signing = read_key(settings.backup_key_file)
+                if signing is not None:
+                    backups.check_copy(backup, signing)
                 report = check_file(backup, again=not quick, beat=beat)
             elif settings.database_url:
                 report = check_database(settings.database_url, again=not quick, beat=beat)
@@ -121,7 +125,8 @@ def restore_command(
     settings = _settings()
     _only_files(settings, as_json=as_json)
     try:
-        manifest = backups.restore(backup, settings.data_dir, force=force)
+        signing = read_key(settings.backup_key_file)
+        manifest = backups.restore(backup, settings.data_dir, force=force, key=signing)
     except StoreError as error:
         _fail(error, as_json=as_json)
     if as_json:
@@ -140,7 +145,7 @@ def _only_files(settings: Settings, *, as_json: bool) -> None:
 def _make(
     settings: Settings, output: Path | None, url: str | None, key: str | None, *, as_json: bool
 ) -> dict[str, Any]:
-    folder = output or backups.folder_of(settings)
+    folder, signing = output or backups.folder_of(settings), read_key(settings.backup_key_file)
     if not holds_store(settings.data_dir):
         _say(f"{settings.data_dir} holds no store, so there is nothing to back up", as_json=as_json)
     try:
@@ -149,10 +154,10 @@ def _make(
         made = _ask(settings, url, key, keep=True, as_json=as_json)
         if output is None:
             return made
-        copied = backups.copy_to(Path(made["path"]), output)
+        copied = backups.copy_to(Path(made["path"]), output, signing)
         return backups.view(backups.read_manifest(copied), output)
     try:
-        return backups.view(backups.take(store, folder, settings.backup_keep), folder)
+        return backups.view(backups.take(store, folder, settings.backup_keep, signing), folder)
     finally:
         store.close()
 
@@ -223,7 +228,7 @@ def _settings() -> Settings:
 
 
 def _fail(error: StoreError, *, as_json: bool) -> NoReturn:
-    refused = isinstance(error, NotRestored | StoreTooNew | StoreLocked)
+    refused = isinstance(error, NotRestored | StoreTooNew | StoreLocked | NoBackupKey)
     _say(str(error), as_json=as_json, code=EXIT_REFUSED if refused else EXIT_OUR_FAULT)
 
 

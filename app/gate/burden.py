@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import nlargest
+from itertools import chain
 from typing import Any, NamedTuple
 
 from app.settings import Settings, variable
@@ -105,29 +106,31 @@ def model_size(dataset: Dataset) -> ModelSize:
     """An estimate in one pass over courses and enrolments; builds nothing."""
     rooms_of: dict[object, int] = {}
     places: dict[str, int] = {}
+    features = [frozenset(room.features) for room in dataset.rooms]
     for course in dataset.courses:
         seats = dataset.expected_students(course)
         wants = (course.room_types, course.required_features, seats)
         if wants not in rooms_of:
-            rooms_of[wants] = sum(_suits(room, course, seats) for room in dataset.rooms)
+            rooms_of[wants] = _suitable(dataset.rooms, features, course, seats)
         slots = dataset.time_grid.num_slots if course.allowed_slots is None else len(course.allowed_slots)
         places[course.id] = course.sessions_per_week * slots * rooms_of[wants]
     causes = nlargest(NAMED, places.items(), key=lambda item: item[1])
     return ModelSize(sum(places.values()), _pairs(dataset.courses), tuple(causes))
 
 
-def _suits(room: Room, course: Course, seats: int) -> bool:
-    return (
-        (not course.room_types or room.type in course.room_types)
-        and set(course.required_features) <= set(room.features)
-        and room.capacity >= seats
+def _suitable(rooms: Iterable[Room], features: Iterable[frozenset[str]], course: Course, seats: int) -> int:
+    """How many rooms would do for a course. `features` are those of each room, as sets that are made only once."""
+    types, wanted = frozenset(course.room_types), frozenset(course.required_features)
+    return sum(
+        room.capacity >= seats and (not types or room.type in types) and wanted <= offered
+        for room, offered in zip(rooms, features, strict=True)
     )
 
 
 def _pairs(courses: Iterable[Course]) -> int:
     """Each student with n courses makes n (n - 1) / 2 pairs, common ones counted again; never more than there are."""
     courses = tuple(courses)
-    taken = Counter(student for course in courses for student in course.student_ids)
+    taken = Counter(chain.from_iterable(course.student_ids for course in courses))
     most = len(courses) * (len(courses) - 1) // 2
     return min(most, sum(n * (n - 1) // 2 for n in taken.values()))
 

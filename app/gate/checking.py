@@ -16,6 +16,8 @@ from solver.diagnose import diagnose
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_solution
 from solver.formats.native import load_timetable
+from solver.formats.platform_csv import Imported
+from solver.formats.safe import shortened
 from solver.formats.sln import load_sln
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.names import Names
@@ -25,6 +27,8 @@ from solver.verifier import verify
 
 MAX_NOTES = 100
 """Rows of a CSV set that are named for each kind of trouble; all of them are counted."""
+MAX_VALUE, MAX_MESSAGE = 100, 300
+"""Characters of a cell, and of what is said about it."""
 _DATASET_KEYS = frozenset({"schema", "time_grid", "rooms", "courses", "faculty", "groups"})
 
 
@@ -36,25 +40,30 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
     """
     document = read_object(body, settings)
     loaded = load_source(ValidateRequest.model_validate(_wrapped(document)), settings)
-    dataset = loaded.dataset
+    dataset, imported = loaded.dataset, loaded.imported
     proofs = diagnose(dataset)
     return {
         "valid": True,
         "feasible": False if proofs else None,
         "summary": size_of(dataset),
         "diagnosis": diagnosis_view(Diagnosis(proofs=proofs, evidence="certificate" if proofs else None)),
-        **({} if loaded.account is None else {"import": _shortened(loaded.account)}),
+        **({"import": _account(imported)} if imported else {}),
     }
 
 
-def _shortened(account: Mapping[str, Any]) -> View:
-    """The first notes of each kind; a set may be dirty in every row."""
+def _account(imported: Imported) -> View:
+    """What was mended in a CSV set and what could not be used, with file and line: counts, and the first of each."""
+    account = imported.account()
     notes = ("repairs", "unusable")
     return {
-        **account,
-        **{kind: account[kind][:MAX_NOTES] for kind in notes},
-        "counts": {kind: len(account[kind]) for kind in notes},
+        "rows": account["rows"],
+        **{name: [_short(note) for note in account[name][:MAX_NOTES]] for name in notes},
+        "counts": {name: len(account[name]) for name in notes},
     }
+
+
+def _short(note: Mapping[str, Any]) -> View:
+    return {**note, "value": shortened(note["value"], MAX_VALUE), "message": shortened(note["message"], MAX_MESSAGE)}
 
 
 def _wrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ used only where there is none, and the answer says which of the two happened.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import uuid
@@ -18,11 +19,10 @@ from pydantic import BaseModel
 
 from app.catalogue import load_sample
 from app.errors import SourceNotConfigured, below
-from app.gate.archives import csv_texts
 from app.gate.burden import check_document, check_model
 from app.gate.prescan import check_amount
 from app.jobs import MIN_SOLVE_SECONDS, JobRequest
-from app.messages import pack
+from app.messages import pack_text
 from app.schemas import (
     ADDED_FIELDS,
     META_FIELDS,
@@ -39,8 +39,9 @@ from solver.formats.ctt import load_ctt
 from solver.formats.issues import kind_of, pointer, raise_if_any
 from solver.formats.json_text import parse_json, read_json
 from solver.formats.native import dump_dataset, load_dataset
-from solver.formats.platform_csv import Imported, load_platform_csv
+from solver.formats.platform_csv import Imported
 from solver.formats.tim import load_tim
+from solver.formats.zipped_csv import load_zipped_csv
 from solver.model import Dataset
 from solver.rules import RULE_IDS
 
@@ -48,13 +49,18 @@ _LONG_TEXTS = {("/content", "too_large"), ("/solution", "too_large")}
 
 
 class Loaded(NamedTuple):
-    """The data of a request: as an object, as native JSON, and a sentence about the time grid, if any."""
+    """
+    The data of a request: as an object, as native JSON, and a sentence about the time grid, if any.
+
+    `document` is what was sent, where that was native already: writing out what it leaves to the defaults would cost as
+    much as reading it, and the defaults of a schema never change.
+    """
 
     dataset: Dataset
     document: dict[str, Any]
     note: str | None = None
-    account: Mapping[str, Any] | None = None
-    """What had to be mended to read a CSV set; None for other sources."""
+    imported: Imported | None = None
+    """How a CSV set was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +91,13 @@ def read_object(body: bytes, settings: Settings) -> dict[str, Any]:
     return document
 
 
-def read_order(body: bytes, settings: Settings, default_job_id: str | None = None) -> Order:
+def read_order(
+    body: bytes, settings: Settings, default_job_id: str | None = None, default_organization_id: str | None = None
+) -> Order:
     """
     The job that the body of `POST /generate_variants` asks for; a body without a job id gets the default, or a new one.
+
+    A body without an organisation is read as if it named the default.
 
     Raises
     ------
@@ -97,6 +107,8 @@ def read_order(body: bytes, settings: Settings, default_job_id: str | None = Non
         The request names no data, or a sample that does not exist.
     """
     document = read_object(body, settings)
+    if default_organization_id is not None and document.get("organization_id") is None:
+        document["organization_id"] = default_organization_id
     asked = GenerateRequest.model_validate(document)
     check_rules(asked.rules)
     loaded = load_source(asked, settings, asked.time_config)
@@ -105,10 +117,11 @@ def read_order(body: bytes, settings: Settings, default_job_id: str | None = Non
     notes += [
         f"{name} was set to {change['given']:g}, {change['asked']:g} was asked." for name, change in adjusted.items()
     ]
+    text = canonical(loaded.document)
     request = JobRequest(
         job_id=asked.job_id or default_job_id or str(uuid.uuid4()),
-        body_hash=body_hash(asked),
-        packed=pack(loaded.document),
+        body_hash=body_hash(asked, text if loaded.document is asked.dataset else None),
+        packed=pack_text(text),
         meta={**_meta(asked), "dataset": loaded.dataset.name or asked.dataset_name or ""},
         num_variants=int(given["num_variants"]),
         time_limit_seconds=given["time_limit_seconds"],
@@ -141,16 +154,24 @@ def _clamped(asked: GenerateRequest, settings: Settings) -> tuple[dict[str, floa
     return given, adjusted
 
 
-def body_hash(asked: GenerateRequest) -> str:
+def canonical(document: object) -> str:
+    """The one JSON text of a document: keys sorted, no blanks, ASCII only."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
+def body_hash(asked: GenerateRequest, dataset_text: str | None = None) -> str:
     """
     SHA-256 of what a request asks for, in hex: every field we know, in canonical JSON, without the job id.
 
-    Unknown fields, the order of keys and two spellings of one semester make no other job.
+    Unknown fields, the order of keys and two spellings of one semester make no other job. `dataset_text` is the
+    canonical text of `asked.dataset` for those who have it: nearly all of a body, which need not be encoded again.
     """
     # A field added later must not change the hash of a body that does not name it: jobs are resent after upgrades.
-    left_out = {"job_id", *(name for name in ADDED_FIELDS if getattr(asked, name) is None)}
-    canonical = json.dumps(asked.model_dump(mode="json", exclude=left_out), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    left_out = {"job_id", "dataset", *(name for name in ADDED_FIELDS if getattr(asked, name) is None)}
+    texts = {name: canonical(value) for name, value in asked.model_dump(mode="json", exclude=left_out).items()}
+    texts["dataset"] = canonical(asked.dataset) if dataset_text is None else dataset_text
+    whole = ",".join(f'"{name}":{texts[name]}' for name in sorted(texts))
+    return hashlib.sha256(f"{{{whole}}}".encode()).hexdigest()
 
 
 def check_rules(rules: Mapping[str, RuleOverride]) -> None:
@@ -205,25 +226,45 @@ def _load_content(source: Source, settings: Settings, time_config: object) -> Lo
         except InputError as error:
             raise below("/content", error) from error
         return _load_inline(document, settings, time_config, "/content")
+    if source.format in ("csv_zip", "csv"):
+        return _load_csv_set(content, settings, time_config)
     try:
-        read = _TEXT_READERS[source.format](content)
+        dataset = _TEXT_READERS[source.format](content)
     except InputError as error:
         raise below("/content", error) from error
-    document = dump_dataset(read.dataset)
+    document = dump_dataset(dataset)
     check_document(document, settings, "/content")
-    account = read.account() if source.format == "csv" else None
-    return Loaded(read.dataset, document, _grid_note(time_config), account)
+    return Loaded(dataset, document, _grid_note(time_config))
 
 
-_TEXT_READERS: Mapping[str, Callable[[str], Imported]] = {
-    "ctt": lambda content: Imported(dataset=load_ctt(content)),
-    "tim": lambda content: Imported(dataset=load_tim(content)),
-    "csv": lambda content: load_platform_csv(csv_texts(content)),
-}
+def _load_csv_set(content: str, settings: Settings, time_config: object) -> Loaded:
+    """A CSV set knows no time grid, so that of the request is used."""
+    try:
+        imported = load_zipped_csv(_bytes_of(content))
+    except InputError as error:
+        raise below("/content", error) from error
+    document = dump_dataset(imported.dataset)
+    if time_config is not None:
+        del document["time_grid"]
+    loaded = _load_inline(document, settings, time_config, "/content")
+    rows, repairs, unusable = sum(imported.rows.values()), len(imported.repairs), len(imported.unusable)
+    told = f"{rows} rows were read, {repairs} cells mended, {unusable} rows could not be used."
+    note = " ".join(filter(None, (told, loaded.note)))
+    return loaded._replace(note=note, imported=imported)
+
+
+def _bytes_of(content: str) -> bytes:
+    try:
+        return base64.b64decode(content, validate=True)
+    except ValueError as error:
+        raise InputError([Issue(pointer="", code="bad_value", message=f"this is no base64: {error}")]) from error
+
+
+_TEXT_READERS: Mapping[str, Callable[[str], Dataset]] = {"ctt": load_ctt, "tim": load_tim}
 
 
 def _load_inline(document: object, settings: Settings, time_config: object, prefix: str = "/dataset") -> Loaded:
-    if not isinstance(document, Mapping):
+    if not isinstance(document, dict):
         message = f"a dataset must be an object, got {kind_of(document)}"
         raise InputError([Issue(pointer=prefix, code="wrong_type", message=message, value=document)])
     check_document(document, settings, prefix)
@@ -237,7 +278,7 @@ def _load_inline(document: object, settings: Settings, time_config: object, pref
     except InputError as error:
         placed = below(prefix, error)
         raise (_grid_pointers(placed, prefix) if uses_time_config else placed) from error
-    return Loaded(dataset, dump_dataset(dataset), note)
+    return Loaded(dataset, document, note)
 
 
 def _time_grid(time_config: object) -> dict[str, object]:

@@ -145,7 +145,12 @@ def order_of(reply: Reply) -> Order:
 
 
 def _order(question: Question, settings: Settings) -> Reply:
-    order = read_order(question.body, settings, question.options.get("default_job_id"))
+    order = read_order(
+        question.body,
+        settings,
+        question.options.get("default_job_id"),
+        question.options.get("default_organization_id"),
+    )
     request = asdict(order.request)
     packed = request.pop("packed")
     return Reply("order", {"request": request, "notes": order.notes, "adjusted": order.adjusted}, packed)
@@ -209,9 +214,13 @@ def _of_result(make: Callable[..., object], *names: str) -> Callable[[Question, 
     return work
 
 
+def _variant(question: Question, settings: Settings) -> Reply:
+    return _json(results.one_variant(_opened(question), question.options["n"], question.options))
+
+
 def _variant_file(question: Question, settings: Settings) -> Reply:
-    text = results.as_file(_opened(question), question.options["n"], question.options["format"])
-    return Reply("file", {}, text.encode())
+    options = question.options
+    return Reply("file", {}, results.as_file(_opened(question), options["n"], options["format"], options))
 
 
 def _shape(question: Question, settings: Settings) -> Reply:
@@ -225,7 +234,7 @@ _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
     "sample": _sample,
     "preview": _preview,
     "variants": _of_result(results.all_variants, "entries"),
-    "variant": _of_result(results.one_variant, "n"),
+    "variant": _variant,
     "variant_file": _variant_file,
     "account": _of_result(results.account),
     "shape": _shape,

@@ -37,12 +37,13 @@ SMALL_RESULT = 2 * 1024
 """The same for a packed result with its dataset, which becomes some fifty times as much JSON."""
 READ_HERE: Mapping[Work, int] = {
     **dict.fromkeys(("order", "validate", "score"), SMALL_BODY),
-    **dict.fromkeys(("variants", "variant", "variant_file", "account"), SMALL_RESULT),
+    # Files are not among them: what writes a workbook or a calendar takes a while to be loaded.
+    **dict.fromkeys(("variants", "variant", "account"), SMALL_RESULT),
     **dict.fromkeys(("who", "students", "week", "load", "difference"), SMALL_RESULT),
 }
 """Up to which size this process does a work itself; what is not named is made from little and may still take long."""
-MAY_NAME_A_SAMPLE = re.compile(rb"dataset_name|\\u")
-"""A body may be small and yet ask for a sample that takes seconds to make, and write its letters as escapes."""
+MAY_BE_MORE = re.compile(rb"dataset_name|csv|\\u")
+"""A body may be small and yet ask for a sample, or be a zip file, of many times its size; and write it as escapes."""
 MAX_WAITING = 64
 """Questions that may wait for a reader, each holding its body; more are sent away."""
 LOAD_SECONDS = 120.0
@@ -195,7 +196,7 @@ def _is_small(question: Question) -> bool:
     most = READ_HERE.get(question.work)
     if most is None or len(question.body) > most:
         return False
-    return most == SMALL_RESULT or MAY_NAME_A_SAMPLE.search(question.body) is None
+    return most == SMALL_RESULT or MAY_BE_MORE.search(question.body) is None
 
 
 class _Process:

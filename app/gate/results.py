@@ -7,7 +7,8 @@ hands the packed bytes on as they lie in the store, and gets the bytes of the an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from app.errors import FormatNotAvailable, NoResult
@@ -16,8 +17,10 @@ from app.jobs import effective_dataset
 from app.messages import unpack
 from app.views import View, account_view, result_view, variant_view
 from app.weeks import WEEKS_OF, students_view, week_view, who_view
-from solver.formats import dump_csv, dump_sln, dump_solution, load_dataset, load_result
-from solver.model import Dataset, Timetable
+from solver.formats import EXPORTS, export, load_dataset, load_result, read_wanted
+from solver.formats.exports import FIELDS
+from solver.formats.meetings import part_of
+from solver.model import Dataset
 from solver.result import Result, Variant
 
 
@@ -28,22 +31,7 @@ class Opened(NamedTuple):
     result: Result
 
 
-class FileFormat(NamedTuple):
-    """How a variant is written as a file."""
-
-    write: Callable[[Dataset, Timetable], str]
-    media_type: str
-    suffix: str
-
-
-FILE_FORMATS: Mapping[str, FileFormat] = {
-    "csv": FileFormat(dump_csv, "text/csv", "csv"),
-    # The answer to a .ctt problem: a line `course room day period` per lecture, as the competition's validator wants.
-    "ctt": FileFormat(dump_solution, "text/plain", "sol"),
-    # The answer to a .tim problem: a line `slot room` per event.
-    "tim": FileFormat(dump_sln, "text/plain", "sln"),
-}
-FORMATS = ("json", *FILE_FORMATS)
+FORMATS = ("json", *EXPORTS)
 
 
 def open_result(dataset: bytes, result: bytes, rules: Mapping[str, Any]) -> Opened:
@@ -63,16 +51,36 @@ def all_variants(opened: Opened, entries: bool) -> View:
     return result_view(opened.dataset, opened.result, entries=entries)
 
 
-def one_variant(opened: Opened, n: int) -> View:
-    """Raises `NoResult` when there is no variant `n`, counted from 1."""
+def one_variant(opened: Opened, n: int, asked: Mapping[str, Any]) -> View:
+    """
+    Variant `n`, counted from 1; its entries are those of the group, teacher, room or student in `asked`, if any.
+
+    Raises
+    ------
+    NoResult
+        There is no variant `n`.
+    InputError
+        The dataset does not know whom `asked` names.
+    """
     _check_number(opened.result, n)
-    return variant_view(opened.dataset, opened.result, n)
+    wanted = read_wanted("json", _fields(asked))
+    shown = part_of(opened.dataset, opened.result.variants[n - 1].timetable, wanted.of)
+    return variant_view(opened.dataset, opened.result, n, shown)
 
 
-def as_file(opened: Opened, n: int, format: str) -> str:
-    """Variant `n` as the text of a file. Raises `NoResult` when there is none."""
+def as_file(opened: Opened, n: int, format: str, asked: Mapping[str, Any]) -> bytes:
+    """
+    Variant `n` as the bytes of a file, see `solver.formats.exports` for what may be `asked`.
+
+    `asked["stamp"]` is when the job ended, in whole seconds since 1970. Raises what `one_variant` raises.
+    """
     _check_number(opened.result, n)
-    return FILE_FORMATS[format].write(opened.dataset, opened.result.variants[n - 1].timetable)
+    wanted = read_wanted(format, _fields(asked), datetime.fromtimestamp(asked.get("stamp", 0), UTC))
+    return export(opened.dataset, opened.result.variants[n - 1].timetable, format, wanted)
+
+
+def _fields(asked: Mapping[str, Any]) -> dict[str, str]:
+    return {name: asked[name] for name in FIELDS if name in asked}
 
 
 def account(opened: Opened) -> View:

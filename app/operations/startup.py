@@ -27,11 +27,12 @@ from typing import Literal, NamedTuple
 import psutil
 
 from app import failpoints
-from app.gate import keys
+from app.gate import guard
 from app.operations.sinks import command_problem, sinks_of, url_problem
 from app.settings import Settings, unknown_variables, usable_cores, variable
 from app.store import StoreError, StoreLocked
 from app.store.folder import take_lock
+from app.store.signing import NoBackupKey, read_key
 from app.store.sqlite import wal_reset_race
 from solver.names import counted
 
@@ -327,12 +328,31 @@ def _port(settings: Settings) -> Iterator[Finding]:
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
-    problem = keys.refusal(settings)
+    problem = guard.refusal(settings)
     if problem is not None:
         yield Finding("API keys", "error", problem)
     else:
-        where = "on this machine only" if keys.is_private(settings) else "with a key"
+        where = "on this machine only" if guard.is_private(settings) else "with a key or token"
         yield Finding("API keys", "ok", f"{settings.host} can be used {where}")
+
+
+def _backups(settings: Settings) -> Iterator[Finding]:
+    try:
+        signed = read_key(settings.backup_key_file) is not None
+    except NoBackupKey as error:
+        yield Finding("backups", "error", str(error), "no backup can be made or put back until then")
+        return
+    if signed:
+        yield Finding("backups", "ok", "are signed, and no other is put back")
+    elif guard.is_loopback(settings.host):
+        yield Finding("backups", "ok", "are not signed")
+    else:
+        yield Finding(
+            "backups",
+            "warning",
+            "are not signed: whoever can write their folder can put another store in place of this one",
+            f"set {variable('backup_key_file')} to a file of 32 or more random bytes that only its owner can read",
+        )
 
 
 def _alerts(settings: Settings) -> Iterator[Finding]:
@@ -359,6 +379,7 @@ def _log_file(settings: Settings) -> Iterator[Finding]:
 CHECKS: tuple[Check, ...] = (
     Check("versions", _versions, False),
     Check("API keys", _keys, True),
+    Check("backups", _backups, True),
     Check("alerts", _alerts, True),
     Check("log file", _log_file, True),
     Check("environment", _variables, True),

@@ -14,8 +14,8 @@ from typing import Any
 
 import anyio.to_thread
 from celery import Celery
-from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
+from kombu.messaging import Producer
 
 from app.jobs import Job, Status
 from app.platform.addresses import REDIS_SCHEMES, tls_options, uses_tls, with_index
@@ -51,39 +51,42 @@ class CeleryTask:
             given = joined(await self.documents.of(job, "inline"), {"error": None})
         else:
             given = encoded({"variants": None, "error": job.error})
-        body = (
-            b"[" + json.dumps([job.id, row.status.value]).encode() + b"," + given + b"," + encoded(_NO_REPLIES) + b"]"
-        )
-        try:
-            await anyio.to_thread.run_sync(self._send, row, body)
-        except (KombuError, CeleryError, OSError) as error:
-            raise NotDelivered(f"the broker does not take it: {type(error).__name__}") from None
+        arguments = json.dumps([job.id, row.status.value]).encode()
+        body = b"".join((b"[", arguments, b",", given, b",", encoded(_NO_REPLIES), b"]"))
+        await anyio.to_thread.run_sync(self._send, row, body)
 
     def _send(self, row: DeliveryRow, body: bytes) -> None:
         """
         Blocking. The body is encoded already: encoding a large one here would hold up the event loop.
 
-        A connection of its own each time: after an outage of hours there is no old one to stumble over.
+        A connection of its own each time: after an outage of hours there is no old one to stumble over. The message
+        goes straight to the queue, which is the platform's to make: one that we made might differ from theirs, and
+        their workers would not start.
         """
+        queue = self.settings.platform_celery_queue
         headers, properties, _, _ = self.app.amqp.as_task_v2(
             row.event_id, TASK, argsrepr=f"({row.job_id!r},)", kwargsrepr="{}"
         )
-        queue = self.settings.platform_celery_queue
         with self.app.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, timeout=BROKER_SECONDS)
-            with self.app.amqp.Producer(connection, auto_declare=False) as producer:
-                producer.publish(
+            try:
+                connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=BROKER_SECONDS)
+                if connection.transport_cls not in REDIS_SCHEMES:
+                    connection.default_channel.queue_declare(queue, passive=True)
+                Producer(connection, auto_declare=False).publish(  # type: ignore[no-untyped-call]
                     body,
                     content_type="application/json",
                     content_encoding="utf-8",
                     headers=headers,
                     routing_key=queue,
-                    exchange=self.app.amqp.queues[queue].exchange,
-                    declare=[self.app.amqp.queues[queue]],
                     timeout=BROKER_SECONDS,
                     confirm_timeout=BROKER_SECONDS,
                     **properties,
                 )
+            except connection.channel_errors as error:
+                why = f"the broker refuses it, or has no queue {queue!r} yet: {type(error).__name__}"
+                raise NotDelivered(why, down=False) from None
+            except (KombuError, OSError, *connection.connection_errors) as error:
+                raise NotDelivered(f"the broker does not take it: {type(error).__name__}") from None
 
 
 def _client(settings: Settings) -> Celery:

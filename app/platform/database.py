@@ -14,6 +14,7 @@ from typing import Any, LiteralString
 
 import anyio
 import psycopg
+from psycopg.types.json import Jsonb
 
 from app.jobs import Job, Status
 from app.platform.breaker import Breaker
@@ -40,7 +41,7 @@ _COLUMNS: LiteralString = """
     WHERE attrelid = to_regclass('generation_jobs') AND attnum > 0 AND NOT attisdropped
 """
 _MERGED: LiteralString = """timetable_data = CASE WHEN jsonb_typeof(timetable_data::jsonb) = 'object'
-    THEN timetable_data::jsonb ELSE '{}'::jsonb END || %(data)s::jsonb"""
+    THEN timetable_data::jsonb ELSE '{}'::jsonb END || %(data)s"""
 _COMPLETED: Mapping[str, LiteralString] = {
     "status": "status = 'completed'",
     "progress": "progress = 100",
@@ -67,7 +68,8 @@ class DatabaseUpdate:
         values: dict[str, Any] = {"id": job.id, "status": row.status.value, "at": instant_of(row.ended_at)}
         if row.status is Status.COMPLETED:
             extra = {"generated_at": values["at"]}
-            values["data"] = joined(await self.documents.of(job, "timetable_data"), extra).decode()
+            document = joined(await self.documents.of(job, "timetable_data"), extra)
+            values["data"] = Jsonb(document, dumps=lambda encoded: encoded)  # megabytes, encoded already
         values["error"] = (job.error or "Cancelled by user")[:MOST_ERROR]
         try:
             with anyio.fail_after(WHOLE_SECONDS):

@@ -1,29 +1,32 @@
 """
 The link to the platform: everything that is switched on, put together. `app.main` makes one per application.
+
+What is not switched on is not imported either: the clients of databases and brokers would make every start a third of a
+second longer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from app.channels import DEPENDENCIES, Channel, channels_of
 from app.jobs import Job
 from app.platform.breaker import Breaker
-from app.platform.celery_task import CeleryTask
-from app.platform.database import DatabaseUpdate
 from app.platform.delivery import Documents, Outlet
 from app.platform.outbox import Outbox
 from app.platform.pinned import Poster, url_problem
-from app.platform.redis_keys import RedisKeys
 from app.platform.webhook import CALLBACK_SECONDS, WEBHOOK_SECONDS, Callback, Webhook, keys_of
 from app.results import Results
 from app.settings import Settings, SettingsError, variable
 from app.supervision.watchdog import keep
 from app.supervisor import Supervisor
 from app.telemetry import Happening
+
+if TYPE_CHECKING:
+    from app.platform.redis_keys import RedisKeys
 
 
 def check(settings: Settings) -> None:
@@ -63,9 +66,11 @@ class Link:
             channel: Breaker(DEPENDENCIES[channel], self._heard_from(channel)) for channel in channels_of(settings)
         }
         documents = Documents(results)
-        self._redis = (
-            RedisKeys(supervisor, documents, settings, self._breakers["redis"]) if settings.platform_redis_url else None
-        )
+        self._redis: RedisKeys | None = None
+        if settings.platform_redis_url:
+            from app.platform.redis_keys import RedisKeys
+
+            self._redis = RedisKeys(supervisor, documents, settings, self._breakers["redis"])
         outlets = {channel: self._outlet(channel, documents) for channel in self._breakers}
         self._outbox = Outbox(supervisor, outlets, settings, told)
 
@@ -83,8 +88,12 @@ class Link:
             assert self._redis is not None
             return self._redis
         if channel == "sql":
+            from app.platform.database import DatabaseUpdate
+
             return DatabaseUpdate(settings, documents, breaker)
         if channel == "celery":
+            from app.platform.celery_task import CeleryTask
+
             return CeleryTask(settings, documents, breaker)
         if channel == "callback":
             poster = Poster(url=settings.platform_callback_url, seconds=CALLBACK_SECONDS, private=True)

@@ -114,6 +114,7 @@ class Outbox:
         read = {(row.event_id, row.channel): row for row in rows}
         kept = {key: row for key, row in self._rows.items() if row.state != "dead"}  # a dead one may be revived
         self._rows = {key: kept.get(key, row) for key, row in read.items() if key not in self._over}
+        self.wake()  # the other channels have looked meanwhile, and have seen nothing
 
     def _next(self, channel: Channel) -> DeliveryRow | None:
         """The row of a channel that is due first, or will be; those that wait for the carrier are not looked at."""

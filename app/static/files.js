@@ -18,7 +18,7 @@ export async function readFile(file, mostMegabytes) {
   if (kind === null) throw new Error(`${file.name} is neither native JSON, .ctt, .tim nor a zip of CSV files.`);
   const size = (file.size / 1e6) * (kind === ZIP ? BASE64 : 1);
   if (size > mostMegabytes) throw new Error(`${file.name} has ${size.toFixed(1)} MB; the service takes ${mostMegabytes} MB.`);
-  if (kind === ZIP) return { content: await base64(file), format: "csv" };
+  if (kind === ZIP) return { content: await base64(file), format: "csv_zip" };
   const text = await file.text();
   // A ready request body, as GET /datasets/{name} hands out, holds the dataset in a field.
   if (kind === "json") {

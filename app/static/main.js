@@ -79,7 +79,7 @@ const LINKS = [
 
 const Top = ({ path }) => html`
   <header class="top">
-    <a class="brand" href="#/"><${Mark} /><span>Timetable</span></a>
+    <a class="brand" href="#/" aria-label="Timetable"><${Mark} /><span>Timetable</span></a>
     <nav aria-label="Main">
       ${LINKS.map(([href, text, here]) => html`<a href=${href} aria-current=${here(path) ? "page" : undefined}>${text}</a>`)}
     </nav>

@@ -59,11 +59,14 @@ export const Empty = ({ title, children }) => html`<div class="empty"><p class="
 /** What went wrong, with every problem of an input. */
 export const Trouble = ({ error, again }) => html`
   <div class="note-box bad" role="alert">
-    <p>${error.name === "TypeError" ? "The service cannot be reached." : error.message}</p>
+    ${!repeats(error) && html`<p>${error.name === "TypeError" ? "The service cannot be reached." : error.message}</p>`}
     ${error.errors?.length > 0 && html`<${Issues} issues=${error.errors} />`}
     ${again && html`<button class="button small" onClick=${again}>Try again</button>`}
   </div>
 `;
+
+/** Of a single problem the summary says the same once more. */
+const repeats = ({ errors = [], message }) => errors.length === 1 && message.includes(errors[0].message);
 
 const SHOWN_ISSUES = 100;
 

@@ -164,7 +164,7 @@ class Store(Protocol):
         """
 
     def undelivered(self) -> list[DeliveryRow]:
-        """The rows of the outbox that are pending or dead, oldest first."""
+        """The rows of the outbox that are pending or dead, oldest first; damaged ones are passed over."""
 
     def deliveries(self, job_id: str) -> list[DeliveryRow]:
         """All rows of the outbox about one job, oldest first."""

@@ -22,6 +22,7 @@ from app.settings import Settings
 from app.store import Store, StoredIncumbent, StoreError, StoreUnavailable
 from app.store.backups import Manifest, NoBackups, take
 from app.store.opening import open_store
+from app.store.signing import read_key
 from app.store.sqlite import SqliteStore
 
 T = TypeVar("T")
@@ -57,11 +58,19 @@ class StoreAccess:
     async def __call__(self, call: Callable[P, T], *args: P.args, **given: P.kwargs) -> T:
         return await anyio.to_thread.run_sync(partial(call, *args, **given), limiter=self._one_at_a_time)
 
-    async def backup(self, folder: Path, keep: int) -> Manifest:
-        """Makes a verified backup (`app.store.backups`) beside the other calls; one at a time. Raises StoreError."""
-        if not isinstance(self.store, SqliteStore):
+    async def backup(self, folder: Path, keep: int, key_file: str = "") -> Manifest:
+        """
+        Makes a verified backup (`app.store.backups`) beside the other calls; one at a time. Raises StoreError.
+
+        `key_file` names the key that signs it, empty for none.
+        """
+        store = self.store
+        if not isinstance(store, SqliteStore):
             raise NoBackups
-        work = partial(take, self.store, folder, keep)
+
+        def work() -> Manifest:
+            return take(store, folder, keep, read_key(key_file))
+
         return await anyio.to_thread.run_sync(work, limiter=self._one_backup, abandon_on_cancel=True)
 
     async def note(self, call: Callable[..., None], job: Job, what: object) -> bool:

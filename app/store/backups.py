@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app import service_version
 from app.failpoints import failpoint
-from app.settings import Settings
+from app.settings import Settings, variable
 from app.store import StoreDamaged, StoreError, StoreTooNew
 from app.store.audit import SQLITE_VERSION, audit, into_one_file
 from app.store.folder import (
@@ -44,6 +44,7 @@ from app.store.folder import (
     write_mark,
 )
 from app.store.schema import SCHEMA_VERSION
+from app.store.signing import is_signed, signature_of
 from app.store.sqlite import SqliteStore
 
 PRODUCT = "timetable-backup"
@@ -84,6 +85,7 @@ class Manifest:
 
     `store_id` and `commits` say which store it is a copy of, and after which of its commits; `rows` counts the rows of
     each table and `jobs` the jobs of each status; `verified` says that the copy was read back and found sound.
+    `signature` is that of `app.store.signing`, None where no key was set.
     """
 
     product: str
@@ -99,6 +101,7 @@ class Manifest:
     rows: dict[str, int]
     jobs: dict[str, int]
     verified: bool
+    signature: str | None = None
 
 
 _MANIFEST = TypeAdapter(Manifest)
@@ -117,9 +120,11 @@ def view(manifest: Manifest, folder: Path) -> dict[str, Any]:
 # --- making one ---
 
 
-def take(store: SqliteStore, folder: Path, keep: int) -> Manifest:
+def take(store: SqliteStore, folder: Path, keep: int, key: bytes | None = None) -> Manifest:
     """
     Makes a verified backup of an open store in `folder`, and removes the oldest but `keep` of the same store.
+
+    With a `key` it is signed.
 
     Blocks for as long as it takes; others may use the store meanwhile, from other threads.
 
@@ -144,6 +149,8 @@ def take(store: SqliteStore, folder: Path, keep: int) -> Manifest:
             unfinished.chmod(0o600)
             failpoint("backup.copied")
             manifest = describe(unfinished, name)
+            if key is not None:
+                manifest = replace(manifest, signature=signature_of(asdict(manifest), key))
             unfinished.replace(folder / name)
         except BaseException:
             unfinished.unlink(missing_ok=True)
@@ -178,10 +185,10 @@ def describe(path: Path, name: str) -> Manifest:
         )
 
 
-def copy_to(backup: Path, folder: Path) -> Path:
+def copy_to(backup: Path, folder: Path, key: bytes | None = None) -> Path:
     """Copies a backup, which is checked against its manifest before and after, into another folder."""
     with _told():
-        manifest = read_manifest(backup)
+        manifest = read_manifest(backup, key)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         unfinished, target = folder / (manifest.file + UNFINISHED_SUFFIX), folder / manifest.file
         try:
@@ -246,9 +253,9 @@ def _write_manifest(path: Path, manifest: Manifest) -> None:
 # --- putting one back ---
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, key: bytes | None = None) -> Manifest:
     """
-    The manifest beside a copy.
+    The manifest beside a copy; with a `key` only one that is signed with it.
 
     Raises
     ------
@@ -266,6 +273,11 @@ def read_manifest(path: Path) -> Manifest:
         raise NotRestored(f"{beside} is not the manifest of a backup of ours") from error
     if manifest.product != PRODUCT or manifest.file != path.name or not manifest.verified:
         raise NotRestored(f"{beside} is not the manifest of a verified backup named {path.name}")
+    if key is not None and not is_signed(asdict(manifest), key):
+        told = (
+            "is not signed" if manifest.signature is None else "has a signature that is not of this key, or was altered"
+        )
+        raise NotRestored(f"{beside} {told}; without {variable('backup_key_file')} it would be taken as it is")
     if manifest.schema > SCHEMA_VERSION:
         raise StoreTooNew(
             f"{path} has schema {manifest.schema}, this program knows up to {SCHEMA_VERSION}: use a newer one"
@@ -277,7 +289,13 @@ def manifest_path(path: Path) -> Path:
     return path.with_suffix(MANIFEST_SUFFIX)
 
 
-def restore(backup: Path, data_dir: Path, *, force: bool = False) -> Manifest:
+def check_copy(backup: Path, key: bytes | None = None) -> None:
+    """Raises NotRestored or StoreDamaged when a copy is not what its manifest says, or that is not signed."""
+    with _told():
+        _check_digest(backup, backup, read_manifest(backup, key))
+
+
+def restore(backup: Path, data_dir: Path, *, force: bool = False, key: bytes | None = None) -> Manifest:
     """
     Puts a backup in place of the store in `data_dir`; its running jobs are found interrupted at the next start.
 
@@ -289,14 +307,14 @@ def restore(backup: Path, data_dir: Path, *, force: bool = False) -> Manifest:
     StoreLocked
         A service uses the folder.
     NotRestored
-        It is no backup of ours, or a store is there, or was there, and `force` is not given.
+        It is no backup of ours, or not signed with `key`, or a store is there, or was there, and `force` is not given.
     StoreTooNew
         A later version of this program made it.
     StoreDamaged
         The backup is not what its manifest says.
     """
     with _told():
-        manifest = read_manifest(backup)
+        manifest = read_manifest(backup, key)
         lock = take_lock(data_dir)
         try:
             _check_target(manifest, data_dir, force=force)
@@ -331,7 +349,11 @@ def _copy_checked(backup: Path, manifest: Manifest, target: Path) -> None:
     target.chmod(0o600)
     with target.open("rb") as file:
         os.fsync(file.fileno())
-    if target.stat().st_size != manifest.bytes or _sha256(target) != manifest.sha256:
+    _check_digest(target, backup, manifest)
+
+
+def _check_digest(copy: Path, backup: Path, manifest: Manifest) -> None:
+    if copy.stat().st_size != manifest.bytes or _sha256(copy) != manifest.sha256:
         raise StoreDamaged(f"{backup} is not what its manifest says: it was altered or cut; use another backup")
 
 

@@ -239,7 +239,7 @@ class PostgresStore(SqlStore):
                                    AND renewed_at >= clock_timestamp() - make_interval(secs => ?))""",
                 (self.owner, self.owner, LEASE_SECONDS),
             )
-            return self._deliveries(work, "state IN ('pending', 'dead') AND owner = ?", self.owner)
+            return self._untold(work, "state IN ('pending', 'dead') AND owner = ?", self.owner)
 
         return self._write(body)
 
@@ -249,11 +249,9 @@ class PostgresStore(SqlStore):
             upto = work.rows("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")[0][0]
             beginning, others = upto + _NEVER if since is None else since, list(mine)
             jobs = work.rows(f"{JOBS.select} WHERE changed >= ?::text::xid8 ORDER BY seq", (str(beginning),))
-            incumbents = work.rows(
-                f"""{INCUMBENTS.select} WHERE changed >= ?::text::xid8 AND job_id <> ALL(?::text[])
-                    AND job_id IN (SELECT job_id FROM leases) LIMIT ?""",
-                (str(beginning), others, MOST_INCUMBENTS),
-            )
+            newer = "changed >= ?::text::xid8 AND job_id <> ALL(?::text[]) AND job_id IN (SELECT job_id FROM leases)"
+            query = f"{INCUMBENTS.select} WHERE {newer} LIMIT ?"  # nosec B608 - names of ours, values bound
+            incumbents = work.rows(query, (str(beginning), others, MOST_INCUMBENTS))
             leases = work.rows(
                 """SELECT job_id, extract(epoch FROM clock_timestamp() - renewed_at)::float8 FROM leases
                    WHERE owner <> ?""",

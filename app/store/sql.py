@@ -296,14 +296,26 @@ class SqlStore(ABC):
     # --- the outbox ---
 
     def undelivered(self) -> list[DeliveryRow]:
-        return self._read(lambda work: self._deliveries(work, "state IN ('pending', 'dead')"))
+        return self._read(lambda work: self._untold(work, "state IN ('pending', 'dead')"))
 
     def deliveries(self, job_id: str) -> list[DeliveryRow]:
         return self._read(lambda work: self._deliveries(work, "job_id = ?", job_id))
 
     def _deliveries(self, work: Work, condition: str, *values: object) -> list[DeliveryRow]:
-        rows = work.rows(f"{OUTBOX.select} WHERE {condition} ORDER BY ended_at, {self._order}", values)
-        return [delivery_of_row(OUTBOX.opened(row)) for row in rows]
+        return [delivery_of_row(OUTBOX.opened(row)) for row in self._outbox(work, condition, values)]
+
+    def _untold(self, work: Work, condition: str, *values: object) -> list[DeliveryRow]:
+        """Those that are what was written. A damaged one must not hold up all behind it."""
+        found = []
+        for row in self._outbox(work, condition, values):
+            try:
+                found.append(delivery_of_row(OUTBOX.opened(row)))
+            except StoreDamaged as error:
+                _log.error("a waiting row is passed over: %s", error)
+        return found
+
+    def _outbox(self, work: Work, condition: str, values: Collection[object]) -> list[tuple[Any, ...]]:
+        return work.rows(f"{OUTBOX.select} WHERE {condition} ORDER BY ended_at, {self._order}", values)
 
     def note_delivery(self, row: DeliveryRow) -> None:
         def body(work: Work) -> None:

@@ -140,6 +140,11 @@ class Board:
         shown = document(track, position, math.ceil(seconds), self._told_of_preparing())
         return {**shown, "version": f"{self._run}-{track.version}"}
 
+    def curve(self, job_id: str) -> list[dict[str, object]] | None:
+        """How cost and bound went since the job began, as far as this service has seen it; None for an unknown id."""
+        track = self._tracks.get(job_id)
+        return None if track is None else track.curve.view(track.job.started_at or track.job.created_at)
+
     async def wait_for_change(self, job_id: str, seen: int, timeout: float) -> int:
         """Waits until the snapshot has a version other than `seen`, `timeout` seconds at most; returns the version."""
         track = self._tracks.get(job_id)

@@ -2,7 +2,16 @@
 
 from solver.formats.csv_export import dump_csv
 from solver.formats.ctt import dump_ctt, dump_solution, load_ctt, load_solution
-from solver.formats.files import READABLE, WRITABLE, read_dataset, read_source, read_timetable, write_result
+from solver.formats.exports import EXPORTS, Wanted, export, read_wanted
+from solver.formats.files import (
+    READABLE,
+    WRITABLE,
+    read_dataset,
+    read_source,
+    read_timetable,
+    write_result,
+    write_timetable,
+)
 from solver.formats.json_text import parse_json
 from solver.formats.native import (
     dump_dataset,
@@ -15,11 +24,14 @@ from solver.formats.native import (
 from solver.formats.platform_csv import Imported, load_platform_csv
 from solver.formats.sln import dump_sln, load_sln
 from solver.formats.tim import dump_tim, load_tim
+from solver.formats.zipped_csv import load_zipped_csv
 
 __all__ = [
+    "EXPORTS",
     "READABLE",
     "WRITABLE",
     "Imported",
+    "Wanted",
     "dump_csv",
     "dump_ctt",
     "dump_dataset",
@@ -28,6 +40,7 @@ __all__ = [
     "dump_solution",
     "dump_tim",
     "dump_timetable",
+    "export",
     "load_ctt",
     "load_dataset",
     "load_platform_csv",
@@ -36,9 +49,12 @@ __all__ = [
     "load_solution",
     "load_tim",
     "load_timetable",
+    "load_zipped_csv",
     "parse_json",
     "read_dataset",
     "read_source",
     "read_timetable",
+    "read_wanted",
     "write_result",
+    "write_timetable",
 ]

@@ -11,6 +11,8 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 
+from solver.formats.meetings import Of, is_of, part_of
+from solver.formats.safe import inert
 from solver.grid import clock_of
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.names import DAY_NAMES
@@ -28,35 +30,33 @@ COLUMNS = (
     "students",
 )
 LIST_SEPARATOR = "; "
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 
 
-def dump_csv(dataset: Dataset, timetable: Timetable) -> str:
+def dump_csv(dataset: Dataset, timetable: Timetable, of: Of | None = None) -> str:
     """
     One row per session, by time, then in course order; sessions without a place stand last, their place left empty.
 
-    The timetable names only courses, rooms and slots of the dataset.
+    The timetable names only courses, rooms and slots of the dataset. `of` keeps only what belongs to one owner; there
+    sessions without a place are left out for a room. Raises `InputError` when the dataset has no such owner.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    for row in _rows(dataset, timetable):
+    for row in rows_of(dataset, timetable, of):
         writer.writerow([inert(str(row.get(column, ""))) for column in COLUMNS])
     return text.getvalue()
 
 
-def inert(cell: str) -> str:
-    """The cell as a spreadsheet shows it without running it."""
-    return f"'{cell}" if cell.startswith(_DANGEROUS) else cell
-
-
-def _rows(dataset: Dataset, timetable: Timetable) -> Iterator[Mapping[str, object]]:
+def rows_of(dataset: Dataset, timetable: Timetable, of: Of | None = None) -> Iterator[Mapping[str, object]]:
+    """The rows as they stand in the file, by column; what is not known is left out."""
     order = {key: n for n, key in enumerate(dataset.sessions)}
-    for placement in sorted(timetable.placements, key=lambda p: (p.slot, order[p.key])):
+    placed = part_of(dataset, timetable, of).placements
+    for placement in sorted(placed, key=lambda p: (p.slot, order[p.key])):
         yield {**_place(dataset, placement), **_subject(dataset, dataset.course[placement.course_id])}
     for course_id, session in dataset.sessions:
-        if (course_id, session) not in timetable.by_session:
-            yield _subject(dataset, dataset.course[course_id])
+        course = dataset.course[course_id]
+        if (course_id, session) not in timetable.by_session and (of is None or is_of(course, None, of)):
+            yield _subject(dataset, course)
 
 
 def _place(dataset: Dataset, placement: Placement) -> Mapping[str, object]:

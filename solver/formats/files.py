@@ -11,19 +11,20 @@ from typing import Any
 
 from solver.errors import InputError, Issue
 from solver.formats.answers import dump_result, load_timetable
-from solver.formats.csv_export import dump_csv
-from solver.formats.ctt import dump_solution, load_ctt, load_solution
+from solver.formats.ctt import load_ctt, load_solution
+from solver.formats.exports import EXPORTS, export, read_wanted
 from solver.formats.json_text import MAX_BYTES
+from solver.formats.meetings import check_known
 from solver.formats.native import load_dataset
 from solver.formats.platform_csv import Imported, load_platform_csv
-from solver.formats.sln import dump_sln, load_sln
+from solver.formats.sln import load_sln
 from solver.formats.tim import load_tim
+from solver.formats.zipped_csv import BEGINNING, load_zipped_csv
 from solver.model import Dataset, Timetable
 from solver.result import Result
 
-READABLE = (".json", ".ctt", ".tim", "a folder of .csv")
+READABLE = (".json", ".ctt", ".tim", "a folder of .csv", ".zip of such a folder")
 """What `read_source` and `read_dataset` read."""
-PLANNED = (".xlsx", ".ics", ".html")
 Writer = Callable[[Dataset, Result], None]
 Account = dict[str, Any]
 
@@ -50,25 +51,27 @@ def read_source(path: Path | str) -> Imported:
     if path.is_dir():
         return load_platform_csv(path)
     suffix = path.suffix.lower()
-    data = _read_bytes(path)
+    data = read_bytes(path)
     kind = suffix if suffix in _READERS else _kind_by_beginning(data)
     if kind is None:
         raise _refusal(
             "unknown_format", f"{path.name} is none of the kinds that can be read: {', '.join(READABLE)}", suffix
         )
-    return Imported(dataset=_READERS[kind](data, path.stem))
+    return _READERS[kind](data, path.stem)
 
 
-_READERS: Mapping[str, Callable[[bytes, str], Dataset]] = {
-    ".json": lambda data, name: load_dataset(data),
-    ".ctt": lambda data, name: load_ctt(_text(data)),
+_READERS: Mapping[str, Callable[[bytes, str], Imported]] = {
+    ".json": lambda data, name: Imported(dataset=load_dataset(data)),
+    ".ctt": lambda data, name: Imported(dataset=load_ctt(_text(data))),
     # The one kind of file that has no name in it.
-    ".tim": lambda data, name: load_tim(_text(data), name),
+    ".tim": lambda data, name: Imported(dataset=load_tim(_text(data), name)),
+    ".zip": lambda data, name: load_zipped_csv(data),
 }
 _BEGINNINGS: Mapping[str, re.Pattern[bytes]] = {
     ".json": re.compile(rb"\s*\{"),
     ".ctt": re.compile(rb"\s*Name:"),
     ".tim": re.compile(rb"\s*(?:\d+[ \t]+){3}\d+\s"),
+    ".zip": re.compile(re.escape(BEGINNING)),
 }
 
 
@@ -92,7 +95,7 @@ def read_timetable(path: Path, dataset: Dataset) -> Timetable:
     if suffix not in _ANSWER_READERS:
         known = " or ".join(_ANSWER_READERS)
         raise _refusal("unknown_format", f"a timetable is read from {known}, not from {path.name}", suffix)
-    return _ANSWER_READERS[suffix](_read_bytes(path), dataset)
+    return _ANSWER_READERS[suffix](read_bytes(path), dataset)
 
 
 _ANSWER_READERS: Mapping[str, Callable[[bytes, Dataset], Timetable]] = {
@@ -102,36 +105,63 @@ _ANSWER_READERS: Mapping[str, Callable[[bytes, Dataset], Timetable]] = {
 }
 
 
-def write_result(path: Path, format: str | None = None, source: Imported | None = None) -> Writer:
+def write_result(
+    path: Path, format: str | None = None, source: Imported | None = None, asked: Mapping[str, str] | None = None
+) -> Writer:
     """
     Checks at once, before hours of solving, that a result can be written to `path`, and returns what writes it.
 
     `format` is a suffix with or without its dot, None means that of `path`. Formats other than JSON hold the best
-    variant only; JSON also holds, under `import`, what was mended in the `source`.
+    variant only; JSON also holds, under `import`, what was mended in the `source`. `asked` is what an export is asked
+    for, see `solver.formats.exports.FIELDS`; whom it names must be in the `source`.
 
     Raises
     ------
     InputError
-        The format is unknown (`unknown_format`) or the folder cannot be written to (`not_writable`).
+        The format is unknown (`unknown_format`), the folder cannot be written to (`not_writable`), or `asked` is wrong.
     """
-    suffix = path.suffix.lower() if format is None else f".{format.lower().removeprefix('.')}"
-    if suffix not in _WRITERS:
-        verdict = "is not available yet" if suffix in PLANNED else "is no format of results"
-        message = f"{suffix or path.name!r} {verdict}; results are written as {', '.join(WRITABLE)}"
+    if _suffix(path, format) != ".json":
+        write_best = write_timetable(path, format, source.dataset if source else None, asked)
+        return lambda dataset, result: write_best(dataset, result.best.timetable)
+    _check_writable(path)
+    if asked:
+        name, value = next(iter(asked.items()))
+        message = "a result is written to .json as a whole; parts of it are written in other formats"
+        raise InputError([Issue(pointer=f"/{name}", code="not_applicable", message=message, value=value)])
+    account = source.account() if source is not None and source.rows else None
+    return lambda dataset, result: _write(path, _result_text(dataset, result, account).encode())
+
+
+def write_timetable(
+    path: Path, format: str | None = None, dataset: Dataset | None = None, asked: Mapping[str, str] | None = None
+) -> Callable[[Dataset, Timetable], None]:
+    """The same for one timetable, which is written in any format but JSON; whom `asked` names is in the `dataset`."""
+    suffix = _suffix(path, format)
+    if suffix not in _EXPORT_BY_SUFFIX:
+        message = f"{suffix or path.name!r} is no format of timetables; they are written as {', '.join(WRITABLE)}"
         raise _refusal("unknown_format", message, suffix)
+    _check_writable(path)
+    kind = _EXPORT_BY_SUFFIX[suffix]
+    wanted = read_wanted(kind, asked or {})
+    if wanted.of is not None and dataset is not None:
+        check_known(dataset, wanted.of)
+    return lambda dataset, timetable: _write(path, export(dataset, timetable, kind, wanted))
+
+
+def _suffix(path: Path, format: str | None) -> str:
+    return path.suffix.lower() if format is None else f".{format.lower().removeprefix('.')}"
+
+
+def _check_writable(path: Path) -> None:
     folder = path.parent
     if path.is_dir() or not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
-        raise _refusal(
-            "not_writable", f"{path} cannot be written: it is a folder, or its folder is missing or closed", str(path)
-        )
-    account = source.account() if source is not None and source.rows else None
+        message = f"{path} cannot be written: it is a folder, or its folder is missing or closed"
+        raise _refusal("not_writable", message, str(path))
 
-    def write(dataset: Dataset, result: Result) -> None:
-        text = _WRITERS[suffix](dataset, result, account)
-        # Bytes, because the line ends of CSV are part of its format on every system.
-        path.write_bytes(text.encode())
 
-    return write
+def _write(path: Path, data: bytes) -> None:
+    # Bytes, because the line ends of CSV are part of its format on every system.
+    path.write_bytes(data)
 
 
 def _result_text(dataset: Dataset, result: Result, account: Account | None) -> str:
@@ -139,25 +169,16 @@ def _result_text(dataset: Dataset, result: Result, account: Account | None) -> s
     return json.dumps({**dump_result(result), "dataset": dataset.name, **imported}, ensure_ascii=False) + "\n"
 
 
-def _best(write: Callable[[Dataset, Timetable], str]) -> Callable[[Dataset, Result, Account | None], str]:
-    return lambda dataset, result, account: write(dataset, result.best.timetable)
-
-
-_WRITERS: Mapping[str, Callable[[Dataset, Result, Account | None], str]] = {
-    ".json": _result_text,
-    ".csv": _best(dump_csv),
-    # The answer to a .ctt problem, under either name.
-    ".sol": _best(dump_solution),
-    ".ctt": _best(dump_solution),
-    # The answer to a .tim problem.
-    ".sln": _best(dump_sln),
-    ".tim": _best(dump_sln),
+# The answers to .ctt and .tim problems are written under either name.
+_EXPORT_BY_SUFFIX: Mapping[str, str] = {
+    **{f".{row.suffix}": name for name, row in EXPORTS.items()},
+    **{f".{name}": name for name in EXPORTS},
 }
-WRITABLE = tuple(_WRITERS)
+WRITABLE = (".json", *_EXPORT_BY_SUFFIX)
 """Suffixes that `write_result` writes."""
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
     """The bytes of a file that is not absurdly large."""
     size = path.stat().st_size
 

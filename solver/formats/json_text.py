@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from math import isfinite
 from typing import Any, NamedTuple, NoReturn
 
@@ -93,7 +93,54 @@ def _parsed(text: str) -> Any:
 
 def first_value_issues(document: object) -> list[Issue]:
     """The issues of `value_issues` as far as anybody counts them; more than `MAX_COUNTED_ISSUES` of them are cut."""
+    if _is_faultless(document):
+        return []
     return list(islice(value_issues(document), MAX_COUNTED_ISSUES + 1))
+
+
+def _is_faultless(document: object) -> bool:
+    """
+    Whether `value_issues` would find nothing, for documents as ordinary as nearly all are; False says nothing.
+
+    Goes down level by level and has native code look at a whole level at once, which takes half of the time of a
+    walk from value to value.
+    """
+    level: list[Any] = [document]
+    count = 1
+    for _ in range(MAX_DEPTH + 1):
+        texts = [value for value in level if type(value) is str]  # most of all, so they are taken out first
+        others: list[Any] = [value for value in level if type(value) is not str]
+        by_kind: dict[type, list[Any]] = {
+            kind: [value for value in others if type(value) is kind] for kind in set(map(type, others))
+        }
+        objects, lists = by_kind.pop(dict, []), by_kind.pop(list, [])
+        if not _are_faultless_texts(texts) or not all(
+            kind in _FAULTLESS and _FAULTLESS[kind](found) for kind, found in by_kind.items()
+        ):
+            return False
+        count += sum(map(len, objects)) + sum(map(len, lists))
+        if count > MAX_VALUES or not _are_faultless_texts(set(chain.from_iterable(objects))):
+            return False
+        if not objects and not lists:
+            return True
+        level = [*chain.from_iterable(map(dict.values, objects)), *chain.from_iterable(lists)]
+    return False
+
+
+def _are_faultless_texts(texts: Collection[Any]) -> bool:
+    try:
+        whole = "".join(texts)
+    except TypeError:  # a key that is no text
+        return False
+    return (whole.isascii() or whole.isprintable()) and max(map(len, texts), default=0) <= MAX_STRING
+
+
+_FAULTLESS: Mapping[type, Callable[[list[Any]], bool]] = {
+    int: lambda found: min(found) >= -SAFE_INTEGER and max(found) <= SAFE_INTEGER,
+    float: lambda found: all(map(isfinite, found)),
+    bool: lambda found: True,
+    type(None): lambda found: True,
+}
 
 
 def value_issues(document: object) -> Iterator[Issue]:
@@ -177,7 +224,7 @@ def _decoded(source: bytes | str, max_bytes: int) -> str:
 
 def _check_amount(text: str) -> None:
     """Refuses a text of too many values before they take memory; counts commas and brackets outside strings."""
-    if text.count(",") <= MAX_VALUES and text.count("[") + text.count("{") <= MAX_VALUES:
+    if len(text) <= MAX_VALUES or (text.count(",") <= MAX_VALUES and text.count("[") + text.count("{") <= MAX_VALUES):
         return
     bare = _STRING.sub("", text)
     if bare.count(",") > MAX_VALUES or bare.count("[") + bare.count("{") > MAX_VALUES:

@@ -105,14 +105,17 @@ class Repairs:
 def texts_of(source: Path | Mapping[str, str]) -> dict[str, str]:
     if isinstance(source, Mapping):
         return {Path(name).stem.lower(): text for name, text in source.items()}
-    found: dict[str, str] = {}
-    for path in sorted(source.glob("*.csv")):
-        try:
-            found[path.stem.lower()] = path.read_bytes().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            message = f"{path.name} is no UTF-8 text: {error.reason} at byte {error.start}"
-            raise InputError([Issue(pointer=f"/{path.stem}", code="bad_utf8", message=message)]) from error
-    return found
+    return {path.stem.lower(): text_of(path.name, path.read_bytes()) for path in sorted(source.glob("*.csv"))}
+
+
+def text_of(name: str, data: bytes) -> str:
+    """The text of a file. Raises `InputError` with file and line when it is no UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"{name} is no UTF-8 text in line {line}: {error.reason} at byte {error.start}"
+        raise InputError([Issue(pointer=f"/{Path(name).stem}", code="bad_utf8", message=message)]) from error
 
 
 def tables_of(work: Repairs, texts: Mapping[str, str]) -> dict[str, list[Row]]:

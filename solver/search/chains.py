@@ -14,9 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from solver.search.greedy import cheapest_room, drop, insertion, is_free, lift, room_total, slot_insertion
-from solver.search.jit import Number, inlined, inner
+from solver.search.jit import Number, first_bit, inlined, inner
 from solver.search.late import anchor_total
-from solver.search.moves import are_kin, day_part, shape_cost
+from solver.search.moves import day_part, shape_cost
 from solver.search.problem import Problem
 from solver.search.state import (
     BUSY,
@@ -54,6 +54,22 @@ def may_go(p: Problem, s: Number, u: Number) -> bool:
 
 
 @inlined
+def add_course(
+    p: Problem, st: State, count: Number, c: Number, v: Number, away: Number, length: Number, back: Number
+) -> Number:
+    """Adds the sessions of course c that run at slot v to the chain; returns its length, 0 when one cannot come."""
+    for other in range(p.session_ptr[c], p.session_ptr[c + 1]):
+        u = st.slot[other]
+        if u < 0 or v < u or v >= u + p.length[c] or in_chain(st, count, other):
+            continue
+        if u != away or p.length[c] != length or count == MAX_CHAIN or not may_go(p, other, back):
+            return 0
+        st.chain[count, SESSION] = other
+        count += 1
+    return count
+
+
+@inlined
 def collect(p: Problem, st: State, s: Number, u: Number) -> Number:
     """
     Fills `State.chain` with what must move when session s goes to start u; returns its length, 0 when it cannot move.
@@ -70,21 +86,14 @@ def collect(p: Problem, st: State, s: Number, u: Number) -> Number:
         away = t + u - back
         at += 1
         for v in range(away, away + length):
-            for r in range(p.num_rooms):
-                if st.room_cell[r, v, COUNT] == 0:
-                    continue
-                if st.room_cell[r, v, COUNT] > 1:
-                    return 0
-                other = np.int64(st.room_cell[r, v, SUM])
-                if other < 0:
-                    continue
-                c = np.int64(p.course_of[other])
-                if not are_kin(p, course, c) or in_chain(st, count, other):
-                    continue
-                if st.slot[other] != away or p.length[c] != length or count == MAX_CHAIN or not may_go(p, other, back):
-                    return 0
-                st.chain[count, SESSION] = other
-                count += 1
+            for word in range(p.kin.shape[1]):
+                kin = st.present[v, word] & p.kin[course, word]
+                while kin != 0:
+                    bit = first_bit(kin)
+                    kin ^= np.int64(1) << bit
+                    count = add_course(p, st, count, (word << 6) + bit, v, away, length, back)
+                    if count == 0:
+                        return 0
     return count
 
 

@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
-from numba import config, njit
+from numba import config, njit, types
+from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 from solver.search.cache import seal
@@ -71,6 +72,30 @@ def kernel(function: Function) -> Function:
 def inner(function: Function) -> Function:
     """A compiled function that only kernels call: no wrapper for Python is built."""
     return cast(Function, seal(njit(**COMMON, **NO_WRAPPER)(function)))
+
+
+def first_bit(word: Number) -> Number:
+    """The lowest bit that is set in a word of 64, which is not 0."""
+    word = int(word)
+    return (word & -word).bit_length() - 1
+
+
+@intrinsic
+def _trailing_zeros(typingctx: Any, word: Any) -> Any:
+    """One machine instruction."""
+
+    def generate(context: Any, builder: Any, signature: Any, words: Any) -> Any:
+        return builder.cttz(words[0], context.get_constant(types.boolean, True))
+
+    return word(word), generate
+
+
+@overload(first_bit)
+def _first_bit(word: Any) -> Any:
+    def compiled(word: Any) -> Any:  # numba compares its annotations with those above
+        return _trailing_zeros(word)  # type: ignore[call-arg]
+
+    return compiled
 
 
 def inlined(function: Function) -> Function:

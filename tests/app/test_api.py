@@ -337,7 +337,7 @@ async def test_a_job_runs_through_and_its_progress_never_goes_back(client: httpx
 
     refused = await client.get("/variants/whole/1?format=pdf")
     assert (refused.status_code, refused.json()["code"]) == (406, "not_available")
-    assert refused.json()["formats"] == ["json", "csv", "ctt", "tim"]
+    assert refused.json()["formats"] == ["json", "csv", "xlsx", "ics", "html", "svg", "ctt", "tim"]
     missing = await client.get("/variants/whole/4")
     assert (missing.status_code, missing.json()["code"]) == (404, "no_result")
     assert (await client.post("/cancel/whole")).json()["code"] == "job_state"

@@ -7,9 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from random import Random
 
+import openpyxl
 import pytest
 
 from tests.solver.formats.tim_cases import count, tim_case
@@ -148,7 +150,9 @@ def test_every_problem_of_a_dataset_is_shown_at_once(tmp_path: Path) -> None:
         (("--workers", "0"), "workers must be"),
         (("--seed", "-1"), "seed must be 0"),
         (("--start-at", "heaven"), "no rung 'heaven'"),
-        (("-o", "x.xlsx"), "not available yet"),
+        (("-o", "x.pdf"), "no format of"),
+        (("-o", "x.xlsx", "--group", "nobody"), "has no group 'nobody'"),
+        (("-o", "x.ics", "--term-start", "2026-09-01"), "needs term_end"),
         (("-o", "absent/folder/x.json"), "cannot be written"),
     ],
 )
@@ -208,6 +212,63 @@ def test_what_was_mended_in_a_csv_set_stands_in_both_json_documents(csv_set: Pat
     assert printed == written
     assert [(note["file"], note["line"]) for note in printed["repairs"]] == [("subjects", 2)]
     assert [(note["file"], note["line"]) for note in printed["unusable"]] == [("students", 3)]
+
+
+def test_a_csv_set_in_a_zip_file_is_solved_and_its_workbook_written(csv_set: Path, tmp_path: Path) -> None:
+    packed, book = tmp_path / "set.zip", tmp_path / "week.xlsx"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in csv_set.iterdir():
+            archive.write(file, f"set/{file.name}")
+    done = timetable("solve", packed, "--time-limit", "2", "-o", book, "--teacher", "F1")
+    assert done.returncode == 0, done.stderr
+    assert "students.csv:3  student_id 'T1': the id stands on an earlier line already" in done.stdout
+    sheets = openpyxl.load_workbook(book).sheetnames
+    assert sheets == ["Index", "Sessions", "F1"]
+
+
+def test_a_stored_result_is_exported_in_each_format(toy: Path, tmp_path: Path) -> None:
+    result = tmp_path / "result.json"
+    assert timetable("solve", toy, "-o", result, "--time-limit", "2").returncode == 0
+    term = (
+        "--term-start",
+        "2026-09-01",
+        "--term-end",
+        "2026-12-18",
+        "--time-zone",
+        "Asia/Kolkata",
+        "--skip",
+        "2026-10-02",
+    )
+    for name, begin, options in (
+        ("x.xlsx", b"PK", ()),
+        ("x.csv", b"day,start", ("--room", "big")),
+        ("x.html", b"<!doctype html>", ("--teacher", "t1")),
+        ("x.svg", b"<?xml", ("--group", "q1")),
+        ("x.ics", b"BEGIN:VCALENDAR\r\n", term),
+    ):
+        done = timetable("export", result, "--dataset", toy, "-o", tmp_path / name, *options)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / name).read_bytes().startswith(begin)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("-o", "x.svg"), "shows one week"),
+        (("-o", "x.json"), "no format of timetables"),
+        (("-o", "x.csv", "--variant", "9"), "variants 1 to 1"),
+        (("-o", "x.csv", "--room", "moon"), "has no room 'moon'"),
+    ],
+)
+def test_an_export_that_cannot_be_is_bad_input(toy: Path, tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+    result = tmp_path / "result.json"
+    assert timetable("solve", toy, "-o", result, "--time-limit", "2").returncode == 0
+    options = tuple(str(tmp_path / word) if word.startswith("x.") else word for word in options)
+    done = timetable("export", result, "--dataset", toy, *options)
+    assert done.returncode == 2 and said in done.stderr, done.stderr
+    stranger = tmp_path / "strange.sol"
+    stranger.write_text("c1 moon 0 1\n")
+    assert timetable("export", stranger, "--dataset", toy, "-o", tmp_path / "y.csv").returncode == 2
 
 
 def test_a_bad_setting_is_named(tmp_path: Path) -> None:

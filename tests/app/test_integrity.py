@@ -584,6 +584,81 @@ def test_what_is_no_sound_backup_of_ours_is_refused_and_changes_nothing(
     assert {**after, "service.lock": b""} == {**before, "service.lock": b""}
 
 
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    path = tmp_path / "backup.key"
+    path.write_bytes(b"k" * 32 + b"\n")
+    path.chmod(0o600)
+    return path
+
+
+def test_a_signed_backup_is_put_back_with_its_key(folder: Path, tmp_path: Path, key_file: Path) -> None:
+    opened(folder, lambda store: submitted(store, "a"))
+    with_key = {"TIMETABLE_BACKUP_KEY_FILE": str(key_file)}
+    code, made = run("backup", data_dir=folder, **with_key)
+    assert code == 0 and len(made["signature"]) == 64 and made["signature"] != made["sha256"]
+    assert run("check", made["path"], data_dir=folder, **with_key)[0] == 0
+    assert run("restore", made["path"], data_dir=tmp_path / "new", **with_key)[0] == 0
+    assert opened(tmp_path / "new", ids) == ["a"]
+    key_file.write_bytes(b"another key" * 9)
+    for command in ("check", "restore"):
+        code, said = run(command, made["path"], data_dir=tmp_path / "other", **with_key)
+        assert (code, "not of this key" in said["error"]) == (2, True)
+    assert not (tmp_path / "other" / FILE_NAME).exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda backup: altered(backup, signature=None),
+        lambda backup: altered(backup, signature=""),
+        lambda backup: altered(backup, signature="ä" * 64),
+        lambda backup: altered(backup, made_at=1.0),
+        lambda backup: altered(backup, service_version="0"),
+        lambda backup: altered(backup, sha256="0" * 64),
+        forge,
+    ],
+)
+def test_with_a_key_a_manifest_that_is_altered_or_unsigned_is_refused(
+    folder: Path, tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    key = b"k" * 32
+    manifest = opened(folder, lambda store: (submitted(store, "a"), take(store, tmp_path / "kept", 1, key))[1])
+    backup = tmp_path / "kept" / manifest.file
+    backups.check_copy(backup, key)
+    change(backup)
+    for refused in (
+        lambda: restore(backup, tmp_path / "new", key=key),
+        lambda: backups.check_copy(backup, key),
+        lambda: backups.copy_to(backup, tmp_path / "away", key),
+    ):
+        with pytest.raises(NotRestored, match="sign"):
+            refused()
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_signed_backup_whose_file_was_exchanged_is_refused(folder: Path, tmp_path: Path) -> None:
+    key = b"k" * 32
+    manifest = opened(folder, lambda store: (submitted(store, "a"), take(store, tmp_path / "kept", 1, key))[1])
+    flip_byte(tmp_path / "kept" / manifest.file)
+    with pytest.raises(StoreDamaged):
+        backups.check_copy(tmp_path / "kept" / manifest.file, key)
+
+
+@pytest.mark.parametrize(("content", "mode"), [(b"short", 0o600), (b"k" * 32, 0o640), (b"k" * 5000, 0o600), (None, 0)])
+def test_a_key_that_cannot_be_used_makes_no_unsigned_backup(
+    folder: Path, key_file: Path, content: bytes | None, mode: int
+) -> None:
+    opened(folder, lambda store: submitted(store, "a"))
+    key_file.unlink()
+    if content is not None:
+        key_file.write_bytes(content)
+        key_file.chmod(mode)
+    code, said = run("backup", data_dir=folder, TIMETABLE_BACKUP_KEY_FILE=str(key_file))
+    assert (code, "key of the backups" in said["error"]) == (2, True)
+    assert not backups.backups_in(folder / "backups")
+
+
 RESTORE_IT = """
 import sys
 from pathlib import Path
@@ -713,8 +788,8 @@ def test_a_folder_without_a_store_is_no_damage(tmp_path: Path) -> None:
 # --- the commands ---
 
 
-def run(*arguments: object, data_dir: Path) -> tuple[int, Any]:
-    environment = {"TIMETABLE_DATA_DIR": str(data_dir), "TIMETABLE_PORT": "1"}
+def run(*arguments: object, data_dir: Path, **variables: str) -> tuple[int, Any]:
+    environment = {"TIMETABLE_DATA_DIR": str(data_dir), "TIMETABLE_PORT": "1", **variables}
     done = CliRunner().invoke(command_line, [*map(str, arguments), "--json"], env=environment)
     return done.exit_code, json.loads(done.stdout)
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import anyio
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.gate.intake import body_hash, read_order
+from app.gate.intake import body_hash, canonical, read_order
+from app.messages import unpack
 from app.schemas import MAX_BATCHES, MAX_RULES, GenerateRequest
 from app.settings import Settings
 from solver.errors import InputError
+from solver.formats.native import load_dataset
+from solver.grid import TimeGrid
 from tests.app.test_api import SMALL
+from tests.solver.formats.test_json_text import JSON
 
 pytestmark = pytest.mark.anyio
 KEY = "Idempotency-Key"
@@ -71,6 +78,43 @@ async def test_more_solver_threads_than_a_job_may_have_are_clamped_and_said(clie
     assert answer["adjusted"]["workers"] == {"asked": 64, "given": 1}
     assert "workers was set to 1, 64 was asked" in answer["message"]
     assert (await post(client, workers=1)).json()["adjusted"] == {}
+
+
+def hash_of_the_whole(asked: GenerateRequest) -> str:
+    """How hashes were made at first, of one text of the whole request: stored jobs have them."""
+    left_out = {"job_id"} | ({"workers"} if asked.workers is None else set())
+    text = json.dumps(asked.model_dump(mode="json", exclude=left_out), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@given(
+    dataset=st.none() | st.dictionaries(st.text(), JSON, max_size=5),
+    name=st.none() | st.text(max_size=50),
+    seed=st.integers(0, 2**31 - 1),
+    workers=st.none() | st.integers(1, 9),
+)
+def test_a_hash_joined_from_parts_is_that_of_the_whole_request(
+    dataset: object, name: str | None, seed: int, workers: int | None
+) -> None:
+    sent = {"job_id": "a", "dataset": dataset, "academic_year": name, "seed": seed, "workers": workers}
+    asked = GenerateRequest.model_validate(json.loads(json.dumps(sent)))
+    assert body_hash(asked) == hash_of_the_whole(asked)
+    assert body_hash(asked, canonical(asked.dataset)) == hash_of_the_whole(asked)
+
+
+@pytest.mark.parametrize("year", ["2026", "२०२६ Sömmer"])
+@pytest.mark.parametrize("time_config", [None, {"working_days": 5}])
+def test_an_order_has_the_hash_of_its_request_and_the_data_that_were_sent(
+    settings: Settings, year: str, time_config: dict[str, int] | None
+) -> None:
+    gridless = {key: value for key, value in SMALL.items() if key != "time_grid"}
+    dataset = {**gridless, "name": "Hochschule für Müßiggang"}
+    sent = {"academic_year": year, "time_config": time_config, "dataset": dataset}
+    order = read_order(json.dumps(sent, ensure_ascii=False).encode(), settings)
+    assert order.request.body_hash == hash_of_the_whole(GenerateRequest.model_validate(sent))
+    packed = unpack(order.request.packed)
+    assert {key: value for key, value in packed.items() if key != "time_grid"} == dataset
+    assert load_dataset(packed).time_grid.working_days == (5 if time_config else TimeGrid().working_days)
 
 
 def test_a_body_that_names_no_new_field_has_the_hash_that_earlier_versions_gave_it(settings: Settings) -> None:

@@ -13,7 +13,8 @@ import anyio.lowlevel
 import pytest
 
 from app.child.recount import publish_kept
-from app.gate.reader import Question, Reply, Work, content_of, open_lately, perform
+from app.errors import ResultTooHeavy, TooHeavy, problem_response
+from app.gate.reader import Question, Reply, Work, content_of, open_lately, perform, refusal
 from app.gate.readers import Readers
 from app.jobs import Job, Status
 from app.messages import pack
@@ -144,6 +145,32 @@ async def test_a_crowd_has_an_answer_made_once_and_a_new_result_is_made_anew() -
     asked.stored["j"] = StoredResult(packed_dataset=b"d", packed_result=second, rules={})
     assert await results.body(completed(hashlib.sha256(second).hexdigest()), "account") == b'{"made": 2}'
     assert await results.body(completed(hashlib.sha256(second).hexdigest()), "variants", entries=False) != found[0]
+
+
+class Overcome(NamedTuple):
+    """Readers for which everything is too much: by their time, or by their memory."""
+
+    stored: StoredResult
+    by_memory: bool
+
+    async def result(self, job_id: str) -> StoredResult:
+        return self.stored
+
+    async def ask(self, question: Question) -> Reply:
+        if self.by_memory:
+            return refusal(TooHeavy("Reading the request takes more memory than is allowed."))
+        raise TooHeavy("Reading the request took longer than 20 s.")
+
+
+@pytest.mark.parametrize("by_memory", [True, False])
+async def test_a_result_that_is_too_heavy_to_make_is_no_fault_of_the_request(by_memory: bool) -> None:
+    readers = Overcome(StoredResult(packed_dataset=b"d", packed_result=b"r", rules={}), by_memory)
+    with pytest.raises(ResultTooHeavy) as caught:
+        await Results(readers, readers).body(completed("x"), "variants", entries=True)  # type: ignore[arg-type]
+    answer = problem_response(caught.value)
+    document = json.loads(bytes(answer.body))
+    assert (answer.status_code, document["code"]) == (503, "result_too_heavy")
+    assert answer.headers["retry-after"] and "request" not in document["detail"] and "result" in document["detail"]
 
 
 def test_objects_that_were_encoded_elsewhere_are_joined() -> None:

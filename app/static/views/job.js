@@ -1,21 +1,12 @@
 // One job: how far it is, how it is, and what can be done about it.
 
 import { Badge, Bar, Card, Dialog, Empty, Tile, Tiles, Trouble, Waiting, html, useAsk, useEffect, useMemo, useRef, useState } from "../parts.js";
-import { BASE, door, headers, jobPath } from "../api.js";
+import { BASE, ask, door, headers, jobPath } from "../api.js";
 import { HEALTH, QUALITY, RUNGS, STATUS, STEPS, STOPPED, TERMINAL, at, capital, counted, duration, number, percent, plain } from "../words.js";
 import { Tracker } from "../tracker.js";
 import { Curve } from "./curve.js";
 
 const MOST_POINTS = 400;
-
-/** Improvements seen so far; they are kept in the tab, so that a reload does not lose the curve. */
-function remembered(jobId) {
-  try {
-    return JSON.parse(sessionStorage.getItem(`timetable.curve.${jobId}`)) ?? [];
-  } catch {
-    return [];
-  }
-}
 
 function withPoint(points, snapshot) {
   if (snapshot.cost === null) return points;
@@ -26,14 +17,14 @@ function withPoint(points, snapshot) {
     complete: snapshot.levels !== null && snapshot.levels.unplaced + snapshot.levels.bent + snapshot.levels.rigid === 0,
   };
   const last = points[points.length - 1];
-  if (last && last.seconds > point.seconds) return [point]; // it runs anew
+  if (last && last.seconds > point.seconds + 1) return [point]; // it runs anew
   if (last && last.cost === point.cost && last.bound === point.bound) return points;
   return [...points, point].slice(-MOST_POINTS);
 }
 
 function useTracker(jobId, times) {
   const [state, setState] = useState({ snapshot: null, stall: null, lost: null, gone: false });
-  const [points, setPoints] = useState(() => remembered(jobId));
+  const [points, setPoints] = useState([]);
   const change = (more) => setState((before) => ({ ...before, ...more }));
   const tracker = useMemo(
     () =>
@@ -59,6 +50,11 @@ function useTracker(jobId, times) {
   );
   useEffect(() => {
     tracker.start();
+    // What went before this page came: the service remembers it for as long as it runs itself.
+    ask(jobPath("progress", jobId, "/curve")).then(
+      ({ points: earlier }) => setPoints((seen) => [...earlier, ...seen.filter(({ seconds }) => seconds > (earlier.at(-1)?.seconds ?? -1))]),
+      () => {},
+    );
     const hurry = () => document.hidden || TERMINAL.has(tracker.snapshot?.status) || tracker.start();
     document.addEventListener("visibilitychange", hurry);
     addEventListener("online", hurry);
@@ -68,7 +64,6 @@ function useTracker(jobId, times) {
       removeEventListener("online", hurry);
     };
   }, [tracker]);
-  useEffect(() => sessionStorage.setItem(`timetable.curve.${jobId}`, JSON.stringify(points)), [points]);
   return { ...state, points, tracker };
 }
 
@@ -162,14 +157,20 @@ function Figures({ snapshot }) {
   const { levels, placed, total, bound, gap, health } = snapshot;
   const [healthName, healthKind] = HEALTH[health];
   const running = snapshot.status === "running";
-  const bent = levels && levels.bent > 0;
   return html`<${Tiles}>
     <${Tile} name="Placed" value=${total ? html`${number(placed ?? 0)} <small>of ${number(total)}</small>` : "–"} kind=${total && placed === total ? "good" : ""} />
-    <${Tile} name="Soft cost" value=${number(snapshot.cost)} note=${bent ? `and rules bent for ${number(levels.bent)}` : levels ? "every hard rule holds" : ""} />
+    <${Tile} name="Soft cost" value=${number(snapshot.cost)} note=${heldBack(levels)} />
     <${Tile} name="Proved bound" value=${number(bound)} note=${gap === null || gap === undefined ? "" : gap <= 0 ? "nothing better exists" : `gap ${percent(100 * gap)}`} />
     <${Tile} name=${running || snapshot.status === "queued" ? "Left, about" : "Ended"} value=${TERMINAL.has(snapshot.status) ? at(snapshot.last_updated) : duration(snapshot.eta_seconds)} note=${snapshot.queue_position ? `position ${snapshot.queue_position} in the queue` : ""} />
     ${running && html`<${Tile} name="Health" value=${html`<${Badge} kind=${healthKind}>${healthName}<//>`} note=${snapshot.last_improvement_at ? `better ${duration(snapshot.last_updated - snapshot.last_improvement_at)} ago` : "no timetable yet"} />`}
   <//>`;
+}
+
+/** What the cost does not tell. */
+function heldBack(levels) {
+  if (!levels) return "";
+  const told = [levels.unplaced && `${counted(levels.unplaced, "session")} open`, levels.bent && `rules bent for ${number(levels.bent)}`];
+  return told.filter(Boolean).join(", ") || "every hard rule holds";
 }
 
 function Ladder({ rung, journal }) {

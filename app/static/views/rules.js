@@ -21,18 +21,20 @@ export function RuleTable({ rules, changes, onChange }) {
     const fits = show === "all" || (show === "changed" ? rule.id in changes : tier === show);
     return fits && (!wanted || `${rule.id} ${plain(rule.id)} ${rule.sentence}`.toLowerCase().includes(wanted));
   });
-  const change = (rule, field, value) => {
-    const next = { ...changes[rule.id], [field]: value };
-    for (const name of Object.keys(next)) {
-      if (next[name] === undefined || next[name] === standing(rule, name)) delete next[name];
-    }
-    const { [rule.id]: _, ...rest } = changes;
-    onChange(Object.keys(next).length ? { ...rest, [rule.id]: next } : rest);
-  };
+  // Two fields may change in one go, when one is left for the other: each change goes on from the one before.
+  const change = (rule, field, value) =>
+    onChange((before) => {
+      const next = { ...before[rule.id], [field]: value };
+      for (const name of Object.keys(next)) {
+        if (next[name] === undefined || next[name] === standing(rule, name)) delete next[name];
+      }
+      const { [rule.id]: _, ...rest } = before;
+      return Object.keys(next).length ? { ...rest, [rule.id]: next } : rest;
+    });
   return html`
     <div class="toolbar"><${Search} label="Find a rule" value=${text} onInput=${setText} />
       <${Select} label="Show" hidden value=${show} options=${SHOW} onChange=${setShow} />
-      ${Object.keys(changes).length > 0 && html`<button type="button" class="button small" onClick=${() => onChange({})}>Reset all</button>`}
+      ${Object.keys(changes).length > 0 && html`<button type="button" class="button small" onClick=${() => onChange(() => ({}))}>Reset all</button>`}
     </div>
     <ul class="rules" tabindex="0" aria-label="Rules">
       ${shown.map((rule) => html`<${RuleRow} key=${rule.id} rule=${rule} change=${changes[rule.id]} onChange=${change} />`)}
@@ -47,6 +49,7 @@ function RuleRow({ rule, change = {}, onChange }) {
   const tier = change.tier ?? rule.tier;
   const weight = change.weight ?? standing(rule, "weight");
   const name = plain(rule.id);
+  const [text, setText] = useState(null); // as it is being typed: empty now and then, and that is no weight
   return html`
     <li class=${`rule ${tier}`}>
       <div class="rule-text"><strong>${name}</strong>${Object.keys(change).length > 0 && html` <${Badge} kind="accent">changed<//>`}
@@ -58,8 +61,11 @@ function RuleRow({ rule, change = {}, onChange }) {
               ${TIERS.map((option) => html`<option value=${option} selected=${option === tier}>${option}</option>`)}
             </select>
             <input type="number" min="0" max="1000000" step="1" aria-label=${`${tier === "hard" ? "Price" : "Weight"} of ${name}, per ${rule.unit}`}
-              title=${`per ${rule.unit}`} disabled=${tier === "off"} value=${weight}
-              onChange=${(event) => onChange(rule, "weight", event.target.value === "" ? undefined : Number(event.target.value))} />
+              title=${`per ${rule.unit}`} disabled=${tier === "off"} value=${text ?? weight}
+              onInput=${(event) => {
+                setText(event.target.value);
+                onChange(rule, "weight", event.target.value === "" ? undefined : Number(event.target.value));
+              }} onBlur=${() => setText(null)} />
           </span>`}
     </li>
   `;

@@ -87,7 +87,7 @@ export function Start() {
         <//>
         ${options.data && html`<${Card} title="Rules" aside=${html`<span class="muted">${changedText(wanted.rules)}</span>`}>
           <${RuleTable} rules=${options.data.rules} changes=${wanted.rules}
-            onChange=${(rules) => setWanted({ ...wanted, rules })} />
+            onChange=${(change) => setWanted((before) => ({ ...before, rules: change(before.rules) }))} />
         <//>`}
       </div>
     </form>
@@ -126,7 +126,7 @@ function Drop({ onFile, chosen }) {
 }
 
 function Wishes({ options, wanted, onChange }) {
-  const set = (name) => (event) => onChange({ ...wanted, [name]: event.target.value });
+  const set = (name) => (event) => onChange((before) => ({ ...before, [name]: event.target.value }));
   const most = options.time_limit_seconds.most;
   const seconds = wanted.seconds || options.time_limit_seconds.default;
   return html`
@@ -140,7 +140,7 @@ function Wishes({ options, wanted, onChange }) {
       <div class="chips" role="group" aria-label="Usual time limits">
         ${MINUTES.filter(([value]) => value <= most).map(
           ([value, text]) => html`<button type="button" class="chip" aria-pressed=${Number(seconds) === value}
-            onClick=${() => onChange({ ...wanted, seconds: String(value) })}>${text}</button>`,
+            onClick=${() => onChange((before) => ({ ...before, seconds: String(value) }))}>${text}</button>`,
         )}
       </div>
       <label class="field"><span>Name of the job <em>optional</em></span>
@@ -184,11 +184,11 @@ function Report({ name, check }) {
 function Import({ account }) {
   if (!account) return null;
   const kinds = [
-    ["unusable", "could not be used"],
-    ["repairs", "mended"],
+    ["unusable", "row", "could not be used"],
+    ["repairs", "cell", "mended"],
   ];
   return kinds.map(
-    ([kind, text]) => account.counts[kind] > 0 && html`<details><summary>${counted(account.counts[kind], "row")} ${text}</summary>
+    ([kind, what, text]) => account.counts[kind] > 0 && html`<details><summary>${counted(account.counts[kind], what)} ${text}</summary>
       <${Issues} issues=${account[kind].map((note) => ({ pointer: `${note.file}.csv:${note.line}`, message: `${plain(note.column)} ${note.value ? `“${note.value}” ` : ""}${note.message}` }))} /></details>`,
   );
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import anyio
 import pytest
@@ -12,9 +13,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from app.gate.pacing import PIECE_BYTES, Paced
+from app.main import create_app
 from app.serving import _patient_for
+from app.settings import Settings
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 PATIENCE_SECONDS = 0.5
@@ -93,6 +97,37 @@ async def test_an_answer_that_is_not_taken_in_its_time_is_given_up() -> None:
     with anyio.fail_after(30):
         await answered(Response(bytes(2 * PIECE_BYTES + 1)), line, 0.1)
     assert not line.finished and line.taken == 2 * PIECE_BYTES
+
+
+async def test_all_answers_together_are_bounded_and_the_oldest_is_given_up_first() -> None:
+    async def large(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(bytes(2 * PIECE_BYTES))(scope, receive, send)
+        gone.append(scope["path"])
+
+    async def receive() -> Message:
+        return await anyio.sleep_forever()  # type: ignore[return-value]
+
+    gone: list[str] = []
+    paced = Paced(large, 60.0, most=5 * PIECE_BYTES)
+    async with anyio.create_task_group() as clients:
+        for name in ("first", "second", "third"):
+            scope = {"type": "http", "path": name}
+            clients.start_soon(paced, scope, receive, Line(1).send)
+            await anyio.wait_all_tasks_blocked()
+        assert gone == ["first"]
+        clients.start_soon(paced, {"type": "http", "path": "fourth"}, receive, Line(1).send)
+        await anyio.wait_all_tasks_blocked()
+        assert gone == ["first", "second"]
+        quick = Line(float("inf"))
+        await paced({"type": "http", "path": "quick"}, receive, quick.send)
+        await anyio.wait_all_tasks_blocked()
+        assert quick.finished and set(gone) == {"first", "second", "third", "quick"}
+        clients.cancel_scope.cancel()
+
+
+def test_the_service_paces_its_answers(tmp_path: Path) -> None:
+    outermost = create_app(Settings(data_dir=tmp_path)).user_middleware[0]
+    assert outermost.cls is Paced
 
 
 async def test_an_event_stream_has_a_rule_of_its_own() -> None:

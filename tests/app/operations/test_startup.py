@@ -116,6 +116,18 @@ def test_a_kernel_cache_that_others_may_write_refuses_the_start(
     assert finding.verdict == "error" and str(below) in finding.advice
 
 
+def test_backups_without_a_signature_are_told_where_others_can_reach_the_service(tmp_path: Path) -> None:
+    def verdict(**given: str) -> str:
+        return found("backups", settings(tmp_path, **given))["backups"].verdict
+
+    key = tmp_path / "key"
+    key.write_bytes(b"k" * 32)
+    key.chmod(0o600)
+    assert (verdict(), verdict(host="0.0.0.0")) == ("ok", "warning")
+    assert verdict(host="0.0.0.0", backup_key_file=str(key)) == "ok"
+    assert verdict(backup_key_file=str(tmp_path / "nowhere")) == "error"
+
+
 def test_no_keys_and_an_address_for_everybody_refuses_the_start(tmp_path: Path) -> None:
     assert found("API keys", settings(tmp_path, host="0.0.0.0"))["API keys"].verdict == "error"
     assert found("API keys", settings(tmp_path))["API keys"].verdict == "ok"

@@ -21,6 +21,7 @@ from redis import Redis
 
 from app.child.children import ForkServer, tag_of
 from app.main import create_app
+from app.platform.addresses import with_index
 from app.settings import Settings
 from tests import real
 from tests.service.conftest import SOLVE
@@ -118,7 +119,8 @@ def start(tmp_path: Path) -> Start:
 @pytest.fixture
 def redis() -> Iterator[Redis]:
     """A database of our own; the keys of a test are named by its own job ids."""
-    with Redis.from_url(real.listening(real.REDIS), db=REDIS_INDEX, decode_responses=True) as redis:
+    url = with_index(real.listening(real.REDIS), REDIS_INDEX)
+    with Redis.from_url(url, decode_responses=True, socket_timeout=None) as redis:
         yield redis
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -20,10 +21,12 @@ import anyio
 import anyio.to_thread
 import httpx
 import pytest
+import trustme
 from kombu import Connection
 from redis import Redis
 
 from app.failpoints import VARIABLE
+from app.platform import breaker
 from app.platform.delivery import NOT_ARRIVED
 from app.shapes import RESULT_KEYS
 from tests import real
@@ -175,7 +178,7 @@ async def test_a_real_worker_runs_the_task_in_both_forms(
     start: Start, database: Database, redis: Redis, tmp_path: Path
 ) -> None:
     queue, heard = f"queue-{new_id()}", f"heard-{new_id()}"
-    broker = real.REDIS.rpartition("/")[0] + f"/{REDIS_INDEX}"
+    broker = f"{real.REDIS}/{REDIS_INDEX}"
     celery = {"platform_broker_url": real.REDIS, "platform_broker_db": REDIS_INDEX, "platform_celery_queue": queue}
 
     async def next_task() -> list[Any]:
@@ -214,18 +217,20 @@ async def test_a_real_worker_runs_the_task_in_both_forms(
 async def test_rabbitmq_takes_the_task_as_well(start: Start) -> None:
     queue, url = f"queue-{new_id()}", real.listening(real.RABBITMQ)
     job_id = new_id()
-    async with start(platform_celery="inline", platform_broker_url=url, platform_celery_queue=queue) as service:
-        await service.submit(job_id)
-        row = (await service.told(job_id))["celery"]
-    with Connection(url) as connection, connection.SimpleQueue(queue) as messages:
-        message = messages.get(timeout=10)
-        arguments, named, _ = message.payload
+    with Connection(url) as connection:
+        theirs = {"x-max-priority": 9}  # a queue of the platform, with arguments that we know nothing of
+        async with start(platform_celery="inline", platform_broker_url=url, platform_celery_queue=queue) as service:
+            await service.submit(job_id)
+            await until(lambda: _tried(service, job_id))
+            connection.default_channel.queue_declare(queue, durable=True, auto_delete=False, arguments=theirs)
+            row = (await service.told(job_id))["celery"]
+        message = connection.default_channel.basic_get(queue, no_ack=True)
+        arguments, named, _ = json.loads(message.body)
         assert (arguments, named["error"]) == ([job_id, "completed"], None)
         assert named["variants"][0]["timetable_entries"]
         assert message.headers["task"] == "academics.celery_tasks.fastapi_callback_task"
-        assert message.headers["id"] == row["event_id"]
-        message.ack()
-        messages.queue.delete()
+        assert message.headers["id"] == row["event_id"] and row["tries"] > 1
+        connection.default_channel.queue_delete(queue)
 
 
 # --- callback and webhook -------------------------------------------------------------------------------------------
@@ -298,20 +303,32 @@ async def test_a_dead_receiver_ends_as_a_dead_letter_that_can_be_sent_again(star
     assert [post.headers["webhook-id"] for post in receiver.posts] == [row["event_id"]] * 2
 
 
-async def test_tries_are_bounded(start: Start) -> None:
+@pytest.mark.parametrize("broker", ["redis://127.0.0.1:9/0", "amqp://guest:hush@127.0.0.1:9//"])
+async def test_tries_are_bounded_and_nobody_who_is_away_makes_the_service_ill(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broker: str
+) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE_SECONDS", 0.05)
+    job_id = new_id()
     async with start(
-        webhook_url="http://127.0.0.1:9/x",
+        webhook_url="http://127.0.0.1:9/x?token=hush",
         webhook_secrets=KEY,
         webhook_private="yes",
+        platform_celery="inline",
+        platform_broker_url=broker,
         delivery_tries=3,
         delivery_longest_wait_seconds=0.05,
     ) as service:
-        job_id = new_id()
         await service.submit(job_id)
-        row = (await service.told(job_id, "dead"))["webhook"]
+        rows = await service.told(job_id, "dead")
         health = (await service.client.get("/health")).json()
-    assert (row["tries"], row["error"]) == (3, "it cannot be reached: ConnectError")
-    assert health["status"] == "healthy" and not health["platform"]["dependencies"]["webhook"]["up"]
+    assert (rows["webhook"]["tries"], rows["webhook"]["error"]) == (3, "it cannot be reached: ConnectError")
+    assert rows["celery"]["tries"] == 3 and rows["celery"]["error"].startswith("the broker does not take it")
+    assert {name: told["up"] for name, told in health["platform"]["dependencies"].items()} == {
+        "broker": False,
+        "webhook": False,
+    }
+    assert health["status"] == "healthy" and "platform_unreachable" in {alert["alert"] for alert in health["alerts"]}
+    assert "hush" not in caplog.text + str(rows) + str(health)
 
 
 # --- Redis ----------------------------------------------------------------------------------------------------------
@@ -387,8 +404,9 @@ async def test_an_error_stands_in_all_three_places(start: Start, redis: Redis) -
 
 @pytest.mark.parametrize("how", ["cut", "stall"])
 async def test_a_redis_that_goes_away_stops_no_solve_and_hears_of_the_end_when_it_is_back(
-    start: Start, redis: Redis, how: str
+    start: Start, redis: Redis, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
+    monkeypatch.setattr(breaker, "LONGEST_PAUSE_SECONDS", 0.3)
     job_id, meanwhile = new_id(), new_id()
     async with Proxy(real.listening(real.REDIS)) as proxy, start(**seeing(proxy.url)) as service:
         await service.submit(job_id, "steady")
@@ -448,6 +466,40 @@ async def test_a_timetable_that_never_arrives_is_not_announced_as_completed(
     assert (document["status"], document["metadata"]["error"]) == ("failed", NOT_ARRIVED)
 
 
+# --- encrypted ways ---
+
+
+@pytest.mark.parametrize("broker", [real.REDIS, real.RABBITMQ], ids=["redis", "rabbitmq"])
+async def test_certificates_are_checked_and_with_the_right_ones_everything_works(
+    start: Start, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broker: str
+) -> None:
+    monkeypatch.setattr(breaker, "LONGEST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(breaker, "FIRST_PAUSE_SECONDS", 0.1)
+    ours, queue = trustme.CA(), f"queue-{new_id()}"
+    ours.cert_pem.write_to_path(tmp_path / "ca.pem")
+    way = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.issue_cert("127.0.0.1").configure_cert(way)
+    async with Proxy(real.listening(real.REDIS), way) as keys, Proxy(real.listening(broker), way) as tasks:
+        given = {**seeing(keys.url), "platform_celery": "inline", "platform_broker_url": tasks.url}
+        given |= {"platform_celery_queue": queue, "delivery_tries": 2}
+        with Connection(broker) as connection:
+            if broker == real.RABBITMQ:
+                connection.default_channel.queue_declare(queue, durable=True, auto_delete=False)
+            job_id = new_id()
+            async with start(**given, platform_tls_ca=str(tmp_path / "ca.pem")) as service:
+                await service.submit(job_id)
+                await service.told(job_id)
+            assert shown(redis, job_id)["status"] == "completed"
+            stranger = new_id()
+            async with start(**given) as service:
+                await service.submit(stranger)
+                await service.told(stranger, "dead")
+            assert redis.get(f"progress:job:{stranger}") is None
+            if broker == real.RABBITMQ:
+                connection.default_channel.queue_delete(queue)
+    Redis.from_url(real.REDIS).delete(queue)
+
+
 # --- kills ----------------------------------------------------------------------------------------------------------
 
 SERVICE = """
@@ -466,7 +518,7 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="error")
 """
 
 
-@pytest.mark.parametrize("point", ["end.after_commit", "delivery.before_send", "delivery.after_send"])
+@pytest.mark.parametrize("point", ["end.after_commit", "delivery.after_send"])
 async def test_a_service_killed_between_commit_and_delivery_tells_it_after_all_under_the_same_id(
     start: Start, receiver: Receiver, tmp_path: Path, point: str
 ) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solver.errors import InputError
-from solver.formats.json_text import MAX_DEPTH, MAX_STRING, parse_json, value_issues
+from solver.formats.json_text import MAX_DEPTH, MAX_STRING, _is_faultless, first_value_issues, parse_json, value_issues
 
 JSON = st.recursive(
     st.none()
@@ -38,6 +38,28 @@ def test_honest_json_is_read_as_the_standard_parser_reads_it(value: Any) -> None
         assert parse_json(text) == value
         assert parse_json(text.encode()) == value
         assert parse_json(text.encode("utf-8-sig")) == value
+
+
+FAULTS = st.sampled_from([float("nan"), float("inf"), 2**53 + 1, -(2**60), "\ud800", "x" * (MAX_STRING + 1)])
+ODD = st.recursive(
+    FAULTS | JSON, lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.just("\udc00"), inner), max_leaves=9
+)
+
+
+@given(ODD | JSON)
+def test_a_look_at_whole_levels_misses_no_fault(value: Any) -> None:
+    found = list(value_issues(value))
+    assert first_value_issues(value) == found
+    assert not (_is_faultless(value) and found)
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH, MAX_DEPTH + 1])
+def test_a_look_at_whole_levels_knows_the_deepest_that_may_be(depth: int) -> None:
+    document: Any = {}
+    for _ in range(depth - 1):
+        document = [document]
+    assert _is_faultless(document) == (depth <= MAX_DEPTH)
+    assert bool(list(value_issues(document))) == (depth > MAX_DEPTH)
 
 
 def test_every_fault_of_a_text_is_reported_at_once_with_its_place() -> None:

@@ -68,6 +68,53 @@ def test_what_a_document_leaves_out_has_the_defaults_of_the_model() -> None:
     assert read == Dataset(rooms=(model.Room(id="r", capacity=9),), courses=(model.Course(id="c"),))
 
 
+def test_the_defaults_of_this_schema_never_change() -> None:
+    """Stores hold documents as they were sent: with another default, what was solved once would mean something else."""
+    sparse = {
+        "schema": "timetable-dataset/1",
+        "rooms": [{"id": "r", "capacity": 1}],
+        "faculty": [{"id": "f"}],
+        "groups": [{"id": "g"}],
+        "courses": [{"id": "c", "fixed": [{"session": 0, "slot": 0}]}],
+        "links": [{"type": "same_day", "sessions": [["c", None]]}],
+        "rules": {"link": {}},
+    }
+    grid = {"working_days": 6, "slots_per_day": 8, "start_time": "08:00", "end_time": "17:00", "slot_minutes": 60}
+    owner = {"name": "", "department_id": None, "unavailable": []}
+    limits = {"max_sessions_per_day": None}
+    no_text, no_list = dict.fromkeys(("code", "name"), ""), ("faculty_ids", "group_ids", "student_ids", "room_types")
+    assert dump_dataset(load_dataset(sparse)) == {
+        "schema": "timetable-dataset/1",
+        "name": "",
+        "time_grid": {**grid, "lunch": {"start": "12:00", "end": "13:00"}},
+        "rooms": [{**owner, "id": "r", "capacity": 1, "type": "lecture_hall", "features": [], "building": None}],
+        "faculty": [{**owner, **limits, "id": "f", "max_sessions_per_week": None, "preferences": {}}],
+        "groups": [{**owner, **limits, "id": "g", "size": 0}],
+        "courses": [
+            {
+                **no_text,
+                **{name: [] for name in (*no_list, "required_features", "prerequisites")},
+                "id": "c",
+                "department_id": None,
+                "subject_type": "core",
+                "credits": 0,
+                "expected_students": None,
+                "sessions_per_week": 1,
+                "session_slots": 1,
+                "min_days": 1,
+                "max_sessions_per_day": 2,
+                "allowed_slots": None,
+                "priority": 0,
+                "fixed": [{"session": 0, "slot": 0, "room_id": None}],
+            }
+        ],
+        "links": [{"type": "same_day", "sessions": [["c", None]], "tier": "hard", "weight": 1, "value": None}],
+        "history": [],
+        "travel_minutes": {},
+        "rules": {"link": {}},
+    }
+
+
 def test_no_lunch_and_times_with_seconds_are_read() -> None:
     document = changed("/time_grid/lunch", None, changed("/time_grid/start_time", "08:00:00", VALID))
     grid = load_dataset(document).time_grid

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from solver.search import jit
@@ -33,3 +34,22 @@ def test_a_change_of_any_source_is_another_folder(copied: Path, name: str) -> No
     with (copied / name).open("a") as file:
         file.write("# changed\n")
     assert jit.cache_folder() != before
+
+
+@jit.kernel
+def bits_of(word: int, places: jit.Longs) -> int:
+    found = 0
+    while word != 0:
+        bit = jit.first_bit(word)
+        word ^= np.int64(1) << bit
+        places[found] = bit
+        found += 1
+    return found
+
+
+@pytest.mark.parametrize("bits", [[0], [63], [5, 62, 63], list(range(64))])
+def test_the_bits_of_a_word_are_found_from_the_lowest_to_the_sign(bits: list[int]) -> None:
+    word, places = np.int64(0), np.zeros(64, dtype=np.int64)
+    for bit in bits:
+        word |= np.int64(1) << np.int64(bit)
+    assert places[: bits_of(word, places)].tolist() == bits

@@ -1,0 +1,131 @@
+"""
+A timetable as one HTML file to be printed, or made a PDF by the browser: a page per group, teacher, room or student.
+
+The file needs nothing else: no script, no font, no picture from elsewhere, and a policy in it that forbids them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+
+from solver.errors import InputError, Issue
+from solver.formats.exports import CONTENT_POLICY
+from solver.formats.meetings import Meeting, Of, Week, Weeks
+from solver.formats.safe import printable
+from solver.grid import TimeGrid, clock_of
+from solver.model import Dataset, Timetable
+from solver.names import DAY_NAMES, counted
+
+MAX_PAGES = 10_000
+
+_STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1rem; max-width: 75rem; color: #111; background: #fff;
+       font: 10pt/1.35 system-ui, "Noto Sans", sans-serif; }
+h1 { font-size: 16pt; margin: 0 0 .4rem; } h2 { font-size: 13pt; margin: 0 0 .4rem; }
+h2 small { font-weight: normal; color: #555; }
+nav ul { columns: 16rem; padding-left: 1.2rem; } nav a { color: #0b4f8a; }
+section { margin: 2rem 0; }
+table { width: 100%; border-collapse: collapse; table-layout: fixed; }
+th, td { border: 1px solid #999; padding: .25rem .35rem; vertical-align: top; text-align: start;
+         overflow-wrap: anywhere; }
+thead th { background: #e8eef5; } tbody th { width: 5.5rem; font-weight: normal; white-space: nowrap; }
+col.clock { width: 6.5rem; }
+.meeting + .meeting { border-top: 1px dashed #999; margin-top: .3rem; padding-top: .3rem; }
+.meeting b { display: block; } .meeting span { display: block; color: #333; font-size: 9pt; }
+@page { size: A4 landscape; margin: 12mm; }
+@media print {
+  body { padding: 0; max-width: none; } section { margin: 0; break-before: page; } tr { break-inside: avoid; }
+  nav a { color: inherit; text-decoration: none; } thead th { print-color-adjust: exact; }
+  .alone { break-before: auto; }
+}
+"""
+
+
+def dump_html(dataset: Dataset, timetable: Timetable, of: Of | None = None) -> str:
+    """
+    The weeks of all groups, teachers and rooms behind a list of them, or the week of one owner.
+
+    Raises
+    ------
+    InputError
+        The dataset has no such owner, or more than `MAX_PAGES` of them.
+    """
+    weeks = Weeks(dataset, timetable)
+    wanted = [weeks.week(of)] if of else list(weeks.weeks())
+    if len(wanted) > MAX_PAGES:
+        message = f"{len(wanted)} pages are more than {MAX_PAGES}; ask for one group, teacher or room"
+        raise InputError([Issue(pointer="/group", code="too_large", message=message, value=len(wanted))])
+    title = wanted[0].title if of else dataset.name or "Timetable"
+    return "".join(_document(title, wanted, dataset.time_grid, alone=of is not None))
+
+
+def _document(title: str, weeks: Sequence[Week], grid: TimeGrid, *, alone: bool) -> Iterator[str]:
+    yield (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{_safe(title)}</title><style>{_STYLE}</style></head><body>\n"
+    )
+    if not alone:
+        yield f"<h1>{_name(title)}</h1>\n<nav><ul>\n"
+        yield from (
+            f'<li><a href="#week-{n}">{week.of.kind} {_name(week.name)}</a></li>\n' for n, week in enumerate(weeks)
+        )
+        yield "</ul></nav>\n"
+    head = "".join(f'<th scope="col">{day}</th>' for day in DAY_NAMES[: grid.num_days])
+    for n, week in enumerate(weeks):
+        yield (
+            f'<section id="week-{n}"{" class=alone" if alone else ""}><h2>{_name(week.title)} '
+            f"<small>{week.of.kind}, {counted(len(week.meetings), 'session')} a week</small></h2>\n"
+            '<table><colgroup><col class="clock"></colgroup>'
+            f'<thead><tr><th scope="col">Time</th>{head}</tr></thead><tbody>\n'
+        )
+        yield from _rows(week, grid)
+        yield "</tbody></table></section>\n"
+    yield "</body></html>\n"
+
+
+def _rows(week: Week, grid: TimeGrid) -> Iterator[str]:
+    """A meeting of several periods stands in one high cell, where nothing else runs beside it."""
+    cells = week.cells()
+    covered: set[tuple[int, int]] = set()
+    for period, (begin, end) in enumerate(grid.periods):
+        yield f'<tr><th scope="row">{clock_of(begin)}-{clock_of(end)}</th>'
+        for day in range(grid.num_days):
+            if (day, period) in covered:
+                continue
+            here = cells.get((day, period), [])
+            height = _height(here, cells)
+            covered.update((day, period + k) for k in range(height))
+            span = f' rowspan="{height}"' if height > 1 else ""
+            yield f"<td{span}>{''.join(_meeting(meeting) for meeting in here)}</td>"
+        yield "</tr>\n"
+
+
+def _height(here: Sequence[Meeting], cells: dict[tuple[int, int], list[Meeting]]) -> int:
+    if len(here) != 1:
+        return 1
+    (only,) = here
+    periods = range(only.period, only.period + only.length)
+    return only.length if all(cells[only.day, period] == [only] for period in periods) else 1
+
+
+def _meeting(meeting: Meeting) -> str:
+    lines = (meeting.clock, meeting.place, ", ".join(meeting.teachers), ", ".join(meeting.groups))
+    return f'<div class="meeting"><b>{_name(meeting.title)}</b>{_spans(lines)}</div>'
+
+
+def _spans(lines: Iterable[str]) -> str:
+    return "".join(f"<span>{_name(line)}</span>" for line in lines if line)
+
+
+def _name(text: str) -> str:
+    """In a box of its own direction, so that a name written from right to left leaves its neighbours alone."""
+    return f"<bdi>{_safe(text)}</bdi>"
+
+
+def _safe(text: str) -> str:
+    return escape(printable(text))

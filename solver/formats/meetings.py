@@ -1,0 +1,195 @@
+"""
+Who meets when and where: the placed sessions of a timetable, and the week of one group, teacher, room or student.
+
+All exports that people read are drawn from here, so that they agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+from solver.errors import InputError, Issue
+from solver.grid import clock_of
+from solver.model import Course, Dataset, Placement, Timetable
+
+Kind = Literal["group", "teacher", "room", "student"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+LISTED_KINDS: tuple[Kind, ...] = ("group", "teacher", "room")
+"""Whose weeks are in an export of everything; students are too many, and each is asked for alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Of:
+    """The one group, teacher, room or student whose week is wanted."""
+
+    kind: Kind
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meeting:
+    """A placed session in words. `day` and `period` count from 0, `begin` and `end` are minutes after midnight."""
+
+    course_id: str
+    session: int
+    day: int
+    period: int
+    length: int
+    begin: int
+    end: int
+    code: str
+    name: str
+    teachers: tuple[str, ...]
+    groups: tuple[str, ...]
+    room: str
+    building: str
+
+    @property
+    def clock(self) -> str:
+        return f"{clock_of(self.begin)}-{clock_of(self.end)}"
+
+    @property
+    def place(self) -> str:
+        """Room, and the building where it is known."""
+        return f"{self.room}, {self.building}" if self.building else self.room
+
+    @property
+    def title(self) -> str:
+        """Code and name, once where they are the same."""
+        return self.code if self.name in ("", self.code) else f"{self.code} {self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Week:
+    """The meetings of one owner, by time."""
+
+    of: Of
+    name: str
+    meetings: tuple[Meeting, ...]
+
+    @property
+    def title(self) -> str:
+        """The name, with the id behind it where that says more."""
+        return self.name if self.name == self.of.id else f"{self.name} ({self.of.id})"
+
+    def cells(self) -> dict[tuple[int, int], list[Meeting]]:
+        """(day, period) -> the meetings that run then; one of several periods stands in each of them."""
+        found: dict[tuple[int, int], list[Meeting]] = {}
+        for meeting in self.meetings:
+            for period in range(meeting.period, meeting.period + meeting.length):
+                found.setdefault((meeting.day, period), []).append(meeting)
+        return found
+
+
+class Weeks:
+    """All weeks of a timetable, which names only courses, rooms and slots of the dataset."""
+
+    def __init__(self, dataset: Dataset, timetable: Timetable) -> None:
+        self.dataset, self._timetable = dataset, timetable
+
+    def whose(self, kind: Kind) -> Mapping[str, str]:
+        """Id -> name of everybody of a kind, in the order of the dataset."""
+        data = self.dataset
+        if kind == "student":
+            return {id: id for id in data.student_ids}
+        entries = {"group": data.groups, "teacher": data.faculty, "room": data.rooms}[kind]
+        return {entry.id: entry.name or entry.id for entry in entries}  # type: ignore[attr-defined]
+
+    def week(self, of: Of) -> Week:
+        """Raises `InputError` when the dataset has no such group, teacher, room or student."""
+        check_known(self.dataset, of)
+        return self._week(of, self.whose(of.kind)[of.id])
+
+    def weeks(self, kinds: Iterable[Kind] = LISTED_KINDS) -> Iterator[Week]:
+        """The week of everybody of these kinds."""
+        for kind in kinds:
+            for id, name in self.whose(kind).items():
+                yield self._week(Of(kind=kind, id=id), name)
+
+    @cached_property
+    def meetings(self) -> tuple[Meeting, ...]:
+        """Every placed session by time, then in course order."""
+        return tuple(meeting for meeting, _ in self._placed)
+
+    def _week(self, of: Of, name: str) -> Week:
+        return Week(of=of, name=name, meetings=tuple(self._by_owner[of.kind].get(of.id, ())))
+
+    @cached_property
+    def _placed(self) -> list[tuple[Meeting, Placement]]:
+        order = {key: n for n, key in enumerate(self.dataset.sessions)}
+        placements = sorted(self._timetable.placements, key=lambda p: (p.slot, order[p.key]))
+        return [(_meeting(self.dataset, placement), placement) for placement in placements]
+
+    @cached_property
+    def _by_owner(self) -> Mapping[Kind, Mapping[str, list[Meeting]]]:
+        found: dict[Kind, dict[str, list[Meeting]]] = {kind: {} for kind in KINDS}
+        for meeting, placement in self._placed:
+            for kind in KINDS:
+                for id in dict.fromkeys(_owners(self.dataset.course[placement.course_id], placement.room_id, kind)):
+                    found[kind].setdefault(id, []).append(meeting)
+        return found
+
+
+def check_known(dataset: Dataset, of: Of) -> None:
+    """Raises `InputError` when the dataset has no such group, teacher, room or student."""
+    known = {
+        "group": dataset.group,
+        "teacher": dataset.teacher,
+        "room": dataset.room,
+        "student": set(dataset.student_ids) if of.kind == "student" else (),
+    }[of.kind]
+    if of.id not in known:
+        message = f"the dataset has no {of.kind} {of.id[:100]!r}; name one by its id"
+        raise InputError([Issue(pointer=f"/{of.kind}", code="unknown_id", message=message, value=of.id)])
+
+
+def part_of(dataset: Dataset, timetable: Timetable, of: Of | None) -> Timetable:
+    """The placements that belong to one owner's week; all of them where no owner is named."""
+    if of is None:
+        return timetable
+    check_known(dataset, of)
+    return Timetable(
+        placements=tuple(p for p in timetable.placements if is_of(dataset.course[p.course_id], p.room_id, of))
+    )
+
+
+def is_of(course: Course, room_id: str | None, of: Of) -> bool:
+    """Whether a session of the course belongs to the owner's week; an open one (room None) belongs to no room's."""
+    return of.id in _owners(course, room_id, of.kind)
+
+
+def _owners(course: Course, room_id: str | None, kind: Kind) -> tuple[str, ...]:
+    match kind:
+        case "group":
+            return course.group_ids
+        case "teacher":
+            return course.faculty_ids
+        case "student":
+            return course.student_ids
+        case "room":
+            return (room_id,) if room_id is not None else ()
+
+
+def _meeting(dataset: Dataset, placement: Placement) -> Meeting:
+    grid, course, room = dataset.time_grid, dataset.course[placement.course_id], dataset.room[placement.room_id]
+    first = grid.period_of(placement.slot)
+    # A session that runs past the end of the day is a mistake of the timetable; it is shown ending with the day.
+    length = min(course.session_slots, grid.num_periods - first)
+    return Meeting(
+        course_id=course.id,
+        session=placement.session,
+        day=grid.day_of(placement.slot),
+        period=first,
+        length=length,
+        begin=grid.periods[first][0],
+        end=grid.periods[first + length - 1][1],
+        code=course.code or course.id,
+        name=course.name,
+        teachers=tuple(dataset.teacher[id].name or id for id in course.faculty_ids),
+        groups=tuple(dataset.group[id].name or id for id in course.group_ids),
+        room=room.name or room.id,
+        building=room.building or "",
+    )

@@ -1,0 +1,28 @@
+"""Names come from strangers: what makes a text harmless in a spreadsheet, and fit for XML."""
+
+from __future__ import annotations
+
+import re
+
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def inert(cell: str) -> str:
+    """
+    The cell as a spreadsheet shows it without running it.
+
+    One that begins like a formula gets an apostrophe in front (OWASP, "CSV Injection"); some spreadsheets also take
+    the wide forms of the signs.
+    """
+    return f"'{cell}" if cell.startswith(_DANGEROUS) else cell
+
+
+def printable(text: str) -> str:
+    """The text with a replacement character for each that XML 1.0 has no place for: controls, half surrogate pairs."""
+    return _NOT_IN_XML.sub("\ufffd", text)
+
+
+def shortened(text: str, most: int) -> str:
+    """At most `most` characters, the last one an ellipsis where something was cut."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,0 +1,79 @@
+"""
+The platform's CSV set as one zip file.
+
+An archive says what it likes about itself, so nothing of it is believed: what comes out is counted while it comes out,
+names lead nowhere (folders in them are ignored, nothing is written), and what is no CSV file is not opened.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from pathlib import PurePosixPath
+from typing import NoReturn
+
+from solver.errors import InputError, Issue
+from solver.formats.platform_csv import Imported, load_platform_csv
+from solver.formats.platform_rows import text_of
+
+MAX_MEMBERS = 100
+MAX_UNPACKED = 32 << 20
+"""Bytes of all files together."""
+MAX_RATIO = 100
+"""A file may be so many times as large as it is packed; tables of names are packed to a tenth."""
+SMALL = 64 << 10
+"""Bytes that a file may have whatever its ratio: a column of equal cells packs well."""
+ENCRYPTED = 0x1
+BEGINNING = b"PK"
+
+
+def load_zipped_csv(data: bytes) -> Imported:
+    """
+    Reads a CSV set from the bytes of a zip file.
+
+    Raises
+    ------
+    InputError
+        The file is no zip file, more than we are ready to unpack, or its CSV set cannot be used.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            texts = _texts(archive)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, OSError) as error:
+        raise InputError([Issue(pointer="", code="bad_zip", message=f"this is no sound zip file: {error}")]) from error
+    return load_platform_csv(texts)
+
+
+def _texts(archive: zipfile.ZipFile) -> dict[str, str]:
+    members = archive.infolist()
+    if len(members) > MAX_MEMBERS:
+        _refuse("too_large", f"the zip file has {len(members)} entries, at most {MAX_MEMBERS} are accepted")
+    left = MAX_UNPACKED
+    texts: dict[str, str] = {}
+    for member in members:
+        name = PurePosixPath(member.filename).name
+        # Some systems put a shadow `._name` of each file into an archive.
+        if member.is_dir() or name.startswith(".") or PurePosixPath(name).suffix.lower() != ".csv":
+            continue
+        if name.lower() in texts:
+            _refuse("duplicate", f"the zip file has {name!r} twice, maybe in two folders", name)
+        content = _unpacked(archive, member, name, left)
+        left -= len(content)
+        texts[name.lower()] = text_of(name, content)
+    return texts
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, left: int) -> bytes:
+    if member.flag_bits & ENCRYPTED:
+        _refuse("bad_zip", f"{name!r} is encrypted", name)
+    most = min(left, max(SMALL, MAX_RATIO * member.compress_size))
+    with archive.open(member) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        _refuse("too_large", f"{name!r} unpacks to more than {most} bytes, which are accepted at most", name)
+    return content
+
+
+def _refuse(code: str, message: str, value: object = None) -> NoReturn:
+    raise InputError([Issue(pointer="", code=code, message=message, value=value)])

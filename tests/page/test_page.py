@@ -1,0 +1,378 @@
+"""The page as people use it: a real Chromium against a real service."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from icalendar import Calendar
+from playwright.async_api import Browser, Download, Page, expect
+
+from benchmarks.faults.target import Target
+from solver.rules import RULES
+from tests.page.conftest import PHONE, WAIT_MILLISECONDS, WIDE, Tab, tab, write
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+expect.set_options(timeout=WAIT_MILLISECONDS)
+
+FIRST_VIEW_BYTES = 300_000
+RESULT_VIEWS = ("overview", "week", "compare", "use", "rules", "work")
+VIEWS = ("", "jobs", "jobs/open", *(f"jobs/open/results/{name}" for name in RESULT_VIEWS))
+"""Of a job that has variants, concessions and open sessions."""
+SERIOUS = {"serious", "critical"}
+
+
+@pytest.fixture(scope="module")
+async def service(target: Target) -> AsyncIterator[Target]:
+    """The service with a result in it that has something to show in every view."""
+    await target.submit("infeasible", 3, job_id="open", num_variants=2)
+    await target.ended("open")
+    yield target
+
+
+async def test_the_whole_way_from_a_sample_to_an_exported_file(browser: Browser, service: Target) -> None:
+    async with tab(browser, service) as it:
+        page = it.page
+        await it.goto()
+        await page.get_by_role("button", name="Tiny").click()
+        await expect(page.get_by_text("Everything fits together")).to_be_visible()
+        await page.get_by_label("Variants").fill("2")
+        await page.get_by_label("Time limit in seconds").fill("2")
+        await page.get_by_label("Name of the job").fill("from-the-page")
+        await page.get_by_role("button", name="Make the timetables").click()
+        await page.get_by_role("link", name="Open the results").click()
+        await expect(page.get_by_role("article", name="Variant 2")).to_be_visible()
+        await page.get_by_role("link", name="Week", exact=True).click()
+        await expect(page.locator(".session").first).to_be_visible()
+        shown = await page.locator(".session").count()
+        await expect(page.get_by_text(f"{shown} sessions")).to_be_visible()
+        await page.get_by_role("button", name="Export").click()
+        await page.get_by_label("First day of the term").fill("2026-09-01")
+        await page.get_by_label("Last day").fill("2026-12-18")
+        calendar = await saved(page, "Calendar")
+        assert Calendar.from_ical(await calendar.read()).walk("VEVENT")
+        await page.get_by_label("Only the week of").uncheck()
+        download = await saved(page, "CSV")
+        rows = list(csv.reader(io.StringIO((await download.read()).decode("utf-8-sig"))))
+        entries = (await service.ask("GET", "/variants/from-the-page/1")).json()["timetable_entries"]
+        assert download.name.endswith(".csv") and len(rows) - 1 == len(entries)
+        it.check()
+
+
+class Saved:
+    """A file that the page let somebody save."""
+
+    def __init__(self, download: Download) -> None:
+        self.name, self._download = download.suggested_filename, download
+
+    async def read(self) -> bytes:
+        return Path(await self._download.path()).read_bytes()
+
+
+async def saved(page: Page, format: str) -> Saved:
+    async with page.expect_download() as begun:
+        await page.get_by_role("dialog").get_by_role("link", name=format).click()
+    return Saved(await begun.value)
+
+
+async def test_what_is_wrong_with_a_file_is_said_before_solving(
+    browser: Browser, service: Target, tmp_path: Path
+) -> None:
+    bad = {
+        "schema": "timetable-dataset/1",
+        "rooms": [{"id": "R", "capacity": 5}],
+        "courses": [{"id": "C", "faculty_ids": ["?"]}],
+    }
+    async with tab(browser, service) as it:
+        await it.goto()
+        drop = it.page.locator("input[type=file]")
+        await drop.set_input_files(write(tmp_path / "bad.json", json.dumps(bad)))
+        await expect(it.page.get_by_text("/dataset/courses/0/faculty_ids/0")).to_be_visible()
+        await expect(it.page.get_by_role("button", name="Make the timetables")).to_be_disabled()
+        await drop.set_input_files(write(tmp_path / "song.mp3", b"\x00\x01"))
+        await expect(it.page.get_by_text("neither native JSON")).to_be_visible()
+        await drop.set_input_files(write(tmp_path / "set.zip", csv_set()))
+        await expect(it.page.get_by_text("2 cells mended")).to_be_visible()
+        await expect(it.page.get_by_role("button", name="Make the timetables")).to_be_enabled()
+        it.check(may_say=frozenset({"422"}))
+
+
+def csv_set() -> bytes:
+    """A small CSV set as a zip; its room has no capacity, which is mended."""
+    files = {
+        "departments.csv": "department_id,department_name,building_name\nD1,Physics,A\n",
+        "subjects.csv": "subject_id,subject_name,faculty_assigned,department_id,credits\nS1,Optics,F1,D1,2\n",
+        "students.csv": "student_id,electives\nST1,Optics\nST2,Optics\n",
+        "faculty.csv": "faculty_id,faculty_name,department_id\nF1,A. Rao,D1\n",
+        "classrooms.csv": "room_id,room_number,capacity\nR1,101,\n",
+    }
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(f"set/{name}", text)
+    return content.getvalue()
+
+
+async def test_a_changed_rule_goes_with_the_job_and_the_others_stay_as_they_are(
+    browser: Browser, service: Target
+) -> None:
+    async with tab(browser, service) as it:
+        page = it.page
+        await it.goto()
+        await expect(page.locator(".rule")).to_have_count(len(RULES))
+        await page.get_by_label("Weight of group gap", exact=False).fill("7")
+        await page.get_by_label("Tier of last slot").select_option("off")
+        await page.get_by_role("button", name="Tiny").click()
+        await page.get_by_label("Name of the job").fill("weighted")
+        await page.get_by_label("Time limit in seconds").fill("1")
+        await page.get_by_role("button", name="Make the timetables").click()
+        await page.wait_for_url("**/#/jobs/weighted")
+        job = await service.job("weighted")
+        assert job["rules"] == {"group_gap": {"weight": 7}, "last_slot": {"tier": "off"}}
+
+
+async def test_a_frozen_child_opens_the_dialog_and_the_best_so_far_can_be_published(
+    browser: Browser, service: Target
+) -> None:
+    await service.submit("college", 60, job_id="frozen")
+    await service.until("frozen", lambda seen: seen["cost"] is not None, 60)
+    async with tab(browser, service) as it:
+        await it.goto("jobs/frozen")
+        await expect(it.page.get_by_role("progressbar", name="Progress")).to_be_visible()
+        pid = await service.pid_of("frozen")
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        dialog = it.page.get_by_role("dialog", name="The job seems to be stuck")
+        await expect(dialog).to_be_visible()
+        for choice in ("Wait longer", "Cancel", "Restart"):
+            await expect(dialog.get_by_role("button", name=choice)).to_be_enabled()
+        await dialog.get_by_role("button", name="Finish now with the best so far").click()
+        await expect(it.page.get_by_role("link", name="Open the results")).to_be_visible()
+        await expect(dialog).to_be_hidden()
+        assert (await service.progress("frozen"))["metadata"]["stopped_by"] == "finished_early"
+        it.check()
+
+
+async def test_a_reload_finds_the_running_job_again_with_its_curve(browser: Browser, service: Target) -> None:
+    await service.submit("college", 60, job_id="reloaded", may_end=frozenset({"cancelled"}))
+    await service.until("reloaded", lambda seen: seen["cost"] is not None, 60)
+    async with tab(browser, service) as it:
+        await it.goto("jobs/reloaded")
+        curve = it.page.get_by_role("img", name="Cost fell")
+        await expect(curve).to_be_visible()
+        drawn = re.compile(f"Cost fell from {(await points_of(service, 'reloaded'))[0]['cost']:,} ")
+        await expect(curve).to_have_accessible_name(drawn)
+        await it.page.reload()
+        await expect(curve).to_have_accessible_name(drawn)
+        await it.page.get_by_role("button", name="Cancel").click()
+        await expect(it.page.get_by_text("Cancelled", exact=True)).to_be_visible()
+        it.check()
+
+
+async def points_of(service: Target, job_id: str) -> list[dict[str, Any]]:
+    points: list[dict[str, Any]] = (await service.ask("GET", f"/progress/{job_id}/curve")).json()["points"]
+    return points
+
+
+async def test_a_service_that_was_killed_is_found_again_and_the_job_goes_on(browser: Browser, service: Target) -> None:
+    await service.submit("college", 60, job_id="killed", may_end=frozenset({"cancelled"}))
+    await service.until("killed", lambda seen: seen["cost"] is not None, 60)
+    async with tab(browser, service) as it:
+        await it.goto("jobs/killed")
+        await expect(it.page.get_by_role("button", name="Finish now")).to_be_visible()
+        service.kill()
+        await expect(it.page.get_by_text("The service does not answer")).to_be_visible()
+        await service.start()
+        await it.page.get_by_role("button", name="Ask now").click()
+        await expect(it.page.get_by_text("The service does not answer")).to_be_hidden()
+        await service.runs("killed", after_attempt=1)
+        await expect(it.page.get_by_text("attempt 2")).to_be_visible()
+        await it.page.get_by_role("button", name="Cancel").click()
+        await expect(it.page.get_by_text("Cancelled", exact=True)).to_be_visible()
+        it.check(may_say=frozenset({"ERR_CONNECTION", "ERR_EMPTY", "Failed to load", "503"}))
+
+
+async def test_why_a_session_stands_where_it_stands_is_told_by_keyboard_alone(
+    browser: Browser, service: Target
+) -> None:
+    async with tab(browser, service) as it:
+        page = it.page
+        await it.goto("jobs/open/results/week")
+        await page.get_by_role("combobox", name="Find a group").focus()
+        await page.keyboard.type("comp")
+        options = page.get_by_role("listbox").get_by_role("option")
+        await expect(page.get_by_text("2 found")).to_be_visible()
+        chosen = await options.nth(1).locator(".pick-name").inner_text()
+        await page.keyboard.press("ArrowDown")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name=chosen)).to_be_visible()
+        await page.locator(".session").first.focus()
+        await page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog")
+        await expect(dialog.get_by_role("heading", name="Why not elsewhere")).to_be_visible()
+        assert await dialog.locator(".spot").count() == 48
+        await page.keyboard.press("Escape")
+        await expect(dialog).to_be_hidden()
+        it.check()
+
+
+@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), ("dark", PHONE)])
+async def test_every_view_is_accessible_and_fits_the_screen(
+    browser: Browser, service: Target, theme: Any, size: Any
+) -> None:
+    async with tab(browser, service, color_scheme=theme, viewport=size) as it:
+        for view in VIEWS:
+            await it.goto(view)
+            await expect(it.page.locator("main h1")).to_be_visible()
+            await expect(it.page.locator(".waiting")).to_have_count(0)
+            found = await Axe().run(it.page)
+            told = [
+                (view, one["id"], one["nodes"][0]["html"])
+                for one in found.response["violations"]
+                if one["impact"] in SERIOUS
+            ]
+            assert not told
+            assert await it.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+        it.check()
+
+
+LONG = "Donaudampfschifffahrtsgesellschaftskapitaensverwaltungsgrundlagen"
+
+
+def long_names() -> dict[str, Any]:
+    """Everything is called something that no line can hold, and one session finds no place."""
+    return {
+        "schema": "timetable-dataset/1",
+        "name": LONG * 3,
+        "rooms": [{"id": f"R-{LONG}", "name": LONG * 2, "capacity": 60, "building": LONG}],
+        "faculty": [{"id": f"F-{LONG}", "name": LONG * 2}],
+        "groups": [{"id": f"G-{LONG}", "name": LONG * 2, "size": 50}],
+        "courses": [
+            {"id": f"{id}-{LONG}", "code": f"{id}{LONG}", "name": LONG * 2, "faculty_ids": [f"F-{LONG}"],
+             "group_ids": [f"G-{LONG}"], "sessions_per_week": 4, "required_features": features}
+            for id, features in (("A", []), ("B", []), ("C", ["planetarium"]))
+        ],
+    }  # fmt: skip
+
+
+async def test_names_that_no_line_can_hold_fit_the_screen_all_the_same(browser: Browser, service: Target) -> None:
+    job = "x" * 128
+    await service.submit("tiny", 2, job_id=job, num_variants=2, dataset=long_names(), dataset_name=None)
+    await service.ended(job)
+    for size in (PHONE, WIDE):
+        async with tab(browser, service, viewport=size) as it:
+            for view in ("jobs", f"jobs/{job}", *(f"jobs/{job}/results/{name}" for name in RESULT_VIEWS)):
+                await it.goto(view)
+                await expect(it.page.locator("main h1")).to_be_visible()
+                await expect(it.page.locator(".waiting")).to_have_count(0)
+                wider = "document.documentElement.scrollWidth - innerWidth"
+                assert await it.page.evaluate(wider) <= 0, view
+            it.check()
+
+
+async def test_the_theme_can_be_chosen_and_is_remembered(browser: Browser, service: Target) -> None:
+    async with tab(browser, service, color_scheme="light") as it:
+        await it.goto()
+        ground = "getComputedStyle(document.body).backgroundColor"
+        day = await it.page.evaluate(ground)
+        for _ in ("light", "dark"):
+            await it.page.get_by_role("button", name="Theme").click()
+        night = await it.page.evaluate(ground)
+        await it.page.reload()
+        assert await it.page.evaluate(ground) == night != day
+
+
+async def test_the_first_view_is_small(browser: Browser, service: Target) -> None:
+    async with tab(browser, service) as it:
+        await it.goto()
+        await expect(it.page.locator(".sample").first).to_be_visible()
+        sizes = await it.page.evaluate(
+            "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
+            ".map((one) => one.decodedBodySize)"
+        )
+        assert 20_000 < sum(sizes) < FIRST_VIEW_BYTES
+
+
+async def test_a_key_is_asked_for_and_kept_in_the_tab_only(browser: Browser, service: Target) -> None:
+    made = await service.command("keys", "add", "page", "--scope", "read", "--scope", "submit", "--json")
+    key = json.loads(made.stdout)["key"]
+    async with tab(browser, service) as it:
+        with anyio.fail_after(WAIT_MILLISECONDS / 1000):
+            while (await service.http.get("/jobs")).status_code != 401:
+                await anyio.sleep(0.1)
+        await it.goto("jobs")
+        await it.page.get_by_label("API key").fill(key)
+        await it.page.get_by_role("button", name="Use this key").click()
+        await expect(it.page.get_by_role("link", name="open", exact=True)).to_be_visible()
+        assert key not in await it.page.evaluate("JSON.stringify(localStorage) + document.cookie")
+        await it.goto("jobs/open/results/week")
+        await it.page.get_by_role("button", name="Export").click()
+        await it.page.get_by_label("Only the week of").uncheck()
+        assert (await saved(it.page, "CSV")).name == "open-variant-1.csv"
+        it.check(may_say=frozenset({"401"}))
+
+
+async def follow(it: Tab, script: str) -> Any:
+    """Runs a script in a document of the service, with the tracker at hand as `Tracker`."""
+    await it.page.goto(f"{it.base}static/icon.svg")
+    return await it.page.evaluate(f"import('/static/tracker.js').then(async ({{ Tracker }}) => {{ {script} }})")
+
+
+RECORD = """
+    const told = [], times = [], at = () => performance.now();
+    const snapshot = (more) => ({ status: "running", stage: "search", health: "ok", cost: 5, placed: 1, rung: "full",
+      levels: {}, bound: null, attempt: 1, last_updated: 1, last_improvement_at: null, metadata: {}, ...more });
+    const answers = ANSWERS;
+    window.fetch = async () => { times.push(at()); const next = answers.length > 1 ? answers.shift() : answers[0];
+      if (next === null) throw new TypeError("no network");
+      return new Response(JSON.stringify(next.body ?? next), { status: next.code ?? 200 }); };
+    const ended = new Promise((done) => {
+      const note = (word) => (detail) => { told.push(word); if (word === "END") done(); };
+      const words = ["onProgress", "onStalled", "onResumed", "onRetry", "onLost", "onFound", "onEnd"];
+      const tracker = new Tracker("j", { pollSeconds: 0.02, retrySeconds: 0.05, lostSeconds: 0.08, stalledSeconds: 0.2,
+        ...Object.fromEntries(words.map((word) => [word, note(word === "UNTIL" ? "END" : word)])) });
+      tracker.start();
+    });
+    await ended; return { told, gaps: times.slice(1).map((time, i) => time - times[i]) };
+"""
+
+
+def recorded(answers: str, until: str) -> str:
+    return RECORD.replace("ANSWERS", answers).replace('"UNTIL"', f'"{until}"')
+
+
+async def test_a_failed_poll_is_repeated_three_times_before_the_service_counts_as_lost(
+    browser: Browser, service: Target
+) -> None:
+    async with tab(browser, service) as it:
+        answers = "[snapshot(), null, { code: 500, body: {} }, null, null, null, snapshot({ status: 'completed' })]"
+        seen = await follow(it, recorded(answers, "onEnd"))
+        assert seen["told"] == [
+            "onProgress",
+            *["onRetry"] * 3,
+            "onLost",
+            "onFound",
+            "onProgress",
+            "END",
+        ]
+        assert all(gap >= 45 for gap in seen["gaps"][1:4]), "five seconds apart, here fifty milliseconds"
+
+
+async def test_no_improvement_for_long_is_a_stall_and_an_improvement_ends_it(browser: Browser, service: Target) -> None:
+    async with tab(browser, service) as it:
+        plateau = "...Array(40).fill(snapshot()), snapshot({ placed: 2 })"
+        seen = await follow(it, recorded(f"[{plateau}]", "onResumed"))
+        assert [word for word in seen["told"] if word != "onProgress"] == ["onStalled", "END"]
+        said = await follow(it, recorded("[snapshot({ health: 'stalled' })]", "onStalled"))
+        assert said["told"][0] == "END", "what the service says counts at once"
