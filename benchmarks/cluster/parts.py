@@ -134,21 +134,20 @@ async def chaos(given: Namespace) -> list[str]:
     async with Stage(given) as stage:
         cluster = stage.cluster(services=2, workers=2)
         began = time.monotonic()
-        async with cluster.running(), anyio.create_task_group() as tasks:
-            tasks.start_soon(cluster.keep_alive)
-            tasks.start_soon(_harm, cluster, rng, given.every, harms)
-            plan = [rng.choice(SOURCES) for _ in range(given.jobs)]
-            for n, (source, seconds) in enumerate(plan):
-                await cluster.submit(f"job-{n}", source, seconds, f"org-{n % ORGANISATIONS}")
-                for part, proxy in ((1, stage.database), (2, stage.broker)):
-                    if n == part * given.jobs // 3:
-                        tasks.start_soon(_outage, proxy, given.outage, cluster, part == 1)
-                await anyio.sleep(rng.uniform(0.0, 2.0))
-            await cluster.all_ended(900)
-            tasks.cancel_scope.cancel()
+        async with cluster.running():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(cluster.keep_alive)
+                tasks.start_soon(_harm, cluster, rng, given.every, harms)
+                for n, (source, seconds) in enumerate([rng.choice(SOURCES) for _ in range(given.jobs)]):
+                    await cluster.submit(f"job-{n}", source, seconds, f"org-{n % ORGANISATIONS}")
+                    for part, proxy in ((1, stage.database), (2, stage.broker)):
+                        if n == part * given.jobs // 3:
+                            tasks.start_soon(_outage, proxy, given.outage, cluster, part == 1)
+                    await anyio.sleep(rng.uniform(0.0, 2.0))
+                await cluster.all_ended(900)
+                tasks.cancel_scope.cancel()
             took = time.monotonic() - began
-            for member in cluster.members:
-                member.signal(signal.SIGCONT)
+            for member in cluster.services:
                 if not member.alive:
                     member.start()
             journal = await cluster.compare()
@@ -170,6 +169,8 @@ async def _harm(cluster: Cluster, rng: random.Random, every: float, harms: Count
             how, seconds = rng.choice(("kill", "kill", "stop", "end")), rng.uniform(1.0, LONGEST_STOP_SECONDS)
             if sum(member.stopped for member in kind) or not all(member.alive for member in kind):
                 continue
+            if cluster.quiet:
+                continue
             victim = rng.choice(kind)
             harms[f"{how} {victim.name.partition('-')[0]}"] += 1
             if how == "stop":
@@ -190,6 +191,10 @@ async def _stop(victim: Member, seconds: float) -> None:
 
 async def _outage(proxy: Proxy, seconds: float, cluster: Cluster, shuts: bool) -> None:
     """Cuts one of them off. Without the database no service may say that it is ready; without the broker it may."""
+    cluster.quiet = True  # what is measured here would be that of a service which begins
+    with anyio.move_on_after(60):
+        while not all(member.alive for member in cluster.members) or not all(await cluster.readiness()):
+            await anyio.sleep(0.2)
     began = time.monotonic()
     proxy.cut()
     seen: list[bool] = []
@@ -203,6 +208,7 @@ async def _outage(proxy: Proxy, seconds: float, cluster: Cluster, shuts: bool) -
     restored = time.monotonic()
     while not any(await cluster.readiness()):
         await anyio.sleep(0.1)
+    cluster.quiet = False
     name = "database" if shuts else "broker"
     share = sum(seen) / max(1, len(seen))
     print(f"   {name} away for {seconds:.0f} s: a service was ready in {share:.0%} of the looks, ", end="")

@@ -86,7 +86,7 @@ class Cluster:
     """`services` and `workers`, all begun; `ledger` knows what was acknowledged."""
 
     def __init__(self, folder: Path, given: Mapping[str, object], *, services: int, workers: int) -> None:
-        self.ledger = Ledger()
+        self.ledger, self.quiet = Ledger(), False
         ports = [free_port() for _ in range(services)]
         self.services = [
             Member(folder / f"service-{n}", ["serve", "--queue", "celery", "--port", str(port)], given)
