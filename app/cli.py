@@ -110,8 +110,10 @@ def worker(
     if problem is not None:
         _fail(problem, EXIT_BAD_INPUT)
     forkserver = _forkserver(settings, launch=True)
+    from app.main import run_worker
+
     try:
-        working.run(settings, forkserver)
+        run_worker(settings, forkserver)
     except working.CannotWork as error:
         forkserver.abandon()
         _fail(str(error), EXIT_OUR_FAULT)

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access import methods_of
 from app.jobs import DiskFull, JobConflict, JobStateError, QueueFull
+from app.source import SourceError
 from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from solver.errors import InputError, Issue
 from solver.formats.issues import MAX_ITEMS, MAX_SHOWN_DEPTH, MAX_TEXT, kind_of, pointer, readable, shortened
@@ -172,6 +173,7 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     InputError: Row(422, "invalid_input", "The input cannot be used"),
     ValidationError: Row(422, "invalid_input", "The input cannot be used"),
     RequestValidationError: Row(422, "invalid_parameter", "A parameter cannot be used"),
+    SourceError: Row(502, "platform_data", "The platform's data cannot be had"),
     SourceNotConfigured: Row(422, "source_not_configured", "No data source"),
     BodyTooLarge: Row(413, "body_too_large", "The request body is too large"),
     TooHeavy: Row(422, "too_large", "The request is too large to be read"),

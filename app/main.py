@@ -30,6 +30,8 @@ from app.operations.metrics import Measured, Metrics
 from app.operations.observers import Observers, journal
 from app.operations.sinks import Alerts
 from app.platform.link import Link, check
+from app.platform.source import opened_source
+from app.queue import working
 from app.queue.broker import Broker
 from app.queue.embedded import Embedded
 from app.queue.sender import Sender
@@ -97,11 +99,13 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
         gc.freeze()
         watch_loop(failed_in_background)
         async with (
+            opened_source(settings) as source,
             Supervisor(
                 settings,
                 observe=observers,
                 forkserver=forkserver,
                 takes="any" if settings.queue == "embedded" else "none",
+                source=source,
             ) as supervisor,
             Readers(settings) as readers,
             anyio.create_task_group() as tasks,
@@ -119,7 +123,7 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
                 queue = sender = Sender(supervisor.fleet, Broker(settings), told_workers, broker_lost)
                 observers.add(sender.observe)
                 tasks.start_soon(keep, "messages", sender.run)
-            app.state.service = Service(settings, supervisor, metrics, readers, results, link, queue)
+            app.state.service = Service(settings, supervisor, metrics, readers, results, link, queue, source)
             app.state.lookout = Lookout(capacity, alerts)
             yield
             tasks.cancel_scope.cancel()
@@ -147,3 +151,8 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
     errors.install(app)
     app.include_router(all_routes())
     return app
+
+
+def run_worker(settings: Settings, forkserver: ForkServer | None = None) -> None:
+    """Solves jobs that others have taken in, until SIGINT or SIGTERM. Raises what `app.queue.working.run` raises."""
+    working.run(settings, forkserver, open_source=opened_source)

@@ -16,6 +16,7 @@ from app.operations.metrics import Metrics
 from app.results import Results
 from app.schemas import JOB_ID_PATTERN
 from app.settings import Settings
+from app.source import DataSource, Fetched, Query, SourceError
 from app.supervisor import Supervisor
 from app.tenant import TenantJobs, TenantResults, Withheld
 
@@ -54,6 +55,7 @@ class Service(NamedTuple):
     results: Results
     platform: Platform
     queue: Queue
+    source: DataSource | None
 
     def seen_by(self, caller: Caller | None) -> Service:
         """The same with the jobs of the caller's organisations only; whole for callers who are bound to none."""
@@ -69,6 +71,7 @@ class Service(NamedTuple):
             results=cast(Results, TenantResults(self.results, jobs)),
             platform=TenantPlatform(self.platform),
             queue=TenantQueue(self.queue),
+            source=TenantSource(self.source, caller) if self.source is not None else None,
         )
 
 
@@ -84,6 +87,21 @@ class TenantQueue(Withheld):
 
     def __init__(self, queue: Queue) -> None:
         self.view, self.notes = queue.view, queue.notes
+
+
+class TenantSource(Withheld):
+    """The source of data, for a bound caller: it has nothing of other organisations."""
+
+    def __init__(self, source: DataSource, caller: Caller) -> None:
+        self._source, self._caller = source, caller
+
+    def fetch(self, query: Query) -> Fetched:
+        if not self._caller.reaches(query.organization_id):
+            raise SourceError(f"There is no organisation {query.organization_id[:80]!r}.")
+        return self._source.fetch(query)
+
+    def close(self) -> None:
+        """Not the caller's to do."""
 
 
 def _service(request: Request) -> Service:

@@ -226,6 +226,11 @@ class Settings:
     )
     # --- what the platform is told ---
     platform_database_url: str = _setting("", "", "PostgreSQL of the platform; empty = none", secret=True)
+    platform_connections: int = _setting(2, "connections", "most connections to the platform", low=1, high=20)
+    platform_connect_seconds: float = _setting(10.0, "s", "time for one try to connect to the platform", low=1, high=60)
+    platform_statement_seconds: float = _setting(
+        30.0, "s", "time for one question to the platform's database", low=0.1, high=600
+    )
     platform_update: str = _setting(
         "no", "", "whether results are written to generation_jobs of that database", words=("no", "yes")
     )

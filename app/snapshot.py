@@ -11,6 +11,7 @@ from typing import Any
 from app.child.diagnosis import HANGS, SILENCE_SECONDS, Verdict
 from app.jobs import Status
 from app.progress import SERVICE_SILENT, Track
+from app.source import ACCOUNT, counts_of
 
 PREPARING = "the solver is being made ready"
 COMPILING = f"{PREPARING} (its kernels are compiled once, which takes about half a minute)"
@@ -109,7 +110,8 @@ def _metadata(track: Track) -> dict[str, Any]:
     return {
         "semester": None,
         "academic_year": None,
-        **job.meta,
+        **{name: value for name, value in job.meta.items() if name != ACCOUNT},
+        **({ACCOUNT: counts_of(job.meta[ACCOUNT])} if ACCOUNT in job.meta else {}),
         "stage": track.stage or job.stage,
         "phase": track.message,
         "rung": track.rung,

@@ -43,6 +43,7 @@ from app.jobs import (
 from app.messages import unpack
 from app.progress import Track
 from app.settings import Settings
+from app.source import DataSource
 from app.store import DeliveryRow, Store, StoreFull
 from app.store.backups import Manifest, folder_of
 from app.supervision.desk import Desk
@@ -103,9 +104,9 @@ class Supervisor:
 
     `solve` names the function that children call, as `module:name`; `observe` hears of everything that happens;
     `forkserver` is one that was launched already, so that it imports the solver while the service is imported; `takes`
-    says which jobs are run here, where others may run them as well (`fleet` knows these). Every
-    method that asks the store raises `StoreUnavailable` when it does not answer in time; what was asked for may then
-    still happen, and asking again is safe.
+    says which jobs are run here, where others may run them as well (`fleet` knows these); `source` has the data of
+    jobs that bring none. Every method that asks the store raises `StoreUnavailable` when it does not answer in time;
+    what was asked for may then still happen, and asking again is safe.
 
     Raises
     ------
@@ -121,13 +122,14 @@ class Supervisor:
         observe: Observer = nobody,
         forkserver: ForkServer | None = None,
         takes: Takes = "any",
+        source: DataSource | None = None,
     ) -> None:
         self._settings = settings
         self._tag = tag_of(settings.data_dir)
         self._forkserver = forkserver or ForkServer(solve, self._tag)
         self._spool = Spool(settings.data_dir)
         self._desk = Desk(settings, observe)
-        self._dispatcher = Dispatcher(self._desk, self._forkserver, self._spool, takes)
+        self._dispatcher = Dispatcher(self._desk, self._forkserver, self._spool, takes, source)
         self.fleet = Fleet(self._desk, self._dispatcher)
         self._neighbours = Neighbours(self._desk, self._dispatcher, self._spool)
         self._watchdog = Watchdog(self._desk, self._dispatcher)

@@ -186,6 +186,16 @@ def _smoke(given: Namespace) -> int:
     return smoke.run(given.users, given.seconds)
 
 
+def _platform_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--sample", default="bhu")
+
+
+def _platform(given: Namespace) -> int:
+    from benchmarks.platform import run_platform
+
+    return run_platform(given.sample)
+
+
 def _page_options(parser: ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, default=DEFAULT_RESULTS.parent / "page", help="where the pictures go")
     parser.add_argument("--only", type=_names, default=frozenset(), help="comma-separated names of pictures")
@@ -217,6 +227,7 @@ COMMANDS: dict[str, Command] = {
         "services and workers on one PostgreSQL and one broker: pace, fairness, and harm", _cluster_options, _cluster
     ),
     "smoke": Command("a little load by locust on a real service; fails on errors and slowness", _smoke_options, _smoke),
+    "platform": Command("fetch a sample from the platform's tables: seconds and memory", _platform_options, _platform),
     "page": Command("pictures of the page at two sizes in both themes, and how fast it opens", _page_options, _page),
     "one": Command("one run in this process; prints its row as JSON (used by run and compare)", _one_options, _one),
 }

@@ -47,6 +47,7 @@ APP_LAYERS: tuple[frozenset[str], ...] = (
             "entries",
             "quality",
             "page",
+            "source",
             "curve",
         }
     ),
@@ -77,6 +78,7 @@ FORBIDDEN_IN_SOLVER = {
     "httpx",
     "sqlite3",
     "sqlalchemy",
+    "psycopg",
     "typer",
     "rich",
     "logging",

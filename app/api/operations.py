@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import anyio
+import anyio.to_thread
 import psutil
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -26,6 +27,8 @@ from app.operations.health import (
 from app.operations.sinks import Alerts
 from app.schemas import MAX_NAME, semester_of
 from app.service import Running
+from app.source import DataSource
+from app.source import Query as Asked
 
 router = APIRouter(tags=["operations"])
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -110,9 +113,14 @@ async def preview(
     dataset_name: Annotated[str | None, Query(max_length=MAX_NAME)] = None,
 ) -> JSONResponse:
     """How large a job would be and how long it may take."""
-    size = json.loads(
-        content_of(await service.readers.ask(Question("preview", options={"dataset_name": dataset_name})))
-    )
+    if dataset_name is None and organization_id and service.source is not None:
+        size = await _size_at_source(
+            service.source, Asked(organization_id=organization_id, semester=semester_of(semester))
+        )
+    else:
+        size = json.loads(
+            content_of(await service.readers.ask(Question("preview", options={"dataset_name": dataset_name})))
+        )
     wanted = ("courses", "faculty", "rooms", "time_slots", "students", "sessions", "groups")
     return JSONResponse(
         {
@@ -126,6 +134,16 @@ async def preview(
             },
         }
     )
+
+
+async def _size_at_source(source: DataSource, query: Asked) -> Mapping[str, Any]:
+    """What a job with this query would get, counted by the code that fetches it."""
+    fetched = await anyio.to_thread.run_sync(source.fetch, query, abandon_on_cancel=True, limiter=_PREVIEWS)
+    return fetched.size
+
+
+_PREVIEWS = anyio.CapacityLimiter(1)
+"""One at a time: each is all the work of a fetch, and jobs use the same few connections."""
 
 
 def _strategy(size: Mapping[str, int], service: Running) -> str:

@@ -105,6 +105,7 @@ class Attempt:
         self._stacks = ""
         self._lost_at: Place | None = None
         self._stop_asked, self._drained, self._over = anyio.Event(), anyio.Event(), anyio.Event()
+        self._dropped = anyio.Event()
 
     @property
     def pid(self) -> int | None:
@@ -137,6 +138,13 @@ class Attempt:
         if self._child is not None:
             self._child.request_stop(stop)
         self._stop_asked.set()
+        if how is not How.FINISH:
+            self._dropped.set()
+
+    async def until_dropped(self) -> How:
+        """Waits until the attempt is asked to end without any answer: CANCEL, SHUTDOWN or FENCED."""
+        await self._dropped.wait()
+        return self._stopping_as or How.CANCEL
 
     def begin_with(self, held: StoredIncumbent | None, *, saved: bool) -> None:
         """The best timetable of the attempts before, and whether the store has it."""

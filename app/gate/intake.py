@@ -12,7 +12,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel
@@ -34,11 +34,12 @@ from app.schemas import (
     TimeConfig,
 )
 from app.settings import Settings
+from app.source import AWAITED, Query
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_ctt
 from solver.formats.issues import kind_of, pointer, raise_if_any
 from solver.formats.json_text import parse_json, read_json
-from solver.formats.native import dump_dataset, load_dataset
+from solver.formats.native import SCHEMA, dump_dataset, load_dataset
 from solver.formats.platform_csv import Imported
 from solver.formats.tim import load_tim
 from solver.formats.zipped_csv import load_zipped_csv
@@ -61,6 +62,19 @@ class Loaded(NamedTuple):
     note: str | None = None
     imported: Imported | None = None
     """How a CSV set was read."""
+
+
+class _Load(NamedTuple):
+    """
+    What the store gets of the data of a job, a name for people, and a sentence about the time grid, if any.
+
+    `sent_text` is the canonical text of `dataset`, where the request has that and it is kept as it was sent.
+    """
+
+    packed: bytes
+    name: str
+    note: str | None
+    sent_text: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +106,18 @@ def read_object(body: bytes, settings: Settings) -> dict[str, Any]:
 
 
 def read_order(
-    body: bytes, settings: Settings, default_job_id: str | None = None, default_organization_id: str | None = None
+    body: bytes,
+    settings: Settings,
+    default_job_id: str | None = None,
+    default_organization_id: str | None = None,
+    *,
+    has_platform: bool = False,
 ) -> Order:
     """
     The job that the body of `POST /generate_variants` asks for; a body without a job id gets the default, or a new one.
 
-    A body without an organisation is read as if it named the default.
+    A body without an organisation is read as if it named the default. `has_platform` says that a body without data may
+    have it fetched later; its job then holds the query as a ticket.
 
     Raises
     ------
@@ -111,18 +131,22 @@ def read_order(
         document["organization_id"] = default_organization_id
     asked = GenerateRequest.model_validate(document)
     check_rules(asked.rules)
-    loaded = load_source(asked, settings, asked.time_config)
+    awaited = has_platform and not asked.named
+    loaded = _ticket(asked) if awaited else _inline(asked, load_source(asked, settings, asked.time_config))
     given, adjusted = _clamped(asked, settings)
     notes = [loaded.note] if loaded.note else []
     notes += [
         f"{name} was set to {change['given']:g}, {change['asked']:g} was asked." for name, change in adjusted.items()
     ]
-    text = canonical(loaded.document)
     request = JobRequest(
         job_id=asked.job_id or default_job_id or str(uuid.uuid4()),
-        body_hash=body_hash(asked, text if loaded.document is asked.dataset else None),
-        packed=pack_text(text),
-        meta={**_meta(asked), "dataset": loaded.dataset.name or asked.dataset_name or ""},
+        body_hash=body_hash(asked, loaded.sent_text),
+        packed=loaded.packed,
+        meta={
+            **_meta(asked),
+            "dataset": loaded.name or asked.dataset_name or "",
+            **({AWAITED: True} if awaited else {}),
+        },
         num_variants=int(given["num_variants"]),
         time_limit_seconds=given["time_limit_seconds"],
         seed=asked.seed,
@@ -130,6 +154,39 @@ def read_order(
         rules={name: rule.model_dump(exclude_none=True) for name, rule in asked.rules.items()},
     )
     return Order(request=request, notes=tuple(notes), adjusted=adjusted)
+
+
+def _inline(asked: GenerateRequest, loaded: Loaded) -> _Load:
+    text = canonical(loaded.document)
+    sent = text if loaded.document is asked.dataset else None
+    return _Load(pack_text(text), loaded.dataset.name, loaded.note, sent)
+
+
+def _ticket(asked: GenerateRequest) -> _Load:
+    """The query behind a request without data. Raises InputError when it does not say whose data it wants."""
+    if not (asked.organization_id or "").strip():
+        message = "a request without data must name the organisation whose data the platform database holds"
+        raise InputError([Issue(pointer="/organization_id", code="missing", message=message)])
+    try:
+        grid = None if asked.time_config is None else _checked_grid(asked.time_config)
+    except InputError as error:
+        raise _grid_pointers(error, "") from error
+    query = Query(
+        organization_id=(asked.organization_id or "").strip(),
+        semester=asked.semester,
+        academic_year=asked.academic_year,
+        time_grid=grid,
+    )
+    note = "Its data is fetched from the platform database."
+    return _Load(pack_text(canonical(asdict(query))), query.organization_id, note)
+
+
+def _checked_grid(time_config: object) -> dict[str, object]:
+    """The native grid of a `time_config`, checked with the least dataset there can be."""
+    grid = _time_grid(time_config)
+    least = {"schema": SCHEMA, "time_grid": grid, "rooms": [{"id": "r", "capacity": 1}], "courses": [{"id": "c"}]}
+    load_dataset(least)
+    return grid
 
 
 def _clamped(asked: GenerateRequest, settings: Settings) -> tuple[dict[str, float], dict[str, dict[str, float]]]:

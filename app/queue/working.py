@@ -11,7 +11,10 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from typing import TypeAlias
 
 import anyio
 import anyio.from_thread
@@ -25,6 +28,7 @@ from app.queue.broker import Broker
 from app.queue.hands import Hands
 from app.queue.sender import Sender
 from app.settings import Settings, variable
+from app.source import DataSource
 from app.store import StoreError
 from app.supervision.watchdog import keep
 from app.supervisor import Supervisor
@@ -45,9 +49,24 @@ def refusal(settings: Settings) -> str | None:
     return f"a worker needs {' and '.join(missing)}" if missing else None
 
 
-def run(settings: Settings, forkserver: ForkServer | None = None, *, solve: str = SOLVE) -> None:
+OpenSource: TypeAlias = Callable[[Settings], AbstractAsyncContextManager[DataSource | None]]
+
+
+@asynccontextmanager
+async def no_source(settings: Settings) -> AsyncIterator[None]:
+    """What a worker works with that knows no platform."""
+    yield None
+
+
+def run(
+    settings: Settings,
+    forkserver: ForkServer | None = None,
+    *,
+    solve: str = SOLVE,
+    open_source: OpenSource = no_source,
+) -> None:
     """
-    Works until SIGINT or SIGTERM; `forkserver` and `solve` as for the supervisor.
+    Works until SIGINT or SIGTERM; `forkserver`, `solve` and the source that is opened as for the supervisor.
 
     Raises
     ------
@@ -66,7 +85,7 @@ def run(settings: Settings, forkserver: ForkServer | None = None, *, solve: str 
             if finding.verdict == "warning":
                 _log.warning("%s: %s; %s", finding.check, finding.found, finding.advice)
         try:
-            anyio.run(_work, settings, forkserver, solve)
+            anyio.run(_work, settings, forkserver, solve, open_source)
         except StoreError as error:
             raise CannotWork(str(error)) from error
 
@@ -75,13 +94,16 @@ OF_SERVICES = frozenset({"API keys", "address"})
 """Checks that do not concern whoever listens nowhere."""
 
 
-async def _work(settings: Settings, forkserver: ForkServer | None, solve: str) -> None:
+async def _work(settings: Settings, forkserver: ForkServer | None, solve: str, open_source: OpenSource) -> None:
     watch_loop(lambda: None)
     observers = Observers(journal, slow_seconds=settings.slow_seconds)
     ends, lost = anyio.Event(), False
 
     async with (
-        Supervisor(settings, solve=solve, observe=observers, forkserver=forkserver, takes="named") as supervisor,
+        open_source(settings) as source,
+        Supervisor(
+            settings, solve=solve, observe=observers, forkserver=forkserver, takes="named", source=source
+        ) as supervisor,
         anyio.from_thread.BlockingPortal() as portal,
         anyio.create_task_group() as tasks,
     ):

@@ -130,6 +130,13 @@ class Store(Protocol):
         to end by somebody since.
         """
 
+    def keep_dataset(self, job: Job, dataset: bytes) -> None:
+        """
+        Replaces what a running attempt was given to fetch by what it fetched, and the metadata by that of `job`.
+
+        Raises StaleAttempt when the job has left the state or the attempt of `job`.
+        """
+
     def save_incumbent(self, job: Job, incumbent: StoredIncumbent) -> None:
         """Keeps the best timetable of a running attempt."""
 

@@ -41,6 +41,7 @@ T = TypeVar("T")
 
 MOST_DAMAGED = 20
 """Damaged rows at the head of the queue that one claim passes over."""
+DROP_UNUSED = "DELETE FROM datasets WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE dataset = digest)"
 _ANY_NUMBER = 2**62
 _ENDING = ("how", "exit_code", "stage", "rung", "message", "verdict", "place", "peak_mb")
 
@@ -230,6 +231,21 @@ class SqlStore(ABC):
         rows = self._read(lambda work: work.rows(query, (job_id,)))
         return [attempt_of_row(ATTEMPTS.opened(row)) for row in rows]
 
+    def keep_dataset(self, job: Job, dataset: bytes) -> None:
+        digest = hashlib.sha256(dataset).hexdigest()
+
+        def body(work: Work) -> None:
+            self._enter(work)
+            row = self._still_runs(work, job)
+            # Only what was fetched is written: somebody may have asked to end the job meanwhile.
+            after = replace(job_of_row(row), meta=job.meta)
+            work.change("INSERT INTO datasets VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, dataset))
+            work.change(JOBS.update, JOBS.to_update(row_of_job(after, digest)))
+            if row["dataset"] != digest:
+                work.change(DROP_UNUSED, (row["dataset"],))
+
+        self._write(body)
+
     def save_incumbent(self, job: Job, incumbent: StoredIncumbent) -> None:
         def body(work: Work) -> None:
             self._still_runs(work, job)
@@ -286,10 +302,7 @@ class SqlStore(ABC):
             for table in ("outbox", "incumbents", "results", "attempts"):
                 work.change(f"DELETE FROM {table} WHERE job_id = ?", (job.id,))  # nosec B608 - names of ours, values bound
             work.change("DELETE FROM jobs WHERE id = ?", (job.id,))
-            work.change(
-                "DELETE FROM datasets WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE dataset = digest)",
-                (dataset,),
-            )
+            work.change(DROP_UNUSED, (dataset,))
 
         self._write(body)
 

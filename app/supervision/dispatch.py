@@ -22,8 +22,10 @@ from app.child.attempt import Attempt
 from app.child.children import ForkServer, ForkServerLost
 from app.endings import TAKEN_DOWN, Ending, How, settle
 from app.jobs import Event, Job, StaleAttempt, Status, advance
+from app.source import AWAITED, DataSource
 from app.store import StoredIncumbent, StoreError, StoreUnavailable
 from app.supervision.desk import Desk, event_between
+from app.supervision.loading import Loading, NotLoaded
 from app.supervision.spool import Spool
 from app.supervision.storage import passing
 from app.telemetry import AttemptEnded, Started
@@ -65,7 +67,14 @@ class Dispatcher:
     `busy` counts slots in use, `quarantined` those of them whose child cannot be killed; `claims` only rises.
     """
 
-    def __init__(self, desk: Desk, forkserver: ForkServer, spool: Spool, takes: Takes = "any") -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        forkserver: ForkServer,
+        spool: Spool,
+        takes: Takes = "any",
+        source: DataSource | None = None,
+    ) -> None:
         self.takes, self.slots = takes, 0 if takes == "none" else desk.settings.slots
         self._calls: list[_Call] = []
         self._running: dict[str, _Call] = {}
@@ -74,6 +83,7 @@ class Dispatcher:
         self.busy = self.quarantined = self.claims = 0
         self.closing = False
         self._desk, self._forkserver, self._spool = desk, forkserver, spool
+        self._loading = Loading(desk, source)
         self._round: anyio.CancelScope | None = None
         self._idle = anyio.Event()
         self._unsure = self._given_up = False
@@ -217,7 +227,11 @@ class Dispatcher:
             held = await desk.in_store.best_of(job.id)
             attempt.begin_with(held, saved=desk.in_store.is_saved(job.id, held))
             dataset = await desk.in_store(desk.store.dataset, job.id) or b""
+            if AWAITED in job.meta:
+                dataset = await self._loading.load(attempt, dataset)
             ending = await attempt.run(dataset, started)
+        except NotLoaded as unloaded:
+            ending = attempt.ended_by(unloaded.how, str(unloaded))
         except _MAY_PASS as error:
             self.resting[job.id] = time.monotonic() + desk.settings.retry_wait_seconds
             ending = attempt.ended_by(How.NOT_STARTED, str(error))

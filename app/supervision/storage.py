@@ -30,7 +30,18 @@ P = ParamSpec("P")
 HANGING_SECONDS = 2.0
 """A call that takes longer says that the store does not answer; it may still do so."""
 WRITES = frozenset(
-    {"submit", "claim", "note_pid", "request", "move", "save_incumbent", "checkpoint", "delete", "note_delivery"}
+    {
+        "submit",
+        "claim",
+        "note_pid",
+        "request",
+        "move",
+        "save_incumbent",
+        "keep_dataset",
+        "checkpoint",
+        "delete",
+        "note_delivery",
+    }
 )
 READS = frozenset(
     {"job", "jobs", "dataset", "incumbent", "result", "attempts", "bundle", "expired", "undelivered", "deliveries"}

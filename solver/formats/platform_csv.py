@@ -185,7 +185,7 @@ def _courses(
             continue
         credits = work.number(row, "credits", 1, MAX_CREDITS, DEFAULT_CREDITS)
         department = departments.resolve(work, row, "department_id")
-        sections = list(_sections(students))
+        sections = list(sections_of(students))
         teachers = _teachers(work, row, load, len(sections), credits)
         for number, (section, teacher) in enumerate(zip(sections, teachers, strict=True)):
             suffix = f" (Sec {number + 1}/{len(sections)})" if len(sections) > 1 else ""
@@ -240,7 +240,7 @@ def _plain(name: str) -> str:
     return re.sub(r"\W+", "", name).lower()
 
 
-def _sections(students: Sequence[str]) -> Iterator[Sequence[str]]:
+def sections_of(students: Sequence[str]) -> Iterator[Sequence[str]]:
     """Near-equal parts of at most `SECTION_SIZE`, the remainder spread over the first ones."""
     count = -(-len(students) // SECTION_SIZE)
     size, larger = divmod(len(students), count)

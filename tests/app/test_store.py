@@ -133,6 +133,19 @@ def test_every_field_of_a_job_survives(store: Store) -> None:
     assert store.job("j1") == whole
 
 
+def test_what_an_attempt_has_fetched_takes_the_place_of_what_it_was_given(store: Store) -> None:
+    store.submit(job(), DATASET, 10)
+    running = store.claim(1.0)
+    assert running is not None
+    store.keep_dataset(replace(running, meta={"rows": 1}), b"fetched")
+    kept = store.job("j1")
+    assert kept is not None
+    assert (store.dataset("j1"), kept.meta, kept.status) == (b"fetched", {"rows": 1}, Status.RUNNING)
+    with pytest.raises(StaleAttempt):
+        store.keep_dataset(replace(running, attempt=running.attempt - 1), b"too late")
+    assert store.dataset("j1") == b"fetched"
+
+
 def test_the_same_job_twice_is_one_job(store: Store) -> None:
     assert store.submit(job(), DATASET, 10)[1]
     assert not store.submit(job(created_at=AT + 50), DATASET, 10)[1]

@@ -1,0 +1,273 @@
+"""The platform's database as a source of datasets: which rows belong to a request, and what was done with each."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from psycopg import sql
+
+from app.messages import pack
+from app.platform.reading import MAX_ENROLMENTS, Answer, Database, Reader, rows_of
+from app.schemas import TimeConfig
+from app.settings import Settings
+from app.source import MAX_SENTENCES, Fetched, Query, SourceError
+from solver.errors import InputError
+from solver.formats.native import dump_dataset
+from solver.formats.platform_csv import Imported
+from solver.formats.platform_rows import RowNote
+from solver.formats.platform_tables import PlatformTables, load_platform_tables
+from solver.grid import TimeGrid
+from solver.model import RuleSetting
+
+
+@asynccontextmanager
+async def opened_source(settings: Settings) -> AsyncIterator[PlatformSource | None]:
+    """The source that the settings name, None when they name none."""
+    source = PlatformSource(settings) if settings.platform_database_url else None
+    try:
+        yield source
+    finally:
+        if source is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(source.close)
+
+
+ACTIVE = {"is_active": "{} IS NOT FALSE"}
+OF_ORGANISATION = {"org_id": "{}::text = %(org)s", **ACTIVE}
+TIME_FIELDS = tuple(TimeConfig.model_fields)
+
+
+class PlatformSource:
+    """Implements `app.source.DataSource`."""
+
+    def __init__(self, settings: Settings, database: Database | None = None) -> None:
+        self._settings = settings
+        self._database = database or Database(settings)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def fetch(self, query: Query) -> Fetched:
+        """
+        The data of a query, packed.
+
+        Raises
+        ------
+        SourceError
+            The database does not answer, has no such organisation, or nothing of what it holds can be scheduled.
+        """
+        imported, notes = self.read(query)
+        dataset = imported.dataset
+        sessions = sum(course.sessions_per_week for course in dataset.courses)
+        if sessions > self._settings.max_sessions:
+            raise SourceError(f"{sessions} sessions are more than max_sessions={self._settings.max_sessions}")
+        size = {
+            "courses": len(dataset.courses),
+            "faculty": len(dataset.faculty),
+            "rooms": len(dataset.rooms),
+            "time_slots": dataset.time_grid.num_slots,
+            "students": len(dataset.student_ids),
+            "sessions": sessions,
+            "groups": 0,
+        }
+        return Fetched(packed=pack(dump_dataset(dataset)), size=size, account=account_of(imported, notes))
+
+    def read(self, query: Query) -> tuple[Imported, list[str]]:
+        """The data of a query, and sentences about what the database lacks. Raises SourceError."""
+        with self._database.reading() as reader:
+            tables, notes = _tables(reader, query)
+        try:
+            return load_platform_tables(tables), notes
+        except InputError as error:
+            raise SourceError(str(error.issues[0].message)) from error
+
+
+def account_of(imported: Imported, notes: list[str]) -> dict[str, Any]:
+    """What was read, mended and left out: numbers of all of it, sentences of the first `MAX_SENTENCES`."""
+    return {
+        "rows": dict(imported.rows),
+        "repaired": len(imported.repairs),
+        "unusable": len(imported.unusable),
+        "unusable_rows": [_sentence(note) for note in imported.unusable[:MAX_SENTENCES]],
+        "repaired_rows": [_sentence(note) for note in imported.repairs[:MAX_SENTENCES]],
+        "notes": notes,
+    }
+
+
+def _sentence(note: RowNote) -> str:
+    value = f" {note.value[:80]!r}" if note.value else " is empty"
+    return f"{note.file} row {note.line}, {note.column}{value}: {note.message}"
+
+
+def _tables(reader: Reader, query: Query) -> tuple[PlatformTables, list[str]]:
+    org, name = _organisation(reader, query.organization_id)
+    half = "ODD" if query.semester == 1 else "EVEN"
+    values: dict[str, object] = {"org": org, "half": half, "year": query.academic_year}
+    rooms = rows_of("rooms", _table(reader, "rooms", "room_id", values))
+    faculty = rows_of("faculty", _table(reader, "faculty", "faculty_id", values))
+    offerings = _offerings(reader, values)
+    enrolments, left_out = _enrolments(reader, values, {row[0] for row in offerings.rows})
+    stored = _configuration(reader, values, query.semester)
+    notes = list(reader.missing)
+    tables = PlatformTables(
+        name=name,
+        rooms=rooms,
+        faculty=faculty,
+        offerings=rows_of("course_offerings", offerings),
+        enrolments=enrolments,
+        left_out=left_out,
+        time_grid=_grid(query.time_grid or TimeConfig.model_validate(_time_config(stored)).grid()),
+        rules=_rules(stored, notes),
+    )
+    return tables, notes
+
+
+def _organisation(reader: Reader, wanted: str) -> tuple[str, str]:
+    """Id and name. A name may look like anything, so both columns are asked."""
+    found = reader.ask(
+        sql.SQL(
+            "SELECT org_id::text, org_name FROM organizations"
+            " WHERE org_name = %(wanted)s OR org_id::text = lower(%(wanted)s)"
+            " ORDER BY org_name = %(wanted)s DESC, org_id::text"
+        ),
+        {"wanted": wanted},
+    )
+    if not found.rows:
+        raise SourceError(f"the platform database has no organisation {wanted[:100]!r}")
+    org, name = found.rows[0]
+    return org, name
+
+
+def _table(reader: Reader, table: str, key: str, values: Mapping[str, object]) -> Answer:
+    question = sql.SQL("SELECT {} FROM {} t WHERE {} ORDER BY {}::text COLLATE {}").format(
+        sql.SQL(", ").join(reader.chosen("t", table)),
+        sql.Identifier(table),
+        _all(reader.conditions("t", table, OF_ORGANISATION)),
+        sql.Identifier("t", key),
+        sql.Identifier("C"),
+    )
+    return reader.ask(question, values)
+
+
+def _all(conditions: list[sql.Composable]) -> sql.Composable:
+    return sql.SQL(" AND ").join([sql.SQL("TRUE"), *conditions])
+
+
+def _running(reader: Reader) -> sql.Composable:
+    """Which offerings `co` of courses `c` run: the one filter that offerings and enrolments share."""
+    offering = {
+        **ACTIVE,
+        "semester_type": "upper({}::text) = %(half)s",
+        "academic_year": "(%(year)s::text IS NULL OR {} IS NULL OR {0}::text = %(year)s)".replace("{}", "{0}"),
+        "offering_status": "upper(coalesce({}::text, 'SCHEDULED')) IN ('SCHEDULED', 'ONGOING')",
+    }
+    return _all(
+        [
+            *reader.conditions("c", "courses", OF_ORGANISATION),
+            *reader.conditions("co", "course_offerings", offering),
+        ]
+    )
+
+
+def _offerings(reader: Reader, values: Mapping[str, object]) -> Answer:
+    columns = [
+        sql.SQL("co.offering_id::text AS offering_id"),
+        *(column for column in reader.chosen("co", "course_offerings")[1:]),
+        *reader.chosen("c", "courses"),
+    ]
+    question = sql.SQL(
+        "SELECT {} FROM course_offerings co JOIN courses c ON c.course_id = co.course_id WHERE {}"
+        " ORDER BY co.offering_id::text COLLATE {}"
+    ).format(sql.SQL(", ").join(columns), _running(reader), sql.Identifier("C"))
+    return reader.ask(question, values)
+
+
+def _enrolments(
+    reader: Reader, values: Mapping[str, object], offerings: set[str]
+) -> tuple[dict[str, list[str]], Counter[str]]:
+    """Students by offering, each once, in id order; and how many enrolments are of students that are not active."""
+    enrolled = {**ACTIVE, "enrollment_status": "upper(coalesce({}::text, 'ENROLLED')) = 'ENROLLED'"}
+    question = sql.SQL(
+        "SELECT DISTINCT e.offering_id::text, e.student_id::text FROM course_enrollments e"
+        " JOIN course_offerings co ON co.offering_id = e.offering_id JOIN courses c ON c.course_id = co.course_id"
+        " WHERE {} AND {}"
+    ).format(_all(reader.conditions("e", "course_enrollments", enrolled)), _running(reader))
+    known = _students(reader, values)
+    students: dict[str, list[str]] = {offering: [] for offering in offerings}
+    left_out: Counter[str] = Counter()
+    for offering, student in reader.ask(question, values, MAX_ENROLMENTS).rows:
+        # One text object per student and not one per enrolment.
+        same = student if known is None else known.get(student)
+        if same is None:
+            left_out[offering] += 1
+        else:
+            students[offering].append(same)
+    for enrolled_here in students.values():
+        enrolled_here.sort()
+    return students, left_out
+
+
+def _students(reader: Reader, values: Mapping[str, object]) -> dict[str, str] | None:
+    """Active students; None where there is no such table, and then every enrolment counts."""
+    if not reader.has("students", "student_id"):
+        return None
+    return {id: id for (id,) in ((str(row[0]),) for row in _table(reader, "students", "student_id", values).rows)}
+
+
+# --- what the organisation has stored about its week ------------------------------------------------------------------
+
+
+def _configuration(reader: Reader, values: Mapping[str, object], semester: int) -> dict[str, Any]:
+    """The configuration used last for this year and semester, else the one used last; nothing where there is none."""
+    table = "timetable_configurations"
+    columns = reader.chosen("t", table)
+    if not columns:
+        return {}
+    keys = {"academic_year": "{} = %(year)s", "semester": "{}::text = ANY(%(semester)s)"}
+    fitting = _all(reader.conditions("t", table, keys))
+    latest = sql.SQL("t.last_used_at DESC NULLS LAST") if reader.has(table, "last_used_at") else sql.SQL("1")
+    owner = "org_id" if reader.has(table, "org_id") else "organization_id"
+    question = sql.SQL("SELECT {} FROM {} t WHERE {} ORDER BY ({}) DESC NULLS LAST, {} LIMIT 1").format(
+        sql.SQL(", ").join(columns),
+        sql.Identifier(table),
+        _all(reader.conditions("t", table, {owner: "{}::text = %(org)s"})),
+        fitting,
+        latest,
+    )
+    words = [str(semester), "odd" if semester == 1 else "even"]
+    answer = reader.ask(question, {**values, "semester": words})
+    return dict(zip(answer.names, answer.rows[0], strict=True)) if answer.rows else {}
+
+
+def _time_config(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Its time fields as the time form has them; a column that is not there keeps the form's default."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime.time) else value
+        for name, value in stored.items()
+        if name in TIME_FIELDS
+    }
+
+
+def _grid(native: Mapping[str, Any]) -> TimeGrid:
+    lunch = native.get("lunch")
+    return TimeGrid(**{**native, "lunch": (lunch["start"], lunch["end"]) if lunch else None})
+
+
+def _rules(stored: Mapping[str, Any], notes: list[str]) -> dict[str, RuleSetting]:
+    """The stored preferences that our rules can express; of the others it is said that they are not used."""
+    rules: dict[str, RuleSetting] = {}
+    if stored.get("faculty_max_continuous"):
+        rules["consecutive_limit"] = RuleSetting(value=int(stored["faculty_max_continuous"]))
+    if stored.get("avoid_first_last_slot"):
+        rules["last_slot"] = RuleSetting(tier="soft")
+    if stored.get("minimize_faculty_travel") is False:
+        rules["travel"] = RuleSetting(tier="off")
+    if stored.get("selected_departments"):
+        notes.append("timetable_configurations.selected_departments is not applied: all departments are scheduled.")
+    return rules
