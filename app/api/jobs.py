@@ -42,7 +42,7 @@ async def generate_variants(request: Request, service: Running) -> JSONResponse:
     key = idempotency_key(request)
     options = {
         "default_job_id": None if key is None else job_id_of(key, request.scope.get("key_id")),
-        "has_platform": bool(service.settings.platform_database_url),
+        "has_platform": service.source is not None,
     }
     order = order_of(await service.readers.ask(Question("order", body, options)))
     try:
