@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from tests.malformed.corpus import VALID
+from tests.malformed.zips import spoilt_content
 
 CTT = "Name: x\nCourses: 1\nRooms: 1\nDays: 1\nPeriods_per_day: 1\nCurricula: 0\nConstraints: 0\n"
 MAX_BODY = 100_000
@@ -338,6 +339,12 @@ def bad_grid(chance: random.Random) -> bytes:
     return written(put(body, ("dataset", "time_grid", field), value))
 
 
+def bad_zip(chance: random.Random) -> bytes:
+    body = request(chance)
+    del body["dataset"]
+    return written({**body, "content": spoilt_content(chance), "format": "csv_zip"})
+
+
 def bad_source(chance: random.Random) -> bytes:
     body = request(chance)
     del body["dataset"]
@@ -416,5 +423,6 @@ MUTATIONS: tuple[Callable[[random.Random], bytes], ...] = (
     bad_slot,
     bad_grid,
     bad_source,
+    bad_zip,
     many_faults,
 )
