@@ -16,7 +16,7 @@ from solver.grid import TimeGrid
 from solver.rules import RULE_IDS
 from solver.terms import MAX_NUMBER
 
-SourceFormat = Literal["json", "ctt", "tim", "csv_zip", "csv"]
+SourceFormat = Literal["json", "ctt", "tim", "csv_zip"]
 """A CSV set comes as a zip file under either name."""
 ODD, EVEN = 1, 2
 MAX_BATCHES = 500
@@ -146,7 +146,7 @@ class Source(BaseModel):
     )
     content: str | None = Field(
         default=None,
-        description="A whole file as text, in the format that `format` names; csv_zip or csv: a zip in base64.",
+        description="A whole file as text, in the format that `format` names; csv_zip: a zip in base64.",
     )
     format: SourceFormat | None = Field(default=None, description="Format of `content`.")
 

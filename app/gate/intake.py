@@ -283,7 +283,7 @@ def _load_content(source: Source, settings: Settings, time_config: object) -> Lo
         except InputError as error:
             raise below("/content", error) from error
         return _load_inline(document, settings, time_config, "/content")
-    if source.format in ("csv_zip", "csv"):
+    if source.format == "csv_zip":
         return _load_csv_set(content, settings, time_config)
     try:
         dataset = _TEXT_READERS[source.format](content)

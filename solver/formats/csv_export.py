@@ -2,7 +2,8 @@
 A timetable as CSV for spreadsheets: RFC 4180, and inert.
 
 A spreadsheet runs cells that begin with `=`, `+`, `-`, `@` as formulas, so such cells get an apostrophe in front
-(OWASP, "CSV Injection"); names come from strangers.
+(OWASP, "CSV Injection"); names come from strangers. A file begins with the mark of UTF-8: without it spreadsheets show
+most scripts as gibberish.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import io
 from collections.abc import Iterator, Mapping
 
 from solver.formats.meetings import Of, is_of, part_of
-from solver.formats.safe import inert
+from solver.formats.safe import inert_in_csv
 from solver.grid import clock_of
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.names import DAY_NAMES
@@ -43,8 +44,13 @@ def dump_csv(dataset: Dataset, timetable: Timetable, of: Of | None = None) -> st
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for row in rows_of(dataset, timetable, of):
-        writer.writerow([inert(str(row.get(column, ""))) for column in COLUMNS])
+        writer.writerow([inert_in_csv(str(row.get(column, ""))) for column in COLUMNS])
     return text.getvalue()
+
+
+def csv_file(dataset: Dataset, timetable: Timetable, of: Of | None = None) -> bytes:
+    """The same as a file. Half surrogate pairs, which UTF-8 cannot hold, become question marks."""
+    return dump_csv(dataset, timetable, of).encode("utf-8-sig", errors="replace")
 
 
 def rows_of(dataset: Dataset, timetable: Timetable, of: Of | None = None) -> Iterator[Mapping[str, object]]:

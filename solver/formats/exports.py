@@ -15,7 +15,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from solver.errors import InputError, Issue
-from solver.formats.csv_export import dump_csv
+from solver.formats.csv_export import csv_file
 from solver.formats.ctt import dump_solution
 from solver.formats.meetings import KINDS, Of, check_known
 from solver.formats.sln import dump_sln
@@ -85,7 +85,7 @@ def _svg(dataset: Dataset, timetable: Timetable, wanted: Wanted) -> str:
 
 
 EXPORTS: Mapping[str, Export] = {
-    "csv": Export(lambda data, table, wanted: dump_csv(data, table, wanted.of), "text/csv", "csv"),
+    "csv": Export(lambda data, table, wanted: csv_file(data, table, wanted.of), "text/csv", "csv"),
     "xlsx": Export(_xlsx, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
     "ics": Export(_ics, "text/calendar", "ics"),
     "html": Export(_html, "text/html", "html", shown=True),

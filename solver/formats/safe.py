@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+_FORMULA = re.compile(rf"[\t\r\n\0]|\s*[{_SIGNS}]")
+_BEHIND_A_SPLIT = re.compile(rf'([;|\t\r\n][\s"]*)(?=[{_SIGNS}])')
 _NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -13,9 +15,19 @@ def inert(cell: str) -> str:
     The cell as a spreadsheet shows it without running it.
 
     One that begins like a formula gets an apostrophe in front (OWASP, "CSV Injection"); some spreadsheets also take
-    the wide forms of the signs.
+    the wide forms of the signs, and some take no notice of blanks before them.
     """
-    return f"'{cell}" if cell.startswith(_DANGEROUS) else cell
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def inert_in_csv(cell: str) -> str:
+    """
+    The same for a cell of a CSV file.
+
+    Where a comma stands in numbers, spreadsheets split such a file at semicolons instead, so a formula may begin
+    behind any of them.
+    """
+    return _BEHIND_A_SPLIT.sub(r"\1'", inert(cell))
 
 
 def printable(text: str) -> str:

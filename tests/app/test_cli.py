@@ -241,7 +241,7 @@ def test_a_stored_result_is_exported_in_each_format(toy: Path, tmp_path: Path) -
     )
     for name, begin, options in (
         ("x.xlsx", b"PK", ()),
-        ("x.csv", b"day,start", ("--room", "big")),
+        ("x.csv", b"\xef\xbb\xbfday,start", ("--room", "big")),
         ("x.html", b"<!doctype html>", ("--teacher", "t1")),
         ("x.svg", b"<?xml", ("--group", "q1")),
         ("x.ics", b"BEGIN:VCALENDAR\r\n", term),

@@ -56,7 +56,7 @@ async def test_the_entries_of_one_owner_are_fetched_alone(
     found = (await client.get("/variants/done/1", params={kind: id})).json()
     assert found["timetable_entries"] == expected
     assert found["statistics"]["scheduled_sessions"] == len(entries), "the variant is described as a whole"
-    text = (await client.get("/variants/done/1", params={kind: id, "format": "csv"})).text
+    text = (await client.get("/variants/done/1", params={kind: id, "format": "csv"})).content.decode("utf-8-sig")
     assert len(list(csv.DictReader(io.StringIO(text, newline="")))) == len(expected)
 
 
@@ -128,7 +128,6 @@ async def test_a_csv_set_in_a_zip_file_is_checked_with_an_account_of_its_rows(cl
     assert [(note["file"], note["line"]) for note in found["import"]["repairs"]] == [("classrooms", 2)]
     assert [(note["file"], note["line"]) for note in found["import"]["unusable"]] == [("classrooms", 3)]
     assert found["import"]["counts"] == {"repairs": 1, "unusable": 1}
-    assert (await client.post("/validate", json={**content(files), "format": "csv"})).json() == found
 
 
 async def test_a_csv_set_is_solved_on_the_grid_of_the_request(client: httpx.AsyncClient) -> None:

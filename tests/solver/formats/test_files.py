@@ -111,7 +111,7 @@ def test_every_writable_suffix_is_written(tmp_path: Path) -> None:
     result = full_result(DATA, Random(2))
     best = result.best.timetable
     expected = {
-        ".csv": dump_csv(DATA, best),
+        ".csv": "\ufeff" + dump_csv(DATA, best),
         **dict.fromkeys((".sol", ".ctt"), dump_solution(DATA, best)),
         **dict.fromkeys((".sln", ".tim"), dump_sln(DATA, best)),
         ".html": dump_html(DATA, best),
@@ -137,7 +137,7 @@ def test_every_writable_suffix_is_written(tmp_path: Path) -> None:
 def test_a_format_wins_over_the_suffix(tmp_path: Path, format: str) -> None:
     result = full_result(DATA, Random(3))
     write_result(tmp_path / "out.txt", format)(DATA, result)
-    table = (tmp_path / "out.txt").read_bytes().decode()
+    table = (tmp_path / "out.txt").read_bytes().decode("utf-8-sig")
     assert table == dump_csv(DATA, result.best.timetable)
 
 
