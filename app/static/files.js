@@ -25,10 +25,11 @@ export async function readFile(file, mostMegabytes) {
     try {
       const document = JSON.parse(text);
       if (document?.dataset) return { dataset: document.dataset };
-      return { dataset: document };
+      if (document !== null) return { dataset: document };
     } catch {
-      return { content: text, format: "json" }; // the service says where it breaks
+      // the service says where it breaks
     }
+    return { content: text, format: "json" };
   }
   return { content: text, format: kind };
 }

@@ -5,17 +5,27 @@ import { Dialog, Waiting, html, useEffect, useState } from "./parts.js";
 import { ask, door, key } from "./api.js";
 import { Start } from "./views/start.js";
 
-/** Views other than the first are loaded when they are gone to. */
+/** Pattern, view, title of the document, names of what the pattern catches. Views other than the first are loaded when they are gone to. */
 const ROUTES = [
-  [/^\/$/, () => Start],
-  [/^\/jobs$/, () => import("./views/jobs.js").then((view) => view.Jobs)],
-  [/^\/jobs\/([^/]+)$/, () => import("./views/job.js").then((view) => view.JobPage), ["jobId"]],
+  [/^\/$/, () => Start, "New timetable"],
+  [/^\/jobs$/, () => import("./views/jobs.js").then((view) => view.Jobs), "Jobs"],
+  [/^\/jobs\/([^/]+)$/, () => import("./views/job.js").then((view) => view.JobPage), "Timetable", ["jobId"]],
   [
     /^\/jobs\/([^/]+)\/results(?:\/([a-z]+))?$/,
     () => import("./views/results.js").then((view) => view.Results),
+    "Timetable",
     ["jobId", "tab"],
   ],
 ];
+
+/** A word of an address; one that nobody encoded stands for itself. */
+function decoded(word) {
+  try {
+    return decodeURIComponent(word);
+  } catch {
+    return word;
+  }
+}
 
 /** `#/jobs/x/results/week?variant=2` as a path and its words. */
 function address() {
@@ -42,15 +52,20 @@ function Page() {
   }, []);
   useEffect(() => {
     let stale = false;
-    const [pattern, load, names = []] = ROUTES.find(([candidate]) => candidate.test(path)) ?? ROUTES[0];
+    const [pattern, load, title, names = []] = ROUTES.find(([candidate]) => candidate.test(path)) ?? ROUTES[0];
     const words = pattern.exec(path)?.slice(1) ?? [];
-    const given = Object.fromEntries(names.map((name, i) => [name, words[i] && decodeURIComponent(words[i])]));
+    const given = Object.fromEntries(names.map((name, i) => [name, words[i] && decoded(words[i])]));
     const show = (Component) => stale || setView({ path, Component, given });
+    document.title = [given.tab, given.jobId, title].filter(Boolean).join(" · ");
     const loading = load();
     if (loading instanceof Promise) loading.then(show, () => show(Broken));
     else show(loading);
     return () => (stale = true);
   }, [path]);
+  // Where the link that was followed is gone with its view, whoever goes by keyboard begins with the new one.
+  useEffect(() => {
+    if (view.path !== null && document.activeElement === document.body) document.getElementById("main").focus({ preventScroll: true });
+  }, [view.path]);
   const { Component } = view;
   return html`
     <a class="skip" href="#main" onClick=${(event) => {

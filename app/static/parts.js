@@ -15,12 +15,12 @@ export function useAsk(path, query) {
     const stop = new AbortController();
     setState((before) => ({ ...before, error: null, loading: true }));
     ask(path, { query, signal: stop.signal }).then(
-      (data) => setState({ data, error: null, loading: false, of: asked }),
+      (data) => setState({ data, error: null, loading: false }),
       (error) => stop.signal.aborted || setState({ data: null, error, loading: false }),
     );
     return () => stop.abort();
   }, [asked, round]);
-  return { ...state, fresh: state.of === asked, again: () => setRound(round + 1) };
+  return { ...state, again: () => setRound(round + 1) };
 }
 
 export function useMedia(query) {
@@ -110,10 +110,17 @@ export const Search = ({ label, value, onInput, placeholder = label }) => html`
 /** The browser's own modal dialog, which keeps the focus inside and hears Escape. */
 export function Dialog({ title, onClose, children, class: name = "", actions }) {
   const box = useRef(null);
+  const close = useRef(null);
+  close.current = onClose;
   useEffect(() => {
     const dialog = box.current;
     dialog.showModal();
-    return () => dialog.close();
+    // A second Escape closes a dialog without asking: browsers let no page hold people fast.
+    dialog.onclose = () => (close.current ? close.current() : dialog.showModal());
+    return () => {
+      dialog.onclose = null;
+      dialog.close();
+    };
   }, []);
   return html`
     <dialog ref=${box} class=${name} aria-labelledby="dialog-title" onCancel=${(event) => {

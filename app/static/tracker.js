@@ -21,6 +21,7 @@ export const DEFAULTS = Object.freeze({
 });
 
 const TERMINAL = new Set(["completed", "failed", "cancelled"]);
+const UNKNOWN = new Set([404, 422]); // 422: no job can have such an id
 const DENIED = new Set([401, 403]);
 
 export class Tracker {
@@ -126,7 +127,7 @@ export class Tracker {
     try {
       const answer = await this.#fetch(`progress/${encodeURIComponent(this.jobId)}`);
       if (!this.#running) return;
-      if (answer.status === 404) return this.#end("onGone", null);
+      if (UNKNOWN.has(answer.status)) return this.#end("onGone", null);
       if (DENIED.has(answer.status)) return this.#end("onDenied", answer.status);
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
       this.#hear(await answer.json());

@@ -22,7 +22,7 @@ function Ledger({ variant: { concessions, unplaced, rules } }) {
     ${concessions.length === 0 && html`<p>${unplaced.length ? "No hard rule is broken by what is placed." : "Every session is placed and every hard rule holds, as recounted against the original rules."}</p>`}
     ${concessions.map((given) => html`<section class="ledger"><h3>${given.sentence}</h3>
       <p class="muted">Broken in ${counted(places[given.rule], "place")}: ${number(given.count)} × ${given.unit}, at a price of ${number(given.cost)}.</p>
-      <${Offences} offences=${given.offences} count=${places[given.rule]} /></section>`)}
+      <${Offences} offences=${given.offences} count=${given.count} /></section>`)}
   <//>`;
 }
 
@@ -41,12 +41,14 @@ function RuleCost({ rule, total }) {
       <span class="rule-cost-bar" aria-hidden="true"><i style=${{ width: `${rule.tier === "soft" ? Math.min(100, (100 * rule.cost) / total) : 0}%` }}></i></span>
       <span class="rule-cost-sum">${rule.tier === "off" ? html`<${Badge}>off<//>` : rule.tier === "hard" ? html`<${Badge} kind=${rule.count ? "bad" : "good"}>${rule.count ? `broken ${number(rule.count)} ×` : "holds"}<//>` : html`<b>${number(rule.cost)}</b>`}</span></summary>
     <p class="muted">${number(rule.count)} × ${rule.unit}, ${number(rule.weight)} each. It holds in ${percent(rule.kept_percent)} of ${counted(rule.checks, "place")}.</p>
-    <${Offences} offences=${rule.offences} count=${rule.broken} />
+    <${Offences} offences=${rule.offences} count=${rule.count} />
   </details>`;
 }
 
+/** `count` is that of the rule; what the offences leave of it is not named. */
 function Offences({ offences, count }) {
   if (offences.length === 0) return null;
+  const named = offences.reduce((sum, offence) => sum + offence.amount, 0);
   return html`<ul class="sentences">${offences.map((offence) => html`<li>${capital(offence.message)}</li>`)}</ul>
-    ${count > offences.length && html`<p class="muted small">The worst ${number(offences.length)} are named.</p>`}`;
+    ${count > named && html`<p class="muted small">There are more; these are the worst.</p>`}`;
 }

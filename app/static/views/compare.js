@@ -35,7 +35,7 @@ function Figures({ here, there, n, m }) {
     .filter(([, a, b]) => a !== b)
     .sort((a, b) => Math.abs(b[1] - b[2]) - Math.abs(a[1] - a[2]));
   const line = ([name, a, b, direction, write]) => {
-    const better = direction === 0 || a === b ? 0 : Math.sign((a - b) * direction);
+    const better = direction === 0 || write(a) === write(b) ? 0 : Math.sign((a - b) * direction);
     return html`<tr><th scope="row">${name}</th><td class=${`num ${better > 0 ? "best" : ""}`}>${write(a)}</td><td class=${`num ${better < 0 ? "best" : ""}`}>${write(b)}</td></tr>`;
   };
   return html`<div class="columns">

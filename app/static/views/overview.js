@@ -31,10 +31,10 @@ function VariantCard({ jobId, variant, chosen, alone }) {
     </article>`;
 }
 
-/** Which columns hold the best value of a row; none when all are equal. */
-function bestOf(values, direction) {
-  const best = direction > 0 ? Math.max(...values) : Math.min(...values);
-  return direction === 0 || values.every((value) => value === values[0]) ? [] : values.map((value) => value === best);
+/** Which columns hold the best value of a row, as it is written; none when all read the same. */
+function bestOf(values, direction, write) {
+  const best = write(direction > 0 ? Math.max(...values) : Math.min(...values));
+  return direction === 0 || values.every((value) => write(value) === best) ? [] : values.map((value) => write(value) === best);
 }
 
 function SideBySide({ variants }) {
@@ -43,7 +43,7 @@ function SideBySide({ variants }) {
     .filter(([, all]) => all.some((rule) => rule.cost > 0 && rule.tier !== "off"))
     .sort(([, a], [, b]) => Math.max(...b.map((rule) => rule.cost)) - Math.max(...a.map((rule) => rule.cost)));
   const line = (name, values, direction, write, unit) => {
-    const best = bestOf(values, direction);
+    const best = bestOf(values, direction, write);
     return html`<tr><th scope="row">${name}${unit && html`<span class="sub">${unit}</span>`}</th>${values.map(
       (value, i) => html`<td class=${`num ${best[i] ? "best" : ""}`}>${write(value)}${best[i] && html`<span class="unseen"> best</span>`}</td>`,
     )}</tr>`;

@@ -85,12 +85,13 @@ function Exports({ jobId, n, week, onClose }) {
   <//>`;
 }
 
-/** A plain link, unless a key is needed: links cannot carry one. */
+/** Fetched here, so that a refusal can be read and a key goes along; what browsers show is a plain link where no key is needed. */
 function Download({ path, format }) {
   const [error, setError] = useState(null);
   const fetched = async (event) => {
-    if (!key.get()) return;
+    if (format.opens && !key.get()) return;
     event.preventDefault();
+    setError(null);
     try {
       const answer = await request(path);
       const name = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition") ?? "")?.[1] ?? `timetable.${format.id}`;

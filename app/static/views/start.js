@@ -118,7 +118,10 @@ function Drop({ onFile, chosen }) {
       setOver(false);
       take(event.dataTransfer.files);
     }}>
-      <input class="unseen" type="file" accept=".json,.ctt,.tim,.zip" onChange=${(event) => take(event.target.files)} />
+      <input class="unseen" type="file" accept=".json,.ctt,.tim,.zip" onChange=${(event) => {
+        take(event.target.files);
+        event.target.value = ""; // so that the same file, mended, can be chosen again
+      }} />
       <span class="drop-title">${chosen?.name && !chosen.body?.dataset_name ? chosen.name : "Drop a file here, or choose one"}</span>
       <span class="muted">native JSON, ITC-2007 .ctt or .tim, or the CSV set as a .zip</span>
     </label>

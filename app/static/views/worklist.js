@@ -22,7 +22,7 @@ export function WorkList({ data, variant }) {
       <ol class="work">${shown.slice(0, most).map((item) => html`<${Open} item=${item} />`)}</ol>
       ${shown.length > most && html`<button class="button" onClick=${() => setMost(most + PAGE)}>Show more (${number(shown.length - most)} left)</button>`}
     <//>
-    ${data.coverage && html`<${Card} title="Coverage"><p>${number(data.coverage.core_courses)} courses were placed in the priority core, ${number(data.coverage.reinserted_courses)} after it, ${number(data.coverage.open_courses)} are open, of ${number(data.coverage.total_courses)}.</p><//>`}`;
+    ${data.coverage && html`<${Card} title="Coverage"><p>${number(data.coverage.core_courses)} courses were placed in the priority core, ${number(data.coverage.reinserted_courses)} after it, ${number(data.coverage.open_courses)} left open, of ${number(data.coverage.total_courses)}.</p><//>`}`;
 }
 
 function Open({ item }) {
