@@ -1,14 +1,15 @@
 """
 What each route asks of a client: which right a key needs for it, and which share of requests it counts against.
 
-One table, used by `app.gate.keys` and `app.gate.rates` before a body is read. A route that is not in it, because it
-does not exist or because somebody forgot, needs the right `admin` and counts as a read: what is new is closed until
-listed.
+One table, used by `app.gate.guard` and `app.gate.rates` before a body is read. A route that is not in it, because it
+does not exist or because somebody forgot, needs the right `admin` of a caller who is bound to no organisation, and
+counts as a read: what is new is closed until listed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from re import Pattern
 from typing import NamedTuple
@@ -35,20 +36,41 @@ class Rate(StrEnum):
     STREAM = "stream"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """
+    Who has shown a key or a token. `id` names it in logs, never the secret itself.
+
+    `organisations` are the only ones whose jobs it sees and touches, each as jobs name them; None means all.
+    """
+
+    id: str
+    scopes: tuple[Scope, ...]
+    organisations: tuple[str, ...] | None = None
+
+    def may(self, scope: Scope) -> bool:
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+    def reaches(self, organisation: object) -> bool:
+        """Whether what belongs to this organisation is the caller's; what belongs to none is nobody's in particular."""
+        return self.organisations is None or organisation in self.organisations
+
+
 class Access(NamedTuple):
-    """`scope` None means that nobody needs a key."""
+    """`scope` None means that nobody needs a key; `whole` is not for callers who are bound to an organisation."""
 
     scope: Scope | None
     rate: Rate
+    whole: bool = False
 
 
-UNLISTED = Access(Scope.ADMIN, Rate.READ)
+UNLISTED = Access(Scope.ADMIN, Rate.READ, whole=True)
 
 ROUTES: Mapping[str, Access] = {
     "GET /health/live": Access(None, Rate.FREE),
     "GET /health/ready": Access(None, Rate.FREE),
-    "GET /health": Access(Scope.READ, Rate.FREE),
-    "GET /metrics": Access(Scope.READ, Rate.FREE),
+    "GET /health": Access(Scope.READ, Rate.FREE, whole=True),
+    "GET /metrics": Access(Scope.READ, Rate.FREE, whole=True),
     "GET /progress/{job_id}": Access(Scope.READ, Rate.FREE),
     "GET /progress/{job_id}/curve": Access(Scope.READ, Rate.READ),
     "GET /progress/{job_id}/events": Access(Scope.READ, Rate.STREAM),
@@ -71,8 +93,10 @@ ROUTES: Mapping[str, Access] = {
     # Stacks of processes are for those who run the service.
     "GET /jobs/{job_id}/attempts/{n}/diagnosis": Access(Scope.ADMIN, Rate.READ),
     "POST /jobs/{job_id}/deliver": Access(Scope.SUBMIT, Rate.CHECK),
+    # Ids of everybody's jobs, and names of machines, are for those who run the service.
+    "GET /workers": Access(Scope.ADMIN, Rate.READ),
     "DELETE /jobs/{job_id}": Access(Scope.ADMIN, Rate.FREE),
-    "POST /admin/backup": Access(Scope.ADMIN, Rate.CHECK),
+    "POST /admin/backup": Access(Scope.ADMIN, Rate.CHECK, whole=True),
     "GET /datasets": Access(Scope.READ, Rate.READ),
     "GET /hardware": Access(Scope.READ, Rate.READ),
     "GET /openapi.json": Access(Scope.READ, Rate.READ),

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -36,6 +36,9 @@ from solver.formats.native import dump_dataset
 from solver.model import Dataset
 from solver.result import Result
 from solver.samples import PRESETS, sample
+
+if TYPE_CHECKING:
+    from app.child.children import ForkServer
 
 EXIT_ANSWER, EXIT_OUR_FAULT, EXIT_BAD_INPUT, EXIT_CONCESSIONS = 0, 1, 2, 3
 
@@ -71,16 +74,16 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="port to listen on, 0 for a free one; default from TIMETABLE_PORT")
     ] = None,
+    queue: Annotated[
+        str | None,
+        typer.Option(
+            help="embedded: solve here; celery: workers do (`timetable worker`); default from TIMETABLE_QUEUE"
+        ),
+    ] = None,
 ) -> None:
     """Run the service until Ctrl-C or SIGTERM."""
-    from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
-
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    settings = _or_bad_input(lambda: Settings.from_environment(**given))
-    forkserver = ForkServer(SOLVE, tag_of(settings.data_dir))
-    # It imports the solver while we import the service, so that interrupted jobs run again that much sooner.
-    with suppress(ForkServerLost):  # the supervisor tries again, and says so
-        forkserver.launch()
+    settings = _settings(host=host, port=port, queue=queue)
+    forkserver = _forkserver(settings, launch=settings.queue == "embedded")
     from app import serving
 
     try:
@@ -89,6 +92,52 @@ def serve(
         forkserver.abandon()
         _fail(str(error), EXIT_OUR_FAULT)
     os._exit(EXIT_ANSWER)  # everything is closed; a thread that waits for a disk which is gone is not waited for
+
+
+@app.command()
+def worker(
+    slots: Annotated[int | None, typer.Option(help="jobs solved at a time; default from TIMETABLE_SLOTS")] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="folder of this worker alone, on this machine; default from TIMETABLE_DATA_DIR"),
+    ] = None,
+) -> None:
+    """Solve jobs of services that were started with `--queue celery`, until Ctrl-C or SIGTERM."""
+    settings = _settings(slots=slots, data_dir=data_dir)
+    from app.queue import working
+
+    problem = working.refusal(settings)
+    if problem is not None:
+        _fail(problem, EXIT_BAD_INPUT)
+    forkserver = _forkserver(settings, launch=True)
+    from app.main import run_worker
+
+    try:
+        run_worker(settings, forkserver)
+    except working.CannotWork as error:
+        forkserver.abandon()
+        _fail(str(error), EXIT_OUR_FAULT)
+    os._exit(EXIT_ANSWER)  # as above
+
+
+def _settings(**options: object) -> Settings:
+    given = {name: value for name, value in options.items() if value is not None}
+    return _or_bad_input(lambda: Settings.from_environment(**given))
+
+
+def _forkserver(settings: Settings, *, launch: bool) -> ForkServer:
+    """
+    One that imports the solver while we import the rest, so that interrupted jobs run again that much sooner.
+
+    A service that solves nothing itself has no use for it.
+    """
+    from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
+
+    forkserver = ForkServer(SOLVE, tag_of(settings.data_dir))
+    if launch:
+        with suppress(ForkServerLost):  # the supervisor tries again, and says so
+            forkserver.launch()
+    return forkserver
 
 
 @app.command("solve")

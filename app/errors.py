@@ -128,16 +128,16 @@ class IdempotencyMismatch(ServiceError):
 
 
 class NoKey(ServiceError):
-    """The request has no API key, or none that is valid."""
+    """The request has no API key or token, or none that is valid."""
 
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="timetable"'}
 
     def __init__(self) -> None:
-        super().__init__("A valid API key is needed: `Authorization: Bearer <key>` or `X-API-Key: <key>`.")
+        super().__init__("A valid API key or token is needed: `Authorization: Bearer <key>` or `X-API-Key: <key>`.")
 
 
 class NotAllowed(ServiceError):
-    """The API key is valid, and has not the right that this takes."""
+    """The key or token is valid, and has not the right that this takes, or is for other organisations."""
 
 
 class RateLimited(ServiceError):
@@ -180,8 +180,8 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     BadFraming: Row(400, "bad_framing", "The request is framed in two ways"),
     BadHeader: Row(400, "bad_header", "A header cannot be used"),
     IdempotencyMismatch: Row(422, "idempotency_key_reused", "This Idempotency-Key belongs to another request"),
-    NoKey: Row(401, "no_key", "No valid API key"),
-    NotAllowed: Row(403, "not_allowed", "The API key has not this right"),
+    NoKey: Row(401, "no_key", "No valid key"),
+    NotAllowed: Row(403, "not_allowed", "The key has not this right"),
     RateLimited: Row(429, "rate_limited", "Too many requests", retry_after=1),
     BodyTooSlow: Row(408, "body_too_slow", "The request body took too long"),
     JobNotFound: Row(404, "job_not_found", "Unknown job"),

@@ -183,6 +183,11 @@ class Job:
         return min(self.time_limit_seconds, max(least, left))
 
 
+def tenant_of(job: Job) -> str:
+    """Whose job it is, as far as the queue is fair among them: the organisation that the request names, or nobody."""
+    return str(job.meta.get("organization_id") or "")
+
+
 def new_job(request: JobRequest, at: float) -> Job:
     return Job(
         id=request.job_id,

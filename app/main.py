@@ -17,11 +17,12 @@ from app.api.events import Streams
 from app.api.openapi import Described
 from app.api.operations import Lookout
 from app.child.children import ForkServer
-from app.gate.keys import KeyGuard
+from app.gate.guard import KeyGuard
 from app.gate.limits import BodyLimit, OneSpelling
 from app.gate.pacing import Paced
 from app.gate.rates import RateLimit
 from app.gate.readers import Readers
+from app.gate.tokens import read_keys
 from app.operations.audit import Audit, note_job
 from app.operations.capacity import Capacity
 from app.operations.logs import RequestId, watch_loop
@@ -29,8 +30,12 @@ from app.operations.metrics import Measured, Metrics
 from app.operations.observers import Observers, journal
 from app.operations.sinks import Alerts
 from app.platform.link import Link, check, opened_source
+from app.queue import working
+from app.queue.broker import Broker
+from app.queue.embedded import Embedded
+from app.queue.sender import Sender
 from app.results import Results
-from app.service import Service
+from app.service import Queue, Service
 from app.settings import Settings
 from app.store import StoreError
 from app.store.backups import Manifest, keep_backups
@@ -49,6 +54,7 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
     """
     settings = settings or Settings.from_environment()
     check(settings)
+    read_keys(settings)  # a layer is only made when the first request comes, which is late for bad news
     metrics = Metrics(settings.slow_seconds)
     alerts = Alerts(settings, lambda sink, result: metrics.alerts_sent.labels(sink, result).inc())
     observers = Observers(
@@ -87,7 +93,13 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
         watch_loop(failed_in_background)
         async with (
             opened_source(settings) as source,
-            Supervisor(settings, observe=observers, forkserver=forkserver, source=source) as supervisor,
+            Supervisor(
+                settings,
+                observe=observers,
+                forkserver=forkserver,
+                takes="any" if settings.queue == "embedded" else "none",
+                source=source,
+            ) as supervisor,
             Readers(settings) as readers,
             anyio.create_task_group() as tasks,
         ):
@@ -99,7 +111,12 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
             link = Link(settings, supervisor, results, told_platform, platform_reachable)
             observers.add(link.observe)
             tasks.start_soon(keep, "platform", link.run)
-            app.state.service = Service(settings, supervisor, metrics, readers, results, link, source)
+            queue: Queue = Embedded(settings.slots)
+            if settings.queue == "celery":
+                queue = sender = Sender(supervisor.fleet, Broker(settings))
+                observers.add(sender.observe)
+                tasks.start_soon(keep, "messages", sender.run)
+            app.state.service = Service(settings, supervisor, metrics, readers, results, link, queue, source)
             app.state.lookout = Lookout(capacity, alerts)
             yield
             tasks.cancel_scope.cancel()
@@ -127,3 +144,8 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
     errors.install(app)
     app.include_router(all_routes())
     return app
+
+
+def run_worker(settings: Settings, forkserver: ForkServer | None = None) -> None:
+    """Solves jobs that others have taken in, until SIGINT or SIGTERM. Raises what `app.queue.working.run` raises."""
+    working.run(settings, forkserver, open_source=opened_source)

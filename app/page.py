@@ -110,6 +110,6 @@ def _suffix(name: str) -> str:
 
 
 def _asset(name: str, content: bytes) -> Asset:
-    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    etag = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
     # mtime 0: the same file is the same bytes in every process.
     return Asset(content, gzip.compress(content, 9, mtime=0), etag, MEDIA_TYPES[_suffix(name)])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, NamedTuple, Protocol, cast
 
 import anyio
 from fastapi import Depends, Path, Request
 
+from app.access import Caller
 from app.errors import BodyTooSlow
 from app.gate.readers import Readers
 from app.jobs import Job
@@ -15,8 +16,9 @@ from app.operations.metrics import Metrics
 from app.results import Results
 from app.schemas import JOB_ID_PATTERN
 from app.settings import Settings
-from app.source import DataSource
+from app.source import DataSource, Fetched, Query, SourceError
 from app.supervisor import Supervisor
+from app.tenant import TenantJobs, TenantResults, Withheld
 
 
 class Platform(Protocol):
@@ -33,8 +35,18 @@ class Platform(Protocol):
     def view(self) -> dict[str, Any]: ...
 
 
+class Queue(Protocol):
+    """What stands between the jobs and whoever solves them (`app.queue`)."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What somebody who hands in jobs should know, though they are taken."""
+
+    def view(self) -> dict[str, Any]: ...
+
+
 class Service(NamedTuple):
-    """The running parts of one application."""
+    """The running parts of one application, or what is there of them for one caller."""
 
     settings: Settings
     supervisor: Supervisor
@@ -42,16 +54,63 @@ class Service(NamedTuple):
     readers: Readers
     results: Results
     platform: Platform
+    queue: Queue
     source: DataSource | None
+
+    def seen_by(self, caller: Caller | None) -> Service:
+        """The same with the jobs of the caller's organisations only; whole for callers who are bound to none."""
+        if caller is None or caller.organisations is None:
+            return self
+        jobs = TenantJobs(self.supervisor, caller)
+        # They stand in for what they narrow down, and refuse what they do not have; see `app.tenant`.
+        return Service(
+            settings=self.settings,
+            supervisor=cast(Supervisor, jobs),
+            metrics=cast(Metrics, Withheld()),
+            readers=self.readers,
+            results=cast(Results, TenantResults(self.results, jobs)),
+            platform=TenantPlatform(self.platform),
+            queue=TenantQueue(self.queue),
+            source=TenantSource(self.source, caller) if self.source is not None else None,
+        )
+
+
+class TenantPlatform(Withheld):
+    """The link to the platform, for a bound caller: it hears of jobs, and tells nothing."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.announce, self.wake = platform.announce, platform.wake
+
+
+class TenantQueue(Withheld):
+    """The queue, for a bound caller: how many solve, which says how long a job may wait, and no names of jobs."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.view, self.notes = queue.view, queue.notes
+
+
+class TenantSource(Withheld):
+    """The source of data, for a bound caller: it has nothing of other organisations."""
+
+    def __init__(self, source: DataSource, caller: Caller) -> None:
+        self._source, self._caller = source, caller
+
+    def fetch(self, query: Query) -> Fetched:
+        if not self._caller.reaches(query.organization_id):
+            raise SourceError(f"There is no organisation {query.organization_id[:80]!r}.")
+        return self._source.fetch(query)
+
+    def close(self) -> None:
+        """Not the caller's to do."""
 
 
 def _service(request: Request) -> Service:
     service: Service = request.app.state.service
-    return service
+    return service.seen_by(request.scope.get("caller"))
 
 
 Running = Annotated[Service, Depends(_service)]
-"""Parameter type of a route that needs the running service."""
+"""Parameter type of a route that needs the running service; of jobs it has those that the caller may see."""
 
 
 JobIdInPath = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="Id of a job.")]

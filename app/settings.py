@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
 PREFIX = "TIMETABLE_"
+QUEUES = ("embedded", "celery")
+TOKEN_ALGORITHMS = ("HS256", "RS256", "EdDSA")
 
 
 class SettingsError(ValueError):
@@ -77,6 +79,15 @@ class Settings:
     database_url: str = _setting(
         "", "", "postgresql:// address of a job store for several services; empty = SQLite in data_dir", secret=True
     )
+    # --- who solves ---
+    queue: str = _setting(
+        "embedded", "", "embedded = this service solves; celery = workers do (`timetable worker`)", words=QUEUES
+    )
+    broker_url: str = _setting(
+        "", "", "broker between services and workers: redis://, rediss://, amqp:// or amqps://", secret=True
+    )
+    broker_queue: str = _setting("timetable", "", "queue of the workers there")
+    broker_tls_ca: str = _setting("", "path", "certificates that the broker is checked with; empty = system's")
     # --- how much at once ---
     slots: int = _setting(usable_cores, "children", "jobs solved at the same time", low=1, high=256)
     workers_per_job: int = _setting(1, "threads", "solver threads of one job", low=1, high=64)
@@ -128,6 +139,23 @@ class Settings:
     # --- what is let in ---
     keys_dir: str = _setting(
         "", "path", "folder of the API keys, for several services that share them; empty = data_dir"
+    )
+    jwt_algorithms: str = _setting(
+        "", "", "algorithms of tokens (JWT) that are let in, with commas: HS256, or RS256 and EdDSA; empty = no tokens"
+    )
+    jwt_key_files: str = _setting(
+        "",
+        "path",
+        "files, with commas, each a public key (PEM) or, for HS256, a secret; a token's kid is the name of its file",
+    )
+    jwt_issuer: str = _setting("", "", "iss that a token must have")
+    jwt_audience: str = _setting("", "", "aud that a token must have, alone or among others")
+    jwt_leeway_seconds: float = _setting(
+        10.0, "s", "by how much the issuer's clock may differ from ours", low=0, high=60
+    )
+    jwt_scope_claim: str = _setting("scope", "", "claim with the rights of a token: read, submit, cancel, admin")
+    jwt_organisation_claim: str = _setting(
+        "organization_id", "", "claim with the organisation of a token, or a list of its names; * = all organisations"
     )
     trusted_proxies: str = _setting(
         "",
@@ -293,6 +321,7 @@ class Settings:
             if not _narrows_down(name)
         ]
         problems += self._missing()
+        problems += self._unfit_algorithms()
         if problems:
             raise SettingsError("; ".join(problems))
 
@@ -300,6 +329,8 @@ class Settings:
         """Settings that are of no use without another."""
         needs = (
             (self.platform_source == "yes", "platform_source", "platform_database_url", self.platform_database_url),
+            (self.queue == "celery", "queue", "database_url", self.database_url),
+            (self.queue == "celery", "queue", "broker_url", self.broker_url),
             (self.platform_update == "yes", "platform_update", "platform_database_url", self.platform_database_url),
             (
                 self.platform_celery != "off",
@@ -314,8 +345,26 @@ class Settings:
                 self.platform_update == "yes",
             ),
             (bool(self.webhook_url), "webhook_url", "webhook_secrets", self.webhook_secrets),
+            *(
+                (bool(self.jwt_algorithms), "jwt_algorithms", other, getattr(self, other))
+                for other in (
+                    "jwt_key_files",
+                    "jwt_issuer",
+                    "jwt_audience",
+                    "jwt_scope_claim",
+                    "jwt_organisation_claim",
+                )
+            ),
         )
         return [f"{variable(one)} needs {variable(other)}" for used, one, other, there in needs if used and not there]
+
+    def _unfit_algorithms(self) -> list[str]:
+        """With a secret and public keys at once, a public key could be passed off as the secret."""
+        named = self.token_algorithms
+        unknown = [name for name in named if name not in TOKEN_ALGORITHMS]
+        if unknown or ("HS256" in named and len(named) > 1):
+            return [f"{variable('jwt_algorithms')}={self.jwt_algorithms!r}: expected HS256, or RS256 and EdDSA"]
+        return []
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ, /, **given: object) -> Settings:
@@ -352,6 +401,11 @@ class Settings:
     def proxies(self) -> tuple[str, ...]:
         """The entries of `trusted_proxies`."""
         return tuple(name.strip() for name in self.trusted_proxies.split(",") if name.strip())
+
+    @property
+    def token_algorithms(self) -> tuple[str, ...]:
+        """The entries of `jwt_algorithms`."""
+        return tuple(name.strip() for name in self.jwt_algorithms.split(",") if name.strip())
 
     @property
     def keys_folder(self) -> Path:

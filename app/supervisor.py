@@ -47,7 +47,8 @@ from app.source import DataSource
 from app.store import DeliveryRow, Store, StoreFull
 from app.store.backups import Manifest, folder_of
 from app.supervision.desk import Desk
-from app.supervision.dispatch import Dispatcher
+from app.supervision.dispatch import Dispatcher, Takes
+from app.supervision.fleet import Fleet
 from app.supervision.kept import Kept, recount
 from app.supervision.neighbours import Neighbours
 from app.supervision.recovery import recover
@@ -59,6 +60,14 @@ from app.telemetry import Observer, Recovered, Signs, nobody
 from solver.result import StoppedBy
 
 T = TypeVar("T")
+
+Among = Callable[[Job], bool]
+"""Which jobs are meant; one that is not among them is treated as one that does not exist."""
+
+
+def anyone(job: Job) -> bool:
+    return True
+
 
 OVERTAKEN = 3
 """So often something is tried again because another service has moved the job meanwhile."""
@@ -94,9 +103,10 @@ class Supervisor:
     Use it as an async context: entering opens the store, leaving stops all children and releases their jobs.
 
     `solve` names the function that children call, as `module:name`; `observe` hears of everything that happens;
-    `forkserver` is one that was launched already, so that it imports the solver while the service is imported; `source`
-    has the data of jobs that bring none. Every method that asks the store raises `StoreUnavailable` when it does not
-    answer in time; what was asked for may then still happen, and asking again is safe.
+    `forkserver` is one that was launched already, so that it imports the solver while the service is imported; `takes`
+    says which jobs are run here, where others may run them as well (`fleet` knows these); `source` has the data of
+    jobs that bring none. Every method that asks the store raises `StoreUnavailable` when it does not answer in time;
+    what was asked for may then still happen, and asking again is safe.
 
     Raises
     ------
@@ -111,6 +121,7 @@ class Supervisor:
         solve: str = SOLVE,
         observe: Observer = nobody,
         forkserver: ForkServer | None = None,
+        takes: Takes = "any",
         source: DataSource | None = None,
     ) -> None:
         self._settings = settings
@@ -118,7 +129,8 @@ class Supervisor:
         self._forkserver = forkserver or ForkServer(solve, self._tag)
         self._spool = Spool(settings.data_dir)
         self._desk = Desk(settings, observe)
-        self._dispatcher = Dispatcher(self._desk, self._forkserver, self._spool, source)
+        self._dispatcher = Dispatcher(self._desk, self._forkserver, self._spool, takes, source)
+        self.fleet = Fleet(self._desk, self._dispatcher)
         self._neighbours = Neighbours(self._desk, self._dispatcher, self._spool)
         self._watchdog = Watchdog(self._desk, self._dispatcher)
         self._retention = Retention(self._desk)
@@ -139,6 +151,7 @@ class Supervisor:
                 _log.warning("killed %d process(es) that an earlier service had left: %s", len(orphans), orphans)
             await anyio.to_thread.run_sync(desk.room.look)
             await self._neighbours.begin()
+            await self.fleet.begin()
             interrupted = await recover(desk, self._spool)
             # Pushed again, so that it comes first: children end before the store is closed and its folder let go.
             stack.push_async_callback(_to_the_end, self._forkserver.stop)
@@ -152,6 +165,7 @@ class Supervisor:
                 "fence": self._neighbours.guard,
                 "neighbours": self._neighbours.follow,
                 "abandoned": self._neighbours.reclaim,
+                "fleet": self.fleet.watch,
                 "watchdog": self._watchdog.watch,
                 "probe": self._watchdog.probe,
             }
@@ -163,7 +177,7 @@ class Supervisor:
 
     def _launch_forkserver(self) -> None:
         """It imports the solver while we examine the store: whoever was interrupted runs again that much sooner."""
-        if self._forkserver.alive:
+        if self._forkserver.alive or self._dispatcher.takes == "none":
             return
         try:
             self._forkserver.launch()
@@ -213,7 +227,7 @@ class Supervisor:
         return Signs(
             ready=reason is None,
             not_ready_because=reason,
-            slots=self._settings.slots,
+            slots=self._dispatcher.slots,
             quarantined_slots=self._dispatcher.quarantined,
             queued=len(waiting),
             oldest_queued_seconds=max(waiting, default=0.0),
@@ -232,6 +246,18 @@ class Supervisor:
     async def counts(self) -> Mapping[str, int]:
         """Number of jobs of each status."""
         return self._desk.board.counts()
+
+    async def run_named(self, job_id: str) -> Job | None:
+        """See `Dispatcher.run_named`; for a supervisor that takes named jobs."""
+        return await self._dispatcher.run_named(job_id)
+
+    def let_go(self, job_id: str, attempt: int) -> None:
+        """Ends an attempt that runs here and was taken over by others."""
+        self._dispatcher.fence(job_id, attempt)
+
+    async def release(self) -> None:
+        """Stops all children and gives their jobs back, before anything else is closed."""
+        await self._dispatcher.close()
 
     # --- what clients ask for ---
 
@@ -296,12 +322,12 @@ class Supervisor:
         """Waits until the snapshot has a version other than `seen`, `timeout` seconds at most; returns the version."""
         return await self._desk.board.wait_for_change(job_id, seen, timeout)
 
-    async def cancel(self, job_id: str) -> Job | None:
+    async def cancel(self, job_id: str, *, among: Among = anyone) -> Job | None:
         """Cancels a job: at once when it waits, else when its child is gone. Cancelling twice is no error."""
-        return await self._in_turn(lambda: self._anew(lambda: self._cancel(job_id)))
+        return await self._in_turn(lambda: self._anew(lambda: self._cancel(job_id, among)))
 
-    async def _cancel(self, job_id: str) -> Job | None:
-        track = await self._latest(job_id)
+    async def _cancel(self, job_id: str, among: Among) -> Job | None:
+        track = await self._latest(job_id, among)
         if track is None or track.job.cancel_requested or track.job.status is Status.CANCELLED:
             return track.job if track else None
         job, store = track.job, self._desk.store
@@ -319,12 +345,12 @@ class Supervisor:
             raise JobStateError(job, "cancel")
         return after
 
-    async def finish(self, job_id: str) -> Job | None:
+    async def finish(self, job_id: str, *, among: Among = anyone) -> Job | None:
         """Ends the search now and publishes the best timetable so far."""
-        return await self._in_turn(lambda: self._anew(lambda: self._finish(job_id)))
+        return await self._in_turn(lambda: self._anew(lambda: self._finish(job_id, among)))
 
-    async def _finish(self, job_id: str) -> Job | None:
-        track = await self._latest(job_id)
+    async def _finish(self, job_id: str, among: Among) -> Job | None:
+        track = await self._latest(job_id, among)
         if track is None or track.job.finish_requested:
             return track.job if track else None
         job, store = track.job, self._desk.store
@@ -340,12 +366,12 @@ class Supervisor:
         self._desk.show(after)
         return after
 
-    async def restart(self, job_id: str) -> Job | None:
+    async def restart(self, job_id: str, *, among: Among = anyone) -> Job | None:
         """Runs an ended job again, from its best timetable."""
-        return await self._in_turn(lambda: self._anew(lambda: self._restart(job_id)))
+        return await self._in_turn(lambda: self._anew(lambda: self._restart(job_id, among)))
 
-    async def _restart(self, job_id: str) -> Job | None:
-        track = await self._latest(job_id)
+    async def _restart(self, job_id: str, among: Among) -> Job | None:
+        track = await self._latest(job_id, among)
         if track is None:
             return None
         after = advance(track.job, Event.RESTART, time.time())
@@ -353,12 +379,13 @@ class Supervisor:
         await self._in_store.must(move, track.job, after)
         return self._desk.moved(after, Event.RESTART)
 
-    async def delete(self, job_id: str) -> Job | None:
+    async def delete(self, job_id: str, *, among: Among = anyone) -> Job | None:
         """Deletes an ended job with all it has left; None for an unknown id. Raises JobStateError for one at work."""
-        return await self._in_turn(lambda: self._anew(lambda: self._delete(job_id)))
+        return await self._in_turn(lambda: self._anew(lambda: self._delete(job_id, among)))
 
-    async def _delete(self, job_id: str) -> Job | None:
-        await self._latest(job_id)
+    async def _delete(self, job_id: str, among: Among) -> Job | None:
+        if await self._latest(job_id, among) is None:
+            return None
         return await self._retention.delete(job_id)
 
     # --- what they read ---
@@ -372,6 +399,11 @@ class Supervisor:
         if self._neighbours.shared and self._desk.board.get(job_id) is None:
             await self._in_turn(lambda: self._latest(job_id))
 
+    def known(self, job_id: str) -> Job | None:
+        """A job as it is known here, from memory."""
+        track = self._desk.board.get(job_id)
+        return track.job if track else None
+
     async def job(self, job_id: str) -> Job | None:
         """As it is at this moment, also where another service runs it."""
         track = self._desk.board.get(job_id)
@@ -380,7 +412,13 @@ class Supervisor:
         return track.job if track else None
 
     async def jobs(
-        self, *, status: Status | None = None, dead_letter: bool | None = None, limit: int = 100, offset: int = 0
+        self,
+        *,
+        status: Status | None = None,
+        dead_letter: bool | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        among: Among = anyone,
     ) -> list[Job]:
         """Newest first, from memory; of those that run, the progress of this moment."""
         found = (
@@ -388,6 +426,7 @@ class Supervisor:
             for track in self._desk.board.newest_first()
             if (status is None or track.job.status is status)
             and (dead_letter is None or track.job.dead_letter is dead_letter)
+            and among(track.job)
         )
         return list(islice(found, offset, offset + limit))
 
@@ -485,8 +524,12 @@ class Supervisor:
     async def _read(self, call: Callable[..., T], *args: object) -> T:
         return await for_client(self._tasks, partial(self._in_store, call, *args))
 
-    async def _latest(self, job_id: str) -> Track | None:
+    async def _latest(self, job_id: str, among: Among = anyone) -> Track | None:
         """A job as the store has it, where others may have moved it, else as we know it. The caller holds the lock."""
+        track = await self._looked_up(job_id)
+        return track if track is not None and among(track.job) else None
+
+    async def _looked_up(self, job_id: str) -> Track | None:
         track = self._desk.board.get(job_id)
         if not self._neighbours.shared or job_id in self._dispatcher.attempts:
             return track

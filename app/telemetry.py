@@ -27,6 +27,13 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Another service has moved a job, or taken it in; `Moved` was told there."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
     """A child was started for a job; `waited_seconds` from the claim until the child ran."""
 
@@ -106,7 +113,17 @@ class QueueStuck:
 
 
 Happening: TypeAlias = (
-    Moved | Started | StageLeft | Stalled | AttemptEnded | Slow | StoreCalled | StoreTrouble | Recovered | QueueStuck
+    Moved
+    | Seen
+    | Started
+    | StageLeft
+    | Stalled
+    | AttemptEnded
+    | Slow
+    | StoreCalled
+    | StoreTrouble
+    | Recovered
+    | QueueStuck
 )
 Observer: TypeAlias = Callable[[Happening], None]
 

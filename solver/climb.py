@@ -26,7 +26,7 @@ REPORT_EVERY_SECONDS = 0.2
 SECONDS_PER_SESSION, SECONDS_PER_SESSION_OF_STUDENTS = 0.25, 1.0
 MIN_ROUND_SECONDS = 8.0
 """
-A search round gets at most this much time, or so much per session; longer ones hardly gain. Where rules look at the
+A search round gets this much time, or so much per session; rounds twice as long hardly gain. Where rules look at the
 days of single students, a move costs several times as much.
 """
 QUICK_SECONDS, QUICK_SHARE = 1.0, 0.04
@@ -133,10 +133,17 @@ class Climb:
 
     @property
     def round_seconds(self) -> float:
-        """How long one round of local search may last on this problem."""
+        """How long one round of local search should last on this problem."""
         compiled = self.problem.compiled
         each = SECONDS_PER_SESSION_OF_STUDENTS if compiled.counts_days_of_students else SECONDS_PER_SESSION
         return max(MIN_ROUND_SECONDS, each * compiled.num_sessions)
+
+    def round_of(self, left: float) -> float:
+        """
+        The next round when `left` seconds remain: as many whole rounds as fit share them, because one slow cooling
+        finds more than a fast one and a leftover.
+        """
+        return left / max(1, int(left / self.round_seconds))
 
     def quick_search(self) -> None:
         """A short descent from the best so far."""

@@ -76,7 +76,8 @@ def _place_all(climb: Climb, attempt: int, *, reserve: float) -> None:
     a first one that only places and a second one after it. It ends at `TRY_SHARE` when it has not placed all by then.
     """
     patience = TRY_SHARE * climb.walk.remaining
-    seconds = min(climb.walk.remaining - reserve, max(patience, climb.round_seconds))
+    left = climb.walk.remaining - reserve
+    seconds = min(left, max(patience, climb.round_of(left)))
     climb.search(
         seconds,
         bend=False,
@@ -106,13 +107,10 @@ def _give_up_on_full(climb: Climb) -> Verdict:
 def _improve(climb: Climb, *, reserve: float) -> None:
     """Search rounds until the time is used or a round brings nothing on a result that is good enough."""
     climb.quick_search()
-    round_seconds = climb.round_seconds
     round_number = 10
-    while not climb.over and not climb.proved_optimal and (seconds := climb.walk.remaining - reserve) > 0.05:
+    while not climb.over and not climb.proved_optimal and (left := climb.walk.remaining - reserve) > 0.05:
         before = climb.best
-        # A leftover too short to be a round of its own is added to this one.
-        seconds = round_seconds if seconds > 1.5 * round_seconds else seconds
-        climb.search(seconds, bend=False, message="improving the timetable", round_number=round_number)
+        climb.search(climb.round_of(left), bend=False, message="improving the timetable", round_number=round_number)
         round_number += 1
         best = climb.incumbents.best
         good = best is not None and best.report.quality_index >= climb.params.quality_threshold

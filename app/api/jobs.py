@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from app.access import Caller
 from app.api.openapi import json_body
 from app.errors import BadHeader, IdempotencyMismatch, JobNotFound, NoBundle
 from app.gate.intake import Order
@@ -42,6 +43,7 @@ async def generate_variants(request: Request, service: Running) -> JSONResponse:
     key = idempotency_key(request)
     options = {
         "default_job_id": None if key is None else job_id_of(key, request.scope.get("key_id")),
+        "default_organization_id": own_organisation(request),
         "has_platform": service.source is not None,
     }
     order = order_of(await service.readers.ask(Question("order", body, options)))
@@ -53,6 +55,12 @@ async def generate_variants(request: Request, service: Running) -> JSONResponse:
         raise IdempotencyMismatch("This Idempotency-Key was sent with another body before.") from conflict
     await service.platform.announce(job)
     return JSONResponse(_accepted(job, created, order, service))
+
+
+def own_organisation(request: Request) -> str | None:
+    """That of a caller who is bound to one: a body that names none is for it."""
+    caller: Caller | None = request.scope.get("caller")
+    return None if caller is None or not caller.organisations else caller.organisations[0]
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -76,7 +84,8 @@ def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[s
     """The union of what both platform versions answer, and what was changed about the request."""
     settings, progress = service.settings, service.supervisor.snapshot(job.id) or {}
     ahead = max(0, (progress.get("queue_position") or 1) - 1) + service.supervisor.children
-    seconds = math.ceil(job.time_limit_seconds * (1 + ahead // settings.slots))
+    slots = max(1, service.queue.view()["slots"])
+    seconds = math.ceil(job.time_limit_seconds * (1 + ahead // slots))
     first = "Timetable generation is queued." if created else f"This job exists already; it is {job.status.value}."
     return {
         "job_id": job.id,

@@ -56,7 +56,13 @@ Looking = Annotated[Lookout, Depends(_lookout)]
 @router.head("/health", include_in_schema=False)
 async def health(service: Running, lookout: Looking) -> JSONResponse:
     """Status, resources, signs and standing alerts. Always 200: who wants a verdict asks `/health/ready`."""
-    view = health_view(service.settings, lookout.capacity.now(), lookout.alerts.book.view(), service.platform.view())
+    view = health_view(
+        service.settings,
+        lookout.capacity.now(),
+        lookout.alerts.book.view(),
+        service.platform.view(),
+        service.queue.view(),
+    )
     return JSONResponse(view, headers=_NO_STORE)
 
 
@@ -75,11 +81,12 @@ async def live(service: Running) -> JSONResponse:
 @router.get("/health/ready")
 @router.head("/health/ready", include_in_schema=False)
 async def ready(service: Running) -> JSONResponse:
-    """Jobs can be taken."""
+    """Jobs can be taken. `notes` say what keeps them from being begun at the moment, though they are safe."""
     reasons = not_ready_because(service.supervisor.signs())
     if reasons:
         raise NotReady(f"No jobs can be taken: {'; '.join(reasons)}.", members={"ready": False, "reasons": reasons})
-    return JSONResponse({"status": "ready", "ready": True}, headers=_NO_STORE)
+    notes = {"notes": list(service.queue.notes)} if service.queue.notes else {}
+    return JSONResponse({"status": "ready", "ready": True, **notes}, headers=_NO_STORE)
 
 
 @router.get("/metrics")

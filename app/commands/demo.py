@@ -74,7 +74,8 @@ def _play(console: Console, client: httpx.Client, seconds: float) -> int:
     console.print(draw.verdict(result), draw.ledger(result), draw.variants(result))
     console.print(draw.week(entries, draw.busiest_group(entries)))
     console.print(
-        "Next: [bold]timetable serve[/bold] keeps the service running; its API is described at http://127.0.0.1:8001/openapi.json"
+        "Next: [bold]timetable serve[/bold] keeps the service running, with a page at http://127.0.0.1:8001/ and "
+        "its API described at http://127.0.0.1:8001/openapi.json"
     )
     return 0 if result["variants"][0]["rung"] == "full" else 3
 

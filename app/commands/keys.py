@@ -28,11 +28,15 @@ def add_command(
     name: Annotated[str, typer.Argument(help="who uses the key, for people")],
     scope: Annotated[list[Scope], typer.Option(help="a right; repeat for several; admin holds all others")],
     days: Annotated[float | None, typer.Option(min=0.0, max=36_500.0, help="days until it expires; never")] = None,
+    organisation: Annotated[
+        list[str] | None,
+        typer.Option(help="sees and touches only jobs of this organization_id; repeat for other spellings; all"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document, the key included")] = False,
 ) -> None:
     """Make a key and print it once."""
     try:
-        key, text = _file().add(name, scope, days)
+        key, text = _file().add(name, scope, days, organisation or None)
     except ValueError as error:
         _fail(str(error), EXIT_BAD_INPUT)
     except (KeysDamaged, OSError) as error:
@@ -41,7 +45,7 @@ def add_command(
         typer.echo(json.dumps({**key_view(key, None), "key": text}, ensure_ascii=False))
         return
     _err.print(
-        f"key {key.id} for {key.name!r} with {', '.join(key.scopes)}; it is not shown again:",
+        f"key {key.id} for {key.name!r} with {', '.join(key.scopes)}{_bound_to(key)}; it is not shown again:",
         markup=False,
         soft_wrap=True,
     )
@@ -61,13 +65,14 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="print one
         typer.echo(json.dumps({"keys": views}, ensure_ascii=False))
         return
     table = Table()
-    for column in ("id", "name", "rights", "state", "made", "expires", "last used"):
+    for column in ("id", "name", "rights", "organisations", "state", "made", "expires", "last used"):
         table.add_column(
             column, overflow="fold", no_wrap=column == "id", min_width=ID_WIDTH if column == "id" else None
         )
     for view in views:
         times = (_day(view[name]) for name in ("created_at", "expires_at", "last_used_at"))
-        table.add_row(view["id"], view["name"], ", ".join(view["scopes"]), view["state"], *times)
+        bound = "all" if view["organisations"] is None else ", ".join(view["organisations"])
+        table.add_row(view["id"], view["name"], ", ".join(view["scopes"]), bound, view["state"], *times)
     console = Console()
     if not console.is_terminal:  # piped: there is no width to fit into, and whoever reads it wants whole lines
         console = Console(width=PIPED_WIDTH)
@@ -93,9 +98,15 @@ def _file() -> KeyFile:
         _fail(str(error), EXIT_BAD_INPUT)
 
     def record(action: str, key: Key) -> None:
-        record_key_change(settings.data_dir, action, key.id, "begun", scopes=list(key.scopes))
+        record_key_change(
+            settings.data_dir, action, key.id, "begun", scopes=list(key.scopes), organisations=key.organisations
+        )
 
     return KeyFile(settings.keys_folder, record)
+
+
+def _bound_to(key: Key) -> str:
+    return "" if key.organisations is None else f" in {', '.join(key.organisations)}"
 
 
 def _day(at: float | None) -> str:

@@ -106,12 +106,18 @@ def read_object(body: bytes, settings: Settings) -> dict[str, Any]:
 
 
 def read_order(
-    body: bytes, settings: Settings, default_job_id: str | None = None, *, has_platform: bool = False
+    body: bytes,
+    settings: Settings,
+    default_job_id: str | None = None,
+    default_organization_id: str | None = None,
+    *,
+    has_platform: bool = False,
 ) -> Order:
     """
     The job that the body of `POST /generate_variants` asks for; a body without a job id gets the default, or a new one.
 
-    `has_platform` says that a body without data may have it fetched later; its job then holds the query as a ticket.
+    A body without an organisation is read as if it named the default. `has_platform` says that a body without data may
+    have it fetched later; its job then holds the query as a ticket.
 
     Raises
     ------
@@ -121,6 +127,8 @@ def read_order(
         The request names no data, or a sample that does not exist.
     """
     document = read_object(body, settings)
+    if default_organization_id is not None and document.get("organization_id") is None:
+        document["organization_id"] = default_organization_id
     asked = GenerateRequest.model_validate(document)
     check_rules(asked.rules)
     awaited = has_platform and not asked.named

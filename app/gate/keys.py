@@ -8,7 +8,7 @@ their owner only, and replaced as a whole; the service reads `keys.json` again w
 
 As long as there is no `keys.json` the service is open, on a loopback address only. Once there is one, even with expired
 keys alone, every route asks for a key that has the right `app.access` names. A file that cannot be read lets
-nobody in.
+nobody in. The layer that asks is `app.gate.guard`.
 """
 
 from __future__ import annotations
@@ -17,25 +17,20 @@ import contextlib
 import fcntl
 import hashlib
 import hmac
-import ipaddress
 import json
 import logging
 import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from starlette.types import ASGIApp, Receive, Send
-from starlette.types import Scope as Connection
 
-from app.access import Scope, access_of
-from app.errors import NoKey, NotAllowed, refuse
-from app.settings import Settings, variable
+from app.access import Caller, Scope
 
 KEYS_FILE, PEPPER_FILE, USES_FILE = "keys.json", "keys.pepper", "keys-used.json"
 LOCK_FILE = "keys.lock"
@@ -44,6 +39,9 @@ PREFIX = "tt_"
 SECRET_BYTES = 32
 PEPPER_BYTES = 32
 MAX_KEYS = 1000
+MAX_ORGANISATIONS = 50
+MAX_ORGANISATION = 300
+"""Characters, as many as a request may have in its `organization_id`."""
 MAX_HEADER = 200
 """Characters of a presented key that are looked at; ours are shorter."""
 LOOK_EVERY_SECONDS = 1.0
@@ -65,7 +63,8 @@ class Key:
     """
     What is kept of a key. Times are wall-clock seconds since 1970.
 
-    `digest` is the HMAC-SHA256 of the whole key in hex; `expires_at` None means never.
+    `digest` is the HMAC-SHA256 of the whole key in hex; `expires_at` None means never. `organisations` are those whose
+    jobs the key is for, by every name that jobs give them; None means all.
     """
 
     id: str
@@ -75,6 +74,7 @@ class Key:
     created_at: float
     expires_at: float | None = None
     revoked_at: float | None = None
+    organisations: tuple[str, ...] | None = None
 
     def state(self, at: float) -> str:
         """ "live", "revoked" or "expired"."""
@@ -82,8 +82,10 @@ class Key:
             return "revoked"
         return "expired" if self.expires_at is not None and at >= self.expires_at else "live"
 
-    def may(self, scope: Scope) -> bool:
-        return scope in self.scopes or Scope.ADMIN in self.scopes
+    @property
+    def caller(self) -> Caller:
+        """Who shows it."""
+        return Caller(id=self.id, scopes=self.scopes, organisations=self.organisations)
 
 
 _KEYS = TypeAdapter(tuple[Key, ...])
@@ -125,14 +127,24 @@ class KeyFile:
             raise KeysDamaged(f"{path} has {len(pepper)} bytes instead of {PEPPER_BYTES}; without it no key is valid")
         return pepper
 
-    def add(self, name: str, scopes: Iterable[Scope], days: float | None = None) -> tuple[Key, str]:
+    def add(
+        self, name: str, scopes: Iterable[Scope], days: float | None = None, organisations: Iterable[str] | None = None
+    ) -> tuple[Key, str]:
         """A new key and its text, which nobody can ever see again. Raises KeysDamaged, ValueError."""
         if not 1 <= len(name) <= 100 or not name.isprintable():
             raise ValueError("a name has 1 to 100 printable characters")
+        bound = None if organisations is None else tuple(dict.fromkeys(organisations))
+        if bound is not None and not are_organisations(bound):
+            raise ValueError(
+                f"a key is bound to 1 to {MAX_ORGANISATIONS} organisations, each a name of 1 to "
+                f"{MAX_ORGANISATION} printable characters without blanks around it"
+            )
         with self._alone():
-            return self._add(name, scopes, days)
+            return self._add(name, scopes, days, bound)
 
-    def _add(self, name: str, scopes: Iterable[Scope], days: float | None) -> tuple[Key, str]:
+    def _add(
+        self, name: str, scopes: Iterable[Scope], days: float | None, organisations: tuple[str, ...] | None
+    ) -> tuple[Key, str]:
         keys = self.all()
         if len(keys) >= MAX_KEYS:
             raise ValueError(f"there are {MAX_KEYS} keys already")
@@ -146,6 +158,7 @@ class KeyFile:
             scopes=tuple(dict.fromkeys(scopes)),
             created_at=now,
             expires_at=None if days is None else now + days * DAY,
+            organisations=organisations,
         )
         self._record("keys add", key)
         self._write((*keys, key))
@@ -193,6 +206,14 @@ class KeyFile:
 
     def _write(self, keys: tuple[Key, ...]) -> None:
         _replace(self._folder / KEYS_FILE, json.dumps([asdict(key) for key in keys], indent=1).encode())
+
+
+def are_organisations(names: Sequence[object]) -> bool:
+    """Whether a caller can be bound to these: at least one, and each a name that a job may have."""
+    return 1 <= len(names) <= MAX_ORGANISATIONS and all(
+        isinstance(name, str) and 1 <= len(name) <= MAX_ORGANISATION and name.isprintable() and name == name.strip()
+        for name in names
+    )
 
 
 def digest_of(text: str, pepper: bytes) -> bytes:
@@ -304,72 +325,6 @@ def _version_of(path: Path) -> object:
     return state.st_mtime_ns, state.st_ino, state.st_size
 
 
-class KeyGuard:
-    """The layer: no route is reached, and no body is read, without the right that `app.access` names."""
-
-    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
-        self._app = app
-        self._ring = Keyring(settings.keys_folder, open_without=is_private(settings))
-
-    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        wanted = access_of(scope["method"], scope["path"]).scope
-        if wanted is None or not self._ring.needed():
-            return await self._app(scope, receive, send)
-        key = self._ring.find(presented_key(scope))
-        if key is None:
-            return await refuse(NoKey(), scope, receive, send)
-        if not key.may(wanted):
-            held = ", ".join(key.scopes)
-            error = NotAllowed(f"This takes the right {wanted.value!r}; the key has {held}.")
-            return await refuse(error, scope, receive, send)
-        scope["key_id"] = key.id
-        return await self._app(scope, receive, send)
-
-
-def presented_key(scope: Connection) -> str:
-    """The key in the headers of a request, "" when there is none; `X-API-Key` wins."""
-    headers: dict[bytes, bytes] = dict(scope["headers"])
-    if b"x-api-key" in headers:
-        return headers[b"x-api-key"].decode("latin-1").strip()
-    kind, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-    return text.strip() if kind.lower() == "bearer" else ""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on can be reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def is_private(settings: Settings) -> bool:
-    """Whether only this machine can reach the service; a proxy in front of it lets others in on a loopback address."""
-    return is_loopback(settings.host) and not settings.proxies
-
-
-def refusal(settings: Settings) -> str | None:
-    """Why the service must not start on its address, in a sentence; None when it may."""
-    if is_private(settings):
-        return None
-    now, file = time.time(), KeyFile(settings.keys_folder)
-    try:
-        if any(key.state(now) == "live" for key in file.all()):
-            file.pepper()
-            return None
-    except KeysDamaged as error:
-        return str(error)
-    way, help = f"{settings.host} can be reached from other machines", f"set {variable('host')}=127.0.0.1"
-    if settings.proxies:
-        way, help = f"other machines reach {settings.host} through a proxy", f"unset {variable('trusted_proxies')}"
-    return (
-        f"{way}, and no API key protects the service; make one with "
-        f"`timetable keys add NAME --scope submit --scope read`, or {help}"
-    )
-
-
 def key_view(key: Key, used_at: float | None) -> dict[str, Any]:
     """A key as the command line lists it; the digest stays where it is."""
     now = time.time()
@@ -377,6 +332,7 @@ def key_view(key: Key, used_at: float | None) -> dict[str, Any]:
         "id": key.id,
         "name": key.name,
         "scopes": list(key.scopes),
+        "organisations": None if key.organisations is None else list(key.organisations),
         "state": key.state(now),
         "created_at": key.created_at,
         "expires_at": key.expires_at,

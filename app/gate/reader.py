@@ -148,7 +148,11 @@ def order_of(reply: Reply) -> Order:
 def _order(question: Question, settings: Settings) -> Reply:
     options = question.options
     order = read_order(
-        question.body, settings, options.get("default_job_id"), has_platform=options.get("has_platform", False)
+        question.body,
+        settings,
+        options.get("default_job_id"),
+        options.get("default_organization_id"),
+        has_platform=options.get("has_platform", False),
     )
     request = asdict(order.request)
     packed = request.pop("packed")

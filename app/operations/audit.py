@@ -108,6 +108,7 @@ def _record(scope: Connection, status: int, submitted: str | None) -> None:
         "action": act,
         "job": job,
         "key": scope.get("key_id"),
+        "organisations": getattr(scope.get("caller"), "organisations", None),
         "address": (scope.get("client") or (None,))[0],
         "result": result,
         "status": status,

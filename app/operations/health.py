@@ -27,14 +27,19 @@ Health = dict[str, object]
 
 
 def health_view(
-    settings: Settings, sample: Sample, alerts: Sequence[Mapping[str, object]], platform: Mapping[str, Any]
+    settings: Settings,
+    sample: Sample,
+    alerts: Sequence[Mapping[str, object]],
+    platform: Mapping[str, Any],
+    queue: Mapping[str, Any],
 ) -> Health:
     """
     What `/health` says: the union of what both platform versions read, and our own signs.
 
     `platform` is how those answer whom we tell of our jobs. None of them makes us unhealthy: jobs go on without them,
-    and what they were not told they are told later. `redis` is the platform's, if we know it; every child does all the
-    work that the platform's `thread_pools` divide, so each pool has as many places as there are slots.
+    and what they were not told they are told later. `queue` is what stands between the jobs and who solves them.
+    `redis` is the platform's, if we know it; every child does all the work that the platform's `thread_pools` divide,
+    so each pool has as many places as there are slots.
     """
     signs = sample.signs
     reasons = not_ready_because(signs)
@@ -44,8 +49,8 @@ def health_view(
         "version": service_version(),
         "timestamp": datetime.now(UTC).isoformat(),
         "redis": "connected" if platform["dependencies"].get("redis", {}).get("up") else "disconnected",
-        "thread_pools": dict.fromkeys(("clustering", "cpsat", "context"), settings.slots),
-        "children": {"running": len(signs.children), "slots": settings.slots, "quarantined": signs.quarantined_slots},
+        "thread_pools": dict.fromkeys(("clustering", "cpsat", "context"), queue["slots"]),
+        "children": {"running": len(signs.children), "slots": signs.slots, "quarantined": signs.quarantined_slots},
         "resources": asdict(sample.resources),
         "alarms": alarms(sample.resources, settings),
         "ready": not reasons,
@@ -60,6 +65,7 @@ def health_view(
             "loop_lag_seconds": round(sample.loop_lag_seconds, 3),
             "store_available": signs.store_available,
         },
+        "queue": queue,
         "platform": platform,
         "alerts": alerts,
     }

@@ -27,7 +27,7 @@ from typing import Literal, NamedTuple
 import psutil
 
 from app import failpoints
-from app.gate import keys
+from app.gate import guard
 from app.operations.sinks import command_problem, sinks_of, url_problem
 from app.settings import Settings, unknown_variables, usable_cores, variable
 from app.store import StoreError, StoreLocked
@@ -328,11 +328,11 @@ def _port(settings: Settings) -> Iterator[Finding]:
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
-    problem = keys.refusal(settings)
+    problem = guard.refusal(settings)
     if problem is not None:
         yield Finding("API keys", "error", problem)
     else:
-        where = "on this machine only" if keys.is_private(settings) else "with a key"
+        where = "on this machine only" if guard.is_private(settings) else "with a key or token"
         yield Finding("API keys", "ok", f"{settings.host} can be used {where}")
 
 
@@ -344,7 +344,7 @@ def _backups(settings: Settings) -> Iterator[Finding]:
         return
     if signed:
         yield Finding("backups", "ok", "are signed, and no other is put back")
-    elif keys.is_loopback(settings.host):
+    elif guard.is_loopback(settings.host):
         yield Finding("backups", "ok", "are not signed")
     else:
         yield Finding(

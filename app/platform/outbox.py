@@ -24,7 +24,7 @@ from app.settings import Settings
 from app.store import DeliveryRow, StoreError
 from app.supervision.watchdog import keep
 from app.supervisor import Supervisor
-from app.telemetry import Happening, Moved
+from app.telemetry import Happening, Moved, Seen
 
 LOOK_SECONDS = 5.0
 """A channel looks for what is due at least this often."""
@@ -55,7 +55,7 @@ class Outbox:
 
     def observe(self, happening: Happening) -> None:
         """An observer of `app.telemetry`."""
-        if isinstance(happening, Moved) and happening.job.status.terminal:
+        if isinstance(happening, Moved | Seen) and happening.job.status.terminal:
             self.wake(read=True)
 
     def wake(self, *, read: bool = False) -> None:

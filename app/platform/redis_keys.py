@@ -40,7 +40,7 @@ from app.results import joined
 from app.settings import Settings
 from app.store import DeliveryRow, StoreError
 from app.supervisor import Supervisor
-from app.telemetry import Happening, Moved
+from app.telemetry import Happening, Moved, Seen
 
 PROGRESS_SECONDS = 7200
 RESULT_SECONDS = 86_400
@@ -76,6 +76,8 @@ class RedisKeys:
 
     def observe(self, happening: Happening) -> None:
         """An observer of `app.telemetry`."""
+        if isinstance(happening, Seen) and happening.job.status.terminal:
+            self._forget(happening.job.id)
         if not isinstance(happening, Moved):
             return
         job = happening.job

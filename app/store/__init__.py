@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from app.channels import Channel
 from app.endings import Ending
@@ -18,6 +18,7 @@ from app.jobs import Job, Status
 from solver.result import RungId
 from solver.rules import Score
 
+Role: TypeAlias = Literal["service", "worker"]
 DeliveryState: TypeAlias = Literal["pending", "delivered", "dead", "superseded"]
 
 
@@ -197,6 +198,34 @@ class Changes:
     upto: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Introduction:
+    """What a service says of itself. `slots` are the jobs that it solves at once, 0 for one that solves none."""
+
+    role: Role
+    slots: int
+    host: str
+    pid: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member(Introduction):
+    """One of those that share a store. `silent_seconds` by the clock of the store; `jobs` are those it works on."""
+
+    owner: str
+    started_at: float
+    silent_seconds: float
+    jobs: tuple[str, ...]
+
+
+class Message(NamedTuple):
+    """That attempt `attempt` of a job is to be begun is to be told to the workers."""
+
+    job_id: str
+    attempt: int
+
+
 @runtime_checkable
 class SharedStore(Store, Protocol):
     """
@@ -206,6 +235,25 @@ class SharedStore(Store, Protocol):
     """
 
     owner: str
+
+    def introduce(self, me: Introduction) -> None:
+        """Says who this service is; every renewal says it again. One that is a worker tells nobody of ends."""
+
+    def members(self) -> list[Member]:
+        """All that share the store, those that were not heard of for long as well."""
+
+    def due(self) -> list[Message]:
+        """
+        The messages to be sent now, fair among tenants; they count as sent when this returns, and are due again later.
+
+        There are never many more on their way than workers have slots: what is sent later can still be chosen fairly.
+        """
+
+    def not_sent(self, messages: Collection[Message]) -> None:
+        """These could not be sent after all, and are due at once."""
+
+    def send_again(self) -> None:
+        """The broker may have lost everything: all messages are due."""
 
     def renew(self) -> Mapping[str, int]:
         """Renews the leases of this service, by the clock of the store; the jobs they are for, with their attempts."""

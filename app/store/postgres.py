@@ -1,10 +1,11 @@
 """
 The shared store: one PostgreSQL database, any number of services.
 
-Every method is a short transaction. A claim takes the oldest queued row that nobody else is about to take (FOR UPDATE
-SKIP LOCKED) and a lease on it; no row is held while a job is solved. Leases run by the clock of the database. What a
-service may write is decided by the attempt number alone: one that was thought dead and is not is refused, whatever its
-lease says. So a lease only says when others may begin anew, and never whether two results can count.
+Every method is a short transaction. A claim takes the queued row whose turn it is (`app.store.turns`) and that nobody
+else is about to take (FOR UPDATE SKIP LOCKED), and a lease on it; no row is held while a job is solved. Leases run by
+the clock of the database. What a service may write is decided by the attempt number alone: one that was thought dead
+and is not is refused, whatever its lease says. So a lease only says when others may begin anew, and never whether two
+results can count.
 
 Rows carry the same seals as in SQLite. What SQLite's pages and marks are for, PostgreSQL does itself; its backups are
 made with `pg_dump`.
@@ -15,6 +16,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +25,18 @@ import psycopg
 
 from app.channels import NO_CHANNELS, Channels
 from app.jobs import Job, Status
-from app.store import Changes, DeliveryRow, StoreDamaged, StoreTooNew, versions
+from app.store import (
+    Changes,
+    DeliveryRow,
+    Introduction,
+    Member,
+    Message,
+    StoreDamaged,
+    StoreError,
+    StoreTooNew,
+    turns,
+    versions,
+)
 from app.store.connections import Connections
 from app.store.folder import instance_of, take_lock
 from app.store.postgres_faults import told
@@ -35,10 +49,14 @@ LEASE_SECONDS = 15.0
 RENEW_CALL_SECONDS = 3.0
 """A renewal that takes longer is given up, so that there is time for another one."""
 MOST_INCUMBENTS = 20
+FORGOTTEN_DAYS = 1
+"""A service that was not heard of for so long is listed no more."""
 _NEVER = 2**62
 """Transactions from now."""
 _MIGRATING, _ADMITTING = 0x54544201, 0x54544202
 """Advisory locks: one migration at a time; and one submit or delete, so that a full queue is full for all."""
+
+_NOBODY = Introduction(role="service", slots=0, host="", pid=0, version="")
 
 _log = logging.getLogger("timetable.store")
 
@@ -77,6 +95,7 @@ class PostgresStore(SqlStore):
             os.close(self._lock)
             raise
         self.where = self._connections.where
+        self._me = _NOBODY
         self._closed = False
 
     def _bring_up_to_date(self) -> None:
@@ -109,6 +128,8 @@ class PostgresStore(SqlStore):
         if self._closed:
             return
         self._closed = True
+        with suppress(StoreError):  # nobody waits for one that has said that it goes
+            self._write(lambda work: work.change("DELETE FROM services WHERE owner = ?", (self.owner,)))
         self._connections.close()
         os.close(self._lock)
 
@@ -126,9 +147,10 @@ class PostgresStore(SqlStore):
         work.rows("SELECT pg_advisory_xact_lock(?)", (_ADMITTING,))
 
     def _next_queued(self, work: Work, skip: Collection[str], only: str | None) -> list[tuple[Any, ...]]:
-        eligible = "status = 'queued' AND id <> ALL(?::text[]) AND (?::text IS NULL OR id = ?)"
-        query = f"{JOBS.select} WHERE {eligible} ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED"  # nosec B608 - names of ours, values bound
-        return work.rows(query, (list(skip), only, only))
+        return turns.next_queued(work, skip, only)
+
+    def _added(self, work: Work, job: Job) -> None:
+        turns.note_tenant(work, job)
 
     def _taken(self, work: Work, job: Job) -> None:
         work.change(
@@ -138,11 +160,13 @@ class PostgresStore(SqlStore):
                    renewed_at = excluded.renewed_at, until = excluded.until""",
             (job.id, job.attempt, self.owner, LEASE_SECONDS),
         )
+        turns.take_turns(work, job.id)
 
     def _left(self, work: Work, before: Job, after: Job) -> None:
         if after.status is not Status.RUNNING:
             work.change("DELETE FROM leases WHERE job_id = ?", (after.id,))
-            work.change("UPDATE outbox SET owner = ? WHERE job_id = ? AND owner IS NULL", (self.owner, after.id))
+            if self._me.role == "service":
+                work.change("UPDATE outbox SET owner = ? WHERE job_id = ? AND owner IS NULL", (self.owner, after.id))
 
     # --- several services ---
 
@@ -154,11 +178,7 @@ class PostgresStore(SqlStore):
 
     def renew(self) -> Mapping[str, int]:
         def body(work: Work) -> dict[str, int]:
-            work.change(
-                """INSERT INTO services VALUES (?, clock_timestamp())
-                   ON CONFLICT (owner) DO UPDATE SET renewed_at = excluded.renewed_at""",
-                (self.owner,),
-            )
+            self._show_up(work)
             leases = work.rows(
                 """UPDATE leases SET renewed_at = clock_timestamp(),
                                      until = clock_timestamp() + make_interval(secs => ?)
@@ -168,6 +188,46 @@ class PostgresStore(SqlStore):
             return dict(leases)
 
         return self._connections.run(body, RENEW_CALL_SECONDS)
+
+    def introduce(self, me: Introduction) -> None:
+        def body(work: Work) -> None:
+            work.change(
+                "DELETE FROM services WHERE owner = ? OR renewed_at < clock_timestamp() - make_interval(days => ?)",
+                (self.owner, FORGOTTEN_DAYS),
+            )
+            turns.forget_turns(work)
+            self._show_up(work)
+
+        self._me = me
+        self._write(body)
+
+    def _show_up(self, work: Work) -> None:
+        me = self._me
+        work.change(
+            """INSERT INTO services (owner, renewed_at, role, slots, host, pid, version)
+               VALUES (?, clock_timestamp(), ?, ?, ?, ?, ?)
+               ON CONFLICT (owner) DO UPDATE SET renewed_at = excluded.renewed_at""",
+            (self.owner, me.role, me.slots, me.host, me.pid, me.version),
+        )
+
+    def members(self) -> list[Member]:
+        rows = self._rows(
+            """SELECT role, slots, host, pid, version, owner, extract(epoch FROM started_at)::float8,
+                      extract(epoch FROM clock_timestamp() - renewed_at)::float8,
+                      ARRAY(SELECT job_id FROM leases WHERE leases.owner = services.owner ORDER BY job_id)
+               FROM services ORDER BY role, started_at, owner"""
+        )
+        names = [row.name for row in fields(Member)]
+        return [Member(**dict(zip(names, (*plain, tuple(jobs)), strict=True))) for *plain, jobs in rows]
+
+    def due(self) -> list[Message]:
+        return self._write(lambda work: turns.due(work, LEASE_SECONDS))
+
+    def not_sent(self, messages: Collection[Message]) -> None:
+        self._write(lambda work: turns.make_due(work, messages))
+
+    def send_again(self) -> None:
+        self._write(lambda work: turns.make_due(work, None))
 
     def undelivered(self) -> list[DeliveryRow]:
         """Those of this service, which from now on tells what services that are gone have left untold."""

@@ -83,6 +83,9 @@ class SqlStore(ABC):
     def _enter(self, work: Work) -> None:  # noqa: B027 - a hook; SQLite has nothing to do here
         """Called first in a transaction that adds or removes jobs and datasets."""
 
+    def _added(self, work: Work, job: Job) -> None:  # noqa: B027 - as above
+        """The job has been inserted."""
+
     def _taken(self, work: Work, job: Job) -> None:  # noqa: B027 - as above
         """The job has been claimed."""
 
@@ -106,6 +109,7 @@ class SqlStore(ABC):
                 raise QueueFull(queue_limit)
             work.change("INSERT INTO datasets VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, dataset))
             work.change(JOBS.insert, JOBS.to_insert(row_of_job(job, digest)))
+            self._added(work, job)
             return job, True
 
         return self._write(body)

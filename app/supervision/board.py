@@ -65,6 +65,15 @@ class Board:
             self._preparing_since = time.monotonic() if preparing else None
             self._scheduled_at = -math.inf
 
+    @property
+    def slots(self) -> int:
+        """How many jobs are solved at a time, by whomever."""
+        return self._slots
+
+    @slots.setter
+    def slots(self, slots: int) -> None:
+        self._slots = max(1, slots)
+
     def __getitem__(self, job_id: str) -> Track:
         return self._tracks[job_id]
 

@@ -1,9 +1,10 @@
 """
 The dispatcher: gives queued jobs to free slots, and sees every attempt to its end.
 
-It claims the oldest queued job when a slot is free; `Attempt.run` sees one child through; every end, whatever its
-cause, goes through `_on_end`, which asks `app.endings.settle` what it means and writes that in one transaction. While
-the store does not take an end, the end is pending and waits in a file as well (`app.supervision.spool`).
+It claims the next queued job when a slot is free, or those that it is told; `Attempt.run` sees one child through; every
+end, whatever its cause, goes through `_on_end`, which asks `app.endings.settle` what it means and writes that in one
+transaction. While the store does not take an end, the end is pending and waits in a file as well
+(`app.supervision.spool`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
@@ -41,15 +43,41 @@ _MAY_PASS = (ForkServerLost, StoreUnavailable)
 _log = logging.getLogger("timetable.supervisor")
 
 
+Takes: TypeAlias = Literal["any", "named", "none"]
+"""Which queued jobs a dispatcher runs: any, those that somebody names (`Dispatcher.run_named`), or none."""
+
+
+class Closing(Exception):
+    """The service ends, and has not begun what it was asked for."""
+
+
+class _Call:
+    """Somebody waits for one job, by its name. `began` None: it was not to be had, or the service ended before."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id, self.done = job_id, anyio.Event()
+        self.began: Job | None = None
+
+
 class Dispatcher:
     """
-    Runs jobs in `settings.slots` slots.
+    Runs jobs in `slots` slots, those that `takes` says.
 
     `attempts` are those at work or pending, by job; `resting` says until when (monotonic) a job is not tried again;
     `busy` counts slots in use, `quarantined` those of them whose child cannot be killed; `claims` only rises.
     """
 
-    def __init__(self, desk: Desk, forkserver: ForkServer, spool: Spool, source: DataSource | None = None) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        forkserver: ForkServer,
+        spool: Spool,
+        takes: Takes = "any",
+        source: DataSource | None = None,
+    ) -> None:
+        self.takes, self.slots = takes, 0 if takes == "none" else desk.settings.slots
+        self._calls: list[_Call] = []
+        self._running: dict[str, _Call] = {}
         self.attempts: dict[str, Attempt] = {}
         self.resting: dict[str, float] = {}
         self.busy = self.quarantined = self.claims = 0
@@ -67,9 +95,23 @@ class Dispatcher:
     async def run(self, tasks: TaskGroup) -> None:
         """Dispatches until the service closes. Attempts run in `tasks`."""
         self._tasks = tasks
-        while not self.closing:
+        while not self.closing and self.takes != "none":
             with anyio.CancelScope() as self._round:
                 await self._dispatch()
+
+    async def run_named(self, job_id: str) -> Job | None:
+        """
+        Runs a queued job and waits until its attempt has ended and that is stored; what ran, or None if nothing did.
+
+        Nothing does when the job is unknown, has ended, or is at work, here or elsewhere. Raises Closing.
+        """
+        call = _Call(job_id)
+        self._calls.append(call)
+        self._desk.wake.set()
+        await call.done.wait()
+        if call.began is None and self.closing:
+            raise Closing
+        return call.began
 
     def restart(self) -> None:
         """Begins anew, whatever the dispatcher waits for."""
@@ -86,7 +128,7 @@ class Dispatcher:
                 desk.board.preparing = False
                 if self._unsure:
                     await self._give_back()
-                while self.busy < desk.settings.slots and await self._start_next():
+                while self.busy < self.slots and await self._start_next():
                     pass
             except Exception as error:  # noqa: BLE001 - whatever it is, jobs must start again once it has passed
                 _log.error("no job can be started: %s", error, exc_info=not isinstance(error, _MAY_PASS))
@@ -97,24 +139,33 @@ class Dispatcher:
 
     def _pause(self) -> float:
         """Seconds until a resting job may be tried again, or until a routine look; an end wakes us in any case."""
-        if self.busy >= self._desk.settings.slots:
+        if self.busy >= self.slots:
             return IDLE_SECONDS
         return max(0.0, min([IDLE_SECONDS, *(at - time.monotonic() for at in self.resting.values())]))
 
     async def _start_next(self) -> bool:
         now = time.monotonic()
         self.resting = {job_id: at for job_id, at in self.resting.items() if at > now}
-        claimed = False
+        call = next((call for call in self._calls if call.job_id not in self.resting), None)
+        if self.takes == "named" and call is None:
+            return False
+        claimed = tried = False
         async with self._desk.moving:
             with anyio.CancelScope(shield=True):  # a claimed job is never left without its attempt
-                claimed = not self.closing and self.may_claim() and await self._claim()
-        return claimed
+                if not self.closing and self.may_claim():
+                    claimed, tried = await self._claim(call), True
+        if call is not None and tried:
+            self._calls.remove(call)
+            if not claimed:
+                call.done.set()
+        return claimed or (call is not None and tried)
 
-    async def _claim(self) -> bool:
+    async def _claim(self, call: _Call | None) -> bool:
         desk = self._desk
         claim = passing(desk.store.claim, before="claim.before_commit", after="claim.after_commit")
         self._unsure = True
-        job = await desk.in_store(claim, time.time(), tuple(self.resting))
+        only = None if call is None else call.job_id
+        job = await desk.in_store(claim, time.time(), tuple(self.resting), only)
         self._unsure = False
         if job is None:
             return False
@@ -125,6 +176,8 @@ class Dispatcher:
         if job.finish_requested and job.publish is None:
             attempt.stop(How.FINISH)
         self.attempts[job.id] = attempt
+        if call is not None:
+            call.began, self._running[job.id] = job, call
         self.busy += 1
         self.claims += 1
         desk.moved(job, Event.CLAIM)
@@ -192,6 +245,8 @@ class Dispatcher:
                 _log.exception("job %s: the end of attempt %d is left to the next start", job.id, job.attempt)
                 self.attempts.pop(job.id, None)
                 self._idle.set()
+        if call := self._running.pop(job.id, None):
+            call.done.set()
         if attempt.unreaped is not None:
             _log.error("process %d cannot be killed; its slot is out of use until it ends", attempt.unreaped.pid)
             self.quarantined += 1
@@ -356,6 +411,8 @@ class Dispatcher:
     async def close(self) -> None:
         """Stops all children and gives their jobs back; what the store does not take in time is given up."""
         self.closing = True
+        for call in self._calls:
+            call.done.set()
         with anyio.move_on_after(SHUTDOWN_SECONDS, shield=True):
             async with self._desk.moving:  # a claim that is under way ends as an attempt that we can stop
                 for attempt in self.attempts.values():

@@ -25,6 +25,7 @@ from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher
 from app.supervision.recovery import take_up
 from app.supervision.spool import Spool
+from app.telemetry import Seen
 
 RENEW_SECONDS = 3.0
 RETRY_SECONDS = 0.5
@@ -137,9 +138,11 @@ class Neighbours:
         if attempt is None or track is None:
             if track is None or track.job != job:
                 self._desk.show(job)
+                self._desk.tell(Seen(job=job))
         elif (job.status, job.attempt) != (Status.RUNNING, attempt.job.attempt):
             self._dispatcher.fence(job.id, attempt.job.attempt)
             self._desk.show(job)
+            self._desk.tell(Seen(job=job))
         else:
             self._dispatcher.asked(job)
 

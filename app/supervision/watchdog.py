@@ -73,7 +73,7 @@ class Watchdog:
     def _look_at_queue(self) -> None:
         desk, dispatcher, now = self._desk, self._dispatcher, time.monotonic()
         waiting = desk.waiting(dispatcher.resting)
-        free = dispatcher.busy < desk.settings.slots and not desk.board.preparing
+        free = dispatcher.takes == "any" and dispatcher.busy < dispatcher.slots and not desk.board.preparing
         if not waiting or not free or desk.in_store.refusal is not None or dispatcher.claims != self._claims:
             self._claims, self._moved_at, self.stuck = dispatcher.claims, now, False
         elif min(now - self._moved_at, max(waiting)) >= STUCK_SECONDS:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 from unicodedata import east_asian_width
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405 - writes XML, parses none
 
 from solver.formats.meetings import Meeting, Of, Week, Weeks
 from solver.formats.safe import printable, shortened

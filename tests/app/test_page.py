@@ -86,6 +86,12 @@ async def test_the_options_have_every_rule_and_the_limits_of_a_job(
     assert "csv" in told["formats"]
 
 
+@pytest.mark.parametrize("query", ["", "group=a&room=b", "group="])
+async def test_a_week_is_that_of_exactly_one_of_them(client: httpx.AsyncClient, query: str) -> None:
+    assert (await client.get(f"/variants/nobody/1/week?{query}")).status_code == 422
+    assert (await client.get("/variants/nobody/1/week?group=a")).json()["code"] == "job_not_found"
+
+
 def test_a_changed_file_is_another_version(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("@version@", encoding="utf-8")
     (tmp_path / "a.js").write_text("1", encoding="utf-8")

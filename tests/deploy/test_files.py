@@ -25,8 +25,6 @@ COMPOSE = FILES / "compose.yml"
 UNITS = sorted((FILES / "systemd").iterdir())
 SETTINGS = {variable(row.name) for row in fields(Settings)}
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
-# What comes with the queue for many machines, and is not in every program that carries these files yet.
-OF_THE_QUEUE = {"TIMETABLE_DATABASE_URL", "TIMETABLE_BROKER_URL", "worker", "--queue"}
 WITHOUT_SECRETS = {"", "postgresql://timetable:@postgres:5432/timetable", "redis://:@redis:6379/0"}
 END_SECONDS = 10
 """README says that an orderly end takes no longer."""
@@ -53,7 +51,7 @@ def unit(path: Path) -> dict[str, dict[str, list[str]]]:
 @pytest.mark.parametrize("path", [path for path in FILES.rglob("*") if path.is_file()], ids=lambda path: path.name)
 def test_every_file_names_existing_settings_and_is_shipped(path: Path) -> None:
     named = set(re.findall(r"\bTIMETABLE_[A-Z_]+\b", path.read_text(encoding="utf-8")))
-    assert named <= SETTINGS | OF_THE_QUEUE
+    assert named <= SETTINGS
     shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     inside = path.relative_to(FILES).as_posix()
     assert any(fnmatch(inside, pattern) for pattern in (*shipped["*"], *shipped["app.deploy"]))
@@ -67,9 +65,9 @@ def test_every_command_that_is_started_exists_with_its_options(compose: dict[str
     assert len(started) == 6
     for program, name, *words in started:
         assert Path(program).name == "timetable"
-        assert name in COMMANDS.keys() | OF_THE_QUEUE
+        assert name in COMMANDS
         known = {option for parameter in getattr(COMMANDS.get(name), "params", ()) for option in parameter.opts}
-        assert {word for word in words if word.startswith("--")} <= known | OF_THE_QUEUE
+        assert {word for word in words if word.startswith("--")} <= known
 
 
 def test_every_image_is_pinned_and_ours_is_this_version(compose: dict[str, Any]) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 import anyio
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, expect
+from icalendar import Calendar
+from playwright.async_api import Browser, Download, Page, expect
 
 from benchmarks.faults.target import Target
 from solver.rules import RULES
@@ -26,17 +27,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
 FIRST_VIEW_BYTES = 300_000
-VIEWS = (
-    "",
-    "jobs",
-    "jobs/open",
-    "jobs/open/results/overview",
-    "jobs/open/results/week",
-    "jobs/open/results/compare",
-    "jobs/open/results/use",
-    "jobs/open/results/rules",
-    "jobs/open/results/work",
-)
+RESULT_VIEWS = ("overview", "week", "compare", "use", "rules", "work")
+VIEWS = ("", "jobs", "jobs/open", *(f"jobs/open/results/{name}" for name in RESULT_VIEWS))
 """Of a job that has variants, concessions and open sessions."""
 SERIOUS = {"serious", "critical"}
 
@@ -66,13 +58,32 @@ async def test_the_whole_way_from_a_sample_to_an_exported_file(browser: Browser,
         shown = await page.locator(".session").count()
         await expect(page.get_by_text(f"{shown} sessions")).to_be_visible()
         await page.get_by_role("button", name="Export").click()
-        async with page.expect_download() as begun:
-            await page.get_by_role("link", name="CSV").click()
-        download = await begun.value
-        rows = list(csv.reader(io.StringIO(Path(await download.path()).read_text(encoding="utf-8-sig"))))
+        await page.get_by_label("First day of the term").fill("2026-09-01")
+        await page.get_by_label("Last day").fill("2026-12-18")
+        calendar = await saved(page, "Calendar")
+        assert Calendar.from_ical(await calendar.read()).walk("VEVENT")
+        await page.get_by_label("Only the week of").uncheck()
+        download = await saved(page, "CSV")
+        rows = list(csv.reader(io.StringIO((await download.read()).decode("utf-8-sig"))))
         entries = (await service.ask("GET", "/variants/from-the-page/1")).json()["timetable_entries"]
-        assert download.suggested_filename.endswith(".csv") and len(rows) - 1 == len(entries)
+        assert download.name.endswith(".csv") and len(rows) - 1 == len(entries)
         it.check()
+
+
+class Saved:
+    """A file that the page let somebody save."""
+
+    def __init__(self, download: Download) -> None:
+        self.name, self._download = download.suggested_filename, download
+
+    async def read(self) -> bytes:
+        return Path(await self._download.path()).read_bytes()
+
+
+async def saved(page: Page, format: str) -> Saved:
+    async with page.expect_download() as begun:
+        await page.get_by_role("dialog").get_by_role("link", name=format).click()
+    return Saved(await begun.value)
 
 
 async def test_what_is_wrong_with_a_file_is_said_before_solving(
@@ -236,6 +247,40 @@ async def test_every_view_is_accessible_and_fits_the_screen(
         it.check()
 
 
+LONG = "Donaudampfschifffahrtsgesellschaftskapitaensverwaltungsgrundlagen"
+
+
+def long_names() -> dict[str, Any]:
+    """Everything is called something that no line can hold, and one session finds no place."""
+    return {
+        "schema": "timetable-dataset/1",
+        "name": LONG * 3,
+        "rooms": [{"id": f"R-{LONG}", "name": LONG * 2, "capacity": 60, "building": LONG}],
+        "faculty": [{"id": f"F-{LONG}", "name": LONG * 2}],
+        "groups": [{"id": f"G-{LONG}", "name": LONG * 2, "size": 50}],
+        "courses": [
+            {"id": f"{id}-{LONG}", "code": f"{id}{LONG}", "name": LONG * 2, "faculty_ids": [f"F-{LONG}"],
+             "group_ids": [f"G-{LONG}"], "sessions_per_week": 4, "required_features": features}
+            for id, features in (("A", []), ("B", []), ("C", ["planetarium"]))
+        ],
+    }  # fmt: skip
+
+
+async def test_names_that_no_line_can_hold_fit_the_screen_all_the_same(browser: Browser, service: Target) -> None:
+    job = "x" * 128
+    await service.submit("tiny", 2, job_id=job, num_variants=2, dataset=long_names(), dataset_name=None)
+    await service.ended(job)
+    for size in (PHONE, WIDE):
+        async with tab(browser, service, viewport=size) as it:
+            for view in ("jobs", f"jobs/{job}", *(f"jobs/{job}/results/{name}" for name in RESULT_VIEWS)):
+                await it.goto(view)
+                await expect(it.page.locator("main h1")).to_be_visible()
+                await expect(it.page.locator(".waiting")).to_have_count(0)
+                wider = "document.documentElement.scrollWidth - innerWidth"
+                assert await it.page.evaluate(wider) <= 0, view
+            it.check()
+
+
 async def test_the_theme_can_be_chosen_and_is_remembered(browser: Browser, service: Target) -> None:
     async with tab(browser, service, color_scheme="light") as it:
         await it.goto()
@@ -273,9 +318,8 @@ async def test_a_key_is_asked_for_and_kept_in_the_tab_only(browser: Browser, ser
         assert key not in await it.page.evaluate("JSON.stringify(localStorage) + document.cookie")
         await it.goto("jobs/open/results/week")
         await it.page.get_by_role("button", name="Export").click()
-        async with it.page.expect_download() as begun:
-            await it.page.get_by_role("link", name="CSV").click()
-        assert (await begun.value).suggested_filename == "open-variant-1.csv"
+        await it.page.get_by_label("Only the week of").uncheck()
+        assert (await saved(it.page, "CSV")).name == "open-variant-1.csv"
         it.check(may_say=frozenset({"401"}))
 
 

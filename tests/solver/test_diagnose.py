@@ -364,6 +364,29 @@ def test_blockers_count_every_start_once_under_its_first_reason() -> None:
     )
 
 
+def test_every_start_has_a_reason_or_is_free_and_they_add_up_to_the_blockers() -> None:
+    data = dataset(
+        course("a", faculty="f", students="s", sessions=1),
+        course("b", faculty="f", sessions=2),
+        course("c", students="s"),
+        teacher("f", unavailable=[0]),
+        room("r1", unavailable=[6]),
+        grid=grid(2, 4),
+    )
+    openings = Openings(data, timetable(a=7, b=[1, 2], c=3))
+    reasons = openings.reasons(("a", 0))
+    assert [why is None for why in reasons] == [False, False, False, False, True, True, False, True]
+    assert reasons[6] == "no suitable room is free" and "f" in (reasons[1] or "")
+    lines = openings.blockers(("a", 0))
+    assert sum(int(line.split()[0]) for line in lines) == len(reasons)
+    assert next(line for line in lines if "free, " in line).startswith("3 starts")
+
+
+def test_a_start_that_leaves_the_day_is_named_as_such() -> None:
+    data = dataset(course("a", slots=2), grid=grid(1, 3))
+    assert [why is None for why in Openings(data, timetable()).reasons(("a", 0))] == [True, True, False]
+
+
 def test_blockers_name_limits_links_and_the_course_itself() -> None:
     data = dataset(
         course("a", groups="g", sessions=2, limit=1, allowed_slots=(0, 1, 2, 3, 4, 5)),

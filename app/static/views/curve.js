@@ -42,7 +42,7 @@ export function Curve({ points, now }) {
         <path class="cost-line" d=${stairs(drawn, "cost")} />
         ${bounded.length > 0 && html`<path class="bound-line" d=${stairs(bounded, "bound")} />`}
         ${incomplete.map((point) => html`<circle class="open-dot" cx=${x(point.seconds)} cy=${y(point.cost)} r="3.5" />`)}
-        <circle class="cost-dot" cx=${x(last.seconds)} cy=${y(last.cost)} r="4" />
+        ${last.complete && html`<circle class="cost-dot" cx=${x(last.seconds)} cy=${y(last.cost)} r="4" />`}
       </svg>
       <figcaption><span class="key cost">soft cost</span>${bounded.length > 0 && html`<span class="key bound">proved bound</span>`}
         ${incomplete.length > 0 && html`<span class="key open">hard rules bent or sessions open</span>`}</figcaption>

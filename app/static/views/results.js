@@ -2,7 +2,7 @@
 
 import { Badge, Dialog, Empty, Select, Trouble, Waiting, html, useAsk, useEffect, useRef, useState } from "../parts.js";
 import { BASE, key, jobPath, request } from "../api.js";
-import { FORMATS, exportPath } from "../formats.js";
+import { FORMATS, NEEDED, TERM, exportPath } from "../formats.js";
 import { resultsHref } from "../links.js";
 import { QUALITY, RUNGS, STOPPED, number } from "../words.js";
 import { Overview } from "./overview.js";
@@ -26,6 +26,7 @@ export function Results({ jobId, tab = "overview", query }) {
   const tabs = useRef(null);
   useEffect(() => tabs.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [tab, data]);
   const [exporting, setExporting] = useState(false);
+  const [week, setWeek] = useState(null); // whose week is shown: {of, id, name}
   if (error) return html`<${NoResult} error=${error} jobId=${jobId} again=${again} />`;
   if (!data) return html`<${Waiting}>Opening the result<//>`;
   const most = data.variants.length;
@@ -44,8 +45,8 @@ export function Results({ jobId, tab = "overview", query }) {
     <nav class="tabs" ref=${tabs} aria-label="Views of the result">
       ${TABS.map(([id, text]) => html`<a href=${resultsHref(jobId, id, { ...query, variant: n })} aria-current=${id === tab ? "page" : undefined}>${text}${id === "work" && open > 0 && html` <${Badge} kind="bad">${number(open)}<//>`}</a>`)}
     </nav>
-    <${View} jobId=${jobId} data=${data} n=${n} variant=${data.variants[n - 1]} query=${query} go=${go} />
-    ${exporting && html`<${Exports} jobId=${jobId} n=${n} query=${tab === "week" ? query : {}} onClose=${() => setExporting(false)} />`}
+    <${View} jobId=${jobId} data=${data} n=${n} variant=${data.variants[n - 1]} query=${query} go=${go} onWeek=${setWeek} />
+    ${exporting && html`<${Exports} jobId=${jobId} n=${n} week=${tab === "week" ? week : null} onClose=${() => setExporting(false)} />`}
   `;
 }
 
@@ -63,21 +64,24 @@ const NoResult = ({ error, jobId, again }) =>
     ? html`<${Empty} title="No result yet"><p class="muted">${error.message}</p><a class="button primary" href=${`#/jobs/${encodeURIComponent(jobId)}`}>Look at the job</a><//>`
     : html`<${Trouble} error=${error} again=${again} />`;
 
-const ONES = ["group", "teacher", "room", "student"];
-
-function Exports({ jobId, n, query, onClose }) {
+function Exports({ jobId, n, week, onClose }) {
   const options = useAsk("options");
-  const of = ONES.find((kind) => query[kind]);
-  const [alone, setAlone] = useState(Boolean(of));
-  const offered = FORMATS.filter(({ id, only }) => options.data?.formats.includes(id) && (!only || alone));
+  const [alone, setAlone] = useState(week !== null);
+  const [term, setTerm] = useState({ time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone });
+  const offered = FORMATS.filter((format) => options.data?.formats.includes(format.id) && (alone ? format.one : !format.alone));
+  const asked = (format) => ({ ...(alone && { [week.of]: week.id }), ...(format.term && term) });
+  const ready = (format) => !format.term || NEEDED.every((name) => term[name]);
   return html`<${Dialog} title=${`Export variant ${n}`} onClose=${onClose}>
-    ${of && html`<label class="check"><input type="checkbox" checked=${alone} onChange=${(event) => setAlone(event.target.checked)} />
-      <span>Only the week of ${of} ${query[of]}, where the format allows it</span></label>`}
+    ${week && html`<label class="check"><input type="checkbox" checked=${alone} onChange=${(event) => setAlone(event.target.checked)} />
+      <span>Only the week of ${week.name}</span></label>`}
     ${!options.data && html`<${Waiting} />`}
-    <ul class="exports">${offered.map((format) => {
-      const path = alone && format.one ? exportPath(jobId, n, format.id, of, query[of]) : exportPath(jobId, n, format.id);
-      return html`<li><${Download} path=${path} format=${format} /></li>`;
-    })}</ul>
+    <ul class="exports">${offered.map((format) => html`<li key=${format.id}>${ready(format)
+      ? html`<${Download} path=${exportPath(jobId, n, format.id, asked(format))} format=${format} />`
+      : html`<div class="export off"><strong>${format.name}</strong><span>needs the days of the term, below</span></div>`}</li>`)}</ul>
+    ${offered.some((format) => format.term) && html`<div class="fields term">${TERM.map(
+      ([name, text, type]) => html`<label class="field"><span>${text}</span><input type=${type} value=${term[name] ?? ""}
+        placeholder=${name === "skip" ? "2026-10-02, 2026-12-25" : ""} onInput=${(event) => setTerm((before) => ({ ...before, [name]: event.target.value }))} /></label>`,
+    )}</div>`}
   <//>`;
 }
 

@@ -1,6 +1,6 @@
 // One week as a grid: of a group, a teacher, a room or a student.
 
-import { Card, Choice, Empty, Search, Select, Trouble, Waiting, html, useAsk, useMemo, usePhone, useState } from "../parts.js";
+import { Card, Choice, Empty, Search, Select, Trouble, Waiting, html, useAsk, useEffect, useMemo, usePhone, useState } from "../parts.js";
 import { ask, jobPath } from "../api.js";
 import { OF, counted, number, plain } from "../words.js";
 import { Pick, matching } from "../pick.js";
@@ -10,7 +10,7 @@ import { SessionDialog } from "./session.js";
 const KINDS = Object.keys(OF);
 const HUES = 8;
 
-export function Week({ jobId, n, query, go }) {
+export function Week({ jobId, n, query, go, onWeek }) {
   const who = useAsk(jobPath("variants", jobId, "/who"));
   const [kind, setKind] = useState(() => KINDS.find((name) => query[name]) ?? null);
   const [open, setOpen] = useState(null);
@@ -28,7 +28,7 @@ export function Week({ jobId, n, query, go }) {
       }} />
       <${Chooser} jobId=${jobId} who=${who.data} of=${shown} id=${id} onPick=${(chosen) => choose(shown, chosen)} />
     </div>
-    ${id ? html`<${OneWeek} key=${`${shown} ${id}`} jobId=${jobId} n=${n} of=${shown} id=${id} onOpen=${setOpen} query=${query} />` : html`<${Empty} title=${`Choose a ${shown}`} />`}
+    ${id ? html`<${OneWeek} key=${`${shown} ${id}`} jobId=${jobId} n=${n} of=${shown} id=${id} onOpen=${setOpen} onWeek=${onWeek} query=${query} />` : html`<${Empty} title=${`Choose a ${shown}`} />`}
     ${open && html`<${SessionDialog} jobId=${jobId} n=${n} course=${open.course_id} session=${open.session_number} onClose=${() => setOpen(null)} />`}
   `;
 }
@@ -52,8 +52,10 @@ function Chooser({ jobId, who, of, id, onPick }) {
   </div>`;
 }
 
-function OneWeek({ jobId, n, of, id, onOpen, query }) {
+function OneWeek({ jobId, n, of, id, onOpen, onWeek, query }) {
   const { data, error, again } = useAsk(jobPath("variants", jobId, `/${n}/week`), { [of]: id });
+  useEffect(() => data && onWeek({ of, id, name: data.name }), [data]);
+  useEffect(() => () => onWeek(null), []);
   const [text, setText] = useState("");
   const [type, setType] = useState("");
   const phone = usePhone();

@@ -23,17 +23,15 @@ from app.access import ROUTES, Rate, Scope, access_of
 from app.cli import app as command_line
 from app.errors import install
 from app.gate import keys
+from app.gate.guard import KeyGuard, is_loopback, refusal
 from app.gate.keys import (
     KEYS_FILE,
     LOCK_FILE,
     PEPPER_FILE,
     Key,
     KeyFile,
-    KeyGuard,
     Keyring,
     KeysDamaged,
-    is_loopback,
-    refusal,
 )
 from app.gate.limits import BodyLimit, OneSpelling
 from app.main import create_app
@@ -350,6 +348,36 @@ def test_a_key_is_made_listed_and_revoked_on_the_command_line(tmp_path: Path) ->
     assert run(tmp_path, "revoke", key.id)[0] == 0
     assert "revoked" in run(tmp_path, "list")[1]
     assert Keyring(tmp_path, open_without=True).find(text.strip()) is None
+
+
+def test_a_key_can_be_bound_to_an_organisation_by_each_of_its_names(tmp_path: Path) -> None:
+    names = ["--organisation", "Banaras Hindu University", "--organisation", "7f0c6a2e"]
+    code, text, told = run(tmp_path, "add", "django", "--scope", "read", *names)
+    assert code == 0 and "in Banaras Hindu University, 7f0c6a2e" in told.replace("\n", " ")
+    key = Keyring(tmp_path, open_without=True).find(text.strip())
+    assert key is not None and key.caller.organisations == ("Banaras Hindu University", "7f0c6a2e")
+    assert run(tmp_path, "add", "all", "--scope", "read")[0] == 0
+    bound, unbound = json.loads(run(tmp_path, "list", "--json")[1])["keys"]
+    assert (bound["organisations"], unbound["organisations"]) == (names[1::2], None)
+    assert "7f0c6a2e" in run(tmp_path, "list")[1]
+    trail = [json.loads(line) for line in (tmp_path / TRAIL_FILE).read_text(encoding="utf-8").splitlines()]
+    assert [entry["organisations"] for entry in trail] == [names[1::2], None]
+
+
+@pytest.mark.parametrize("name", ["", " BHU", "two\nlines", "x" * 301])
+def test_a_key_is_not_bound_to_what_no_organisation_is_called(tmp_path: Path, name: str) -> None:
+    code, _, told = run(tmp_path, "add", "x", "--scope", "read", "--organisation", name)
+    assert code == 2 and "printable" in told
+    assert KeyFile(tmp_path).all() == ()
+
+
+def test_keys_that_were_made_before_there_were_organisations_are_bound_to_none(tmp_path: Path) -> None:
+    _, text = KeyFile(tmp_path).add("old", SCOPES)
+    (entry,) = json.loads((tmp_path / KEYS_FILE).read_text(encoding="utf-8"))
+    del entry["organisations"]
+    (tmp_path / KEYS_FILE).write_text(json.dumps([entry]), encoding="utf-8")
+    key = Keyring(tmp_path, open_without=True).find(text)
+    assert key is not None and key.caller.organisations is None
 
 
 def test_commands_that_cannot_work_say_why(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from app.operations.alerts import AlertBook
 from app.operations.capacity import Sample
 from app.operations.health import SILENT_SECONDS, health_view, not_alive_because, not_ready_because
 from app.operations.metrics import Metrics
+from app.queue.embedded import Embedded
 from app.settings import Settings
 from app.telemetry import Signs
 from tests.app.watching import child, sample, signs
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.anyio
 SETTINGS = Settings(slots=2)
 ALONE: dict[str, Any] = {"dependencies": {}, "deliveries": {}}
 """What is told of the platform when none is known."""
+EMBEDDED = Embedded(2)
 
 
 @pytest.fixture
@@ -40,6 +42,7 @@ class Service:
         self.supervisor = SimpleNamespace(signs=self.signs, counts=self.counts)
         self.capacity = SimpleNamespace(now=self.sample)
         self.alerts = SimpleNamespace(book=AlertBook(settings=SETTINGS))
+        self.queue = EMBEDDED
         self.platform = SimpleNamespace(view=lambda: ALONE, up=dict, count=lambda state: {})
 
     def signs(self) -> Signs:
@@ -89,13 +92,17 @@ def test_every_reason_is_named_and_none_tells_a_path() -> None:
 
 
 def test_load_alone_is_no_illness() -> None:
-    view = health_view(SETTINGS, sample(cpu_percent=100.0, memory_percent=99.0, disk_percent=99.0, lag=3.0), [], ALONE)
+    view = health_view(
+        SETTINGS, sample(cpu_percent=100.0, memory_percent=99.0, disk_percent=99.0, lag=3.0), [], ALONE, EMBEDDED.view()
+    )
     assert (view["status"], view["ready"], view["reasons"]) == ("healthy", True, [])
     assert len(view["alarms"]) == 3  # type: ignore[arg-type]
 
 
 def test_the_view_has_the_platforms_fields_and_no_ids_of_jobs() -> None:
-    view = health_view(SETTINGS, sample(signs=signs(child(job_id="secret"), child(beat_age_seconds=None))), [], ALONE)
+    view = health_view(
+        SETTINGS, sample(signs=signs(child(job_id="secret"), child(beat_age_seconds=None))), [], ALONE, EMBEDDED.view()
+    )
     assert {"service", "status", "version", "timestamp", "redis", "thread_pools", "resources", "alarms"} <= view.keys()
     assert view["thread_pools"] == {"clustering": 2, "cpsat": 2, "context": 2}
     assert "secret" not in str(view)

@@ -1,0 +1,15 @@
+"""The queue of a service that solves itself, as health and routes see a queue."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Embedded(NamedTuple):
+    """Nobody is in between."""
+
+    slots: int
+    notes: tuple[str, ...] = ()
+
+    def view(self) -> dict[str, Any]:
+        return {"kind": "embedded", "slots": self.slots}

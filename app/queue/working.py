@@ -1,0 +1,148 @@
+"""
+`timetable worker`: a supervisor that runs the jobs it is told of by messages, until it is told to end.
+
+The main thread has the event loop with the supervisor; Celery has a thread beside it (`app.queue.hands`). The order of
+an end is: no more messages, all jobs given back, all messages answered, then the rest. Whoever is killed instead loses
+its leases, and others take over from its best timetables.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import TypeAlias
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+
+from app.child.children import SOLVE, ForkServer
+from app.operations.logs import logging_to, watch_loop
+from app.operations.observers import Observers, journal
+from app.operations.startup import examine
+from app.queue.broker import Broker, url_problem
+from app.queue.hands import Hands
+from app.queue.sender import Sender
+from app.settings import Settings, variable
+from app.source import DataSource
+from app.store import StoreError
+from app.supervision.watchdog import keep
+from app.supervisor import Supervisor
+
+JOIN_SECONDS = 5.0
+"""Celery has this long to answer its messages when all jobs are given back; else the broker gives them to others."""
+
+_log = logging.getLogger("timetable.startup")
+
+
+class CannotWork(Exception):
+    """The worker did not start, or died; the message says why and what helps."""
+
+
+def refusal(settings: Settings) -> str | None:
+    """Why no worker can run on these settings, None when one can."""
+    missing = [variable(name) for name in ("database_url", "broker_url") if not getattr(settings, name)]
+    if missing:
+        return f"a worker needs {' and '.join(missing)}"
+    problem = url_problem(settings.broker_url)
+    return f"{variable('broker_url')}: {problem}" if problem else None
+
+
+OpenSource: TypeAlias = Callable[[Settings], AbstractAsyncContextManager[DataSource | None]]
+
+
+@asynccontextmanager
+async def no_source(settings: Settings) -> AsyncIterator[None]:
+    """What a worker works with that knows no platform."""
+    yield None
+
+
+def run(
+    settings: Settings,
+    forkserver: ForkServer | None = None,
+    *,
+    solve: str = SOLVE,
+    open_source: OpenSource = no_source,
+) -> None:
+    """
+    Works until SIGINT or SIGTERM; `forkserver`, `solve` and the source that is opened as for the supervisor.
+
+    Raises
+    ------
+    CannotWork
+        A start-up check refuses, the store cannot be used, or the worker has died and must be started again.
+    """
+    problem = refusal(settings)
+    if problem is not None:
+        raise CannotWork(problem)
+    findings = [finding for finding in examine(settings, at_start=True) if finding.check not in OF_SERVICES]
+    refusals = [f"{f.check}: {f.found}; {f.advice}".rstrip("; ") for f in findings if f.verdict == "error"]
+    if refusals:
+        raise CannotWork(" | ".join(refusals))
+    with logging_to(settings):
+        for finding in findings:
+            if finding.verdict == "warning":
+                _log.warning("%s: %s; %s", finding.check, finding.found, finding.advice)
+        try:
+            anyio.run(_work, settings, forkserver, solve, open_source)
+        except StoreError as error:
+            raise CannotWork(str(error)) from error
+
+
+OF_SERVICES = frozenset({"API keys", "address"})
+"""Checks that do not concern whoever listens nowhere."""
+
+
+async def _work(settings: Settings, forkserver: ForkServer | None, solve: str, open_source: OpenSource) -> None:
+    watch_loop(lambda: None)
+    observers = Observers(journal, slow_seconds=settings.slow_seconds)
+    ends, lost = anyio.Event(), False
+
+    async with (
+        open_source(settings) as source,
+        Supervisor(
+            settings, solve=solve, observe=observers, forkserver=forkserver, takes="named", source=source
+        ) as supervisor,
+        anyio.from_thread.BlockingPortal() as portal,
+        anyio.create_task_group() as tasks,
+    ):
+        sender = Sender(supervisor.fleet, Broker(settings))
+        observers.add(sender.observe)
+
+        def over(asked: bool) -> None:
+            nonlocal lost
+            lost = not asked
+            ends.set()
+
+        hands = Hands(
+            settings,
+            partial(portal.call, supervisor.run_named),
+            partial(portal.start_task_soon, supervisor.let_go),
+            partial(portal.start_task_soon, over),
+        )
+        tasks.start_soon(keep, "messages", sender.run)
+        tasks.start_soon(_signals, ends)
+        hands.start()
+        _log.info("working: %d slots, queue %s", settings.slots, settings.broker_queue)
+        await ends.wait()
+        _log.info("ending: jobs are given back")
+        hands.stop()
+        await supervisor.release()
+        if not await anyio.to_thread.run_sync(hands.join, JOIN_SECONDS):
+            _log.warning("messages are left unanswered; the broker gives them to others")
+        tasks.cancel_scope.cancel()
+    if lost:
+        raise CannotWork("the consumer of messages has died; the log above says why")
+
+
+async def _signals(ends: anyio.Event) -> None:
+    """The first signal ends in good order, the second one at once."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            if ends.is_set():
+                os._exit(128 + number)
+            ends.set()

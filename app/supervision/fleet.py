@@ -1,0 +1,105 @@
+"""
+Who solves: this service alone, or all that share its store, as far as the store knows them.
+
+`members()` is answered by the clock of the store, so it does not matter whose clock is wrong. The methods about
+messages are those of `app.store.SharedStore`, called beside all else, so that a busy store holds up neither.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Collection
+from dataclasses import asdict
+from functools import partial
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+
+from app import service_version
+from app.store import Introduction, Member, Message, SharedStore, StoreError, StoreUnavailable
+from app.supervision.desk import Desk
+from app.supervision.dispatch import Dispatcher
+
+T = TypeVar("T")
+
+LOOK_SECONDS = 3.0
+SILENT_SECONDS = 6.0
+"""Two renewals of its leases have failed to come: it may be gone."""
+
+_log = logging.getLogger("timetable.neighbours")
+
+
+class Fleet:
+    """`known` is the last look: everybody who shares the store, or this service alone."""
+
+    def __init__(self, desk: Desk, dispatcher: Dispatcher) -> None:
+        self._desk, self._dispatcher = desk, dispatcher
+        self._one_look = anyio.CapacityLimiter(1)
+        self._store: SharedStore | None = None
+        self._began_at = time.time()
+        self.known: list[Member] = []
+
+    async def begin(self) -> None:
+        """Says to the others who we are. Raises StoreError."""
+        store = self._desk.store
+        if isinstance(store, SharedStore):
+            self._store = store
+            await self._desk.in_store(store.introduce, self._me)
+
+    async def watch(self) -> None:
+        """Keeps known how many jobs can be solved at once, by which waiting times are estimated."""
+        while self._store is not None:
+            try:
+                await self.members()
+            except StoreError as error:  # what was known before is good enough, and whoever asks is told
+                _log.debug("the others cannot be looked at: %s", error)
+            await anyio.sleep(LOOK_SECONDS)
+
+    async def members(self) -> list[Member]:
+        """Everybody, of now. Raises StoreError."""
+        if self._store is None:
+            jobs = tuple(sorted(self._dispatcher.attempts))
+            me = asdict(self._me)
+            alone = Member(**me, owner=me["host"], started_at=self._began_at, silent_seconds=0.0, jobs=jobs)
+            self.known = [alone]
+        else:
+            self.known = await self._ask(self._store.members)
+            self._desk.board.slots = self.slots
+        return self.known
+
+    @property
+    def slots(self) -> int:
+        """Jobs that are solved at once by all that were heard of lately."""
+        return sum(member.slots for member in self.known if member.silent_seconds < SILENT_SECONDS)
+
+    async def due(self) -> list[Message]:
+        return [] if self._store is None else await self._ask(self._store.due)
+
+    async def not_sent(self, messages: Collection[Message]) -> None:
+        if self._store is not None:
+            await self._ask(partial(self._store.not_sent, messages))
+
+    async def send_again(self) -> None:
+        if self._store is not None:
+            await self._ask(self._store.send_again)
+
+    async def _ask(self, call: Callable[[], T]) -> T:
+        """Without waiting for the store's other callers; a store that refuses them is not asked. Raises StoreError."""
+        refusal = self._desk.in_store.refusal
+        if refusal is not None:
+            raise StoreUnavailable(refusal)
+        return await anyio.to_thread.run_sync(call, limiter=self._one_look)
+
+    @property
+    def _me(self) -> Introduction:
+        return Introduction(
+            role="worker" if self._dispatcher.takes == "named" else "service",
+            slots=self._dispatcher.slots,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=service_version(),
+        )

@@ -1,0 +1,128 @@
+"""
+The service as a caller sees it who is bound to an organisation: with the jobs of that organisation, and no others.
+
+Routes get this in place of the whole service (`app.service.Running`) and need not think of it. Another organisation's
+job is treated as one that does not exist, so the two are answered alike. What is not narrowed down here is refused
+(`_Narrowed.__getattr__`), so a route that uses something new is closed to bound callers until somebody thinks of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from app.access import Caller
+from app.errors import NotAllowed
+from app.gate.reader import Work
+from app.jobs import Job, JobConflict, JobRequest, Status
+from app.results import Results
+from app.store import DeliveryRow
+from app.supervisor import Supervisor
+
+ORGANISATION = "organization_id"
+"""Where the metadata of a job have its organisation."""
+
+
+class _Narrowed:
+    """Has what its subclass defines; everything else takes a caller who is bound to no organisation."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise NotAllowed("This concerns all organisations, and the key is for single ones.")
+
+
+class Withheld(_Narrowed):
+    """Stands for a part of the service of which nothing is for bound callers."""
+
+
+class TenantJobs(_Narrowed):
+    """A `Supervisor` for one caller. Methods have the signatures that they have there."""
+
+    def __init__(self, supervisor: Supervisor, caller: Caller) -> None:
+        self._supervisor, self._caller = supervisor, caller
+
+    def _is_mine(self, job: Job) -> bool:
+        return self._caller.reaches(job.meta.get(ORGANISATION))
+
+    @property
+    def children(self) -> int:
+        """Of all organisations: a number that says how long a job may wait, and not for whom."""
+        return self._supervisor.children
+
+    def known(self, job_id: str) -> Job | None:
+        job = self._supervisor.known(job_id)
+        return job if job is not None and self._is_mine(job) else None
+
+    async def submit(self, request: JobRequest) -> tuple[Job, bool]:
+        if not self._caller.reaches(request.meta.get(ORGANISATION)):
+            raise NotAllowed("The key is for another organisation than the one that is named.")
+        job, created = await self._supervisor.submit(request)
+        if not self._is_mine(job):  # the hash of a body covers the organisation, so this is a belt beside the braces
+            raise JobConflict(request.job_id)
+        return job, created
+
+    def snapshot(self, job_id: str) -> dict[str, Any] | None:
+        return self._supervisor.snapshot(job_id) if self.known(job_id) is not None else None
+
+    def curve(self, job_id: str) -> list[dict[str, object]] | None:
+        return self._supervisor.curve(job_id) if self.known(job_id) is not None else None
+
+    async def wait_for_change(self, job_id: str, seen: int, timeout: float) -> int:
+        if self.known(job_id) is None:
+            return seen
+        return await self._supervisor.wait_for_change(job_id, seen, timeout)
+
+    async def look_up(self, job_id: str) -> None:
+        await self._supervisor.look_up(job_id)
+
+    async def job(self, job_id: str) -> Job | None:
+        job = await self._supervisor.job(job_id)
+        return job if job is not None and self._is_mine(job) else None
+
+    async def jobs(
+        self, *, status: Status | None = None, dead_letter: bool | None = None, limit: int = 100, offset: int = 0
+    ) -> list[Job]:
+        return await self._supervisor.jobs(
+            status=status, dead_letter=dead_letter, limit=limit, offset=offset, among=self._is_mine
+        )
+
+    async def cancel(self, job_id: str) -> Job | None:
+        return await self._supervisor.cancel(job_id, among=self._is_mine)
+
+    async def finish(self, job_id: str) -> Job | None:
+        return await self._supervisor.finish(job_id, among=self._is_mine)
+
+    async def restart(self, job_id: str) -> Job | None:
+        return await self._supervisor.restart(job_id, among=self._is_mine)
+
+    async def delete(self, job_id: str) -> Job | None:
+        return await self._supervisor.delete(job_id, among=self._is_mine)
+
+    # What is read by id is looked at again when it has come: the id may belong to another job by then.
+
+    async def attempts(self, job_id: str) -> list[dict[str, Any]]:
+        found = await self._supervisor.attempts(job_id)
+        return found if self.known(job_id) is not None else []
+
+    async def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
+        found = await self._supervisor.bundle(job_id, attempt)
+        return found if self.known(job_id) is not None else None
+
+    async def deliveries(self, job_id: str) -> list[DeliveryRow]:
+        found = await self._supervisor.deliveries(job_id)
+        return found if self.known(job_id) is not None else []
+
+    async def deliver_again(self, job_id: str) -> int:
+        return await self._supervisor.deliver_again(job_id) if await self.job(job_id) is not None else 0
+
+
+class TenantResults(_Narrowed):
+    """`Results` for one caller."""
+
+    def __init__(self, results: Results, jobs: TenantJobs) -> None:
+        self._results, self._jobs = results, jobs
+
+    async def body(self, job: Job, work: Work, **asked: str | int | bool) -> bytes | None:
+        if self._jobs.known(job.id) is None:
+            return None
+        made = await self._results.body(job, work, **asked)
+        return made if self._jobs.known(job.id) is not None else None
