@@ -93,8 +93,8 @@ ROUTES: Mapping[str, Access] = {
     # Stacks of processes are for those who run the service.
     "GET /jobs/{job_id}/attempts/{n}/diagnosis": Access(Scope.ADMIN, Rate.READ),
     "POST /jobs/{job_id}/deliver": Access(Scope.SUBMIT, Rate.CHECK),
-    # Ids of everybody's jobs, and names of machines, are for those who run the service.
-    "GET /workers": Access(Scope.ADMIN, Rate.READ),
+    # It names everybody's jobs.
+    "GET /workers": Access(Scope.READ, Rate.READ, whole=True),
     "DELETE /jobs/{job_id}": Access(Scope.ADMIN, Rate.FREE),
     "POST /admin/backup": Access(Scope.ADMIN, Rate.CHECK, whole=True),
     "GET /datasets": Access(Scope.READ, Rate.READ),

@@ -77,6 +77,12 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
         if not up:
             alerts.occurred("platform_unreachable")
 
+    def told_workers(outcome: str) -> None:
+        metrics.messages.labels(outcome).inc()
+
+    def broker_lost() -> None:
+        alerts.occurred("broker_unreachable")
+
     def report_backup(outcome: Manifest | StoreError) -> None:
         metrics.backups.labels("ok" if isinstance(outcome, Manifest) else "failed").inc()
         if isinstance(outcome, Manifest):
@@ -113,7 +119,7 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
             tasks.start_soon(keep, "platform", link.run)
             queue: Queue = Embedded(settings.slots)
             if settings.queue == "celery":
-                queue = sender = Sender(supervisor.fleet, Broker(settings))
+                queue = sender = Sender(supervisor.fleet, Broker(settings), told_workers, broker_lost)
                 observers.add(sender.observe)
                 tasks.start_soon(keep, "messages", sender.run)
             app.state.service = Service(settings, supervisor, metrics, readers, results, link, queue, source)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, get_type_hints
 
 PREFIX = "TIMETABLE_"
 QUEUES = ("embedded", "celery")
+BROKERS = ("redis://", "rediss://", "amqp://", "amqps://")
 TOKEN_ALGORITHMS = ("HS256", "RS256", "EdDSA")
 
 
@@ -320,6 +321,8 @@ class Settings:
             for name in self.proxies
             if not _narrows_down(name)
         ]
+        if self.broker_url and not self.broker_url.startswith(BROKERS):  # its value may hold a password
+            problems.append(f"{variable('broker_url')}: expected an address that begins with {', '.join(BROKERS)}")
         problems += self._missing()
         problems += self._unfit_algorithms()
         if problems:

@@ -163,6 +163,18 @@ def _faults(given: Namespace) -> int:
     return campaign.run(given)
 
 
+def _cluster_options(parser: ArgumentParser) -> None:
+    from benchmarks.cluster import parts
+
+    parts.add_options(parser)
+
+
+def _cluster(given: Namespace) -> int:
+    from benchmarks.cluster import parts
+
+    return parts.run(given)
+
+
 def _smoke_options(parser: ArgumentParser) -> None:
     parser.add_argument("--users", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=30.0)
@@ -218,6 +230,9 @@ COMMANDS: dict[str, Command] = {
     "compare": Command("two commits in turn on this machine", _compare_options, _compare),
     "first": Command("how soon after the POST a warm service has a first timetable", _first_options, _first),
     "faults": Command("do harm to a real service and count what is lost", _faults_options, _faults),
+    "cluster": Command(
+        "services and workers on one PostgreSQL and one broker: pace, fairness, and harm", _cluster_options, _cluster
+    ),
     "smoke": Command("a little load by locust on a real service; fails on errors and slowness", _smoke_options, _smoke),
     "platform": Command("fetch a sample from the platform's tables: seconds and memory", _platform_options, _platform),
     "page": Command("pictures of the page at two sizes in both themes, and how fast it opens", _page_options, _page),

@@ -94,6 +94,7 @@ async def metrics(service: Running, lookout: Looking) -> Response:
     """Prometheus text."""
     counts, platform = await service.supervisor.counts(), service.platform
     service.metrics.show_platform(platform.up(), platform.count("pending"), platform.count("dead"))
+    service.metrics.show_queue(service.queue.view())
     text = service.metrics.render(counts, lookout.capacity.now(), lookout.alerts.book.by_severity())
     return Response(text, media_type=CONTENT_TYPE_LATEST, headers=_NO_STORE)
 

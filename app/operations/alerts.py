@@ -211,6 +211,12 @@ ALERTS: tuple[Alert, ...] = (
         "See `platform` in /health. Jobs go on, and what could not be told is told when it answers again.",
     ),
     Alert(
+        "broker_unreachable",
+        Severity.HIGH,
+        "The broker between services and workers does not answer; jobs are taken and wait.",
+        "See `queue` in /health, and the broker itself. What waits is sent when it answers again.",
+    ),
+    Alert(
         "service_was_killed",
         Severity.MEDIUM,
         "The service found jobs or processes that an earlier one had left behind; it had not ended by itself.",

@@ -13,7 +13,7 @@ import platform
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import get_args
+from typing import Any, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -62,6 +62,9 @@ KILLED = -9
 """Exit code of a process that SIGKILL has ended."""
 OURS_TO_KILL = (How.HANG, How.MEMORY, How.DEADLINE, How.CANCEL, How.FINISH, How.FENCED, How.SHUTDOWN)
 """Ends of an attempt in which it is the service that kills."""
+QUEUE_BROKER = "queue_broker"
+"""The dependency between services and workers; `broker` is that of the platform."""
+MESSAGE_RESULTS = ("sent", "failed")
 JOB_EVENTS = ("submitted", "completed", "failed", "cancelled", "restarted", "dead_lettered", "requeued")
 _EVENT_NAMES: Mapping[Event | None, str] = {
     None: "submitted",
@@ -164,8 +167,12 @@ class Metrics:
                 self.deliveries_tried.labels(channel, outcome)
         self.deliveries = self._gauge("timetable_outbox", "Deliveries that wait or were given up", "channel", "state")
         self.dependencies = self._gauge("timetable_dependency_up", "1 while it answers or is not used", "dependency")
-        for name in DEPENDENCIES.values():
+        for name in (*DEPENDENCIES.values(), QUEUE_BROKER):
             self.dependencies.labels(name).set(1)
+        self.messages = self._counter(
+            "timetable_queue_messages_total", "Messages to workers", "result", of=MESSAGE_RESULTS
+        )
+        self.workers = self._gauge("timetable_workers", "Workers that share the store", "state")
         self.alerts = self._gauge("timetable_alerts_active", "Alerts that stand", "severity")
         self.alerts_sent = self._counter("timetable_alert_messages_total", "Alert messages", "sink", "result")
 
@@ -218,6 +225,13 @@ class Metrics:
         for state, counts in (("pending", pending), ("dead", dead)):
             for channel, count in counts.items():
                 self.deliveries.labels(channel, state).set(count)
+
+    def show_queue(self, view: Mapping[str, Any]) -> None:
+        """What stands between jobs and workers, before a scrape; nothing, where the service solves itself."""
+        if view["kind"] != "embedded":
+            self.dependencies.labels(QUEUE_BROKER).set(view["broker"]["up"])
+            self.workers.labels("heard").set(view["workers"])
+            self.workers.labels("silent").set(view["silent_workers"])
 
     def _show(self, signs: Signs) -> None:
         children = signs.children

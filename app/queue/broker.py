@@ -31,24 +31,11 @@ IDLE_SECONDS = 30.0
 HEARTBEAT_SECONDS = 10.0
 MARGIN_SECONDS = 600
 REDIS = ("redis", "rediss")
-SCHEMES = (*REDIS, "amqp", "amqps")
 _REFUSALS = (KombuError, CeleryError, OSError)
 
 
 class BrokerAway(Exception):
     """The broker does not answer, or refuses. The text never holds its address, in which a password may stand."""
-
-
-def url_problem(url: str) -> str | None:
-    """Why an address cannot be that of the broker, None when it can."""
-    try:
-        parts = urlsplit(url)
-        there = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        there = False
-    if not there or parts.scheme not in SCHEMES:
-        return f"expected an address that begins with {', '.join(f'{scheme}://' for scheme in SCHEMES)}"
-    return None
 
 
 def celery_of(settings: Settings, *, waits: float) -> Celery:

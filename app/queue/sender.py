@@ -36,11 +36,21 @@ _log = logging.getLogger("timetable.queue")
 
 
 class Sender:
-    """`told` hears of every message, "sent" or "failed". `error` says why the broker does not answer; else empty."""
+    """
+    `told` hears of every message, "sent" or "failed"; `lost` when the broker begins not to answer.
 
-    def __init__(self, fleet: Fleet, broker: Broker, told: Callable[[str], None] = lambda outcome: None) -> None:
+    `error` says why it does not; empty while it does.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        broker: Broker,
+        told: Callable[[str], None] = lambda outcome: None,
+        lost: Callable[[], None] = lambda: None,
+    ) -> None:
         self.error = ""
-        self._fleet, self._broker, self._told = fleet, broker, told
+        self._fleet, self._broker, self._told, self._lost_it = fleet, broker, told, lost
         self._gone: list[Message] = []
         self._news = anyio.Event()
         self._heard_at = 0.0
@@ -96,6 +106,7 @@ class Sender:
     def _lost(self, away: BrokerAway, messages: list[Message]) -> None:
         if not self.error:
             _log.warning("%s", away)
+            self._lost_it()
         self.error = str(away)
         for _ in messages:
             self._told("failed")

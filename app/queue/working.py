@@ -24,7 +24,7 @@ from app.child.children import SOLVE, ForkServer
 from app.operations.logs import logging_to, watch_loop
 from app.operations.observers import Observers, journal
 from app.operations.startup import examine
-from app.queue.broker import Broker, url_problem
+from app.queue.broker import Broker
 from app.queue.hands import Hands
 from app.queue.sender import Sender
 from app.settings import Settings, variable
@@ -46,10 +46,7 @@ class CannotWork(Exception):
 def refusal(settings: Settings) -> str | None:
     """Why no worker can run on these settings, None when one can."""
     missing = [variable(name) for name in ("database_url", "broker_url") if not getattr(settings, name)]
-    if missing:
-        return f"a worker needs {' and '.join(missing)}"
-    problem = url_problem(settings.broker_url)
-    return f"{variable('broker_url')}: {problem}" if problem else None
+    return f"a worker needs {' and '.join(missing)}" if missing else None
 
 
 OpenSource: TypeAlias = Callable[[Settings], AbstractAsyncContextManager[DataSource | None]]

@@ -118,3 +118,17 @@ def test_a_proxy_that_is_trusted_is_an_address_or_a_network_and_never_everybody(
 
 def test_proxies_are_separated_by_commas() -> None:
     assert Settings(trusted_proxies=" 127.0.0.1,10.1.0.0/16 , ::1,").proxies == ("127.0.0.1", "10.1.0.0/16", "::1")
+
+
+def test_a_queue_on_celery_needs_a_database_and_a_broker_that_it_knows() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(queue="celery")
+    assert "TIMETABLE_QUEUE needs TIMETABLE_DATABASE_URL; TIMETABLE_QUEUE needs TIMETABLE_BROKER_URL" in str(
+        caught.value
+    )
+    with pytest.raises(SettingsError) as caught:
+        Settings(broker_url="sqs://user:secret@host")
+    assert "TIMETABLE_BROKER_URL: expected an address that begins with redis://" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    with pytest.raises(SettingsError, match="expected one of embedded, celery"):
+        Settings(queue="threads")

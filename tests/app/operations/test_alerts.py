@@ -86,7 +86,7 @@ def moved(look: Sample, at: float) -> Sample:
 
 
 def test_every_alert_of_the_table_has_a_test_or_is_raised_by_name() -> None:
-    by_name = {"backup_failed", "internal_error", "delivery_dead_letter", "platform_unreachable"}
+    by_name = {"backup_failed", "internal_error", "delivery_dead_letter", "platform_unreachable", "broker_unreachable"}
     assert {alert.name for alert in ALERTS} == HAPPENINGS.keys() | STATES.keys() | by_name
 
 

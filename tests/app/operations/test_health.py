@@ -45,6 +45,9 @@ class Service:
         self.queue = EMBEDDED
         self.platform = SimpleNamespace(view=lambda: ALONE, up=dict, count=lambda state: {})
 
+    def seen_by(self, caller: object) -> Service:
+        return self
+
     def signs(self) -> Signs:
         return self.now.pop(0) if len(self.now) > 1 else self.now[0]
 

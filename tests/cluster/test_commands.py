@@ -1,0 +1,60 @@
+"""`timetable serve --queue celery` and `timetable worker`, as they are, with each of the brokers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.rig import COMMAND, ROOT, Cluster, address_of, queue_of_its_own
+from tests.postgres import database
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+async def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cluster]:
+    broker = address_of(request.param)
+    with database() as url, queue_of_its_own(broker) as queue:
+        cluster = Cluster(tmp_path, url, broker, queue, COMMAND)
+        cluster.add_worker(slots=2)
+        try:
+            yield cluster
+        finally:
+            await cluster.close()
+
+
+async def test_a_job_goes_in_at_the_service_and_is_solved_by_the_worker(cluster: Cluster) -> None:
+    await cluster.ready(workers=1)
+    for job_id in ("a", "b"):
+        await cluster.post({"job_id": job_id, "dataset_name": "tiny", "num_variants": 1, "time_limit_seconds": 1})
+    for job_id in ("a", "b"):
+        assert (await cluster.ended(job_id))["status"] == "completed"
+        assert await cluster.attempts(job_id) == ["result"]
+    variants = await cluster.get("/variants/a")
+    assert variants["variants"][0]["verified"] is True
+    found = await cluster.get("/workers")
+    (worker,) = found["workers"]
+    assert (worker["pid"], worker["slots"], worker["silent"]) == (cluster.workers[0].pid, 2, False)
+    assert found["queue"]["broker"] == {"up": True, "error": None}
+    assert cluster.workers[0].stop() == 0
+    assert (await cluster.get("/workers"))["workers"] == []
+
+
+@pytest.mark.parametrize("words", [["worker"], ["serve", "--queue", "celery", "--port", "0"]])
+def test_without_a_database_or_a_broker_nothing_starts_and_the_reason_is_said(words: list[str], tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "TIMETABLE_DATA_DIR": str(tmp_path), "HOME": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, *COMMAND, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30
+    )
+    assert ended.returncode == 2
+    assert "TIMETABLE_DATABASE_URL" in ended.stderr and "TIMETABLE_BROKER_URL" in ended.stderr
