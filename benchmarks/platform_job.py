@@ -23,7 +23,7 @@ from solver.samples import sample
 from solver.verifier import verify
 from tests.app.platform.conftest import CREATE
 from tests.deploy.rig import free_port
-from tests.django_project.rig import service
+from tests.platform.rig import service
 from tests.platform.tables import ORGANISATION, load, platform_database, run
 
 
