@@ -105,6 +105,7 @@ ROUTES: Mapping[str, Access] = {
     "GET /variants/{job_id}/{n}/load": Access(Scope.READ, Rate.READ),
     "GET /variants/{job_id}/{n}/difference": Access(Scope.READ, Rate.READ),
     "GET /variants/{job_id}/{n}/session": Access(Scope.READ, Rate.CHECK),
+    "GET /timetables/{job_id}/department/{dept_id}": Access(Scope.READ, Rate.READ),
     # The page holds nothing but itself, and asks for a key where one is needed.
     "GET /": Access(None, Rate.READ),
     "GET /static/{path:path}": Access(None, Rate.READ),

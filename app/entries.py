@@ -30,6 +30,11 @@ class Entries:
         """Every placed session, by day, slot and course; sessions in a hard breach are flagged with the reason."""
         return self.chosen(timetable.placements, conflicts_of(self._dataset, timetable, report))
 
+    def of_department(self, id: str, timetable: Timetable, report: Report) -> list[Entry]:
+        """The same of the courses of one department, which is that of the course, of its first group or its teacher."""
+        placed = [p for p in timetable.placements if self._of_course[p.course_id]["department_id"] == id]
+        return self.chosen(placed, conflicts_of(self._dataset, timetable, report))
+
     def chosen(self, placements: Iterable[Placement], conflicts: Mapping[SessionKey, Iterable[str]]) -> list[Entry]:
         """These placements alone, in the same order, each with what `conflicts` says of it."""
         ordered = sorted(placements, key=lambda p: (p.slot, p.course_id, p.session))

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -26,9 +26,11 @@ from app.jobs import effective_dataset
 from app.messages import unpack
 from app.store import StoreDamaged, StoredIncumbent
 from app.store.audit import Audit, Held, audit
-from app.store.backups import REPLACED_PREFIX, RESTORING_NAME, backups_in, leftovers_in
+from app.store.backups import REPLACED_PREFIX, RESTORING_NAME, leftovers_in
 from app.store.folder import FILE_NAME, MARK_NAME, SPOOL_NAME, holds_store, read_mark, take_lock
+from app.store.inventory import Entry, State, inventory
 from app.store.schema import SCHEMA_VERSION
+from app.store.signing import NoBackupKey, read_key
 from solver.context import build_context
 from solver.formats.native import load_dataset, load_result, load_timetable
 from solver.model import Dataset
@@ -83,13 +85,15 @@ def check_folder(
     data_dir: Path,
     kept: Path | None = None,
     *,
+    key_file: str = "",
     again: bool = True,
     beat: Callable[[str], None] = lambda job_id: None,
 ) -> Report:
     """
     Checks the store of a service that does not run, and looks at what lies beside it and at its backups in `kept`.
 
-    `again` False leaves out the verifier; `beat` is told each job before it is verified.
+    `again` False leaves out the verifier, and reads manifests of backups only; `beat` is told each job before it is
+    verified; `key_file` names the key that backups are signed with.
 
     Raises
     ------
@@ -102,7 +106,10 @@ def check_folder(
     lock = take_lock(data_dir)
     try:
         return check_file(
-            data_dir / FILE_NAME, again=again, beat=beat, beside=lambda store: _beside(store, data_dir, kept)
+            data_dir / FILE_NAME,
+            again=again,
+            beat=beat,
+            beside=lambda store: chain(_beside(store, data_dir), check_backups(kept, key_file, read_all=again)),
         )
     finally:
         os.close(lock)
@@ -162,11 +169,9 @@ def _bytes(store: Audit) -> Iterator[Finding]:
         yield Finding("schema", "note", f"schema {store.version}", f"the next start brings it to {SCHEMA_VERSION}")
 
 
-def _beside(store: Audit, data_dir: Path, kept: Path | None) -> Iterator[Finding]:
+def _beside(store: Audit, data_dir: Path) -> Iterator[Finding]:
     if store.version == SCHEMA_VERSION:
         yield _mark(store, data_dir)
-    if kept is not None:
-        yield from _kept(kept)
     for path in sorted(data_dir.glob(f"{REPLACED_PREFIX}*")):
         yield Finding("folder", "note", f"{path.name}: put aside by a restore", "delete it when nobody misses it")
     if (data_dir / RESTORING_NAME).exists():
@@ -178,15 +183,53 @@ def _beside(store: Audit, data_dir: Path, kept: Path | None) -> Iterator[Finding
         yield Finding("folder", "note", f"{len(waiting)} result(s) wait for the store", "the next start stores them")
 
 
-def _kept(folder: Path) -> Iterator[Finding]:
-    found = backups_in(folder)
-    if found:
-        newest = datetime.fromtimestamp(found[-1][1].made_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        yield Finding("backups", "ok", f"{len(found)} in {folder}, the newest of {newest}")
+def check_backups(folder: Path | None, key_file: str = "", *, read_all: bool = True) -> Iterator[Finding]:
+    """
+    Every backup in a folder, and whether it would be put back; none where there is no folder.
+
+    `read_all` False compares no digests, which takes reading each copy as a whole.
+    """
+    if folder is None:
+        return
+    try:
+        key = read_key(key_file)
+    except NoBackupKey as error:
+        yield Finding("backups", "damaged", str(error), "no backup can be made, checked or put back until then")
+        return
+    entries = sorted(inventory(folder, key, read_all=read_all), key=lambda entry: entry.made_at)
+    yield from islice(map(_told_of, entries), MAX_SHOWN)
+    good = [entry for entry in entries if entry.state == "good"]
+    if good:
+        signed = "signed with the key" if key is not None else "no key is set to check signatures with"
+        found = f"{len(good)} in {folder}, the newest of {_moment(good[-1].made_at)}; {signed}"
+        yield Finding("backups", "ok", found)
     else:
-        yield Finding("backups", "note", f"none in {folder}", "make one: `timetable backup`")
+        yield Finding("backups", "note", f"none in {folder} that could be put back", "make one: `timetable backup`")
     for path in leftovers_in(folder):
         yield Finding("backups", "note", f"{path.name}: left by an interrupted backup", "the next backup removes it")
+
+
+def _told_of(entry: Entry) -> Finding:
+    verdict, advice = _VERDICTS[entry.state]
+    held = "" if entry.manifest is None else f"{_moment(entry.made_at)}, {sum(entry.manifest.jobs.values())} jobs"
+    found = "; ".join(filter(None, (held, entry.why)))
+    return Finding(f"backup {entry.path.name}", verdict, found, advice)
+
+
+_VERDICTS: Mapping[State, tuple[Verdict, str]] = {
+    "good": ("ok", ""),
+    "unsigned": ("note", "delete it, unless you know who made it"),
+    "too new": ("note", "a newer program can put it back"),
+    "damaged": ("damaged", "find out who has changed it; use another one"),
+}
+
+
+def _moment(at: float) -> str:
+    """For people; a manifest may claim any number."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (ValueError, OverflowError, OSError):
+        return "no known time"
 
 
 def _mark(store: Audit, data_dir: Path) -> Finding:

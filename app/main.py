@@ -29,8 +29,7 @@ from app.operations.logs import RequestId, watch_loop
 from app.operations.metrics import Measured, Metrics
 from app.operations.observers import Observers, journal
 from app.operations.sinks import Alerts
-from app.platform.link import Link, check
-from app.platform.source import opened_source
+from app.platform.link import Link, check, opened_source
 from app.queue import working
 from app.queue.broker import Broker
 from app.queue.embedded import Embedded

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import anyio
@@ -64,6 +64,8 @@ NORMAL = "NORMAL_PROCESSING"
 """The verdict on a healthy child."""
 SERVICE_SILENT = "SERVICE_SILENT"
 """The verdict on a job whose service, another one than ours, has not been heard of."""
+IMPROVED_AT = "last_improvement_at"
+"""In the metadata of a job: when its timetable became better last, as of the last attempt that ended."""
 STOP_SECONDS = 1.0
 """Time a child needs at most to hear that it shall end."""
 LIMIT_FREE: frozenset[Stage] = frozenset({"load", "validate"})
@@ -152,6 +154,14 @@ class Track:
         if job.placed is not None:
             self.bound, self.placed, self.total = job.bound, job.placed, job.total
         self.rung = job.rung or self.rung
+        if job.status.terminal:
+            self.improved_at = job.meta.get(IMPROVED_AT, self.improved_at)
+
+    @property
+    def noted_job(self) -> Job:
+        """The row with what only we know of it, for whoever writes down the end of an attempt."""
+        meta = self.job.meta if self.improved_at is None else {**self.job.meta, IMPROVED_AT: self.improved_at}
+        return replace(self.job, percent=self.percent, meta=meta)
 
     def begin_attempt(self, now: float, seconds: float) -> None:
         """A child starts, at the wall time `now`, that may solve for `seconds`."""

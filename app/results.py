@@ -14,8 +14,9 @@ from collections.abc import Mapping
 
 import anyio
 
+from app.child.kept import Held, Recounted
 from app.errors import PROBLEMS, ResultTooHeavy, Told, TooHeavy
-from app.gate.reader import Question, Work, content_of
+from app.gate.reader import Question, Reply, Work, content_of, recounted_of, recounting_of
 from app.gate.readers import Readers
 from app.jobs import Job, Status
 from app.supervisor import Supervisor
@@ -73,7 +74,7 @@ class Results:
         if known is not None:
             return known
         async with self._one_at_a_time:
-            stored = await self._supervisor.result(job.id)
+            stored = await self._supervisor.result(job.id, self._recounted)
             if stored is None:
                 return None
             # The digest of what was read, not of what the job has by now: it may have been run again meanwhile.
@@ -82,14 +83,19 @@ class Results:
                 return known
             options = {**asked, "rules": stored.rules, "dataset_bytes": len(stored.packed_dataset)}
             question = Question(work, stored.packed_dataset + stored.packed_result, options)
-            made = await self._made(question, job)
+            made = content_of(await self._asked(question, job))
             self._remembered.keep(key, made)
             return made
 
-    async def _made(self, question: Question, job: Job) -> bytes:
+    async def _recounted(self, job: Job, held: Held) -> Recounted | None:
+        return recounted_of(await self._asked(recounting_of(held), job))
+
+    async def _asked(self, question: Question, job: Job) -> Reply:
         """What a reader says is too heavy is no fault of this request, which is a few bytes long."""
         try:
-            return content_of(await self._readers.ask(question))
+            reply = await self._readers.ask(question)
+            content_of(reply)
+            return reply
         except TooHeavy as heavy:
             raise _too_heavy(job) from heavy
         except Told as told:

@@ -224,13 +224,18 @@ class Settings:
     backup_key_file: str = _setting(
         "", "path", "file with the key that signs backups; with it, unsigned ones are refused; empty = none"
     )
-    # --- what the platform is told ---
+    # --- what is read from the platform, and what it is told ---
     platform_database_url: str = _setting("", "", "PostgreSQL of the platform; empty = none", secret=True)
-    platform_connections: int = _setting(2, "connections", "most connections to the platform", low=1, high=20)
-    platform_connect_seconds: float = _setting(10.0, "s", "time for one try to connect to the platform", low=1, high=60)
-    platform_statement_seconds: float = _setting(
-        30.0, "s", "time for one question to the platform's database", low=0.1, high=600
+    platform_source: str = _setting(
+        "no", "", "whether requests without data get theirs from that database", words=("no", "yes")
     )
+    platform_connections: int = _setting(
+        2, "connections", "most connections that read from the platform", low=1, high=20
+    )
+    platform_connect_seconds: float = _setting(
+        15.0, "s", "time to connect there, all tries together; one that sleeps wakes in it", low=1, high=60
+    )
+    platform_statement_seconds: float = _setting(30.0, "s", "time for one question there", low=0.1, high=600)
     platform_update: str = _setting(
         "no", "", "whether results are written to generation_jobs of that database", words=("no", "yes")
     )
@@ -328,6 +333,7 @@ class Settings:
         needs = (
             (self.queue == "celery", "queue", "database_url", self.database_url),
             (self.queue == "celery", "queue", "broker_url", self.broker_url),
+            (self.platform_source == "yes", "platform_source", "platform_database_url", self.platform_database_url),
             (self.platform_update == "yes", "platform_update", "platform_database_url", self.platform_database_url),
             (
                 self.platform_celery != "off",

@@ -25,6 +25,7 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
+from app.child.kept import Held, Recounted
 from app.child.vitals import kill_orphans
 from app.endings import How
 from app.jobs import (
@@ -49,7 +50,7 @@ from app.store.backups import Manifest, folder_of
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher, Takes
 from app.supervision.fleet import Fleet
-from app.supervision.kept import Kept, recount
+from app.supervision.kept import Recounting, in_a_thread, published
 from app.supervision.neighbours import Neighbours
 from app.supervision.recovery import recover
 from app.supervision.retention import Retention
@@ -430,12 +431,12 @@ class Supervisor:
         )
         return list(islice(found, offset, offset + limit))
 
-    async def result(self, job_id: str) -> StoredResult | None:
+    async def result(self, job_id: str, recounting: Recounting = in_a_thread) -> StoredResult | None:
         """
         The published result, None while there is none.
 
         Of a job that was cancelled before its child could hand in a result, the best timetable is recounted when it is
-        asked for the first time, so that cancelling never has to wait for that.
+        asked for the first time, so that cancelling never has to wait for that; `recounting` does it.
         """
         track = self._desk.board.get(job_id)
         if track is None or (track.job.result_attempt is None and track.job.status is not Status.CANCELLED):
@@ -444,13 +445,13 @@ class Supervisor:
         packed = await self._read(store.dataset, job_id)
         if packed is None:
             return None
-        kept = await self._recounted(job, packed) if job.status is Status.CANCELLED else None
+        kept = await self._recounted(job, packed, recounting) if job.status is Status.CANCELLED else None
         body = kept.body if kept is not None else await self._read(store.result, job_id)
         if body is None:
             return None
         return StoredResult(packed_dataset=packed, packed_result=body, rules=dict(job.rules))
 
-    async def _recounted(self, job: Job, packed: bytes) -> Kept | None:
+    async def _recounted(self, job: Job, packed: bytes, recounting: Recounting) -> Recounted | None:
         """The recounted result of a cancelled job; None when the stored one is it, or there is none at all."""
         async with self._one_recount:
             track = self._desk.board.get(job.id)
@@ -463,7 +464,16 @@ class Supervisor:
             earlier = await self._read(self._desk.store.result, job.id)
             kept = None
             if held is not None:
-                kept = await anyio.to_thread.run_sync(recount, job, packed, held, earlier)
+                whole = Held(
+                    dataset=packed,
+                    timetable=held.timetable,
+                    earlier=earlier,
+                    rules=job.rules,
+                    score=held.score,
+                    rung=held.rung,
+                    simplified_context=job.simplified_context,
+                )
+                kept = await recounting(job, whole)
             if kept is None:
                 track.recounted_attempt = job.attempt
                 return None
@@ -473,9 +483,10 @@ class Supervisor:
                 _log.info("job %s: restarted while its timetable was recounted", job.id)
             return kept
 
-    async def _keep_result(self, job: Job, kept: Kept) -> None:
-        await self._in_store.must(self._desk.store.move, job, kept.job, result=kept.body)
-        self._desk.show(kept.job)
+    async def _keep_result(self, job: Job, kept: Recounted) -> None:
+        after = published(job, kept)
+        await self._in_store.must(self._desk.store.move, job, after, result=kept.body)
+        self._desk.show(after)
 
     async def attempts(self, job_id: str) -> list[dict[str, Any]]:
         """The journal of child processes, oldest first."""

@@ -9,9 +9,11 @@ from fastapi.responses import Response
 
 from app.api.variants import result_of
 from app.gate.reader import Work
+from app.results import joined
 from app.service import JobIdInPath, Running, Service
 from app.weeks import MAX_STUDENTS, WEEKS_OF, WeekOf
 from solver.errors import InputError, Issue
+from solver.terms import MAX_ID_LENGTH
 
 router = APIRouter(tags=["results"])
 VariantNumber = Annotated[int, Path(ge=1, le=1000, description="Counted from 1.")]
@@ -54,6 +56,18 @@ async def week(
         raise InputError([Issue(pointer="", code="one_of", message=message)])
     ((of, id),) = named
     return await _piece(job_id, service, "week", n=n, of=of, id=id)
+
+
+@router.get("/timetables/{job_id}/department/{dept_id}")
+async def department(
+    job_id: JobIdInPath,
+    dept_id: Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)],
+    service: Running,
+    variant: Annotated[int, Query(ge=1, le=1000, description="Counted from 1.")] = 1,
+) -> Response:
+    """The entries of the courses of one department, and how many of them are in a hard breach."""
+    job, body = await result_of(job_id, service, "department", n=variant, id=dept_id)
+    return Response(joined({"job_id": job.id}, body), media_type="application/json", headers=_REVALIDATE)
 
 
 @router.get("/variants/{job_id}/{n}/load")

@@ -44,7 +44,7 @@ async def generate_variants(request: Request, service: Running) -> JSONResponse:
     options = {
         "default_job_id": None if key is None else job_id_of(key, request.scope.get("key_id")),
         "default_organization_id": own_organisation(request),
-        "has_platform": bool(service.settings.platform_database_url),
+        "has_platform": service.source is not None,
     }
     order = order_of(await service.readers.ask(Question("order", body, options)))
     try:

@@ -55,6 +55,7 @@ def check_command(
     """Check that the store, or a backup, is what was written, and verify every stored timetable again."""
     from app.integrity import (  # takes half a second, which other commands do without
         Finding,
+        check_backups,
         check_database,
         check_file,
         check_folder,
@@ -77,13 +78,17 @@ def check_command(
                 report = check_database(settings.database_url, again=not quick, beat=beat)
             else:
                 kept = backups.folder_of(settings)
-                report = check_folder(settings.data_dir, kept, again=not quick, beat=beat)
+                signing_file = settings.backup_key_file
+                report = check_folder(settings.data_dir, kept, key_file=signing_file, again=not quick, beat=beat)
         except StoreLocked:
             # A second connection beside that of the service is not safe with every SQLite: we look at a copy instead.
             made = _ask(settings, url, key, keep=False, as_json=as_json)
             copy = Path(made["path"])
             report = check_file(copy, again=not quick, beat=beat)
             report.findings.append(Finding("copy", "note", OF_A_COPY, "stop the service to check the file itself"))
+            report.findings.extend(
+                check_backups(backups.folder_of(settings), settings.backup_key_file, read_all=not quick)
+            )
             copy.unlink()
             backups.manifest_path(copy).unlink()
         except StoreError as error:

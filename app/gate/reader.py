@@ -32,6 +32,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 from fastapi.responses import JSONResponse
 
 from app.catalogue import load_sample
+from app.child.kept import Held, Recounted, recount
 from app.errors import PROBLEMS, Told, TooHeavy, problem_response, row_of
 from app.gate import results
 from app.gate.checking import score_timetable, size_of, validate_dataset
@@ -41,6 +42,8 @@ from app.jobs import JobRequest
 from app.schemas import Source
 from app.settings import Settings
 from app.shapes import SHAPES
+from solver.result import Quality
+from solver.rules import Score
 
 LENGTHS = struct.Struct(">II")
 MAX_HEADER_BYTES = 4 << 20
@@ -69,10 +72,12 @@ Work: TypeAlias = Literal[
     "who",
     "students",
     "week",
+    "department",
     "load",
     "difference",
     "session",
     "shape",
+    "recount",
 ]
 
 
@@ -86,11 +91,12 @@ class Question(NamedTuple):
 
 class Reply(NamedTuple):
     """
-    `json`, `file`: the body is the answer. `order`: the header is an order, the body its dataset. `problem`: the body
-    is a problem document, the header its status. `fault`: our own bug, with its traceback in the header.
+    `json`, `file`: the body is the answer. `order`: the header is an order, the body its dataset. `kept`: the header is
+    what a job has to know of a recounted result, the body that result; both empty when there is none. `problem`: the
+    body is a problem document, the header its status. `fault`: our own bug, with its traceback in the header.
     """
 
-    kind: Literal["json", "file", "order", "problem", "fault"]
+    kind: Literal["json", "file", "order", "kept", "problem", "fault"]
     header: Mapping[str, Any]
     body: bytes = b""
 
@@ -142,6 +148,46 @@ def order_of(reply: Reply) -> Order:
         notes=tuple(header["notes"]),
         adjusted=header["adjusted"],
     )
+
+
+def recounting_of(held: Held) -> Question:
+    """The question that has a timetable recounted."""
+    parts = (held.dataset, held.timetable, held.earlier or b"")
+    options = {
+        "sizes": [len(part) for part in parts],
+        "rules": dict(held.rules),
+        "score": held.score,
+        "rung": held.rung,
+        "simplified_context": held.simplified_context,
+    }
+    return Question("recount", b"".join(parts), options)
+
+
+def recounted_of(reply: Reply) -> Recounted | None:
+    """What came of it. Raises what `content_of` raises."""
+    body, header = content_of(reply), reply.header
+    if not header:
+        return None
+    told = {**header, "score": Score(*header["score"]), "quality": Quality(header["quality"])}
+    return Recounted(body=body, **told)
+
+
+def _recount(question: Question, settings: Settings) -> Reply:
+    options, (first, second, _) = question.options, question.options["sizes"]
+    held = Held(
+        dataset=question.body[:first],
+        timetable=question.body[first : first + second],
+        earlier=question.body[first + second :] or None,
+        rules=options["rules"],
+        score=Score(*options["score"]),
+        rung=options["rung"],
+        simplified_context=options["simplified_context"],
+    )
+    found = recount(held)
+    if found is None:
+        return Reply("kept", {})
+    header = asdict(found)
+    return Reply("kept", header, header.pop("body"))
 
 
 def _order(question: Question, settings: Settings) -> Reply:
@@ -240,9 +286,11 @@ _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
     "variant_file": _variant_file,
     "account": _of_result(results.account),
     "shape": _shape,
+    "recount": _recount,
     "who": _of_result(results.who),
     "students": _of_result(results.students, "search", "limit"),
     "week": _of_result(results.week, "n", "of", "id"),
+    "department": _of_result(results.department, "n", "id"),
     "load": _of_result(results.load, "n"),
     "difference": _of_result(results.difference, "n", "other"),
     "session": _of_result(results.session, "n", "course_id", "number"),

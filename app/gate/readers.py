@@ -46,6 +46,13 @@ MAY_BE_MORE = re.compile(rb"dataset_name|csv|\\u")
 """A body may be small and yet ask for a sample, or be a zip file, of many times its size; and write it as escapes."""
 MAX_WAITING = 64
 """Questions that may wait for a reader, each holding its body; more are sent away."""
+EARLY = 2
+"""So many processes are there before anybody needs them, as far as the settings allow."""
+EARLY_EVERY_SECONDS = 5.0
+"""
+How often we look whether one of them is missing: not at once, since loading takes a second of processor time that the
+start of the service has other uses for, and long before a crowd comes, which would wait for that second.
+"""
 LOAD_SECONDS = 120.0
 RETRY_SECONDS = 1.0
 CLOSING_SECONDS = 5.0
@@ -68,8 +75,9 @@ class Readers:
     """
     Use it as an async context; entering starts the first process and does not wait for it.
 
-    More are started when the first is found busy. Whoever asks waits for the first process that is free, not for the
-    one that was started for it; and a process that has become large or old works on until its successor is loaded.
+    A second one is started soon after, more when all are found busy. Whoever asks waits for the first process that is
+    free, not for the one that was started for it; and a process that has become large or old works on until its
+    successor is loaded.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -84,6 +92,7 @@ class Readers:
         self._tasks: TaskGroup = await anyio.create_task_group().__aenter__()
         self._open = True
         self._hire()
+        self._tasks.start_soon(self._hire_early)
         return self
 
     async def __aexit__(
@@ -124,7 +133,8 @@ class Readers:
             raise TooHeavy("Two processes have died of reading this request. Maybe send less at once.") from error
 
     async def _ask(self, question: Question) -> Reply:
-        process = await self._next_free()
+        while (process := await self._next_free()).has_ended:  # while it waited, so nobody's body is to blame
+            await self._put_back(process, usable=False)
         usable = False
         try:
             with anyio.fail_after(self._settings.read_seconds):
@@ -164,6 +174,12 @@ class Readers:
             await self._dismiss(process)
         if self._open and all(one.tired for one in self._staff):
             self._hire()
+
+    async def _hire_early(self) -> None:
+        while True:
+            await anyio.sleep(EARLY_EVERY_SECONDS)
+            if len(self._staff) < min(EARLY, self._settings.readers) and all(one.is_ready for one in self._staff):
+                self._hire()
 
     def _hire(self) -> None:
         try:
@@ -224,6 +240,10 @@ class _Process:
     @property
     def pid(self) -> int:
         return self._popen.pid
+
+    @property
+    def has_ended(self) -> bool:
+        return self._popen.poll() is not None
 
     async def ready(self) -> None:
         """Waits until the process has loaded what it needs."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from app.entries import Entries
 from app.errors import FormatNotAvailable, NoResult
 from app.insights import difference_view, load_view, session_view
 from app.jobs import effective_dataset
@@ -105,6 +106,19 @@ def week(opened: Opened, n: int, of: str, id: str) -> View:
     if found is None:
         raise NoResult(f"There is no {of} {id!r} in this timetable.")
     return found
+
+
+def department(opened: Opened, n: int, id: str) -> View:
+    """A department that the dataset does not name has no entries. Raises `NoResult` when there is no variant `n`."""
+    variant = _variant(opened, n)
+    entries = Entries(opened.dataset).of_department(id, variant.timetable, variant.report)
+    return {
+        "dept_id": id,
+        "variant": n,
+        "entries": entries,
+        "total": len(entries),
+        "conflicts": sum(bool(entry["has_conflict"]) for entry in entries),
+    }
 
 
 def load(opened: Opened, n: int) -> View:

@@ -7,10 +7,12 @@ second longer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 
 from app.channels import DEPENDENCIES, Channel, channels_of
 from app.jobs import Job
@@ -21,6 +23,7 @@ from app.platform.pinned import Poster, url_problem
 from app.platform.webhook import CALLBACK_SECONDS, WEBHOOK_SECONDS, Callback, Webhook, keys_of
 from app.results import Results
 from app.settings import Settings, SettingsError, variable
+from app.source import DataSource
 from app.supervision.watchdog import keep
 from app.supervisor import Supervisor
 from app.telemetry import Happening
@@ -44,6 +47,22 @@ def check(settings: Settings) -> None:
         problems.append(f"{variable('webhook_secrets')}: {error}")
     if problems:
         raise SettingsError("; ".join(problems))
+
+
+@asynccontextmanager
+async def opened_source(settings: Settings) -> AsyncIterator[DataSource | None]:
+    """Where requests without data get theirs from; None unless that is switched on."""
+    if settings.platform_source != "yes":
+        yield None
+        return
+    from app.platform.source import PlatformSource
+
+    source = PlatformSource(settings)
+    try:
+        yield source
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(source.close)
 
 
 class Link:

@@ -25,9 +25,24 @@ from solver.formats.platform_rows import Row
 MAX_ROWS = 100_000
 """Of one table; the enrolments are bounded by `MAX_ENROLMENTS`."""
 MAX_ENROLMENTS = 2_000_000
-WAKE_UP_SECONDS = (0.5, 1.0, 2.0, 4.0, 7.5)
-"""Pauses between tries to connect: a database that sleeps when idle takes up to 15 s to wake."""
+TRY_SECONDS, PAUSE_SECONDS = 1.0, 0.2
+"""So long we wait for one try to connect before we ask for another, and so long after one that was refused at once."""
 _KEEP_ALIVE = {"keepalives": 1, "keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 5}
+
+NOT_APPLIED: Mapping[str, tuple[object, str]] = {
+    "selected_departments": ([], "all departments are scheduled"),
+    "include_open_electives": (True, "open electives are scheduled as well"),
+    "max_classes_per_day": (None, "teachers have limits, a student's day has none"),
+    "min_gap_between_classes": (0, "sessions may follow each other at once"),
+    "optimization_priority": ("balanced", "each variant has an emphasis of its own instead"),
+    "prefer_morning_slots": (False, "only what teachers prefer is known"),
+    "group_same_subject": (False, "sessions of a course are spread over the days"),
+    "number_of_variants": (None, "the request says how many, or the settings of the service"),
+    "timeout_minutes": (None, "the request has a time limit, or the settings of the service"),
+    "allow_conflicts": (False, "a breach that cannot be helped is listed, none is allowed beforehand"),
+    "use_ai_optimization": (True, "every timetable is optimised in the same way"),
+}
+"""Stored preferences that have no effect: the value that means what is done anyway, and what is done."""
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "organizations": ("org_id", "org_name"),
@@ -49,7 +64,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "timetable_configurations": (
         *("working_days", "slots_per_day", "start_time", "end_time", "slot_duration_minutes", "lunch_break_enabled"),
         *("lunch_break_start", "lunch_break_end", "faculty_max_continuous", "avoid_first_last_slot"),
-        *("minimize_faculty_travel", "selected_departments", "max_classes_per_day"),
+        *("minimize_faculty_travel", *NOT_APPLIED),
     ),
 }
 """Table -> columns that are read where they exist. Those of a filter need not be named here."""
@@ -72,17 +87,16 @@ class Database:
     Nothing is connected before the first question, so a service starts whether or not the platform is there.
     """
 
-    def __init__(self, settings: Settings, pauses: Sequence[float] | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         milliseconds = int(settings.platform_statement_seconds * 1000)
-        self._pauses = WAKE_UP_SECONDS if pauses is None else pauses
         self._seconds = settings.platform_connect_seconds
         self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
             settings.platform_database_url,
             min_size=0,
             max_size=settings.platform_connections,
             timeout=self._seconds,
-            # A reconnection of the pool's own would go on behind our back after we have given up.
-            reconnect_timeout=self._seconds,
+            # Tries of the pool's own, with growing pauses, would go on behind our back, and ours would wait for them.
+            reconnect_timeout=TRY_SECONDS / 2,
             max_idle=60.0,
             max_waiting=64,
             open=False,
@@ -124,16 +138,18 @@ class Database:
             self._pool.putconn(connection)
 
     def _connected(self) -> psycopg.Connection[Any]:
-        for pause in (*self._pauses, None):
+        """One of the few connections, within the time for all tries: a database that sleeps takes a while to wake."""
+        until = time.monotonic() + self._seconds
+        while True:
             try:
-                return self._pool.getconn()
+                return self._pool.getconn(min(TRY_SECONDS, max(PAUSE_SECONDS, until - time.monotonic())))
             except (PoolTimeout, psycopg.OperationalError) as error:
-                _log.warning("the platform database does not answer: %s", type(error).__name__)
-                if pause is None:
-                    tries = len(self._pauses) + 1
-                    raise SourceError(f"the platform database cannot be reached, {tries} tries were made") from error
-                time.sleep(pause)
-        raise AssertionError("the last try returns or raises")
+                _log.warning("no connection to the platform database yet: %s", type(error).__name__)
+                if time.monotonic() >= until:
+                    raise SourceError(
+                        f"the platform database cannot be reached: no connection within {self._seconds:g} s"
+                    ) from error
+                time.sleep(PAUSE_SECONDS)
 
 
 def _reason(error: psycopg.Error) -> str:
@@ -166,7 +182,7 @@ class Reader:
             else f"column {table}.{column} is missing; its default is used"
             for table, columns in COLUMNS.items()
             for column in (columns if table in self.columns else columns[:1])
-            if column not in self.columns.get(table, ())
+            if column not in self.columns.get(table, ()) and column not in NOT_APPLIED
         ]
 
     def _columns(self) -> dict[str, frozenset[str]]:

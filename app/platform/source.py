@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Any
 
-import anyio
-import anyio.to_thread
 from psycopg import sql
 
+from app.gate.burden import check_document, check_model
 from app.messages import pack
-from app.platform.reading import MAX_ENROLMENTS, Answer, Database, Reader, rows_of
+from app.platform.reading import MAX_ENROLMENTS, NOT_APPLIED, Answer, Database, Reader, rows_of
 from app.schemas import TimeConfig
 from app.settings import Settings
 from app.source import MAX_SENTENCES, Fetched, Query, SourceError
@@ -25,19 +23,6 @@ from solver.formats.platform_tables import PlatformTables, load_platform_tables
 from solver.grid import TimeGrid
 from solver.model import RuleSetting
 
-
-@asynccontextmanager
-async def opened_source(settings: Settings) -> AsyncIterator[PlatformSource | None]:
-    """The source that the settings name, None when they name none."""
-    source = PlatformSource(settings) if settings.platform_database_url else None
-    try:
-        yield source
-    finally:
-        if source is not None:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(source.close)
-
-
 ACTIVE = {"is_active": "{} IS NOT FALSE"}
 OF_ORGANISATION = {"org_id": "{}::text = %(org)s", **ACTIVE}
 TIME_FIELDS = tuple(TimeConfig.model_fields)
@@ -46,9 +31,9 @@ TIME_FIELDS = tuple(TimeConfig.model_fields)
 class PlatformSource:
     """Implements `app.source.DataSource`."""
 
-    def __init__(self, settings: Settings, database: Database | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._database = database or Database(settings)
+        self._database = Database(settings)
 
     def close(self) -> None:
         self._database.close()
@@ -60,23 +45,27 @@ class PlatformSource:
         Raises
         ------
         SourceError
-            The database does not answer, has no such organisation, or nothing of what it holds can be scheduled.
+            The database does not answer, has no such organisation, or what it holds cannot be scheduled, or is more
+            than the limits for inline data allow.
         """
         imported, notes = self.read(query)
         dataset = imported.dataset
-        sessions = sum(course.sessions_per_week for course in dataset.courses)
-        if sessions > self._settings.max_sessions:
-            raise SourceError(f"{sessions} sessions are more than max_sessions={self._settings.max_sessions}")
+        document = dump_dataset(dataset)
+        try:
+            check_document(document, self._settings, "")
+            check_model(dataset, self._settings, "")
+        except InputError as error:
+            raise SourceError("; ".join(issue.message for issue in error.issues)) from error
         size = {
             "courses": len(dataset.courses),
             "faculty": len(dataset.faculty),
             "rooms": len(dataset.rooms),
             "time_slots": dataset.time_grid.num_slots,
             "students": len(dataset.student_ids),
-            "sessions": sessions,
+            "sessions": sum(course.sessions_per_week for course in dataset.courses),
             "groups": 0,
         }
-        return Fetched(packed=pack(dump_dataset(dataset)), size=size, account=account_of(imported, notes))
+        return Fetched(packed=pack(document), size=size, account=account_of(imported, notes))
 
     def read(self, query: Query) -> tuple[Imported, list[str]]:
         """The data of a query, and sentences about what the database lacks. Raises SourceError."""
@@ -266,8 +255,12 @@ def _rules(stored: Mapping[str, Any], notes: list[str]) -> dict[str, RuleSetting
         rules["consecutive_limit"] = RuleSetting(value=int(stored["faculty_max_continuous"]))
     if stored.get("avoid_first_last_slot"):
         rules["last_slot"] = RuleSetting(tier="soft")
+        notes.append("timetable_configurations.avoid_first_last_slot: only the last slot of a day is avoided.")
     if stored.get("minimize_faculty_travel") is False:
         rules["travel"] = RuleSetting(tier="off")
-    if stored.get("selected_departments"):
-        notes.append("timetable_configurations.selected_departments is not applied: all departments are scheduled.")
+    notes += [
+        f"timetable_configurations.{name} = {str(stored[name])[:80]} is not applied: {instead}."
+        for name, (anyway, instead) in NOT_APPLIED.items()
+        if stored.get(name) is not None and stored[name] != anyway
+    ]
     return rules

@@ -44,7 +44,7 @@ from app.store.folder import (
     write_mark,
 )
 from app.store.schema import SCHEMA_VERSION
-from app.store.signing import is_signed, signature_of
+from app.store.signing import NoBackupKey, is_signed, read_key, signature_of
 from app.store.sqlite import SqliteStore
 
 PRODUCT = "timetable-backup"
@@ -157,7 +157,7 @@ def take(store: SqliteStore, folder: Path, keep: int, key: bytes | None = None) 
             raise
         failpoint("backup.before_manifest")
         _write_manifest(folder / name, manifest)
-        _rotate(folder, manifest.store_id, keep)
+        _rotate(folder, manifest.store_id, keep, key)
     return manifest
 
 
@@ -201,17 +201,18 @@ def copy_to(backup: Path, folder: Path, key: bytes | None = None) -> Path:
     return target
 
 
-def backups_in(folder: Path) -> list[tuple[Path, Manifest]]:
-    """Every copy with a manifest, oldest first."""
+def backups_in(folder: Path, key: bytes | None = None) -> list[tuple[Path, Manifest]]:
+    """Every copy with a manifest, oldest first; with a `key` only those that are signed with it."""
     found = []
     for path in sorted(folder.glob(f"{PREFIX}*{COPY_SUFFIX}")):
         with contextlib.suppress(NotRestored, StoreTooNew):
-            found.append((path, read_manifest(path)))
+            found.append((path, read_manifest(path, key)))
     return sorted(found, key=lambda pair: pair[1].made_at)
 
 
-def _rotate(folder: Path, store_id: str, keep: int) -> None:
-    ours = [path for path, manifest in backups_in(folder) if manifest.store_id == store_id]
+def _rotate(folder: Path, store_id: str, keep: int, key: bytes | None) -> None:
+    """What is not signed with the key takes no backup's place, and is left for a person to look at."""
+    ours = [path for path, manifest in backups_in(folder, key) if manifest.store_id == store_id]
     for path in ours[:-keep]:
         manifest_path(path).unlink(missing_ok=True)  # first: a copy without one is a leftover, not a backup
         path.unlink(missing_ok=True)
@@ -414,7 +415,7 @@ async def keep_backups(
     `report` is given each manifest, or why there is none.
     """
     every = settings.backup_every_hours * 3600
-    wait = await anyio.to_thread.run_sync(_due_in, folder_of(settings), every) if every else 0.0
+    wait = await anyio.to_thread.run_sync(_due_in, settings, every) if every else 0.0
     while every:
         await anyio.sleep(wait)
         try:
@@ -425,8 +426,12 @@ async def keep_backups(
             wait = min(every, RETRY_SECONDS)
 
 
-def _due_in(folder: Path, every: float) -> float:
-    newest = max((manifest.made_at for _, manifest in backups_in(folder)), default=0.0)
+def _due_in(settings: Settings, every: float) -> float:
+    try:
+        key = read_key(settings.backup_key_file)
+    except NoBackupKey:
+        return 0.0  # the backup that is then due says what is wrong with the key
+    newest = max((manifest.made_at for _, manifest in backups_in(folder_of(settings), key)), default=0.0)
     return min(every, max(0.0, newest + every - time.time()))
 
 

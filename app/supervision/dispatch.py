@@ -344,7 +344,7 @@ class Dispatcher:
             _log.warning("job %s: attempt %d was taken over meanwhile", attempt.job.id, attempt.job.attempt)
             self.attempts.pop(attempt.job.id, None)
             return
-        before = replace(track.job, percent=track.percent)
+        before = track.noted_job
         try:
             after = await self._write(before, attempt, ending)
         except StoreUnavailable:

@@ -3,56 +3,40 @@ What a cancelled job publishes when its child could not hand in a result: the be
 
 A cancel never waits for that; it is done when the result is asked for the first time, and then stored. Where an earlier
 run of the job has left a result, the better of the two counts; between equals the stored one, which may have variants.
+Recounting the largest takes seconds, which a reader process has (`app.results`) and the event loop has not.
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TypeAlias
 
-from app.jobs import Job, effective_dataset
-from app.messages import pack, unpack
-from app.store import StoredIncumbent
-from solver.formats.native import load_result
+import anyio.to_thread
 
-_log = logging.getLogger("timetable.supervisor")
+from app.child.kept import Held, Recounted, recount
+from app.jobs import Job
 
-
-class Kept(NamedTuple):
-    """The row of the job with its recounted result, and the body of that result."""
-
-    job: Job
-    body: bytes
+Recounting: TypeAlias = Callable[[Job, Held], Awaitable[Recounted | None]]
+"""Who recounts; None when there is nothing to publish that is not published already."""
 
 
-def recount(job: Job, packed: bytes, held: StoredIncumbent, earlier: bytes | None) -> Kept | None:
-    """
-    The result of the timetable that `job` holds; None when the `earlier` one is as good, or what it holds is none.
+async def in_a_thread(job: Job, held: Held) -> Recounted | None:
+    """For tools and tests, which serve nobody meanwhile."""
+    return await anyio.to_thread.run_sync(recount, held)
 
-    Takes up to seconds for the largest, so call it off the event loop.
-    """
-    from app.child.recount import NotVerified, publish_kept  # takes half a second, which every start can do without
 
-    if earlier is not None and load_result(unpack(earlier)).best.score <= held.score:
-        return None
-    document = effective_dataset(unpack(packed), job.rules)
-    try:
-        result = publish_kept(document, unpack(held.timetable), held.rung, simplified_context=job.simplified_context)
-    except NotVerified:
-        _log.exception("job %s: what it holds is no timetable", job.id)
-        return None
-    body, best = pack(result), load_result(result).best
-    found = replace(
+def published(job: Job, found: Recounted) -> Job:
+    """The row of the job once this is its result."""
+    return replace(
         job,
-        score=best.score,
+        score=found.score,
         bound=None,
-        placed=best.report.placed,
-        total=best.report.total,
-        quality=best.quality,
-        rung=best.rung,
+        placed=found.placed,
+        total=found.total,
+        quality=found.quality,
+        rung=found.rung,
         result_attempt=job.attempt,
-        result_digest=hashlib.sha256(body).hexdigest(),
+        result_digest=hashlib.sha256(found.body).hexdigest(),
     )
-    return Kept(found, body)

@@ -56,6 +56,24 @@ def test_a_week_has_the_sessions_of_its_owner_and_no_others(college: tuple[Datas
     assert shown
 
 
+def test_departments_part_the_entries_and_show_their_breaches_with_other_departments() -> None:
+    shared = dataset(
+        course("a", faculty="f1", department_id="D1"),
+        course("b", faculty="f1", department_id="D2"),
+        course("c", faculty="f2", department_id="D2"),
+    )
+    room_id = shared.rooms[0].id
+    at = Timetable(placements=tuple(Placement(course_id=c, session=0, slot=s, room_id=room_id) for c, s in AT))
+    report, entries = verify(shared, at), Entries(shared)
+    parts = {id: entries.of_department(id, at, report) for id in ("D1", "D2", "D3")}
+    assert [entry["course_id"] for entry in parts["D1"]] == ["a"] and parts["D3"] == []
+    assert {entry["course_id"]: entry["has_conflict"] for entry in parts["D2"]} == {"b": True, "c": False}
+    assert parts["D1"][0] in entries.of(at, report)
+
+
+AT = (("a", 0), ("b", 0), ("c", 5))
+
+
 @pytest.mark.parametrize("of", WEEKS_OF)
 def test_nobody_has_the_week_of_an_unknown_id(college: tuple[Dataset, Variant], of: WeekOf) -> None:
     assert week_view(*college, of, "nobody") is None

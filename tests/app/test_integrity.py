@@ -645,6 +645,60 @@ def test_a_signed_backup_whose_file_was_exchanged_is_refused(folder: Path, tmp_p
         backups.check_copy(tmp_path / "kept" / manifest.file, key)
 
 
+def test_with_a_key_nothing_unsigned_takes_the_place_of_a_backup(folder: Path, tmp_path: Path, key_file: Path) -> None:
+    key, target = b"k" * 32, tmp_path / "kept"
+    store = SqliteStore(folder)
+    old = take(store, target, 9)
+    signed = [take(store, target, 9, key) for _ in range(2)]
+    planted = [take(store, target, 9) for _ in range(3)]
+    for manifest in planted:
+        altered(target / manifest.file, made_at=time.time() + 1e6)
+    newest = take(store, target, 2, key)
+    store.close()
+    assert [manifest.file for _, manifest in backups.backups_in(target, key)] == [signed[1].file, newest.file]
+    assert {path.name for path in target.glob("*.sqlite3")} == {
+        manifest.file for manifest in (old, signed[1], *planted, newest)
+    }, "what nobody signed is left for a person to look at"
+    settings = Settings(data_dir=folder, backup_dir=str(target), backup_key_file=str(key_file))
+    assert 3500 < backups._due_in(settings, 3600.0) <= 3600, "counted from the newest that is signed"
+    key_file.unlink()
+    assert backups._due_in(settings, 3600.0) == 0, "at once, so that somebody hears of it"
+
+
+def test_a_check_lists_every_backup_and_says_which_would_be_refused(
+    folder: Path, tmp_path: Path, key_file: Path
+) -> None:
+    key, target = b"k" * 32, folder / "backups"
+    store = SqliteStore(folder)
+    submitted(store, "a", "b")
+    made = {name: take(store, target, 9, key) for name in ("good", "changed", "cut", "other")}
+    made["unsigned"] = take(store, target, 9)
+    store.close()
+    flip_byte(target / made["changed"].file)
+    os.truncate(target / made["cut"].file, 100)
+    altered(target / made["other"].file, commits=10**6)
+    (target / "timetable-x.json").write_text("{}", encoding="utf-8")
+    (target / "timetable-x.sqlite3").write_bytes(b"")
+    with_key = {"TIMETABLE_BACKUP_KEY_FILE": str(key_file)}
+
+    def verdicts(*arguments: str, **environment: str) -> dict[str, str]:
+        findings = run("check", *arguments, data_dir=folder, **environment)[1]["findings"]
+        told = {finding["what"].removeprefix("backup "): finding for finding in findings}
+        assert "2 jobs" in told[made["good"].file]["found"]
+        assert all(finding["advice"] for finding in findings if finding["verdict"] != "ok")
+        names = {manifest.file: name for name, manifest in made.items()} | {"timetable-x.sqlite3": "nothing"}
+        return {name: told[file]["verdict"] for file, name in names.items()}
+
+    usual = {"good": "ok", "changed": "damaged", "cut": "damaged", "nothing": "damaged"}
+    assert verdicts(**with_key) == {**usual, "other": "damaged", "unsigned": "note"}
+    assert verdicts() == {**usual, "other": "ok", "unsigned": "ok"}, "without a key nobody can tell"
+    quick = verdicts("--quick", **with_key)
+    assert quick == {**usual, "changed": "ok", "other": "damaged", "unsigned": "note"}, "only manifests and sizes"
+    key_file.chmod(0o644)
+    code, said = run("check", data_dir=folder, **with_key)
+    assert (code, said["sound"]) == (1, False) and any("chmod 600" in f["found"] for f in said["findings"])
+
+
 @pytest.mark.parametrize(("content", "mode"), [(b"short", 0o600), (b"k" * 32, 0o640), (b"k" * 5000, 0o600), (None, 0)])
 def test_a_key_that_cannot_be_used_makes_no_unsigned_backup(
     folder: Path, key_file: Path, content: bytes | None, mode: int

@@ -6,22 +6,36 @@ import hashlib
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from app.child.kept import Held, recount
 from app.child.recount import publish_kept
 from app.errors import ResultTooHeavy, TooHeavy, problem_response
-from app.gate.reader import Question, Reply, Work, content_of, open_lately, perform, refusal
+from app.gate.reader import (
+    Question,
+    Reply,
+    Work,
+    content_of,
+    open_lately,
+    perform,
+    recounted_of,
+    recounting_of,
+    refusal,
+)
 from app.gate.readers import Readers
 from app.jobs import Job, Status
-from app.messages import pack
+from app.messages import pack, unpack
 from app.results import Remembered, Results, encoded, joined
 from app.settings import Settings
+from app.supervision.kept import Recounting
 from app.supervisor import StoredResult
-from solver.formats.native import dump_dataset, dump_timetable
+from solver.formats.native import dump_dataset, dump_timetable, load_result
+from solver.rules import Score
 from solver.samples import planted, sample
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
@@ -116,7 +130,7 @@ class Asked(NamedTuple):
     stored: dict[str, StoredResult]
     questions: list[Question]
 
-    async def result(self, job_id: str) -> StoredResult | None:
+    async def result(self, job_id: str, recounting: Recounting) -> StoredResult | None:
         return self.stored.get(job_id)
 
     async def ask(self, question: Question) -> Reply:
@@ -127,6 +141,32 @@ class Asked(NamedTuple):
 
 def completed(digest: str) -> Job:
     return Job(id="j", body_hash="h", created_at=1.0, status=Status.COMPLETED, result_digest=digest)
+
+
+async def test_a_held_timetable_is_recounted_outside_the_service_with_the_same_outcome(
+    readers: Readers, settings: Settings
+) -> None:
+    document, timetable = dump_dataset(sample("college")), pack(dump_timetable(planted("college")))
+    held = Held(
+        dataset=pack(document),
+        timetable=timetable,
+        earlier=None,
+        rules={"group_gap": {"tier": "off"}},
+        score=Score(9, 9, 9, 9),
+        rung="full",
+        simplified_context=False,
+    )
+    began = time.process_time()
+    found = recounted_of(await readers.ask(recounting_of(held)))
+    spent = time.process_time() - began
+    began = time.process_time()
+    here = recount(held)
+    assert found is not None and here is not None
+    assert (found.score, found.placed, found.quality, found.rung) == (here.score, here.placed, here.quality, here.rung)
+    assert load_result(unpack(found.body)).best.timetable == load_result(unpack(here.body)).best.timetable
+    assert spent < SHARE * (time.process_time() - began)
+    better = replace(held, score=here.score, earlier=found.body)
+    assert recounted_of(await readers.ask(recounting_of(better))) is None, "what was published is as good"
 
 
 async def test_a_crowd_has_an_answer_made_once_and_a_new_result_is_made_anew() -> None:
@@ -153,7 +193,7 @@ class Overcome(NamedTuple):
     stored: StoredResult
     by_memory: bool
 
-    async def result(self, job_id: str) -> StoredResult:
+    async def result(self, job_id: str, recounting: Recounting) -> StoredResult:
         return self.stored
 
     async def ask(self, question: Question) -> Reply:

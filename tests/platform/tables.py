@@ -35,12 +35,17 @@ def platform_database(lists: str = "jsonb") -> Iterator[str]:
         server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     url = make_conninfo(POSTGRES, dbname=name)
     try:
-        text = (Path(__file__).parent / "tables.sql").read_text(encoding="utf-8")
-        run(url, text.replace("{lists}", lists))
+        create(url, lists)
         yield url
     finally:
         with psycopg.connect(POSTGRES, autocommit=True) as server:
             server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def create(url: str, lists: str = "jsonb") -> None:
+    """The tables, empty, in place of whatever was there: much faster than another database."""
+    text = (Path(__file__).parent / "tables.sql").read_text(encoding="utf-8")
+    run(url, f"DROP SCHEMA public CASCADE; CREATE SCHEMA public; {text.replace('{lists}', lists)}")
 
 
 def run(url: str, statements: str) -> None:

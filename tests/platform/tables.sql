@@ -29,5 +29,6 @@ CREATE TABLE timetable_configurations (
   lunch_break_enabled boolean, lunch_break_start time, lunch_break_end time, selected_departments jsonb DEFAULT '[]',
   max_classes_per_day integer DEFAULT 6, avoid_first_last_slot boolean DEFAULT false,
   faculty_max_continuous integer DEFAULT 3, minimize_faculty_travel boolean DEFAULT true,
+  number_of_variants integer, optimization_priority text DEFAULT 'balanced',
   last_used_at timestamptz DEFAULT now());
 CREATE INDEX ON course_enrollments (offering_id);

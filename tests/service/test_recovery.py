@@ -21,7 +21,7 @@ from app.jobs import Status
 from app.store import StoreLocked
 from app.store.sqlite import FILE_NAME, SqliteStore
 from solver.formats.native import load_dataset, load_result
-from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, lives, request, searching, tag_of
+from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, lives, request, searching, tag_of, until
 from tests.service.solvers import cost
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
@@ -77,6 +77,24 @@ async def gone(pid: int) -> None:
     with anyio.fail_after(2.0):
         while lives(pid):
             await anyio.sleep(0.01)
+
+
+async def test_when_an_ended_job_improved_last_is_told_the_same_by_the_next_service(open_service: Open) -> None:
+    async with open_service() as service:
+        await service.submit(request("done", "quick"))
+        await service.submit(request("cancelled", "stubborn"))
+        before = [await ended(service, "done")]
+        await searching(service, "cancelled")
+        await service.cancel("cancelled")
+        before.append(await ended(service, "cancelled"))
+    assert all(last["last_improvement_at"] for last in before)
+    async with open_service() as service:
+        for last in before:
+            again = service.snapshot(last["job_id"])
+            assert again is not None
+            assert again["last_improvement_at"] == last["last_improvement_at"] <= last["last_updated"]
+        await service.restart("done")
+        await until(service, "done", lambda s: s["status"] == "completed" and s["attempt"] == 2)
 
 
 async def test_a_killed_service_leaves_no_child_and_its_jobs_run_again(open_service: Open, tmp_path: Path) -> None:

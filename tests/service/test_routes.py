@@ -10,10 +10,13 @@ import httpx
 import pytest
 
 from app import main
+from app.child import kept as child_kept
 from app.settings import Settings
+from app.supervision import kept
 from app.supervisor import Supervisor
-from tests.service.conftest import SOLVE
-from tests.service.solvers import campus
+from solver.rules import Score
+from tests.service.conftest import SOLVE, searching
+from tests.service.solvers import campus, cost
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
@@ -78,6 +81,27 @@ async def test_a_dead_letter_is_shown_as_such_with_its_evidence(client: httpx.As
     ):
         answer = await client.get(f"/jobs/{path}/diagnosis")
         assert (answer.status_code, answer.json()["code"]) == (404, code)
+
+
+async def test_what_a_cancelled_job_held_is_recounted_by_a_reader_process(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor: Supervisor = client.supervisor  # type: ignore[attr-defined]
+    await submit(client, "held", "stubborn")
+    await searching(supervisor, "held")
+    await client.post("/cancel/held")
+    assert await finished(client, "held") == "cancelled"
+
+    def not_here(held: object) -> None:
+        raise AssertionError("the service has better things to do")
+
+    for module in (kept, child_kept):
+        monkeypatch.setattr(module, "recount", not_here)
+    answer = await client.get("/variants/held")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["stopped_by"] == "cancelled"
+    job = supervisor.known("held")
+    assert job is not None and (job.result_attempt, job.quality, job.score) == (1, "feasible", Score(0, 0, 0, cost(3)))
 
 
 async def test_without_room_on_the_disk_a_new_job_is_told_to_come_back(

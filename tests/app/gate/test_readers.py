@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from app.errors import ReadersBusy, Told, TooHeavy
+from app.gate import readers as readers_module
 from app.gate.reader import MAX_QUESTIONS, MAX_RESIDENT_MB, Question, content_of, order_of, perform
 from app.gate.readers import SETTINGS, SMALL_BODY, Readers
 from app.settings import Settings, variable
@@ -217,7 +218,34 @@ async def test_a_client_that_goes_away_takes_its_reader_along_and_nothing_else(t
         assert content_of(await readers.ask(sample("tiny"))), "and no answer is mistaken for that of another question"
 
 
-async def test_a_second_reader_comes_when_the_first_is_busy_and_whoever_is_free_first_answers(tmp_path: Path) -> None:
+async def test_a_second_reader_comes_before_anybody_needs_it_and_again_when_it_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers_module, "EARLY_EVERY_SECONDS", 0.01)
+    async with Readers(Settings(data_dir=tmp_path, readers=2)) as readers:
+
+        async def both_ready() -> None:
+            with anyio.fail_after(30):
+                while len(readers.pids) < 2 or not all(process.is_ready for process in readers._staff):
+                    await anyio.sleep(0.01)
+
+        await both_ready()
+        first = set(readers.pids)
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        assert content_of(await readers.ask(sample("tiny")))
+        await both_ready()
+        assert not first & set(readers.pids), "and no more than two"
+    async with Readers(Settings(data_dir=tmp_path, readers=1)) as readers:
+        await readers.ask(sample("tiny"))
+        await anyio.sleep(0.1)
+        assert len(readers.pids) == 1
+
+
+async def test_a_second_reader_comes_when_the_first_is_busy_and_whoever_is_free_first_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers_module, "EARLY_EVERY_SECONDS", 600.0)
     async with Readers(Settings(data_dir=tmp_path, readers=2)) as readers, anyio.create_task_group() as tasks:
         await readers.ask(sample("tiny"))
         assert len(readers.pids) == 1

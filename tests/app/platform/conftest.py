@@ -23,7 +23,7 @@ from app.child.children import ForkServer, tag_of
 from app.main import create_app
 from app.platform.addresses import with_index
 from app.settings import Settings
-from tests import real
+from tests import postgres, real
 from tests.service.conftest import SOLVE
 from tests.service.solvers import campus
 
@@ -147,17 +147,17 @@ class Database(NamedTuple):
             connection.execute(statement, [json.dumps(v) if isinstance(v, dict) else v for v in values] or None)
 
 
+@pytest.fixture(scope="module")
+def base() -> Iterator[Database]:
+    with postgres.database() as url:
+        yield Database(url)
+
+
 @pytest.fixture
-def database() -> Iterator[Database]:
-    server, name = real.listening(real.POSTGRES), f"timetable_delivery_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
-        try:
-            made = Database(server.rpartition("/")[0] + f"/{name}")
-            made.execute(CREATE)
-            yield made
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+def database(base: Database) -> Database:
+    """With the table of jobs made anew."""
+    base.execute(f"DROP TABLE IF EXISTS generation_jobs; {CREATE}")
+    return base
 
 
 class Post(NamedTuple):

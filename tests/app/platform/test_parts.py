@@ -113,6 +113,7 @@ def test_each_switch_adds_its_channel_and_the_ends_it_is_told_of() -> None:
 @pytest.mark.parametrize(
     ("given", "needed"),
     [
+        ({"platform_source": "yes"}, "TIMETABLE_PLATFORM_SOURCE needs TIMETABLE_PLATFORM_DATABASE_URL"),
         ({"platform_update": "yes"}, "TIMETABLE_PLATFORM_UPDATE needs TIMETABLE_PLATFORM_DATABASE_URL"),
         ({"platform_celery": "inline"}, "TIMETABLE_PLATFORM_CELERY needs TIMETABLE_PLATFORM_BROKER_URL"),
         (

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from app.messages import unpack
-from app.platform.reading import Database
 from app.platform.source import PlatformSource, account_of
 from app.settings import Settings
 from app.source import Query, SourceError
@@ -18,7 +20,7 @@ from solver.formats.platform_csv import Imported
 from solver.model import Dataset
 from solver.samples import sample
 from tests.builders import course, dataset
-from tests.platform.tables import ORG_ID, ORGANISATION, YEAR, load, platform_database, run
+from tests.platform.tables import ORG_ID, ORGANISATION, YEAR, create, load, platform_database, run
 
 pytestmark = pytest.mark.timeout(60)
 STUDENTS = tuple(f"s{n:03d}" for n in range(130))
@@ -33,23 +35,29 @@ def college() -> Iterator[tuple[str, Dataset]]:
         yield url, made
 
 
-@pytest.fixture
-def url() -> Iterator[str]:
-    """A database of the test's own with two courses: one large with a co-teacher, one small."""
+@pytest.fixture(scope="module")
+def own() -> Iterator[str]:
+    """A database whose tables each test makes anew."""
     with platform_database() as url:
-        load(
-            url,
-            dataset(
-                course("big", faculty=["f1", "f2"], students=STUDENTS, sessions=2),
-                course("small", faculty=["f1", "f2"], students=STUDENTS[:10], sessions=2),
-            ),
-        )
         yield url
 
 
-def source(url: str, pauses: tuple[float, ...] = ()) -> PlatformSource:
-    settings = Settings(data_dir=Path("unused"), platform_database_url=url, platform_connect_seconds=1.0)
-    return PlatformSource(settings, Database(settings, pauses))
+@pytest.fixture
+def url(own: str) -> str:
+    """Tables of the test's own with two courses: one large with a co-teacher, one small."""
+    create(own)
+    load(
+        own,
+        dataset(
+            course("big", faculty=["f1", "f2"], students=STUDENTS, sessions=2),
+            course("small", faculty=["f1", "f2"], students=STUDENTS[:10], sessions=2),
+        ),
+    )
+    return own
+
+
+def source(url: str, **given: Any) -> PlatformSource:
+    return PlatformSource(Settings(data_dir=Path("unused"), platform_database_url=url, **given))
 
 
 def read(url: str, organisation: str = ORGANISATION, **asked: object) -> tuple[Imported, list[str]]:
@@ -102,13 +110,13 @@ def test_what_is_fetched_is_a_sound_native_document(college: tuple[str, Dataset]
     assert len(load_dataset(unpack(fetched.packed)).courses) == fetched.size["courses"]
 
 
-def test_arrays_and_jsonb_are_read_alike() -> None:
+def test_arrays_and_jsonb_are_read_alike(own: str) -> None:
     made = sample("tiny")
     found = []
     for lists in ("jsonb", "text[]"):
-        with platform_database(lists) as url:
-            load(url, made, lists=lists)
-            found.append(read(url)[0].dataset)
+        create(own, lists)
+        load(own, made, lists=lists)
+        found.append(read(own)[0].dataset)
     assert found[0] == found[1]
     assert any(room.features for room in made.rooms) == any(room.features for room in found[1].rooms)
 
@@ -272,11 +280,74 @@ def test_an_unknown_organisation_and_an_empty_one_are_told_apart(url: str) -> No
 
 
 def test_a_question_that_takes_too_long_is_ended_and_told(url: str) -> None:
-    settings = Settings(data_dir=Path("unused"), platform_database_url=url, platform_statement_seconds=0.2)
-    opened = PlatformSource(settings, Database(settings, ()))
+    opened = source(url, platform_statement_seconds=0.2)
     with psycopg.connect(url) as blocker:
         blocker.execute("LOCK TABLE rooms IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(SourceError, match="statement timeout"):
             opened.fetch(Query(organization_id=ORGANISATION))
     assert opened.fetch(Query(organization_id=ORGANISATION)).size["courses"] == 4
     opened.close()
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        ({"limit_rooms": 1}, "the dataset has 2 rooms, at most 1 are accepted"),
+        ({"limit_people": 100}, "130 students, at most 100 are accepted"),
+        ({"max_sessions": 7}, "8 sessions, at most 7 are accepted"),
+        ({"limit_places": 1, "limit_enrolments": 1}, "140 enrolments, at most 1 are accepted"),
+    ],
+)
+def test_what_is_fetched_keeps_the_limits_of_what_is_sent(url: str, limit: dict[str, Any], told: str) -> None:
+    run(url, f"INSERT INTO rooms (room_id, org_id, seating_capacity) VALUES ('more', '{ORG_ID}', 200)")
+    opened = source(url, **limit)
+    try:
+        with pytest.raises(SourceError, match=told):
+            opened.fetch(Query(organization_id=ORGANISATION))
+    finally:
+        opened.close()
+
+
+def test_a_model_that_would_be_too_large_is_refused_with_its_largest_causes(url: str) -> None:
+    run(
+        url,
+        f"""INSERT INTO rooms (room_id, org_id, seating_capacity)
+            SELECT 'r' || n, '{ORG_ID}', 500 FROM generate_series(2, 4000) n;
+            UPDATE courses SET lecture_hours_per_week = 9""",
+    )
+    opened = source(url, limit_places=1)
+    try:
+        with pytest.raises(SourceError, match=r"million places .* most come from the courses 'big_off_o-big_sec0'"):
+            opened.fetch(Query(organization_id=ORGANISATION))
+    finally:
+        opened.close()
+
+
+def test_stored_preferences_without_effect_are_said_and_those_that_say_nothing_are_not(url: str) -> None:
+    run(
+        url,
+        """UPDATE timetable_configurations SET optimization_priority = 'compact', number_of_variants = 5,
+           max_classes_per_day = NULL, selected_departments = '["D1"]', avoid_first_last_slot = true""",
+    )
+    said = [note for note in read(url)[1] if note.startswith("timetable_configurations.")]
+    assert said == [
+        "timetable_configurations.avoid_first_last_slot: only the last slot of a day is avoided.",
+        "timetable_configurations.selected_departments = ['D1'] is not applied: all departments are scheduled.",
+        "timetable_configurations.optimization_priority = compact is not applied: each variant has an emphasis of its "
+        "own instead.",
+        "timetable_configurations.number_of_variants = 5 is not applied: the request says how many, or the settings of "
+        "the service.",
+    ]
+
+
+def test_connecting_is_bounded_in_sum_whether_nobody_answers_or_somebody_is_silent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.create_server(("127.0.0.1", 0)) as gone:
+        ports = silent.getsockname()[1], gone.getsockname()[1]
+        gone.close()
+        for port in ports:
+            opened = source(f"postgresql://x@127.0.0.1:{port}/x", platform_connect_seconds=1.0)
+            began = time.monotonic()
+            with pytest.raises(SourceError, match="no connection within 1 s"):
+                opened.fetch(Query(organization_id=ORGANISATION))
+            assert time.monotonic() - began < 2
+            opened.close()

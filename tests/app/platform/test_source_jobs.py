@@ -13,7 +13,6 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-import app.platform.reading
 from app.main import create_app
 from app.settings import Settings
 from solver.samples import sample
@@ -43,9 +42,9 @@ def url() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def service(url: str, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
-    settings = Settings(data_dir=folder, slots=1, platform_database_url=url, platform_connect_seconds=1.0)
-    running = create_app(settings)
+async def service(url: str, folder: Path, **more: Any) -> AsyncIterator[httpx.AsyncClient]:
+    given: dict[str, Any] = {"platform_source": "yes", "platform_connect_seconds": 1.0, **more}
+    running = create_app(Settings(data_dir=folder, slots=1, platform_database_url=url, **given))
     transport = httpx.ASGITransport(running)
     async with (
         running.router.lifespan_context(running),
@@ -83,6 +82,11 @@ async def test_a_request_without_data_is_solved_from_the_platform(url: str, tmp_
             account = document["metadata"]["platform_rows"]
             assert account["unusable"] == 1
             assert "the offering has no primary teacher" in account["unusable_rows"][0]
+        entries = variant["timetable_entries"]
+        for department in {entry["department_id"] for entry in entries}:
+            shown = (await client.get(f"/api/timetables/whole/department/{department}/")).json()
+            assert shown["entries"] == [entry for entry in entries if entry["department_id"] == department]
+            assert (shown["total"], shown["conflicts"]) == (len(shown["entries"]), 0)
         again = await post(client, "whole")
         assert (again.status_code, again.json()["created"]) == (200, False)
 
@@ -115,10 +119,7 @@ async def test_the_answer_to_a_post_does_not_wait_for_the_platform_and_a_cancel_
             assert time.monotonic() - began < 3
 
 
-async def test_a_database_that_is_down_fails_the_job_and_one_that_is_back_serves_it(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(app.platform.reading, "WAKE_UP_SECONDS", ())
+async def test_a_database_that_is_down_fails_the_job_and_one_that_is_back_serves_it(url: str, tmp_path: Path) -> None:
     parts = conninfo_to_dict(url)
     direct = f"postgresql://{parts['user']}@{parts['host']}:{parts['port']}/{parts['dbname']}"
     async with Proxy(direct) as proxy:
@@ -141,3 +142,10 @@ async def test_a_preview_counts_what_a_job_would_get(url: str, tmp_path: Path) -
         assert found["data"]["rooms"] == len(made.rooms)
         assert found["data"]["time_slots"] == made.time_grid.num_slots
         assert (await client.get("/preview", params={"organization_id": "Nobody"})).status_code == 502
+
+
+async def test_without_the_switch_a_request_without_data_is_told_what_to_send(url: str, tmp_path: Path) -> None:
+    async with service(url, tmp_path, platform_source="no") as client:
+        for body in ({"job_id": "bare"}, {"job_id": "bare", "organization_id": ORGANISATION}):
+            answer = await client.post("/generate_variants", json=body)
+            assert answer.json()["code"] == "source_not_configured", answer.text

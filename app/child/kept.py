@@ -1,0 +1,70 @@
+"""
+The best timetable that a cancelled job held, made into a result: from packed bytes to packed bytes, in any process.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.jobs import effective_dataset
+from app.messages import pack, unpack
+from solver.formats.native import load_result
+from solver.result import Quality, RungId
+from solver.rules import Score
+
+_log = logging.getLogger("timetable.supervisor")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What there is to recount: the dataset and the timetable, packed, and what an `earlier` run has published."""
+
+    dataset: bytes
+    timetable: bytes
+    earlier: bytes | None
+    rules: Mapping[str, Any]
+    score: Score
+    rung: RungId | None
+    simplified_context: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recounted:
+    """A packed result, and what a job has to know of it."""
+
+    body: bytes
+    score: Score
+    placed: int
+    total: int
+    quality: Quality
+    rung: RungId
+
+
+def recount(held: Held) -> Recounted | None:
+    """
+    The result of the timetable; None when the `earlier` one is as good, or what is held is no timetable.
+
+    Takes up to seconds for the largest, so call it off the event loop.
+    """
+    from app.child.recount import NotVerified, publish_kept  # takes half a second, which every start can do without
+
+    if held.earlier is not None and load_result(unpack(held.earlier)).best.score <= held.score:
+        return None
+    document = effective_dataset(unpack(held.dataset), held.rules)
+    try:
+        result = publish_kept(document, unpack(held.timetable), held.rung, simplified_context=held.simplified_context)
+    except NotVerified as error:
+        _log.error("what a cancelled job holds is no timetable: %s", error)
+        return None
+    best = load_result(result).best
+    return Recounted(
+        body=pack(result),
+        score=best.score,
+        placed=best.report.placed,
+        total=best.report.total,
+        quality=best.quality,
+        rung=best.rung,
+    )

@@ -1,0 +1,5 @@
+"""A small platform of our own, written from the contract alone: what calls us, and what hears of the end."""
+
+from tests.django_project.celery import app as celery_app
+
+__all__ = ("celery_app",)

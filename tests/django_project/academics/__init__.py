@@ -1,0 +1,1 @@
+"""The app of the platform that knows courses and timetables."""

@@ -1,0 +1,15 @@
+"""The platform's own routes, as far as its pages and our deliveries need them."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from tests.django_project.academics import views
+
+urlpatterns = [
+    path("api/generation-jobs/generate/", views.generate),
+    path("api/progress/<uuid:job_id>/", views.progress),
+    path("api/timetable/callback/", views.callback),
+    path("api/timetable/variants/<str:variant_id>/department_view/", views.department_view),
+    path("api/conflicts/detect/", views.detect_conflicts),
+]
