@@ -331,9 +331,9 @@ class Settings:
     def _missing(self) -> list[str]:
         """Settings that are of no use without another."""
         needs = (
-            (self.platform_source == "yes", "platform_source", "platform_database_url", self.platform_database_url),
             (self.queue == "celery", "queue", "database_url", self.database_url),
             (self.queue == "celery", "queue", "broker_url", self.broker_url),
+            (self.platform_source == "yes", "platform_source", "platform_database_url", self.platform_database_url),
             (self.platform_update == "yes", "platform_update", "platform_database_url", self.platform_database_url),
             (
                 self.platform_celery != "off",

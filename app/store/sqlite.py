@@ -13,12 +13,12 @@ which copies a few pages per turn, never holds up anybody for long.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import ExitStack, closing
 from functools import partial
@@ -36,6 +36,8 @@ from app.store.sql import SqlStore, Work
 T = TypeVar("T")
 
 BUSY_TIMEOUT_SECONDS = 5.0
+MOST_TENANTS = 1000
+"""Whose turn it was is forgotten when there are more; then the next round begins anew."""
 BACKUP_PAGES = 64
 """Pages copied in one turn of a backup: a quarter of a megabyte, a millisecond. Others wait for a turn or two."""
 BACKUP_FLUSH_TURNS = 32
@@ -47,6 +49,10 @@ _RESTORE = (
     "`timetable check` says what is wrong; restore it from a backup (`timetable restore`), move it away together with "
     "the files beside it (its jobs are lost then)"
 )
+
+_WAITING_AND_AT_WORK = """
+    SELECT id, status, CASE WHEN json_valid(meta) THEN json_extract(meta, '$.organization_id') END
+    FROM jobs WHERE status IN ('queued', 'running') ORDER BY seq"""
 
 _log = logging.getLogger("timetable.store")
 
@@ -93,6 +99,7 @@ class SqliteStore(SqlStore):
         super().__init__(channels)
         self.path = folder / FILE_NAME
         self._turn = threading.RLock()
+        self._turns: dict[object, int] = {}
         self._backing_up = threading.Lock()
         self._closing = False
         with ExitStack() as on_failure:
@@ -199,9 +206,20 @@ class SqliteStore(SqlStore):
         return self._read(lambda work: work.rows(statement, values))
 
     def _next_queued(self, work: Work, skip: Collection[str], only: str | None) -> list[tuple[Any, ...]]:
-        eligible = "status = 'queued' AND id NOT IN (SELECT value FROM json_each(?)) AND ifnull(id = ?, TRUE)"
-        query = f"{JOBS.select} WHERE {eligible} ORDER BY seq LIMIT 1"  # nosec B608 - names of ours, values bound
-        return work.rows(query, (json.dumps(list(skip)), only))
+        """Tenants take turns as in `app.store.turns`; whose the last was is remembered while the store is open."""
+        named = work.rows(_WAITING_AND_AT_WORK)
+        busy = Counter(tenant for _, status, tenant in named if status == "running")
+        waiting = [(id, tenant) for id, status, tenant in named if status == "queued" and id not in skip]
+        if only is not None:
+            waiting = [(id, tenant) for id, tenant in waiting if id == only]
+        if not waiting:
+            return []
+        turn = self._turns.get
+        chosen, tenant = min(waiting, key=lambda one: (busy[one[1]], turn(one[1], 0)))  # the first of equals is oldest
+        if len(self._turns) > MOST_TENANTS:
+            self._turns.clear()
+        self._turns[tenant] = max(self._turns.values(), default=0) + 1
+        return work.rows(f"{JOBS.select} WHERE id = ?", (chosen,))  # nosec B608 - names of ours, values bound
 
     def abandoned(self, at_work: Collection[str], *, expired: bool = True) -> list[Job]:
         """Nobody else works on this store."""

@@ -11,12 +11,13 @@ import heapq
 import math
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import anyio
 
-from app.jobs import Job, Status
+from app.jobs import Job, Status, tenant_of
 from app.pace import Pace
 from app.progress import Track
 from app.snapshot import COMPILING, PREPARING, document
@@ -167,6 +168,16 @@ class Board:
             return ""
         return PREPARING if time.monotonic() - self._preparing_since < LOADING_SECONDS else COMPILING
 
+    def _in_turn(self) -> list[str]:
+        """Waiting jobs in the order in which the store gives them out, as far as that is known before."""
+        busy = Counter(tenant_of(track.job) for track in self._tracks.values() if track.job.status is Status.RUNNING)
+        place: dict[str, int] = {}
+        for job_id in sorted(self._queued, key=self._order.__getitem__):
+            tenant = tenant_of(self._tracks[job_id].job)
+            place[job_id] = busy[tenant]
+            busy[tenant] += 1
+        return sorted(place, key=place.__getitem__)  # in order of submission among equals
+
     def _places(self) -> dict[str, Place]:
         """Every waiting job, in turn onto the slot that is free first."""
         now = time.monotonic()
@@ -179,7 +190,7 @@ class Board:
         free = [max(seconds, loading) for seconds in free]
         heapq.heapify(free)
         self._schedule, self._scheduled_at = {}, now
-        for position, job_id in enumerate(sorted(self._queued, key=self._order.__getitem__), 1):
+        for position, job_id in enumerate(self._in_turn(), 1):
             done = max(1.0, free[0] + self._tracks[job_id].seconds_left())
             heapq.heapreplace(free, done)
             self._schedule[job_id] = Place(position, done)

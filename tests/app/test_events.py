@@ -65,7 +65,9 @@ async def serving() -> AsyncIterator[Server]:
     app.include_router(events.router)
     app.include_router(jobs.router)
     app.state.streams = streams
-    app.state.service = Service(Settings(heartbeat_seconds=PING_SECONDS), cast(Any, board), *[cast(Any, None)] * 5)
+    app.state.service = Service(
+        Settings(heartbeat_seconds=PING_SECONDS), cast(Any, board), *[cast(Any, None)] * (len(Service._fields) - 2)
+    )
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     config = uvicorn.Config(app, lifespan="off", log_level="critical", timeout_graceful_shutdown=20)

@@ -96,6 +96,23 @@ def completed(running: Job) -> Job:
     )
 
 
+def test_organisations_take_turns_and_who_has_more_at_work_waits(store: Store) -> None:
+    for id in ("many-1", "many-2", "many-3", "many-4", "one-1", "two-1", "two-2"):
+        store.submit(job(id, meta={"organization_id": id.partition("-")[0]}), DATASET, 100)
+    order = []
+    for _ in range(5):
+        found = store.claim(AT)
+        assert found is not None
+        order.append(found.id)
+        ending = Ending(how=How.ERROR, at=AT)
+        store.move(found, advance(found, Event.FAIL, AT, error="x"), ending=ending)
+    assert order == ["many-1", "one-1", "two-1", "many-2", "two-2"]
+    at_work = store.claim(AT)
+    store.submit(job("two-3", meta={"organization_id": "two"}), DATASET, 100)
+    assert at_work is not None and at_work.id == "many-3"
+    assert [found.id for found in (store.claim(AT), store.claim(AT)) if found] == ["two-3", "many-4"]
+
+
 def test_every_field_of_a_job_survives(store: Store) -> None:
     whole = job(
         status=Status.QUEUED,

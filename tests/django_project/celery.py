@@ -1,4 +1,8 @@
-"""The platform's workers: `celery -A tests.django_project.celery worker`."""
+"""
+The platform's workers: `celery -A tests.django_project.celery worker`.
+
+Whoever starts them sets DJANGO_SETTINGS_MODULE: a test that imports this package shall not set it for all of pytest.
+"""
 
 from __future__ import annotations
 

@@ -321,7 +321,6 @@ def test_the_narrowed_supervisor_is_called_like_the_whole_one() -> None:
 def test_what_a_new_route_uses_is_refused_until_it_is_narrowed(rig: Rig) -> None:
     whole: Service = rig.app.state.service
     bound = whole.seen_by(Caller(id="k", scopes=(Scope.ADMIN,), organisations=("north",)))
-    assert whole.seen_by(None) is whole
     assert whole.seen_by(Caller(id="k", scopes=(Scope.ADMIN,))) is whole
     assert bound.supervisor.children == whole.supervisor.children
     for part, names in {

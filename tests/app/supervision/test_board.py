@@ -68,6 +68,16 @@ def test_waiting_is_estimated_from_what_runs_and_waits_before_and_the_slots(slot
         before += own
 
 
+def test_a_job_of_an_organisation_that_has_none_waiting_stands_before_the_second_of_another() -> None:
+    board = Board(1)
+    for number, organisation in enumerate(("a", "a", "a", "b", "c")):
+        meta = {"organization_id": organisation}
+        board.add(Job(id=f"{organisation}{number}", body_hash="h", created_at=0.0, meta=meta))
+    board.set(advance(board["a0"].job, Event.CLAIM, time.time()))
+    places = {job_id: board.position(job_id) for job_id in ("a1", "a2", "b3", "c4")}
+    assert places == {"b3": 1, "c4": 2, "a1": 3, "a2": 4}
+
+
 def test_the_eta_of_a_waiting_job_falls_when_the_one_before_it_goes() -> None:
     board, ids = filled(1, [100.0, 100.0, 100.0])
     assert 290 < shown(board, ids[2])["eta_seconds"] <= 310
