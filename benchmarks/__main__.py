@@ -188,9 +188,16 @@ def _smoke(given: Namespace) -> int:
 
 def _platform_options(parser: ArgumentParser) -> None:
     parser.add_argument("--sample", default="bhu")
+    parser.add_argument("--job", action="store_true", help="a whole job, from the POST to the delivered variants")
+    parser.add_argument("--seconds", type=int, default=60, help="time limit of that job")
+    parser.add_argument("--workers", type=int, default=2, help="threads of that job")
 
 
 def _platform(given: Namespace) -> int:
+    if given.job:
+        from benchmarks.platform_job import run_job
+
+        return run_job(given.sample, given.seconds, given.workers)
     from benchmarks.platform import run_platform
 
     return run_platform(given.sample)

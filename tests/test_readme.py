@@ -108,5 +108,18 @@ def test_the_runbook_has_a_place_for_every_alert_and_every_rule() -> None:
     assert wanted and {link.removeprefix("README.md#") for link in wanted} <= anchors
 
 
+def test_the_checklist_of_the_platform_is_whole_and_names_tests_that_exist() -> None:
+    rows = re.findall(r"^\| (\d+) \| .+? \| (.+) \|$", section("The platform's checklist"), re.M)
+    assert [int(number) for number, _ in rows] == list(range(1, 11))
+    there = {
+        name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text(encoding="utf-8"), re.M)
+    }
+    for number, cell in rows:
+        named = re.findall(r"`(test_\w+)`", cell)
+        assert named and set(named) <= there, f"item {number}: {set(named) - there}"
+
+
 def test_no_placeholder_is_left() -> None:
     assert "{{" not in README and "To come" not in README

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import anyio
 import psycopg
@@ -23,7 +24,7 @@ from tests.real import POSTGRES, RABBITMQ, REDIS
 ORGANISATIONS = 10
 GREEDY = "org-0"
 SOURCES = (("trivial", 5.0), ("mini", 1.0), ("tiny", 2.0))
-BROKERS = {"rabbitmq": RABBITMQ, "redis": REDIS.rpartition("/")[0] + "/12"}
+BROKERS = {"rabbitmq": RABBITMQ, "redis": urlsplit(REDIS)._replace(path="/12").geturl()}
 LONGEST_STOP_SECONDS = 25.0
 """Longer than a lease, so that some of the stopped are taken for dead and wake up after that."""
 READY_WITHIN_SECONDS, READY_AGAIN_SECONDS = 4.0, 8.0

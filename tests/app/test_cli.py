@@ -10,6 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 import openpyxl
 import pytest
@@ -56,6 +57,23 @@ def toy(tmp_path: Path) -> Path:
     path = tmp_path / "toy.ctt"
     path.write_text(CTT, encoding="utf-8")
     return path
+
+
+class Solved(NamedTuple):
+    """A small problem and the result of solving it once."""
+
+    problem: Path
+    result: Path
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory: pytest.TempPathFactory) -> Solved:
+    folder = tmp_path_factory.mktemp("solved")
+    solved = Solved(folder / "toy.ctt", folder / "result.json")
+    solved.problem.write_text(CTT, encoding="utf-8")
+    done = timetable("solve", solved.problem, "-o", solved.result, "--time-limit", "2")
+    assert done.returncode == 0, done.stderr
+    return solved
 
 
 def test_solve_writes_a_solution_that_verify_confirms(toy: Path, tmp_path: Path) -> None:
@@ -226,9 +244,8 @@ def test_a_csv_set_in_a_zip_file_is_solved_and_its_workbook_written(csv_set: Pat
     assert sheets == ["Index", "Sessions", "F1"]
 
 
-def test_a_stored_result_is_exported_in_each_format(toy: Path, tmp_path: Path) -> None:
-    result = tmp_path / "result.json"
-    assert timetable("solve", toy, "-o", result, "--time-limit", "2").returncode == 0
+def test_a_stored_result_is_exported_in_each_format(solved: Solved, tmp_path: Path) -> None:
+    toy, result = solved
     term = (
         "--term-start",
         "2026-09-01",
@@ -260,9 +277,10 @@ def test_a_stored_result_is_exported_in_each_format(toy: Path, tmp_path: Path) -
         (("-o", "x.csv", "--room", "moon"), "has no room 'moon'"),
     ],
 )
-def test_an_export_that_cannot_be_is_bad_input(toy: Path, tmp_path: Path, options: tuple[str, ...], said: str) -> None:
-    result = tmp_path / "result.json"
-    assert timetable("solve", toy, "-o", result, "--time-limit", "2").returncode == 0
+def test_an_export_that_cannot_be_is_bad_input(
+    solved: Solved, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    toy, result = solved
     options = tuple(str(tmp_path / word) if word.startswith("x.") else word for word in options)
     done = timetable("export", result, "--dataset", toy, *options)
     assert done.returncode == 2 and said in done.stderr, done.stderr

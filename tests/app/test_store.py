@@ -163,6 +163,25 @@ def test_what_an_attempt_has_fetched_takes_the_place_of_what_it_was_given(store:
     assert store.dataset("j1") == b"fetched"
 
 
+def test_keeping_what_was_fetched_wipes_out_no_request_made_meanwhile(store: Store) -> None:
+    store.submit(job(), DATASET, 10)
+    running = store.claim(1.0)
+    assert running is not None
+    store.request(running, cancel=True)
+    store.keep_dataset(replace(running, meta={"rows": 1}), b"fetched")
+    kept = store.job("j1")
+    assert kept is not None and kept.cancel_requested and kept.meta == {"rows": 1}
+
+
+def test_a_ticket_that_another_job_still_has_stays(store: Store) -> None:
+    for name in ("j1", "j2"):
+        store.submit(job(name), DATASET, 10)
+    running = store.claim(1.0)
+    assert running is not None
+    store.keep_dataset(running, b"fetched")
+    assert (store.dataset("j1"), store.dataset("j2")) == (b"fetched", DATASET)
+
+
 def test_the_same_job_twice_is_one_job(store: Store) -> None:
     assert store.submit(job(), DATASET, 10)[1]
     assert not store.submit(job(created_at=AT + 50), DATASET, 10)[1]

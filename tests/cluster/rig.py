@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
@@ -63,7 +64,7 @@ def address_of(broker: str) -> str:
     """Of the real one called `redis` or `rabbitmq`."""
     if broker == "rabbitmq":
         return listening(RABBITMQ)
-    return listening(REDIS).rpartition("/")[0] + f"/{REDIS_INDEX}"
+    return urlsplit(listening(REDIS))._replace(path=f"/{REDIS_INDEX}").geturl()
 
 
 @contextmanager

@@ -269,7 +269,7 @@ async def test_a_service_that_was_killed_is_found_again_and_the_job_goes_on(brow
         await it.page.get_by_role("button", name="Ask now").click()
         await expect(it.page.get_by_text("The service does not answer")).to_be_hidden()
         await service.runs("killed", after_attempt=1)
-        await expect(it.page.get_by_text("attempt 2")).to_be_visible()
+        await expect(it.page.get_by_text("attempt 2", exact=True)).to_be_visible()
         await it.page.get_by_role("button", name="Cancel").click()
         await expect(it.page.get_by_text("Cancelled", exact=True)).to_be_visible()
         it.check(may_say=frozenset({"ERR_CONNECTION", "ERR_EMPTY", "Failed to load", "503"}))

@@ -302,7 +302,7 @@ class Machine(RuleBasedStateMachine):
         assert len(list(desk.board.newest_first())) == len(before)
 
     async def _recover(self, desk: Desk) -> None:
-        await desk.in_store.open(self.folder)
+        await desk.in_store.open(self.settings)
         await recover(desk, self.spool)
 
     # --- what always holds ---

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from solver.samples import sample
 from tests import real
 from tests.deploy.rig import until
-from tests.django_project.rig import BROKER_INDEX, Platform, platform
+from tests.platform.rig import BROKER_INDEX, Platform, platform
 from tests.platform.tables import ORGANISATION, load
 
 pytestmark = pytest.mark.timeout(120)

@@ -50,27 +50,35 @@ class Platform(NamedTuple):
 
     @contextmanager
     def service(self, folder: Path, **given: str) -> Iterator[httpx.Client]:
-        """Our service in a process of its own, with the platform as its source; `given` are settings."""
-        settings = {
-            "data_dir": str(folder),
-            "slots": "1",
+        """Our service where the worker looks for it, for small jobs; `given` are further settings."""
+        small = {
             "solve_seconds": "2",
             "num_variants": "2",
-            "heartbeat_seconds": "0.3",
-            "delivery_first_wait_seconds": "0.1",
-            "platform_database_url": self.database,
-            "platform_source": "yes",
             "platform_redis_url": real.REDIS,
             "platform_redis_db": str(PROGRESS_INDEX),
             "platform_redis_seconds": "0.05",
-            **given,
         }
-        environment = {f"TIMETABLE_{name.upper()}": value for name, value in settings.items()}
-        command = ["-m", "app.cli", "serve", "--host", LOOPBACK, "--port", str(self.service_port)]
-        address = f"http://{LOOPBACK}:{self.service_port}"
-        with running(command, environment), httpx.Client(base_url=address, timeout=30) as client:
-            until(lambda: _answers(client, "/health/ready"), "the service does not start")
+        with service(self.database, self.service_port, folder, **small, **given) as client:
             yield client
+
+
+@contextmanager
+def service(database: str, port: int, folder: Path, **given: str) -> Iterator[httpx.Client]:
+    """Our service in a process of its own, with the platform's database as its source; `given` are settings."""
+    settings = {
+        "data_dir": str(folder),
+        "slots": "1",
+        "heartbeat_seconds": "0.3",
+        "delivery_first_wait_seconds": "0.1",
+        "platform_database_url": database,
+        "platform_source": "yes",
+        **given,
+    }
+    environment = {f"TIMETABLE_{name.upper()}": value for name, value in settings.items()}
+    command = ["-m", "app.cli", "serve", "--host", LOOPBACK, "--port", str(port)]
+    with running(command, environment), httpx.Client(base_url=f"http://{LOOPBACK}:{port}", timeout=30) as client:
+        until(lambda: _answers(client, "/health/ready"), "the service does not start")
+        yield client
 
 
 @contextmanager
