@@ -32,7 +32,8 @@ class Limit(NamedTuple):
 class Bar:
     """
     One row. `beside` says that a healthy service may work at full load next to it, because it measures no times;
-    `background` is that healthy service itself, of which a repetition is a minute.
+    `background` is that healthy service itself, of which a repetition is a minute. `unit` is that of figures without a
+    limit.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Bar:
     beside: bool = False
     background: bool = False
     limits: tuple[Limit, ...] = ()
+    unit: str = "s"
 
     def cost(self, count: int) -> float:
         """Expected seconds of so many repetitions."""
@@ -155,6 +157,7 @@ BARS: tuple[Bar, ...] = (
             Limit("event delay", 0.99, 1000.0, "ms"),
             Limit("loop lag, p99 at most", 1.0, 50.0, "ms"),
         ),
+        unit="ms",
     ),
     Bar(
         name="hogs",

@@ -182,7 +182,7 @@ async def run_bar(bar: Bar, count: int, seed: int, folder: Path, slack: float = 
             name: {
                 "n": len(values),
                 **{key: percentile(values, share) for key, share in SHARES.items()},
-                "unit": units.get(name, "s"),
+                "unit": units.get(name, bar.unit),
             }
             for name, values in run.tally.figures.items()
         },
