@@ -18,7 +18,7 @@ from app.api.events import Streams
 from app.child.children import ForkServer
 from app.main import create_app
 from app.operations.logs import logging_to
-from app.operations.startup import address_problem, examine
+from app.operations.startup import address_problem, examine, log_warnings, refusal
 from app.settings import Settings
 from app.store import StoreError
 
@@ -48,13 +48,11 @@ def serve(settings: Settings, forkserver: ForkServer | None = None) -> None:
         advice = "stop what listens there, or choose another --port (0 for a free one) or --host"
         raise CannotServe(f"cannot listen on {settings.host}:{settings.port}: {problem}; {advice}")
     findings = list(examine(settings, at_start=True))
-    refusals = [f"{f.check}: {f.found}; {f.advice}".rstrip("; ") for f in findings if f.verdict == "error"]
-    if refusals:
-        raise CannotServe(" | ".join(refusals))
+    refused = refusal(findings)
+    if refused is not None:
+        raise CannotServe(refused)
     with logging_to(settings):
-        for finding in findings:
-            if finding.verdict == "warning":
-                _log.warning("%s: %s; %s", finding.check, finding.found, finding.advice)
+        log_warnings(findings)
         _serve(settings, forkserver)
 
 

@@ -21,6 +21,13 @@ def missing(what: str) -> NoReturn:
     pytest.skip(f"{what} is not here")
 
 
+def free_port() -> int:
+    """A port of the loopback address on which nothing listens now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
 def listening(address: str) -> str:
     """`address`, a URL with a port, when something listens there; `missing` when nothing does."""
     parts = urlsplit(address)

@@ -8,6 +8,7 @@ What must hold before the service starts, and what an operator should know: one 
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import resource
 import shutil
@@ -16,7 +17,7 @@ import sqlite3
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -50,6 +51,8 @@ DESCRIPTORS, DESCRIPTORS_PER_SLOT = 200, 12
 EARLIEST = 1_735_689_600.0
 """2025-01-01: a clock that says less was never set."""
 
+_log = logging.getLogger("timetable.startup")
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -77,6 +80,18 @@ def examine(settings: Settings, *, at_start: bool = False) -> Iterator[Finding]:
                 yield from check.look(settings)
             except Exception as error:  # noqa: BLE001 - what cannot be looked at must not keep us from starting
                 yield Finding(check.name, "warning", f"cannot be examined: {error}")
+
+
+def refusal(findings: Iterable[Finding]) -> str | None:
+    """Why nothing can start with these findings, None when it can."""
+    errors = [f"{f.check}: {f.found}; {f.advice}".rstrip("; ") for f in findings if f.verdict == "error"]
+    return " | ".join(errors) or None
+
+
+def log_warnings(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        if finding.verdict == "warning":
+            _log.warning("%s: %s; %s", finding.check, finding.found, finding.advice)
 
 
 def address_problem(host: str, port: int) -> str | None:

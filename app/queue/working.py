@@ -21,9 +21,9 @@ import anyio.from_thread
 import anyio.to_thread
 
 from app.child.children import SOLVE, ForkServer
+from app.operations import startup
 from app.operations.logs import logging_to, watch_loop
 from app.operations.observers import Observers, journal
-from app.operations.startup import examine
 from app.queue.broker import Broker
 from app.queue.hands import Hands
 from app.queue.sender import Sender
@@ -76,14 +76,12 @@ def run(
     problem = refusal(settings)
     if problem is not None:
         raise CannotWork(problem)
-    findings = [finding for finding in examine(settings, at_start=True) if finding.check not in OF_SERVICES]
-    refusals = [f"{f.check}: {f.found}; {f.advice}".rstrip("; ") for f in findings if f.verdict == "error"]
-    if refusals:
-        raise CannotWork(" | ".join(refusals))
+    findings = [finding for finding in startup.examine(settings, at_start=True) if finding.check not in OF_SERVICES]
+    refused = startup.refusal(findings)
+    if refused is not None:
+        raise CannotWork(refused)
     with logging_to(settings):
-        for finding in findings:
-            if finding.verdict == "warning":
-                _log.warning("%s: %s; %s", finding.check, finding.found, finding.advice)
+        startup.log_warnings(findings)
         try:
             anyio.run(_work, settings, forkserver, solve, open_source)
         except StoreError as error:

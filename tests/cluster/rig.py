@@ -11,7 +11,6 @@ import importlib
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +26,7 @@ from celery import Celery
 
 from app.queue.broker import celery_of
 from app.settings import Settings
-from tests.real import RABBITMQ, REDIS, listening
+from tests.real import RABBITMQ, REDIS, free_port, listening
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
@@ -137,7 +136,7 @@ class Cluster:
             "TIMETABLE_BROKER_QUEUE": queue,
             "TIMETABLE_RETRY_WAIT_SECONDS": "0.1",
         }
-        self.port = _free_port()
+        self.port = free_port()
         self.http = httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{self.port}", timeout=SECONDS)
         self.service = self.start("service", "serve", "--queue", "celery", "--port", str(self.port))
         self.workers: list[Process] = []
@@ -221,9 +220,3 @@ class _Patience:
         if self._scope.cancelled_caught:
             logs = "\n".join(process.said()[-3000:] for process in (self._cluster.service, *self._cluster.workers))
             raise AssertionError(f"{self._what}\n{logs}")
-
-
-def _free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

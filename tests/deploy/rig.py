@@ -18,6 +18,8 @@ from typing import Any
 import httpx
 import psutil
 
+from tests.real import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "app" / "deploy"
 TEMPLATE = FILES / "nginx.conf.template"
@@ -44,12 +46,6 @@ http {{
     include {folder}/timetable.conf;
 }}
 """
-
-
-def free_port() -> int:
-    with closing(socket.create_server((LOOPBACK, 0))) as listening:
-        port: int = listening.getsockname()[1]
-    return port
 
 
 def until(holds: Callable[[], object], what: str) -> None:

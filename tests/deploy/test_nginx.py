@@ -25,8 +25,8 @@ import pytest
 from app.access import Scope
 from app.gate.keys import KeyFile
 from app.settings import Settings
-from tests.deploy.rig import LOOPBACK, NGINX, SECONDS, TEMPLATE, Service, free_port, nginx, order, until
-from tests.real import missing
+from tests.deploy.rig import LOOPBACK, NGINX, SECONDS, TEMPLATE, Service, nginx, order, until
+from tests.real import free_port, missing
 
 LIMIT = Settings().max_body_bytes
 CLIENTS = 20

@@ -17,7 +17,7 @@ from redis import Redis
 
 from app.platform.addresses import with_index
 from tests import postgres, real
-from tests.deploy.rig import LOOPBACK, ROOT, free_port, until
+from tests.deploy.rig import LOOPBACK, ROOT, until
 
 PROGRESS_INDEX, BROKER_INDEX = 11, 12
 
@@ -85,7 +85,7 @@ def service(database: str, port: int, folder: Path, **given: str) -> Iterator[ht
 def platform() -> Iterator[Platform]:
     """Everything of the platform; its tables are there and empty."""
     redis_url = real.listening(real.REDIS)
-    queue, service_port, web_port = f"platform-{uuid.uuid4().hex}", free_port(), free_port()
+    queue, service_port, web_port = f"platform-{uuid.uuid4().hex}", real.free_port(), real.free_port()
     with ExitStack() as stack:
         database = stack.enter_context(postgres.database())
         environment = {

@@ -8,7 +8,6 @@ import hmac
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -531,7 +530,7 @@ async def test_a_service_killed_between_commit_and_delivery_tells_it_after_all_u
         "TIMETABLE_DATA_DIR": str(data),
         **{f"TIMETABLE_{name.upper()}": value for name, value in hooked(receiver).items()},
     }
-    port = _free_port()
+    port = real.free_port()
     process = subprocess.Popen([sys.executable, "-c", SERVICE, str(port)], env=environment)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
         await until(lambda: _answers(client))
@@ -544,12 +543,6 @@ async def test_a_service_killed_between_commit_and_delivery_tells_it_after_all_u
         row = (await service.told(job_id))["webhook"]
     assert len(receiver.posts) == told_before + 1
     assert {post.headers["webhook-id"] for post in receiver.posts} == {row["event_id"]}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 async def _answers(client: httpx.AsyncClient) -> bool:
