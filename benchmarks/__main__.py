@@ -122,6 +122,18 @@ def _micro(given: Namespace) -> int:
     return measure_parts(given.suite, given.seconds, given.only)
 
 
+def _profile_options(parser: ArgumentParser) -> None:
+    _suite_options(parser, 30.0)
+    parser.add_argument("--workers", type=int, default=1, help="solver threads")
+    parser.add_argument("--variants", type=int, default=3, help="timetables asked for")
+
+
+def _profile(given: Namespace) -> int:
+    from benchmarks.profile import print_profile
+
+    return print_profile(given.suite, given.seconds, given.workers, given.variants, given.only)
+
+
 def _bounds(given: Namespace) -> int:
     from benchmarks.bounds import measure_bounds
 
@@ -224,6 +236,7 @@ COMMANDS: dict[str, Command] = {
         lambda parser: _suite_options(parser, 3.0),
         _micro,
     ),
+    "profile": Command("where the time of a solve goes", _profile_options, _profile),
     "bounds": Command(
         "lower bounds alone, beside what others proved", lambda parser: _suite_options(parser, 300.0), _bounds
     ),

@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from benchmarks.bounds import measure_bounds
 from benchmarks.compare import ROOT, line, unpacked
 from benchmarks.micro import RULE_SETS, measure_parts
 from benchmarks.plots import draw, growth_exponent, steps
+from benchmarks.profile import profiled
 from benchmarks.report import known_values, print_report
 from benchmarks.runner import COLUMNS, curves_of, run_suite
 from benchmarks.suites import instances, load, short_name
+from solver.control import Place
 
 
 def test_a_run_becomes_a_row_and_the_row_a_line_of_the_report(
@@ -144,3 +147,10 @@ def test_two_commits_are_compared_by_level_before_cost() -> None:
     cheap_but_open = {**complete, "unplaced": 2, "cost": 10, "seconds_first_complete": None}
     told = line("comp01", [(cheap_but_open, complete), (complete, {**complete, "cost": 95}), (None, complete)])
     assert told == "| comp01 | 50..92.5 | 1..1 | 200..200 | 1 better, 1 worse of 3 |"
+
+
+def test_a_profile_books_every_second_of_a_solve_on_one_place() -> None:
+    began = time.perf_counter()
+    spent = profiled("sample:tiny", 1.0, 1, 2)
+    assert sum(spent.values()) == pytest.approx(time.perf_counter() - began, abs=0.1)
+    assert all(spent[place] > 0 for place in (Place.LOAD, Place.COMPILE, Place.LOCAL_SEARCH, Place.VERIFY))
