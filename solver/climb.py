@@ -13,14 +13,16 @@ from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from solver.compiled import Ints
+from solver.compiled import Ints, encode
 from solver.control import Control, Place, Progress, Stage
 from solver.cpsat import exact, explain, lower_bound, polish, room_bound
-from solver.incumbent import Incumbents, Problem
+from solver.incumbent import Incumbent, Incumbents, Problem
 from solver.params import SolveParams
 from solver.result import Diagnosis, RungId, RungVisit
 from solver.rules import Score
 from solver.search import SearchParams, search, strip
+from solver.search.params import MAX_COST, Arrays
+from solver.search.weights import soft_unit
 
 REPORT_EVERY_SECONDS = 0.2
 SECONDS_PER_SESSION, SECONDS_PER_SESSION_OF_STUDENTS = 0.25, 1.0
@@ -29,9 +31,16 @@ MIN_ROUND_SECONDS = 8.0
 A search round gets this much time, or so much per session; rounds twice as long hardly gain. Where rules look at the
 days of single students, a move costs several times as much.
 """
+PLACING_SHARE = 0.3
+PLACING = SearchParams(hard_only=True, start_temperature=2.0, enough=MAX_COST)
+"""
+Looks for any complete timetable, and ends with the first. Processor seconds from the floor to there: `college` 0.02,
+`university` 0.1, four times that 0.8, `bhu` 1.4, comp-2007-2-1 1.2; a cooling round from the floor took 2.4, 3.9, 12,
+14 and 21.
+"""
 QUICK_SECONDS, QUICK_SHARE = 1.0, 0.04
-QUICK_TEMPERATURE = 0.5
-"""A quick round hardly goes uphill: it makes the most of the floor at once, long before a cooling round has frozen."""
+QUICK = SearchParams(start_temperature=0.5)
+"""A quick round hardly goes uphill: it makes the most of a start at once, long before a cooling round has frozen."""
 
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
@@ -66,6 +75,8 @@ class Climb:
     walk: Control
     walk_seconds: float
     incumbents: Incumbents
+    floor: Incumbent
+    """Greedily placed: its soft cost is better than that of a timetable which is complete at any price."""
     diagnosis: Diagnosis
     rung: RungId = "full"
     bound: int | None = None
@@ -145,27 +156,31 @@ class Climb:
         """
         return left / max(1, int(left / self.round_seconds))
 
+    def place_all(self) -> None:
+        """The first complete timetable, whatever it costs, unless there is one."""
+        if not self.complete:
+            self.search(PLACING_SHARE * self.walk.remaining, PLACING, message="placing every session", workers=1)
+
     def quick_search(self) -> None:
         """A short descent from the best so far."""
         seconds = min(QUICK_SECONDS, QUICK_SHARE * self.walk.remaining)
-        self.search(seconds, bend=False, message="first improvements", temperature=QUICK_TEMPERATURE)
+        self.search(seconds, QUICK, message="first improvements")
 
     @working_at(Place.LOCAL_SEARCH)
     def search(
         self,
         seconds: float,
+        params: SearchParams,
         *,
-        bend: bool,
         message: str,
         round_number: int = 0,
-        temperature: float | None = None,
-        give_up_share: float = 1.0,
+        start: Arrays | None = None,
+        workers: int | None = None,
     ) -> None:
         """
-        One round of local search; it cools from `temperature`, by default from one that fits the work in hand.
+        One round of local search, from `start` or from the best so far.
 
-        After `give_up_share` of its time it ends unless everything is placed and every hard rule holds; and at once
-        when what it found is proved to be the best.
+        Unless `params` says how good is enough, it ends at once when what it found is proved to be the best.
         """
         if self.over or seconds <= 0:
             return
@@ -173,18 +188,35 @@ class Climb:
         found = search(
             self.problem.dataset,
             self.problem.compiled,
-            self.incumbents.start_arrays(),
+            self.incumbents.start_arrays() if start is None else start,
             control=self.timed("search", seconds, message),
             seconds=seconds,
-            workers=self.params.workers,
+            workers=workers or self.params.workers,
             seed=self.params.seed + 1000 * round_number,
-            params=_params(bend, temperature, give_up_share, self.bound or 0),
+            params=replace(params, enough=self.bound or 0) if params.enough is None else params,
             on_improvement=self._stream,
         )
         self.incumbents.offer_arrays(found.slots, found.rooms, "search")
         if self.best is None or not self.best.complete:
-            kept = strip(self.problem.compiled, found.slots, found.rooms, keep_bent=bend)
+            kept = strip(self.problem.compiled, found.slots, found.rooms, keep_bent=params.bend)
             self.incumbents.offer_arrays(*kept, "search")
+
+    def cheaper_start(self) -> Arrays:
+        """
+        The floor or the best so far: where an annealing run has less to do, by its own price of a session left open.
+
+        With much time for few sessions the start hardly matters. With little it is all: what placing everything at any
+        cost has mixed up at a large university could not be put right again.
+        """
+        best, floor = self.incumbents.best, self.floor
+        price = SearchParams().hard_weight * soft_unit(self.problem.compiled)
+
+        def cost(score: Score) -> float:
+            return score.soft + price * score.unplaced
+
+        if best is None or (not best.score.bent and not floor.score.bent and cost(floor.score) < cost(best.score)):
+            return encode(floor.timetable, self.problem.dataset)
+        return self.incumbents.start_arrays()
 
     def _stream(self, slots: Ints, rooms: Ints, claim: Score) -> None:
         self.incumbents.offer_arrays(slots, rooms, "search", claim=claim, final=False)
@@ -273,8 +305,3 @@ class Climb:
             conflicts=found.conflicts,
             evidence=self.diagnosis.evidence or found.evidence,
         )
-
-
-def _params(bend: bool, temperature: float | None, give_up_share: float, enough: int) -> SearchParams:
-    params = SearchParams(bend=bend, give_up_share=give_up_share, enough=enough)
-    return params if temperature is None else replace(params, start_temperature=temperature)

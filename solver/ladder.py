@@ -18,12 +18,12 @@ from importlib.metadata import version
 from platform import python_version
 
 from solver.climb import Climb
-from solver.compiled import encode
+from solver.compiled import decode, encode
 from solver.construct import construct
 from solver.context import build_context
 from solver.control import Control, Place, Progress, Stop
 from solver.diagnose import diagnose
-from solver.incumbent import Incumbents, Problem
+from solver.incumbent import Incumbent, Incumbents, Problem
 from solver.ledger import coverage_of
 from solver.model import Dataset, Timetable
 from solver.params import SolveParams
@@ -128,7 +128,7 @@ def _prepare(dataset: Dataset, params: SolveParams, control: Control, start: Tim
     incumbents = Incumbents(problem=problem, control=control, notes=notes)
     with control.at(Place.CONSTRUCT):
         control.report(Progress(stage="construct", share=0.0, message="securing a first timetable"))
-        _floor(incumbents, params.seed, start)
+        floor = _floor(incumbents, params.seed, start)
     with control.at(Place.DIAGNOSE):
         diagnosis = _diagnosis(dataset)
     reserve = final_seconds(params.num_variants, incumbents.verify_seconds)
@@ -141,20 +141,21 @@ def _prepare(dataset: Dataset, params: SolveParams, control: Control, start: Tim
         walk=control.until(walk_seconds),
         walk_seconds=walk_seconds,
         incumbents=incumbents,
+        floor=floor,
         diagnosis=diagnosis,
     )
     climb.report("construct", 1.0, "a first timetable is secured")
     return climb
 
 
-def _floor(incumbents: Incumbents, seed: int, start: Timetable | None) -> None:
+def _floor(incumbents: Incumbents, seed: int, start: Timetable | None) -> Incumbent:
     """A first timetable, around the one that an earlier attempt has left."""
     if start is not None:
         _offer_start(incumbents, start)
     kept = incumbents.start_arrays() if start is not None else None
     problem = incumbents.problem
     floor = construct(problem.dataset, problem.compiled, control=incumbents.control, seed=seed, start=kept)
-    incumbents.offer_arrays(floor.slots, floor.rooms, "floor")
+    return incumbents.offer(decode(floor.slots, floor.rooms, problem.dataset), "floor")
 
 
 def _offer_start(incumbents: Incumbents, start: Timetable) -> None:

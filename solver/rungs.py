@@ -33,6 +33,8 @@ annealing in the same seconds (17 windows on two ITC-2007 instances brought noth
 """
 TRY_SHARE = 0.6
 """Share of the time left after which a try at placing everything ends; the rest is for the next and the rungs below."""
+IMPROVING = SearchParams(give_up_share=0.9)
+"""A round may start from a floor that is not complete. If it does not get there, a short one follows from the best."""
 ROOM_BOUND_SECONDS, ROOM_BOUND_SHARE = 1.0, 0.02
 """What rooms cost at least is found before the search, in the lesser of these seconds and this share of the time."""
 EXPLAIN_SECONDS = 10.0
@@ -53,9 +55,10 @@ def exact_and_search(climb: Climb) -> Verdict:
     exact_seconds = _exact_share(climb) * climb.walk.remaining
     if exact_seconds > 0:
         climb.bound_rooms(min(ROOM_BOUND_SECONDS, ROOM_BOUND_SHARE * climb.walk.remaining))
+    climb.place_all()
     for attempt in range(2):
         if not climb.complete:
-            _place_all(climb, attempt, reserve=exact_seconds)
+            _place_slowly(climb, attempt, reserve=exact_seconds)
     if not climb.complete:
         return _give_up_on_full(climb)
     _improve(climb, reserve=exact_seconds)
@@ -64,27 +67,25 @@ def exact_and_search(climb: Climb) -> Verdict:
 
 
 def _exact_share(climb: Climb) -> float:
+    """Nothing where it would be wasted: the models with the days of single students take seconds and bound nothing."""
     sessions = len(climb.problem.dataset.sessions)
-    if sessions > SMALL_SESSIONS:
-        return 0.0
-    return TINY_EXACT_SHARE if sessions <= TINY_SESSIONS else SMALL_EXACT_SHARE
+    if sessions <= TINY_SESSIONS:
+        return TINY_EXACT_SHARE
+    return 0.0 if sessions > SMALL_SESSIONS or climb.problem.compiled.counts_days_of_students else SMALL_EXACT_SHARE
 
 
-def _place_all(climb: Climb, attempt: int, *, reserve: float) -> None:
+def _place_slowly(climb: Climb, attempt: int, *, reserve: float) -> None:
     """
-    A search that places everything also improves it: one slow cooling over a whole round finds better timetables than
-    a first one that only places and a second one after it. It ends at `TRY_SHARE` when it has not placed all by then.
+    A cooling round places what could not be placed in a hurry, and improves it as well: one over a whole round finds
+    better timetables than a first one that only places and a second one after it. It ends at `TRY_SHARE` when it has
+    not placed all by then.
     """
     patience = TRY_SHARE * climb.walk.remaining
     left = climb.walk.remaining - reserve
     seconds = min(left, max(patience, climb.round_of(left)))
-    climb.search(
-        seconds,
-        bend=False,
-        message="placing every session",
-        round_number=attempt,
-        give_up_share=min(1.0, patience / max(seconds, 1e-9)),
-    )
+    patient = SearchParams(give_up_share=min(1.0, patience / max(seconds, 1e-9)))
+    start = climb.cheaper_start() if attempt == 0 else None
+    climb.search(seconds, patient, message="placing every session", round_number=attempt, start=start)
 
 
 def _give_up_on_full(climb: Climb) -> Verdict:
@@ -107,11 +108,13 @@ def _give_up_on_full(climb: Climb) -> Verdict:
 def _improve(climb: Climb, *, reserve: float) -> None:
     """Search rounds until the time is used or a round brings nothing on a result that is good enough."""
     climb.quick_search()
+    start: Arrays | None = climb.cheaper_start()
     round_number = 10
     while not climb.over and not climb.proved_optimal and (left := climb.walk.remaining - reserve) > 0.05:
         before = climb.best
-        climb.search(climb.round_of(left), bend=False, message="improving the timetable", round_number=round_number)
-        round_number += 1
+        message = "improving the timetable"
+        climb.search(climb.round_of(left), IMPROVING, message=message, round_number=round_number, start=start)
+        round_number, start = round_number + 1, None
         best = climb.incumbents.best
         good = best is not None and best.report.quality_index >= climb.params.quality_threshold
         if climb.best == before and (good or round_number >= 13) and climb.walk.remaining - reserve > 0.05:
@@ -146,7 +149,7 @@ def cheapest_relaxation(climb: Climb) -> Verdict:
     for attempt in range(2):
         climb.search(
             (0.5 - 0.2 * attempt) * time_left,
-            bend=True,
+            SearchParams(bend=True),
             message="bending the cheapest rules",
             round_number=20 + attempt,
         )

@@ -10,6 +10,9 @@ from solver.compiled import Ints
 Arrays = tuple[Ints, Ints]
 """(slot per session, room per session), -1 for unplaced."""
 
+MAX_COST = 2**31 - 1
+"""No cost is higher; as `SearchParams.enough` any timetable without a hard part will do."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SearchParams:
@@ -20,6 +23,9 @@ class SearchParams:
     ----------
     bend
         True: bendable hard rules cost their price; False: they weigh as much as rigid ones.
+    hard_only
+        Soft rules cost nothing, so the walk is free to cross all timetables that break nothing. It places what greedy
+        placing left open within a second or two, and ruins the soft cost on the way.
     hard_weight
         Cost of one rigid unit. About the start temperature: much less and clashes are cheaper than good places, much
         more and the hard part freezes before the soft part has formed.
@@ -50,6 +56,7 @@ class SearchParams:
     """
 
     bend: bool = False
+    hard_only: bool = False
     start_temperature: float = 20.0
     end_temperature: float = 0.2
     hard_weight: float = 20.0

@@ -53,9 +53,9 @@ def weights_of(compiled: Compiled, params: SearchParams, escalation: float = 1.0
     """
     What a search charges per unit.
 
-    Soft rules cost their weight. A rigid unit costs the hard weight times `escalation` and `RIGID_UNITS` hard units.
-    A bent unit costs as much as a rigid one, or in proportion to its price when rules may be bent, and has its price
-    in hard units.
+    Soft rules cost their weight, or nothing when only hard ones count. A rigid unit costs the hard weight times
+    `escalation` and `RIGID_UNITS` hard units. A bent unit costs as much as a rigid one, or in proportion to its price
+    when rules may be bent, and has its price in hard units.
     """
     tier, price = compiled.rule_tier, compiled.rule_weight.astype(np.int64)
     hard_cost = params.hard_weight * soft_unit(compiled) * escalation
@@ -67,6 +67,8 @@ def weights_of(compiled: Compiled, params: SearchParams, escalation: float = 1.0
     )
     hard = np.select([tier == TIER_RIGID, bendable], [np.full(len(tier), RIGID_UNITS), np.minimum(price, RIGID_UNITS)])
     cost[tier == TIER_OFF] = 0
+    if params.hard_only:
+        cost[tier == TIER_SOFT] = 0
     return Weights(np.minimum(np.ceil(cost), MAX_WEIGHT).astype(np.int64), hard.astype(np.int64))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from solver import ladder
 from solver.climb import Climb
+from solver.compiled import encode
 from solver.context import build_context
 from solver.control import Control, Progress, Stop
 from solver.errors import InputError
@@ -21,6 +22,8 @@ from solver.verifier import verify
 from tests.builders import course, dataset, grid, group, link, room, teacher, timetable
 
 QUICK = SolveParams(time_limit_seconds=2.0, num_variants=1)
+OPEN_FLOOR = SolveParams(time_limit_seconds=60.0, num_variants=1, seed=1)
+"""Greedy placing with this seed leaves a session of the sample `college` open."""
 
 
 def feasible() -> Dataset:
@@ -59,6 +62,29 @@ def test_a_feasible_dataset_is_kept_on_the_first_rung_and_recounted() -> None:
     assert result.best.score.complete
     assert not result.best.concessions and not result.best.open_sessions
     assert result.notes == ()
+
+
+def test_what_the_floor_leaves_open_is_placed_at_any_cost_before_anything_is_improved() -> None:
+    climb = ladder._prepare(sample("college"), OPEN_FLOOR, Control().until(60.0), None)
+    assert climb.floor.score.unplaced > 0
+    climb.place_all()
+    assert climb.complete
+    began, placed = climb.control.elapsed, climb.best
+    climb.place_all()
+    assert climb.best == placed and climb.control.elapsed < began + 0.5, "and only when there is need"
+
+
+def test_a_search_goes_on_from_the_floor_where_placing_the_rest_has_cost_more_than_it_is_worth() -> None:
+    data = sample("college")
+    climb = ladder._prepare(data, OPEN_FLOOR, Control().until(60.0), None)
+    climb.place_all()
+    assert climb.best is not None and climb.best.soft > climb.floor.score.soft + 100, "it was mixed up on the way"
+    for mine, floors in zip(climb.cheaper_start(), encode(climb.floor.timetable, data), strict=True):
+        assert (mine == floors).all()
+    climb.quick_search()
+    assert climb.best.soft < climb.floor.score.soft, "a short descent is enough for a small dataset"
+    for mine, best in zip(climb.cheaper_start(), climb.incumbents.start_arrays(), strict=True):
+        assert (mine == best).all()
 
 
 def test_a_cost_that_meets_its_bound_is_called_optimal_and_proved() -> None:

@@ -17,6 +17,7 @@ from solver.formats.tim import load_tim
 from solver.rules import RULE_IDS, Score, profile_of, score
 from solver.search import SearchParams, SearchResult, anneal, count_rules, search
 from solver.search.engine import FIRST_PROPOSALS, Run
+from solver.search.params import MAX_COST
 from solver.verifier import verify
 from tests.builders import Planted, course, dataset, grid, group, planted, random_timetable, room, teacher, timetable
 from tests.solver.formats.tim_cases import tim_case
@@ -37,6 +38,18 @@ def run(case: Case, seed: int = 1, params: SearchParams = FEW, control: Control 
 def test_every_applied_move_changes_the_cost_as_it_claims(case: Case, bend: bool, anchored: bool, seed: int) -> None:
     anchors = ((case.slots, case.rooms),) if anchored else ()
     run(case, seed, replace(FEW, strict=True, accept_share=1.0, bend=bend, anchors=anchors))
+
+
+@settings(max_examples=30)
+@given(planted(max_courses=8), st.integers(0, 1000))
+def test_a_run_for_hard_rules_only_ends_with_the_first_timetable_that_breaks_none(case: Planted, seed: int) -> None:
+    compiled = compile_dataset(case.dataset)
+    params = SearchParams(hard_only=True, enough=MAX_COST, max_proposals=200_000, strict=seed % 2 == 0)
+    start = nothing_placed(compiled)
+    found = anneal(case.dataset, compiled, start, control=Control(), seconds=60, seed=seed, params=params)
+    complete = score(found.counts, profile_of(case.dataset), int((found.slots < 0).sum())).complete
+    assert complete == (found.proposals < params.max_proposals)  # type: ignore[operator]
+    assert all(point.cost == 0 for point in found.trace if point.hard == 0), "soft rules cost nothing"
 
 
 @settings(max_examples=30)
