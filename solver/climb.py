@@ -31,7 +31,6 @@ MIN_ROUND_SECONDS = 8.0
 A search round gets this much time, or so much per session; rounds twice as long hardly gain. Where rules look at the
 days of single students, a move costs several times as much.
 """
-PLACING_SHARE = 0.3
 PLACING = SearchParams(hard_only=True, start_temperature=2.0, enough=MAX_COST)
 """
 Looks for any complete timetable, and ends with the first. Processor seconds from the floor to there: `college` 0.02,
@@ -156,10 +155,10 @@ class Climb:
         """
         return left / max(1, int(left / self.round_seconds))
 
-    def place_all(self) -> None:
+    def place_all(self, seconds: float) -> None:
         """The first complete timetable, whatever it costs, unless there is one."""
         if not self.complete:
-            self.search(PLACING_SHARE * self.walk.remaining, PLACING, message="placing every session", workers=1)
+            self.search(seconds, PLACING, message="placing every session", workers=1)
 
     def quick_search(self) -> None:
         """A short descent from the best so far."""

@@ -8,6 +8,7 @@ whether its promise holds and why. No rung calls another.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 
 from solver.climb import Climb, working_at
 from solver.compiled import Compiled, compile_dataset, decode, encode
@@ -31,13 +32,20 @@ TINY_EXACT_SHARE, SMALL_EXACT_SHARE = 0.12, 0.04
 What the exact solver gets of the time. On datasets that are not tiny we know of no case where windows gain more than
 annealing in the same seconds (17 windows on two ITC-2007 instances brought nothing), so it gets little.
 """
-TRY_SHARE = 0.6
-"""Share of the time left after which a try at placing everything ends; the rest is for the next and the rungs below."""
-IMPROVING = SearchParams(give_up_share=0.9)
-"""A round may start from a floor that is not complete. If it does not get there, a short one follows from the best."""
+PLACING_SHARE, TRY_SHARE = 0.3, 0.6
+"""Shares of the time left after which a try at placing everything ends; the rest is for the next and the rungs below."""
+IMPROVING, COOLER = SearchParams(give_up_share=0.8), SearchParams(start_temperature=3.0)
+"""
+A round may start from a floor that is not complete. If it does not get there, as on a slow machine with many sessions,
+what follows starts from the best at a temperature that breaks nothing which then could not be mended.
+"""
 ROOM_BOUND_SECONDS, ROOM_BOUND_SHARE = 1.0, 0.02
 """What rooms cost at least is found before the search, in the lesser of these seconds and this share of the time."""
 EXPLAIN_SECONDS = 10.0
+LEAST_SECONDS = 0.05
+"""Less is not worth a round."""
+FIRST_ROUND, PATIENT_ROUNDS = 10, 4
+"""Number of the first improving round, from which its seeds follow, and of rounds before a poor result is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +63,10 @@ def exact_and_search(climb: Climb) -> Verdict:
     exact_seconds = _exact_share(climb) * climb.walk.remaining
     if exact_seconds > 0:
         climb.bound_rooms(min(ROOM_BOUND_SECONDS, ROOM_BOUND_SHARE * climb.walk.remaining))
-    climb.place_all()
-    for attempt in range(2):
-        if not climb.complete:
-            _place_slowly(climb, attempt, reserve=exact_seconds)
+    climb.place_all(PLACING_SHARE * climb.walk.remaining)
+    if not climb.complete:
+        _place_slowly(climb, reserve=exact_seconds)
+    climb.place_all(TRY_SHARE * climb.walk.remaining)
     if not climb.complete:
         return _give_up_on_full(climb)
     _improve(climb, reserve=exact_seconds)
@@ -74,7 +82,7 @@ def _exact_share(climb: Climb) -> float:
     return 0.0 if sessions > SMALL_SESSIONS or climb.problem.compiled.counts_days_of_students else SMALL_EXACT_SHARE
 
 
-def _place_slowly(climb: Climb, attempt: int, *, reserve: float) -> None:
+def _place_slowly(climb: Climb, *, reserve: float) -> None:
     """
     A cooling round places what could not be placed in a hurry, and improves it as well: one over a whole round finds
     better timetables than a first one that only places and a second one after it. It ends at `TRY_SHARE` when it has
@@ -84,8 +92,7 @@ def _place_slowly(climb: Climb, attempt: int, *, reserve: float) -> None:
     left = climb.walk.remaining - reserve
     seconds = min(left, max(patience, climb.round_of(left)))
     patient = SearchParams(give_up_share=min(1.0, patience / max(seconds, 1e-9)))
-    start = climb.cheaper_start() if attempt == 0 else None
-    climb.search(seconds, patient, message="placing every session", round_number=attempt, start=start)
+    climb.search(seconds, patient, message="placing every session", start=climb.cheaper_start())
 
 
 def _give_up_on_full(climb: Climb) -> Verdict:
@@ -106,22 +113,33 @@ def _give_up_on_full(climb: Climb) -> Verdict:
 
 
 def _improve(climb: Climb, *, reserve: float) -> None:
-    """Search rounds until the time is used or a round brings nothing on a result that is good enough."""
+    """Search rounds until the time is used or cooler ones bring nothing either on a result that is good enough."""
     climb.quick_search()
     start: Arrays | None = climb.cheaper_start()
-    round_number = 10
-    while not climb.over and not climb.proved_optimal and (left := climb.walk.remaining - reserve) > 0.05:
-        before = climb.best
-        message = "improving the timetable"
-        climb.search(climb.round_of(left), IMPROVING, message=message, round_number=round_number, start=start)
-        round_number, start = round_number + 1, None
-        best = climb.incumbents.best
-        good = best is not None and best.report.quality_index >= climb.params.quality_threshold
-        if climb.best == before and (good or round_number >= 13) and climb.walk.remaining - reserve > 0.05:
-            climb.stalled = True
+    params, message = IMPROVING, "improving the timetable"
+    for round_number in count(FIRST_ROUND):
+        left = climb.walk.remaining - reserve
+        if climb.over or climb.proved_optimal or left <= LEAST_SECONDS:
             return
+        before = climb.best
+        climb.search(climb.round_of(left), params, message=message, round_number=round_number, start=start)
+        start = None
         if climb.best is not None and climb.best.soft == 0:
             climb.raise_bound(0)
+        if (
+            climb.best == before
+            and params is COOLER
+            and (_is_good(climb) or round_number + 1 >= FIRST_ROUND + PATIENT_ROUNDS)
+        ):
+            climb.stalled = climb.walk.remaining - reserve > LEAST_SECONDS
+            return
+        if climb.best == before:
+            params = COOLER
+
+
+def _is_good(climb: Climb) -> bool:
+    best = climb.incumbents.best
+    return best is not None and best.report.quality_index >= climb.params.quality_threshold
 
 
 def _prove(climb: Climb, seconds: float) -> None:

@@ -67,17 +67,17 @@ def test_a_feasible_dataset_is_kept_on_the_first_rung_and_recounted() -> None:
 def test_what_the_floor_leaves_open_is_placed_at_any_cost_before_anything_is_improved() -> None:
     climb = ladder._prepare(sample("college"), OPEN_FLOOR, Control().until(60.0), None)
     assert climb.floor.score.unplaced > 0
-    climb.place_all()
+    climb.place_all(20.0)
     assert climb.complete
     began, placed = climb.control.elapsed, climb.best
-    climb.place_all()
+    climb.place_all(20.0)
     assert climb.best == placed and climb.control.elapsed < began + 0.5, "and only when there is need"
 
 
 def test_a_search_goes_on_from_the_floor_where_placing_the_rest_has_cost_more_than_it_is_worth() -> None:
     data = sample("college")
     climb = ladder._prepare(data, OPEN_FLOOR, Control().until(60.0), None)
-    climb.place_all()
+    climb.place_all(20.0)
     assert climb.best is not None and climb.best.soft > climb.floor.score.soft + 100, "it was mixed up on the way"
     for mine, floors in zip(climb.cheaper_start(), encode(climb.floor.timetable, data), strict=True):
         assert (mine == floors).all()
