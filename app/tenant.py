@@ -16,7 +16,7 @@ from app.errors import NotAllowed
 from app.gate.reader import Work
 from app.jobs import Job, JobConflict, JobRequest, Status
 from app.results import Results
-from app.store import DeliveryRow
+from app.store import DeliveryRow, PortfolioRow
 from app.supervisor import Supervisor
 
 ORGANISATION = "organization_id"
@@ -101,6 +101,10 @@ class TenantJobs(_Narrowed):
 
     async def attempts(self, job_id: str) -> list[dict[str, Any]]:
         found = await self._supervisor.attempts(job_id)
+        return found if self.known(job_id) is not None else []
+
+    async def portfolio(self, job_id: str) -> list[PortfolioRow]:
+        found = await self._supervisor.portfolio(job_id)
         return found if self.known(job_id) is not None else []
 
     async def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:

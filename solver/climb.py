@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from solver.compiled import Ints
+from solver.compiled import Ints, encode
 from solver.control import Control, Place, Progress, Stage
 from solver.cpsat import exact, explain, lower_bound, polish, room_bound
 from solver.incumbent import Incumbents, Problem
@@ -32,6 +32,9 @@ days of single students, a move costs several times as much.
 QUICK_SECONDS, QUICK_SHARE = 1.0, 0.04
 QUICK_TEMPERATURE = 0.5
 """A quick round hardly goes uphill: it makes the most of the floor at once, long before a cooling round has frozen."""
+
+FROM_OTHERS = "portfolio"
+"""The source of timetables that others have found who work on the same problem."""
 
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
@@ -145,6 +148,16 @@ class Climb:
         """
         return left / max(1, int(left / self.round_seconds))
 
+    def welcome(self) -> None:
+        """Takes what others have found meanwhile; like everything else it counts once it was recounted."""
+        while (timetable := self.control.offered()) is not None:
+            self.incumbents.offer_arrays(*encode(timetable, self.problem.dataset), FROM_OTHERS)
+
+    def start_arrays(self) -> tuple[Ints, Ints]:
+        """The best that anybody has found so far, as a stage starts from it."""
+        self.welcome()
+        return self.incumbents.start_arrays()
+
     def quick_search(self) -> None:
         """A short descent from the best so far."""
         seconds = min(QUICK_SECONDS, QUICK_SHARE * self.walk.remaining)
@@ -173,7 +186,7 @@ class Climb:
         found = search(
             self.problem.dataset,
             self.problem.compiled,
-            self.incumbents.start_arrays(),
+            self.start_arrays(),
             control=self.timed("search", seconds, message),
             seconds=seconds,
             workers=self.params.workers,
@@ -187,6 +200,7 @@ class Climb:
             self.incumbents.offer_arrays(*kept, "search")
 
     def _stream(self, slots: Ints, rooms: Ints, claim: Score) -> None:
+        self.welcome()  # it is shown and kept from now on; the run that goes on does not look at it, see search.seeds
         self.incumbents.offer_arrays(slots, rooms, "search", claim=claim, final=False)
 
     @working_at(Place.MODEL_BUILD)
@@ -197,7 +211,7 @@ class Climb:
         found = exact(
             self.problem.dataset,
             self.problem.compiled,
-            self.incumbents.start_arrays(),
+            self.start_arrays(),
             control=self.timed("exact", seconds, message),
             seconds=min(seconds, self.walk.remaining),
             workers=self.params.workers,
@@ -218,7 +232,7 @@ class Climb:
         slots, rooms = polish(
             self.problem.dataset,
             self.problem.compiled,
-            self.incumbents.start_arrays(),
+            self.start_arrays(),
             control=self.timed("exact", seconds, message),
             seconds=min(seconds, self.walk.remaining),
             seed=self.params.seed,

@@ -44,6 +44,10 @@ CLOCKS = {
     "app.supervision.neighbours.SILENT_SECONDS": 1.2,
     "app.supervision.fleet.SILENT_SECONDS": 1.2,
     "app.queue.sender.PING_SECONDS": 0.5,
+    "app.store.portfolio.HANDOVER_SECONDS": 0.6,
+    "app.store.portfolio.LEAST_SECONDS": 1.0,
+    "app.store.portfolio.INVITE_AGAIN_SECONDS": 0.6,
+    "app.supervision.assistants.LOOK_SECONDS": 0.2,
 }
 
 
@@ -126,15 +130,24 @@ class Process:
 
 
 class Cluster:
-    """One service and any number of workers. `broker` is what they are told; `real` is where it is."""
+    """One service and any number of workers, each with `given` in its environment."""
 
-    def __init__(self, folder: Path, database: str, broker: str, queue: str, program: tuple[str, ...] = QUICK) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database: str,
+        broker: str,
+        queue: str,
+        program: tuple[str, ...] = QUICK,
+        given: Mapping[str, str] = {},
+    ) -> None:
         self.folder, self._program, self._count = folder, program, 0
         self.given = {
             "TIMETABLE_DATABASE_URL": database,
             "TIMETABLE_BROKER_URL": broker,
             "TIMETABLE_BROKER_QUEUE": queue,
             "TIMETABLE_RETRY_WAIT_SECONDS": "0.1",
+            **given,
         }
         self.port = free_port()
         self.http = httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{self.port}", timeout=SECONDS)
