@@ -89,6 +89,9 @@ class Settings:
     )
     broker_queue: str = _setting("timetable", "", "queue of the workers there")
     broker_tls_ca: str = _setting("", "path", "certificates that the broker is checked with; empty = system's")
+    worker_port: int = _setting(
+        0, "", "port on TIMETABLE_HOST where a worker shows its /metrics and /health/live; 0 = none", low=0, high=65535
+    )
     # --- how much at once ---
     slots: int = _setting(usable_cores, "children", "jobs solved at the same time", low=1, high=256)
     workers_per_job: int = _setting(1, "threads", "solver threads of one job", low=1, high=64)

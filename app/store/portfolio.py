@@ -13,13 +13,14 @@ those who have joined are told that it is crowded.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from app.jobs import Job, StaleAttempt, Status
 from app.portfolio import HANDOVER_SECONDS, LEAST_SECONDS, MOST_JOINS, OWNER, Left, seed
-from app.store import Assistance, AssistanceKey, Message, PortfolioRow, Standing, StoredIncumbent, turns
+from app.store import Assistance, AssistanceKey, Message, PortfolioRow, Standing, StoreDamaged, StoredIncumbent, turns
 from app.store.rows import (
     INCUMBENTS,
     JOBS,
@@ -36,6 +37,8 @@ from solver.rules import Score
 INVITE_AGAIN_SECONDS = 3.0
 """So long after an invitation another one goes out, if there are still places and still idle slots."""
 
+_log = logging.getLogger("timetable.store")
+
 _OF_ATTEMPT = f"{PORTFOLIO.select} WHERE job_id = ? AND attempt = ?"  # nosec B608 - names of ours, values bound
 _AT_WORK = "portfolio.number > 0 AND portfolio.ended_at IS NULL AND portfolio.until >= clock_timestamp()"
 _WORKERS = "role = 'worker' AND services.renewed_at >= clock_timestamp() - make_interval(secs => ?)"
@@ -49,6 +52,7 @@ _OPEN = f"""SELECT jobs.id, jobs.attempt,
     WHERE status = 'running' AND cancel_requested = 0 AND finish_requested = 0 AND places > 0
         AND closes_at > clock_timestamp() + make_interval(secs => ?)
         AND invited_at < clock_timestamp() - make_interval(secs => ?) ORDER BY invited_at, seq"""  # nosec B608 - as above
+_LAST_NUMBER = "SELECT max(number) FROM portfolio WHERE job_id = ? AND attempt = ?"
 _TO_HELP = f"""{JOBS.select} WHERE id = ? AND status = 'running' AND cancel_requested = 0
     AND finish_requested = 0 FOR UPDATE"""  # nosec B608 - as above
 _WANTED = f"""UPDATE portfolio SET until = clock_timestamp() + make_interval(secs => ?)
@@ -107,7 +111,7 @@ def join(work: Work, worker: str, job_id: str, lease_seconds: float) -> Assistan
     too_many = at_work >= places or len(known) > MOST_JOINS * places
     if too_many or seconds < LEAST_SECONDS or _idle(work, lease_seconds) < 1:
         return None
-    number = 1 + max(row["number"] for row in known)
+    number = 1 + work.rows(_LAST_NUMBER, (job_id, job.attempt))[0][0]
     _insert(work, job, number, worker)
     work.change(
         f"UPDATE portfolio SET until = clock_timestamp() + make_interval(secs => ?) WHERE {PORTFOLIO.where}",  # nosec B608 - names of ours, values bound
@@ -151,8 +155,8 @@ def best_found(work: Work, job_id: str, below: Score | None) -> tuple[int, Store
     if not better:
         return None
     _, attempt, number = min(better)
-    (row,) = _rows(work, job_id, attempt, "AND number = ?", (number,))
-    return number, incumbent_of_row(row)
+    rows = _rows(work, job_id, attempt, "AND number = ?", (number,))
+    return (number, incumbent_of_row(rows[0])) if rows else None
 
 
 def leave(work: Work, worker: str, job: Job, number: int, how: str) -> None:
@@ -216,7 +220,12 @@ def _rows(
 
 
 def _opened(rows: list[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
-    return (PORTFOLIO.opened(row) for row in rows)
+    """Without those that are not what was written: a job can do without them, and must not be held up by them."""
+    for row in rows:
+        try:
+            yield PORTFOLIO.opened(row)
+        except StoreDamaged as error:
+            _log.error("an assistant is passed over: %s", error)
 
 
 def _rewrite(work: Work, row: dict[str, Any], **changes: object) -> None:
