@@ -9,6 +9,7 @@ job is treated as one that does not exist, so the two are answered alike. What i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from app.access import Caller
@@ -104,8 +105,9 @@ class TenantJobs(_Narrowed):
         return found if self.known(job_id) is not None else []
 
     async def portfolio(self, job_id: str) -> list[PortfolioRow]:
+        """Without the names of machines, which are not theirs to know."""
         found = await self._supervisor.portfolio(job_id)
-        return found if self.known(job_id) is not None else []
+        return [replace(row, worker="") for row in found] if self.known(job_id) is not None else []
 
     async def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
         found = await self._supervisor.bundle(job_id, attempt)

@@ -68,8 +68,9 @@ class Assistants:
         return len(self._at_work)
 
     def signs(self) -> list[ChildSigns]:
+        """Of their children, without costs: those are told by the owners of the jobs."""
         found = (helper.attempt.signs() for helper in self._at_work)
-        return [signs for signs in found if signs is not None]
+        return [replace(signs, cost=None) for signs in found if signs is not None]
 
     # --- from a place to its end ---
 
@@ -131,6 +132,8 @@ class Assistants:
         except Exception:  # noqa: BLE001 - a bug in somebody's help must not end anything else
             _log.exception("job %s: the help with attempt %d failed", job.id, job.attempt)
             return How.ERROR
+        if helper.left is None and ending.how is not How.RESULT:
+            _log.warning("job %s: no more help with attempt %d: %s", job.id, job.attempt, ending.message)
         return helper.left or ending.how
 
     async def _leave(self, helper: _Helper, how: str) -> None:

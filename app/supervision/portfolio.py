@@ -20,7 +20,7 @@ import anyio.to_thread
 from app.child.attempt import Attempt
 from app.jobs import StaleAttempt
 from app.portfolio import places, seconds_for_search
-from app.store import SharedStore, StoreError
+from app.store import SharedStore, StoreError, StoreUnavailable
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher
 from app.telemetry import Shared
@@ -39,6 +39,7 @@ class _Shared:
 
     places: int
     offered: Score | None = None
+    told: bool = False
 
 
 class Portfolio:
@@ -92,7 +93,7 @@ class Portfolio:
         return True
 
     async def _note_winner(self, attempt: Attempt) -> None:
-        """The attempt has a result, which is about to be published."""
+        """The attempt has a result, which is about to be published; while the store refuses that, more than once."""
         store, shared, result = self._desk.store, self._shared.get(attempt), attempt.result
         if result is None or shared is None or not shared.places or not isinstance(store, SharedStore):
             return
@@ -100,8 +101,13 @@ class Portfolio:
             await self._ask(lambda: store.note_winner(attempt.job, result.found_by, attempt.found))
         except (StaleAttempt, StoreError) as error:
             _log.warning("job %s: it is not kept who has found its timetable: %s", attempt.job.id, error)
-        self._desk.tell(Shared(job=attempt.job, found_by=result.found_by))
+        if not shared.told:
+            self._desk.tell(Shared(job=attempt.job, found_by=result.found_by))
+        shared.told = True
 
     async def _ask(self, call: Callable[[], T]) -> T:
-        """Beside the store's other callers. Raises StoreError."""
+        """Beside the store's other callers; a store that refuses them is not asked. Raises StoreError."""
+        refusal = self._desk.in_store.refusal
+        if refusal is not None:
+            raise StoreUnavailable(refusal)
         return await anyio.to_thread.run_sync(call, limiter=self._one_look)
