@@ -101,9 +101,13 @@ def worker(
         Path | None,
         typer.Option(help="folder of this worker alone, on this machine; default from TIMETABLE_DATA_DIR"),
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="port for /metrics and /health/live, 0 for none; default from TIMETABLE_WORKER_PORT"),
+    ] = None,
 ) -> None:
     """Solve jobs of services that were started with `--queue celery`, until Ctrl-C or SIGTERM."""
-    settings = _settings(slots=slots, data_dir=data_dir)
+    settings = _settings(slots=slots, data_dir=data_dir, worker_port=metrics_port)
     from app.queue import working
 
     problem = working.refusal(settings)

@@ -78,16 +78,33 @@ class ProgressFrame(Frame):
 
 @dataclass(frozen=True, kw_only=True)
 class IncumbentFrame(Frame):
-    """The best timetable so far, from a child or, before `Start`, to one. The body is the packed timetable."""
+    """
+    The best timetable so far, from a child or, before `Start`, to one. The body is the packed timetable.
+
+    `found_by` is the number of the assistant whose offer it is; 0 is the child itself.
+    """
 
     kind: Literal["incumbent"] = "incumbent"
     score: ScoreNumbers
     rung: RungId | None = None
+    found_by: Count = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfferFrame(Frame):
+    """A timetable that assistant number `found_by` has found, to a child that solves. The body is the packed one."""
+
+    kind: Literal["offer"] = "offer"
+    found_by: Annotated[int, Field(ge=1, lt=2**31)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResultFrame(Frame):
-    """The end of a good attempt: the packed result as body, and what the job row says about its best variant."""
+    """
+    The end of a good attempt: the packed result as body, and what the job row says about its best variant.
+
+    `found_by` as for incumbents.
+    """
 
     kind: Literal["result"] = "result"
     stopped_by: StoppedBy
@@ -98,6 +115,7 @@ class ResultFrame(Frame):
     placed: Count
     total: Count
     verified: Literal[True]
+    found_by: Count = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +182,8 @@ class StopFrame(Frame):
 
 
 AnyFrame: TypeAlias = Annotated[
-    Hello | ProgressFrame | IncumbentFrame | ResultFrame | ErrorFrame | Start | StopFrame, Field(discriminator="kind")
+    Hello | ProgressFrame | IncumbentFrame | OfferFrame | ResultFrame | ErrorFrame | Start | StopFrame,
+    Field(discriminator="kind"),
 ]
 _ADAPTER: TypeAdapter[AnyFrame] = TypeAdapter(AnyFrame)
 

@@ -183,11 +183,15 @@ class GenerateRequest(Source):
     workers: Annotated[Whole, Field(ge=1)] | None = Field(
         default=None, description="Solver threads of the job; never more than the service allows one job."
     )
+    portfolio_workers: Annotated[Whole, Field(ge=1)] | None = Field(
+        default=None,
+        description="Workers that may solve the job together, however small it is; never more than the service allows.",
+    )
     seed: Whole = Field(default=0, ge=0, lt=2**31)
     rules: Rules = Field(default_factory=dict, description=f"By rule: {', '.join(RULE_IDS)}.")
 
 
-ADDED_FIELDS = ("workers",)
+ADDED_FIELDS = ("workers", "portfolio_workers")
 """Fields that earlier versions did not know; a body that does not name them has the hash that it had then."""
 
 

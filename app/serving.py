@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import socket
 from collections.abc import Callable
 from types import FrameType
 
-import h11
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from app.api.events import Streams
 from app.child.children import ForkServer
+from app.gate.patience import patient_for
 from app.main import create_app
 from app.operations.logs import logging_to
 from app.operations.startup import address_problem, examine, log_warnings, refusal
@@ -72,7 +70,7 @@ def _serve(settings: Settings, forkserver: ForkServer | None) -> None:
             # and the audit.
             proxy_headers=bool(settings.proxies),
             forwarded_allow_ips=list(settings.proxies),
-            http=_patient_for(settings.body_seconds),
+            http=patient_for(settings.body_seconds),
             limit_concurrency=settings.max_streams + CONNECTIONS,
             lifespan="on",  # "auto" takes an application that died for one without a lifespan
         ),
@@ -87,54 +85,6 @@ def _serve(settings: Settings, forkserver: ForkServer | None) -> None:
         raise
     if app.died:
         raise CannotServe("the service has died while it ran; the log above says why")
-
-
-def _patient_for(seconds: float) -> type[H11Protocol]:
-    """
-    HTTP connections that end when a request header is not complete within `seconds`, or when what was written has not
-    gone within that time; uvicorn waits for ever for both.
-    """
-
-    class Connection(H11Protocol):
-        _header_due: asyncio.TimerHandle | None = None
-        _written_due: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            transport.set_write_buffer_limits(high=0)  # so that we hear of everything that waits here to be taken
-            self._header_due = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            if self.conn.their_state is not h11.IDLE:
-                self._no_header_due()
-            elif self._header_due is None:  # a further request has begun, and uvicorn's own timer has ended with that
-                self._header_due = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
-
-        def pause_writing(self) -> None:
-            super().pause_writing()
-            self._written_due = self.loop.call_later(seconds, self.transport.abort)
-
-        def resume_writing(self) -> None:
-            self._nothing_due()
-            super().resume_writing()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._no_header_due()
-            self._nothing_due()
-            super().connection_lost(exc)
-
-        def _nothing_due(self) -> None:
-            if self._written_due is not None:
-                self._written_due.cancel()
-                self._written_due = None
-
-        def _no_header_due(self) -> None:
-            if self._header_due is not None:
-                self._header_due.cancel()
-                self._header_due = None
-
-    return Connection
 
 
 class _Server(uvicorn.Server):

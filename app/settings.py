@@ -89,9 +89,22 @@ class Settings:
     )
     broker_queue: str = _setting("timetable", "", "queue of the workers there")
     broker_tls_ca: str = _setting("", "path", "certificates that the broker is checked with; empty = system's")
+    worker_port: int = _setting(
+        0, "", "port on TIMETABLE_HOST where a worker shows its /metrics and /health/live; 0 = none", low=0, high=65535
+    )
     # --- how much at once ---
     slots: int = _setting(usable_cores, "children", "jobs solved at the same time", low=1, high=256)
     workers_per_job: int = _setting(1, "threads", "solver threads of one job", low=1, high=64)
+    portfolio_workers: int = _setting(
+        1, "workers", "most workers that solve one job together, each from another seed (celery)", low=1, high=64
+    )
+    portfolio_sessions: int = _setting(
+        1_000,
+        "sessions",
+        "jobs of fewer sessions have one worker, unless their request says more",
+        low=1,
+        high=1_000_000,
+    )
     queue_limit: int = _setting(1000, "jobs", "jobs that may wait; more are refused with 429", low=1, high=1_000_000)
     memory_limit_mb: int = _setting(
         2048, "MB", "resident memory of one child before it is stopped", low=256, high=1_048_576

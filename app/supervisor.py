@@ -45,13 +45,14 @@ from app.messages import unpack
 from app.progress import Track
 from app.settings import Settings
 from app.source import DataSource
-from app.store import DeliveryRow, Store, StoreFull
+from app.store import DeliveryRow, PortfolioRow, Store, StoreFull
 from app.store.backups import Manifest, folder_of
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher, Takes
 from app.supervision.fleet import Fleet
 from app.supervision.kept import Recounting, in_a_thread, published
 from app.supervision.neighbours import Neighbours
+from app.supervision.portfolio import Portfolio
 from app.supervision.recovery import recover
 from app.supervision.retention import Retention
 from app.supervision.spool import Spool
@@ -133,6 +134,7 @@ class Supervisor:
         self._dispatcher = Dispatcher(self._desk, self._forkserver, self._spool, takes, source)
         self.fleet = Fleet(self._desk, self._dispatcher)
         self._neighbours = Neighbours(self._desk, self._dispatcher, self._spool)
+        self._portfolio = Portfolio(self._desk, self._dispatcher)
         self._watchdog = Watchdog(self._desk, self._dispatcher)
         self._retention = Retention(self._desk)
         self._in_store = self._desk.in_store
@@ -167,6 +169,8 @@ class Supervisor:
                 "neighbours": self._neighbours.follow,
                 "abandoned": self._neighbours.reclaim,
                 "fleet": self.fleet.watch,
+                "portfolio": self._portfolio.watch,
+                "assistants": dispatcher.assistants.watch,
                 "watchdog": self._watchdog.watch,
                 "probe": self._watchdog.probe,
             }
@@ -213,7 +217,8 @@ class Supervisor:
     @property
     def children(self) -> int:
         """Solving child processes at this moment."""
-        return sum(attempt.pid is not None for attempt in self._dispatcher.attempts.values())
+        owned = sum(attempt.pid is not None for attempt in self._dispatcher.attempts.values())
+        return owned + len(self._dispatcher.assistants.signs())
 
     @property
     def busy_slots(self) -> int:
@@ -234,7 +239,7 @@ class Supervisor:
             oldest_queued_seconds=max(waiting, default=0.0),
             supervisor_beat_age_seconds=self._watchdog.beat_age,
             store_available=self._in_store.refusal is None,
-            children=tuple(child for child in children if child is not None),
+            children=(*(child for child in children if child is not None), *self._dispatcher.assistants.signs()),
         )
 
     def _not_ready_because(self) -> str | None:
@@ -491,6 +496,10 @@ class Supervisor:
     async def attempts(self, job_id: str) -> list[dict[str, Any]]:
         """The journal of child processes, oldest first."""
         return [asdict(row) for row in await self._read(self._desk.store.attempts, job_id)]
+
+    async def portfolio(self, job_id: str) -> list[PortfolioRow]:
+        """Who has worked on those of its attempts that several workers did."""
+        return await self._read(self._desk.store.portfolio, job_id)
 
     async def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
         """The evidence that an attempt has left that ended uncleanly; None when there is none."""

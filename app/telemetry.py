@@ -72,6 +72,23 @@ class AttemptEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Assisted:
+    """Help with a job of another owner has ended; `how` is one of `app.portfolio.ENDS`."""
+
+    job: Job
+    number: int
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """A result to which assistants might have contributed; `found_by` is the number of whoever found its best."""
+
+    job: Job
+    found_by: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slow:
     """An operation took longer than it should: `what` from a closed set (`store.<method>`, `dispatch`, ...)."""
 
@@ -119,6 +136,8 @@ Happening: TypeAlias = (
     | StageLeft
     | Stalled
     | AttemptEnded
+    | Assisted
+    | Shared
     | Slow
     | StoreCalled
     | StoreTrouble

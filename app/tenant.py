@@ -9,6 +9,7 @@ job is treated as one that does not exist, so the two are answered alike. What i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from app.access import Caller
@@ -16,7 +17,7 @@ from app.errors import NotAllowed
 from app.gate.reader import Work
 from app.jobs import Job, JobConflict, JobRequest, Status
 from app.results import Results
-from app.store import DeliveryRow
+from app.store import DeliveryRow, PortfolioRow
 from app.supervisor import Supervisor
 
 ORGANISATION = "organization_id"
@@ -102,6 +103,11 @@ class TenantJobs(_Narrowed):
     async def attempts(self, job_id: str) -> list[dict[str, Any]]:
         found = await self._supervisor.attempts(job_id)
         return found if self.known(job_id) is not None else []
+
+    async def portfolio(self, job_id: str) -> list[PortfolioRow]:
+        """Without the names of machines, which are not theirs to know."""
+        found = await self._supervisor.portfolio(job_id)
+        return [replace(row, worker="") for row in found] if self.known(job_id) is not None else []
 
     async def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
         found = await self._supervisor.bundle(job_id, attempt)

@@ -41,6 +41,9 @@ QUICK_SECONDS, QUICK_SHARE = 1.0, 0.04
 QUICK = SearchParams(start_temperature=0.5)
 """A quick round hardly goes uphill: it makes the most of a start at once, long before a cooling round has frozen."""
 
+FROM_OTHERS = "portfolio"
+"""The source of timetables that others have found who work on the same problem."""
+
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
 Step = Callable[Concatenate["Climb", Given], Found]
@@ -155,6 +158,16 @@ class Climb:
         """
         return left / max(1, int(left / self.round_seconds))
 
+    def welcome(self) -> None:
+        """Takes what others have found meanwhile; like everything else it counts once it was recounted."""
+        while (timetable := self.control.offered()) is not None:
+            self.incumbents.offer_arrays(*encode(timetable, self.problem.dataset), FROM_OTHERS)
+
+    def start_arrays(self) -> tuple[Ints, Ints]:
+        """The best that anybody has found so far, as a stage starts from it."""
+        self.welcome()
+        return self.incumbents.start_arrays()
+
     def place_all(self, seconds: float) -> None:
         """The first complete timetable, whatever it costs, unless there is one."""
         if not self.complete:
@@ -187,7 +200,7 @@ class Climb:
         found = search(
             self.problem.dataset,
             self.problem.compiled,
-            self.incumbents.start_arrays() if start is None else start,
+            self.start_arrays() if start is None else start,
             control=self.timed("search", seconds, message),
             seconds=seconds,
             workers=workers or self.params.workers,
@@ -207,7 +220,7 @@ class Climb:
         With much time for few sessions the start hardly matters. With little it is all: what placing everything at any
         cost has mixed up at a large university could not be put right again.
         """
-        best, floor = self.incumbents.best, self.floor
+        found, best, floor = self.start_arrays(), self.incumbents.best, self.floor
         price = SearchParams().hard_weight * soft_unit(self.problem.compiled)
 
         def cost(score: Score) -> float:
@@ -215,9 +228,10 @@ class Climb:
 
         if best is None or (not best.score.bent and not floor.score.bent and cost(floor.score) < cost(best.score)):
             return encode(floor.timetable, self.problem.dataset)
-        return self.incumbents.start_arrays()
+        return found
 
     def _stream(self, slots: Ints, rooms: Ints, claim: Score) -> None:
+        self.welcome()  # it is shown and kept from now on; the run that goes on does not look at it, see search.seeds
         self.incumbents.offer_arrays(slots, rooms, "search", claim=claim, final=False)
 
     @working_at(Place.MODEL_BUILD)
@@ -228,7 +242,7 @@ class Climb:
         found = exact(
             self.problem.dataset,
             self.problem.compiled,
-            self.incumbents.start_arrays(),
+            self.start_arrays(),
             control=self.timed("exact", seconds, message),
             seconds=min(seconds, self.walk.remaining),
             workers=self.params.workers,
@@ -249,7 +263,7 @@ class Climb:
         slots, rooms = polish(
             self.problem.dataset,
             self.problem.compiled,
-            self.incumbents.start_arrays(),
+            self.start_arrays(),
             control=self.timed("exact", seconds, message),
             seconds=min(seconds, self.walk.remaining),
             seed=self.params.seed,

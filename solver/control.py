@@ -4,7 +4,7 @@ The only clock of the solver, and the only way in for a stop.
 A `Control` travels through every stage. It owns four integers (`words`) that may lie in shared memory, so that a
 supervising process can watch the beat, read where the solver is and write the stop word while native code runs; the
 kernels read and write them directly. Progress and incumbents leave through callbacks, which are called from the solving
-thread and must be quick.
+thread and must be quick; what others have found comes in through one as well.
 """
 
 from __future__ import annotations
@@ -93,6 +93,9 @@ class Control:
         `time.monotonic()` instant by which `solve` should have returned; `math.inf` for none.
     words
         ``(4,) int64``: stop word, beat counter, reason, place. May be a view of shared memory.
+    offered
+        The next timetable that somebody else has found who works on the same problem; None when there is none. Asked by
+        the solving thread whenever it has a moment.
     """
 
     deadline: float = float("inf")
@@ -100,6 +103,7 @@ class Control:
     on_progress: Callable[[Progress], None] = lambda progress: None
     on_incumbent: Callable[[Timetable, Score], None] = lambda timetable, score: None
     on_beat: Callable[[], None] = lambda: None
+    offered: Callable[[], Timetable | None] = lambda: None
     started: float = field(default_factory=time.monotonic)
 
     @property

@@ -26,14 +26,13 @@ from solver.diagnose import diagnose
 from solver.incumbent import Incumbent, Incumbents, Problem
 from solver.ledger import coverage_of
 from solver.model import Dataset, Timetable
-from solver.params import SolveParams
+from solver.params import SolveParams, search_share
 from solver.result import PROMISES, Diagnosis, Quality, Result, RungId, RungVisit, StoppedBy, Variant
 from solver.rules import profile_of
 from solver.rungs import Verdict, cheapest_relaxation, construct_and_repair, core_then_rest, exact_and_search, work_list
 from solver.search import strip, warm_up
 from solver.variants import final_seconds, make_variants
 
-VARIANTS_SHARE = 0.2
 SIMPLIFIED = (
     "the context was simplified (without its behavioural, social and spatial dimensions); "
     "the costs of rule context and every bound are counted on that"
@@ -90,6 +89,8 @@ def solve(
     control = (control or Control()).until(params.time_limit_seconds)
     climb = _prepare(dataset, params, control, start)
     kept = _walk(climb)
+    climb.welcome()
+    kept = _promise_kept(climb, kept)
     variants = make_variants(climb, kept)
     control.report(Progress(stage="verify", share=1.0, message="recounted against the original dataset", rung=kept))
     return Result(
@@ -132,8 +133,7 @@ def _prepare(dataset: Dataset, params: SolveParams, control: Control, start: Tim
     with control.at(Place.DIAGNOSE):
         diagnosis = _diagnosis(dataset)
     reserve = final_seconds(params.num_variants, incumbents.verify_seconds)
-    share = VARIANTS_SHARE if params.num_variants > 1 else 0.0
-    walk_seconds = max(0.0, control.remaining * (1 - share) - reserve)
+    walk_seconds = max(0.0, control.remaining * search_share(params.num_variants) - reserve)
     climb = Climb(
         problem=problem,
         params=params,

@@ -21,6 +21,14 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
 )
 
 
+VARIANTS_SHARE = 0.2
+
+
+def search_share(num_variants: int) -> float:
+    """The share of the time limit in which the best timetable is looked for; the rest is for the variants of it."""
+    return 1.0 if num_variants <= 1 else 1.0 - VARIANTS_SHARE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SolveParams:
     """

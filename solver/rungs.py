@@ -33,7 +33,7 @@ What the exact solver gets of the time. On datasets that are not tiny we know of
 annealing in the same seconds (17 windows on two ITC-2007 instances brought nothing), so it gets little.
 """
 PLACING_SHARE, TRY_SHARE = 0.3, 0.6
-"""Shares of the time left after which a try at placing everything ends; the rest is for the next and the rungs below."""
+"""Shares of the time left after which a try at placing everything ends, so that others and lower rungs have a turn."""
 IMPROVING, COOLER = SearchParams(give_up_share=0.8), SearchParams(start_temperature=3.0)
 """
 A round may start from a floor that is not complete. If it does not get there, as on a slow machine with many sessions,
@@ -45,7 +45,7 @@ EXPLAIN_SECONDS = 10.0
 LEAST_SECONDS = 0.05
 """Less is not worth a round."""
 FIRST_ROUND, PATIENT_ROUNDS = 10, 4
-"""Number of the first improving round, from which its seeds follow, and of rounds before a poor result is left alone."""
+"""Number of the first improving round, from which seeds follow; rounds before a result that is poor is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +126,12 @@ def _improve(climb: Climb, *, reserve: float) -> None:
         start = None
         if climb.best is not None and climb.best.soft == 0:
             climb.raise_bound(0)
-        if (
-            climb.best == before
-            and params is COOLER
-            and (_is_good(climb) or round_number + 1 >= FIRST_ROUND + PATIENT_ROUNDS)
-        ):
+        if climb.best != before:
+            continue
+        if params is COOLER and (_is_good(climb) or round_number + 1 >= FIRST_ROUND + PATIENT_ROUNDS):
             climb.stalled = climb.walk.remaining - reserve > LEAST_SECONDS
             return
-        if climb.best == before:
-            params = COOLER
+        params = COOLER
 
 
 def _is_good(climb: Climb) -> bool:

@@ -19,7 +19,8 @@ from app.jobs import Job, JobConflict, Status
 from app.results import joined
 from app.schemas import GenerateRequest
 from app.service import JobIdInPath, Running, Service, read_body
-from app.views import job_view
+from app.store import PortfolioRow
+from app.views import job_view, score_view
 
 router = APIRouter(tags=["jobs"])
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -167,7 +168,11 @@ async def jobs(
 
 @router.get("/jobs/{job_id}")
 async def job(job_id: JobIdInPath, service: Running) -> Response:
-    """One job with its child processes and, once there is a result, its journal, ledger and diagnosis."""
+    """
+    One job with its child processes and, once there is a result, its journal, ledger and diagnosis.
+
+    `portfolio` lists who has worked on attempts that several workers solved together, and whose timetable is published.
+    """
     found = await service.supervisor.job(job_id)
     if found is None:
         raise JobNotFound(job_id)
@@ -177,6 +182,7 @@ async def job(job_id: JobIdInPath, service: Running) -> Response:
         **job_view(found),
         "progress": service.supervisor.snapshot(job_id),
         "attempts": attempts,
+        "portfolio": [portfolio_view(row) for row in await service.supervisor.portfolio(job_id)],
         "deliveries": [asdict(row) for row in await service.supervisor.deliveries(job_id)],
         "has_result": account is not None,
     }
@@ -184,6 +190,24 @@ async def job(job_id: JobIdInPath, service: Running) -> Response:
         del content["seed"]  # the account tells that of the attempt which found the result
     whole = joined(content, account or {"journal": [], "ledger": [], "work_list": [], "diagnosis": None})
     return Response(whole, media_type="application/json", headers=NO_STORE)
+
+
+def portfolio_view(row: PortfolioRow) -> dict[str, object]:
+    """One of those that worked on an attempt together; number 0 is its owner. Times are seconds since 1970."""
+    return {
+        "attempt": row.attempt,
+        "number": row.number,
+        "role": "assistant" if row.number else "owner",
+        "worker": row.worker,
+        "seed": row.seed,
+        "began_at": row.began_at,
+        "ended_at": row.ended_at,
+        "how": row.how,
+        "rung": row.rung,
+        **({"cost": None, "levels": None} if row.score is None else score_view(row.score)),
+        "found_at": row.found_at,
+        "published": row.published,
+    }
 
 
 @router.post("/jobs/{job_id}/deliver")

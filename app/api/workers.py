@@ -18,7 +18,7 @@ router = APIRouter(tags=["operations"])
 @router.get("/workers")
 async def workers(service: Running) -> JSONResponse:
     """
-    Everybody who runs jobs of this store, with the jobs each is at; ages by the clock of the store.
+    Everybody who runs jobs of this store, with the jobs each owns and those it assists; ages by the clock of the store.
 
     One that is `silent` may be gone: its jobs are taken over when their leases have run out.
     """
@@ -41,8 +41,9 @@ def view(member: Member) -> dict[str, Any]:
         "pid": member.pid,
         "version": member.version,
         "slots": member.slots,
-        "busy": len(member.jobs),
+        "busy": len(member.jobs) + len(member.assisting),
         "jobs": list(member.jobs),
+        "assisting": list(member.assisting),
         "started_at": datetime.fromtimestamp(member.started_at, UTC).isoformat(),
         "last_beat_seconds": round(member.silent_seconds, 1),
         "silent": member.silent_seconds >= SILENT_SECONDS,

@@ -35,6 +35,7 @@ from app.messages import (
     Frame,
     FrameError,
     IncumbentFrame,
+    OfferFrame,
     ProgressFrame,
     ResultFrame,
     Start,
@@ -72,6 +73,8 @@ class Attempt:
     `save` is called for a timetable that is to be kept and says whether it is; `held` is the best one known, from
     before or from this child, and `unsaved` says that the store does not have it yet.
 
+    `found` is the score of the best timetable that this child has found itself, without what it was offered.
+
     News from the child, and what the watch sees, go to `track`; `observe` hears when the child leaves a stage, and when
     it stalls or lives again.
     """
@@ -88,6 +91,7 @@ class Attempt:
         self.job, self.settings = job, settings
         self.held: StoredIncumbent | None = None
         self.unsaved = False
+        self.found: Score | None = None
         self.result: ResultFrame | None = None
         self.error: ErrorFrame | None = None
         self.rung: RungId | None = None
@@ -104,7 +108,8 @@ class Attempt:
         self._threads: Sample | None = None
         self._stacks = ""
         self._lost_at: Place | None = None
-        self._stop_asked, self._drained, self._over = anyio.Event(), anyio.Event(), anyio.Event()
+        self._offer: OfferFrame | None = None
+        self._to_say, self._drained, self._over = anyio.Event(), anyio.Event(), anyio.Event()
         self._dropped = anyio.Event()
 
     @property
@@ -137,9 +142,14 @@ class Attempt:
         self._stop, self._stopping_as, self._stop_at = stop, how, time.monotonic()
         if self._child is not None:
             self._child.request_stop(stop)
-        self._stop_asked.set()
+        self._to_say.set()
         if how is not How.FINISH:
             self._dropped.set()
+
+    def offer(self, number: int, held: StoredIncumbent) -> None:
+        """Shows the child what assistant `number` has found; it looks at it when it has a moment, and recounts it."""
+        self._offer = OfferFrame(found_by=number, body=held.timetable)
+        self._to_say.set()
 
     async def until_dropped(self) -> How:
         """Waits until the attempt is asked to end without any answer: CANCEL, SHUTDOWN or FENCED."""
@@ -215,11 +225,16 @@ class Attempt:
             held = IncumbentFrame(score=(rigid, unplaced, bent, soft), body=self.held.timetable)
             await child.send(encode(held))
         await child.send(encode(self._start_frame(dataset)))
-        await self._stop_asked.wait()
-        while True:  # a finish may be followed by a cancel
-            sent, self._stop_asked = self._stop, anyio.Event()
-            await child.send(encode(StopFrame(stop=2 if sent is Stop.FINISH else 1)))
-            await self._stop_asked.wait()
+        said: Stop | None = None
+        while True:
+            await self._to_say.wait()
+            self._to_say = anyio.Event()
+            offer, self._offer = self._offer, None
+            if offer is not None:
+                await child.send(encode(offer))
+            if self._stop is not said:  # a finish may be followed by a cancel
+                said = self._stop
+                await child.send(encode(StopFrame(stop=2 if said is Stop.FINISH else 1)))
 
     async def _listen(self, child: Child) -> None:
         try:
@@ -296,6 +311,8 @@ class Attempt:
             self._track.hear(frame)
         elif isinstance(frame, IncumbentFrame):
             score = Score(*frame.score)
+            if not frame.found_by and (self.found is None or score < self.found):
+                self.found = score
             self.rung = frame.rung or self.rung
             if self.held is None or score < self.held.score:
                 self.held = StoredIncumbent(score=score, timetable=frame.body, rung=frame.rung, found_at=time.time())
@@ -359,7 +376,7 @@ class Attempt:
             self._decision, self._stop_at = decision, now
             child.request_stop(Stop.FINISH, TIME_WAS_UP)
             self._stop = self._stop or Stop.FINISH
-            self._stop_asked.set()
+            self._to_say.set()
 
     def _enforce_stop(self, child: Child, now: float) -> None:
         if self._last_word_at and now - self._last_word_at >= self.settings.stop_grace_seconds:

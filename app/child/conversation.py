@@ -14,12 +14,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from app.child.offers import Offers
 from app.failpoints import failpoint
 from app.jobs import RUNG_ORDER
 from app.messages import (
     Frame,
     FrameReader,
     IncumbentFrame,
+    OfferFrame,
     ProgressFrame,
     ResultFrame,
     Start,
@@ -70,8 +72,8 @@ class Outbox:
 class Conversation:
     """The main thread: frames out at a measured pace, frames in as they come, until the last word is said."""
 
-    def __init__(self, channel: socket.socket, control: Control, outbox: Outbox) -> None:
-        self.channel, self.control, self.outbox = channel, control, outbox
+    def __init__(self, channel: socket.socket, control: Control, outbox: Outbox, offers: Offers) -> None:
+        self.channel, self.control, self.outbox, self.offers = channel, control, outbox, offers
         self.reader = FrameReader()
         self.seed: IncumbentFrame | None = None
         self._incumbent_sent_at = 0.0
@@ -106,6 +108,8 @@ class Conversation:
                     if isinstance(frame, StopFrame):
                         self.control.request_stop(frame.value)
                         asked = True
+                    elif isinstance(frame, OfferFrame):
+                        self.offers.put(frame)
             self.flush(everything=asked or not solving)
         if self.outbox.last is not None:
             self._send_last(self.outbox.last)
@@ -125,7 +129,8 @@ class Conversation:
         if self.outbox.incumbent and (everything or pause_over):
             timetable, score = self.outbox.incumbent.popleft()
             self._incumbent_sent_at = now
-            self.send(IncumbentFrame(score=numbers(score), rung=self.outbox.rung, body=pack(dump_timetable(timetable))))
+            body, finder = pack(dump_timetable(timetable)), self.offers.finder_of(timetable)
+            self.send(IncumbentFrame(score=numbers(score), rung=self.outbox.rung, found_by=finder, body=body))
         if self.outbox.progress:
             self.send(progress_frame(self.outbox.progress.popleft(), self.outbox.rung))
 

@@ -26,6 +26,7 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -33,6 +34,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from app.child.conversation import MAX_TEXT, Conversation, Outbox, numbers
+from app.child.offers import Offers
 from app.child.recount import NotVerified, check, publish
 from app.failpoints import failpoint
 from app.jobs import effective_dataset
@@ -158,19 +160,20 @@ class LastResort:
 def run(channel: socket.socket, words: mmap.mmap, solve: Solve, stacks: int) -> None:
     """The whole attempt, from the first word to the last."""
     last_resort = LastResort(stacks)
-    outbox = Outbox(last_resort.enter)
+    outbox, offers = Outbox(last_resort.enter), Offers()
     control = Control(
         words=np.frombuffer(words, dtype=np.int64),
         on_progress=outbox.keep_progress,
         on_incumbent=outbox.keep_incumbent,
+        offered=offers.take,
     )
-    conversation = Conversation(channel, control, outbox)
+    conversation = Conversation(channel, control, outbox, offers)
     conversation.send(Hello(pid=os.getpid()))
     start = conversation.wait_for_start()
     last_resort.wind_up(start)
     done, finished = socket.socketpair()
     thread = threading.Thread(
-        target=_solve_and_tell, args=(start, conversation.seed, solve, control, outbox, finished), daemon=True
+        target=_solve_and_tell, args=(start, conversation, solve, control, outbox, finished), daemon=True
     )
     thread.start()
     conversation.until_done(done)
@@ -179,11 +182,11 @@ def run(channel: socket.socket, words: mmap.mmap, solve: Solve, stacks: int) -> 
 
 
 def _solve_and_tell(
-    start: Start, seed: IncumbentFrame | None, solve: Solve, control: Control, outbox: Outbox, finished: socket.socket
+    start: Start, conversation: Conversation, solve: Solve, control: Control, outbox: Outbox, finished: socket.socket
 ) -> None:
     """Runs in the side thread; whatever happens, a last word stands in the outbox when `finished` closes."""
     try:
-        outbox.last = attempt(start, seed, solve, control)
+        outbox.last = attempt(start, conversation.seed, solve, control, conversation.offers.finder_of)
     except InputError as error:
         issues = tuple(
             IssueRecord(pointer=i.pointer[:MAX_TEXT], code=i.code, message=i.message[:MAX_TEXT])
@@ -201,14 +204,21 @@ def _solve_and_tell(
         finished.close()
 
 
-def attempt(start: Start, seed: IncumbentFrame | None, solve: Solve, control: Control) -> ResultFrame:
+def attempt(
+    start: Start,
+    seed: IncumbentFrame | None,
+    solve: Solve,
+    control: Control,
+    finder_of: Callable[[Timetable], int] = lambda timetable: 0,
+) -> ResultFrame:
     """Load, solve or publish, recount, pack. What follows is the handing over, which stays at the last place."""
     control.place = Place.LOAD
     control.report(Progress(stage="load", share=0.0, message="reading the dataset"))
     dataset = load_dataset(effective_dataset(unpack(start.body), start.rules))
     known = load_timetable(unpack(seed.body)) if seed is not None else None
     control.place = Place.VALIDATE
-    control.report(Progress(stage="validate", share=1.0, message="the dataset is sound"))
+    sessions = len(dataset.sessions)
+    control.report(Progress(stage="validate", share=1.0, message="the dataset is sound", total=sessions))
     if start.publish is not None and known is not None:
         result = _published(start, start.publish, dataset, known, control)
     else:
@@ -221,7 +231,7 @@ def attempt(start: Start, seed: IncumbentFrame | None, solve: Solve, control: Co
             result = replace(result, stopped_by=StoppedBy.DEADLINE)
     control.place = Place.STORE
     control.report(_last_look(result, "store", 0.0, "handing the result over"))
-    frame = _result_frame(result)
+    frame = _result_frame(result, finder_of(result.best.timetable))
     control.beat()
     return frame
 
@@ -261,7 +271,7 @@ def _last_look(result: Result, stage: Stage, share: float, message: str) -> Prog
     )
 
 
-def _result_frame(result: Result) -> ResultFrame:
+def _result_frame(result: Result, found_by: int) -> ResultFrame:
     best = result.best
     return ResultFrame(
         stopped_by=result.stopped_by,
@@ -272,6 +282,7 @@ def _result_frame(result: Result) -> ResultFrame:
         placed=best.report.placed,
         total=best.report.total,
         verified=True,
+        found_by=found_by,
         body=pack(dump_result(result)),
     )
 

@@ -23,6 +23,7 @@ from app.gate.burden import check_document, check_model
 from app.gate.prescan import check_amount
 from app.jobs import MIN_SOLVE_SECONDS, JobRequest
 from app.messages import pack_text
+from app.portfolio import ASKED
 from app.schemas import (
     ADDED_FIELDS,
     META_FIELDS,
@@ -146,6 +147,7 @@ def read_order(
             **_meta(asked),
             "dataset": loaded.name or asked.dataset_name or "",
             **({AWAITED: True} if awaited else {}),
+            **({ASKED: int(given["portfolio_workers"])} if asked.portfolio_workers is not None else {}),
         },
         num_variants=int(given["num_variants"]),
         time_limit_seconds=given["time_limit_seconds"],
@@ -195,6 +197,7 @@ def _clamped(asked: GenerateRequest, settings: Settings) -> tuple[dict[str, floa
         "num_variants": asked.num_variants,
         "time_limit_seconds": asked.time_limit_seconds,
         "workers": asked.workers,
+        "portfolio_workers": asked.portfolio_workers,
     }
     given = {
         "num_variants": min(asked.num_variants or settings.num_variants, settings.max_variants),
@@ -202,6 +205,7 @@ def _clamped(asked: GenerateRequest, settings: Settings) -> tuple[dict[str, floa
             max(asked.time_limit_seconds or settings.solve_seconds, MIN_SOLVE_SECONDS), settings.max_solve_seconds
         ),
         "workers": min(asked.workers or settings.workers_per_job, settings.workers_per_job),
+        "portfolio_workers": min(asked.portfolio_workers or 1, settings.portfolio_workers),
     }
     adjusted = {
         name: {"asked": value, "given": given[name]}

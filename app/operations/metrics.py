@@ -34,13 +34,16 @@ from app.child.watch import longest_overshoot
 from app.endings import How
 from app.jobs import Event, Job
 from app.operations.capacity import Sample
+from app.portfolio import ENDS, OWNER
 from app.store import Store
 from app.telemetry import (
+    Assisted,
     AttemptEnded,
     Happening,
     Moved,
     QueueStuck,
     Recovered,
+    Shared,
     Signs,
     Slow,
     StageLeft,
@@ -57,7 +60,7 @@ INTERNAL_ERROR = "internal_error"
 """Code of `app.errors` for what nobody has foreseen."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _EVENT_STREAM = b"text/event-stream"
-_STAGES, _VERDICTS = frozenset(STAGES), frozenset(Verdict)
+_STAGES, _VERDICTS, _ENDS = frozenset(STAGES), frozenset(Verdict), frozenset(ENDS)
 KILLED = -9
 """Exit code of a process that SIGKILL has ended."""
 OURS_TO_KILL = (How.HANG, How.MEMORY, How.DEADLINE, How.CANCEL, How.FINISH, How.FENCED, How.SHUTDOWN)
@@ -65,6 +68,7 @@ OURS_TO_KILL = (How.HANG, How.MEMORY, How.DEADLINE, How.CANCEL, How.FINISH, How.
 QUEUE_BROKER = "queue_broker"
 """The dependency between services and workers; `broker` is that of the platform."""
 MESSAGE_RESULTS = ("sent", "failed")
+FINDERS = ("owner", "assistant")
 JOB_EVENTS = ("submitted", "completed", "failed", "cancelled", "restarted", "dead_lettered", "requeued")
 _EVENT_NAMES: Mapping[Event | None, str] = {
     None: "submitted",
@@ -128,6 +132,10 @@ class Metrics:
         self.verdicts = self._counter("timetable_verdicts_total", "Diagnoses of ended children", "verdict", of=Verdict)
         self.stalls = self._counter(
             "timetable_stalls_total", "Children that showed no sign of life", "verdict", of=Verdict
+        )
+        self.assisted = self._counter("timetable_assistants_total", "Ended help with jobs of others", "how", of=ENDS)
+        self.shared = self._counter(
+            "timetable_portfolio_results_total", "Results of several workers by finder", "finder", of=FINDERS
         )
         self.start_time = self._histogram("timetable_start_seconds", "From claim to running child", "after_loss")
         self.stage_time = self._histogram("timetable_stage_seconds", "Time spent in a stage", "stage", buckets=LONG)
@@ -266,6 +274,10 @@ class Metrics:
                 self.stalls.labels(_known(verdict, _VERDICTS)).inc()
             case AttemptEnded():
                 self._count_end(happening)
+            case Assisted(how=how):
+                self.assisted.labels(_known(how, _ENDS)).inc()
+            case Shared(found_by=number):
+                self.shared.labels(FINDERS[number != OWNER]).inc()
             case Slow(what=what):
                 self.slow.labels(_known(what, OPERATIONS)).inc()
             case StoreCalled(what=what, seconds=seconds):
@@ -311,7 +323,7 @@ class Metrics:
             _slow_log.warning("%s %s took %.1f s", method, endpoint, seconds)
 
 
-def _known(word: str, words: frozenset[str] | frozenset[Verdict]) -> str:
+def _known(word: str, words: frozenset[Any]) -> str:
     """The word as a label value: what is not in the closed set is "other"."""
     return str(word) if word in words else OTHER
 

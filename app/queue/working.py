@@ -22,11 +22,14 @@ import anyio.to_thread
 
 from app.child.children import SOLVE, ForkServer
 from app.operations import startup
+from app.operations.capacity import Capacity
 from app.operations.logs import logging_to, watch_loop
+from app.operations.metrics import Metrics
 from app.operations.observers import Observers, journal
 from app.queue.broker import Broker
 from app.queue.hands import Hands
 from app.queue.sender import Sender
+from app.queue.window import Window, as_listener
 from app.settings import Settings, variable
 from app.source import DataSource
 from app.store import StoreError
@@ -76,7 +79,11 @@ def run(
     problem = refusal(settings)
     if problem is not None:
         raise CannotWork(problem)
-    findings = [finding for finding in startup.examine(settings, at_start=True) if finding.check not in OF_SERVICES]
+    findings = [
+        finding
+        for finding in startup.examine(as_listener(settings), at_start=True)
+        if settings.worker_port or finding.check not in OF_LISTENERS
+    ]
     refused = startup.refusal(findings)
     if refused is not None:
         raise CannotWork(refused)
@@ -88,14 +95,31 @@ def run(
             raise CannotWork(str(error)) from error
 
 
-OF_SERVICES = frozenset({"API keys", "address"})
+OF_LISTENERS = frozenset({"API keys", "address"})
 """Checks that do not concern whoever listens nowhere."""
 
 
+def _window(settings: Settings) -> Window | None:
+    if not settings.worker_port:
+        return None
+    try:
+        return Window(settings)
+    except OSError as error:
+        where = f"{settings.host}:{settings.worker_port}"
+        problem = (error.strerror or str(error)).lower()
+        raise CannotWork(
+            f"cannot listen on {where}: {problem}; choose another --metrics-port, or 0 for none"
+        ) from error
+
+
 async def _work(settings: Settings, forkserver: ForkServer | None, solve: str, open_source: OpenSource) -> None:
-    watch_loop(lambda: None)
-    observers = Observers(journal, slow_seconds=settings.slow_seconds)
+    window, metrics = _window(settings), Metrics(settings.slow_seconds)
+    watch_loop(metrics.background_errors.inc)
+    observers = Observers(metrics.observe_happening, journal, slow_seconds=settings.slow_seconds)
     ends, lost = anyio.Event(), False
+
+    def told(outcome: str) -> None:
+        metrics.messages.labels(outcome).inc()
 
     async with (
         open_source(settings) as source,
@@ -105,7 +129,7 @@ async def _work(settings: Settings, forkserver: ForkServer | None, solve: str, o
         anyio.from_thread.BlockingPortal() as portal,
         anyio.create_task_group() as tasks,
     ):
-        sender = Sender(supervisor.fleet, Broker(settings))
+        sender = Sender(supervisor.fleet, Broker(settings), told)
         observers.add(sender.observe)
 
         def over(asked: bool) -> None:
@@ -121,6 +145,13 @@ async def _work(settings: Settings, forkserver: ForkServer | None, solve: str, o
         )
         tasks.start_soon(keep, "messages", sender.run)
         tasks.start_soon(_signals, ends)
+        if window is not None:
+            capacity = Capacity(
+                settings, supervisor.signs, on_lag=metrics.loop_lag.observe, on_sample=lambda sample: None
+            )
+            tasks.start_soon(keep, "capacity", capacity.run)
+            tasks.start_soon(keep, "window", partial(window.serve, supervisor, sender, metrics, capacity))
+            _log.info("metrics are shown on http://%s:%d/metrics", settings.host, settings.worker_port)
         hands.start()
         _log.info("working: %d slots, queue %s", settings.slots, settings.broker_queue)
         await ends.wait()

@@ -96,6 +96,28 @@ class DeliveryRow:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortfolioRow:
+    """
+    One of those that work on an attempt together, see `app.portfolio`. Number 0 is the owner of the attempt.
+
+    `worker` as in `Member.owner`; `score` is that of the best timetable it has found itself, None while there is none
+    better than what it began with; `published` marks the one whose timetable is the best of the published result.
+    """
+
+    attempt: int
+    number: int
+    worker: str
+    seed: int
+    began_at: float
+    ended_at: float | None = None
+    how: str | None = None
+    score: Score | None = None
+    rung: RungId | None = None
+    found_at: float | None = None
+    published: bool = False
+
+
 class Store(Protocol):
     def submit(self, job: Job, dataset: bytes, queue_limit: int) -> tuple[Job, bool]:
         """Adds a job unless its id is there; returns the job and whether it is new. Raises JobConflict, QueueFull."""
@@ -154,6 +176,9 @@ class Store(Protocol):
 
     def attempts(self, job_id: str) -> list[AttemptRow]: ...
 
+    def portfolio(self, job_id: str) -> list[PortfolioRow]:
+        """Who has worked on attempts that several did, oldest first; nobody, in a store of one service."""
+
     def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
         """The evidence of an attempt that had to be ended, None when there is none."""
 
@@ -211,16 +236,42 @@ class Introduction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member(Introduction):
-    """One of those that share a store. `silent_seconds` by the clock of the store; `jobs` are those it works on."""
+    """
+    One of those that share a store. `silent_seconds` by the clock of the store.
+
+    `jobs` are those it owns, `assisting` those it helps others with, once per slot.
+    """
 
     owner: str
     started_at: float
     silent_seconds: float
     jobs: tuple[str, ...]
+    assisting: tuple[str, ...] = ()
+
+
+class Assistance(NamedTuple):
+    """Help with the attempt that `job` is at, as number `number` of those that work on it, for `seconds` at most."""
+
+    job: Job
+    number: int
+    seconds: float
+
+
+class AssistanceKey(NamedTuple):
+    job_id: str
+    attempt: int
+    number: int
+
+
+class Standing(NamedTuple):
+    """Of a worker's assistances those that are still wanted, and whether jobs wait for the slots they take."""
+
+    wanted: frozenset[AssistanceKey]
+    crowded: bool
 
 
 class Message(NamedTuple):
-    """That attempt `attempt` of a job is to be begun is to be told to the workers."""
+    """That attempt `attempt` of a job is to be begun, or to be helped with, is to be told to the workers."""
 
     job_id: str
     attempt: int
@@ -265,3 +316,27 @@ class SharedStore(Store, Protocol):
 
     def ids(self) -> list[str]:
         """Of all jobs, in order of submission."""
+
+    # Several workers on one job. What the owner writes is refused with StaleAttempt when the attempt is over; so is
+    # what an assistant writes, and also when its own lease has run out and somebody else has its place.
+
+    def invite(self, job: Job, places: int, seconds: float) -> None:
+        """The owner of the attempt wants so many assistants; what they find within `seconds` is of use."""
+
+    def join(self, job_id: str) -> Assistance | None:
+        """Takes a free place at a running job, under a lease; None when there is none, or a waiting job comes first."""
+
+    def assisting(self, mine: Collection[AssistanceKey]) -> Standing:
+        """Renews the leases of this worker's assistances, as far as they are still wanted."""
+
+    def save_found(self, job: Job, number: int, incumbent: StoredIncumbent) -> None:
+        """Keeps the best timetable that an assistant has found."""
+
+    def found(self, job: Job, below: Score | None) -> tuple[int, StoredIncumbent] | None:
+        """The best that assistants of this attempt have found, and which of them, if it is better than `below`."""
+
+    def leave(self, job: Job, number: int, how: str) -> None:
+        """An assistant has ended; does nothing when that is known."""
+
+    def note_winner(self, job: Job, number: int, own: Score | None) -> None:
+        """Whose timetable the owner is about to publish, and the best that it has found itself."""

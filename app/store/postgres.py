@@ -26,14 +26,20 @@ import psycopg
 from app.channels import NO_CHANNELS, Channels
 from app.jobs import Job, Status
 from app.store import (
+    Assistance,
+    AssistanceKey,
     Changes,
     DeliveryRow,
     Introduction,
     Member,
     Message,
+    PortfolioRow,
+    Standing,
     StoreDamaged,
+    StoredIncumbent,
     StoreError,
     StoreTooNew,
+    portfolio,
     turns,
     versions,
 )
@@ -42,6 +48,7 @@ from app.store.folder import instance_of, take_lock
 from app.store.postgres_faults import told
 from app.store.rows import INCUMBENTS, JOBS, incumbent_of_row, job_of_row
 from app.store.sql import SqlStore, Work
+from solver.rules import Score
 
 T = TypeVar("T")
 
@@ -156,13 +163,15 @@ class PostgresStore(SqlStore):
         work.change(
             """INSERT INTO leases (job_id, attempt, owner, renewed_at, until)
                VALUES (?, ?, ?, clock_timestamp(), clock_timestamp() + make_interval(secs => ?))
-               ON CONFLICT (job_id) DO UPDATE SET attempt = excluded.attempt, owner = excluded.owner,
+               ON CONFLICT (job_id) DO UPDATE SET attempt = excluded.attempt, owner = excluded.owner, places = 0,
                    renewed_at = excluded.renewed_at, until = excluded.until""",
             (job.id, job.attempt, self.owner, LEASE_SECONDS),
         )
         turns.take_turns(work, job.id)
 
     def _left(self, work: Work, before: Job, after: Job) -> None:
+        if before.status is Status.RUNNING and after.status is not Status.RUNNING:
+            portfolio.close(work, before, after)
         if after.status is not Status.RUNNING:
             work.change("DELETE FROM leases WHERE job_id = ?", (after.id,))
             if self._me.role == "service":
@@ -214,20 +223,78 @@ class PostgresStore(SqlStore):
         rows = self._rows(
             """SELECT role, slots, host, pid, version, owner, extract(epoch FROM started_at)::float8,
                       extract(epoch FROM clock_timestamp() - renewed_at)::float8,
-                      ARRAY(SELECT job_id FROM leases WHERE leases.owner = services.owner ORDER BY job_id)
+                      ARRAY(SELECT job_id FROM leases WHERE leases.owner = services.owner ORDER BY job_id),
+                      ARRAY(SELECT job_id FROM portfolio WHERE worker = services.owner AND number > 0
+                            AND ended_at IS NULL AND until >= clock_timestamp() ORDER BY job_id)
                FROM services ORDER BY role, started_at, owner"""
         )
         names = [row.name for row in fields(Member)]
-        return [Member(**dict(zip(names, (*plain, tuple(jobs)), strict=True))) for *plain, jobs in rows]
+        return [
+            Member(**dict(zip(names, (*plain, tuple(jobs), tuple(helped)), strict=True)))
+            for *plain, jobs, helped in rows
+        ]
 
     def due(self) -> list[Message]:
-        return self._write(lambda work: turns.due(work, LEASE_SECONDS))
+        def body(work: Work) -> list[Message]:
+            found = turns.due(work, LEASE_SECONDS)
+            return found or portfolio.invitations(work, LEASE_SECONDS)
+
+        return self._write(body)
 
     def not_sent(self, messages: Collection[Message]) -> None:
         self._write(lambda work: turns.make_due(work, messages))
 
     def send_again(self) -> None:
         self._write(lambda work: turns.make_due(work, None))
+
+    # --- several workers on one job ---
+
+    def invite(self, job: Job, places: int, seconds: float) -> None:
+        def body(work: Work) -> None:
+            self._still_runs(work, job)
+            portfolio.invite(work, self.owner, job, places, seconds)
+
+        self._write(body)
+
+    def join(self, job_id: str) -> Assistance | None:
+        return self._write(lambda work: portfolio.join(work, self.owner, job_id, LEASE_SECONDS))
+
+    def assisting(self, mine: Collection[AssistanceKey]) -> Standing:
+        return self._write(lambda work: portfolio.assisting(work, self.owner, mine, LEASE_SECONDS))
+
+    def save_found(self, job: Job, number: int, incumbent: StoredIncumbent) -> None:
+        def body(work: Work) -> None:
+            self._still_runs(work, job)
+            portfolio.save_found(work, self.owner, job, number, incumbent)
+
+        self._write(body)
+
+    def found(self, job: Job, below: Score | None) -> tuple[int, StoredIncumbent] | None:
+        return self._read(lambda work: portfolio.best_found(work, job.id, below))
+
+    def leave(self, job: Job, number: int, how: str) -> None:
+        self._write(lambda work: portfolio.leave(work, self.owner, job, number, how))
+
+    def note_winner(self, job: Job, number: int, own: Score | None) -> None:
+        def body(work: Work) -> None:
+            self._still_runs(work, job)
+            portfolio.note_winner(work, job, number, own)
+
+        self._write(body)
+
+    def portfolio(self, job_id: str) -> list[PortfolioRow]:
+        return self._read(lambda work: portfolio.of_job(work, job_id))
+
+    def incumbent(self, job_id: str) -> StoredIncumbent | None:
+        """The best of its owners and of those that assist the attempt at work."""
+
+        def body(work: Work) -> StoredIncumbent | None:
+            rows = work.rows(f"{INCUMBENTS.select} WHERE job_id = ?", (job_id,))  # nosec B608 - names of ours, values bound
+            held = incumbent_of_row(INCUMBENTS.opened(rows[0])) if rows else None
+            best = portfolio.best_found(work, job_id, None if held is None else held.score)
+            return held if best is None else best[1]
+
+        return self._read(body)
 
     def undelivered(self) -> list[DeliveryRow]:
         """Those of this service, which from now on tells what services that are gone have left untold."""

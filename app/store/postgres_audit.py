@@ -14,10 +14,10 @@ from app.jobs import Job
 from app.store import StoreDamaged
 from app.store.audit import Held
 from app.store.connections import Connections
-from app.store.rows import ATTEMPTS, INCUMBENTS, JOBS, OUTBOX, SealedTable, incumbent_of_row, job_of_row
+from app.store.rows import INCUMBENTS, JOBS, PORTFOLIO, SEALED, SealedTable, incumbent_of_row, job_of_row
 
-TABLES = ("jobs", "attempts", "datasets", "incumbents", "results", "outbox")
-_KEYED: tuple[SealedTable, ...] = (JOBS, ATTEMPTS, INCUMBENTS, OUTBOX)
+TABLES = ("jobs", "attempts", "datasets", "incumbents", "results", "outbox", "portfolio")
+_KEYED: tuple[SealedTable, ...] = (*SEALED, PORTFOLIO)
 _LINKS = (
     (
         """SELECT jobs.id FROM jobs LEFT JOIN results ON job_id = jobs.id AND results.attempt = result_attempt

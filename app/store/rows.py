@@ -19,7 +19,7 @@ from typing import Any
 from app.channels import Channel
 from app.endings import How
 from app.jobs import Job, Status
-from app.store import AttemptRow, DeliveryRow, StoreDamaged, StoredIncumbent
+from app.store import AttemptRow, DeliveryRow, PortfolioRow, StoreDamaged, StoredIncumbent
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 
@@ -129,7 +129,14 @@ OUTBOX = SealedTable(
     columns=tuple(row.name for row in fields(DeliveryRow)),
     reals=_reals_of(DeliveryRow),
 )
+PORTFOLIO = SealedTable(
+    name="portfolio",
+    key=("job_id", "attempt", "number"),
+    columns=("job_id", *(row.name for row in fields(PortfolioRow)), "timetable"),
+    reals=_reals_of(PortfolioRow),
+)
 SEALED = (JOBS, ATTEMPTS, INCUMBENTS, OUTBOX)
+"""The tables of every kind of store."""
 
 _JSON = frozenset({"meta", "rules", "score"})
 _FLAGS = frozenset({"simplified_context", "cancel_requested", "finish_requested", "dead_letter"})
@@ -184,6 +191,17 @@ def row_of_incumbent(job: Job, incumbent: StoredIncumbent) -> dict[str, object]:
 def incumbent_of_row(row: Mapping[str, Any]) -> StoredIncumbent:
     score = Score(*json.loads(row["score"]))
     return StoredIncumbent(score=score, timetable=row["timetable"], rung=row["rung"], found_at=row["found_at"])
+
+
+def row_of_portfolio(job_id: str, member: PortfolioRow, timetable: bytes | None = None) -> dict[str, object]:
+    score = None if member.score is None else json.dumps(member.score)
+    return {**asdict(member), "job_id": job_id, "score": score, "timetable": timetable}
+
+
+def portfolio_of_row(row: Mapping[str, Any]) -> PortfolioRow:
+    values = {field.name: row[field.name] for field in fields(PortfolioRow)}
+    score = None if row["score"] is None else Score(*json.loads(row["score"]))
+    return PortfolioRow(**{**values, "score": score, "published": bool(row["published"])})
 
 
 def deliveries_of(job: Job, channels: Iterable[Channel]) -> list[DeliveryRow]:

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 from app.channels import Channels, told_of_end
 from app.endings import Ending
 from app.jobs import Job, JobConflict, QueueFull, StaleAttempt, Status
-from app.store import AttemptRow, DeliveryRow, StoreDamaged, StoredIncumbent, StoreError
+from app.store import AttemptRow, DeliveryRow, PortfolioRow, StoreDamaged, StoredIncumbent, StoreError
 from app.store.rows import (
     ATTEMPTS,
     INCUMBENTS,
@@ -271,6 +271,9 @@ class SqlStore(ABC):
             return undamaged(rows[0][0], row["result_digest"], f"the stored result of job {job_id!r}")
 
         return self._read(body)
+
+    def portfolio(self, job_id: str) -> list[PortfolioRow]:
+        return []
 
     def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
         rows = self._read(lambda work: work.rows(f"{ATTEMPTS.select} WHERE {ATTEMPTS.where}", (job_id, attempt)))

@@ -78,9 +78,14 @@ def forget_turns(work: Work) -> None:
     work.change("DELETE FROM turns WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.tenant = turns.tenant)")
 
 
+def may_send(work: Work) -> bool:
+    """Whether nobody else decides at this moment what is sent; nobody else does until the transaction ends."""
+    return bool(work.rows("SELECT pg_try_advisory_xact_lock(?)", (_SENDING,))[0][0])
+
+
 def due(work: Work, heard_within_seconds: float) -> list[Message]:
     """What `SharedStore.due` promises; workers count that were heard of within this time."""
-    if not work.rows("SELECT pg_try_advisory_xact_lock(?)", (_SENDING,))[0][0]:
+    if not may_send(work):
         return []
     slots = work.rows(_SLOTS, (heard_within_seconds,))[0][0]
     free = max(FEWEST_ON_THE_WAY, slots) - work.rows(_ON_THE_WAY_NOW)[0][0]

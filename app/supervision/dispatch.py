@@ -1,17 +1,17 @@
 """
 The dispatcher: gives queued jobs to free slots, and sees every attempt to its end.
 
-It claims the next queued job when a slot is free, or those that it is told; `Attempt.run` sees one child through; every
-end, whatever its cause, goes through `_on_end`, which asks `app.endings.settle` what it means and writes that in one
-transaction. While the store does not take an end, the end is pending and waits in a file as well
-(`app.supervision.spool`).
+It claims the next queued job when a slot is free, or those that it is told; of these it helps with one that is at work
+already (`app.supervision.assistants`). `Attempt.run` sees one child through; every end, whatever its cause, goes
+through `_on_end`, which asks `app.endings.settle` what it means and writes that in one transaction. While the store
+does not take an end, the end is pending and waits in a file as well (`app.supervision.spool`).
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
@@ -23,7 +23,8 @@ from app.child.children import ForkServer, ForkServerLost
 from app.endings import TAKEN_DOWN, Ending, How, settle
 from app.jobs import Event, Job, StaleAttempt, Status, advance
 from app.source import AWAITED, DataSource
-from app.store import StoredIncumbent, StoreError, StoreUnavailable
+from app.store import Assistance, StoredIncumbent, StoreError, StoreUnavailable
+from app.supervision.assistants import Assistants
 from app.supervision.desk import Desk, event_between
 from app.supervision.loading import Loading, NotLoaded
 from app.supervision.spool import Spool
@@ -52,7 +53,11 @@ class Closing(Exception):
 
 
 class _Call:
-    """Somebody waits for one job, by its name. `began` None: it was not to be had, or the service ended before."""
+    """
+    Somebody waits for one job, by its name. `began` is what was begun, or helped with.
+
+    None: it was not to be had, or the service ended before.
+    """
 
     def __init__(self, job_id: str) -> None:
         self.job_id, self.done = job_id, anyio.Event()
@@ -65,6 +70,8 @@ class Dispatcher:
 
     `attempts` are those at work or pending, by job; `resting` says until when (monotonic) a job is not tried again;
     `busy` counts slots in use, `quarantined` those of them whose child cannot be killed; `claims` only rises.
+    `assistants` are at work on jobs of others, in slots of ours. `before_result` is called with an attempt whose result
+    is about to be stored.
     """
 
     def __init__(
@@ -83,11 +90,13 @@ class Dispatcher:
         self.busy = self.quarantined = self.claims = 0
         self.closing = False
         self._desk, self._forkserver, self._spool = desk, forkserver, spool
+        self.assistants = Assistants(desk, forkserver)
         self._loading = Loading(desk, source)
         self._round: anyio.CancelScope | None = None
         self._idle = anyio.Event()
         self._unsure = self._given_up = False
         self.may_claim: Callable[[], bool] = lambda: True
+        self.before_result: Callable[[Attempt], Awaitable[None]] = _nothing
         self._tasks: TaskGroup
 
     # --- starting attempts ---
@@ -103,7 +112,8 @@ class Dispatcher:
         """
         Runs a queued job and waits until its attempt has ended and that is stored; what ran, or None if nothing did.
 
-        Nothing does when the job is unknown, has ended, or is at work, here or elsewhere. Raises Closing.
+        A job that is at work is helped with, where there is a place for us. Nothing is done when there is none, or when
+        the job is unknown or has ended. Raises Closing.
         """
         call = _Call(job_id)
         self._calls.append(call)
@@ -153,7 +163,8 @@ class Dispatcher:
         async with self._desk.moving:
             with anyio.CancelScope(shield=True):  # a claimed job is never left without its attempt
                 if not self.closing and self.may_claim():
-                    claimed, tried = await self._claim(call), True
+                    claimed = await self._claim(call) or (call is not None and await self._assist(call))
+                    tried = True
         if call is not None and tried:
             self._calls.remove(call)
             if not claimed:
@@ -185,6 +196,20 @@ class Dispatcher:
         self._tasks.start_soon(self._run, attempt)
         return True
 
+    async def _assist(self, call: _Call) -> bool:
+        given = await self.assistants.join(call.job_id)
+        if given is None:
+            return False
+        call.began = given.job
+        self.busy += 1
+        self._tasks.start_soon(self._help, given, call)
+        return True
+
+    async def _help(self, given: Assistance, call: _Call) -> None:
+        attempt = await self.assistants.run(given)
+        call.done.set()
+        await self._free_slot(attempt)
+
     async def _give_back(self) -> None:
         """A claim has failed, so nobody knows whether it was written: what runs without an attempt goes back."""
         desk = self._desk
@@ -198,6 +223,7 @@ class Dispatcher:
 
     def fence(self, job_id: str, number: int) -> None:
         """Ends an attempt of which others think that nobody works on it; nothing of it is published."""
+        self.assistants.let_go(job_id, number)
         attempt = self.attempts.get(job_id)
         if attempt is not None and attempt.job.attempt == number:
             attempt.stop(How.FENCED)
@@ -247,13 +273,17 @@ class Dispatcher:
                 self._idle.set()
         if call := self._running.pop(job.id, None):
             call.done.set()
+        await self._free_slot(attempt)
+
+    async def _free_slot(self, attempt: Attempt) -> None:
+        """At once, or when a child that cannot be killed has ended after all."""
         if attempt.unreaped is not None:
             _log.error("process %d cannot be killed; its slot is out of use until it ends", attempt.unreaped.pid)
             self.quarantined += 1
             await attempt.reap_late()
             self.quarantined -= 1
         self.busy -= 1
-        desk.wake.set()
+        self._desk.wake.set()
 
     async def _save(self, job: Job, held: StoredIncumbent) -> bool:
         """Keeps a timetable in the store; in memory only, while that refuses or lives on its reserve."""
@@ -370,6 +400,8 @@ class Dispatcher:
             ending = replace(ending, taken_down=await in_store.times_taken_down(before))
         after = settle(before, ending, self._desk.settings.max_attempts)
         result = attempt.result if after.result_attempt == before.attempt else None
+        if result is not None:
+            await self.before_result(attempt)
         move = passing(store.move, before="end.before_commit", after="end.after_commit")
         await in_store.must(move, before, after, ending=ending, result=result.body if result else None)
         return after
@@ -417,7 +449,12 @@ class Dispatcher:
             async with self._desk.moving:  # a claim that is under way ends as an attempt that we can stop
                 for attempt in self.attempts.values():
                     attempt.stop(How.SHUTDOWN)
+            await self.assistants.close()
             while self.attempts:
                 self._idle = anyio.Event()
                 await self._idle.wait()
         self._given_up = True
+
+
+async def _nothing(attempt: Attempt) -> None:
+    """Nobody wants to hear of a result."""

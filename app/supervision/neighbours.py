@@ -127,6 +127,7 @@ class Neighbours:
             look = desk.in_store.if_willing(store.changes)
             changes = await desk.in_store(look, self._upto, tuple(self._dispatcher.attempts))
             for job in changes.jobs:
+                self._dispatcher.assistants.see(job)
                 self._show(job)
             self._show_life(changes)
             if changes.total != len(desk.board):

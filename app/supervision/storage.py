@@ -45,6 +45,7 @@ WRITES = frozenset(
 )
 READS = frozenset(
     {"job", "jobs", "dataset", "incumbent", "result", "attempts", "bundle", "expired", "undelivered", "deliveries"}
+    | {"portfolio"}
     | {"abandoned", "changes", "ids"}
 )
 _NOBODY = Job(id="", body_hash="", created_at=0.0, status=Status.RUNNING)

@@ -1,4 +1,4 @@
-"""The three parts of `python -m benchmarks cluster`."""
+"""The four parts of `python -m benchmarks cluster`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tests.real import POSTGRES, RABBITMQ, REDIS
 
 ORGANISATIONS = 10
 GREEDY = "org-0"
+LARGE = "university"
 SOURCES = (("trivial", 5.0), ("mini", 1.0), ("tiny", 2.0))
 BROKERS = {"rabbitmq": RABBITMQ, "redis": urlsplit(REDIS)._replace(path="/12").geturl()}
 LONGEST_STOP_SECONDS = 25.0
@@ -36,6 +37,8 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--every", type=float, default=4.0, help="seconds between two harms")
     parser.add_argument("--outage", type=float, default=60.0, help="seconds without database, and without broker")
     parser.add_argument("--broker", choices=sorted(BROKERS), default="rabbitmq")
+    parser.add_argument("--limit", type=float, default=30.0, help="time limit of the large jobs, seconds")
+    parser.add_argument("--seeds", type=int, default=3, help="large jobs, each of another seed")
     parser.add_argument("--only", choices=sorted(PARTS))
 
 
@@ -70,8 +73,9 @@ class Stage:
             await self._closing.aclose()
             self._stack.close()
 
-    def cluster(self, *, services: int, workers: int) -> Cluster:
+    def cluster(self, *, services: int, workers: int, **settings: object) -> Cluster:
         given = {
+            **settings,
             "database_url": self.database.url,
             "broker_url": self.broker.url,
             "broker_queue": f"cluster-{os.getpid()}-{self.folder.name[-6:]}",
@@ -128,6 +132,29 @@ async def fair(given: Namespace) -> list[str]:
     print(f"   {ahead} of the tenth's have begun (its fair share is {each})")
     allowed = 2 * each + 6  # it may have begun before the others were heard of
     return cluster.ledger.breaches + ([f"{ahead} jobs of one were begun first"] if ahead > allowed else [])
+
+
+async def portfolio(given: Namespace) -> list[str]:
+    """The same large jobs, one after the other, with one worker each and with two that share each of them."""
+    breaches: list[str] = []
+    for workers in (1, 2):
+        async with Stage(given) as stage:
+            cluster = stage.cluster(services=1, workers=workers, slots=1, portfolio_workers=workers)
+            async with cluster.running():
+                for seed in range(given.seed, given.seed + given.seeds):
+                    job_id = f"large-{seed}"
+                    await cluster.submit(job_id, LARGE, given.limit, "org-0", seed=seed)
+                    await cluster.all_ended(given.limit + 120)
+                    view = (await cluster.ask("GET", f"/jobs/{job_id}")).json()
+                    took = view["finished_at"] - view["started_at"]
+                    print(f"   {workers} worker(s), seed {seed}: cost {view['cost']} after {took:.1f} s", end="")
+                    for one in view["portfolio"]:
+                        found = "nothing better" if one["cost"] is None else one["cost"]
+                        print(f"; {one['role']} found {found}{' (published)' if one['published'] else ''}", end="")
+                    print(flush=True)
+                await cluster.compare()
+            breaches += cluster.ledger.breaches
+    return breaches
 
 
 async def chaos(given: Namespace) -> list[str]:
@@ -216,4 +243,9 @@ async def _outage(proxy: Proxy, seconds: float, cluster: Cluster, shuts: bool) -
     print(f"and {time.monotonic() - restored:.1f} s after it was back", flush=True)
 
 
-PARTS: Mapping[str, Callable[[Namespace], Awaitable[list[str]]]] = {"pace": pace, "fair": fair, "chaos": chaos}
+PARTS: Mapping[str, Callable[[Namespace], Awaitable[list[str]]]] = {
+    "pace": pace,
+    "fair": fair,
+    "portfolio": portfolio,
+    "chaos": chaos,
+}

@@ -141,10 +141,10 @@ class Cluster:
             await anyio.sleep(PAUSE_SECONDS)
         raise RuntimeError(f"{method} {path}: no answer for {PATIENCE_SECONDS:g} s; the last was {last!r}")
 
-    async def submit(self, job_id: str, source: str, seconds: float, organisation: str) -> None:
+    async def submit(self, job_id: str, source: str, seconds: float, organisation: str, **more: object) -> None:
         self.ledger.asked(job_id, source)
         body = {"job_id": job_id, "num_variants": 1, "time_limit_seconds": seconds, "organization_id": organisation}
-        answer = await self.ask("POST", "/generate_variants", json={**body, **body_of(source)})
+        answer = await self.ask("POST", "/generate_variants", json={**body, **more, **body_of(source)})
         if answer.status_code != httpx.codes.OK:
             raise RuntimeError(f"{job_id} was refused: {answer.text[:300]}")
         self.ledger.acknowledged(job_id)

@@ -19,6 +19,7 @@ from app.messages import (
     Hello,
     IncumbentFrame,
     IssueRecord,
+    OfferFrame,
     ProgressFrame,
     ResultFrame,
     Start,
@@ -53,6 +54,7 @@ FRAMES: tuple[Frame, ...] = (
     ProgressFrame(stage="search", share=0.25, message="Übung 🙂", rung="full", bound=-3, placed=5, total=6),
     ProgressFrame(stage="load", share=0.0),
     IncumbentFrame(score=(0, 1, 2, 3), rung="relaxed", body=pack({"placements": []})),
+    OfferFrame(found_by=2, body=pack({"placements": []})),
     ResultFrame(
         stopped_by=StoppedBy.DEADLINE,
         quality=Quality.FEASIBLE,

@@ -31,6 +31,8 @@ from tests.real import RABBITMQ, REDIS, free_port, listening
 ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
 SECONDS = 20.0
+START_SECONDS = 45.0
+"""Three programs that start at once on a machine that does other work as well."""
 REDIS_INDEX = 14
 COMMAND = ("-m", "app.cli")
 QUICK = ("-c", "from tests.cluster.rig import main; main()")
@@ -44,6 +46,10 @@ CLOCKS = {
     "app.supervision.neighbours.SILENT_SECONDS": 1.2,
     "app.supervision.fleet.SILENT_SECONDS": 1.2,
     "app.queue.sender.PING_SECONDS": 0.5,
+    "app.store.portfolio.HANDOVER_SECONDS": 0.6,
+    "app.store.portfolio.LEAST_SECONDS": 1.0,
+    "app.store.portfolio.INVITE_AGAIN_SECONDS": 0.6,
+    "app.supervision.assistants.LOOK_SECONDS": 0.2,
 }
 
 
@@ -126,15 +132,24 @@ class Process:
 
 
 class Cluster:
-    """One service and any number of workers. `broker` is what they are told; `real` is where it is."""
+    """One service and any number of workers, each with `given` in its environment."""
 
-    def __init__(self, folder: Path, database: str, broker: str, queue: str, program: tuple[str, ...] = QUICK) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database: str,
+        broker: str,
+        queue: str,
+        program: tuple[str, ...] = QUICK,
+        given: Mapping[str, str] = {},
+    ) -> None:
         self.folder, self._program, self._count = folder, program, 0
         self.given = {
             "TIMETABLE_DATABASE_URL": database,
             "TIMETABLE_BROKER_URL": broker,
             "TIMETABLE_BROKER_QUEUE": queue,
             "TIMETABLE_RETRY_WAIT_SECONDS": "0.1",
+            **given,
         }
         self.port = free_port()
         self.http = httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{self.port}", timeout=SECONDS)
@@ -144,9 +159,9 @@ class Cluster:
     def start(self, name: str, *words: str) -> Process:
         return Process(self.folder / name, list(words), self.given, self._program)
 
-    def add_worker(self, slots: int = 1) -> Process:
+    def add_worker(self, *words: str, slots: int = 1) -> Process:
         self._count += 1
-        self.workers.append(self.start(f"worker-{self._count}", "worker", "--slots", str(slots)))
+        self.workers.append(self.start(f"worker-{self._count}", "worker", "--slots", str(slots), *words))
         return self.workers[-1]
 
     async def close(self) -> None:
@@ -166,7 +181,7 @@ class Cluster:
 
     async def ready(self, *, workers: int) -> None:
         """Waits until the service answers and so many workers were heard of."""
-        async with _Patience("the cluster does not start", self):
+        async with _Patience("the cluster does not start", self, START_SECONDS):
             while True:
                 try:
                     if (await self.http.get("/health/ready")).status_code == 200:
@@ -208,11 +223,11 @@ class Cluster:
 class _Patience:
     """Fails with what the processes have said when something takes too long."""
 
-    def __init__(self, what: str, cluster: Cluster) -> None:
-        self._what, self._cluster = what, cluster
+    def __init__(self, what: str, cluster: Cluster, seconds: float = SECONDS) -> None:
+        self._what, self._cluster, self._seconds = what, cluster, seconds
 
     async def __aenter__(self) -> None:
-        self._scope = anyio.move_on_after(SECONDS)
+        self._scope = anyio.move_on_after(self._seconds)
         self._scope.__enter__()
 
     async def __aexit__(self, *error: Any) -> None:

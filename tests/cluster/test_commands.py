@@ -6,12 +6,17 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
+import httpx
 import pytest
 
-from tests.cluster.rig import COMMAND, ROOT, Cluster, address_of, queue_of_its_own
+from tests.cluster.rig import COMMAND, LOOPBACK, ROOT, Cluster, address_of, queue_of_its_own
 from tests.postgres import database
+from tests.real import free_port
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
@@ -48,6 +53,26 @@ async def test_a_job_goes_in_at_the_service_and_is_solved_by_the_worker(cluster:
     assert found["queue"]["broker"] == {"up": True, "error": None}
     assert cluster.workers[0].stop() == 0
     assert (await cluster.get("/workers"))["workers"] == []
+
+
+async def test_a_worker_shows_its_figures_where_it_is_told_to_and_nothing_else(cluster: Cluster) -> None:
+    port = free_port()
+    cluster.add_worker("--metrics-port", str(port))
+    await cluster.ready(workers=2)
+    async with httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{port}") as worker:
+        assert (await worker.get("/health/live")).json() == {"status": "alive"}
+        shown = (await worker.get("/api/metrics")).raise_for_status().text
+        assert 'timetable_slots{state="free"} 1.0' in shown
+        assert 'timetable_queue_messages_total{result="failed"} 0.0' in shown
+        for path in ("/", "/jobs", "/workers", "/health", "/openapi.json", "/docs"):
+            assert (await worker.get(path)).status_code == 404, path
+    ended = await anyio.to_thread.run_sync(
+        partial(cluster.start("late", "worker", "--metrics-port", str(port))._process.wait, 45)
+    )
+    assert ended == 1
+    assert (
+        f"cannot listen on {LOOPBACK}:{port}: address already in use" in (cluster.folder / "late" / "log").read_text()
+    )
 
 
 @pytest.mark.parametrize("words", [["worker"], ["serve", "--queue", "celery", "--port", "0"]])

@@ -81,9 +81,7 @@ def test_every_image_is_pinned_and_ours_is_this_version(compose: dict[str, Any])
 def test_everything_that_listens_has_a_health_check_and_no_restart_goes_on_for_ever(compose: dict[str, Any]) -> None:
     for name, one in compose["services"].items():
         assert one["restart"].startswith("on-failure:"), name
-        assert one["healthcheck"].get("disable") is (True if name == "worker" else None), name
-        if name != "worker":
-            assert {"test", "interval", "timeout", "retries"} <= one["healthcheck"].keys(), name
+        assert {"test", "interval", "timeout", "retries"} <= one["healthcheck"].keys(), name
 
 
 def test_no_secret_stands_in_the_files_or_gets_into_the_image(compose: dict[str, Any]) -> None:
@@ -112,7 +110,7 @@ def test_the_services_believe_the_nginx_of_the_same_file(compose: dict[str, Any]
     given = services["nginx"]["environment"]
     assert {given["PRIMARY"], given["BACKUP"]} == {f"{name}:{Settings().port}" for name in ("service", "standby")}
     shared = services["service"]["environment"]["TIMETABLE_KEYS_DIR"]
-    assert all(f"keys:{shared}" in services[name]["volumes"] for name in ("service", "standby"))
+    assert all(f"keys:{shared}" in services[name]["volumes"] for name in ("service", "standby", "worker"))
     assert shared in (ROOT / "Dockerfile").read_text()
 
 
@@ -127,11 +125,16 @@ def test_files_that_compose_mounts_are_there_and_volumes_are_declared(compose: d
 
 
 def test_prometheus_asks_each_service_under_the_name_that_the_rules_use(compose: dict[str, Any]) -> None:
-    (scrape,) = yaml.safe_load((FILES / "prometheus.yml").read_text())["scrape_configs"]
+    scrape, workers = yaml.safe_load((FILES / "prometheus.yml").read_text())["scrape_configs"]
     rules = (ROOT / "app" / "operations" / "alerts.rules.yml").read_text()
     assert set(re.findall(r'job="(\w+)"', rules)) == {scrape["job_name"]}
     (targets,) = (one["targets"] for one in scrape["static_configs"])
     assert targets == [f"{name}:{Settings().port}" for name in ("service", "standby")]
+    ((port, named),) = ((found["port"], found["names"]) for found in workers["dns_sd_configs"])
+    worker = compose["services"]["worker"]
+    assert (named, str(port)) == (["worker"], worker["environment"]["TIMETABLE_WORKER_PORT"])
+    assert f":{port}/health/live" in worker["healthcheck"]["test"][-1]
+    assert workers["job_name"] != scrape["job_name"] and workers["authorization"] == scrape["authorization"]
     mounted = {mount.split(":")[1] for mount in compose["services"]["prometheus"]["volumes"]}
     assert {f"/etc/prometheus/{name}" for name in ("prometheus.yml", "alerts.rules.yml", "timetable.key")} <= mounted
 

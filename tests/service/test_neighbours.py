@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 
+from app.access import Caller
 from app.jobs import Status
-from app.store import StoreUnavailable
+from app.store import SharedStore, StoreUnavailable
 from app.supervisor import Supervisor
+from app.tenant import TenantJobs
 from tests.postgres import database
 from tests.proxy import Proxy
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, lives, request, searching, until
@@ -78,6 +81,23 @@ async def test_a_job_of_one_service_is_seen_at_the_other_from_its_first_moment_t
         assert ours is not None and theirs is not None and ours.result == theirs.result
         await b.delete("j")
         await comes(lambda: a.snapshot("j") is None, 2.0)
+
+
+async def test_a_caller_of_one_organisation_is_told_no_names_of_machines(
+    open_service: Open, tmp_path: Path, url: str
+) -> None:
+    async with open_service(data_dir=tmp_path / "a", database_url=url) as a:
+        for name in ("north", "south"):
+            await a.submit(replace(request(name, "patient"), meta={"organization_id": name}))
+            await searching(a, name)
+            job, store = await a.job(name), a._desk.store
+            assert job is not None and isinstance(store, SharedStore)
+            store.invite(job, 1, 60.0)
+        caller = TenantJobs(a, Caller(id="k", scopes=(), organisations=("north",)))
+        (whole,) = await a.portfolio("north")
+        assert whole.worker
+        assert await caller.portfolio("north") == [replace(whole, worker="")]
+        assert await caller.portfolio("south") == []
 
 
 @pytest.mark.parametrize(("ask", "last"), [("cancel", "cancelled"), ("finish", "completed")])

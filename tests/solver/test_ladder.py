@@ -263,3 +263,40 @@ def test_a_complete_start_on_a_lower_rung_is_improved_and_still_called_full() ->
     result = solve(data, SolveParams(time_limit_seconds=1.0, num_variants=1, start_at="relaxed"), start=start)
     assert result.best.rung == "full"
     assert [(v.rung, v.outcome) for v in result.journal] == [("full", "skipped"), ("relaxed", "kept")]
+
+
+def offering(*offers: Timetable) -> Control:
+    """A control whose solver is offered these, one after the other."""
+    left = list(offers)
+    return Control(offered=lambda: left.pop(0) if left else None)
+
+
+def test_what_somebody_else_has_found_counts_once_it_was_recounted() -> None:
+    data = feasible()
+    best = solve(data, QUICK).best.timetable
+    control = offering(best)
+    control.request_stop(Stop.FINISH)  # no time for a search of its own
+    result = solve(data, QUICK, control)
+    assert result.best.timetable == best
+    assert result.best.score == verify(data, best).score
+    assert result.curve[-1].source == "portfolio"
+    assert result.best.rung == "full"
+
+
+def test_what_is_no_better_than_the_own_best_or_of_other_data_changes_nothing() -> None:
+    data = feasible()
+    clashing = timetable({f"c{n}": [0, 0] for n in range(6)})
+    stranger = timetable(unknown=0, c0=99, c1=(0, "nowhere"))
+    result = solve(data, QUICK, offering(Timetable(), clashing, stranger))
+    assert result.best.score.complete
+    assert result.best.score == verify(data, result.best.timetable).score
+    assert "portfolio" not in {point.source for point in result.curve}
+
+
+def test_variants_are_made_of_the_best_that_anybody_has_found() -> None:
+    data = sample("tiny", 1)
+    better = solve(data, SolveParams(time_limit_seconds=4.0, num_variants=1)).best
+    control = offering(better.timetable)
+    result = solve(data, SolveParams(time_limit_seconds=3.0, num_variants=2, seed=5), control)
+    assert result.variants[0].score <= better.score
+    assert all(variant.score[:3] <= result.variants[0].score[:3] for variant in result.variants)

@@ -16,8 +16,8 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from app.gate.pacing import PIECE_BYTES, Paced
+from app.gate.patience import patient_for
 from app.main import create_app
-from app.serving import _patient_for
 from app.settings import Settings
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
@@ -37,7 +37,7 @@ async def server(anyio_backend: str) -> AsyncIterator[uvicorn.Server]:
         return Response(bytes(LARGE), media_type="application/json")
 
     app = Starlette(routes=[Route("/large", large)])
-    config = uvicorn.Config(app, log_level="critical", lifespan="off", http=_patient_for(PATIENCE_SECONDS))
+    config = uvicorn.Config(app, log_level="critical", lifespan="off", http=patient_for(PATIENCE_SECONDS))
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
     async with anyio.create_task_group() as tasks:

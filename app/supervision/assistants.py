@@ -1,0 +1,206 @@
+"""
+Idle slots that help with large jobs of others: a child like any other, whose job is not ours.
+
+An assistant changes nothing but its own row in the store. It saves what it finds there, at most once a second; it ends
+when its time is over, when the attempt is (it sees that in the store, or is told by the message that tells owners), and
+when jobs wait for the slot that it takes. Whatever happens to it is its own end and nobody else's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+
+from app.child.attempt import Attempt
+from app.child.children import ForkServer, ForkServerLost
+from app.endings import How
+from app.jobs import Job, StaleAttempt, Status
+from app.portfolio import Left, seed
+from app.progress import Track
+from app.store import Assistance, AssistanceKey, SharedStore, StoredIncumbent, StoreError, StoreUnavailable
+from app.supervision.desk import Desk
+from app.telemetry import Assisted, ChildSigns
+
+T = TypeVar("T")
+
+LOOK_SECONDS = 1.0
+"""The lease is renewed so often, and so soon an assistant learns that it is not wanted any more."""
+SILENT_LOOKS = 10
+"""So many renewals in a row may fail; then somebody else may have the place."""
+
+_log = logging.getLogger("timetable.portfolio")
+
+
+@dataclass(eq=False)
+class _Helper:
+    """One assistance at work. `left` says why it was stopped, where it was."""
+
+    given: Assistance
+    attempt: Attempt
+    left: str | None = None
+
+    @property
+    def key(self) -> AssistanceKey:
+        return AssistanceKey(self.given.job.id, self.given.job.attempt, self.given.number)
+
+    def stop(self, left: str) -> None:
+        self.left = self.left or left
+        self.attempt.stop(How.SHUTDOWN)
+
+
+class Assistants:
+    """Those of one worker. `run` sees one through, in a slot that the caller has for it."""
+
+    def __init__(self, desk: Desk, forkserver: ForkServer) -> None:
+        self._desk, self._forkserver = desk, forkserver
+        self._at_work: list[_Helper] = []
+        self._one_look = anyio.CapacityLimiter(1)
+        self._none_left = anyio.Event()
+        self._missed = 0
+
+    def __len__(self) -> int:
+        return len(self._at_work)
+
+    def signs(self) -> list[ChildSigns]:
+        """Of their children, without costs: those are told by the owners of the jobs."""
+        found = (helper.attempt.signs() for helper in self._at_work)
+        return [replace(signs, cost=None) for signs in found if signs is not None]
+
+    # --- from a place to its end ---
+
+    async def join(self, job_id: str) -> Assistance | None:
+        """Takes a place at a running job, if there is one for us. Raises StoreError."""
+        store = self._desk.store
+        if not isinstance(store, SharedStore):
+            return None
+        return await self._desk.in_store(store.join, job_id)
+
+    async def run(self, given: Assistance) -> Attempt:
+        """Helps until that is over, and says how it ended; the attempt may have left a child that cannot be killed."""
+        attempt = self._attempt(given)
+        helper = _Helper(given, attempt)
+        self._at_work.append(helper)
+        _log.info("job %s, attempt %d: assisted as number %d", given.job.id, given.job.attempt, given.number)
+        try:
+            how = await self._help(helper)
+        finally:
+            self._at_work.remove(helper)
+            if not self._at_work:
+                self._none_left.set()
+        with anyio.CancelScope(shield=True):
+            await self._leave(helper, how)
+        return attempt
+
+    def _attempt(self, given: Assistance) -> Attempt:
+        """What the child is to do: look for one timetable, for as long as its owner has use for that."""
+        job = replace(
+            given.job,
+            seed=seed(given.job, given.number),
+            failed_attempts=0,
+            num_variants=1,
+            time_limit_seconds=given.seconds,
+            used_seconds=0.0,
+        )
+        return Attempt(job, self._desk.settings, self._forkserver, Track(job), self._saving(given))
+
+    def _saving(self, given: Assistance) -> Callable[[StoredIncumbent], Awaitable[bool]]:
+        async def save(held: StoredIncumbent) -> bool:
+            try:
+                await self._ask(lambda store: store.save_found(given.job, given.number, held))
+            except (StaleAttempt, StoreError) as error:
+                _log.debug("job %s: what assistant %d has found is not kept: %s", given.job.id, given.number, error)
+                return False
+            return True
+
+        return save
+
+    async def _help(self, helper: _Helper) -> str:
+        desk, attempt, job = self._desk, helper.attempt, helper.given.job
+        try:
+            attempt.begin_with(await desk.in_store(desk.store.incumbent, job.id), saved=True)
+            dataset = await desk.in_store(desk.store.dataset, job.id) or b""
+            ending = await attempt.run(dataset, _nothing)
+        except (ForkServerLost, StoreError) as error:
+            _log.warning("job %s: no help with attempt %d: %s", job.id, job.attempt, error)
+            return helper.left or How.NOT_STARTED
+        except Exception:  # noqa: BLE001 - a bug in somebody's help must not end anything else
+            _log.exception("job %s: the help with attempt %d failed", job.id, job.attempt)
+            return How.ERROR
+        if helper.left is None and ending.how is not How.RESULT:
+            _log.warning("job %s: no more help with attempt %d: %s", job.id, job.attempt, ending.message)
+        return helper.left or ending.how
+
+    async def _leave(self, helper: _Helper, how: str) -> None:
+        job, number = helper.given.job, helper.given.number
+        with suppress(StoreError):  # the place is free when its lease has run out
+            await self._ask(lambda store: store.leave(job, number, how))
+        _log.info("job %s, attempt %d: assistant %d has ended: %s", job.id, job.attempt, number, how)
+        self._desk.tell(Assisted(job=job, number=number, how=how))
+
+    # --- who ends them ---
+
+    def see(self, job: Job) -> None:
+        """A job as the store has it now."""
+        over = job.status is not Status.RUNNING or job.cancel_requested or job.finish_requested
+        for helper in self._at_work:
+            if helper.given.job.id == job.id and (over or helper.given.job.attempt != job.attempt):
+                helper.stop(Left.OVER)
+
+    def let_go(self, job_id: str, attempt: int) -> None:
+        """The attempt was taken from its owner."""
+        for helper in self._at_work:
+            if (helper.key.job_id, helper.key.attempt) == (job_id, attempt):
+                helper.stop(Left.OVER)
+
+    async def watch(self) -> None:
+        """Keeps the leases, and sees who is still wanted; for ever."""
+        while isinstance(self._desk.store, SharedStore):
+            await anyio.sleep(LOOK_SECONDS)
+            if self._at_work:
+                await self._look()
+
+    async def _look(self) -> None:
+        asked = [helper.key for helper in self._at_work]
+        try:
+            standing = await self._ask(lambda store: store.assisting(asked))
+        except StoreError as error:
+            _log.debug("the places of assistants are not renewed: %s", error)
+            self._missed += 1
+            if self._missed >= SILENT_LOOKS:
+                self._stop_all(Left.LOST)
+            return
+        self._missed = 0
+        for helper in self._at_work:
+            if helper.key in asked and helper.key not in standing.wanted:
+                helper.stop(Left.OVER)
+        if standing.crowded and self._at_work:
+            self._at_work[-1].stop(Left.YIELDED)  # one at a look: others have slots as well
+
+    async def close(self) -> None:
+        """Ends them all, and waits for that."""
+        self._stop_all(How.SHUTDOWN)
+        while self._at_work:
+            self._none_left = anyio.Event()
+            await self._none_left.wait()
+
+    def _stop_all(self, left: str) -> None:
+        for helper in self._at_work:
+            helper.stop(left)
+
+    async def _ask(self, call: Callable[[SharedStore], T]) -> T:
+        """Beside the store's other callers; a store that refuses them is not asked. Raises StoreError."""
+        store, refusal = self._desk.store, self._desk.in_store.refusal
+        assert isinstance(store, SharedStore)
+        if refusal is not None:
+            raise StoreUnavailable(refusal)
+        return await anyio.to_thread.run_sync(call, store, limiter=self._one_look)
+
+
+async def _nothing(pid: int) -> None:
+    """The process of an assistant stands in no journal."""
