@@ -31,6 +31,7 @@ from app.store.postgres import PostgresStore
 from app.store.rows import ATTEMPTS, INCUMBENTS, JOBS, SealedTable
 from app.store.schema import SCHEMA_VERSION, TABLES, note_schema, version_of
 from app.store.sqlite import SqliteStore
+from solver.rules import Score
 from tests.app.test_store import AT, BODY, claimed, completed
 from tests.postgres import database
 
@@ -107,7 +108,9 @@ def keeps_version_1(folder: Path) -> None:
     ]
     assert (a.meta, a.time_limit_seconds, a.seed, a.finish_requested, a.workers) == ({"x": "ü"}, 30.0, 5, True, None)
     assert (store.dataset("c"), store.result("a")) == (b"dataset", b"result")
-    assert store.incumbent("b") == StoredIncumbent(score=a.score, timetable=b"timetable", rung="full", found_at=AT)
+    assert store.incumbent("b") == StoredIncumbent(
+        score=Score(0, 0, 0, 7), timetable=b"timetable", rung="full", found_at=AT
+    )
     store.move(b, advance(b, Event.LOSE, AT), ending=Ending(how=How.SERVICE_LOST, at=AT))
     assert [row.how for row in store.attempts("b")] == ["service_lost"]
     assert store.expired(AT + 10, 5) == ["a"]
