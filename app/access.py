@@ -106,6 +106,13 @@ ROUTES: Mapping[str, Access] = {
     "GET /variants/{job_id}/{n}/difference": Access(Scope.READ, Rate.READ),
     "GET /variants/{job_id}/{n}/session": Access(Scope.READ, Rate.CHECK),
     "GET /timetables/{job_id}/department/{dept_id}": Access(Scope.READ, Rate.READ),
+    # They look, and change nothing.
+    "GET /conflicts/detect": Access(Scope.READ, Rate.CHECK),
+    "POST /conflicts/resolve": Access(Scope.READ, Rate.CHECK),
+    "POST /conflicts/resolve/{conflict_id}": Access(Scope.READ, Rate.CHECK),
+    "GET /cache/stats": Access(Scope.READ, Rate.READ),
+    "POST /cache/invalidate": Access(Scope.SUBMIT, Rate.CHECK),
+    "POST /cache/warm": Access(Scope.SUBMIT, Rate.CHECK),
     # The page holds nothing but itself, and asks for a key where one is needed.
     "GET /": Access(None, Rate.READ),
     "GET /static/{path:path}": Access(None, Rate.READ),

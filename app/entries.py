@@ -13,7 +13,7 @@ from functools import cached_property
 from solver.grid import clock_of
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.names import DAY_NAMES
-from solver.result import Report
+from solver.result import Report, RuleCount
 from solver.terms import SessionKey
 from solver.verifier import verify
 
@@ -112,8 +112,18 @@ class Entries:
 
 
 def conflicts_of(dataset: Dataset, timetable: Timetable, report: Report) -> dict[SessionKey, list[str]]:
+    """The hard breaches of each session, in words."""
+    told: dict[SessionKey, list[str]] = defaultdict(list)
+    for rule in hard_breaches(dataset, timetable, report):
+        for offence in rule.offences:
+            for key in offence.sessions:
+                told[key].append(offence.message)
+    return told
+
+
+def hard_breaches(dataset: Dataset, timetable: Timetable, report: Report) -> list[RuleCount]:
     """
-    The hard breaches of each session, in words.
+    Every hard rule that is broken, with all of its offences.
 
     A stored report names only the worst offenders of a rule; when some are missing here we count once more.
     """
@@ -121,9 +131,4 @@ def conflicts_of(dataset: Dataset, timetable: Timetable, report: Report) -> dict
     if any(rule.broken > len(rule.offences) for rule in broken):
         recount = verify(dataset, timetable, max_offences=max(rule.broken for rule in broken))
         broken = [recount.rules[rule.rule] for rule in broken]
-    told: dict[SessionKey, list[str]] = defaultdict(list)
-    for rule in broken:
-        for offence in rule.offences:
-            for key in offence.sessions:
-                told[key].append(offence.message)
-    return told
+    return broken

@@ -69,6 +69,10 @@ class NoResult(ServiceError):
     """The job ended without a timetable, or has no such variant."""
 
 
+class ConflictNotFound(ServiceError):
+    """The timetable has no conflict of this id."""
+
+
 class NoBundle(ServiceError):
     """The attempt has left no diagnosis."""
 
@@ -187,6 +191,7 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     JobNotFound: Row(404, "job_not_found", "Unknown job"),
     DatasetNotFound: Row(404, "dataset_not_found", "Unknown dataset"),
     NoResult: Row(404, "no_result", "No such result"),
+    ConflictNotFound: Row(404, "conflict_not_found", "Unknown conflict"),
     FileNotFound: Row(404, "file_not_found", "No such file"),
     NoBundle: Row(404, "no_diagnosis", "No diagnosis"),
     FormatNotAvailable: Row(406, "not_available", "Format not available"),

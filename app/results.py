@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import anyio
 
@@ -27,8 +28,15 @@ REMEMBERED_BYTES = 24 << 20
 Options = Mapping[str, str | int | bool]
 
 
+class Kept(NamedTuple):
+    """How many answers, and their bytes."""
+
+    entries: int
+    bytes: int
+
+
 class Remembered:
-    """The answers that were asked for last, up to a number of bytes."""
+    """The answers that were asked for last, up to a number of bytes. The first part of a key is the id of a job."""
 
     def __init__(self, most: int) -> None:
         self._most, self._size = most, 0
@@ -48,6 +56,18 @@ class Remembered:
         while self._size > self._most:
             _, oldest = self._answers.popitem(last=False)
             self._size -= len(oldest)
+
+    def about(self, is_meant: Callable[[str], bool]) -> list[tuple[object, ...]]:
+        """The keys of answers about jobs whose ids are meant."""
+        return [key for key in self._answers if is_meant(str(key[0]))]
+
+    def measured(self, keys: Iterable[tuple[object, ...]]) -> Kept:
+        sizes = [len(self._answers[key]) for key in keys]
+        return Kept(len(sizes), sum(sizes))
+
+    def drop(self, keys: Iterable[tuple[object, ...]]) -> None:
+        for key in keys:
+            self._size -= len(self._answers.pop(key))
 
 
 class Results:
@@ -86,6 +106,20 @@ class Results:
             made = content_of(await self._asked(question, job))
             self._remembered.keep(key, made)
             return made
+
+    def kept(self, is_meant: Callable[[Job | None], bool] = lambda job: True) -> Kept:
+        """The answers that are remembered about such jobs; a job that is deleted is None."""
+        return self._remembered.measured(self._about(is_meant))
+
+    def forget(self, is_meant: Callable[[Job | None], bool]) -> Kept:
+        """Drops the answers about such jobs, and says what that was."""
+        keys = self._about(is_meant)
+        kept = self._remembered.measured(keys)
+        self._remembered.drop(keys)
+        return kept
+
+    def _about(self, is_meant: Callable[[Job | None], bool]) -> list[tuple[object, ...]]:
+        return self._remembered.about(lambda job_id: is_meant(self._supervisor.known(job_id)))
 
     async def _recounted(self, job: Job, held: Held) -> Recounted | None:
         return recounted_of(await self._asked(recounting_of(held), job))

@@ -224,3 +224,15 @@ class ScoreRequest(Source):
         description="The same as ITC-2007 lines: `course room day period`, for a .tim problem `slot room`.",
     )
     rules: Rules = Field(default_factory=dict)
+
+
+PLATFORM_DATA = ("courses", "faculty", "rooms", "students", "time_slots", "config")
+"""What the platform may name in a request about caches, beside all of it."""
+
+
+class CacheRequest(BaseModel):
+    """Body of `POST /cache/invalidate` and `POST /cache/warm`."""
+
+    organization_id: Text = Field(description="As jobs name it: name or UUID.")
+    resource_type: Literal["all", "courses", "faculty", "rooms", "students", "time_slots", "config"] = "all"
+    semester: Any = Field(default=None, description="As in a job; null means all.")

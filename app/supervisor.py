@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -25,7 +25,6 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
-from app.child.kept import Held, Recounted
 from app.child.vitals import kill_orphans
 from app.endings import How
 from app.jobs import (
@@ -38,10 +37,8 @@ from app.jobs import (
     StaleAttempt,
     Status,
     advance,
-    effective_dataset,
     new_job,
 )
-from app.messages import unpack
 from app.progress import Track
 from app.settings import Settings
 from app.source import DataSource
@@ -50,10 +47,10 @@ from app.store.backups import Manifest, folder_of
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher, Takes
 from app.supervision.fleet import Fleet
-from app.supervision.kept import Recounting, in_a_thread, published
 from app.supervision.neighbours import Neighbours
 from app.supervision.portfolio import Portfolio
 from app.supervision.recovery import recover
+from app.supervision.results import Recounting, StoredResult, StoredResults, in_a_thread
 from app.supervision.retention import Retention
 from app.supervision.spool import Spool
 from app.supervision.storage import for_client, passing
@@ -75,29 +72,6 @@ OVERTAKEN = 3
 """So often something is tried again because another service has moved the job meanwhile."""
 
 _log = logging.getLogger("timetable.supervisor")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredResult:
-    """
-    A result and the dataset it was verified against, packed as they lie in the store, and the rules of the request.
-
-    Unpacking a large one holds the interpreter for long, which a service that answers others cannot afford.
-    """
-
-    packed_dataset: bytes
-    packed_result: bytes
-    rules: Mapping[str, Any]
-
-    @property
-    def dataset(self) -> dict[str, Any]:
-        """The native document, with the rules."""
-        return effective_dataset(unpack(self.packed_dataset), self.rules)
-
-    @property
-    def result(self) -> dict[str, Any]:
-        document: dict[str, Any] = unpack(self.packed_result)
-        return document
 
 
 class Supervisor:
@@ -138,7 +112,7 @@ class Supervisor:
         self._watchdog = Watchdog(self._desk, self._dispatcher)
         self._retention = Retention(self._desk)
         self._in_store = self._desk.in_store
-        self._one_recount = anyio.Lock()
+        self._results = StoredResults(self._desk, self._for_client)
         self._open = False
 
     # --- starting and stopping ---
@@ -443,55 +417,7 @@ class Supervisor:
         Of a job that was cancelled before its child could hand in a result, the best timetable is recounted when it is
         asked for the first time, so that cancelling never has to wait for that; `recounting` does it.
         """
-        track = self._desk.board.get(job_id)
-        if track is None or (track.job.result_attempt is None and track.job.status is not Status.CANCELLED):
-            return None
-        job, store = track.job, self._desk.store
-        packed = await self._read(store.dataset, job_id)
-        if packed is None:
-            return None
-        kept = await self._recounted(job, packed, recounting) if job.status is Status.CANCELLED else None
-        body = kept.body if kept is not None else await self._read(store.result, job_id)
-        if body is None:
-            return None
-        return StoredResult(packed_dataset=packed, packed_result=body, rules=dict(job.rules))
-
-    async def _recounted(self, job: Job, packed: bytes, recounting: Recounting) -> Recounted | None:
-        """The recounted result of a cancelled job; None when the stored one is it, or there is none at all."""
-        async with self._one_recount:
-            track = self._desk.board.get(job.id)
-            if track is None:
-                return None
-            job = track.job
-            if job.result_attempt == job.attempt or track.recounted_attempt == job.attempt:
-                return None
-            held = await for_client(self._tasks, lambda: self._in_store.best_of(job.id))
-            earlier = await self._read(self._desk.store.result, job.id)
-            kept = None
-            if held is not None:
-                whole = Held(
-                    dataset=packed,
-                    timetable=held.timetable,
-                    earlier=earlier,
-                    rules=job.rules,
-                    score=held.score,
-                    rung=held.rung,
-                    simplified_context=job.simplified_context,
-                )
-                kept = await recounting(job, whole)
-            if kept is None:
-                track.recounted_attempt = job.attempt
-                return None
-            try:
-                await self._in_turn(lambda: self._keep_result(job, kept))
-            except StaleAttempt:
-                _log.info("job %s: restarted while its timetable was recounted", job.id)
-            return kept
-
-    async def _keep_result(self, job: Job, kept: Recounted) -> None:
-        after = published(job, kept)
-        await self._in_store.must(self._desk.store.move, job, after, result=kept.body)
-        self._desk.show(after)
+        return await self._results.of(job_id, recounting)
 
     async def attempts(self, job_id: str) -> list[dict[str, Any]]:
         """The journal of child processes, oldest first."""
@@ -539,10 +465,13 @@ class Supervisor:
 
     async def _in_turn(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Does something to jobs, alone. The client waits only so long; what has begun is seen through without it."""
-        return await for_client(self._tasks, work, self._desk.moving)
+        return await self._for_client(work, self._desk.moving)
 
     async def _read(self, call: Callable[..., T], *args: object) -> T:
-        return await for_client(self._tasks, partial(self._in_store, call, *args))
+        return await self._for_client(partial(self._in_store, call, *args))
+
+    async def _for_client(self, work: Callable[[], Awaitable[T]], turn: anyio.Lock | None = None) -> T:
+        return await for_client(self._tasks, work, turn)
 
     async def _latest(self, job_id: str, among: Among = anyone) -> Track | None:
         """A job as the store has it, where others may have moved it, else as we know it. The caller holds the lock."""

@@ -8,7 +8,7 @@ job is treated as one that does not exist, so the two are answered alike. What i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -16,7 +16,7 @@ from app.access import Caller
 from app.errors import NotAllowed
 from app.gate.reader import Work
 from app.jobs import Job, JobConflict, JobRequest, Status
-from app.results import Results
+from app.results import Kept, Results
 from app.store import DeliveryRow, PortfolioRow
 from app.supervisor import Supervisor
 
@@ -132,3 +132,12 @@ class TenantResults(_Narrowed):
             return None
         made = await self._results.body(job, work, **asked)
         return made if self._jobs.known(job.id) is not None else None
+
+    def kept(self, is_meant: Callable[[Job | None], bool] = lambda job: True) -> Kept:
+        return self._results.kept(self._mine(is_meant))
+
+    def forget(self, is_meant: Callable[[Job | None], bool]) -> Kept:
+        return self._results.forget(self._mine(is_meant))
+
+    def _mine(self, is_meant: Callable[[Job | None], bool]) -> Callable[[Job | None], bool]:
+        return lambda job: job is not None and self._jobs.known(job.id) is not None and is_meant(job)

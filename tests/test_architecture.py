@@ -52,7 +52,7 @@ APP_LAYERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"channels", "endings", "views", "weeks"}),
-    frozenset({"insights", "shapes", "portfolio"}),
+    frozenset({"conflicts", "insights", "portfolio", "shapes"}),
     frozenset({"store", "telemetry"}),
     frozenset({"errors", "progress"}),
     frozenset({"child", "catalogue"}),

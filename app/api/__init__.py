@@ -4,12 +4,39 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.api import checks, datasets, events, insights, integrity, jobs, operations, page, variants, workers
+from app.api import (
+    caches,
+    checks,
+    conflicts,
+    datasets,
+    events,
+    insights,
+    integrity,
+    jobs,
+    operations,
+    page,
+    variants,
+    workers,
+)
 
 
 def all_routes() -> APIRouter:
     """One router with every route of the service."""
     router = APIRouter(redirect_slashes=False)
-    for part in (jobs, events, insights, variants, checks, datasets, integrity, operations, workers, page):
+    parts = (
+        jobs,
+        events,
+        insights,
+        variants,
+        conflicts,
+        checks,
+        datasets,
+        caches,
+        integrity,
+        operations,
+        workers,
+        page,
+    )
+    for part in parts:
         router.include_router(part.router)
     return router

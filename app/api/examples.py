@@ -92,10 +92,18 @@ BODIES: Mapping[str, Examples] = {
             "timetable": {"placements": [{"course_id": "C1", "session": 0, "slot": 0, "room_id": "R1"}]},
         },
     },
+    "POST /cache/invalidate": {"organisation": {"organization_id": "State University", "resource_type": "all"}},
+    "POST /cache/warm": {"semester": {"organization_id": "State University", "resource_type": "all", "semester": 1}},
 }
 """Route -> bodies."""
 
-EVERYWHERE: Mapping[str, object] = {"job_id": JOB_ID, "n": 1, "name": "tiny", "dataset_name": "tiny"}
+EVERYWHERE: Mapping[str, object] = {
+    "job_id": JOB_ID,
+    "timetable_id": f"{JOB_ID}-variant-1",
+    "n": 1,
+    "name": "tiny",
+    "dataset_name": "tiny",
+}
 """Name of a parameter -> its value, on every route that has one."""
 PARAMETERS: Mapping[str, Mapping[str, object]] = {
     "GET /variants/{job_id}/{n}": {
@@ -111,6 +119,8 @@ PARAMETERS: Mapping[str, Mapping[str, object]] = {
     # With itself: a job that is finished early may hold one variant only.
     "GET /variants/{job_id}/{n}/difference": {"other": 1},
     "GET /variants/{job_id}/{n}/session": {"course": "CSE-101-A", "number": 0},
+    "POST /conflicts/resolve": {"auto_resolve": True},
+    "POST /conflicts/resolve/{conflict_id}": {"conflict_id": "faculty_0123456789abcdef"},
     "GET /variants/{job_id}": {"entries": False},
     "GET /jobs": {"status": "completed", "limit": 10},
     "GET /datasets/{name}": {"seed": 7},

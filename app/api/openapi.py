@@ -106,7 +106,7 @@ _REFUSALS: Mapping[int, str] = {
     400: "The request is no proper HTTP, or a header cannot be used.",
     401: "A key is needed.",
     403: "The key has not this right.",
-    404: "There is no such job, variant or dataset.",
+    404: "There is no such job, variant, conflict or dataset.",
     406: "Not available in this format.",
     408: "The body did not arrive in time.",
     409: "Not possible in the state of the job, or the job id is taken.",
@@ -120,6 +120,8 @@ _REFUSALS: Mapping[int, str] = {
 
 _NOT_IN_EVERY_STATE = (
     "GET /variants",
+    "GET /conflicts",
+    "POST /conflicts",
     "POST /generate_variants",
     "POST /cancel",
     "POST /finish",

@@ -98,12 +98,16 @@ def _disposition(file: Export, job_id: str, n: int, fields: Mapping[str, str]) -
     return f'{"inline" if file.shown else "attachment"}; filename="{plain}.{file.suffix}"'
 
 
+STAMPED: frozenset[Work] = frozenset({"variant_file", "conflicts"})
+"""What has the time in it at which its job ended."""
+
+
 async def result_of(job_id: str, service: Service, work: Work, **asked: str | int | bool) -> tuple[Job, bytes]:
     """The job and what was asked of its result; says which of the two is missing, and why."""
     job = await service.supervisor.job(job_id)
     if job is None:
         raise JobNotFound(job_id)
-    if work == "variant_file":
+    if work in STAMPED:
         asked["stamp"] = int(job.finished_at or job.created_at)
     body = await service.results.body(job, work, **asked)
     if body is None and not job.status.terminal:

@@ -57,6 +57,8 @@ MAX_RESIDENT_MB = 700
 """A reader that has grown so large, or has answered so many questions, asks to be replaced by a fresh one."""
 LARGE_BODY = 256 * 1024
 """After a body of this size rubbish is collected, between two questions; never while one is being answered."""
+SAMPLES_KEPT, RESULTS_KEPT = 8, 1
+"""Of what was read lately, under the bytes that it was read from."""
 _PR_SET_PDEATHSIG = 1
 
 Work: TypeAlias = Literal[
@@ -76,6 +78,9 @@ Work: TypeAlias = Literal[
     "load",
     "difference",
     "session",
+    "conflicts",
+    "resolutions",
+    "resolution",
     "shape",
     "recount",
 ]
@@ -221,7 +226,7 @@ def _sample(question: Question, settings: Settings) -> Reply:
     return Reply("json", {}, _sample_body(name, seed, settings.num_variants, settings.solve_seconds))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=SAMPLES_KEPT)
 def _sample_body(name: str, seed: int, num_variants: int, time_limit_seconds: float) -> bytes:
     """A body for `POST /generate_variants` with the whole sample in it."""
     sample = load_sample(name, seed)
@@ -247,7 +252,7 @@ def _opened(question: Question) -> Opened:
     return open_lately(question.body, options["dataset_bytes"], json.dumps(options["rules"], sort_keys=True))
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=RESULTS_KEPT)
 def open_lately(body: bytes, split: int, rules: str) -> Opened:
     """Whoever looks at a result asks for one piece of it after the other, so the last one stays open."""
     return open_result(body[:split], body[split:], json.loads(rules))
@@ -294,6 +299,9 @@ _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
     "load": _of_result(results.load, "n"),
     "difference": _of_result(results.difference, "n", "other"),
     "session": _of_result(results.session, "n", "course_id", "number"),
+    "conflicts": _of_result(results.conflicts, "n", "limit", "stamp"),
+    "resolutions": _of_result(results.resolutions, "n", "limit"),
+    "resolution": _of_result(results.resolution, "n", "conflict_id"),
 }
 
 

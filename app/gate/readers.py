@@ -111,6 +111,11 @@ class Readers:
         """Every process there is, those that are still being loaded included."""
         return [process.pid for process in self._staff]
 
+    @property
+    def ready(self) -> int:
+        """Those that have loaded what they need."""
+        return sum(process.is_ready for process in self._staff)
+
     async def ask(self, question: Question) -> Reply:
         """
         The reply of some reader. One that dies may have been killed from outside, so another one reads as well.

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from app.conflicts import conflicts_view, resolution_view, resolutions_view
 from app.entries import Entries
-from app.errors import FormatNotAvailable, NoResult
+from app.errors import ConflictNotFound, FormatNotAvailable, NoResult
 from app.insights import difference_view, load_view, session_view
 from app.jobs import effective_dataset
 from app.messages import unpack
@@ -134,6 +135,22 @@ def session(opened: Opened, n: int, course_id: str, number: int) -> View:
     found = session_view(opened.dataset, _variant(opened, n), (course_id, number))
     if found is None:
         raise NoResult(f"There is no session {number} of a course {course_id!r}.")
+    return found
+
+
+def conflicts(opened: Opened, n: int, limit: int, stamp: int) -> View:
+    return conflicts_view(opened.dataset, _variant(opened, n), limit, stamp)
+
+
+def resolutions(opened: Opened, n: int, limit: int) -> View:
+    return resolutions_view(opened.dataset, _variant(opened, n), limit)
+
+
+def resolution(opened: Opened, n: int, conflict_id: str) -> View:
+    """Raises `NoResult` when there is no variant `n`, `ConflictNotFound` when it has no such conflict."""
+    found = resolution_view(opened.dataset, _variant(opened, n), conflict_id)
+    if found is None:
+        raise ConflictNotFound(f"There is no conflict {conflict_id!r} in this timetable.")
     return found
 
 

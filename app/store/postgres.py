@@ -21,8 +21,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psycopg
-
 from app.channels import NO_CHANNELS, Channels
 from app.jobs import Job, Status
 from app.store import (
@@ -108,25 +106,22 @@ class PostgresStore(SqlStore):
     def _bring_up_to_date(self) -> None:
         with told():
             found = self._version()
-            if found is not None and not versions.knows("postgres", found):
-                newest = versions.NEWEST["postgres"]
+            newest = versions.NEWEST["postgres"]
+            if found is not None and versions.number_of(found) > versions.number_of(newest):
                 message = f"{self._connections.where}: it has schema {found}, this program knows up to {newest}"
                 raise StoreTooNew(f"{message}: use a newer one")
-            if found != versions.NEWEST["postgres"]:
-                lock = f"SELECT pg_advisory_xact_lock({_MIGRATING})"
-                try:
-                    versions.upgrade("postgres", self._connections.connect, lock)
-                except Exception as error:
-                    raise _cause(error) from error
+            if found != newest:
+                with self._connections.connect() as connection:
+                    versions.upgrade("postgres", connection, f"SELECT pg_advisory_xact_lock({_MIGRATING})")
         self._write(_forget_other_clusters)
 
     def _version(self) -> str | None:
         """The version that stands in the database; None when it is empty."""
 
         def body(work: Work) -> str | None:
-            if work.rows("SELECT to_regclass('alembic_version')")[0][0] is None:
+            if work.rows("SELECT to_regclass(?)", (versions.TABLE,))[0][0] is None:
                 return None
-            found = work.rows("SELECT version_num FROM alembic_version")
+            found = work.rows(f"SELECT version_num FROM {versions.TABLE}")  # nosec B608 - a name of ours
             return str(found[0][0]) if found else None
 
         return self._read(body)
@@ -355,13 +350,3 @@ def _forget_other_clusters(work: Work) -> None:
     """A store that was restored with `pg_dump` has transaction numbers of the server it came from."""
     for table in ("jobs", "incumbents"):
         work.change(f"UPDATE {table} SET changed = DEFAULT WHERE changed > pg_current_xact_id()")  # nosec B608 - names of ours
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The driver's error behind that of a library."""
-    found: BaseException | None = error
-    while found is not None:
-        if isinstance(found, psycopg.Error):
-            return found
-        found = found.__cause__
-    return error

@@ -1,43 +1,45 @@
 """
-The schema: made, migrated, and examined before anything is served.
+The schema of the SQLite store: made, migrated, and examined before anything is served.
 
-A store is brought to the present schema version by version. Each version is one transaction, so a program that is
-killed in the middle leaves the old version whole and the next start begins again.
+A store is made, or brought to the present version, in one transaction: a program that is killed in the middle leaves
+what was there whole, and the next start begins again.
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 
 from app.failpoints import failpoint
-from app.store import StoreDamaged, StoreTooNew
+from app.store import StoreDamaged, StoreTooNew, versions
 from app.store.folder import Commit
-from app.store.rows import ATTEMPTS, INCUMBENTS, JOBS, SealedTable
+from app.store.rows import JOBS, SealedTable
 
-SCHEMA_VERSION = 3
-APPLICATION_ID = 0x54544254
-"""In the header of the file: a database of ours, as `file` and other programs see it."""
+SCHEMA_VERSION = versions.number_of(versions.NEWEST["sqlite"])
 WHOLE_CHECK_BYTES = 1 << 30
 """Of a larger store only the tables without bodies are read at each start; `timetable check` reads it all."""
 TABLES = ("jobs", "attempts", "datasets", "incumbents", "results", "outbox")
 _SMALL_TABLES = ("identity", "jobs", "attempts")
 MAX_FINDINGS = 20
-
-_log = logging.getLogger("timetable.store")
-
-Run = Callable[[sqlite3.Connection], None]
+LAST_IN_HEADER = 3
+"""Later versions do not stand in the header of the file, but in Alembic's table."""
 
 
 def version_of(db: sqlite3.Connection) -> int:
-    found: int = db.execute("PRAGMA user_version").fetchone()[0]
-    return found
+    """The number of its version, 0 of an empty database. Raises StoreDamaged when it does not say."""
+    if not has_table(db, versions.TABLE):
+        found: int = db.execute("PRAGMA user_version").fetchone()[0]
+        if found > LAST_IN_HEADER:
+            raise StoreDamaged("the table that says which version it has is gone")
+        return found
+    rows = db.execute(f"SELECT version_num FROM {versions.TABLE}").fetchall()  # nosec B608 - a name of ours
+    if len(rows) != 1:
+        raise StoreDamaged("it does not say which version it has")
+    return versions.number_of(str(rows[0][0]))
 
 
 def refuse_newer(db: sqlite3.Connection) -> None:
@@ -56,20 +58,24 @@ def bring_up_to_date(db: sqlite3.Connection) -> None:
     """Creates the schema in an empty database, or migrates an older one."""
     found = version_of(db)
     if found == 0:
-        _in_one_transaction(db, SCHEMA_VERSION, (_create, _identify))
-        return
-    for version in range(found, SCHEMA_VERSION):
-        _log.warning("the store is brought from schema %d to %d", version, version + 1)
-        _in_one_transaction(db, version + 1, MIGRATIONS[version])
+        _create(db)
+    elif found < SCHEMA_VERSION:
+        adopted = None if has_table(db, versions.TABLE) else versions.named("sqlite", found)
+        versions.upgrade("sqlite", db, "BEGIN IMMEDIATE", adopted=adopted, last=note_schema)
 
 
-def _in_one_transaction(db: sqlite3.Connection, version: int, steps: tuple[Run, ...]) -> None:
+def _create(db: sqlite3.Connection) -> None:
+    """At once: Alembic takes a second to load, and whoever starts a service for the first time waits for it."""
+    schema = files("app.store").joinpath("schema.sql").read_text(encoding="utf-8")
     db.execute("BEGIN IMMEDIATE")
     try:
-        for step in steps:
-            step(db)
-            failpoint("migrate.step")
-        db.execute(f"PRAGMA user_version={version}")
+        for statement in schema.split(";\n"):
+            db.execute(statement)
+        failpoint("migrate.step")
+        db.execute("INSERT INTO identity VALUES (1, ?, ?, '', 1)", (secrets.token_hex(16), time.time()))
+        db.execute(f"INSERT INTO {versions.TABLE} VALUES (?)", (versions.NEWEST["sqlite"],))  # nosec B608 - a name of ours
+        note_schema(db)
+        failpoint("migrate.step")
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
@@ -77,85 +83,9 @@ def _in_one_transaction(db: sqlite3.Connection, version: int, steps: tuple[Run, 
         raise
 
 
-def _create(db: sqlite3.Connection) -> None:
-    schema = files("app.store").joinpath("schema.sql").read_text(encoding="utf-8")
-    for statement in schema.split(";\n"):
-        db.execute(statement)
-
-
-def _identify(db: sqlite3.Connection) -> None:
-    """Gives the store an id of its own, and writes down what its schema is. The last step of a version."""
-    db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    db.execute("INSERT INTO identity VALUES (1, ?, ?, ?, 1)", (secrets.token_hex(16), time.time(), _schema_digest(db)))
-
-
-def _add_columns(db: sqlite3.Connection) -> None:
-    for table, columns in _ADDED_IN_2.items():
-        for column in columns:
-            db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
-
-
-def _add_identity(db: sqlite3.Connection) -> None:
-    for statement in _NEW_IN_2:
-        db.execute(statement)
-
-
-def _add_outbox(db: sqlite3.Connection) -> None:
-    for statement in _NEW_IN_3:
-        db.execute(statement)
-
-
-def _note_schema(db: sqlite3.Connection) -> None:
-    """Writes down what the schema is now. The last step of a version."""
+def note_schema(db: sqlite3.Connection) -> None:
+    """Writes down what the schema is now."""
     db.execute("UPDATE identity SET schema_digest = ?", (_schema_digest(db),))
-
-
-def _seal_rows(db: sqlite3.Connection) -> None:
-    for table in _SEALED_IN_2:
-        for (rowid,) in db.execute(f"SELECT rowid FROM {table.name}").fetchall():  # nosec B608 - names of ours, values bound
-            row = f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE rowid = ?"  # nosec B608 - names of ours
-            values = db.execute(row, (rowid,)).fetchone()
-            db.execute(f"UPDATE {table.name} SET seal = ? WHERE rowid = ?", (table.seal(values), rowid))  # nosec B608 - names of ours, values bound
-
-
-_SEAL = "seal BLOB NOT NULL DEFAULT x''"
-_ADDED_IN_2: Mapping[str, tuple[str, ...]] = {
-    "jobs": (
-        "workers INTEGER",
-        "percent REAL NOT NULL DEFAULT 0",
-        "dead_letter INTEGER NOT NULL DEFAULT 0",
-        _SEAL,
-    ),
-    "attempts": ("verdict TEXT", "place TEXT", "peak_mb INTEGER", "bundle TEXT", _SEAL),
-    "incumbents": (_SEAL,),
-}
-_NEW_IN_2 = (
-    """CREATE TABLE identity (
-           one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, created_at REAL NOT NULL,
-           schema_digest TEXT NOT NULL, commits INTEGER NOT NULL
-       ) STRICT""",
-    "CREATE INDEX jobs_by_dataset ON jobs (dataset)",
-    "CREATE INDEX jobs_by_end ON jobs (finished_at) WHERE finished_at IS NOT NULL",
-)
-
-_SEALED_IN_2 = (JOBS, ATTEMPTS, INCUMBENTS)
-_NEW_IN_3 = (
-    """CREATE TABLE outbox (
-           event_id TEXT NOT NULL, channel TEXT NOT NULL, job_id TEXT NOT NULL REFERENCES jobs (id),
-           status TEXT NOT NULL, ended_at REAL NOT NULL,
-           state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'dead', 'superseded')),
-           tries INTEGER NOT NULL, next_at REAL NOT NULL, done_at REAL, error TEXT, seal BLOB NOT NULL,
-           PRIMARY KEY (event_id, channel)
-       ) STRICT""",
-    "CREATE INDEX outbox_by_job ON outbox (job_id)",
-    "CREATE INDEX outbox_by_state ON outbox (state) WHERE state IN ('pending', 'dead')",
-)
-
-MIGRATIONS: Mapping[int, tuple[Run, ...]] = {
-    1: (_add_columns, _add_identity, _seal_rows, _identify),
-    2: (_add_outbox, _note_schema),
-}
-"""From which version -> the steps to the next one, in their order."""
 
 
 # --- looking for damage ---

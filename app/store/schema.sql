@@ -1,3 +1,15 @@
+-- What app/store/migrations/sqlite makes in many steps, at once.
+
+-- "TTBT": a database of ours, as `file` and other programs see it
+PRAGMA application_id = 1414808148;
+
+-- programs from before Alembic refuse this number; the version stands in the table
+PRAGMA user_version = 4;
+CREATE TABLE alembic_version (
+    version_num VARCHAR(32) NOT NULL,
+    CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+
 CREATE TABLE identity (
     one           INTEGER PRIMARY KEY CHECK (one = 1),
     id            TEXT NOT NULL,        -- of this store and of the backups made of it

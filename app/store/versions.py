@@ -1,50 +1,87 @@
 """
-Versions of a store's schema, and the way from one to the next, by Alembic.
+Versions of a store's schema, and the way from one to the next, by Alembic: one environment for both kinds of store.
 
-Alembic and SQLAlchemy are loaded only where there is something to bring up to date: every other start is quicker.
+The version stands in Alembic's own table. Alembic and SQLAlchemy are loaded only where there is something to bring up
+to date: they take longer to load than a store takes to open.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["postgres"]
+from app.store import StoreDamaged
 
-NEWEST: dict[Kind, str] = {"postgres": "p003"}
+Kind = Literal["postgres", "sqlite"]
+
+TABLE = "alembic_version"
+NEWEST: dict[Kind, str] = {"postgres": "p003", "sqlite": "s004"}
 """The last version of each kind of store; a test compares it with the scripts."""
-_DIALECTS: dict[Kind, str] = {"postgres": "postgresql+psycopg"}
+_DIALECTS: dict[Kind, str] = {"postgres": "postgresql+psycopg", "sqlite": "sqlite"}
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 _log = logging.getLogger("timetable.store")
 
 
-def knows(kind: Kind, version: str) -> bool:
-    """Whether there is a way from this version to the newest."""
-    if version == NEWEST[kind]:
-        return True
-    from alembic.script import ScriptDirectory
-
-    return version in {script.revision for script in ScriptDirectory.from_config(_config(kind)).walk_revisions()}
+def number_of(version: str) -> int:
+    """Versions of one kind of store are numbered: "s004" is 4. Raises StoreDamaged for what is no version."""
+    if not re.fullmatch(r"[a-z]\d{3}", version):
+        raise StoreDamaged(f"its version is {version[:20]!r}, which is none of ours")
+    return int(version[1:])
 
 
-def upgrade(kind: Kind, connect: Callable[[], Any], first: str | None = None) -> None:
+def named(kind: Kind, number: int) -> str:
+    """The version of this number."""
+    return f"{NEWEST[kind][0]}{number:03}"
+
+
+def upgrade(
+    kind: Kind,
+    db: Any,
+    first: str,
+    *,
+    adopted: str | None = None,
+    last: Callable[[Any], None] = lambda db: None,
+) -> None:
     """
-    Brings the store that `connect` opens (a DB-API connection, closed here) to the newest version, in one transaction.
+    Brings a store to the newest version, in one transaction: killed in between, it is what it was.
 
-    `first` is a statement that begins it: a lock that keeps a second service from doing the same.
+    Parameters
+    ----------
+    db
+        A DB-API connection outside of a transaction; the caller closes it.
+    first
+        The statement that begins it: a lock that keeps a second service from doing the same.
+    adopted
+        The version of a store that Alembic does not know yet; None when it does, or when the store is empty.
+    last
+        Called with `db` before the commit.
+
+    Raises
+    ------
+    Exception
+        What the driver raised; the store is as it was.
     """
     from alembic import command
     from sqlalchemy import create_engine
-    from sqlalchemy.pool import NullPool
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.pool import StaticPool  # hands out `db`, and leaves it open
 
-    engine = create_engine(f"{_DIALECTS[kind]}://", creator=connect, poolclass=NullPool)
-    with engine.connect() as connection:
-        config = _config(kind)
-        config.attributes.update(connection=connection, first=first)
-        command.upgrade(config, "head")
+    engine = create_engine(f"{_DIALECTS[kind]}://", creator=lambda: db, poolclass=StaticPool)
+    config = _config(kind)
+    try:
+        with engine.connect() as connection, connection.begin():
+            config.attributes["connection"] = connection
+            connection.exec_driver_sql(first)
+            if adopted is not None:
+                command.stamp(config, adopted)
+            command.upgrade(config, "head")
+            last(db)
+    except DBAPIError as error:
+        raise (error.orig or error) from error
     _log.warning("the store has been brought to schema %s", NEWEST[kind])
 
 

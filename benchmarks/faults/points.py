@@ -120,9 +120,10 @@ async def _migrate(run: Run, target: Target, point: str) -> None:
 
 
 def _to_first_schema(target: Target) -> None:
-    """Takes away from a store what its second schema has brought."""
+    """Takes away from a store what later schemas have brought."""
     with contextlib.closing(sqlite3.connect(target.data / "jobs.sqlite3", isolation_level=None)) as db:
-        db.execute("DROP TABLE IF EXISTS identity")
+        for table in ("identity", "outbox", "alembic_version"):
+            db.execute(f"DROP TABLE IF EXISTS {table}")
         for index in ("jobs_by_dataset", "jobs_by_end"):
             db.execute(f"DROP INDEX IF EXISTS {index}")
         for table, columns in NEW_COLUMNS.items():

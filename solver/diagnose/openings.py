@@ -120,12 +120,21 @@ class Openings:
         No hard rule gets worse by any of them. Free places come first; they may differ in room and time only.
         """
         self._lift(session)
-        candidates = self._direct(session)
-        found = list(islice((r for r in candidates if self._confirmed(session, r)), limit))
-        if len(found) < limit:
-            moved = (r for r in self._by_moving(session) if self._confirmed(session, r))
-            found += islice(moved, limit - len(found))
-        return tuple(found)
+        return tuple(islice((r for r in self._candidates(session) if self._confirmed(session, r)), limit))
+
+    def relocations(self, session: SessionKey, rule: str, limit: int = 3) -> tuple[Repair, ...]:
+        """
+        Ways to move a placed session, after which the hard rule `rule` counts less than now and no hard rule more.
+
+        Like `repairs`, but the session stays on the board, and what it breaks now counts.
+        """
+        now = self._board.pins[session]
+        self._lift(session)
+        try:
+            better = (r for r in self._candidates(session) if self._improves(session, now, r, rule))
+            return tuple(islice(better, limit))
+        finally:
+            self._board.put(session, now)
 
     def _lift(self, session: SessionKey) -> None:
         course = self._facts.dataset.course.get(session[0])
@@ -137,6 +146,10 @@ class Openings:
 
     def _at(self, pin: Pin) -> str:
         return f"{self._facts.names.slot(pin.start)} in {self._facts.names.room(pin.room)}"
+
+    def _candidates(self, session: SessionKey) -> Iterator[Repair]:
+        yield from self._direct(session)
+        yield from self._by_moving(session)
 
     # --- finding -----------------------------------------------------------------------------------------------------
 
@@ -210,13 +223,23 @@ class Openings:
 
     def _confirmed(self, session: SessionKey, repair: Repair) -> bool:
         """Whether no hard rule counts more after the repair than before, by the verifier's counters."""
-        pins = self._board.pins
+        earlier, later = self._counts(session, repair, {})
+        return all(later[rule] <= earlier[rule] for rule in later)
+
+    def _improves(self, session: SessionKey, now: Pin, repair: Repair, rule: str) -> bool:
+        earlier, later = self._counts(session, repair, {session: now})
+        return later[rule] < earlier[rule] and all(later[other] <= earlier[other] for other in later)
+
+    def _counts(
+        self, session: SessionKey, repair: Repair, now: dict[SessionKey, Pin]
+    ) -> tuple[dict[str, int], dict[str, int]]:
+        """What each hard rule counts around a repair, before it and after; `now` is what is not on the board."""
+        pins = self._board.pins | now
         changed = {session: Pin(repair.slot, repair.room_id)}
         changed |= {key: Pin(slot, room) for key, slot, room in repair.moves}
-        around = self._around(changed)
+        around = self._around(changed) | self._around(now)
         before = {key: pins[key] for key in around if key in pins}
-        earlier, later = self._hard_counts(before), self._hard_counts(before | changed)
-        return all(later[rule] <= earlier[rule] for rule in later)
+        return self._hard_counts(before), self._hard_counts(before | changed)
 
     def _around(self, changed: dict[SessionKey, Pin]) -> set[SessionKey]:
         """Every session that shares a person, a course, a student, a room or a link with a changed one."""

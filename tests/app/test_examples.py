@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FIRST = ("POST /generate_variants", "GET /progress/{job_id}", "running", "POST /finish/{job_id}", "wait")
 LAST = ("POST /restart/{job_id}", "POST /cancel/{job_id}", "wait", "DELETE /jobs/{job_id}")
 """In what order the story goes; everything else is asked between the two, when the job has ended."""
-ABSENT = {"GET /jobs/{job_id}/attempts/{n}/diagnosis": 404}
-"""A sound job leaves no diagnosis, and that is what a client is told."""
+ABSENT = {"GET /jobs/{job_id}/attempts/{n}/diagnosis": 404, "POST /conflicts/resolve/{conflict_id}": 404}
+"""A sound job leaves no diagnosis, a sound timetable no conflict, and that is what a client is told."""
 
 
 def operations(application: FastAPI) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from app.child.recount import publish
 from app.cli import app as command_line
 from app.endings import Ending, How
 from app.integrity import check_file, check_folder
-from app.jobs import Event, Job, Status, advance
+from app.jobs import Event, Job, advance
 from app.messages import pack
 from app.settings import Settings
 from app.store import (
@@ -42,10 +42,9 @@ from app.store import (
     StoreUnavailable,
     backups,
 )
-from app.store.audit import audit
 from app.store.backups import Manifest, NotRestored, keep_backups, manifest_path, restore, take
 from app.store.folder import FILE_NAME, MARK_NAME, Commit, read_mark, write_mark
-from app.store.schema import MIGRATIONS, SCHEMA_VERSION
+from app.store.schema import SCHEMA_VERSION
 from app.store.sqlite import SqliteStore
 from solver.control import Control
 from solver.formats.native import dump_dataset, dump_result, dump_timetable
@@ -53,8 +52,6 @@ from solver.result import Quality, StoppedBy
 from solver.samples import planted, sample
 from solver.verifier import verify
 from tests.app.damage import AT, WAL_NAME, fill, trials
-
-VERSION_1 = Path(__file__).with_name("version_1.sql")
 
 
 @pytest.fixture
@@ -89,82 +86,7 @@ def copied(source: Path, target: Path) -> Path:
     return target
 
 
-# --- older schemas ---
-
-
-def version_1_store(folder: Path) -> None:
-    """A store as version 1 wrote it: one completed job, one running, one waiting."""
-    folder.mkdir()
-    with closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as db:
-        db.execute("PRAGMA journal_mode=WAL")
-        db.executescript(VERSION_1.read_text(encoding="utf-8"))
-        db.execute("PRAGMA user_version=1")
-        digest = hashlib.sha256(b"dataset").hexdigest()
-        result = hashlib.sha256(b"result").hexdigest()
-        db.execute("INSERT INTO datasets VALUES (?, ?)", (digest, b"dataset"))
-        db.execute("BEGIN")
-        for id, status, attempt in (("a", "completed", 1), ("b", "running", 2), ("c", "queued", 0)):
-            given = {
-                "dataset": digest,
-                "id": id,
-                "body_hash": "h",
-                "status": status,
-                "attempt": attempt,
-                "failed_attempts": 0,
-                "created_at": AT,
-                "meta": '{"x": "ü"}',
-                "rules": "{}",
-                "num_variants": 2,
-                "time_limit_seconds": 30,
-                "seed": 5,
-                "start_at": "full",
-                "simplified_context": 0,
-                "used_seconds": 1.5,
-                "cancel_requested": 0,
-                "finish_requested": 1,
-                "score": "[0, 0, 0, 7]",
-            }
-            if id == "a":
-                given |= {"placed": 3, "total": 3, "result_attempt": 1, "result_digest": result, "finished_at": AT + 9}
-            db.execute(
-                f"INSERT INTO jobs ({', '.join(given)}) VALUES ({', '.join('?' * len(given))})", (*given.values(),)
-            )
-            if attempt:
-                db.execute("INSERT INTO attempts (job_id, attempt, started_at) VALUES (?, ?, ?)", (id, attempt, AT))
-        db.execute("INSERT INTO results VALUES ('a', 1, ?, ?)", (result, b"result"))
-        db.execute("INSERT INTO incumbents VALUES ('b', 2, '[0, 0, 0, 7]', ?, 'full', ?)", (b"timetable", AT))
-        db.execute("COMMIT")
-
-
-def assert_kept(folder: Path) -> None:
-    """What `version_1_store` wrote is there, and can be worked with."""
-    store = SqliteStore(folder)
-    a, b, c = reversed(store.jobs())
-    assert [(job.id, job.status, job.attempt) for job in (a, b, c)] == [
-        ("a", Status.COMPLETED, 1),
-        ("b", Status.RUNNING, 2),
-        ("c", Status.QUEUED, 0),
-    ]
-    assert (a.meta, a.time_limit_seconds, a.seed, a.finish_requested, a.workers) == ({"x": "ü"}, 30.0, 5, True, None)
-    assert (store.dataset("c"), store.result("a")) == (b"dataset", b"result")
-    assert store.incumbent("b") == StoredIncumbent(score=a.score, timetable=b"timetable", rung="full", found_at=AT)
-    store.move(b, advance(b, Event.LOSE, AT), ending=Ending(how=How.SERVICE_LOST, at=AT))
-    assert [row.how for row in store.attempts("b")] == ["service_lost"]
-    assert store.expired(AT + 10, 5) == ["a"]
-    store.close()
-    assert check_folder(folder, again=False).sound
-
-
-def test_a_store_of_version_1_opens_and_keeps_everything(folder: Path) -> None:
-    version_1_store(folder)
-    assert check_folder(folder, again=False).sound  # looking does not migrate
-    assert_kept(folder)
-    assert SCHEMA_VERSION == 3
-
-
-OPEN_IT = (
-    "import sys; from pathlib import Path; from app.store.sqlite import SqliteStore; SqliteStore(Path(sys.argv[1]))"
-)
+# --- killed on the way ---
 
 
 def killed_at(point: str, code: str, *arguments: object, passes: int = 1) -> None:
@@ -184,21 +106,6 @@ def killed_at(point: str, code: str, *arguments: object, passes: int = 1) -> Non
     command = [sys.executable, "-c", counting + code, *map(str, arguments)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-
-
-@pytest.mark.parametrize("step", range(1, len(MIGRATIONS[1]) + 1))
-def test_a_migration_that_is_killed_in_any_step_begins_again(folder: Path, step: int) -> None:
-    version_1_store(folder)
-    killed_at("migrate.step", OPEN_IT, folder, passes=step)
-    with audit(folder / FILE_NAME) as store:
-        assert store.version == 1
-    assert_kept(folder)
-
-
-@pytest.mark.parametrize("step", [1, 2])
-def test_a_first_start_that_is_killed_begins_again(folder: Path, step: int) -> None:
-    killed_at("migrate.step", OPEN_IT, folder, passes=step)
-    assert opened(folder, ids) == []
 
 
 # --- damage ---

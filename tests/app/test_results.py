@@ -32,8 +32,7 @@ from app.jobs import Job, Status
 from app.messages import pack, unpack
 from app.results import Remembered, Results, encoded, joined
 from app.settings import Settings
-from app.supervision.kept import Recounting
-from app.supervisor import StoredResult
+from app.supervision.results import Recounting, StoredResult
 from solver.formats.native import dump_dataset, dump_timetable, load_result
 from solver.rules import Score
 from solver.samples import planted, sample

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from alembic.script import ScriptDirectory
 from typer.testing import CliRunner
 
 from app.channels import Channels
@@ -22,11 +21,9 @@ from app.integrity import check_database
 from app.jobs import Event, Job, QueueFull, StaleAttempt, Status, advance
 from app.settings import Settings
 from app.store import SharedStore, Store, StoreDamaged, StoredIncumbent, StoreError, StoreTooNew, versions
-from app.store.migrations.postgres.p001_jobs import STATEMENTS
 from app.store.postgres import PostgresStore
 from app.store.sqlite import SqliteStore
 from solver.rules import Score
-from tests.app.test_integrity import killed_at
 from tests.app.test_store import AT, BODY, DATASET, completed, job, submitted
 from tests.postgres import database
 
@@ -324,21 +321,3 @@ def test_a_later_schema_is_not_touched(url: str, stores: tuple[PostgresStore, Po
     with pytest.raises(StoreTooNew, match="use a newer one"):
         PostgresStore(url, tmp_path / "c")
     a._write(lambda work: work.change("UPDATE alembic_version SET version_num = ?", (versions.NEWEST["postgres"],)))
-
-
-def test_the_newest_version_is_the_last_script() -> None:
-    assert ScriptDirectory.from_config(versions._config("postgres")).get_heads() == [versions.NEWEST["postgres"]]
-
-
-OPEN_IT = (
-    "import sys; from pathlib import Path; from app.store.postgres import PostgresStore; "
-    "PostgresStore(sys.argv[2], Path(sys.argv[1]))"
-)
-
-
-@pytest.mark.parametrize("step", [1, 12, len(STATEMENTS)])
-def test_a_first_start_that_is_killed_in_any_step_begins_again(tmp_path: Path, step: int) -> None:
-    with database() as url:
-        killed_at("migrate.step", OPEN_IT, tmp_path / "a", url, passes=step)
-        with closing(PostgresStore(url, tmp_path / "a")) as store:
-            assert store.jobs() == []

@@ -26,12 +26,10 @@ from app.store import (
     StoreError,
     StoreFull,
     StoreLocked,
-    StoreTooNew,
     StoreUnavailable,
 )
 from app.store.folder import FILE_NAME
 from app.store.postgres import PostgresStore
-from app.store.schema import SCHEMA_VERSION
 from app.store.sqlite import SqliteStore, wal_reset_race
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
@@ -409,15 +407,6 @@ def test_a_folder_in_use_is_refused_by_name_and_process(tmp_path: Path) -> None:
         SqliteStore(tmp_path)
     first.close()
     SqliteStore(tmp_path).close()
-
-
-def test_a_store_of_a_later_version_is_not_touched(tmp_path: Path) -> None:
-    SqliteStore(tmp_path).close()
-    database = sqlite3.connect(tmp_path / FILE_NAME)
-    database.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
-    database.close()
-    with pytest.raises(StoreTooNew, match="use a newer one"):
-        SqliteStore(tmp_path)
 
 
 def test_a_file_that_is_no_database_is_refused_with_advice_and_the_folder_left_free(tmp_path: Path) -> None:

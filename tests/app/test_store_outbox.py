@@ -15,11 +15,8 @@ from app.endings import Ending, How
 from app.integrity import check_folder
 from app.jobs import Event, StaleAttempt, Status, advance
 from app.store import DeliveryRow, StoreDamaged, StoreError
-from app.store.audit import audit
 from app.store.folder import FILE_NAME
-from app.store.schema import MIGRATIONS, SCHEMA_VERSION, _schema_digest
 from app.store.sqlite import SqliteStore
-from tests.app.test_integrity import OPEN_IT, killed_at
 from tests.app.test_store import AT, BODY, DATASET, claimed, completed, job
 
 CHANNELS: Channels = {"sql": EVERY_END, "celery": COMPLETED}
@@ -128,37 +125,3 @@ def test_a_row_that_was_altered_is_not_delivered(store: SqliteStore, tmp_path: P
         again.deliveries("j1")
     again.close()
     assert not check_folder(tmp_path, again=False).sound
-
-
-# --- the schema before it ---
-
-
-def version_2_store(folder: Path) -> None:
-    """A store as version 2 wrote it: the same without the outbox."""
-    store = SqliteStore(folder)
-    running = claimed(store)
-    store.move(running, completed(running), ending=ENDING, result=BODY)
-    store.close()
-    with closing(sqlite3.connect(folder / FILE_NAME)) as db, db:
-        db.execute("DROP TABLE outbox")
-        db.execute("UPDATE identity SET schema_digest = ?", (_schema_digest(db),))
-        db.execute("PRAGMA user_version=2")
-
-
-@pytest.mark.parametrize("step", range(len(MIGRATIONS[2]) + 1))
-def test_a_store_of_version_2_gets_its_outbox_whenever_it_is_killed_on_the_way(tmp_path: Path, step: int) -> None:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    version_2_store(folder)
-    assert check_folder(folder, again=False).sound
-    if step:
-        killed_at("migrate.step", OPEN_IT, folder, passes=step)
-        with audit(folder / FILE_NAME) as found:
-            assert found.version == 2
-    store = SqliteStore(folder, CHANNELS)
-    assert store.result("j1") == BODY and store.undelivered() == []
-    assert len(ended(store, "j2")) == 2
-    store.close()
-    with audit(folder / FILE_NAME) as found:
-        assert found.version == SCHEMA_VERSION == 3
-    assert check_folder(folder, again=False).sound

@@ -12,7 +12,7 @@ import pytest
 from app import main
 from app.child import kept as child_kept
 from app.settings import Settings
-from app.supervision import kept
+from app.supervision import results
 from app.supervisor import Supervisor
 from solver.rules import Score
 from tests.service.conftest import SOLVE, searching
@@ -95,7 +95,7 @@ async def test_what_a_cancelled_job_held_is_recounted_by_a_reader_process(
     def not_here(held: object) -> None:
         raise AssertionError("the service has better things to do")
 
-    for module in (kept, child_kept):
+    for module in (results, child_kept):
         monkeypatch.setattr(module, "recount", not_here)
     answer = await client.get("/variants/held")
     assert answer.status_code == 200, answer.text

@@ -12,7 +12,7 @@ from app.jobs import Job, JobConflict, JobStateError, QueueFull, Status
 from app.messages import pack
 from app.progress import PLATFORM_STAGES
 from app.store import StoredIncumbent
-from app.supervision import kept
+from app.supervision import results
 from app.supervisor import Supervisor
 from solver.formats.native import dump_timetable, load_dataset, load_result
 from solver.rules import Score
@@ -165,7 +165,7 @@ async def test_a_cancelled_job_has_its_best_timetable_recounted_once_marked_and_
     assert (found.stopped_by, found.best.score.soft) == ("cancelled", cost(3))
     job = await shared.job("kept")
     assert job is not None and (job.result_attempt, job.placed, job.quality) == (1, COURSES, "feasible")
-    monkeypatch.setattr(kept, "recount", None)
+    monkeypatch.setattr(results, "recount", None)
     assert await shared.result("kept") == stored, "it is stored now"
     await shared.restart("kept")
     await searching(shared, "kept")

@@ -38,10 +38,15 @@ TERMINAL = ("completed", "failed", "cancelled")
 
 
 class Row(NamedTuple):
-    """How a route about a job is asked: rest of the path and query, and in which state a job of one's own is found."""
+    """
+    How a route about a job is asked: rest of the path and query, and in which state a job of one's own is found.
+
+    `absent`: what is asked for is not in it, and that is said in other words than that there is no such job.
+    """
 
     path: str = ""
     own: str = "done"
+    absent: bool = False
 
 
 JOB_ROUTES: Mapping[str, Row] = {
@@ -60,6 +65,9 @@ JOB_ROUTES: Mapping[str, Row] = {
     "GET /variants/{job_id}/{n}/difference": Row("?other=1"),
     "GET /variants/{job_id}/{n}/session": Row("?course=c0"),
     "GET /timetables/{job_id}/department/{dept_id}": Row(),
+    "GET /conflicts/detect": Row("?timetable_id={job_id}"),
+    "POST /conflicts/resolve": Row("?timetable_id={job_id}-variant-1"),
+    "POST /conflicts/resolve/{conflict_id}": Row("?timetable_id={job_id}", absent=True),
     "GET /jobs/{job_id}": Row(),
     "GET /jobs/{job_id}/attempts/{n}/diagnosis": Row(own="dead"),
     "POST /jobs/{job_id}/deliver": Row(),
@@ -69,6 +77,7 @@ WHOLE_ROUTES = frozenset({"GET /health", "GET /metrics", "GET /workers", "POST /
 """Of the whole service: refused to whoever is bound to an organisation."""
 SUBMITTING = frozenset({"POST /generate_variants", "POST /generate"})
 LISTING = frozenset({"GET /jobs"})
+CACHES = frozenset({"GET /cache/stats", "POST /cache/invalidate", "POST /cache/warm"})
 WITHOUT_JOBS: Mapping[str, str] = {
     "GET /": "/",
     "GET /static/{path:path}": "/static/main.js",
@@ -84,7 +93,7 @@ WITHOUT_JOBS: Mapping[str, str] = {
     "POST /score": "/score",
 }
 """Know of no job at all."""
-ROUTES = frozenset({*JOB_ROUTES, *WHOLE_ROUTES, *SUBMITTING, *LISTING, *WITHOUT_JOBS})
+ROUTES = frozenset({*JOB_ROUTES, *WHOLE_ROUTES, *SUBMITTING, *LISTING, *CACHES, *WITHOUT_JOBS})
 
 
 class Rig(NamedTuple):
@@ -146,7 +155,10 @@ async def until(rig: Rig, job_id: str, wanted: Callable[[str], bool]) -> None:
 async def ask(client: httpx.AsyncClient, route: str, job_id: str) -> httpx.Response:
     method, _, path = route.partition(" ")
     number = "3" if "/attempts/" in path else "1"
-    path = path.replace("{job_id}", job_id).replace("{n}", number).replace("{dept_id}", "D1") + JOB_ROUTES[route].path
+    filled = {"{job_id}": job_id, "{n}": number, "{dept_id}": "D1", "{conflict_id}": "faculty_0123456789abcdef"}
+    path += JOB_ROUTES[route].path
+    for name, value in filled.items():
+        path = path.replace(name, value)
     return await client.request(method, path)
 
 
@@ -160,7 +172,7 @@ def told(answer: httpx.Response, job_id: str) -> tuple[int, dict[str, str], str]
 def test_every_route_of_the_application_has_a_line_here(rig: Rig) -> None:
     served = {f"{method} {route.path}" for route in routes_of(rig.app.router) for method in route.methods - {"HEAD"}}
     assert served == ROUTES
-    assert all("{job_id}" in route for route in JOB_ROUTES)
+    assert all("{job_id}" in route + row.path for route, row in JOB_ROUTES.items())
     assert not any("{job_id}" in route for route in ROUTES - JOB_ROUTES.keys())
 
 
@@ -195,6 +207,9 @@ async def seen_by_operator(rig: Rig, job_id: str) -> dict[str, Any]:
 @pytest.mark.parametrize("route", [route for route in JOB_ROUTES if "POST /cancel" not in route])
 async def test_the_same_request_about_a_job_of_ones_own_finds_it(rig: Rig, route: str) -> None:
     answer = await ask(rig.south, route, id_of("south", JOB_ROUTES[route].own))
+    if JOB_ROUTES[route].absent:
+        assert answer.json()["code"] == "conflict_not_found"
+        return
     assert answer.status_code in (200, 409), answer.text
     assert answer.status_code == 200 or answer.json()["code"] == "job_state"
 
@@ -250,6 +265,31 @@ async def test_a_caller_who_is_bound_to_none_sees_all(rig: Rig) -> None:
 async def test_what_concerns_the_whole_service_is_refused(rig: Rig, route: str) -> None:
     answer = await rig.north.request(*route.split())
     assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
+
+
+async def test_what_is_kept_is_counted_and_dropped_for_the_own_organisation_only(rig: Rig) -> None:
+    async def kept(client: httpx.AsyncClient) -> int:
+        return int((await client.get("/cache/stats")).json()["answers"]["entries"])
+
+    async def invalidated(client: httpx.AsyncClient, name: str) -> httpx.Response:
+        return await client.post("/cache/invalidate", json={"organization_id": name})
+
+    clients = {"north": rig.north, "south": rig.south}
+    for name in NAMES:
+        await invalidated(rig.operator, name)
+    for name, client in clients.items():
+        assert await kept(client) == 0
+        assert (await client.get(f"/variants/{id_of(name, 'done')}")).status_code == 200
+        assert await kept(client) == 1
+    assert await kept(rig.operator) >= 2
+    for name in ("south", "nobody"):
+        answer = await invalidated(rig.north, name)
+        assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
+        assert (await rig.north.post("/cache/warm", json={"organization_id": name})).status_code == 403
+    assert await kept(rig.south) == 1
+    answer = (await invalidated(rig.north, "north")).json()
+    assert answer["invalidated"]["entries"] == 1 and answer["invalidated"]["bytes"] > 100
+    assert (await kept(rig.north), await kept(rig.south)) == (0, 1)
 
 
 @pytest.mark.parametrize("route", [*WITHOUT_JOBS, *LISTING])

@@ -504,3 +504,32 @@ def test_repairs_of_any_timetable_make_no_hard_rule_worse(data: Dataset, seed: i
     for session in verify(data, answer).unplaced[:2]:
         assert openings.blockers(session)
         assert_repairs_hold(data, answer, session, openings.repairs(session))
+
+
+def test_a_session_that_clashes_is_moved_away_and_stays_where_it_is_until_somebody_does_it() -> None:
+    data = dataset(course("a", faculty="f"), course("b", faculty="f"), room("r1"), room("r2"), grid=ONE_DAY)
+    answer = timetable(a=0, b=(0, "r2"))
+    openings = Openings(data, answer)
+    for _ in range(2):
+        assert [repair.slot for repair in openings.relocations(("a", 0), "faculty_clash")] == [1, 2, 3]
+    assert openings.relocations(("a", 0), "room_clash") == ()  # nothing is broken there that could count less
+
+
+@given(data=datasets(), seed=st.integers(0, 1000))
+def test_after_a_relocation_the_rule_counts_less_and_no_hard_rule_more(data: Dataset, seed: int) -> None:
+    answer = random_timetable(data, Random(seed))
+    openings, before = Openings(data, answer), verify(data, answer, max_offences=3)
+    for count in before.rules.values():
+        for offence in count.offences if count.tier == "hard" else ():
+            for repair in openings.relocations(offence.sessions[0], count.rule, 1):
+                places = answer.by_session | moved(offence.sessions[0], repair)
+                after = verify(data, Timetable(placements=tuple(places.values())))
+                assert after.rules[count.rule].count < count.count
+                assert all(
+                    after.rules[id].count <= rule.count for id, rule in before.rules.items() if rule.tier == "hard"
+                )
+
+
+def moved(session: SessionKey, repair: Repair) -> dict[SessionKey, Placement]:
+    places = ((session, repair.slot, repair.room_id), *repair.moves)
+    return {key: Placement(course_id=key[0], session=key[1], slot=slot, room_id=room) for key, slot, room in places}

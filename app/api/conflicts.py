@@ -1,0 +1,80 @@
+"""
+The platform's routes for conflicts: what is broken in a published timetable, and what could be done about it.
+
+They change nothing, whatever `auto_resolve` says; see `app.conflicts`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import Response
+
+from app.api.variants import result_of
+from app.gate.reader import Work
+from app.results import joined
+from app.schemas import JOB_ID_PATTERN
+from app.service import Running, Service
+
+router = APIRouter(tags=["conflicts"])
+
+MAX_LISTED, MAX_LOOKED_AT = 1000, 50
+_VARIANT = re.compile(r"(?P<job_id>.+)-variant-(?P<n>[1-9]\d{0,2})")
+
+TimetableId = Annotated[
+    str,
+    Query(
+        pattern=JOB_ID_PATTERN.replace("{0,127}", "{0,139}"),
+        description="Id of a job, which means its first variant, or `<job id>-variant-<n>` with n from 1.",
+    ),
+]
+
+
+@router.get("/conflicts/detect")
+async def detect(
+    timetable_id: TimetableId,
+    service: Running,
+    limit: Annotated[int, Query(ge=1, le=MAX_LISTED, description="So many are listed; all are counted.")] = 100,
+) -> Response:
+    """Every hard breach of a variant as the verifier counts it: who, what and when."""
+    return await _answered(timetable_id, service, {}, "conflicts", limit=limit)
+
+
+@router.post("/conflicts/resolve")
+async def resolve(
+    timetable_id: TimetableId,
+    service: Running,
+    auto_resolve: Annotated[bool, Query(description="Taken, and told back: nothing is changed either way.")] = True,
+    limit: Annotated[int, Query(ge=1, le=MAX_LOOKED_AT, description="So many conflicts are looked at.")] = 20,
+) -> Response:
+    """A checked repair for each conflict, or that people must look at it. The published timetable stays as it is."""
+    return await _answered(timetable_id, service, {"auto_resolve": auto_resolve}, "resolutions", limit=limit)
+
+
+@router.post("/conflicts/resolve/{conflict_id}")
+async def resolve_one(
+    conflict_id: Annotated[str, Path(pattern=r"^[a-z]{1,20}_[0-9a-f]{16}$", description="From /conflicts/detect.")],
+    timetable_id: TimetableId,
+    service: Running,
+) -> Response:
+    """The same for one conflict."""
+    return await _answered(timetable_id, service, {}, "resolution", conflict_id=conflict_id)
+
+
+async def _answered(
+    timetable_id: str, service: Service, told: dict[str, object], work: Work, **asked: str | int
+) -> Response:
+    job_id, n = await _named(timetable_id, service)
+    _, body = await result_of(job_id, service, work, n=n, **asked)
+    whole = joined({"timetable_id": timetable_id, "job_id": job_id, "variant": n, **told}, body)
+    return Response(whole, media_type="application/json")
+
+
+async def _named(timetable_id: str, service: Service) -> tuple[str, int]:
+    """The job and the variant that are meant. A job may be called like a variant; then it is the job."""
+    matched = _VARIANT.fullmatch(timetable_id)
+    if matched is None or await service.supervisor.job(timetable_id) is not None:
+        return timetable_id, 1
+    return matched["job_id"], int(matched["n"])
