@@ -24,8 +24,8 @@ HANDOVER_SECONDS = 3.0
 """So long before the owner stops looking for a better timetable its assistants end, and theirs is there in time."""
 LEAST_SECONDS = 5.0
 """With less time than this nobody begins to assist."""
-MOST_JOINS = 5
-"""So often a place is taken anew in one attempt; after that its assistants are lost too often."""
+MOST_JOINS = 20
+"""So often a place is taken in one attempt; whoever needs it more often is lost or called away too often to help."""
 SEED_STEP = 1_000_003
 MOST_SEED = 2**31
 

@@ -23,7 +23,15 @@ from app.endings import How
 from app.jobs import Job, StaleAttempt, Status
 from app.portfolio import Left, seed
 from app.progress import Track
-from app.store import Assistance, AssistanceKey, SharedStore, StoredIncumbent, StoreError, StoreUnavailable
+from app.store import (
+    Assistance,
+    AssistanceKey,
+    SharedStore,
+    StoreDamaged,
+    StoredIncumbent,
+    StoreError,
+    StoreUnavailable,
+)
 from app.supervision.desk import Desk
 from app.telemetry import Assisted, ChildSigns
 
@@ -75,11 +83,15 @@ class Assistants:
     # --- from a place to its end ---
 
     async def join(self, job_id: str) -> Assistance | None:
-        """Takes a place at a running job, if there is one for us. Raises StoreError."""
+        """Takes a place at a running job, if there is one for us. Raises StoreUnavailable."""
         store = self._desk.store
         if not isinstance(store, SharedStore):
             return None
-        return await self._desk.in_store(store.join, job_id)
+        try:
+            return await self._desk.in_store(store.join, job_id)
+        except StoreDamaged as error:  # asking again would not help, and others wait behind it
+            _log.error("job %s cannot be helped with: %s", job_id, error)
+            return None
 
     async def run(self, given: Assistance) -> Attempt:
         """Helps until that is over, and says how it ended; the attempt may have left a child that cannot be killed."""

@@ -24,6 +24,7 @@ from tests.real import POSTGRES, RABBITMQ, REDIS
 ORGANISATIONS = 10
 GREEDY = "org-0"
 LARGE = "university"
+SHARED = (("college", 15.0),)
 SOURCES = (("trivial", 5.0), ("mini", 1.0), ("tiny", 2.0))
 BROKERS = {"rabbitmq": RABBITMQ, "redis": urlsplit(REDIS)._replace(path="/12").geturl()}
 LONGEST_STOP_SECONDS = 25.0
@@ -39,6 +40,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--broker", choices=sorted(BROKERS), default="rabbitmq")
     parser.add_argument("--limit", type=float, default=30.0, help="time limit of the large jobs, seconds")
     parser.add_argument("--seeds", type=int, default=3, help="large jobs, each of another seed")
+    parser.add_argument("--shared", action="store_true", help="chaos with fewer, larger jobs that two workers share")
     parser.add_argument("--only", choices=sorted(PARTS))
 
 
@@ -160,18 +162,19 @@ async def portfolio(given: Namespace) -> list[str]:
 async def chaos(given: Namespace) -> list[str]:
     rng, harms = random.Random(given.seed), Counter[str]()
     async with Stage(given) as stage:
-        cluster = stage.cluster(services=2, workers=2)
+        sources, pause = (SHARED, 10.0) if given.shared else (SOURCES, 2.0)
+        cluster = stage.cluster(services=2, workers=2, portfolio_workers=1 + given.shared, portfolio_sessions=1)
         began = time.monotonic()
         async with cluster.running():
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(cluster.keep_alive)
                 tasks.start_soon(_harm, cluster, rng, given.every, harms)
-                for n, (source, seconds) in enumerate([rng.choice(SOURCES) for _ in range(given.jobs)]):
+                for n, (source, seconds) in enumerate([rng.choice(sources) for _ in range(given.jobs)]):
                     await cluster.submit(f"job-{n}", source, seconds, f"org-{n % ORGANISATIONS}")
                     for part, proxy in ((1, stage.database), (2, stage.broker)):
                         if n == part * given.jobs // 3:
                             tasks.start_soon(_outage, proxy, given.outage, cluster, part == 1)
-                    await anyio.sleep(rng.uniform(0.0, 2.0))
+                    await anyio.sleep(rng.uniform(0.0, pause))
                 await cluster.all_ended(900)
                 tasks.cancel_scope.cancel()
             took = time.monotonic() - began
@@ -180,11 +183,15 @@ async def chaos(given: Namespace) -> list[str]:
                     member.start()
             journal = await cluster.compare()
         double = stage.rows("SELECT job_id FROM results GROUP BY job_id HAVING count(*) > 1")
+        helped = dict(
+            stage.rows("SELECT coalesce(how, 'at work'), count(*) FROM portfolio WHERE number > 0 GROUP BY 1")
+        )
         refused = sum(m.said("its end was refused") + m.said("was taken over meanwhile") for m in cluster.members)
     ends = Counter(row["how"] for row in journal)
     completed = sum(entry.ended_as == "completed" for entry in cluster.ledger.entries.values())
     print(f"   {given.jobs} jobs in {took:.0f} s, {completed} completed; harms: {dict(harms)}")
     print(f"   attempts: {dict(ends)}; refused ends of attempts that were taken over: {refused}; double: {len(double)}")
+    print(f"   assistants: {helped or 'none'}")
     return cluster.ledger.breaches + [f"job {job_id} has two results" for (job_id,) in double]
 
 

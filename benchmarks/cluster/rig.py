@@ -23,7 +23,7 @@ from benchmarks.faults.ledger import TERMINAL, Ledger
 from benchmarks.faults.sources import body_of
 from benchmarks.faults.target import COMMAND, ROOT, SETTINGS, free_port
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 PATIENCE_SECONDS = 150.0
 PAUSE_SECONDS = 0.1
 

@@ -80,9 +80,19 @@ async def test_more_solver_threads_than_a_job_may_have_are_clamped_and_said(clie
     assert (await post(client, workers=1)).json()["adjusted"] == {}
 
 
+async def test_workers_beyond_those_that_may_share_a_job_are_clamped_and_kept_with_it(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = (await post(client, portfolio_workers=8)).json()
+    assert answer["adjusted"]["portfolio_workers"] == {"asked": 8, "given": 1}
+    assert (await client.get(f"/jobs/{answer['job_id']}")).json()["metadata"]["portfolio_workers"] == 1
+    plain = (await post(client)).json()
+    assert "portfolio_workers" not in (await client.get(f"/jobs/{plain['job_id']}")).json()["metadata"]
+
+
 def hash_of_the_whole(asked: GenerateRequest) -> str:
     """How hashes were made at first, of one text of the whole request: stored jobs have them."""
-    left_out = {"job_id"} | ({"workers"} if asked.workers is None else set())
+    left_out = {"job_id", *(name for name in ("workers", "portfolio_workers") if getattr(asked, name) is None)}
     text = json.dumps(asked.model_dump(mode="json", exclude=left_out), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

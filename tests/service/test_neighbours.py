@@ -86,7 +86,7 @@ async def test_a_job_of_one_service_is_seen_at_the_other_from_its_first_moment_t
 async def test_a_caller_of_one_organisation_is_told_no_names_of_machines(
     open_service: Open, tmp_path: Path, url: str
 ) -> None:
-    async with open_service(data_dir=tmp_path / "a", database_url=url) as a:
+    async with open_service(data_dir=tmp_path / "a", database_url=url, slots=2) as a:
         for name in ("north", "south"):
             await a.submit(replace(request(name, "patient"), meta={"organization_id": name}))
             await searching(a, name)

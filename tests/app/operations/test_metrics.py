@@ -14,7 +14,19 @@ from starlette.middleware import Middleware
 from app.endings import How
 from app.jobs import Event, Job, Status
 from app.operations.metrics import FAST, Measured, Metrics
-from app.telemetry import Moved, QueueStuck, Recovered, Slow, StageLeft, Stalled, Started, StoreCalled, StoreTrouble
+from app.telemetry import (
+    Assisted,
+    Moved,
+    QueueStuck,
+    Recovered,
+    Shared,
+    Slow,
+    StageLeft,
+    Stalled,
+    Started,
+    StoreCalled,
+    StoreTrouble,
+)
 from tests.app.watching import child, ended, job, sample, signs
 
 GUIDE = {"app_errors_total", "app_response_time_seconds", "app_active_connections"}
@@ -84,9 +96,17 @@ def test_the_other_happenings_are_counted_too(metrics: Metrics) -> None:
         StoreTrouble(reason=None),
         Recovered(jobs=3, orphans=1, seconds=0.5),
         QueueStuck(waiting=2, seconds=11.0),
+        Assisted(job=job(), number=1, how="yielded"),
+        Assisted(job=job(), number=1, how="something new"),
+        Shared(job=job(), found_by=0),
+        Shared(job=job(), found_by=3),
     ):
         metrics.observe_happening(happening)
     assert value(metrics, "timetable_start_seconds_count", after_loss="true") == 1
+    assert value(metrics, "timetable_assistants_total", how="yielded") == 1
+    assert value(metrics, "timetable_assistants_total", how="other") == 1
+    assert value(metrics, "timetable_portfolio_results_total", finder="owner") == 1
+    assert value(metrics, "timetable_portfolio_results_total", finder="assistant") == 1
     assert value(metrics, "timetable_stage_seconds_sum", stage="search") == 12.0
     assert value(metrics, "timetable_stalls_total", verdict="STOPPED") == 1
     assert value(metrics, "timetable_slow_operations_total", operation="store.move") == 1
