@@ -29,7 +29,7 @@ from app.store.audit import Audit, Held, audit
 from app.store.backups import REPLACED_PREFIX, RESTORING_NAME, leftovers_in
 from app.store.folder import FILE_NAME, MARK_NAME, SPOOL_NAME, holds_store, read_mark, take_lock
 from app.store.inventory import Entry, State, inventory
-from app.store.schema import SCHEMA_VERSION
+from app.store.schema import SCHEMA_VERSION, SEALED_SINCE
 from app.store.signing import NoBackupKey, read_key
 from solver.context import build_context
 from solver.formats.native import load_dataset, load_result, load_timetable
@@ -131,7 +131,7 @@ def check_file(
             findings += _bytes(store)
             findings += beside(store)
             counts = {"rows": store.rows(), "jobs": store.jobs_by_status()}
-            if again and store.version == SCHEMA_VERSION:
+            if again and store.version >= SEALED_SINCE:
                 counts["verified"] = _verify_all(store, findings, beat)
     except StoreDamaged as error:
         findings.append(Finding("store", "damaged", str(error), _RESTORE))
@@ -170,7 +170,7 @@ def _bytes(store: Audit) -> Iterator[Finding]:
 
 
 def _beside(store: Audit, data_dir: Path) -> Iterator[Finding]:
-    if store.version == SCHEMA_VERSION:
+    if store.version >= SEALED_SINCE:
         yield _mark(store, data_dir)
     for path in sorted(data_dir.glob(f"{REPLACED_PREFIX}*")):
         yield Finding("folder", "note", f"{path.name}: put aside by a restore", "delete it when nobody misses it")

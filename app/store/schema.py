@@ -25,6 +25,8 @@ WHOLE_CHECK_BYTES = 1 << 30
 TABLES = ("jobs", "attempts", "datasets", "incumbents", "results", "outbox")
 _SMALL_TABLES = ("identity", "jobs", "attempts")
 MAX_FINDINGS = 20
+SEALED_SINCE = 2
+"""Since this version a store says which one it is, and its rows are sealed over the columns that they have today."""
 LAST_IN_HEADER = 3
 """Later versions do not stand in the header of the file, but in Alembic's table."""
 
@@ -50,8 +52,8 @@ def refuse_newer(db: sqlite3.Connection) -> None:
 
 
 def counts_commits(db: sqlite3.Connection) -> bool:
-    """Whether it says which store it is; before version 2 none did, and an empty database does not."""
-    return version_of(db) >= 2
+    """Whether it says which store it is, and counts its commits; the first version and an empty database do not."""
+    return version_of(db) >= SEALED_SINCE
 
 
 def bring_up_to_date(db: sqlite3.Connection) -> None:
@@ -96,7 +98,7 @@ def examine(db: sqlite3.Connection, path: Path) -> None:
     problems = structure_problems(db, whole=path.stat().st_size <= WHOLE_CHECK_BYTES)
     if problems:
         raise StoreDamaged("; ".join(problems[:3]))
-    if version_of(db) == SCHEMA_VERSION:
+    if version_of(db) >= SEALED_SINCE:  # an older one is looked at as well: it is taken over as it is
         check_schema(db)
         for row in db.execute(JOBS.select):
             JOBS.opened(row)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from app.integrity import check_folder
 from app.jobs import Event, Status, advance
 from app.store import StoreDamaged, StoredIncumbent, StoreTooNew, versions
 from app.store.audit import audit
+from app.store.backups import describe, manifest_path, restore
 from app.store.folder import FILE_NAME
 from app.store.migrations.sqlite import s001_jobs, s002_seals, s003_outbox
 from app.store.postgres import PostgresStore
@@ -193,6 +196,36 @@ def test_a_store_of_an_earlier_version_opens_and_keeps_everything(
     with closing(sqlite3.connect(folder / FILE_NAME)) as db:
         assert db.execute("PRAGMA application_id").fetchone() == (s002_seals.APPLICATION_ID,)
         assert db.execute("SELECT version_num FROM alembic_version").fetchall() == [(versions.NEWEST["sqlite"],)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DROP INDEX jobs_by_status", "schema is not the one"),
+        ("UPDATE jobs SET seed = seed + 1", "is not what was written"),
+    ],
+)
+@pytest.mark.parametrize("write", [version_2, version_3])
+def test_an_older_store_that_was_altered_is_refused_and_not_taken_over(
+    folder: Path, write: Callable[[Path], None], statement: str, said: str
+) -> None:
+    write(folder)
+    altered(folder, lambda db: db.execute(statement))
+    assert not check_folder(folder, again=False).sound
+    with pytest.raises(StoreDamaged, match=said):
+        SqliteStore(folder)
+    with audit(folder / FILE_NAME) as found:
+        assert found.version < SCHEMA_VERSION
+
+
+def test_a_backup_that_an_earlier_version_has_made_is_put_back_and_brought_up_to_date(folder: Path) -> None:
+    version_3(folder)
+    backup = folder.with_name("timetable-old.sqlite3")
+    (folder / FILE_NAME).rename(backup)
+    manifest_path(backup).write_text(json.dumps(asdict(describe(backup, backup.name))))
+    assert json.loads(manifest_path(backup).read_text())["schema"] == 3
+    restore(backup, folder.with_name("restored"))
+    keeps_its_job(folder.with_name("restored"))
 
 
 KILLED_AT_EVERY_STEP = """
