@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import wraps
+from itertools import count
 from typing import Concatenate, ParamSpec, TypeVar
 
 from solver.compiled import Ints, encode
@@ -37,6 +38,7 @@ Looks for any complete timetable, and ends with the first. Processor seconds fro
 `university` 0.1, four times that 0.8, `bhu` 1.4, comp-2007-2-1 1.2; a cooling round from the floor took 2.4, 3.9, 12,
 14 and 21.
 """
+FIRST_PLACING_SECONDS = 2.0
 QUICK_SECONDS, QUICK_SHARE = 1.0, 0.04
 QUICK = SearchParams(start_temperature=0.5)
 """A quick round hardly goes uphill: it makes the most of a start at once, long before a cooling round has frozen."""
@@ -169,9 +171,17 @@ class Climb:
         return self.incumbents.start_arrays()
 
     def place_all(self, seconds: float) -> None:
-        """The first complete timetable, whatever it costs, unless there is one."""
-        if not self.complete:
-            self.search(seconds, PLACING, message="placing every session", workers=1)
+        """
+        The first complete timetable, whatever it costs, unless there is one.
+
+        Tries get longer: a run that freezes notices it after a share of its time, and most need no second one.
+        """
+        until = self.walk.until(seconds)
+        for number in count():
+            if self.complete or until.should_stop:
+                return
+            budget = min(until.remaining, FIRST_PLACING_SECONDS * 2**number)
+            self.search(budget, PLACING, message="placing every session", round_number=number, workers=1)
 
     def quick_search(self) -> None:
         """A short descent from the best so far."""
