@@ -148,8 +148,9 @@ def anneal_level(
     """
     Draws up to `proposals` moves, until `most` were accepted or a stop is asked for.
 
-    When `closed`, a move that clashes more than before is dropped at once: chains exchange those who clash, and swaps
-    of two who do brought one improvement in ten thousand proposals for a quarter of the time.
+    When `closed`, a move that clashes more than before is dropped at once: chains exchange those who clash. Looking for
+    a room that happens to hold one of them took an eighth to a third of the time on comp03, comp05 and comp10 of
+    ITC-2007, and one in ten thousand proposals changed the cost that way.
 
     Parameters
     ----------
