@@ -13,7 +13,7 @@ import numpy as np
 from solver.control import BEAT_WORD, STOP_WORD
 from solver.search.chains import try_chain
 from solver.search.jit import Longs, Number, inlined, inner, kernel
-from solver.search.moves import REJECTED, move_delta, slot_part
+from solver.search.moves import REJECTED, are_kin, move_delta, slot_part
 from solver.search.problem import Problem
 from solver.search.state import (
     BEST_COST,
@@ -37,8 +37,8 @@ PROPOSALS_PER_BEAT = 4096
 TRIED, ACCEPTED = 0, 1
 """What `anneal_level` reports."""
 SHIFT_A, SHIFT_B, SHIFT_C, SHIFT_HIGH = np.uint64(13), np.uint64(7), np.uint64(17), np.uint64(32)
-STAY_BITS = np.uint64(10)
-"""Bits of a random number above those that choose between chains and single moves."""
+CHAIN_BITS = np.uint64(10)
+"""Bits of a random number above those that choose a kind of room."""
 
 
 @inlined
@@ -148,9 +148,10 @@ def anneal_level(
     """
     Draws up to `proposals` moves, until `most` were accepted or a stop is asked for.
 
-    When `closed`, a move that clashes more than before is dropped at once: chains exchange those who clash. Looking for
-    a room that happens to hold one of them took an eighth to a third of the time on comp03, comp05 and comp10 of
-    ITC-2007, and one in ten thousand proposals changed the cost that way.
+    When `closed`, a move that clashes more than before is dropped, unless it is a swap with somebody it clashes with.
+    Without clashes of students it is dropped at once, because chains exchange those who clash: looking for a room that
+    happens to hold one of them took an eighth to a third of the time on comp03, comp05 and comp10 of ITC-2007, and one
+    in ten thousand proposals changed the cost that way.
 
     Parameters
     ----------
@@ -178,23 +179,24 @@ def anneal_level(
         c, t, r = np.int64(p.course_of[s]), np.int64(st.slot[s]), np.int64(st.room[s])
         seed = next_random(seed)
         u = t
-        if p.frozen[s] == 0 and np.int64((seed >> STAY_BITS) & np.uint64(1023)) >= shares[5]:
+        if p.frozen[s] == 0 and np.int64(seed & np.uint64(1023)) >= shares[5]:
             u = np.int64(p.start[p.start_ptr[c] + below(seed, p.start_ptr[c + 1] - p.start_ptr[c])])
+        seed = next_random(seed)
         chains = shares[3] if st.totals[HARD_PART] == 0 else shares[4]
-        if np.int64(seed & np.uint64(1023)) < chains and t != u:
+        if np.int64((seed >> CHAIN_BITS) & np.uint64(1023)) < chains and t != u:
             if try_chain(p, st, s, u, limit):
                 accepted += 1
                 remember(st)
             continue
         slots: Number = slot_part(p, st, c, t, u) if t != u else 0
-        if closed and hard_of(slots) > 0:
+        clashes = closed and hard_of(slots) > 0
+        if clashes and p.student_weight == 0:
             continue
-        seed = next_random(seed)
         q = np.int64(draw_room(p, st, s, seed, shares))
         if t == u and r == q:
             continue
         s2 = partner(p, st, s, u, q)
-        if s2 == -2:
+        if s2 == -2 or (clashes and (s2 < 0 or not are_kin(p, c, np.int64(p.course_of[s2])))):
             continue
         delta = move_delta(p, st, s, u, q, s2, slots, limit, closed)
         if delta == REJECTED or cost_of(delta) > limit:
