@@ -58,7 +58,11 @@ def add_course(
     p: Problem, st: State, count: Number, c: Number, v: Number, away: Number, length: Number, back: Number
 ) -> Number:
     """Adds the sessions of course c that run at slot v to the chain; returns its length, 0 when one cannot come."""
-    for other in range(p.session_ptr[c], p.session_ptr[c + 1]):
+    first, end = np.int64(p.session_ptr[c]), np.int64(p.session_ptr[c + 1])
+    if st.course_cell[c, v, COUNT] == 1:
+        first = np.int64(st.course_cell[c, v, SUM])
+        end = first + 1
+    for other in range(first, end):
         u = st.slot[other]
         if u < 0 or v < u or v >= u + p.length[c] or in_chain(st, count, other):
             continue
@@ -259,6 +263,8 @@ def try_chain(p: Problem, st: State, s: Number, u: Number, limit: Number) -> boo
     Rejected ones, which most are, never leave the calling kernel: a call copies both tuples over its fast cache.
     """
     t = np.int64(st.slot[s])
+    if st.course_cell[p.course_of[s], u, COUNT] != 0:
+        return False  # a sibling would come the other way: nothing would change but their numbers
     count = collect(p, st, s, u)
     if count == 0 or cost_of(estimate(p, st, count, t, u)) > limit:
         return False

@@ -113,7 +113,9 @@ class Run:
         self.started = time.monotonic()
         self._weigh()
         rooms = np.cumsum([self.params.same_room, self.params.sibling_room, self._any_room()])
-        self.shares = (np.append(rooms, self._chain_shares()) * 1024).astype(np.int64)
+        stay = self.params.stay_share if self.problem.stability_weight != 0 else 0.0
+        shares = [*rooms, *self._chain_shares(), stay]
+        self.shares = (np.array(shares) * 1024).astype(np.int64)
 
     def go(self, start: Arrays) -> SearchResult:
         self.load(*start)

@@ -22,7 +22,7 @@ COST, HARD_PART, BEST_COST, BEST_HARD, IMPROVEMENTS, NUM_TOTALS = 0, 1, 2, 3, 4,
 ADDING, REMOVING = 0, 1
 """Columns of `State.clash`."""
 COUNT, SUM = 0, 1
-"""Columns of `State.room_cell`."""
+"""Columns of `State.room_cell` and `State.course_cell`."""
 BUSY, TWICE = 0, 1
 """Columns of `State.mask`."""
 MAX_CHAIN = 12
@@ -67,8 +67,8 @@ class State(Bundle):
     """``(courses,)``"""
     slot_count: Ints
     """``(slots,)`` sessions that run."""
-    course_busy: Ints
-    """``(courses, slots)`` sessions that run."""
+    course_cell: Ints
+    """``(courses, slots, 2)`` sessions that run: their number and the sum of theirs, as in `room_cell`."""
     present: Longs
     """``(slots, words)`` the courses that have a session running: bit sets like `Problem.kin`."""
     same: Ints
@@ -106,7 +106,7 @@ def new_state(p: Problem, seed: int) -> State:
         course_day=np.zeros((p.num_courses, p.num_days), dtype=np.int32),
         days_used=np.zeros(p.num_courses, dtype=np.int32),
         slot_count=np.zeros(p.num_slots, dtype=np.int32),
-        course_busy=np.zeros((p.num_courses, p.num_slots), dtype=np.int32),
+        course_cell=np.zeros((p.num_courses, p.num_slots, 2), dtype=np.int32),
         present=np.zeros((p.num_slots, p.kin.shape[1]), dtype=np.int64),
         same=np.zeros(p.num_anchors, dtype=np.int32),
         chain=np.zeros((MAX_TOUCHED, 3), dtype=np.int32),
@@ -163,8 +163,9 @@ def occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, si
     day = np.int64(p.day_of[t])
     for v in range(t, t + p.length[c]):
         st.slot_count[v] += sign
-        st.course_busy[c, v] += sign
-        if st.course_busy[c, v] == (1 if sign > 0 else 0):
+        st.course_cell[c, v, COUNT] += sign
+        st.course_cell[c, v, SUM] += sign * s
+        if st.course_cell[c, v, COUNT] == (1 if sign > 0 else 0):
             st.present[v, c >> 6] ^= np.int64(1) << (c & 63)
         bit = 1 << np.int64(p.period_of[v])
         for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 3]):

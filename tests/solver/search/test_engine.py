@@ -274,6 +274,26 @@ def test_a_chain_moves_others_from_room_to_room_to_make_space() -> None:
     assert any(decode(each.slots, each.rooms, data) == wanted for each in found)
 
 
+def test_sessions_of_one_course_do_not_exchange_their_places() -> None:
+    data = dataset(course("a", sessions=2), room("r1"), grid=grid(1, 2))
+    compiled = compile_dataset(data)
+    start = (np.array([0, 1], dtype=np.int32), np.zeros(2, dtype=np.int32))
+    found = anneal(data, compiled, start, control=Control(), seconds=60, seed=1, params=ONLY_CHAINS)
+    assert found.proposals == FEW.max_proposals and found.accepted == 0
+
+
+def test_moves_that_stay_at_their_start_bring_a_course_together_in_one_room() -> None:
+    rules = dict.fromkeys(RULE_IDS, "off") | {"room_clash": "hard", "room_stability": "soft"}
+    data = dataset(*[course(name, sessions=3) for name in "ab"], room("r1"), room("r2"), grid=grid(1, 3), rules=rules)
+    compiled = compile_dataset(data)
+    slots = np.array([0, 1, 2, 0, 1, 2], dtype=np.int32)
+    start = (slots, np.array([0, 1, 0, 1, 0, 1], dtype=np.int32))
+    params = replace(FEW, strict=True, accept_share=1.0, stay_share=1.0)
+    found = anneal(data, compiled, start, control=Control(), seconds=60, seed=1, params=params)
+    assert np.array_equal(found.slots, slots)
+    assert found.counts["room_stability"] == 0
+
+
 def test_a_search_ends_where_the_cost_is_enough() -> None:
     case = random_case(Random(5))
     whole = run(case, 1, FEW)
