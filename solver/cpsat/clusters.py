@@ -88,7 +88,7 @@ class Cluster:
         )
 
 
-def least_time_cost(plan: Plan, *, control: Control, enough: int | None = None) -> int:
+def least_time_cost(plan: Plan, *, control: Control, enough: int | None = None, courses: int = FIRST_COURSES) -> int:
     """
     A number that what times cost cannot be below: missing days, starts, and days of groups; 0 at least.
 
@@ -100,11 +100,13 @@ def least_time_cost(plan: Plan, *, control: Control, enough: int | None = None) 
         Its deadline is the time there is.
     enough
         The search ends when this much is proved; None to use all the time.
+    courses
+        See `clusters_of`.
     """
     plan = replace(plan, treat={rule: _kept_here(rule, how) for rule, how in plan.treat.items()})
     if not any(how is Treatment.PRICE for how in plan.treat.values()):
         return 0
-    clusters = _looked_at(plan, clusters_of(plan.compiled), control, enough)
+    clusters = _looked_at(plan, clusters_of(plan.compiled, courses), control, enough)
     if not control.should_stop and not _reached(clusters, enough):
         clusters = _joined(plan, clusters, control, enough)
     return sum(cluster.floor for cluster in clusters)
