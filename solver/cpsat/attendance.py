@@ -8,7 +8,7 @@ a weight.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,16 +41,20 @@ class Attendance:
         self.limit = space.compiled.consecutive_limit
 
     def add_rules(self) -> None:
-        groups, students = self._wanted(GROUP_RULES), self._wanted(STUDENT_RULES)
-        shared = self._wanted(ATTENDEE_RULES)
-        if self.space.compiled.attendees_are_groups:
-            groups |= shared
-        else:
-            students |= shared
-        for attendee in self.groups() if groups else []:
-            self._count(attendee, groups)
+        self.add_group_rules()
+        students = self._wanted(STUDENT_RULES)
+        if not self.space.compiled.attendees_are_groups:
+            students |= self._wanted(ATTENDEE_RULES)
         for attendee in self.students() if students else []:
             self._count(attendee, students)
+
+    def add_group_rules(self, chosen: Container[int] | None = None) -> None:
+        """The rules about the days of groups: of all of them, or of those chosen by number."""
+        rules = self._wanted(GROUP_RULES)
+        if self.space.compiled.attendees_are_groups:
+            rules |= self._wanted(ATTENDEE_RULES)
+        for attendee in self.groups(chosen) if rules else []:
+            self._count(attendee, rules)
 
     def _wanted(self, rules: Mapping[str, DayRule]) -> dict[str, DayRule]:
         return {rule: build for rule, build in rules.items() if self.space.treatment(rule) is not Treatment.IGNORE}
@@ -67,13 +71,13 @@ class Attendance:
 
     # --- who attends --------------------------------------------------------------------------------------------------
 
-    def groups(self) -> list[Attendee]:
+    def groups(self, chosen: Container[int] | None = None) -> list[Attendee]:
         compiled = self.space.compiled
         exclusive = self.space.treatment("group_clash") is Treatment.FORBID
         return [
             Attendee(tuple(units), self.space.plan.background.group[g] > 0, 1, exclusive)
             for g, units in self.space.units_by(compiled.group_ptr, compiled.group).items()
-            if g < compiled.num_groups
+            if g < compiled.num_groups and (chosen is None or g in chosen)
         ]
 
     def students(self) -> list[Attendee]:

@@ -5,33 +5,38 @@ doi:10.1007/s10479-010-0700-7).
 Rooms are replaced by what any assignment of rooms must obey in each slot: no more sessions that need some set of rooms
 than the set has, and no fewer students without a seat than the large classes outnumber the large rooms. Rules about
 which room a course keeps, and the ways between rooms, cost nothing in it. Everything left out can only lower the cost,
-so the bound holds. What
-rooms cost at least, whatever the times are, is found first (`packing`) and is a floor of the room costs in the model.
+so the bound holds. What rooms cost at least whatever the times are (`packing`), and what times cost at least whatever
+the rooms are (`clusters`), is found first. The two are about different costs, so their sum is a bound as well, and each
+is a floor of its costs in the model, which every timetable keeps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
 from solver.compiled import Compiled
 from solver.control import Control
+from solver.cpsat.clusters import TREE_SEARCH, least_time_cost, time_costs
 from solver.cpsat.exact import build_from, minimise
 from solver.cpsat.packing import ROOM_COSTS, least_room_cost, priced_rooms, soft_weight
-from solver.cpsat.plan import Plan, Treatment, Treatments, Unit, make_plan, rough_literals, treatments
+from solver.cpsat.plan import Plan, Treatment, Treatments, make_plan, rough_literals, treatments
 from solver.cpsat.run import run
 from solver.cpsat.space import Space, Tally
+from solver.cpsat.supply import add_room_supply
 from solver.model import Dataset
 
 MAX_SIZE = 400_000
 MAX_PLACES = 5_000_000
 """Possible (start, room) pairs; they become no variables here, but memory."""
-TREE_SEARCH: Mapping[str, int | float | bool] = {"optimize_with_lb_tree_search": True, "linearization_level": 2}
-"""Measured at 20 s on comp04: bound 35, which is the optimum; the default search reached 3."""
 PACKING_SHARE = 0.2
 """Of the time for the bound at most; the model is small and seldom needs a second."""
+CLUSTERS_SHARE = 0.7
+"""Of the rest of the time: small clusters tell most of what there is to know, the whole model settles what is left."""
+Method = Literal["rooms", "rooms and clusters", "whole model"]
 ROOM_RULES = ("room_stability", "travel")
 """Soft rules that say nothing without rooms."""
 
@@ -51,6 +56,7 @@ def lower_bound(
     seconds: float,
     room_floor: int | None = None,
     enough: int | None = None,
+    on_bound: Callable[[Method, int], None] = lambda method, bound: None,
 ) -> int | None:
     """
     A number that the soft cost of no timetable with every session placed and every hard rule kept can be below.
@@ -61,6 +67,8 @@ def lower_bound(
         What `room_bound` gave; None has it found here.
     enough
         The search for the bound ends here: the cost of a timetable that a bound as high proves to be the best.
+    on_bound
+        Told each bound as it is found, and by what; each is at least as high as those before.
 
     Returns
     -------
@@ -73,13 +81,26 @@ def lower_bound(
     budget = control.until(seconds)
     if room_floor is None:
         room_floor = least_room_cost(plan, treat, control=budget, seconds=PACKING_SHARE * seconds)
+    on_bound("rooms", room_floor)
     if enough is not None and room_floor >= enough:
         return room_floor
+    time_floor = least_time_cost(
+        plan,
+        control=budget.until(CLUSTERS_SHARE * budget.remaining),
+        enough=None if enough is None else enough - room_floor,
+    )
+    floor = room_floor + time_floor
+    on_bound("rooms and clusters", floor)
+    if enough is not None and floor >= enough:
+        return floor
     space = build_from(plan, with_rooms=False, control=budget)
     add_room_supply(space)
+    _keep_time_floor(space, time_floor)
     minimise(space, extra_soft=_room_costs(space, room_floor))
     found = run(space.model, control=budget, seconds=budget.remaining, parameters=TREE_SEARCH, enough=enough)
-    return max(room_floor, found.bound or 0) if found.bound is not None or room_floor else None
+    bound = max(floor, found.bound or 0)
+    on_bound("whole model", bound)
+    return bound if found.bound is not None or floor else None
 
 
 def _plan(compiled: Compiled, treat: Treatments) -> Plan | None:
@@ -97,30 +118,14 @@ def without_rooms(treat: Treatments) -> dict[str, Treatment]:
     return {rule: Treatment.IGNORE if rule in ROOM_RULES else how for rule, how in treat.items()}
 
 
-def add_room_supply(space: Space) -> None:
-    """In each slot, the sessions that can only use some set of rooms are no more than the rooms of that set."""
-    if space.treatment("room_clash") is not Treatment.FORBID:
+def _keep_time_floor(space: Space, floor: int) -> None:
+    """What times cost is not below `floor`; a term may be larger than what it counts, so no timetable is ruled out."""
+    if floor == 0:
         return
-    for t in range(space.compiled.num_slots):
-        for rooms, units in rooms_wanted(space, t).items():
-            literals = space.covers(units, t)
-            if len(literals) > len(rooms):
-                space.at_most(literals, len(rooms))
-
-
-def rooms_wanted(space: Space, t: int) -> dict[frozenset[int], list[int]]:
-    """Each set of rooms that some unit could use at slot t, with all units that could use no others."""
-    usable: dict[int, frozenset[int]] = {}
-    for u, unit in enumerate(space.plan.units):
-        if space.cover(u, t):
-            usable[u] = rooms_at(unit, t)
-    return {rooms: [u for u, own in usable.items() if own <= rooms] for rooms in set(usable.values())}
-
-
-def rooms_at(unit: Unit, t: int) -> frozenset[int]:
-    """Rooms that a session of the unit may be in while it covers slot t."""
-    starts = range(t - unit.length + 1, t + 1)
-    return frozenset(room for start in starts for room in unit.places.get(start, ()))
+    costs = Tally()
+    for rule in time_costs(space.compiled):
+        costs.include(space.tallies[rule], soft_weight(space.compiled, rule))
+    space.model.add(costs.expression() >= floor)
 
 
 def _room_costs(space: Space, floor: int) -> Tally:

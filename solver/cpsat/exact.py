@@ -85,12 +85,12 @@ def minimise(space: Space, *, extra_soft: Tally | None = None) -> bool:
     """
     levels = [_level(space, soft=True), _level(space, soft=False), space.unplaced]
     if extra_soft is not None:
-        _add(levels[0], extra_soft, 1)
+        levels[0].include(extra_soft)
     total, exact, factor = Tally(), True, 1
     for level in levels:
         if level.variables and factor * max(1, level.upper) > LARGEST_OBJECTIVE:
             factor, exact = max(1, LARGEST_OBJECTIVE // max(1, level.upper)), False
-        _add(total, level, factor)
+        total.include(level, factor)
         factor = max(factor, total.upper + 1)
     space.model.minimize(total.expression())
     return exact
@@ -100,15 +100,8 @@ def _level(space: Space, *, soft: bool) -> Tally:
     level = Tally()
     for k, rule_id in enumerate(RULE_IDS):
         if (space.compiled.rule_tier[k] == TIER_SOFT) == soft:
-            _add(level, space.tallies[rule_id], int(space.compiled.rule_weight[k]))
+            level.include(space.tallies[rule_id], int(space.compiled.rule_weight[k]))
     return level
-
-
-def _add(total: Tally, part: Tally, factor: int) -> None:
-    total.variables += part.variables
-    total.coefficients += [factor * coefficient for coefficient in part.coefficients]
-    total.constant += factor * part.constant
-    total.upper += factor * part.upper
 
 
 def exact(

@@ -185,14 +185,19 @@ def slot_peak(space: Space) -> None:
 
 
 def min_days(space: Space) -> None:
-    for c, units in space.units_of_course.items():
-        wanted = int(space.compiled.min_days[c])
-        busy = space.plan.background.course_day[c]
-        if wanted <= max(1, int(np.count_nonzero(busy))):
-            continue
-        used = [1 if busy[day] else _used(space, space.starting(units, day)) for day in range(space.compiled.num_days)]
-        placed: Term = 1 if busy.any() or not space.partial else _any(space, units)
-        space.penalise("min_days", [([(wanted, placed), *((-1, day) for day in used)], 0)])
+    for course in space.units_of_course:
+        count_missing_days(space, course)
+
+
+def count_missing_days(space: Space, course: int) -> None:
+    """Adds the days that one course is short of its minimum to the count of `min_days`."""
+    wanted, units = int(space.compiled.min_days[course]), space.units_of_course[course]
+    busy = space.plan.background.course_day[course]
+    if wanted <= max(1, int(np.count_nonzero(busy))):
+        return
+    used = [1 if busy[day] else _used(space, space.starting(units, day)) for day in range(space.compiled.num_days)]
+    placed: Term = 1 if busy.any() or not space.partial else _any(space, units)
+    space.penalise("min_days", [([(wanted, placed), *((-1, day) for day in used)], 0)])
 
 
 def _used(space: Space, literals: list[Var]) -> Term:

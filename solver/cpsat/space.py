@@ -47,6 +47,13 @@ class Tally:
             self.coefficients.append(coefficient)
             self.upper += max(0, coefficient * upper)
 
+    def include(self, part: Tally, factor: int = 1) -> None:
+        """Adds factor x another tally, with a factor that is not negative."""
+        self.variables += part.variables
+        self.coefficients += [factor * coefficient for coefficient in part.coefficients]
+        self.constant += factor * part.constant
+        self.upper += factor * part.upper
+
     def expression(self) -> cp_model.LinearExprT:
         return cp_model.LinearExpr.weighted_sum(self.variables, self.coefficients) + self.constant
 

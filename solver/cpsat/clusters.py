@@ -1,0 +1,326 @@
+"""
+What the times of sessions cost at least, summed over clusters: small sets of courses that are looked at by themselves.
+
+Each cost of time belongs to a course (its missing days, the price of its starts) or to a group (the shape of its days).
+Each group is counted in one cluster, which holds all courses of that group; each course pays for its starts in one
+cluster, and the weight of its missing days is shared out between the clusters that it is in. So no cost is counted
+twice: what a timetable costs is never less than the sum of what it costs the clusters.
+
+In a cluster only its own courses have to be placed. Any timetable of all courses, cut down to those of the cluster, is
+one of the cluster: a hard rule that is looked at here forbids something, it never asks for another course, and the
+rules about the days of a group are looked at only where all its courses are there. So the least cost of a cluster is
+not above what any timetable costs it, nor is any bound of that least cost, and the sum of the bounds is a bound (the
+argument of every decomposition by weak duality; with the split of costs of Cacchiani et al., 2013,
+doi:10.1016/j.cor.2013.02.022).
+
+Small clusters are solved exactly within seconds where the whole model stays far from its optimum for hours. Then
+clusters that share courses are joined, two at a time, as long as there is time; what was proved of the two is a
+constraint of the joined one, which therefore is never worse than its parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import combinations
+
+import numpy as np
+
+from solver.compiled import Compiled
+from solver.control import Control
+from solver.cpsat.attendance import ATTENDEE_RULES, GROUP_RULES, Attendance
+from solver.cpsat.packing import soft_weight
+from solver.cpsat.plan import START_COSTS, Array, Plan, Treatment
+from solver.cpsat.rules import BUILDERS, count_missing_days
+from solver.cpsat.run import Parameter, run
+from solver.cpsat.space import Space, Tally
+from solver.cpsat.supply import add_room_supply
+from solver.rules import RULE_IDS
+
+FIRST_COURSES = 8
+"""Courses of a cluster before any are joined; CP-SAT proves the optimum of most of these within seconds."""
+FIRST_SHARE = 0.5
+"""Share of the time after which no cluster is looked at for the first time any more."""
+JOIN_SHARE = 0.15
+"""Share of the time left that one joined cluster may take."""
+LEAST_SECONDS = 0.05
+NEARLY_COMPLETE, TOUCHED = 0.2, 0.01
+"""What a course is worth to a growing cluster for a group that then lacks one course, or is touched at all."""
+FEW_COURSES = 9
+STEP_SEARCH: Mapping[str, Parameter] = {"use_objective_lb_search": True, "linearization_level": 1}
+"""
+For a cluster of few courses: it raises the bound step by step and finds the optimum as well. Measured on comp05 and
+comp12 at 12 to 15 s: three of four clusters of 8 or 9 courses solved, where `TREE_SEARCH` solved one of them; with 12
+courses that one is ahead.
+"""
+TREE_SEARCH: Mapping[str, Parameter] = {"optimize_with_lb_tree_search": True, "linearization_level": 2}
+"""Measured at 20 s on comp04: bound 35, which is the optimum; the default search reached 3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """
+    Courses that are looked at by themselves, and the costs that are counted there.
+
+    `groups` are counted in full, `paying` are the courses whose starts are, `day_weight` is the share of the weight of
+    `min_days` by course. `parts` are clusters that this one was joined from, with what they cost at least; `floor` is
+    what is known of this one, and `proved` says that it cannot be raised.
+    """
+
+    courses: frozenset[int]
+    groups: frozenset[int] = frozenset()
+    paying: frozenset[int] = frozenset()
+    day_weight: Mapping[int, int] = field(default_factory=dict)
+    parts: tuple[Cluster, ...] = ()
+    floor: int = 0
+    proved: bool = False
+
+    def joined(self, other: Cluster) -> Cluster:
+        days = {c: self.day_weight.get(c, 0) + other.day_weight.get(c, 0) for c in self.courses | other.courses}
+        return Cluster(
+            self.courses | other.courses,
+            self.groups | other.groups,
+            self.paying | other.paying,
+            days,
+            (self, other),
+            self.floor + other.floor,
+        )
+
+
+def least_time_cost(plan: Plan, *, control: Control, enough: int | None = None, courses: int = FIRST_COURSES) -> int:
+    """
+    A number that what times cost cannot be below: missing days, starts, and days of groups; 0 at least.
+
+    Parameters
+    ----------
+    plan
+        Every session free, and rules about rooms ignored.
+    control
+        Its deadline is the time there is.
+    enough
+        The search ends when this much is proved; None to use all the time.
+    courses
+        See `clusters_of`.
+    """
+    plan = replace(plan, treat={rule: _kept_here(rule, how) for rule, how in plan.treat.items()})
+    if not any(how is Treatment.PRICE for how in plan.treat.values()):
+        return 0
+    clusters = _looked_at(plan, clusters_of(plan.compiled, courses), control, enough)
+    if not control.should_stop and not _reached(clusters, enough):
+        clusters = _joined(plan, clusters, control, enough)
+    return sum(cluster.floor for cluster in clusters)
+
+
+TIME_COSTS = frozenset({"min_days", *START_COSTS, *GROUP_RULES})
+
+
+def time_costs(compiled: Compiled) -> frozenset[str]:
+    """The rules that are counted here when they are soft."""
+    return TIME_COSTS | ATTENDEE_RULES.keys() if compiled.attendees_are_groups else TIME_COSTS
+
+
+def _kept_here(rule: str, how: Treatment) -> Treatment:
+    counted = rule in TIME_COSTS or rule in ATTENDEE_RULES
+    return Treatment.IGNORE if how is Treatment.PRICE and not counted else how
+
+
+def _reached(clusters: Sequence[Cluster], enough: int | None) -> bool:
+    return enough is not None and sum(cluster.floor for cluster in clusters) >= enough
+
+
+def _looked_at(plan: Plan, clusters: list[Cluster], control: Control, enough: int | None) -> list[Cluster]:
+    """Each cluster with its floor; those that need less than their share of the time leave the rest to the others."""
+    budget = control.until(FIRST_SHARE * control.remaining)
+    for i, cluster in enumerate(clusters):
+        if budget.should_stop or _reached(clusters, enough):
+            break
+        clusters[i] = _solved(plan, cluster, budget, 2 * budget.remaining / (len(clusters) - i + 1))
+    return clusters
+
+
+def _joined(plan: Plan, clusters: list[Cluster], control: Control, enough: int | None) -> list[Cluster]:
+    """Joins the two that share most, again and again; two that gain nothing together stay apart."""
+    apart: set[tuple[frozenset[int], frozenset[int]]] = set()
+    while not control.should_stop and not _reached(clusters, enough):
+        pair = max(_candidates(clusters, apart), key=lambda pair: _closeness(*pair), default=None)
+        if pair is None:
+            break
+        both = _solved(plan, pair[0].joined(pair[1]), control, max(LEAST_SECONDS, JOIN_SHARE * control.remaining))
+        if both.floor > pair[0].floor + pair[1].floor or both.proved:
+            clusters = [cluster for cluster in clusters if cluster not in pair] + [both]
+        else:
+            apart.add((pair[0].courses, pair[1].courses))
+    return clusters
+
+
+def _candidates(
+    clusters: Sequence[Cluster], apart: set[tuple[frozenset[int], frozenset[int]]]
+) -> Iterator[tuple[Cluster, Cluster]]:
+    for a, b in combinations(clusters, 2):
+        if a.courses & b.courses and (a.courses, b.courses) not in apart:
+            yield a, b
+
+
+def _closeness(a: Cluster, b: Cluster) -> float:
+    """Courses that two clusters share, for their size, and what they cost: there it pays to look at them together."""
+    return (1 + a.floor + b.floor) * len(a.courses & b.courses) / len(a.courses | b.courses)
+
+
+# --- one cluster as a model -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What there is to count in a model: missing days (not weighted) and starts by course, days by group."""
+
+    days: Mapping[int, Tally]
+    starts: Mapping[int, Tally]
+    groups: Mapping[int, Tally]
+
+    def cost(self, cluster: Cluster) -> Tally:
+        total = Tally()
+        for c, weight in cluster.day_weight.items():
+            total.include(self.days.get(c, Tally()), weight)
+        for c in cluster.paying:
+            total.include(self.starts.get(c, Tally()))
+        for g in cluster.groups:
+            total.include(self.groups[g])
+        return total
+
+
+def _solved(plan: Plan, cluster: Cluster, control: Control, seconds: float) -> Cluster:
+    """The cluster with a floor as high as could be proved."""
+    units = tuple(unit for unit in plan.units if unit.course in cluster.courses)
+    space = Space(replace(plan, units=units), with_rooms=False, control=control)
+    for rule, build in BUILDERS.items():
+        if space.treatment(rule) is Treatment.FORBID:
+            build(space)
+    add_room_supply(space)
+    terms = _terms(space, cluster)
+    cost = terms.cost(cluster)
+    for part in cluster.parts:
+        space.model.add(terms.cost(part).expression() >= part.floor)
+    if control.should_stop or not cost.variables:
+        return replace(cluster, floor=max(cluster.floor, cost.constant), proved=not cost.variables)
+    space.model.minimize(cost.expression())
+    parameters = STEP_SEARCH if len(cluster.courses) <= FEW_COURSES else TREE_SEARCH
+    found = run(space.model, control=control, seconds=seconds, parameters=parameters)
+    return replace(cluster, floor=max(cluster.floor, found.bound or 0), proved=found.status == "optimal")
+
+
+def _terms(space: Space, cluster: Cluster) -> _Terms:
+    attendance = Attendance(space)
+    days = cluster.courses if space.treatment("min_days") is Treatment.PRICE else ()
+    return _Terms(
+        {c: _counts(space, partial(count_missing_days, space, c))["min_days"] for c in days},
+        {c: _start_costs(space, c) for c in cluster.paying},
+        {g: _weighted(space, _counts(space, partial(attendance.add_group_rules, {g}))) for g in cluster.groups},
+    )
+
+
+def _counts(space: Space, build: Callable[[], None]) -> dict[str, Tally]:
+    """What `build` counts, apart from everything else in the model."""
+    before = space.tallies
+    space.tallies = {rule: Tally() for rule in RULE_IDS}
+    build()
+    counted, space.tallies = space.tallies, before
+    return counted
+
+
+def _weighted(space: Space, counts: Mapping[str, Tally]) -> Tally:
+    total = Tally()
+    for rule, tally in counts.items():
+        total.include(tally, soft_weight(space.compiled, rule))
+    return total
+
+
+def _start_costs(space: Space, course: int) -> Tally:
+    compiled, total = space.compiled, Tally()
+    for rule, name in START_COSTS.items():
+        if space.treatment(rule) is Treatment.PRICE:
+            weight, units = soft_weight(compiled, rule), getattr(compiled, name)[course]
+            for u in space.units_of_course.get(course, ()):
+                for t, literal in space.x[u].items():
+                    if units[t]:
+                        total.add(weight * int(units[t]), literal)
+    return total
+
+
+# --- which courses belong together ------------------------------------------------------------------------------------
+
+
+def clusters_of(compiled: Compiled, courses: int = FIRST_COURSES) -> list[Cluster]:
+    """
+    Clusters of at most so many courses, more only where a single group has more: together they hold every course, and
+    every group with all its courses.
+    """
+    members = _members(compiled)
+    groups = _grown(members, courses)
+    sets = [frozenset(np.flatnonzero(members[list(chosen)].any(axis=0)).tolist()) for chosen in groups]
+    alone = set(range(compiled.num_courses)) - set().union(*sets)
+    sets += [frozenset((c,)) for c in sorted(alone)]
+    groups += [()] * len(alone)
+    return _priced(compiled, members, sets, groups)
+
+
+def _members(compiled: Compiled) -> Array:
+    """``(groups, courses) bool``, real groups only."""
+    members = np.zeros((compiled.num_groups, compiled.num_courses), dtype=bool)
+    for c in range(compiled.num_courses):
+        own = compiled.group[compiled.group_ptr[c] : compiled.group_ptr[c + 1]]
+        members[own[own < compiled.num_groups], c] = True
+    return members
+
+
+def _grown(members: Array, courses: int) -> list[tuple[int, ...]]:
+    """Groups of each cluster: it starts from the group that shares most, and takes in what completes other groups."""
+    left, grown = members.any(axis=1), []
+    sizes, shared = members.sum(axis=1), members.astype(np.int64) @ members.T.astype(np.int64)
+    while left.any():
+        seed = int(np.argmax(np.where(left, shared @ left, -1)))
+        inside = members[seed].copy()
+        while inside.sum() < courses:
+            touched = members @ inside.astype(np.int64)
+            missing = sizes - touched
+            worth = left * ((missing == 1) + NEARLY_COMPLETE * (missing == 2) + TOUCHED * touched)
+            gain = np.where(inside, 0.0, worth @ members)
+            best = int(np.argmax(gain))
+            if gain[best] <= 0:
+                break
+            inside[best] = True
+        complete = left & ~(members & ~inside).any(axis=1)
+        grown.append(tuple(np.flatnonzero(complete).tolist()))
+        left &= ~complete
+    return grown
+
+
+def _priced(
+    compiled: Compiled, members: Array, sets: Sequence[frozenset[int]], groups: Sequence[tuple[int, ...]]
+) -> list[Cluster]:
+    """
+    Shares out what courses cost: the clusters of a course bear its missing days by the number of its groups in each, in
+    whole units of cost, and the one with most of them its starts.
+    """
+    weight = soft_weight(compiled, "min_days")
+    days: list[dict[int, int]] = [{} for _ in sets]
+    paying: list[set[int]] = [set() for _ in sets]
+    for c in range(compiled.num_courses):
+        inside = [i for i, courses in enumerate(sets) if c in courses]
+        counts = [int(members[list(groups[i]), c].sum()) for i in inside]
+        order = sorted(range(len(inside)), key=lambda j: -counts[j])
+        paying[inside[order[0]]].add(c)
+        for j, part in zip(order, _shared_out(weight, sorted(counts, reverse=True)), strict=True):
+            days[inside[j]][c] = part
+    return [
+        Cluster(courses, frozenset(chosen), frozenset(starts), days_here)
+        for courses, chosen, starts, days_here in zip(sets, groups, paying, days, strict=True)
+    ]
+
+
+def _shared_out(weight: int, counts: Sequence[int]) -> list[int]:
+    """Whole parts of a weight in proportion to counts, largest first; what rounding leaves goes to the first."""
+    total = sum(counts)
+    parts = [weight * count // total if total else 0 for count in counts]
+    left = weight - sum(parts)
+    return [part + (i < left if total else left * (i == 0)) for i, part in enumerate(parts)]

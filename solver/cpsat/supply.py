@@ -1,0 +1,32 @@
+"""Rooms as mere supply: in each slot, sessions that need some set of rooms are no more than the set has."""
+
+from __future__ import annotations
+
+from solver.cpsat.plan import Treatment, Unit
+from solver.cpsat.space import Space
+
+
+def add_room_supply(space: Space) -> None:
+    """In each slot, the sessions that can only use some set of rooms are no more than the rooms of that set."""
+    if space.treatment("room_clash") is not Treatment.FORBID:
+        return
+    for t in range(space.compiled.num_slots):
+        for rooms, units in rooms_wanted(space, t).items():
+            literals = space.covers(units, t)
+            if len(literals) > len(rooms):
+                space.at_most(literals, len(rooms))
+
+
+def rooms_wanted(space: Space, t: int) -> dict[frozenset[int], list[int]]:
+    """Each set of rooms that some unit could use at slot t, with all units that could use no others."""
+    usable: dict[int, frozenset[int]] = {}
+    for u, unit in enumerate(space.plan.units):
+        if space.cover(u, t):
+            usable[u] = rooms_at(unit, t)
+    return {rooms: [u for u, own in usable.items() if own <= rooms] for rooms in set(usable.values())}
+
+
+def rooms_at(unit: Unit, t: int) -> frozenset[int]:
+    """Rooms that a session of the unit may be in while it covers slot t."""
+    starts = range(t - unit.length + 1, t + 1)
+    return frozenset(room for start in starts for room in unit.places.get(start, ()))
