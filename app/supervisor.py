@@ -232,7 +232,7 @@ class Supervisor:
         return await self._dispatcher.run_named(job_id)
 
     def let_go(self, job_id: str, attempt: int) -> None:
-        """Ends an attempt that runs here and was taken over by others."""
+        """Ends an attempt that runs or is assisted here and was taken over by others."""
         self._dispatcher.fence(job_id, attempt)
 
     async def release(self) -> None:

@@ -1,9 +1,9 @@
 """
 The broker as we use it: Celery on Redis or RabbitMQ, carrying nothing but ids.
 
-A message is the id of a job, and its own id is that of the job and the attempt to be begun. There is no result backend,
-no retry of Celery's own, nothing but JSON. Which attempt may run, and whether a message still means anything, is
-decided by the store alone: a message that comes late, twice or never does no harm.
+A message is the id of a job, and its own id is that of the job and the attempt to be begun or helped with. There is no
+result backend, no retry of Celery's own, nothing but JSON. Which attempt may run, and whether a message still means
+anything, is decided by the store alone: a message that comes late, twice or never does no harm.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 The receiving side: a Celery worker in a thread of its own, whose tasks hand ids to the supervisor beside it.
 
 The pool is of threads, as many as there are slots, and each of them only waits: the work is done by children of the
-supervisor. A message is acknowledged when its job has ended, was given back, or was none that waits; it goes back to
-the broker only when this worker ends before it began. Nothing that a task does can be lost or doubled by the broker,
-because the store decides (`app.store.turns`).
+supervisor. A message is acknowledged when its job has ended, was given back, or was none that waits; one of a job that
+others are at, when our help with it has ended. It goes back to the broker only when this worker ends before it began.
+Nothing that a task does can be lost or doubled by the broker, because the store decides (`app.store.turns`).
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Hands:
         except Closing:
             raise Reject("this worker ends", requeue=True) from None
         if done is None:
-            _log.info("job %s: its message is dropped; it does not wait any more", job_id)
+            _log.info("job %s: its message is dropped; it does not wait, and has no place for help", job_id)
 
 
 class _Awake(bootsteps.StartStopStep):  # type: ignore[misc]

@@ -101,8 +101,9 @@ class PortfolioRow:
     """
     One of those that work on an attempt together, see `app.portfolio`. Number 0 is the owner of the attempt.
 
-    `worker` as in `Member.owner`; `score` is that of the best timetable it has found itself, None while there is none
-    better than what it began with; `published` marks the one whose timetable is the best of the published result.
+    `worker` as in `Member.owner`; `score` is that of the best timetable it has found itself, which of an owner is noted
+    when it has a result, and None while there is none better than what it began with; `published` marks the one whose
+    timetable is the best of the published result.
     """
 
     attempt: int
