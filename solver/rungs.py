@@ -27,7 +27,7 @@ SMALL_SESSIONS = 600
 """Up to this many sessions the exact solver gets a share of the time; beyond, its windows cost more than they find."""
 TINY_SESSIONS = 120
 """Up to this many sessions the whole problem is one exact model, which may prove the optimum."""
-TINY_EXACT_SHARE, SMALL_EXACT_SHARE = 0.12, 0.04
+TINY_EXACT_SHARE, SMALL_EXACT_SHARE = 0.12, 0.02
 """
 What the exact solver gets of the time. On datasets that are not tiny we know of no case where windows gain more than
 annealing in the same seconds (17 windows on two ITC-2007 instances brought nothing), so it gets little.

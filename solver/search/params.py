@@ -39,12 +39,14 @@ class SearchParams:
         Share of proposals that exchange a whole Kempe chain between two starts, while nothing hard is broken; where the
         days of single students count it is the second one, at any time (20 million proposals on comp-2007-2-12: 975
         without, 310 with it; other shares and seeds differ by as much as they gain). Sum of comp03, 05, 06, 10, 12 and
-        17 of ITC-2007 after 10 s, mean of two seeds: 874 with 0.1, 842 with 0.3, 851 with 0.6 (seeds differ by 10);
-        comp05, where a session is in the way of most others, gains half of it.
+        17 of ITC-2007 after 10 s: with 0.3 means of 842, 855 and 855 in three series of two or three seeds, 874 with
+        0.1, 851 with 0.6. Single seeds differ by 10 and more, so that 0.3 is best is likely, not certain.
     stay_share
         Share of proposals that only look for another room, while the rule `room_stability` is on. Sum of comp06,
-        comp10 and comp17 after 10 s, mean of four seeds: 143 without, 140 with 0.15, which
-        is within noise; the moves are cheap and one in fifteen is accepted and changes the cost.
+        comp10 and comp17 after 10 s, mean of four seeds: 143 without, 140 with 0.15, which is within noise; the moves
+        are cheap and one in fifteen is accepted and changes the cost. Not worth it, each on comp03, 05, 06, 10, 12 and
+        17: short coolings from the best after the first one (at 10 and at 60 s), drawing a start anew when it clashes,
+        a start temperature of 6, an end temperature of 0.15, half the accepted moves per level.
     anchors
         Timetables to keep away from: of all sessions, at least the share `min_distance` must stand elsewhere
         (in slot or room) than in each of them; every session short of that costs `distance_weight`.
