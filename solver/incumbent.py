@@ -119,4 +119,7 @@ class Incumbents:
         if self.best is None or found.score < self.best.score:
             self.best = found
             self.curve.append(CurvePoint(seconds=self.control.elapsed, score=found.score, source=found.source))
-            self.control.on_incumbent(found.timetable, found.score)
+            if (
+                found.report.placed
+            ):  # with an empty one in hand, somebody might think that there is something to publish
+                self.control.on_incumbent(found.timetable, found.score)

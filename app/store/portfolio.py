@@ -79,10 +79,11 @@ def invite(work: Work, owner: str, job: Job, places: int, seconds: float) -> Non
 def invitations(work: Work, heard_within_seconds: float) -> list[Message]:
     """What is to be sent now to fill places with slots that nobody else has use for."""
     found: list[Message] = []
-    idle = _idle(work, heard_within_seconds) if turns.may_send(work) else 0
-    if idle <= 0:
+    if not turns.may_send(work):
         return found
-    for job_id, attempt, free in work.rows(_OPEN, (HANDOVER_SECONDS + LEAST_SECONDS, INVITE_AGAIN_SECONDS)):
+    places = work.rows(_OPEN, (HANDOVER_SECONDS + LEAST_SECONDS, INVITE_AGAIN_SECONDS))
+    idle = _idle(work, heard_within_seconds) if places else 0
+    for job_id, attempt, free in places:
         wanted = min(free, idle - len(found))
         if wanted > 0:
             work.change("UPDATE leases SET invited_at = clock_timestamp() WHERE job_id = ?", (job_id,))

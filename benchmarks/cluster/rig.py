@@ -171,6 +171,8 @@ class Cluster:
                 continue
             view = answer.json()
             self.ledger.compare(job_id, view["status"], view["attempts"])
+            if view["status"] == "failed":
+                print(f"   {job_id} has failed: {view['error']}; {[row['how'] for row in view['attempts']]}")
             journal += [{**row, "job_id": job_id} for row in view["attempts"]]
         return journal
 

@@ -300,3 +300,11 @@ def test_variants_are_made_of_the_best_that_anybody_has_found() -> None:
     result = solve(data, SolveParams(time_limit_seconds=3.0, num_variants=2, seed=5), control)
     assert result.variants[0].score <= better.score
     assert all(variant.score[:3] <= result.variants[0].score[:3] for variant in result.variants)
+
+
+def test_a_solve_that_is_cancelled_before_anything_is_placed_tells_of_no_incumbent() -> None:
+    told: list[Timetable] = []
+    control = Control(on_incumbent=lambda found, score: told.append(found))
+    control.request_stop(Stop.CANCEL)
+    assert solve(feasible(), QUICK, control).best.report.placed == 0
+    assert told == []
