@@ -14,16 +14,17 @@ argument of every decomposition by weak duality; with the split of costs of Cacc
 doi:10.1016/j.cor.2013.02.022).
 
 Small clusters are solved exactly within seconds where the whole model stays far from its optimum for hours. Then
-clusters that share courses are joined, two at a time, as long as there is time; what was proved of the two is a
-constraint of the joined one, which therefore is never worse than its parts.
+clusters that share courses are joined, first two at a time, at last all that hang together; what was proved of each is
+a constraint of the joined one, which therefore is never worse than its parts.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 
@@ -40,8 +41,11 @@ from solver.rules import RULE_IDS
 
 FIRST_COURSES = 8
 """Courses of a cluster before any are joined; CP-SAT proves the optimum of most of these within seconds."""
-FIRST_SHARE = 0.5
-"""Share of the time after which no cluster is looked at for the first time any more."""
+FIRST_SHARE, JOINING_SHARE = 0.3, 0.3
+"""
+Share of the time after which no cluster is looked at for the first time any more, and of what is left then, the share
+after which no two are joined; the rest is for all that hang together.
+"""
 JOIN_SHARE = 0.15
 """Share of the time left that one joined cluster may take."""
 LEAST_SECONDS = 0.05
@@ -76,16 +80,20 @@ class Cluster:
     floor: int = 0
     proved: bool = False
 
-    def joined(self, other: Cluster) -> Cluster:
-        days = {c: self.day_weight.get(c, 0) + other.day_weight.get(c, 0) for c in self.courses | other.courses}
-        return Cluster(
-            self.courses | other.courses,
-            self.groups | other.groups,
-            self.paying | other.paying,
-            days,
-            (self, other),
-            self.floor + other.floor,
-        )
+
+def joined(parts: Sequence[Cluster]) -> Cluster:
+    """One cluster of several that count different costs."""
+    days: Counter[int] = Counter()
+    for part in parts:
+        days.update(part.day_weight)
+    return Cluster(
+        courses=frozenset().union(*(part.courses for part in parts)),
+        groups=frozenset().union(*(part.groups for part in parts)),
+        paying=frozenset().union(*(part.paying for part in parts)),
+        day_weight=days,
+        parts=tuple(parts),
+        floor=sum(part.floor for part in parts),
+    )
 
 
 def least_time_cost(plan: Plan, *, control: Control, enough: int | None = None, courses: int = FIRST_COURSES) -> int:
@@ -108,7 +116,8 @@ def least_time_cost(plan: Plan, *, control: Control, enough: int | None = None, 
         return 0
     clusters = _looked_at(plan, clusters_of(plan.compiled, courses), control, enough)
     if not control.should_stop and not _reached(clusters, enough):
-        clusters = _joined(plan, clusters, control, enough)
+        clusters = _closest_joined(plan, clusters, control.until(JOINING_SHARE * control.remaining), enough)
+        clusters = _connected_joined(plan, clusters, control, enough)
     return sum(cluster.floor for cluster in clusters)
 
 
@@ -139,19 +148,39 @@ def _looked_at(plan: Plan, clusters: list[Cluster], control: Control, enough: in
     return clusters
 
 
-def _joined(plan: Plan, clusters: list[Cluster], control: Control, enough: int | None) -> list[Cluster]:
+def _closest_joined(plan: Plan, clusters: list[Cluster], control: Control, enough: int | None) -> list[Cluster]:
     """Joins the two that share most, again and again; two that gain nothing together stay apart."""
     apart: set[tuple[frozenset[int], frozenset[int]]] = set()
     while not control.should_stop and not _reached(clusters, enough):
         pair = max(_candidates(clusters, apart), key=lambda pair: _closeness(*pair), default=None)
         if pair is None:
             break
-        both = _solved(plan, pair[0].joined(pair[1]), control, max(LEAST_SECONDS, JOIN_SHARE * control.remaining))
+        both = _solved(plan, joined(pair), control, max(LEAST_SECONDS, JOIN_SHARE * control.remaining))
         if both.floor > pair[0].floor + pair[1].floor or both.proved:
             clusters = [cluster for cluster in clusters if cluster not in pair] + [both]
         else:
             apart.add((pair[0].courses, pair[1].courses))
     return clusters
+
+
+def _connected_joined(plan: Plan, clusters: list[Cluster], control: Control, enough: int | None) -> list[Cluster]:
+    """All that share courses in one, smallest first: what is not tangled is settled as a whole."""
+    tangles = sorted(_tangles(clusters), key=lambda tangle: len(tangle.courses))
+    for i, tangle in enumerate(tangles):
+        if control.should_stop or _reached(tangles, enough):
+            break
+        if not tangle.proved:
+            tangles[i] = _solved(plan, tangle, control, control.remaining / (len(tangles) - i))
+    return tangles
+
+
+def _tangles(clusters: Sequence[Cluster]) -> list[Cluster]:
+    """One cluster for each set of clusters that hang together by the courses they share."""
+    apart: list[list[Cluster]] = []
+    for cluster in clusters:
+        touching = [some for some in apart if any(other.courses & cluster.courses for other in some)]
+        apart = [some for some in apart if some not in touching] + [[cluster, *chain(*touching)]]
+    return [some[0] if len(some) == 1 else joined(some) for some in apart]
 
 
 def _candidates(
