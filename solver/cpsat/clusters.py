@@ -14,8 +14,8 @@ argument of every decomposition by weak duality; with the split of costs of Cacc
 doi:10.1016/j.cor.2013.02.022).
 
 Small clusters are solved exactly within seconds where the whole model stays far from its optimum for hours. Then
-clusters that share courses are joined, first two at a time, at last all that hang together; what was proved of each is
-a constraint of the joined one, which therefore is never worse than its parts.
+clusters that share courses are joined, all that hang together or, where that is too much, two at a time; what was
+proved of each is a constraint of the joined one, which therefore is never worse than its parts.
 """
 
 from __future__ import annotations
@@ -41,14 +41,19 @@ from solver.rules import RULE_IDS
 
 FIRST_COURSES = 8
 """Courses of a cluster before any are joined; CP-SAT proves the optimum of most of these within seconds."""
-FIRST_SHARE, JOINING_SHARE = 0.3, 0.3
+FIRST_SHARE = 0.3
+"""Share of the time after which no cluster is looked at for the first time any more."""
+MAX_TANGLE = 45
 """
-Share of the time after which no cluster is looked at for the first time any more, and of what is left then, the share
-after which no two are joined; the rest is for all that hang together.
+Courses that hang together are looked at as a whole up to so many. Measured: on comp09 (35 and 20 courses) that
+proves 48 where pairs prove 26, on comp05 (53) and comp12 (88) pairs prove 69 and 80 where half of the time for the
+whole leaves 59 and 67.
 """
 JOIN_SHARE = 0.15
 """Share of the time left that one joined cluster may take."""
 LEAST_SECONDS = 0.05
+MAX_MEMBERSHIPS = 100_000
+"""Groups x courses; forming clusters takes about a second then, and nothing stops it."""
 NEARLY_COMPLETE, TOUCHED = 0.2, 0.01
 """What a course is worth to a growing cluster for a group that then lacks one course, or is touched at all."""
 FEW_COURSES = 9
@@ -112,12 +117,13 @@ def least_time_cost(plan: Plan, *, control: Control, enough: int | None = None, 
         See `clusters_of`.
     """
     plan = replace(plan, treat={rule: _kept_here(rule, how) for rule, how in plan.treat.items()})
-    if not any(how is Treatment.PRICE for how in plan.treat.values()):
+    too_large = plan.compiled.num_groups * plan.compiled.num_courses > MAX_MEMBERSHIPS
+    if too_large or not any(how is Treatment.PRICE for how in plan.treat.values()):
         return 0
     clusters = _looked_at(plan, clusters_of(plan.compiled, courses), control, enough)
     if not control.should_stop and not _reached(clusters, enough):
-        clusters = _closest_joined(plan, clusters, control.until(JOINING_SHARE * control.remaining), enough)
         clusters = _connected_joined(plan, clusters, control, enough)
+        clusters = _closest_joined(plan, clusters, control, enough)
     return sum(cluster.floor for cluster in clusters)
 
 
@@ -164,23 +170,30 @@ def _closest_joined(plan: Plan, clusters: list[Cluster], control: Control, enoug
 
 
 def _connected_joined(plan: Plan, clusters: list[Cluster], control: Control, enough: int | None) -> list[Cluster]:
-    """All that share courses in one, smallest first: what is not tangled is settled as a whole."""
-    tangles = sorted(_tangles(clusters), key=lambda tangle: len(tangle.courses))
+    """All that hang together by the courses they share in one, smallest first, where that is not too much at once."""
+    tangles = sorted((joined(some) for some in _tangles(clusters)), key=lambda tangle: len(tangle.courses))
+    known: list[Cluster] = []
     for i, tangle in enumerate(tangles):
-        if control.should_stop or _reached(tangles, enough):
-            break
-        if not tangle.proved:
-            tangles[i] = _solved(plan, tangle, control, control.remaining / (len(tangles) - i))
-    return tangles
+        if control.should_stop or _reached(known + tangles[i:], enough) or not _worth_a_look(tangle):
+            known += tangle.parts
+        else:
+            known.append(_solved(plan, tangle, control, control.remaining / (len(tangles) - i)))
+    return known
 
 
-def _tangles(clusters: Sequence[Cluster]) -> list[Cluster]:
-    """One cluster for each set of clusters that hang together by the courses they share."""
+def _worth_a_look(tangle: Cluster) -> bool:
+    """Not where one cluster is settled already, nor where there is too much at once."""
+    settled = len(tangle.parts) == 1 and tangle.parts[0].proved
+    return not settled and len(tangle.courses) <= MAX_TANGLE
+
+
+def _tangles(clusters: Sequence[Cluster]) -> list[list[Cluster]]:
+    """Clusters by what hangs together: two that share a course, and all that are tied by such."""
     apart: list[list[Cluster]] = []
     for cluster in clusters:
         touching = [some for some in apart if any(other.courses & cluster.courses for other in some)]
         apart = [some for some in apart if some not in touching] + [[cluster, *chain(*touching)]]
-    return [some[0] if len(some) == 1 else joined(some) for some in apart]
+    return apart
 
 
 def _candidates(

@@ -162,6 +162,14 @@ def test_nothing_is_solved_where_no_rule_about_times_is_soft(monkeypatch: pytest
     assert least(compiled, 8) == 0
 
 
+def test_nothing_is_solved_where_there_are_too_many_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = compile_dataset(three_times_two_sessions())
+    monkeypatch.setattr(clusters_module, "MAX_MEMBERSHIPS", compiled.num_groups * compiled.num_courses)
+    assert least(compiled, 1) == 12
+    monkeypatch.setattr(clusters_module, "MAX_MEMBERSHIPS", compiled.num_groups * compiled.num_courses - 1)
+    assert least(compiled, 1) == 0
+
+
 def test_a_negative_weight_gives_no_bound() -> None:
     data = three_times_two_sessions()
     compiled = compile_dataset(data)

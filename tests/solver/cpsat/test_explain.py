@@ -140,6 +140,22 @@ def test_every_contradiction_of_the_sample_is_found() -> None:
     assert all(conflict.minimal for conflict in found.conflicts)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_conflict_of_the_sample_vanishes_with_any_of_its_demands_or_rules(seed: int) -> None:
+    data = sample("infeasible", seed)
+    checker = _Checker(compile_dataset(data), Control())
+    found = explained(data, 60.0)
+    assert found.conflicts
+    for conflict in found.conflicts:
+        core = demands_named(data, conflict)
+        assert len(core) == len(conflict.sentences)
+        assert checker.impossible(core, 20.0) is True
+        for gone in core:
+            assert checker.impossible([demand for demand in core if demand is not gone], 20.0) is False, gone.sentence
+        for rule in conflict.rules:
+            assert checker.impossible([demand for demand in core if rule not in demand.rules], 20.0) is False, rule
+
+
 def test_a_stop_ends_the_search_for_reasons() -> None:
     data = sample("infeasible")
     compiled, control = compile_dataset(data), Control()
