@@ -48,11 +48,6 @@ FULL_HEAT_PROPOSALS = 20_000
 LEAST_HEAT = 0.05
 REHEAT_PROPOSALS = 10_000
 """Moves per session that must be left for a reheat."""
-CROWDED = 10.0
-"""
-From so many courses on that a course shares somebody with, itself included and on average, a problem is crowded. Those
-of ITC-2007 have 4 to 7 but for comp05 (12) and comp12 (13); `college` has 13, `university` 22.
-"""
 
 
 def anneal(
@@ -297,8 +292,7 @@ class Run:
         """
         if self.compiled.counts_days_of_students:
             return self.params.student_chain_share, self.params.student_chain_share
-        kin = int(np.bitwise_count(self.problem.kin.view(np.uint64)).sum()) / self.problem.num_courses
-        return self.params.crowded_chain_share if kin >= CROWDED else self.params.chain_share, 0.0
+        return self.params.chain_share, 0.0
 
     def _any_room(self) -> float:
         """Any room at all is a useful target only while too small or unsuitable rooms are not forbidden."""

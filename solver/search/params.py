@@ -35,13 +35,12 @@ class SearchParams:
         Steps of the geometric cooling; a level ends early when `accept_share` of its proposals were accepted.
     same_room, sibling_room, any_room
         Shares of the target rooms; the rest are rooms that fit.
-    chain_share, crowded_chain_share, student_chain_share
-        Share of proposals that exchange a whole Kempe chain between two starts, while nothing hard is broken. The
-        second one is for problems where many courses are in the way of each (see `engine.CROWDED`): comp05 and comp12
-        of ITC-2007 after 10 s, mean of two seeds: 662 with 0.05, 654 with 0.1, 630 with 0.3, 638 with 0.6. On four
-        others all shares are within noise (205 to 220 in all), and a smaller one leaves more time to plain moves. The
-        third one, used at any time, is for problems where the days of single students count (20 million proposals on
-        comp-2007-2-12: 975 without, 310 with it; other shares and seeds differ by as much as they gain).
+    chain_share, student_chain_share
+        Share of proposals that exchange a whole Kempe chain between two starts, while nothing hard is broken; where the
+        days of single students count it is the second one, at any time (20 million proposals on comp-2007-2-12: 975
+        without, 310 with it; other shares and seeds differ by as much as they gain). Sum of comp03, 05, 06, 10, 12 and
+        17 of ITC-2007 after 10 s: with 0.3 means of 842, 855 and 855 in three series of two or three seeds, 874 with
+        0.1, 851 with 0.6. Single seeds differ by 10 and more, so that 0.3 is best is likely, not certain.
     stay_share
         Share of proposals that only look for another room, while the rule `room_stability` is on. Sum of comp06,
         comp10 and comp17 after 10 s, mean of four seeds: 143 without, 140 with 0.15, which is within noise; the moves
@@ -72,8 +71,7 @@ class SearchParams:
     same_room: float = 0.3
     sibling_room: float = 0.1
     any_room: float = 0.2
-    chain_share: float = 0.05
-    crowded_chain_share: float = 0.3
+    chain_share: float = 0.3
     stay_share: float = 0.15
     student_chain_share: float = 0.3
     anchors: tuple[Arrays, ...] = ()
