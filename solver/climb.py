@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import wraps
-from itertools import count
 from typing import Concatenate, ParamSpec, TypeVar
 
 from solver.compiled import Ints, encode
@@ -87,6 +86,8 @@ class Climb:
     room_floor: int | None = None
     """What rooms cost at least whatever the times are; None while nobody has looked."""
     stalled: bool = False
+    tries: int = 0
+    """Searches for any complete timetable so far."""
     core: frozenset[str] = frozenset()
     """Courses that the rung `reduced` placed first; empty when it was not entered."""
     journal: list[RungVisit] = field(default_factory=list)
@@ -177,11 +178,11 @@ class Climb:
         Tries get longer: a run that freezes notices it after a share of its time, and most need no second one.
         """
         until = self.walk.until(seconds)
-        for number in count():
-            if self.complete or until.should_stop:
-                return
-            budget = min(until.remaining, FIRST_PLACING_SECONDS * 2**number)
-            self.search(budget, PLACING, message="placing every session", round_number=number, workers=1)
+        drawn = 1
+        while drawn and not self.complete and not until.should_stop:
+            budget = min(until.remaining, FIRST_PLACING_SECONDS * 2**self.tries)
+            drawn = self.search(budget, PLACING, message="placing every session", round_number=self.tries, workers=1)
+            self.tries += 1
 
     def quick_search(self) -> None:
         """A short descent from the best so far."""
@@ -198,14 +199,15 @@ class Climb:
         round_number: int = 0,
         start: Arrays | None = None,
         workers: int | None = None,
-    ) -> None:
+    ) -> int:
         """
         One round of local search, from `start` or from the best so far.
 
-        Unless `params` says how good is enough, it ends at once when what it found is proved to be the best.
+        Unless `params` says how good is enough, it ends at once when what it found is proved to be the best. Returns
+        the number of moves drawn: 0 where nothing can be moved.
         """
         if self.over or seconds <= 0:
-            return
+            return 0
         seconds = min(seconds, self.walk.remaining)
         found = search(
             self.problem.dataset,
@@ -222,6 +224,7 @@ class Climb:
         if self.best is None or not self.best.complete:
             kept = strip(self.problem.compiled, found.slots, found.rooms, keep_bent=params.bend)
             self.incumbents.offer_arrays(*kept, "search")
+        return found.proposals
 
     def cheaper_start(self) -> Arrays:
         """

@@ -33,6 +33,8 @@ from solver.rungs import Verdict, cheapest_relaxation, construct_and_repair, cor
 from solver.search import strip, warm_up
 from solver.variants import final_seconds, make_variants
 
+IDLE_SHARE = 0.1
+"""Who leaves more of the time than this was not ended by the clock: there was nothing left to be tried."""
 SIMPLIFIED = (
     "the context was simplified (without its behavioural, social and spatial dimensions); "
     "the costs of rule context and every bound are counted on that"
@@ -89,6 +91,7 @@ def solve(
     control = (control or Control()).until(params.time_limit_seconds)
     climb = _prepare(dataset, params, control, start)
     kept = _walk(climb)
+    climb.stalled |= climb.walk.remaining > IDLE_SHARE * climb.walk_seconds
     climb.welcome()
     kept = _promise_kept(climb, kept)
     variants = make_variants(climb, kept)

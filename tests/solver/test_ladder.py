@@ -74,6 +74,14 @@ def test_what_the_floor_leaves_open_is_placed_at_any_cost_before_anything_is_imp
     assert climb.best == placed and climb.control.elapsed < began + 0.5, "and only when there is need"
 
 
+def test_where_nothing_can_be_moved_one_try_at_placing_it_is_enough_and_the_clock_is_not_blamed() -> None:
+    data = dataset(course("pinned", fixed=[(0, 3, "r1")]), course("rival", fixed=[(0, 3, "r1")]), room("r1"))
+    climb = ladder._prepare(data, OPEN_FLOOR, Control().until(60.0), None)
+    climb.place_all(60.0)
+    assert (climb.complete, climb.tries) == (False, 1)
+    assert solve(data, OPEN_FLOOR).stopped_by is StoppedBy.STALLED
+
+
 def test_a_search_goes_on_from_the_floor_where_placing_the_rest_has_cost_more_than_it_is_worth() -> None:
     data = sample("college")
     climb = ladder._prepare(data, OPEN_FLOOR, Control().until(60.0), None)
