@@ -16,6 +16,7 @@ import json
 import logging
 import time
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any
 
 from app.jobs import Job, StaleAttempt, Status
@@ -36,6 +37,8 @@ from solver.rules import Score
 
 INVITE_AGAIN_SECONDS = 3.0
 """So long after an invitation another one goes out, if there are still places and still idle slots."""
+
+_NONSENSE = Score(-1, 0, 0, 0)
 
 _log = logging.getLogger("timetable.store")
 
@@ -146,18 +149,18 @@ def best_found(work: Work, job_id: str, below: Score | None) -> tuple[int, Store
     """
     The best timetable of all assistants of the attempt at work, if it is better than `below`.
 
-    Those of earlier attempts are with the job since these have ended.
+    Those of earlier attempts are with the job since these have ended. A row counts when it is what was written: what
+    it claims only says in which order rows are looked at.
     """
-    scores = work.rows(
+    claims = work.rows(
         "SELECT score, attempt, number FROM portfolio WHERE job_id = ? AND timetable IS NOT NULL", (job_id,)
     )
-    found = [(Score(*json.loads(score)), attempt, number) for score, attempt, number in scores]
-    better = [one for one in found if below is None or one[0] < below]
-    if not better:
-        return None
-    _, attempt, number = min(better)
-    rows = _rows(work, job_id, attempt, "AND number = ?", (number,))
-    return (number, incumbent_of_row(rows[0])) if rows else None
+    for claim, attempt, number in sorted((_claimed(score), attempt, number) for score, attempt, number in claims):
+        if below is not None and claim >= below:
+            return None
+        for row in _rows(work, job_id, attempt, "AND number = ?", (number,)):
+            return number, incumbent_of_row(row)
+    return None
 
 
 def leave(work: Work, worker: str, job: Job, number: int, how: str) -> None:
@@ -192,9 +195,23 @@ def of_job(work: Work, job_id: str) -> list[PortfolioRow]:
     return [portfolio_of_row(row) for row in _opened(rows)]
 
 
+def _claimed(score: str | None) -> Score:
+    """What a row says of itself before its seal is looked at; one that says nonsense is looked at first."""
+    try:
+        return Score(*map(int, json.loads(score or "")))
+    except (TypeError, ValueError, OverflowError):
+        return _NONSENSE
+
+
 def _keep_best(work: Work, job: Job) -> None:
+    """An incumbent that is not what was written gives way to any other, and does not keep an attempt from ending."""
     held = work.rows(f"{INCUMBENTS.select} WHERE job_id = ?", (job.id,))
-    best = best_found(work, job.id, incumbent_of_row(INCUMBENTS.opened(held[0])).score if held else None)
+    try:
+        below = incumbent_of_row(INCUMBENTS.opened(held[0])).score if held else None
+    except StoreDamaged as error:
+        _pass_over(str(error))
+        below = None
+    best = best_found(work, job.id, below)
     if best is not None:
         row = row_of_incumbent(job, best[1])
         if not work.change(INCUMBENTS.update, INCUMBENTS.to_update(row)):
@@ -226,7 +243,13 @@ def _opened(rows: list[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
         try:
             yield PORTFOLIO.opened(row)
         except StoreDamaged as error:
-            _log.error("an assistant is passed over: %s", error)
+            _pass_over(str(error))
+
+
+@lru_cache(maxsize=1000)  # asked for twice a second while an attempt runs
+def _pass_over(why: str) -> None:
+    """Says so, once."""
+    _log.error("passed over at a job of several workers: %s", why)
 
 
 def _rewrite(work: Work, row: dict[str, Any], **changes: object) -> None:

@@ -311,14 +311,63 @@ def test_a_deleted_job_leaves_nothing_behind(stores: Stores) -> None:
     assert a._rows("SELECT * FROM portfolio") == []
 
 
-def test_a_row_that_was_changed_by_a_stranger_is_of_no_use_and_holds_up_nobody(stores: Stores, url: str) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "number = 9",
+        "worker = 'x'",
+        "seed = seed + 1",
+        "began_at = 0",
+        "ended_at = 0",
+        "how = 'x'",
+        "score = NULL",
+        "score = 'x'",
+        "score = '{}'",
+        "score = '[0, 0, 0]'",
+        "score = '[0, 0, 0, 1]'",
+        "rung = 'x'",
+        "found_at = 0",
+        "published = 1",
+        "timetable = 'other'",
+        "seal = ''",
+    ],
+)
+def test_a_row_that_was_changed_by_a_stranger_is_of_no_use_and_holds_up_nobody(
+    stores: Stores, url: str, change: str
+) -> None:
     a, b = stores
-    owned = running(a, places=2)
+    owned = running(a, places=3)
     b.save_found(owned, joined(b).number, held(5))
-    a._write(lambda work: work.change("UPDATE portfolio SET timetable = 'other' WHERE number = 1"))
+    a._write(lambda work: work.change(f"UPDATE portfolio SET {change} WHERE number = 1"))
     assert a.found(owned, None) is None
     assert a.incumbent("j") is None
-    assert joined(b).number == 2
+    intact = joined(b).number
+    b.save_found(owned, intact, held(6))
+    assert a.found(owned, None) == (intact, held(6))
+    assert a.incumbent("j") == held(6)
     ended(a, owned)
-    assert [row.number for row in a.portfolio("j")] == [0, 2]
+    assert a.incumbent("j") == held(6)
+    assert [row.number for row in a.portfolio("j")] == [0, intact]
     assert any("portfolio" in finding.found for finding in check_database(url).findings)
+
+
+def test_a_damaged_incumbent_keeps_no_attempt_from_ending_and_gives_way_to_what_an_assistant_has_found(
+    stores: Stores,
+) -> None:
+    a, b = stores
+    owned = running(a)
+    a.save_incumbent(owned, held(4))
+    b.save_found(owned, joined(b).number, held(5))
+    a._write(lambda work: work.change("UPDATE incumbents SET score = 'x'"))
+    ended(a, owned)
+    assert a.incumbent("j") == held(5)
+
+
+def test_a_damaged_row_is_told_once(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
+    a, b = stores
+    owned = running(a, "told")
+    b.save_found(owned, joined(b, "told").number, held(5))
+    a._write(lambda work: work.change("UPDATE portfolio SET score = 'x' WHERE number = 1"))
+    for _ in range(3):
+        assert a.found(owned, None) is None
+    assert len([record for record in caplog.records if "told" in record.getMessage()]) == 1
