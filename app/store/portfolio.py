@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Any
 
-from app.jobs import Job, StaleAttempt, Status
+from app.jobs import Job, StaleAttempt
 from app.portfolio import HANDOVER_SECONDS, LEAST_SECONDS, MOST_JOINS, OWNER, Left, seed
 from app.store import Assistance, AssistanceKey, Message, PortfolioRow, Standing, StoreDamaged, StoredIncumbent, turns
 from app.store.rows import (
@@ -55,6 +55,7 @@ _OPEN = f"""SELECT jobs.id, jobs.attempt,
     WHERE status = 'running' AND cancel_requested = 0 AND finish_requested = 0 AND places > 0
         AND closes_at > clock_timestamp() + make_interval(secs => ?)
         AND invited_at < clock_timestamp() - make_interval(secs => ?) ORDER BY invited_at, seq"""  # nosec B608 - as above
+_SILENT = "SELECT number FROM portfolio WHERE job_id = ? AND attempt = ? AND until < clock_timestamp()"
 _LAST_NUMBER = "SELECT max(number) FROM portfolio WHERE job_id = ? AND attempt = ?"
 _TO_HELP = f"""{JOBS.select} WHERE id = ? AND status = 'running' AND cancel_requested = 0
     AND finish_requested = 0 FOR UPDATE"""  # nosec B608 - as above
@@ -169,11 +170,23 @@ def leave(work: Work, worker: str, job: Job, number: int, how: str) -> None:
         _rewrite(work, row, ended_at=time.time(), how=how)
 
 
-def note_winner(work: Work, job: Job, number: int, own: Score | None) -> None:
+def note_end(work: Work, job: Job, winner: int | None, own: StoredIncumbent | None) -> None:
     """The caller holds the row of the job, which runs."""
+    found = {} if own is None else {"score": json.dumps(own.score), "rung": own.rung, "found_at": own.found_at}
     for row in _rows(work, job.id, job.attempt):
-        score = json.dumps(own) if row["number"] == OWNER and own is not None else row["score"]
-        _rewrite(work, row, score=score, published=row["number"] == number)
+        _rewrite(work, row, published=row["number"] == winner, **(found if row["number"] == OWNER else {}))
+
+
+def note_kept(work: Work, job: Job) -> None:
+    """
+    What a cancelled job held has become its result; the caller holds the row of the job.
+
+    It is of whoever has found a timetable of that cost, or the owner's, who has begun with it.
+    """
+    rows = _rows(work, job.id, job.attempt)
+    winner = min((row["number"] for row in rows if row["score"] == json.dumps(job.score)), default=OWNER)
+    for row in rows:
+        _rewrite(work, row, published=row["number"] == winner)
 
 
 def close(work: Work, before: Job, after: Job) -> None:
@@ -183,9 +196,10 @@ def close(work: Work, before: Job, after: Job) -> None:
         return
     _keep_best(work, before)
     owners = work.rows("SELECT how FROM attempts WHERE job_id = ? AND attempt = ?", (before.id, before.attempt))
-    published = after.result_attempt == before.attempt and after.status is Status.COMPLETED
+    published = after.result_attempt == before.attempt
+    silent = {number for (number,) in work.rows(_SILENT, (before.id, before.attempt))}
     for row in rows:
-        how = owners[0][0] if row["number"] == OWNER else Left.OVER
+        how = owners[0][0] if row["number"] == OWNER else Left.LOST if row["number"] in silent else Left.OVER
         ended = {} if row["ended_at"] is not None else {"ended_at": time.time(), "how": how}
         _rewrite(work, row, timetable=None, published=bool(row["published"]) and published, **ended)
 

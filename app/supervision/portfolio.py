@@ -49,7 +49,7 @@ class Portfolio:
         self._desk, self._dispatcher = desk, dispatcher
         self._shared: dict[Attempt, _Shared] = {}
         self._one_look = anyio.CapacityLimiter(1)
-        dispatcher.before_result = self._note_winner
+        dispatcher.before_end = self._note_end
 
     async def watch(self) -> None:
         store = self._desk.store
@@ -92,18 +92,21 @@ class Portfolio:
         self._shared[attempt] = _Shared(wanted)
         return True
 
-    async def _note_winner(self, attempt: Attempt) -> None:
-        """The attempt has a result, which is about to be published; while the store refuses that, more than once."""
-        store, shared, result = self._desk.store, self._shared.get(attempt), attempt.result
-        if result is None or shared is None or not shared.places or not isinstance(store, SharedStore):
+    async def _note_end(self, attempt: Attempt, published: bool) -> None:
+        """The attempt is about to end; while the store refuses that, more than once."""
+        store, shared, result = self._desk.store, self._shared.get(attempt), attempt.result if published else None
+        if shared is None or not shared.places or not isinstance(store, SharedStore):
             return
+        winner = None if result is None else result.found_by
         try:
-            await self._ask(lambda: store.note_winner(attempt.job, result.found_by, attempt.found))
+            await self._ask(lambda: store.note_end(attempt.job, winner, attempt.found))
         except (StaleAttempt, StoreError) as error:
             _log.warning("job %s: it is not kept who has found its timetable: %s", attempt.job.id, error)
-        if not shared.told:
-            self._desk.tell(Shared(job=attempt.job, found_by=result.found_by))
-        shared.told = True
+        except Exception:  # noqa: BLE001 - a job ends whether or not anybody knows who has found what
+            _log.exception("job %s: it is not kept who has found its timetable", attempt.job.id)
+        if winner is not None and not shared.told:
+            self._desk.tell(Shared(job=attempt.job, found_by=winner))
+            shared.told = True
 
     async def _ask(self, call: Callable[[], T]) -> T:
         """Beside the store's other callers; a store that refuses them is not asked. Raises StoreError."""
