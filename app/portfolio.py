@@ -53,6 +53,11 @@ def seed(job: Job, number: int) -> int:
     return (job.seed + job.failed_attempts + SEED_STEP * number) % MOST_SEED
 
 
+def most_workers(settings: Settings) -> int:
+    """How many workers a service can promise a job: one that solves by itself has nobody to send help."""
+    return settings.portfolio_workers if settings.queue == "celery" else 1
+
+
 def places(job: Job, sessions: int, settings: Settings) -> int:
     """How many assistants a job may have. One whose request says a number need not be large."""
     if job.publish is not None:

@@ -244,8 +244,8 @@ class Climb:
         return found
 
     def _stream(self, slots: Ints, rooms: Ints, claim: Score) -> None:
-        self.welcome()  # it is shown and kept from now on; the run that goes on does not look at it, see search.seeds
         self.incumbents.offer_arrays(slots, rooms, "search", claim=claim, final=False)
+        self.welcome()  # it is shown and kept from now on; the run that goes on does not look at it, see search.seeds
 
     @working_at(Place.MODEL_BUILD)
     def exact(self, seconds: float, *, bend: bool, message: str) -> str:

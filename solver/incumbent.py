@@ -85,7 +85,10 @@ class Incumbents:
         """
         if not final and (time.monotonic() < self._quiet_until or not self._improves(claim)):
             return None
-        return self.offer(decode(slots, rooms, self.problem.dataset), source, claim=claim)
+        found = self.offer(decode(slots, rooms, self.problem.dataset), source, claim=claim)
+        if not final:
+            self._quiet_until = time.monotonic() + self.verify_seconds / VERIFY_SHARE
+        return found
 
     def offer(self, timetable: Timetable, source: str, *, claim: Score | None = None) -> Incumbent:
         """Recounts a timetable and keeps it where it is better than what we have."""
@@ -103,7 +106,6 @@ class Incumbents:
         with self.control.at(Place.VERIFY):
             found = Incumbent(timetable=timetable, report=self.problem.verify(timetable), source=source)
         self.verify_seconds = time.monotonic() - began
-        self._quiet_until = time.monotonic() + self.verify_seconds / VERIFY_SHARE
         return found
 
     def start_arrays(self) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -73,7 +73,7 @@ class Attempt:
     `save` is called for a timetable that is to be kept and says whether it is; `held` is the best one known, from
     before or from this child, and `unsaved` says that the store does not have it yet.
 
-    `found` is the score of the best timetable that this child has found itself, without what it was offered.
+    `found` is the best timetable that this child has found itself, without what it was offered and what it began with.
 
     News from the child, and what the watch sees, go to `track`; `observe` hears when the child leaves a stage, and when
     it stalls or lives again.
@@ -91,7 +91,8 @@ class Attempt:
         self.job, self.settings = job, settings
         self.held: StoredIncumbent | None = None
         self.unsaved = False
-        self.found: Score | None = None
+        self.found: StoredIncumbent | None = None
+        self._began_with: Score | None = None
         self.result: ResultFrame | None = None
         self.error: ErrorFrame | None = None
         self.rung: RungId | None = None
@@ -159,6 +160,7 @@ class Attempt:
     def begin_with(self, held: StoredIncumbent | None, *, saved: bool) -> None:
         """The best timetable of the attempts before, and whether the store has it."""
         self.held, self.unsaved = held, held is not None and not saved
+        self._began_with = None if held is None else held.score
         self.watch.has_incumbent = held is not None
 
     async def run(self, dataset: bytes, on_start: Callable[[int], Awaitable[object]]) -> Ending:
@@ -311,11 +313,13 @@ class Attempt:
             self._track.hear(frame)
         elif isinstance(frame, IncumbentFrame):
             score = Score(*frame.score)
-            if not frame.found_by and (self.found is None or score < self.found):
-                self.found = score
+            told = StoredIncumbent(score=score, timetable=frame.body, rung=frame.rung, found_at=time.time())
+            known = self._began_with if self.found is None else self.found.score
+            if not frame.found_by and (known is None or score < known):
+                self.found = told
             self.rung = frame.rung or self.rung
             if self.held is None or score < self.held.score:
-                self.held = StoredIncumbent(score=score, timetable=frame.body, rung=frame.rung, found_at=time.time())
+                self.held = told
                 self.unsaved = self.watch.has_incumbent = True
                 self._track.hear(frame)
         elif isinstance(frame, ResultFrame):

@@ -30,6 +30,7 @@ import psutil
 from app import failpoints
 from app.gate import guard
 from app.operations.sinks import command_problem, sinks_of, url_problem
+from app.portfolio import most_workers
 from app.settings import Settings, unknown_variables, usable_cores, variable
 from app.store import StoreError, StoreLocked
 from app.store.folder import take_lock
@@ -277,6 +278,16 @@ def _store(settings: Settings) -> Iterator[Finding]:
 # --- what is installed and set ---
 
 
+def _portfolio(settings: Settings) -> Iterator[Finding]:
+    wanted, most = settings.portfolio_workers, most_workers(settings)
+    if wanted > most:
+        found = f"{variable('portfolio_workers')} is {wanted}, but this service solves alone: a job has one worker"
+        advice = f"set {variable('queue')} to celery and run workers, or use {variable('workers_per_job')}"
+        yield Finding("portfolio", "warning", found, advice)
+    else:
+        yield Finding("portfolio", "ok", f"{counted(most, 'worker')} at most solve one job")
+
+
 def _pyarrow(settings: Settings) -> Iterator[Finding]:
     if importlib.util.find_spec("pyarrow"):
         advice = "uninstall pyarrow here: beside OR-Tools it can hang a solve that uses two threads"
@@ -399,6 +410,7 @@ CHECKS: tuple[Check, ...] = (
     Check("log file", _log_file, True),
     Check("environment", _variables, True),
     Check("failpoints", _failpoints, True),
+    Check("portfolio", _portfolio, True),
     Check("clock", _clock, True),
     Check("processors", _cores, True),
     Check("memory", _memory, True),

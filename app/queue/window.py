@@ -35,8 +35,8 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 
 def as_listener(settings: Settings) -> Settings:
-    """The settings of a service that would listen where this worker does."""
-    return replace(settings, port=settings.worker_port)
+    """The settings of a service that would listen where this worker does, and has it as a worker."""
+    return replace(settings, port=settings.worker_port, queue="celery")
 
 
 class Window:

@@ -102,8 +102,8 @@ class PortfolioRow:
     One of those that work on an attempt together, see `app.portfolio`. Number 0 is the owner of the attempt.
 
     `worker` as in `Member.owner`; `score` is that of the best timetable it has found itself, which of an owner is noted
-    when it has a result, and None while there is none better than what it began with; `published` marks the one whose
-    timetable is the best of the published result.
+    when its attempt ends, and None while there is none better than what it began with; `published` marks the one whose
+    timetable is the best of the published result, also that of a cancelled job.
     """
 
     attempt: int
@@ -339,5 +339,5 @@ class SharedStore(Store, Protocol):
     def leave(self, job: Job, number: int, how: str) -> None:
         """An assistant has ended; does nothing when that is known."""
 
-    def note_winner(self, job: Job, number: int, own: Score | None) -> None:
-        """Whose timetable the owner is about to publish, and the best that it has found itself."""
+    def note_end(self, job: Job, winner: int | None, own: StoredIncumbent | None) -> None:
+        """Whose timetable the owner is about to publish, if it is, and the best that it has found itself."""

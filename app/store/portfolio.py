@@ -16,9 +16,10 @@ import json
 import logging
 import time
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any
 
-from app.jobs import Job, StaleAttempt, Status
+from app.jobs import Job, StaleAttempt
 from app.portfolio import HANDOVER_SECONDS, LEAST_SECONDS, MOST_JOINS, OWNER, Left, seed
 from app.store import Assistance, AssistanceKey, Message, PortfolioRow, Standing, StoreDamaged, StoredIncumbent, turns
 from app.store.rows import (
@@ -37,6 +38,8 @@ from solver.rules import Score
 INVITE_AGAIN_SECONDS = 3.0
 """So long after an invitation another one goes out, if there are still places and still idle slots."""
 
+_NONSENSE = Score(-1, 0, 0, 0)
+
 _log = logging.getLogger("timetable.store")
 
 _OF_ATTEMPT = f"{PORTFOLIO.select} WHERE job_id = ? AND attempt = ?"  # nosec B608 - names of ours, values bound
@@ -52,6 +55,7 @@ _OPEN = f"""SELECT jobs.id, jobs.attempt,
     WHERE status = 'running' AND cancel_requested = 0 AND finish_requested = 0 AND places > 0
         AND closes_at > clock_timestamp() + make_interval(secs => ?)
         AND invited_at < clock_timestamp() - make_interval(secs => ?) ORDER BY invited_at, seq"""  # nosec B608 - as above
+_SILENT = "SELECT number FROM portfolio WHERE job_id = ? AND attempt = ? AND until < clock_timestamp()"
 _LAST_NUMBER = "SELECT max(number) FROM portfolio WHERE job_id = ? AND attempt = ?"
 _TO_HELP = f"""{JOBS.select} WHERE id = ? AND status = 'running' AND cancel_requested = 0
     AND finish_requested = 0 FOR UPDATE"""  # nosec B608 - as above
@@ -146,18 +150,18 @@ def best_found(work: Work, job_id: str, below: Score | None) -> tuple[int, Store
     """
     The best timetable of all assistants of the attempt at work, if it is better than `below`.
 
-    Those of earlier attempts are with the job since these have ended.
+    Those of earlier attempts are with the job since these have ended. A row counts when it is what was written: what
+    it claims only says in which order rows are looked at.
     """
-    scores = work.rows(
+    claims = work.rows(
         "SELECT score, attempt, number FROM portfolio WHERE job_id = ? AND timetable IS NOT NULL", (job_id,)
     )
-    found = [(Score(*json.loads(score)), attempt, number) for score, attempt, number in scores]
-    better = [one for one in found if below is None or one[0] < below]
-    if not better:
-        return None
-    _, attempt, number = min(better)
-    rows = _rows(work, job_id, attempt, "AND number = ?", (number,))
-    return (number, incumbent_of_row(rows[0])) if rows else None
+    for claim, attempt, number in sorted((_claimed(score), attempt, number) for score, attempt, number in claims):
+        if below is not None and claim >= below:
+            return None
+        for row in _rows(work, job_id, attempt, "AND number = ?", (number,)):
+            return number, incumbent_of_row(row)
+    return None
 
 
 def leave(work: Work, worker: str, job: Job, number: int, how: str) -> None:
@@ -166,11 +170,23 @@ def leave(work: Work, worker: str, job: Job, number: int, how: str) -> None:
         _rewrite(work, row, ended_at=time.time(), how=how)
 
 
-def note_winner(work: Work, job: Job, number: int, own: Score | None) -> None:
+def note_end(work: Work, job: Job, winner: int | None, own: StoredIncumbent | None) -> None:
     """The caller holds the row of the job, which runs."""
+    found = {} if own is None else {"score": json.dumps(own.score), "rung": own.rung, "found_at": own.found_at}
     for row in _rows(work, job.id, job.attempt):
-        score = json.dumps(own) if row["number"] == OWNER and own is not None else row["score"]
-        _rewrite(work, row, score=score, published=row["number"] == number)
+        _rewrite(work, row, published=row["number"] == winner, **(found if row["number"] == OWNER else {}))
+
+
+def note_kept(work: Work, job: Job) -> None:
+    """
+    What a cancelled job held has become its result; the caller holds the row of the job.
+
+    It is of whoever has found a timetable of that cost, or the owner's, who has begun with it.
+    """
+    rows = _rows(work, job.id, job.attempt)
+    winner = min((row["number"] for row in rows if row["score"] == json.dumps(job.score)), default=OWNER)
+    for row in rows:
+        _rewrite(work, row, published=row["number"] == winner)
 
 
 def close(work: Work, before: Job, after: Job) -> None:
@@ -180,9 +196,10 @@ def close(work: Work, before: Job, after: Job) -> None:
         return
     _keep_best(work, before)
     owners = work.rows("SELECT how FROM attempts WHERE job_id = ? AND attempt = ?", (before.id, before.attempt))
-    published = after.result_attempt == before.attempt and after.status is Status.COMPLETED
+    published = after.result_attempt == before.attempt
+    silent = {number for (number,) in work.rows(_SILENT, (before.id, before.attempt))}
     for row in rows:
-        how = owners[0][0] if row["number"] == OWNER else Left.OVER
+        how = owners[0][0] if row["number"] == OWNER else Left.LOST if row["number"] in silent else Left.OVER
         ended = {} if row["ended_at"] is not None else {"ended_at": time.time(), "how": how}
         _rewrite(work, row, timetable=None, published=bool(row["published"]) and published, **ended)
 
@@ -192,9 +209,23 @@ def of_job(work: Work, job_id: str) -> list[PortfolioRow]:
     return [portfolio_of_row(row) for row in _opened(rows)]
 
 
+def _claimed(score: str | None) -> Score:
+    """What a row says of itself before its seal is looked at; one that says nonsense is looked at first."""
+    try:
+        return Score(*map(int, json.loads(score or "")))
+    except (TypeError, ValueError, OverflowError):
+        return _NONSENSE
+
+
 def _keep_best(work: Work, job: Job) -> None:
+    """An incumbent that is not what was written gives way to any other, and does not keep an attempt from ending."""
     held = work.rows(f"{INCUMBENTS.select} WHERE job_id = ?", (job.id,))
-    best = best_found(work, job.id, incumbent_of_row(INCUMBENTS.opened(held[0])).score if held else None)
+    try:
+        below = incumbent_of_row(INCUMBENTS.opened(held[0])).score if held else None
+    except StoreDamaged as error:
+        _pass_over(str(error))
+        below = None
+    best = best_found(work, job.id, below)
     if best is not None:
         row = row_of_incumbent(job, best[1])
         if not work.change(INCUMBENTS.update, INCUMBENTS.to_update(row)):
@@ -226,7 +257,13 @@ def _opened(rows: list[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
         try:
             yield PORTFOLIO.opened(row)
         except StoreDamaged as error:
-            _log.error("an assistant is passed over: %s", error)
+            _pass_over(str(error))
+
+
+@lru_cache(maxsize=1000)  # asked for twice a second while an attempt runs
+def _pass_over(why: str) -> None:
+    """Says so, once."""
+    _log.error("passed over at a job of several workers: %s", why)
 
 
 def _rewrite(work: Work, row: dict[str, Any], **changes: object) -> None:

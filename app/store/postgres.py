@@ -167,6 +167,8 @@ class PostgresStore(SqlStore):
     def _left(self, work: Work, before: Job, after: Job) -> None:
         if before.status is Status.RUNNING and after.status is not Status.RUNNING:
             portfolio.close(work, before, after)
+        elif after.status is Status.CANCELLED and after.result_attempt == after.attempt != before.result_attempt:
+            portfolio.note_kept(work, after)
         if after.status is not Status.RUNNING:
             work.change("DELETE FROM leases WHERE job_id = ?", (after.id,))
             if self._me.role == "service":
@@ -270,10 +272,10 @@ class PostgresStore(SqlStore):
     def leave(self, job: Job, number: int, how: str) -> None:
         self._write(lambda work: portfolio.leave(work, self.owner, job, number, how))
 
-    def note_winner(self, job: Job, number: int, own: Score | None) -> None:
+    def note_end(self, job: Job, winner: int | None, own: StoredIncumbent | None) -> None:
         def body(work: Work) -> None:
             self._still_runs(work, job)
-            portfolio.note_winner(work, job, number, own)
+            portfolio.note_end(work, job, winner, own)
 
         self._write(body)
 

@@ -12,10 +12,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import anyio
-import anyio.to_thread
 
 from app.child.attempt import Attempt
 from app.child.children import ForkServer, ForkServerLost
@@ -30,12 +28,10 @@ from app.store import (
     StoreDamaged,
     StoredIncumbent,
     StoreError,
-    StoreUnavailable,
 )
+from app.supervision.beside import Beside
 from app.supervision.desk import Desk
 from app.telemetry import Assisted, ChildSigns
-
-T = TypeVar("T")
 
 LOOK_SECONDS = 1.0
 """The lease is renewed so often, and so soon an assistant learns that it is not wanted any more."""
@@ -68,7 +64,7 @@ class Assistants:
     def __init__(self, desk: Desk, forkserver: ForkServer) -> None:
         self._desk, self._forkserver = desk, forkserver
         self._at_work: list[_Helper] = []
-        self._one_look = anyio.CapacityLimiter(1)
+        self._ask = Beside(desk)
         self._none_left = anyio.Event()
         self._missed = 0
 
@@ -204,14 +200,6 @@ class Assistants:
     def _stop_all(self, left: str) -> None:
         for helper in self._at_work:
             helper.stop(left)
-
-    async def _ask(self, call: Callable[[SharedStore], T]) -> T:
-        """Beside the store's other callers; a store that refuses them is not asked. Raises StoreError."""
-        store, refusal = self._desk.store, self._desk.in_store.refusal
-        assert isinstance(store, SharedStore)
-        if refusal is not None:
-            raise StoreUnavailable(refusal)
-        return await anyio.to_thread.run_sync(call, store, limiter=self._one_look)
 
 
 async def _nothing(pid: int) -> None:

@@ -70,8 +70,8 @@ class Dispatcher:
 
     `attempts` are those at work or pending, by job; `resting` says until when (monotonic) a job is not tried again;
     `busy` counts slots in use, `quarantined` those of them whose child cannot be killed; `claims` only rises.
-    `assistants` are at work on jobs of others, in slots of ours. `before_result` is called with an attempt whose result
-    is about to be stored.
+    `assistants` are at work on jobs of others, in slots of ours. `before_end` is called with an attempt whose end is
+    about to be stored, and says whether its result is.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Dispatcher:
         self._idle = anyio.Event()
         self._unsure = self._given_up = False
         self.may_claim: Callable[[], bool] = lambda: True
-        self.before_result: Callable[[Attempt], Awaitable[None]] = _nothing
+        self.before_end: Callable[[Attempt, bool], Awaitable[None]] = _nothing
         self._tasks: TaskGroup
 
     # --- starting attempts ---
@@ -400,8 +400,7 @@ class Dispatcher:
             ending = replace(ending, taken_down=await in_store.times_taken_down(before))
         after = settle(before, ending, self._desk.settings.max_attempts)
         result = attempt.result if after.result_attempt == before.attempt else None
-        if result is not None:
-            await self.before_result(attempt)
+        await self.before_end(attempt, result is not None)
         move = passing(store.move, before="end.before_commit", after="end.after_commit")
         await in_store.must(move, before, after, ending=ending, result=result.body if result else None)
         return after
@@ -456,5 +455,5 @@ class Dispatcher:
         self._given_up = True
 
 
-async def _nothing(attempt: Attempt) -> None:
-    """Nobody wants to hear of a result."""
+async def _nothing(attempt: Attempt, published: bool) -> None:
+    """Nobody wants to hear of an end."""

@@ -20,7 +20,7 @@ import anyio.to_thread
 
 from app.jobs import Job, Status
 from app.progress import NORMAL, SERVICE_SILENT
-from app.store import Changes, SharedStore, StoredIncumbent, StoreError
+from app.store import Changes, SharedStore, StoredIncumbent, StoreError, StoreUnavailable
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher
 from app.supervision.recovery import take_up
@@ -189,6 +189,12 @@ class Neighbours:
         async with self._desk.moving:
             for job in await self._desk.in_store(store.abandoned, tuple(self._dispatcher.attempts)):
                 _log.warning("job %s: nobody works on attempt %d any more", job.id, job.attempt)
-                after = await take_up(self._desk, self._spool, job)
+                try:
+                    after = await take_up(self._desk, self._spool, job)
+                except StoreUnavailable:
+                    raise
+                except Exception:  # noqa: BLE001 - what is wrong with one job must not hold up those behind it
+                    _log.exception("job %s cannot be taken up", job.id)
+                    continue
                 if after is not None:
                     self._desk.show(after)

@@ -10,23 +10,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import anyio
-import anyio.to_thread
 
 from app.child.attempt import Attempt
 from app.jobs import StaleAttempt
 from app.portfolio import places, seconds_for_search
-from app.store import SharedStore, StoreError, StoreUnavailable
+from app.store import SharedStore, StoreError
+from app.supervision.beside import Beside
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher
 from app.telemetry import Shared
 from solver.rules import Score
-
-T = TypeVar("T")
 
 LOOK_SECONDS = 0.5
 
@@ -48,30 +44,29 @@ class Portfolio:
     def __init__(self, desk: Desk, dispatcher: Dispatcher) -> None:
         self._desk, self._dispatcher = desk, dispatcher
         self._shared: dict[Attempt, _Shared] = {}
-        self._one_look = anyio.CapacityLimiter(1)
-        dispatcher.before_result = self._note_winner
+        self._ask = Beside(desk)
+        dispatcher.before_end = self._note_end
 
     async def watch(self) -> None:
-        store = self._desk.store
-        while isinstance(store, SharedStore) and self._desk.settings.portfolio_workers > 1:
+        while isinstance(self._desk.store, SharedStore) and self._desk.settings.portfolio_workers > 1:
             await anyio.sleep(LOOK_SECONDS)
             at_work = list(self._dispatcher.attempts.values())
             self._shared = {attempt: shared for attempt, shared in self._shared.items() if attempt in at_work}
             for attempt in at_work:
                 try:
-                    await self._look(store, attempt)
+                    await self._look(attempt)
                 except (StaleAttempt, StoreError) as error:  # the job goes on without
                     _log.debug("job %s: its assistants are not looked at: %s", attempt.job.id, error)
 
-    async def _look(self, store: SharedStore, attempt: Attempt) -> None:
-        if attempt not in self._shared and not await self._invite(store, attempt):
+    async def _look(self, attempt: Attempt) -> None:
+        if attempt not in self._shared and not await self._invite(attempt):
             return
         shared = self._shared[attempt]
         if not shared.places:
             return
         held = None if attempt.held is None else attempt.held.score
         known = min((score for score in (held, shared.offered) if score is not None), default=None)
-        found = await self._ask(lambda: store.found(attempt.job, known))
+        found = await self._ask(lambda store: store.found(attempt.job, known))
         if found is not None:
             number, incumbent = found
             shared.offered = incumbent.score
@@ -80,7 +75,7 @@ class Portfolio:
                 "job %s: assistant %d has found a timetable of cost %d", attempt.job.id, number, incumbent.score.soft
             )
 
-    async def _invite(self, store: SharedStore, attempt: Attempt) -> bool:
+    async def _invite(self, attempt: Attempt) -> bool:
         """Whether it is known how many places there are."""
         track = self._desk.board.get(attempt.job.id)
         if attempt.pid is None or track is None or track.total is None:
@@ -88,26 +83,22 @@ class Portfolio:
         wanted = places(attempt.job, track.total, self._desk.settings)
         if wanted:
             seconds = seconds_for_search(attempt.job) - attempt.watch.solving_seconds(time.monotonic())
-            await self._ask(lambda: store.invite(attempt.job, wanted, seconds))
+            await self._ask(lambda store: store.invite(attempt.job, wanted, seconds))
         self._shared[attempt] = _Shared(wanted)
         return True
 
-    async def _note_winner(self, attempt: Attempt) -> None:
-        """The attempt has a result, which is about to be published; while the store refuses that, more than once."""
-        store, shared, result = self._desk.store, self._shared.get(attempt), attempt.result
-        if result is None or shared is None or not shared.places or not isinstance(store, SharedStore):
+    async def _note_end(self, attempt: Attempt, published: bool) -> None:
+        """The attempt is about to end; while the store refuses that, more than once."""
+        shared, result = self._shared.get(attempt), attempt.result if published else None
+        if shared is None or not shared.places:
             return
+        winner = None if result is None else result.found_by
         try:
-            await self._ask(lambda: store.note_winner(attempt.job, result.found_by, attempt.found))
+            await self._ask(lambda store: store.note_end(attempt.job, winner, attempt.found))
         except (StaleAttempt, StoreError) as error:
             _log.warning("job %s: it is not kept who has found its timetable: %s", attempt.job.id, error)
-        if not shared.told:
-            self._desk.tell(Shared(job=attempt.job, found_by=result.found_by))
-        shared.told = True
-
-    async def _ask(self, call: Callable[[], T]) -> T:
-        """Beside the store's other callers; a store that refuses them is not asked. Raises StoreError."""
-        refusal = self._desk.in_store.refusal
-        if refusal is not None:
-            raise StoreUnavailable(refusal)
-        return await anyio.to_thread.run_sync(call, limiter=self._one_look)
+        except Exception:  # noqa: BLE001 - a job ends whether or not anybody knows who has found what
+            _log.exception("job %s: it is not kept who has found its timetable", attempt.job.id)
+        if winner is not None and not shared.told:
+            self._desk.tell(Shared(job=attempt.job, found_by=winner))
+            shared.told = True

@@ -90,6 +90,17 @@ async def test_workers_beyond_those_that_may_share_a_job_are_clamped_and_kept_wi
     assert "portfolio_workers" not in (await client.get(f"/jobs/{plain['job_id']}")).json()["metadata"]
 
 
+@pytest.mark.parametrize(
+    ("queue", "adjusted"), [("embedded", {"portfolio_workers": {"asked": 3, "given": 1}}), ("celery", {})]
+)
+def test_nobody_is_promised_workers_that_a_service_without_workers_does_not_have(
+    queue: str, adjusted: dict[str, object]
+) -> None:
+    settings = Settings(portfolio_workers=4, queue=queue, database_url="postgresql://x", broker_url="redis://x")
+    body = json.dumps({"dataset": SMALL, "portfolio_workers": 3}).encode()
+    assert read_order(body, settings).adjusted == adjusted
+
+
 def hash_of_the_whole(asked: GenerateRequest) -> str:
     """How hashes were made at first, of one text of the whole request: stored jobs have them."""
     left_out = {"job_id", *(name for name in ("workers", "portfolio_workers") if getattr(asked, name) is None)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -185,7 +186,7 @@ def test_what_is_written_for_an_attempt_that_is_over_is_refused_and_changes_noth
     with pytest.raises(StaleAttempt):
         b.save_found(owned, given.number, held(5))
     with pytest.raises(StaleAttempt):
-        a.note_winner(owned, given.number, None)
+        a.note_end(owned, given.number, None)
     b.leave(owned, given.number, How.RESULT)
     assert b.assisting([key(given)]).wanted == frozenset()
     assert a.portfolio("j") == before
@@ -228,7 +229,7 @@ def test_whose_timetable_is_published_is_known_when_it_is(stores: Stores) -> Non
     a, b = stores
     owned = running(a, places=2)
     joined(b), joined(b)
-    a.note_winner(owned, 2, Score(0, 0, 0, 8))
+    a.note_end(owned, 2, held(8))
     a.move(owned, completed(owned), ending=Ending(how=How.RESULT, at=AT), result=BODY)
     assert [(row.number, row.how, row.score, row.published) for row in a.portfolio("j")] == [
         (0, "result", Score(0, 0, 0, 8), False),
@@ -237,10 +238,46 @@ def test_whose_timetable_is_published_is_known_when_it_is(stores: Stores) -> Non
     ]
 
 
+def test_of_an_owner_whose_attempt_ends_without_a_result_it_is_known_what_it_has_found(stores: Stores) -> None:
+    a, _ = stores
+    owned = running(a)
+    a.note_end(owned, None, held(8))
+    ended(a, owned)
+    assert [(row.how, row.score, row.rung, row.found_at, row.published) for row in a.portfolio("j")] == [
+        ("crash", Score(0, 0, 0, 8), "full", AT, False)
+    ]
+
+
+def test_an_assistant_that_was_silent_when_the_attempt_ended_was_lost(stores: Stores) -> None:
+    a, b = stores
+    owned = running(a, places=2)
+    joined(b)
+    silent(a)
+    ended(a, owned)
+    assert [(row.number, row.how) for row in a.portfolio("j")] == [(0, "crash"), (1, "lost")]
+
+
+@pytest.mark.parametrize(("theirs", "whose"), [(5, 1), (7, 0)])
+def test_what_a_cancelled_job_held_is_of_whoever_has_found_it_when_it_is_published(
+    stores: Stores, theirs: int, whose: int
+) -> None:
+    a, b = stores
+    owned = running(a)
+    a.save_incumbent(owned, held(6))
+    b.save_found(owned, joined(b).number, held(theirs))
+    a.note_end(owned, None, held(6))
+    cancelled = ended(a, owned, Event.CANCEL)
+    assert not any(row.published for row in a.portfolio("j"))
+    best, digest = a.incumbent("j"), hashlib.sha256(BODY).hexdigest()
+    assert best is not None and best.score.soft == min(theirs, 6)
+    a.move(cancelled, replace(cancelled, score=best.score, result_attempt=1, result_digest=digest), result=BODY)
+    assert [row.number for row in a.portfolio("j") if row.published] == [whose]
+
+
 def test_a_result_that_was_not_published_after_all_was_nobodys(stores: Stores) -> None:
     a, b = stores
     owned = running(a)
-    a.note_winner(owned, joined(b).number, None)
+    a.note_end(owned, joined(b).number, None)
     ended(a, owned)
     assert not any(row.published for row in a.portfolio("j"))
 
@@ -311,14 +348,63 @@ def test_a_deleted_job_leaves_nothing_behind(stores: Stores) -> None:
     assert a._rows("SELECT * FROM portfolio") == []
 
 
-def test_a_row_that_was_changed_by_a_stranger_is_of_no_use_and_holds_up_nobody(stores: Stores, url: str) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "number = 9",
+        "worker = 'x'",
+        "seed = seed + 1",
+        "began_at = 0",
+        "ended_at = 0",
+        "how = 'x'",
+        "score = NULL",
+        "score = 'x'",
+        "score = '{}'",
+        "score = '[0, 0, 0]'",
+        "score = '[0, 0, 0, 1]'",
+        "rung = 'x'",
+        "found_at = 0",
+        "published = 1",
+        "timetable = 'other'",
+        "seal = ''",
+    ],
+)
+def test_a_row_that_was_changed_by_a_stranger_is_of_no_use_and_holds_up_nobody(
+    stores: Stores, url: str, change: str
+) -> None:
     a, b = stores
-    owned = running(a, places=2)
+    owned = running(a, places=3)
     b.save_found(owned, joined(b).number, held(5))
-    a._write(lambda work: work.change("UPDATE portfolio SET timetable = 'other' WHERE number = 1"))
+    a._write(lambda work: work.change(f"UPDATE portfolio SET {change} WHERE number = 1"))
     assert a.found(owned, None) is None
     assert a.incumbent("j") is None
-    assert joined(b).number == 2
+    intact = joined(b).number
+    b.save_found(owned, intact, held(6))
+    assert a.found(owned, None) == (intact, held(6))
+    assert a.incumbent("j") == held(6)
     ended(a, owned)
-    assert [row.number for row in a.portfolio("j")] == [0, 2]
+    assert a.incumbent("j") == held(6)
+    assert [row.number for row in a.portfolio("j")] == [0, intact]
     assert any("portfolio" in finding.found for finding in check_database(url).findings)
+
+
+def test_a_damaged_incumbent_keeps_no_attempt_from_ending_and_gives_way_to_what_an_assistant_has_found(
+    stores: Stores,
+) -> None:
+    a, b = stores
+    owned = running(a)
+    a.save_incumbent(owned, held(4))
+    b.save_found(owned, joined(b).number, held(5))
+    a._write(lambda work: work.change("UPDATE incumbents SET score = 'x'"))
+    ended(a, owned)
+    assert a.incumbent("j") == held(5)
+
+
+def test_a_damaged_row_is_told_once(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
+    a, b = stores
+    owned = running(a, "told")
+    b.save_found(owned, joined(b, "told").number, held(5))
+    a._write(lambda work: work.change("UPDATE portfolio SET score = 'x' WHERE number = 1"))
+    for _ in range(3):
+        assert a.found(owned, None) is None
+    assert len([record for record in caplog.records if "told" in record.getMessage()]) == 1

@@ -193,12 +193,15 @@ async def test_when_the_owner_is_killed_the_next_attempt_begins_with_the_best_of
 async def test_a_request_to_end_frees_the_assistant_soon(cluster: Cluster, ask: str) -> None:
     await cluster.post(order(ask, "seeded"))
     await helped(cluster, ask)
+    await cluster.until(ask, lambda seen: seen["cost"] == cost(GOOD))
     began = anyio.current_time()
     await cluster.http.post(f"/{ask}/{ask}")
     await helped(cluster, ask, 0)
     assert anyio.current_time() - began < 4.0
     await cluster.ended(ask)
-    assert [row["number"] for row in await portfolio(cluster, ask)] == [0, 1]
+    rows = await portfolio(cluster, ask)
+    assert [(row["number"], row["published"]) for row in rows] == [(0, False), (1, True)]
+    assert (rows[0]["cost"], rows[1]["cost"]) == (cost(POOR), cost(GOOD))
 
 
 async def test_a_waiting_job_of_anybody_takes_the_slot_of_an_assistant(cluster: Cluster) -> None:

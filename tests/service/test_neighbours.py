@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +11,20 @@ import anyio
 import pytest
 
 from app.access import Caller
-from app.jobs import Status
+from app.jobs import Job, Status
+from app.messages import pack
 from app.store import SharedStore, StoreUnavailable
+from app.store.postgres import PostgresStore
+from app.store.sqlite import SqliteStore
+from app.supervision.desk import Desk
+from app.supervision.recovery import take_up
+from app.supervision.spool import Spool
 from app.supervisor import Supervisor
 from app.tenant import TenantJobs
 from tests.postgres import database
 from tests.proxy import Proxy
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, lives, request, searching, until
+from tests.service.solvers import campus
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
@@ -198,3 +206,26 @@ async def test_a_service_that_starts_leaves_the_jobs_of_others_alone(
             assert found is not None and (found["status"], found["attempt"]) == ("running", 1)
         await a.finish("j")
         assert (await ended(a, "j"))["attempt"] == 1
+
+
+@pytest.mark.parametrize("shared", [False, True])
+async def test_a_job_that_cannot_be_taken_up_holds_up_none_behind_it(
+    quick: None, open_service: Open, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    """Neither at the start of the only service nor at the look of one of several."""
+
+    async def trouble(desk: Desk, spool: Spool, job: Job) -> Job | None:
+        if job.id == "bad":
+            raise ValueError("nobody has thought of this")
+        return await take_up(desk, spool, job)
+
+    folder = tmp_path / "a"
+    with closing(PostgresStore(url, tmp_path / "b") if shared else SqliteStore(folder)) as gone:
+        for job_id in ("bad", "good"):
+            gone.submit(Job(id=job_id, body_hash="h", created_at=0.0), pack(campus("patient")), 100)
+            assert gone.claim(0.0, only=job_id) is not None
+    for module in ("neighbours", "recovery"):
+        monkeypatch.setattr(f"app.supervision.{module}.take_up", trouble)
+    async with open_service(data_dir=folder, database_url=url if shared else "") as service:
+        await until(service, "good", lambda seen: seen["attempt"] == 2)
+        assert status(service, "bad") == "running"

@@ -12,6 +12,7 @@ from solver.compiled import encode
 from solver.context import build_context
 from solver.control import Control, Progress, Stop
 from solver.errors import InputError
+from solver.incumbent import Incumbents
 from solver.ladder import RUNGS, Rung, Verdict, solve
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.params import SolveParams
@@ -308,6 +309,23 @@ def test_variants_are_made_of_the_best_that_anybody_has_found() -> None:
     result = solve(data, SolveParams(time_limit_seconds=3.0, num_variants=2, seed=5), control)
     assert result.variants[0].score <= better.score
     assert all(variant.score[:3] <= result.variants[0].score[:3] for variant in result.variants)
+
+
+@pytest.mark.parametrize("welcomed_before", [False, True])
+def test_what_a_search_has_found_is_kept_at_once_also_where_somebody_has_offered_something_worse(
+    monkeypatch: pytest.MonkeyPatch, welcomed_before: bool
+) -> None:
+    monkeypatch.setattr("solver.incumbent.VERIFY_SHARE", 1e-9)  # a recount keeps streamed ones away for long
+    climb = ladder._prepare(feasible(), QUICK, offering(Timetable(), Timetable()).until(60.0), None)
+    assert climb.floor.score.complete
+    own = encode(climb.floor.timetable, climb.problem.dataset)
+    climb.incumbents = Incumbents(problem=climb.problem, control=climb.control)
+    if welcomed_before:
+        climb.welcome()
+        assert climb.best is not None and not climb.complete
+    climb._stream(*own, climb.floor.score)
+    assert climb.incumbents.best is not None and climb.incumbents.best.source == "search"
+    assert climb.complete
 
 
 def test_a_solve_that_is_cancelled_before_anything_is_placed_tells_of_no_incumbent() -> None:

@@ -164,6 +164,18 @@ def test_too_few_open_files_are_warned_of(tmp_path: Path) -> None:
     assert found("open files", settings(tmp_path, max_streams=1))["open files"].verdict == "ok"
 
 
+@pytest.mark.parametrize(
+    ("queue", "workers", "verdict"), [("embedded", 1, "ok"), ("embedded", 4, "warning"), ("celery", 4, "ok")]
+)
+def test_workers_for_one_job_are_warned_of_where_there_are_none(
+    tmp_path: Path, queue: str, workers: int, verdict: str
+) -> None:
+    given = settings(
+        tmp_path, queue=queue, portfolio_workers=workers, database_url="postgresql://x", broker_url="redis://x"
+    )
+    assert found("portfolio", given)["portfolio"].verdict == verdict
+
+
 def test_a_clock_that_was_never_set_and_too_little_memory_are_warned_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,35 @@
+"""What an attempt knows of its child by what that says."""
+
+from __future__ import annotations
+
+from app.child.attempt import Attempt
+from app.child.children import ForkServer
+from app.jobs import Job
+from app.messages import IncumbentFrame
+from app.progress import Track
+from app.settings import Settings
+from app.store import StoredIncumbent
+from solver.rules import Score
+
+
+async def kept(held: StoredIncumbent) -> bool:
+    return True
+
+
+def score_found(began_with: int | None, *told: tuple[int, int]) -> int | None:
+    """The cost of what a child has found itself that says (cost, found by whom), one after the other."""
+    job = Job(id="j", body_hash="h", created_at=0.0)
+    attempt = Attempt(job, Settings(), ForkServer("nobody's:solve", "no tag"), Track(job), kept)
+    if began_with is not None:
+        start = StoredIncumbent(score=Score(0, 0, 0, began_with), timetable=b"t", rung="full", found_at=0.0)
+        attempt.begin_with(start, saved=True)
+    for cost, finder in told:
+        attempt._hear(IncumbentFrame(score=(0, 0, 0, cost), rung="full", found_by=finder, body=b"t"))
+    return None if attempt.found is None else attempt.found.score.soft
+
+
+def test_a_child_has_found_what_is_better_than_what_it_began_with_and_nobody_has_offered() -> None:
+    assert score_found(None, (9, 0), (7, 0), (5, 1)) == 7
+    assert score_found(7, (7, 0)) is None, "it tells of its start first, whoever has found that"
+    assert score_found(7, (7, 0), (5, 2)) is None
+    assert score_found(7, (7, 0), (5, 2), (4, 0)) == 4
