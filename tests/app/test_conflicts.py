@@ -91,6 +91,10 @@ def test_what_there_is_no_time_for_is_said_and_found_by_its_id(monkeypatch: pyte
     told = resolved(data, timetable(a=0))
     assert (told["total"], told["not_looked_at"], told["details"]) == (1, 1, [])
     (conflict,) = view_of(data, timetable(a=0))["conflicts"]
+    in_no_time = resolution_view(data, variant(data, timetable(a=0)), conflict["conflict_id"])
+    assert in_no_time is not None and in_no_time["method"] == "manual_review"
+    assert "no place was found within 0 s for" in str(in_no_time["suggested_resolution"])
+    monkeypatch.undo()
     one = resolution_view(data, variant(data, timetable(a=0)), conflict["conflict_id"])
     assert one is not None and one["method"] == "move_room"
 
