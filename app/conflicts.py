@@ -36,10 +36,10 @@ SEVERITIES: Mapping[str, str] = {"faculty": "critical", "student": "high", "room
 MAX_TRIED_SESSIONS = 3
 """So many sessions of a conflict are tried for a repair, in the order in which the verifier names them."""
 LOOKING_SECONDS = 8.0
-"""The search for repairs ends after this time. Where nothing helps, one conflict of a large university takes seconds."""
+"""The search for repairs ends after this time. Where nothing helps, one of a large university takes seconds."""
 MAX_SHOWN = 20
 """Courses, entities and sessions of one conflict that are listed."""
-ASK = "POST /conflicts/resolve/{id} looks for a checked repair"
+ASK = "POST /conflicts/resolve/{id}?timetable_id={timetable_id} looks for a checked repair"
 UNCHANGED = (
     "Nothing was changed: a published timetable is what a job has proved, and only a restart of the job makes a new "
     "one. Each repair was checked alone, against the timetable as it is."
@@ -69,11 +69,15 @@ def conflicts_of(dataset: Dataset, variant: Variant) -> list[Conflict]:
     return sorted(found, key=lambda conflict: order.index(conflict.type))
 
 
-def conflicts_view(dataset: Dataset, variant: Variant, limit: int, stamp: int) -> View:
-    """The first `limit` conflicts and how many there are. `stamp` is when the job ended, in seconds since 1970."""
+def conflicts_view(dataset: Dataset, variant: Variant, limit: int, stamp: int, timetable_id: str) -> View:
+    """
+    The first `limit` conflicts and how many there are.
+
+    `stamp` is when the job ended, in seconds since 1970; by `timetable_id` a repair is asked for.
+    """
     found, at = conflicts_of(dataset, variant), datetime.fromtimestamp(stamp, UTC).isoformat()
     return {
-        "conflicts": [{**_told(conflict), "timestamp": at} for conflict in found[:limit]],
+        "conflicts": [{**_told(conflict, timetable_id), "timestamp": at} for conflict in found[:limit]],
         "total": len(found),
         "by_type": dict(Counter(conflict.type for conflict in found)),
         "unplaced": len(variant.report.unplaced),
@@ -109,7 +113,7 @@ def resolution_view(dataset: Dataset, variant: Variant, conflict_id: str) -> Vie
     return None if found is None else {**_Seeker(dataset, variant, until).detail(found), "message": UNCHANGED}
 
 
-def _told(conflict: Conflict) -> View:
+def _told(conflict: Conflict, timetable_id: str) -> View:
     offence = conflict.offence
     courses = dict.fromkeys(course_id for course_id, _ in offence.sessions)
     return {
@@ -123,7 +127,7 @@ def _told(conflict: Conflict) -> View:
         "affected_courses": [*islice(courses, MAX_SHOWN)],
         "affected_entities": list(offence.entities[:MAX_SHOWN]),
         "affected_sessions": [list(key) for key in offence.sessions[:MAX_SHOWN]],
-        "suggested_resolution": ASK.format(id=conflict.id),
+        "suggested_resolution": ASK.format(id=conflict.id, timetable_id=timetable_id),
     }
 
 

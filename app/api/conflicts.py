@@ -39,7 +39,7 @@ async def detect(
     limit: Annotated[int, Query(ge=1, le=MAX_LISTED, description="So many are listed; all are counted.")] = 100,
 ) -> Response:
     """Every hard breach of a variant as the verifier counts it: who, what and when."""
-    return await _answered(timetable_id, service, {}, "conflicts", limit=limit)
+    return await _answered(timetable_id, service, {}, "conflicts", limit=limit, timetable_id=timetable_id)
 
 
 @router.post("/conflicts/resolve")

@@ -22,7 +22,7 @@ ONE_DAY = grid(days=1, periods=4)
 
 
 def view_of(data: Dataset, answer: Timetable, limit: int = 1000) -> dict[str, Any]:
-    return conflicts_view(data, variant(data, answer), limit, 0)
+    return conflicts_view(data, variant(data, answer), limit, 0, "j")
 
 
 def resolved(data: Dataset, answer: Timetable, limit: int = 1000) -> dict[str, Any]:
@@ -159,8 +159,8 @@ async def test_the_conflicts_of_a_published_timetable_are_listed_and_stay_there(
         told = (await client.post("/conflicts/resolve", params=asked)).json()
         assert (told["total"], told["resolved"], told["manual_review"], told["auto_resolve"]) == (2, 0, 2, auto_resolve)
     for conflict in found["conflicts"]:
-        path = f"/conflicts/resolve/{conflict['conflict_id']}"
-        one = (await client.post(path, params={"timetable_id": crowded})).json()
+        method, path, _ = conflict["suggested_resolution"].split(maxsplit=2)
+        one = (await client.request(method, path)).json()
         assert (one["method"], one["conflict_id"], one["success"]) == (
             "manual_review",
             conflict["conflict_id"],
