@@ -172,6 +172,21 @@ async def test_the_conflicts_of_a_published_timetable_are_listed_and_stay_there(
 @pytest.mark.anyio
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/conflicts/resolve/xx?timetable_id=a", "conflict_id must be an id that /conflicts/detect has told"),
+        ("/conflicts/resolve?timetable_id=" + "x" * 129, "n from 1 to 999 may follow"),
+        ("/conflicts/resolve?timetable_id=" + "x" * 128 + "-variant-0", "n from 1 to 999 may follow"),
+        ("/conflicts/resolve?timetable_id=" + "x" * 128 + "-variant-999", "There is no job"),
+    ],
+)
+async def test_each_kind_of_id_is_asked_for_in_its_own_words(client: httpx.AsyncClient, path: str, said: str) -> None:
+    assert said in (await client.post(path)).json()["detail"]
+
+
+@pytest.mark.anyio
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
         ("GET", "/conflicts/detect", 422, "invalid_parameter"),
