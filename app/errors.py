@@ -224,6 +224,7 @@ _HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 _CODES = {
     "string_pattern_mismatch": "bad_id",
     "string_too_long": "too_large",
+    "string_too_short": "too_few",
     "greater_than": "out_of_range",
     "greater_than_equal": "out_of_range",
     "less_than": "out_of_range",
@@ -234,6 +235,7 @@ _CODES = {
 _SENTENCES = {
     "string_pattern_mismatch": "{pattern_in_words}",
     "string_too_long": "have at most {max_length} characters",
+    "string_too_short": "not be empty",
     "too_long": "have at most {max_length} entries",
     "greater_than": "be more than {gt}",
     "greater_than_equal": "be at least {ge}",

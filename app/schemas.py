@@ -1,13 +1,14 @@
 """
 What a request body may say. Numbers that only ask for too much are clamped later; here only nonsense is refused.
 
-The platform's own fields are taken in every form its two versions send them; fields that nobody knows are ignored.
+The platform's own fields are taken in every form its two versions send them; fields that nobody knows are ignored,
+except where one that is misspelt would do harm.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -236,13 +237,20 @@ class ScoreRequest(Source):
     rules: Rules = Field(default_factory=dict)
 
 
-PLATFORM_DATA = ("courses", "faculty", "rooms", "students", "time_slots", "config")
+PlatformData: TypeAlias = Literal["courses", "faculty", "rooms", "students", "time_slots", "config"]
 """What the platform may name in a request about caches, beside all of it."""
+PLATFORM_DATA: tuple[PlatformData, ...] = get_args(PlatformData)
 
 
 class CacheRequest(BaseModel):
-    """Body of `POST /cache/invalidate` and `POST /cache/warm`."""
+    """
+    Body of `POST /cache/invalidate` and `POST /cache/warm`.
 
-    organization_id: Text = Field(description="As jobs name it: name or UUID.")
-    resource_type: Literal["all", "courses", "faculty", "rooms", "students", "time_slots", "config"] = "all"
-    semester: Any = Field(default=None, description="As in a job; null means all.")
+    A field that nobody knows is refused: with one that is misspelt, more would be dropped than was meant.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    organization_id: Annotated[Text, Field(min_length=1, description="As jobs name it: name or UUID.")]
+    resource_type: Literal["all", PlatformData] = "all"
+    semester: Text | None = Field(default=None, description="As in a job; null means all.")
