@@ -36,10 +36,10 @@ SEVERITIES: Mapping[str, str] = {"faculty": "critical", "student": "high", "room
 MAX_TRIED_SESSIONS = 3
 """So many sessions of a conflict are tried for a repair, in the order in which the verifier names them."""
 LOOKING_SECONDS = 8.0
-"""No further conflict is looked at after this time. Where nothing helps, one of a large university takes seconds."""
+"""The search for repairs ends after this time. Where nothing helps, one of a large university takes seconds."""
 MAX_SHOWN = 20
 """Courses, entities and sessions of one conflict that are listed."""
-ASK = "POST /conflicts/resolve/{id} looks for a checked repair"
+ASK = "POST /conflicts/resolve/{id}?timetable_id={timetable_id} looks for a checked repair"
 UNCHANGED = (
     "Nothing was changed: a published timetable is what a job has proved, and only a restart of the job makes a new "
     "one. Each repair was checked alone, against the timetable as it is."
@@ -69,11 +69,15 @@ def conflicts_of(dataset: Dataset, variant: Variant) -> list[Conflict]:
     return sorted(found, key=lambda conflict: order.index(conflict.type))
 
 
-def conflicts_view(dataset: Dataset, variant: Variant, limit: int, stamp: int) -> View:
-    """The first `limit` conflicts and how many there are. `stamp` is when the job ended, in seconds since 1970."""
+def conflicts_view(dataset: Dataset, variant: Variant, limit: int, stamp: int, timetable_id: str) -> View:
+    """
+    The first `limit` conflicts and how many there are.
+
+    `stamp` is when the job ended, in seconds since 1970; by `timetable_id` a repair is asked for.
+    """
     found, at = conflicts_of(dataset, variant), datetime.fromtimestamp(stamp, UTC).isoformat()
     return {
-        "conflicts": [{**_told(conflict), "timestamp": at} for conflict in found[:limit]],
+        "conflicts": [{**_told(conflict, timetable_id), "timestamp": at} for conflict in found[:limit]],
         "total": len(found),
         "by_type": dict(Counter(conflict.type for conflict in found)),
         "unplaced": len(variant.report.unplaced),
@@ -87,7 +91,7 @@ def resolutions_view(dataset: Dataset, variant: Variant, limit: int) -> View:
     Those for which there was no time are `not_looked_at`, as those behind the limit are.
     """
     until = time.monotonic() + LOOKING_SECONDS
-    found, seeker = conflicts_of(dataset, variant), _Seeker(dataset, variant)
+    found, seeker = conflicts_of(dataset, variant), _Seeker(dataset, variant, until)
     looked_at = takewhile(lambda conflict: time.monotonic() < until, found[:limit])
     details = [seeker.detail(conflict) for conflict in looked_at]
     manual = sum(detail["method"] == "manual_review" for detail in details)
@@ -104,11 +108,12 @@ def resolutions_view(dataset: Dataset, variant: Variant, limit: int) -> View:
 
 def resolution_view(dataset: Dataset, variant: Variant, conflict_id: str) -> View | None:
     """What could be done about one conflict: a checked repair, or a review by people. None for an unknown id."""
+    until = time.monotonic() + LOOKING_SECONDS
     found = next((conflict for conflict in conflicts_of(dataset, variant) if conflict.id == conflict_id), None)
-    return None if found is None else {**_Seeker(dataset, variant).detail(found), "message": UNCHANGED}
+    return None if found is None else {**_Seeker(dataset, variant, until).detail(found), "message": UNCHANGED}
 
 
-def _told(conflict: Conflict) -> View:
+def _told(conflict: Conflict, timetable_id: str) -> View:
     offence = conflict.offence
     courses = dict.fromkeys(course_id for course_id, _ in offence.sessions)
     return {
@@ -122,14 +127,15 @@ def _told(conflict: Conflict) -> View:
         "affected_courses": [*islice(courses, MAX_SHOWN)],
         "affected_entities": list(offence.entities[:MAX_SHOWN]),
         "affected_sessions": [list(key) for key in offence.sessions[:MAX_SHOWN]],
-        "suggested_resolution": ASK.format(id=conflict.id),
+        "suggested_resolution": ASK.format(id=conflict.id, timetable_id=timetable_id),
     }
 
 
 class _Seeker:
-    """Looks for repairs of the conflicts of one variant."""
+    """Looks for repairs of the conflicts of one variant until a time of `time.monotonic()`."""
 
-    def __init__(self, dataset: Dataset, variant: Variant) -> None:
+    def __init__(self, dataset: Dataset, variant: Variant, until: float) -> None:
+        self._until = until
         self._openings = Openings(dataset, variant.timetable)
         self._placed = variant.timetable.by_session
         self._names = Names(dataset)
@@ -164,12 +170,16 @@ class _Seeker:
 
     def _repairs(self, offence: Offence) -> Iterator[tuple[SessionKey, Repair]]:
         for key in offence.sessions[:MAX_TRIED_SESSIONS]:
-            for repair in self._openings.relocations(key, offence.rule, 1):
+            for repair in self._openings.relocations(key, offence.rule, 1, until=self._until):
                 yield key, repair
 
     def _by_people(self, offence: Offence) -> str:
         tried = [self._names.session(key) for key in offence.sessions[:MAX_TRIED_SESSIONS]]
-        return f"no place was found for {' or '.join(tried)} that breaks less; maybe bend the rule {offence.rule!r}"
+        within = f" within {LOOKING_SECONDS:g} s" if time.monotonic() >= self._until else ""
+        return (
+            f"no place was found{within} for {' or '.join(tried)} that breaks less; "
+            f"maybe bend the rule {offence.rule!r}"
+        )
 
 
 def _method(repair: Repair, old_slot: int) -> str:

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access import methods_of
 from app.jobs import DiskFull, JobConflict, JobStateError, QueueFull
+from app.schemas import PATTERNS
 from app.source import SourceError
 from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from solver.errors import InputError, Issue
@@ -223,6 +224,7 @@ _HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 _CODES = {
     "string_pattern_mismatch": "bad_id",
     "string_too_long": "too_large",
+    "string_too_short": "too_few",
     "greater_than": "out_of_range",
     "greater_than_equal": "out_of_range",
     "less_than": "out_of_range",
@@ -231,8 +233,9 @@ _CODES = {
 """What pydantic calls a problem -> its code, where `solver.formats.issues` has no name for it."""
 
 _SENTENCES = {
-    "string_pattern_mismatch": "be 1 to 128 letters, digits or . _ : -, and begin with a letter or digit",
+    "string_pattern_mismatch": "{pattern_in_words}",
     "string_too_long": "have at most {max_length} characters",
+    "string_too_short": "not be empty",
     "too_long": "have at most {max_length} entries",
     "greater_than": "be more than {gt}",
     "greater_than_equal": "be at least {ge}",
@@ -350,6 +353,7 @@ def _recoded(issue: Issue, line: Mapping[str, Any]) -> Issue:
     code = code if issue.code == "bad_value" else issue.code
     if kind not in _SENTENCES:
         return replace(issue, code=code)
+    context = {**context, "pattern_in_words": PATTERNS.get(context.get("pattern", ""))}
     wanted, value = _SENTENCES[kind].format_map(context), line.get("input")
     shown = f" {shortened(value)!r}" if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
     return replace(issue, code=code, message=f"{name} must {wanted}, got {kind_of(value)}{shown}")

@@ -25,7 +25,13 @@ from app.supervisor import Supervisor
 REMEMBERED_BYTES = 24 << 20
 """Of answers that were made lately: a page that polls a result costs its making once."""
 
-Options = Mapping[str, str | int | bool]
+LOOKING: frozenset[Work] = frozenset({"resolution", "resolutions"})
+"""Works that search, and may take as long as `app.conflicts` lets them; nobody else's answer waits for one of them."""
+ADVICE: Mapping[Work, str] = {
+    "variants": " Maybe ask for one variant, without entries, or as a file.",
+    "variant": " Maybe ask for the week of one group, teacher or room, or for a file.",
+}
+"""What asks for less of a result than this work does."""
 
 
 class Kept(NamedTuple):
@@ -76,13 +82,14 @@ class Results:
     def __init__(self, supervisor: Supervisor, readers: Readers) -> None:
         self._supervisor, self._readers = supervisor, readers
         self._remembered = Remembered(REMEMBERED_BYTES)
-        self._one_at_a_time = anyio.Lock()
+        self._making, self._looking = anyio.Lock(), anyio.Lock()
 
     async def body(self, job: Job, work: Work, **asked: str | int | bool) -> bytes | None:
         """
         The answer of `work` (see `app.gate.reader`) for the result of a job, None when it has none.
 
-        One is made at a time: a crowd at the end of a job has it made once, and leaves readers to submits.
+        One is made at a time, and one searched for (`LOOKING`): a crowd at the end of a job has it made once, and
+        leaves readers to submits.
 
         Raises
         ------
@@ -93,7 +100,7 @@ class Results:
         known = self._remembered.get((*about, job.result_digest)) if _is_settled(job) else None
         if known is not None:
             return known
-        async with self._one_at_a_time:
+        async with self._looking if work in LOOKING else self._making:
             stored = await self._supervisor.result(job.id, self._recounted)
             if stored is None:
                 return None
@@ -131,17 +138,17 @@ class Results:
             content_of(reply)
             return reply
         except TooHeavy as heavy:
-            raise _too_heavy(job) from heavy
+            raise _too_heavy(job, question.work) from heavy
         except Told as told:
             if told.code == PROBLEMS[TooHeavy].code:
-                raise _too_heavy(job) from told
+                raise _too_heavy(job, question.work) from told
             raise
 
 
-def _too_heavy(job: Job) -> ResultTooHeavy:
+def _too_heavy(job: Job, work: Work) -> ResultTooHeavy:
     return ResultTooHeavy(
         f"Making this answer from the result of job {job.id!r} takes more time or memory than is allowed. The "
-        "result is stored and sound. Maybe ask for one variant, without entries, or as a file."
+        f"result is stored and sound.{ADVICE.get(work, '')}"
     )
 
 

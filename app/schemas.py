@@ -1,13 +1,14 @@
 """
 What a request body may say. Numbers that only ask for too much are clamped later; here only nonsense is refused.
 
-The platform's own fields are taken in every form its two versions send them; fields that nobody knows are ignored.
+The platform's own fields are taken in every form its two versions send them; fields that nobody knows are ignored,
+except where one that is misspelt would do harm.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -22,7 +23,17 @@ ODD, EVEN = 1, 2
 MAX_BATCHES = 500
 MAX_RULES = 100
 """Far more than there are rules, so that wrong names are listed, and not millions of them."""
-JOB_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
+_JOB_ID = "[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
+JOB_ID_PATTERN = f"^{_JOB_ID}$"
+TIMETABLE_ID_PATTERN = f"^{_JOB_ID}(-variant-[1-9][0-9]{{0,2}})?$"
+CONFLICT_ID_PATTERN = "^[a-z]{1,20}_[0-9a-f]{16}$"
+_JOB_ID_IN_WORDS = "be 1 to 128 letters, digits or . _ : -, and begin with a letter or digit"
+PATTERNS: Mapping[str, str] = {
+    JOB_ID_PATTERN: _JOB_ID_IN_WORDS,
+    TIMETABLE_ID_PATTERN: f"{_JOB_ID_IN_WORDS}; -variant-<n> with n from 1 to 999 may follow",
+    CONFLICT_ID_PATTERN: "be an id that /conflicts/detect has told, such as room_0123456789abcdef",
+}
+"""Pattern -> what a text that must match it must be, in words."""
 
 
 def semester_of(value: object) -> int:
@@ -226,13 +237,20 @@ class ScoreRequest(Source):
     rules: Rules = Field(default_factory=dict)
 
 
-PLATFORM_DATA = ("courses", "faculty", "rooms", "students", "time_slots", "config")
+PlatformData: TypeAlias = Literal["courses", "faculty", "rooms", "students", "time_slots", "config"]
 """What the platform may name in a request about caches, beside all of it."""
+PLATFORM_DATA: tuple[PlatformData, ...] = get_args(PlatformData)
 
 
 class CacheRequest(BaseModel):
-    """Body of `POST /cache/invalidate` and `POST /cache/warm`."""
+    """
+    Body of `POST /cache/invalidate` and `POST /cache/warm`.
 
-    organization_id: Text = Field(description="As jobs name it: name or UUID.")
-    resource_type: Literal["all", "courses", "faculty", "rooms", "students", "time_slots", "config"] = "all"
-    semester: Any = Field(default=None, description="As in a job; null means all.")
+    A field that nobody knows is refused: with one that is misspelt, more would be dropped than was meant.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    organization_id: Annotated[Text, Field(min_length=1, description="As jobs name it: name or UUID.")]
+    resource_type: Literal["all", PlatformData] = "all"
+    semester: Text | None = Field(default=None, description="As in a job; null means all.")

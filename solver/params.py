@@ -35,8 +35,9 @@ class SolveParams:
     Raises `InputError` with every parameter that is out of range.
 
     `time_limit_seconds` covers everything from context to the verified variants; `min_distance` is the share of
-    placements in which any two variants differ; below `quality_threshold` an early end for lack of improvement is not
-    accepted; the three `max_` limits choose the core of the rung `reduced` and nothing else.
+    placements in which any two variants differ; below `quality_threshold` an early end for lack of improvement is
+    accepted only after some more rounds without any; the three `max_` limits choose the core of the rung `reduced` and
+    nothing else.
     """
 
     time_limit_seconds: float = 300.0

@@ -12,6 +12,7 @@ from app.cli import app
 from app.failpoints import VARIABLE as FAILPOINTS
 from app.operations.alerts import ALERTS
 from app.settings import Settings, variable
+from benchmarks.__main__ import COMMANDS as BENCHMARKS
 from benchmarks.faults.bars import BY_NAME
 from solver.ladder import RUNGS
 from solver.rules import RULES
@@ -92,6 +93,11 @@ def test_ci_runs_the_test_line_of_readme() -> None:
 def test_every_file_and_folder_that_readme_names_exists() -> None:
     for path in re.findall(r"`((?:solver|app|tests|benchmarks)/[\w./-]*)`", README):
         assert (ROOT / path).exists(), f"README names {path}, which does not exist"
+
+
+def test_the_benchmarks_are_named_as_they_are_called() -> None:
+    (named,) = re.findall(r"^benchmarks/ +python -m benchmarks (.+)$", README, re.M)
+    assert named.split(" | ") == [name for name in BENCHMARKS if name != "one"]  # which run and compare use
 
 
 def test_every_row_of_the_campaign_that_readme_names_exists() -> None:

@@ -30,6 +30,7 @@ MAX_BODY_BYTES = 8 * 1024
 """Such a body is read here, on the event loop."""
 NOT_KEPT = "Data of the platform are read anew for every job, so nothing of this kind is kept."
 DROPPED = "Answers made of results of this organisation were dropped; they are made again when they are asked for."
+NOTHING_DROPPED = "No answers made of such results were kept, so nothing was dropped."
 NOTHING_TO_WARM = (
     "Nothing has to be warmed: data of the platform are read when a job begins, and the processes that read and solve "
     "are kept ready without being asked."
@@ -46,9 +47,12 @@ async def stats(service: Running) -> JSONResponse:
 async def invalidate(request: Request, service: Running) -> JSONResponse:
     """Drops what is kept for an organisation, as jobs name it. No job, result or timetable is touched."""
     asked = await _asked(request, service)
-    everything = asked.resource_type == "all"
-    dropped = service.results.forget(_of(asked)) if everything else Kept(0, 0)
-    told = {"invalidated": dropped._asdict(), "message": DROPPED if everything else NOT_KEPT}
+    if asked.resource_type == "all":
+        dropped = service.results.forget(_of(asked))
+        message = DROPPED if dropped.entries else NOTHING_DROPPED
+    else:
+        dropped, message = Kept(0, 0), NOT_KEPT
+    told = {"invalidated": dropped._asdict(), "message": message}
     return JSONResponse({**_named(asked), **told, "kept": _kept(service)})
 
 

@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from app.api.variants import result_of
 from app.gate.reader import Work
 from app.results import joined
-from app.schemas import JOB_ID_PATTERN
+from app.schemas import CONFLICT_ID_PATTERN, TIMETABLE_ID_PATTERN
 from app.service import Running, Service
 
 router = APIRouter(tags=["conflicts"])
@@ -26,7 +26,7 @@ _VARIANT = re.compile(r"(?P<job_id>.+)-variant-(?P<n>[1-9]\d{0,2})")
 TimetableId = Annotated[
     str,
     Query(
-        pattern=JOB_ID_PATTERN.replace("{0,127}", "{0,139}"),
+        pattern=TIMETABLE_ID_PATTERN,
         description="Id of a job, which means its first variant, or `<job id>-variant-<n>` with n from 1.",
     ),
 ]
@@ -39,7 +39,7 @@ async def detect(
     limit: Annotated[int, Query(ge=1, le=MAX_LISTED, description="So many are listed; all are counted.")] = 100,
 ) -> Response:
     """Every hard breach of a variant as the verifier counts it: who, what and when."""
-    return await _answered(timetable_id, service, {}, "conflicts", limit=limit)
+    return await _answered(timetable_id, service, {}, "conflicts", limit=limit, timetable_id=timetable_id)
 
 
 @router.post("/conflicts/resolve")
@@ -55,7 +55,7 @@ async def resolve(
 
 @router.post("/conflicts/resolve/{conflict_id}")
 async def resolve_one(
-    conflict_id: Annotated[str, Path(pattern=r"^[a-z]{1,20}_[0-9a-f]{16}$", description="From /conflicts/detect.")],
+    conflict_id: Annotated[str, Path(pattern=CONFLICT_ID_PATTERN, description="From /conflicts/detect.")],
     timetable_id: TimetableId,
     service: Running,
 ) -> Response:
@@ -64,7 +64,7 @@ async def resolve_one(
 
 
 async def _answered(
-    timetable_id: str, service: Service, told: dict[str, object], work: Work, **asked: str | int
+    timetable_id: str, service: Service, told: dict[str, object], work: Work, /, **asked: str | int
 ) -> Response:
     job_id, n = await _named(timetable_id, service)
     _, body = await result_of(job_id, service, work, n=n, **asked)

@@ -6,6 +6,7 @@ The server is a process of its own with a data folder of its own, so that the de
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
@@ -15,7 +16,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import httpx
@@ -31,6 +34,10 @@ STARTING_SECONDS = 240.0
 EXTRA_SECONDS = 60.0
 """How long the job may run beyond its time limit."""
 TERMINAL = {"completed", "failed", "cancelled"}
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end the demonstration as Ctrl-C does: in good order, the service first."""
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class DemoError(RuntimeError):
@@ -41,6 +48,7 @@ def run(console: Console, seconds: float) -> int:
     """Runs the demonstration; 0 when a timetable came out, 3 when it made concessions, 1 when something broke."""
     try:
         with (
+            _interrupted_by(*ENDINGS),
             tempfile.TemporaryDirectory(prefix="timetable-demo-") as folder,
             _served(console, Path(folder)) as url,
             httpx.Client(base_url=url, timeout=30.0) as client,
@@ -106,6 +114,26 @@ def _follow(console: Console, client: httpx.Client, job_id: str, seconds: float)
 
 
 @contextmanager
+def _interrupted_by(*signals: signal.Signals) -> Iterator[None]:
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_with(parent: int) -> None:
+    """In the process that becomes the service: when the demonstration is killed, it is told to end as well."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)  # it ended before we asked to be told
+
+
+@contextmanager
 def _served(console: Console, folder: Path) -> Iterator[str]:
     """A service on a free port in a process of its own; its log goes to a file and is shown only when it fails."""
     log = folder / "service.log"
@@ -113,7 +141,14 @@ def _served(console: Console, folder: Path) -> Iterator[str]:
     with log.open("wb") as sink:
         environment = {**os.environ, "TIMETABLE_DATA_DIR": str(folder / "data")}
         # A session of its own: Ctrl-C at the terminal is ours to hear, and the service then hears it from us, once.
-        server = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment, start_new_session=True)
+        server = subprocess.Popen(
+            command,
+            stdout=sink,
+            stderr=sink,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=partial(_end_with, os.getpid()),  # we have no other thread yet
+        )
     try:
         with console.status("starting the service"):
             url = _wait_until_ready(server, log)

@@ -91,7 +91,7 @@ def is_private(settings: Settings) -> bool:
 
 
 def refusal(settings: Settings) -> str | None:
-    """Why the service must not start on its address, in a sentence; None when it may."""
+    """Why a service or a worker must not start on its address, in a sentence; None when it may."""
     try:
         tokens = Tokens(settings)
     except TokensUnusable as error:
@@ -111,6 +111,6 @@ def refusal(settings: Settings) -> str | None:
     if settings.proxies:
         way, help = f"other machines reach {settings.host} through a proxy", f"unset {variable('trusted_proxies')}"
     return (
-        f"{way}, and no API key protects the service; make one with "
+        f"{way}, and no API key protects what is served there; make one with "
         f"`timetable keys add NAME --scope submit --scope read`, or {help}"
     )

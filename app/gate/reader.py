@@ -299,7 +299,7 @@ _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
     "load": _of_result(results.load, "n"),
     "difference": _of_result(results.difference, "n", "other"),
     "session": _of_result(results.session, "n", "course_id", "number"),
-    "conflicts": _of_result(results.conflicts, "n", "limit", "stamp"),
+    "conflicts": _of_result(results.conflicts, "n", "limit", "stamp", "timetable_id"),
     "resolutions": _of_result(results.resolutions, "n", "limit"),
     "resolution": _of_result(results.resolution, "n", "conflict_id"),
 }

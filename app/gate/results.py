@@ -138,8 +138,8 @@ def session(opened: Opened, n: int, course_id: str, number: int) -> View:
     return found
 
 
-def conflicts(opened: Opened, n: int, limit: int, stamp: int) -> View:
-    return conflicts_view(opened.dataset, _variant(opened, n), limit, stamp)
+def conflicts(opened: Opened, n: int, limit: int, stamp: int, timetable_id: str) -> View:
+    return conflicts_view(opened.dataset, _variant(opened, n), limit, stamp, timetable_id)
 
 
 def resolutions(opened: Opened, n: int, limit: int) -> View:

@@ -42,7 +42,7 @@ EXTRA_FIELDS = (
     *("action", "key", "address", "result", "status", "code"),
 )
 """What a call of a logger may add with `extra`."""
-QUIET = ("httpx", "httpcore", "asyncio", "urllib3")
+QUIET = ("httpx", "httpcore", "asyncio", "urllib3", "alembic")
 """Libraries whose ordinary news is not ours; httpx would log the address of the webhook."""
 SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
 _NAMED = re.compile(r"(?:\b(job|attempt) )?%(?:[-+ #0]*\d*(?:\.\d+)?)[a-zA-Z]")

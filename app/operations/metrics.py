@@ -69,6 +69,7 @@ QUEUE_BROKER = "queue_broker"
 """The dependency between services and workers; `broker` is that of the platform."""
 MESSAGE_RESULTS = ("sent", "failed")
 FINDERS = ("owner", "assistant")
+WORKER_STATES = ("heard", "silent")
 JOB_EVENTS = ("submitted", "completed", "failed", "cancelled", "restarted", "dead_lettered", "requeued")
 _EVENT_NAMES: Mapping[Event | None, str] = {
     None: "submitted",
@@ -181,6 +182,8 @@ class Metrics:
             "timetable_queue_messages_total", "Messages to workers", "result", of=MESSAGE_RESULTS
         )
         self.workers = self._gauge("timetable_workers", "Workers that share the store", "state")
+        for state in WORKER_STATES:
+            self.workers.labels(state)
         self.alerts = self._gauge("timetable_alerts_active", "Alerts that stand", "severity")
         self.alerts_sent = self._counter("timetable_alert_messages_total", "Alert messages", "sink", "result")
 

@@ -101,8 +101,13 @@ def address_problem(host: str, port: int) -> str | None:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         socket.create_server(address[:2], family=family).close()
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return reason_of(error)
     return None
+
+
+def reason_of(error: OSError) -> str:
+    """Why an address cannot be listened on, without the address that Python adds to it."""
+    return (error.strerror or str(error)).partition(" (while attempting")[0].lower()
 
 
 # --- this machine ---

@@ -86,7 +86,7 @@ def run(
     ]
     refused = startup.refusal(findings)
     if refused is not None:
-        raise CannotWork(refused)
+        raise CannotWork(f"the worker cannot start: {refused}")
     with logging_to(settings):
         startup.log_warnings(findings)
         try:
@@ -106,9 +106,8 @@ def _window(settings: Settings) -> Window | None:
         return Window(settings)
     except OSError as error:
         where = f"{settings.host}:{settings.worker_port}"
-        problem = (error.strerror or str(error)).lower()
         raise CannotWork(
-            f"cannot listen on {where}: {problem}; choose another --metrics-port, or 0 for none"
+            f"cannot listen on {where}: {startup.reason_of(error)}; choose another --metrics-port, or 0 for none"
         ) from error
 
 

@@ -7,10 +7,12 @@ verifier's own counters have recounted every hard rule on the sessions around th
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
-from collections.abc import Iterator
-from itertools import islice
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING, TypeVar
 
 from solver.diagnose.board import Board, Pin
 from solver.diagnose.courses import kind_in_words
@@ -26,6 +28,8 @@ from solver.verifier.view import View
 
 if TYPE_CHECKING:
     from solver.context import Context
+
+T = TypeVar("T")
 
 MAX_TRIED_MOVES = 60
 """So many moves of another session are tried per open session."""
@@ -122,16 +126,20 @@ class Openings:
         self._lift(session)
         return tuple(islice((r for r in self._candidates(session) if self._confirmed(session, r)), limit))
 
-    def relocations(self, session: SessionKey, rule: str, limit: int = 3) -> tuple[Repair, ...]:
+    def relocations(
+        self, session: SessionKey, rule: str, limit: int = 3, *, until: float = math.inf
+    ) -> tuple[Repair, ...]:
         """
         Ways to move a placed session, after which the hard rule `rule` counts less than now and no hard rule more.
 
-        Like `repairs`, but the session stays on the board, and what it breaks now counts.
+        Like `repairs`, but the session stays on the board, and what it breaks now counts. No further place is tried
+        after `until`, a time of `time.monotonic()`.
         """
         now = self._board.pins[session]
         self._lift(session)
         try:
-            better = (r for r in self._candidates(session) if self._improves(session, now, r, rule))
+            tried = _before(until, self._candidates(session, until))
+            better = (r for r in tried if self._improves(session, now, r, rule))
             return tuple(islice(better, limit))
         finally:
             self._board.put(session, now)
@@ -147,9 +155,9 @@ class Openings:
     def _at(self, pin: Pin) -> str:
         return f"{self._facts.names.slot(pin.start)} in {self._facts.names.room(pin.room)}"
 
-    def _candidates(self, session: SessionKey) -> Iterator[Repair]:
+    def _candidates(self, session: SessionKey, until: float = math.inf) -> Iterator[Repair]:
         yield from self._direct(session)
-        yield from self._by_moving(session)
+        yield from self._by_moving(session, until)
 
     # --- finding -----------------------------------------------------------------------------------------------------
 
@@ -169,9 +177,9 @@ class Openings:
                 slot=pin.start, room_id=pin.room, moves=(), sentence=f"place it on {self._at(pin)}, which is free"
             )
 
-    def _by_moving(self, session: SessionKey) -> Iterator[Repair]:
+    def _by_moving(self, session: SessionKey, until: float) -> Iterator[Repair]:
         board = self._board
-        for start, other in islice(self._single_blockers(session), MAX_TRIED_MOVES):
+        for start, other in _before(until, islice(self._single_blockers(session), MAX_TRIED_MOVES)):
             old = board.take(other)
             chosen = next(self._exchanges(session, start, other, old), None)
             board.put(other, old)
@@ -272,3 +280,8 @@ class Openings:
             for id, counter in COUNTERS.items()
             if self._facts.hard(id)
         }
+
+
+def _before(until: float, items: Iterable[T]) -> Iterator[T]:
+    """The items that come before a time of `time.monotonic()`."""
+    return takewhile(lambda _: time.monotonic() < until, items)

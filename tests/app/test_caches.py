@@ -48,6 +48,7 @@ async def test_invalidate_drops_what_is_kept_for_an_organisation_and_nothing_els
     ):
         answer = (await client.post("/cache/invalidate", json={"organization_id": ORGANISATION, **asked})).json()
         assert answer["invalidated"]["entries"] == dropped, asked
+        assert ("were dropped;" in answer["message"]) == (dropped > 0), asked
         assert answer["kept"]["answers"]["entries"] == await entries(client)
     assert await entries(client) == kept - 2
     assert {job: (await client.get(f"/variants/{job}/1")).content for job in before} == before
@@ -71,6 +72,10 @@ async def test_warm_says_that_nothing_has_to_be_warmed_and_what_is_ready(client:
         (b'{"organization_id": "x", "organization_id": "y"}', 422, "/organization_id"),
         (json.dumps({"organization_id": "x", "resource_type": "rubbish"}).encode(), 422, "/resource_type"),
         (json.dumps({"organization_id": "x" * 301}).encode(), 422, "/organization_id"),
+        (json.dumps({"organization_id": ""}).encode(), 422, "/organization_id"),
+        (json.dumps({"organization_id": "x", "resource_types": "courses"}).encode(), 422, "/resource_types"),
+        (json.dumps({"organization_id": "x", "semester": [1, 2, {"a": 1}]}).encode(), 422, "/semester"),
+        (json.dumps({"organization_id": "x", "semester": True}).encode(), 422, "/semester"),
         (b'{"semester": ' + b"[" * 4000, 422, ""),
         (b" " * 8193, 413, None),
     ],

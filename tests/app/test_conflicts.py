@@ -22,7 +22,7 @@ ONE_DAY = grid(days=1, periods=4)
 
 
 def view_of(data: Dataset, answer: Timetable, limit: int = 1000) -> dict[str, Any]:
-    return conflicts_view(data, variant(data, answer), limit, 0)
+    return conflicts_view(data, variant(data, answer), limit, 0, "j")
 
 
 def resolved(data: Dataset, answer: Timetable, limit: int = 1000) -> dict[str, Any]:
@@ -91,6 +91,10 @@ def test_what_there_is_no_time_for_is_said_and_found_by_its_id(monkeypatch: pyte
     told = resolved(data, timetable(a=0))
     assert (told["total"], told["not_looked_at"], told["details"]) == (1, 1, [])
     (conflict,) = view_of(data, timetable(a=0))["conflicts"]
+    in_no_time = resolution_view(data, variant(data, timetable(a=0)), conflict["conflict_id"])
+    assert in_no_time is not None and in_no_time["method"] == "manual_review"
+    assert "no place was found within 0 s for" in str(in_no_time["suggested_resolution"])
+    monkeypatch.undo()
     one = resolution_view(data, variant(data, timetable(a=0)), conflict["conflict_id"])
     assert one is not None and one["method"] == "move_room"
 
@@ -155,14 +159,29 @@ async def test_the_conflicts_of_a_published_timetable_are_listed_and_stay_there(
         told = (await client.post("/conflicts/resolve", params=asked)).json()
         assert (told["total"], told["resolved"], told["manual_review"], told["auto_resolve"]) == (2, 0, 2, auto_resolve)
     for conflict in found["conflicts"]:
-        path = f"/conflicts/resolve/{conflict['conflict_id']}"
-        one = (await client.post(path, params={"timetable_id": crowded})).json()
+        method, path, _ = conflict["suggested_resolution"].split(maxsplit=2)
+        one = (await client.request(method, path)).json()
         assert (one["method"], one["conflict_id"], one["success"]) == (
             "manual_review",
             conflict["conflict_id"],
             False,
         )
     assert (await client.get(f"/variants/{crowded}/1")).json() == before
+
+
+@pytest.mark.anyio
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/conflicts/resolve/xx?timetable_id=a", "conflict_id must be an id that /conflicts/detect has told"),
+        ("/conflicts/resolve?timetable_id=" + "x" * 129, "n from 1 to 999 may follow"),
+        ("/conflicts/resolve?timetable_id=" + "x" * 128 + "-variant-0", "n from 1 to 999 may follow"),
+        ("/conflicts/resolve?timetable_id=" + "x" * 128 + "-variant-999", "There is no job"),
+    ],
+)
+async def test_each_kind_of_id_is_asked_for_in_its_own_words(client: httpx.AsyncClient, path: str, said: str) -> None:
+    assert said in (await client.post(path)).json()["detail"]
 
 
 @pytest.mark.anyio

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.access import ROUTES
-from app.schemas import JOB_ID_PATTERN
+from app.schemas import JOB_ID_PATTERN, PATTERNS
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +38,16 @@ def test_every_job_id_of_a_path_has_the_pattern_of_job_ids(application: FastAPI)
         if parameter["name"] == "job_id"
     ]
     assert len(found) >= 9 and set(found) == {JOB_ID_PATTERN}
+
+
+def test_every_pattern_of_a_parameter_is_told_in_words_too(application: FastAPI) -> None:
+    found = {
+        parameter["schema"]["pattern"]
+        for operation in operations(application).values()
+        for parameter in operation.get("parameters", ())
+        if "pattern" in parameter["schema"] and parameter["in"] != "header"
+    }
+    assert found and found <= PATTERNS.keys()
 
 
 @pytest.mark.parametrize("job_id", ["", "  ", "a", "a.b-c:d_e", "x" * 128, "x" * 129, "a b", "../a", "-a"])

@@ -186,6 +186,34 @@ async def test_a_crowd_has_an_answer_made_once_and_a_new_result_is_made_anew() -
     assert await results.body(completed(hashlib.sha256(second).hexdigest()), "variants", entries=False) != found[0]
 
 
+class Searching(NamedTuple):
+    """Readers that answer at once, unless they are to search: then it takes until somebody says so."""
+
+    stored: StoredResult
+    searching: anyio.Event
+    found: anyio.Event
+
+    async def result(self, job_id: str, recounting: Recounting) -> StoredResult:
+        return self.stored
+
+    async def ask(self, question: Question) -> Reply:
+        if question.work in ("resolution", "resolutions"):
+            self.searching.set()
+            await self.found.wait()
+        return Reply("json", {}, b"{}")
+
+
+async def test_nobody_waits_for_a_result_while_repairs_are_searched() -> None:
+    readers = Searching(StoredResult(packed_dataset=b"d", packed_result=b"r", rules={}), anyio.Event(), anyio.Event())
+    results = Results(readers, readers)  # type: ignore[arg-type]
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(results.body, completed("x"), "resolutions")
+            await readers.searching.wait()
+            assert await results.body(completed("x"), "account") == b"{}"
+            readers.found.set()
+
+
 class Overcome(NamedTuple):
     """Readers for which everything is too much: by their time, or by their memory."""
 
@@ -210,6 +238,17 @@ async def test_a_result_that_is_too_heavy_to_make_is_no_fault_of_the_request(by_
     document = json.loads(bytes(answer.body))
     assert (answer.status_code, document["code"]) == (503, "result_too_heavy")
     assert answer.headers["retry-after"] and "request" not in document["detail"] and "result" in document["detail"]
+
+
+async def test_only_who_can_ask_for_less_is_advised_to() -> None:
+    readers = Overcome(StoredResult(packed_dataset=b"d", packed_result=b"r", rules={}), by_memory=False)
+    said = {}
+    works: tuple[Work, ...] = ("variants", "resolution")
+    for work in works:
+        with pytest.raises(ResultTooHeavy) as caught:
+            await Results(readers, readers).body(completed("x"), work)  # type: ignore[arg-type]
+        said[work] = "Maybe" in str(caught.value)
+    assert said == {"variants": True, "resolution": False}
 
 
 def test_objects_that_were_encoded_elsewhere_are_joined() -> None:

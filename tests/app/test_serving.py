@@ -56,7 +56,7 @@ def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
 def test_a_busy_port_is_named_before_anything_is_opened(tmp_path: Path, busy_port: int) -> None:
     done = serve(tmp_path / "data", "--port", str(busy_port))
     assert done.returncode == 1
-    assert f"cannot listen on 127.0.0.1:{busy_port}: address already in use" in done.stderr
+    assert f"cannot listen on 127.0.0.1:{busy_port}: address already in use; stop what listens" in done.stderr
     assert "Traceback" not in done.stderr and not (tmp_path / "data").exists()
 
 
@@ -104,7 +104,7 @@ def test_every_public_name_of_the_solver_is_there_when_it_is_asked_for() -> None
 def test_an_address_for_everybody_without_keys_is_refused(tmp_path: Path) -> None:
     done = serve(tmp_path, "--port", "0", "--host", "0.0.0.0")
     assert done.returncode == 1
-    assert "no API key protects the service" in " ".join(done.stderr.split())
+    assert "no API key protects what is served there" in " ".join(done.stderr.split())
     assert not list(tmp_path.glob("*.sqlite3"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import sqlite3
@@ -25,6 +26,8 @@ from app.channels import EVERY_END
 from app.endings import Ending, How
 from app.integrity import check_folder
 from app.jobs import Event, Status, advance
+from app.operations.logs import flush, logging_to
+from app.settings import Settings
 from app.store import StoreDamaged, StoredIncumbent, StoreTooNew, versions
 from app.store.audit import audit
 from app.store.backups import describe, manifest_path, restore
@@ -226,6 +229,15 @@ def test_a_backup_that_an_earlier_version_has_made_is_put_back_and_brought_up_to
     assert json.loads(manifest_path(backup).read_text())["schema"] == 3
     restore(backup, folder.with_name("restored"))
     keeps_its_job(folder.with_name("restored"))
+
+
+def test_the_log_says_that_a_store_was_brought_up_to_date_and_not_how(folder: Path) -> None:
+    version_2(folder)
+    log = io.StringIO()
+    with logging_to(Settings(data_dir=folder, log_format="text"), log):
+        SqliteStore(folder).close()
+        flush()
+    assert "the store has been brought to schema" in log.getvalue() and "alembic" not in log.getvalue()
 
 
 KILLED_AT_EVERY_STEP = """

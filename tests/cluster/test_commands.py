@@ -70,8 +70,8 @@ async def test_a_worker_shows_its_figures_where_it_is_told_to_and_nothing_else(c
         partial(cluster.start("late", "worker", "--metrics-port", str(port))._process.wait, 45)
     )
     assert ended == 1
-    assert (
-        f"cannot listen on {LOOPBACK}:{port}: address already in use" in (cluster.folder / "late" / "log").read_text()
+    assert f"cannot listen on {LOOPBACK}:{port}: address already in use; choose another --metrics-port" in " ".join(
+        (cluster.folder / "late" / "log").read_text().split()
     )
 
 
@@ -83,3 +83,26 @@ def test_without_a_database_or_a_broker_nothing_starts_and_the_reason_is_said(wo
     )
     assert ended.returncode == 2
     assert "TIMETABLE_DATABASE_URL" in ended.stderr and "TIMETABLE_BROKER_URL" in ended.stderr
+
+
+def test_a_worker_that_everybody_can_reach_without_keys_does_not_start_and_says_that_it_is_the_worker(
+    tmp_path: Path,
+) -> None:
+    environment = {
+        **os.environ,
+        "TIMETABLE_DATA_DIR": str(tmp_path),
+        "TIMETABLE_HOST": "0.0.0.0",
+        "TIMETABLE_DATABASE_URL": f"postgresql://nobody@{LOOPBACK}:1/none",
+        "TIMETABLE_BROKER_URL": f"redis://{LOOPBACK}:1/0",
+    }
+    ended = subprocess.run(
+        [sys.executable, *COMMAND, "worker", "--metrics-port", str(free_port())],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    said = " ".join(ended.stderr.split())
+    assert ended.returncode == 1
+    assert "the worker cannot start: API keys: 0.0.0.0 can be reached" in said and "the service" not in said

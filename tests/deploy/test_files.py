@@ -127,12 +127,13 @@ def test_files_that_compose_mounts_are_there_and_volumes_are_declared(compose: d
 def test_prometheus_asks_each_service_under_the_name_that_the_rules_use(compose: dict[str, Any]) -> None:
     scrape, workers = yaml.safe_load((FILES / "prometheus.yml").read_text())["scrape_configs"]
     rules = (ROOT / "app" / "operations" / "alerts.rules.yml").read_text()
-    assert set(re.findall(r'job="(\w+)"', rules)) == {scrape["job_name"]}
+    named = {name for text in re.findall(r'job=~?"([\w|]+)"', rules) for name in text.split("|")}
+    assert named == {scrape["job_name"], workers["job_name"]}
     (targets,) = (one["targets"] for one in scrape["static_configs"])
     assert targets == [f"{name}:{Settings().port}" for name in ("service", "standby")]
-    ((port, named),) = ((found["port"], found["names"]) for found in workers["dns_sd_configs"])
+    ((port, names),) = ((found["port"], found["names"]) for found in workers["dns_sd_configs"])
     worker = compose["services"]["worker"]
-    assert (named, str(port)) == (["worker"], worker["environment"]["TIMETABLE_WORKER_PORT"])
+    assert (names, str(port)) == (["worker"], worker["environment"]["TIMETABLE_WORKER_PORT"])
     assert f":{port}/health/live" in worker["healthcheck"]["test"][-1]
     assert workers["job_name"] != scrape["job_name"] and workers["authorization"] == scrape["authorization"]
     mounted = {mount.split(":")[1] for mount in compose["services"]["prometheus"]["volumes"]}

@@ -1,11 +1,18 @@
-"""The demonstration waits for a slow machine to get ready, and only then counts the time of the job."""
+"""The demonstration waits for a slow machine, counts the time of the job only then, and leaves nothing behind."""
 
 from __future__ import annotations
 
 import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from rich.console import Console
 
@@ -55,3 +62,42 @@ def test_a_job_that_never_starts_is_given_up_with_the_services_reason(monkeypatc
 def test_a_job_that_runs_beyond_its_limit_is_given_up() -> None:
     with pytest.raises(demo.DemoError, match=r"did not end within 0\.4 s of its time limit"):
         follow(service("running"))
+
+
+@pytest.fixture
+def demonstration(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """One whose service is up; its temporary files are in `tmp_path`."""
+    command = [sys.executable, "-m", "app.cli", "demo", "--time-limit", "60"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).resolve().parents[3],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    ) as running:
+        try:
+            assert running.stdout is not None
+            for line in running.stdout:
+                if "POST /generate_variants" in line:
+                    break
+            yield running
+        finally:
+            running.kill()
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_however_the_demonstration_ends_its_service_ends_with_it(
+    demonstration: subprocess.Popen[str], tmp_path: Path, number: signal.Signals
+) -> None:
+    started = psutil.Process(demonstration.pid).children(recursive=True)
+    assert len(started) >= 3, "the service, its forkserver, a reader"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("timetable-demo-")]
+    demonstration.send_signal(number)
+    _, left = psutil.wait_procs(started, timeout=60)
+    for process in left:
+        process.kill()
+    assert not left
+    assert demonstration.wait(30) == (-number if number == signal.SIGKILL else 130)
+    if number != signal.SIGKILL:
+        assert not [path for path in tmp_path.iterdir() if path.name.startswith("timetable-demo-")]

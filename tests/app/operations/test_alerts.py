@@ -26,7 +26,7 @@ from tests.app.watching import child, ended, job, sample, signs
 
 RULES = yaml.safe_load((Path(app.__file__).parent / "operations" / "alerts.rules.yml").read_text(encoding="utf-8"))
 PROMETHEUS = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}
-KEYWORDS = {"sum", "increase", "changes", "and", "on", "or", "by", "rate", "max", "min", "avg"}
+KEYWORDS = {"sum", "increase", "changes", "delta", "and", "on", "or", "by", "rate", "max", "min", "avg"}
 OF_THE_SCRAPER = {"up"}
 """Series that Prometheus makes itself."""
 
@@ -231,7 +231,9 @@ def test_a_rule_has_a_level_a_sentence_and_a_place_in_the_runbook(name: str) -> 
     rule = PROMETHEUS[name]
     assert rule["labels"]["severity"] in {severity.value for severity in Severity}
     assert rule["annotations"]["summary"].endswith(".") and len(rule["annotations"]["summary"]) > 20
-    ours = {alert.runbook for alert in ALERTS} | {"README.md#alert-down", "README.md#alert-not-ready"}
+    ours = {alert.runbook for alert in ALERTS} | {
+        *(f"README.md#alert-{name}" for name in ("down", "worker-down", "not-ready"))
+    }
     assert rule["annotations"]["runbook_url"] in ours
 
 
@@ -242,6 +244,17 @@ def test_rules_and_alerts_of_the_same_name_have_the_same_level() -> None:
     for rule in shared:
         if rule["alert"] not in differing:
             assert rule["labels"]["severity"] == ours[rule["annotations"]["runbook_url"]], rule["alert"]
+
+
+@pytest.mark.parametrize("name", ["timetable_queue_oldest_seconds", "timetable_workers"])
+def test_what_everybody_knows_of_the_queue_is_an_alert_once(name: str) -> None:
+    about = [rule["expr"] for rule in PROMETHEUS.values() if name in rule["expr"]]
+    assert about and all(expression.startswith("max(") for expression in about)
+
+
+@pytest.mark.parametrize("rule", ["TimetableWorkerDown", "TimetableRestartLoop"])
+def test_workers_are_watched_as_services_are(rule: str) -> None:
+    assert re.search(r'job=~?"[^"]*\btimetable_worker\b', PROMETHEUS[rule]["expr"])
 
 
 def test_what_the_bar_names_has_a_rule() -> None:
