@@ -63,7 +63,7 @@ class Assistants:
 
     def __init__(self, desk: Desk, forkserver: ForkServer) -> None:
         self._desk, self._forkserver = desk, forkserver
-        self._at_work: list[_Helper] = []
+        self._at_work: list[Helper] = []
         self._ask = Beside(desk)
         self._none_left = anyio.Event()
         self._missed = 0
@@ -172,6 +172,8 @@ class Assistants:
             await anyio.sleep(LOOK_SECONDS)
             if self._at_work:
                 await self._look()
+            else:
+                self._missed = 0
 
     async def _look(self) -> None:
         asked = [helper.key for helper in self._at_work]
@@ -187,8 +189,8 @@ class Assistants:
         for helper in self._at_work:
             if helper.key in asked and helper.key not in standing.wanted:
                 helper.stop(Left.OVER)
-        if standing.crowded and self._at_work:
-            self._at_work[-1].stop(Left.YIELDED)  # one at a look: others have slots as well
+            elif helper.key in standing.crowded:
+                helper.stop(Left.YIELDED)
 
     async def close(self) -> None:
         """Ends them all, and waits for that."""
