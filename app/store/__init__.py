@@ -265,10 +265,10 @@ class AssistanceKey(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """Of a worker's assistances those that are still wanted, and whether jobs wait for the slots they take."""
+    """Of a worker's assistances those that are still wanted, and of all those whose slots are needed for other jobs."""
 
     wanted: frozenset[AssistanceKey]
-    crowded: bool
+    crowded: frozenset[AssistanceKey]
 
 
 class Message(NamedTuple):

@@ -7,7 +7,7 @@ ends, however it does, the rows are closed in the same transaction, and a timeta
 holds becomes its incumbent: the next attempt starts from the best that anybody has found.
 
 Only idle slots assist. As long as there are more waiting jobs than free slots nobody is invited, nobody may join, and
-those who have joined are told that it is crowded.
+as many of those who have joined as there are slots lacking are told to yield, the last to come first.
 """
 
 from __future__ import annotations
@@ -65,6 +65,9 @@ _WANTED = f"""UPDATE portfolio SET until = clock_timestamp() + make_interval(sec
         AND worker = ? AND {_AT_WORK} AND jobs.id = mine.job_id AND jobs.attempt = mine.attempt
         AND status = 'running' AND cancel_requested = 0 AND finish_requested = 0
     RETURNING portfolio.job_id, portfolio.attempt, portfolio.number"""  # nosec B608 - as above
+
+_LAST_TO_COME = f"""SELECT job_id, attempt, number FROM portfolio WHERE {_AT_WORK}
+    ORDER BY began_at DESC, job_id, attempt, number LIMIT ?"""  # nosec B608 - as above
 
 
 def invite(work: Work, owner: str, job: Job, places: int, seconds: float) -> None:
@@ -128,7 +131,9 @@ def join(work: Work, worker: str, job_id: str, lease_seconds: float) -> Assistan
 def assisting(work: Work, worker: str, mine: Collection[AssistanceKey], lease_seconds: float) -> Standing:
     columns = [list(column) for column in zip(*mine, strict=True)] or [[], [], []]
     wanted = work.rows(_WANTED, (lease_seconds, *columns, worker))
-    return Standing(frozenset(AssistanceKey(*key) for key in wanted), _idle(work, lease_seconds) < 0)
+    lacking = -_idle(work, lease_seconds)
+    crowded = work.rows(_LAST_TO_COME, (lacking,)) if lacking > 0 else []
+    return Standing(*(frozenset(AssistanceKey(*key) for key in keys) for keys in (wanted, crowded)))
 
 
 def save_found(work: Work, worker: str, job: Job, number: int, incumbent: StoredIncumbent) -> None:

@@ -25,9 +25,9 @@ from app.store import (
     Assistance,
     AssistanceKey,
     SharedStore,
-    StoreDamaged,
     StoredIncumbent,
     StoreError,
+    StoreUnavailable,
 )
 from app.supervision.beside import Beside
 from app.supervision.desk import Desk
@@ -42,8 +42,8 @@ _log = logging.getLogger("timetable.portfolio")
 
 
 @dataclass(eq=False)
-class _Helper:
-    """One assistance at work. `left` says why it was stopped, where it was."""
+class Helper:
+    """One assistance, from its place to its end. `left` says why it was stopped, where it was."""
 
     given: Assistance
     attempt: Attempt
@@ -63,7 +63,7 @@ class Assistants:
 
     def __init__(self, desk: Desk, forkserver: ForkServer) -> None:
         self._desk, self._forkserver = desk, forkserver
-        self._at_work: list[_Helper] = []
+        self._at_work: list[Helper] = []
         self._ask = Beside(desk)
         self._none_left = anyio.Event()
         self._missed = 0
@@ -78,22 +78,26 @@ class Assistants:
 
     # --- from a place to its end ---
 
-    async def join(self, job_id: str) -> Assistance | None:
-        """Takes a place at a running job, if there is one for us. Raises StoreUnavailable."""
+    async def join(self, job_id: str) -> Helper | None:
+        """Takes a place at a running job, if there is one for us; then `run` is owed. Raises StoreUnavailable."""
         store = self._desk.store
         if not isinstance(store, SharedStore):
             return None
         try:
-            return await self._desk.in_store(store.join, job_id)
-        except StoreDamaged as error:  # asking again would not help, and others wait behind it
-            _log.error("job %s cannot be helped with: %s", job_id, error)
+            given = await self._desk.in_store(store.join, job_id)
+            helper = None if given is None else Helper(given, self._attempt(given))
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - asking again would not help, and others wait behind it
+            _log.exception("job %s cannot be helped with", job_id)
             return None
+        if helper is not None:
+            self._at_work.append(helper)
+        return helper
 
-    async def run(self, given: Assistance) -> Attempt:
-        """Helps until that is over, and says how it ended; the attempt may have left a child that cannot be killed."""
-        attempt = self._attempt(given)
-        helper = _Helper(given, attempt)
-        self._at_work.append(helper)
+    async def run(self, helper: Helper) -> None:
+        """Helps until that is over; the attempt may have left a child that cannot be killed."""
+        given = helper.given
         _log.info("job %s, attempt %d: assisted as number %d", given.job.id, given.job.attempt, given.number)
         try:
             how = await self._help(helper)
@@ -103,7 +107,6 @@ class Assistants:
                 self._none_left.set()
         with anyio.CancelScope(shield=True):
             await self._leave(helper, how)
-        return attempt
 
     def _attempt(self, given: Assistance) -> Attempt:
         """What the child is to do: look for one timetable, for as long as its owner has use for that."""
@@ -128,8 +131,10 @@ class Assistants:
 
         return save
 
-    async def _help(self, helper: _Helper) -> str:
+    async def _help(self, helper: Helper) -> str:
         desk, attempt, job = self._desk, helper.attempt, helper.given.job
+        if helper.left is not None:
+            return helper.left
         try:
             attempt.begin_with(await desk.in_store(desk.store.incumbent, job.id), saved=True)
             dataset = await desk.in_store(desk.store.dataset, job.id) or b""
@@ -144,7 +149,7 @@ class Assistants:
             _log.warning("job %s: no more help with attempt %d: %s", job.id, job.attempt, ending.message)
         return helper.left or ending.how
 
-    async def _leave(self, helper: _Helper, how: str) -> None:
+    async def _leave(self, helper: Helper, how: str) -> None:
         job, number = helper.given.job, helper.given.number
         with suppress(StoreError):  # the place is free when its lease has run out
             await self._ask(lambda store: store.leave(job, number, how))
@@ -172,6 +177,8 @@ class Assistants:
             await anyio.sleep(LOOK_SECONDS)
             if self._at_work:
                 await self._look()
+            else:
+                self._missed = 0
 
     async def _look(self) -> None:
         asked = [helper.key for helper in self._at_work]
@@ -187,8 +194,8 @@ class Assistants:
         for helper in self._at_work:
             if helper.key in asked and helper.key not in standing.wanted:
                 helper.stop(Left.OVER)
-        if standing.crowded and self._at_work:
-            self._at_work[-1].stop(Left.YIELDED)  # one at a look: others have slots as well
+            elif helper.key in standing.crowded:
+                helper.stop(Left.YIELDED)
 
     async def close(self) -> None:
         """Ends them all, and waits for that."""

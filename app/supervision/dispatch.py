@@ -23,8 +23,8 @@ from app.child.children import ForkServer, ForkServerLost
 from app.endings import TAKEN_DOWN, Ending, How, settle
 from app.jobs import Event, Job, StaleAttempt, Status, advance
 from app.source import AWAITED, DataSource
-from app.store import Assistance, StoredIncumbent, StoreError, StoreUnavailable
-from app.supervision.assistants import Assistants
+from app.store import StoredIncumbent, StoreError, StoreUnavailable
+from app.supervision.assistants import Assistants, Helper
 from app.supervision.desk import Desk, event_between
 from app.supervision.loading import Loading, NotLoaded
 from app.supervision.spool import Spool
@@ -197,18 +197,22 @@ class Dispatcher:
         return True
 
     async def _assist(self, call: _Call) -> bool:
-        given = await self.assistants.join(call.job_id)
-        if given is None:
+        helper = await self.assistants.join(call.job_id)
+        if helper is None:
             return False
-        call.began = given.job
+        call.began = helper.given.job
         self.busy += 1
-        self._tasks.start_soon(self._help, given, call)
+        self._tasks.start_soon(self._help, helper, call)
         return True
 
-    async def _help(self, given: Assistance, call: _Call) -> None:
-        attempt = await self.assistants.run(given)
-        call.done.set()
-        await self._free_slot(attempt)
+    async def _help(self, helper: Helper, call: _Call) -> None:
+        try:
+            await self.assistants.run(helper)
+        except Exception:  # noqa: BLE001 - a bug in somebody's help must not end anything else
+            _log.exception("job %s: the help with attempt %d failed", call.job_id, helper.given.job.attempt)
+        finally:
+            call.done.set()
+            await self._free_slot(helper.attempt)
 
     async def _give_back(self) -> None:
         """A claim has failed, so nobody knows whether it was written: what runs without an attempt goes back."""

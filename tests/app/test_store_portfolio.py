@@ -301,7 +301,18 @@ def test_a_waiting_job_of_anybody_comes_before_help(stores: Stores) -> None:
     assert b.join("j") is None
     assert not b.assisting([key(given)]).crowded  # both have a slot to go to
     a.submit(job("z"), DATASET, 100)
-    assert b.assisting([key(given)]).crowded
+    assert b.assisting([key(given)]).crowded == {key(given)}
+
+
+def test_no_more_assistants_yield_than_there_are_jobs_that_lack_a_slot(stores: Stores) -> None:
+    a, b = stores
+    running(a, places=3)
+    first, second, third = joined(a), joined(b), joined(b)
+    a.submit(job("x"), DATASET, 100)
+    for store, mine in ((a, first), (b, third)):
+        assert store.assisting([key(mine)]).crowded == {key(third)}
+    a.submit(job("y"), DATASET, 100)
+    assert b.assisting([]).crowded == {key(second), key(third)}
 
 
 def test_invitations_go_to_idle_slots_only_and_again_after_a_while(stores: Stores) -> None:

@@ -11,9 +11,10 @@ import anyio
 import pytest
 
 from app.access import Caller
-from app.jobs import Job, Status
+from app.endings import Ending, How
+from app.jobs import Event, Job, Status, advance
 from app.messages import pack
-from app.store import SharedStore, StoreUnavailable
+from app.store import SharedStore, StoredIncumbent, StoreUnavailable
 from app.store.postgres import PostgresStore
 from app.store.sqlite import SqliteStore
 from app.supervision.desk import Desk
@@ -21,6 +22,7 @@ from app.supervision.recovery import take_up
 from app.supervision.spool import Spool
 from app.supervisor import Supervisor
 from app.tenant import TenantJobs
+from solver.rules import Score
 from tests.postgres import database
 from tests.proxy import Proxy
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, lives, request, searching, until
@@ -229,3 +231,20 @@ async def test_a_job_that_cannot_be_taken_up_holds_up_none_behind_it(
     async with open_service(data_dir=folder, database_url=url if shared else "") as service:
         await until(service, "good", lambda seen: seen["attempt"] == 2)
         assert status(service, "bad") == "running"
+
+
+async def test_a_damaged_timetable_of_one_job_keeps_no_service_from_starting(
+    open_service: Open, tmp_path: Path, url: str
+) -> None:
+    with closing(PostgresStore(url, tmp_path / "b")) as gone:
+        gone.submit(Job(id="bad", body_hash="h", created_at=0.0), pack(campus("patient")), 100)
+        owned = gone.claim(0.0)
+        assert owned is not None
+        held = StoredIncumbent(score=Score(0, 0, 0, 5), timetable=b"t", rung="full", found_at=0.0)
+        gone.save_incumbent(owned, held)
+        ending = Ending(how=How.CRASH, at=0.0)
+        gone.move(owned, advance(owned, Event.LOSE, ending.at), ending=ending)
+        gone._write(lambda work: work.change("UPDATE incumbents SET score = 'x'"))
+    async with open_service(data_dir=tmp_path / "a", database_url=url) as service:
+        await service.submit(request("good"))
+        assert (await ended(service, "good"))["status"] == "completed"

@@ -1,0 +1,87 @@
+"""Help that goes wrong ends itself: its slot is free again, and whoever waits for it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app.child.attempt import Attempt
+from app.child.children import ForkServer
+from app.jobs import Job
+from app.portfolio import Left
+from app.progress import Track
+from app.settings import Settings
+from app.store import Assistance, StoredIncumbent, StoreUnavailable
+from app.store.postgres import PostgresStore
+from app.supervision.assistants import Assistants, Helper
+from app.supervision.desk import Desk
+from app.supervision.dispatch import Dispatcher, _Call
+from app.supervision.spool import Spool
+from app.telemetry import nobody
+from tests.postgres import database
+
+pytestmark = pytest.mark.anyio
+JOB = Job(id="j", body_hash="h", created_at=0.0, attempt=1)
+FORKSERVER = ForkServer("nobody's:solve", "no tag")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """One with a store that has no job."""
+    desk = Desk(Settings(data_dir=tmp_path, slots=1), nobody)
+    with database() as url, closing(PostgresStore(url, tmp_path)) as store:
+        desk.in_store.store = store
+        yield desk
+
+
+async def kept(held: StoredIncumbent) -> bool:
+    return True
+
+
+def helper() -> Helper:
+    return Helper(Assistance(JOB, 1, 10.0), Attempt(JOB, Settings(), FORKSERVER, Track(JOB), kept))
+
+
+async def test_a_bug_in_somebodys_help_ends_nothing_else(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run(helper: Helper) -> None:
+        raise ValueError("nobody has thought of this")
+
+    dispatcher, call = Dispatcher(desk, FORKSERVER, Spool(tmp_path), "named"), _Call("j")
+    monkeypatch.setattr(dispatcher.assistants, "run", run)
+    dispatcher.busy = 1
+    await dispatcher._help(helper(), call)
+    assert call.done.is_set() and dispatcher.busy == 0
+
+
+async def test_a_place_that_cannot_be_taken_is_none_unless_the_store_may_answer_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trouble: Exception = ValueError("nobody has thought of this")
+
+    def join(job_id: str) -> Assistance | None:
+        raise trouble
+
+    monkeypatch.setattr(desk.store, "join", join)
+    assistants = Assistants(desk, FORKSERVER)
+    assert await assistants.join("j") is None
+    trouble = StoreUnavailable("away")
+    with pytest.raises(StoreUnavailable):
+        await assistants.join("j")
+
+
+async def test_who_is_told_to_end_before_it_began_is_waited_for_and_begins_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.store, "join", lambda job_id: Assistance(JOB, 1, 10.0))
+    assistants = Assistants(desk, FORKSERVER)
+    joined = await assistants.join("j")
+    assert joined is not None and len(assistants) == 1
+    assistants.let_go("j", 1)
+    await assistants.run(joined)
+    assert len(assistants) == 0 and joined.attempt.pid is None
+    assert joined.left == Left.OVER
