@@ -46,7 +46,7 @@ _log = logging.getLogger("timetable.portfolio")
 
 
 @dataclass(eq=False)
-class _Helper:
+class _AtWork:
     """One assistance at work. `left` says why it was stopped, where it was."""
 
     given: Assistance
@@ -67,7 +67,7 @@ class Assistants:
 
     def __init__(self, desk: Desk, forkserver: ForkServer) -> None:
         self._desk, self._forkserver = desk, forkserver
-        self._at_work: list[_Helper] = []
+        self._at_work: list[_AtWork] = []
         self._one_look = anyio.CapacityLimiter(1)
         self._none_left = anyio.Event()
         self._missed = 0
@@ -96,7 +96,7 @@ class Assistants:
     async def run(self, given: Assistance) -> Attempt:
         """Helps until that is over, and says how it ended; the attempt may have left a child that cannot be killed."""
         attempt = self._attempt(given)
-        helper = _Helper(given, attempt)
+        helper = _AtWork(given, attempt)
         self._at_work.append(helper)
         _log.info("job %s, attempt %d: assisted as number %d", given.job.id, given.job.attempt, given.number)
         try:
@@ -132,7 +132,7 @@ class Assistants:
 
         return save
 
-    async def _help(self, helper: _Helper) -> str:
+    async def _help(self, helper: _AtWork) -> str:
         desk, attempt, job = self._desk, helper.attempt, helper.given.job
         try:
             attempt.begin_with(await desk.in_store(desk.store.incumbent, job.id), saved=True)
@@ -148,7 +148,7 @@ class Assistants:
             _log.warning("job %s: no more help with attempt %d: %s", job.id, job.attempt, ending.message)
         return helper.left or ending.how
 
-    async def _leave(self, helper: _Helper, how: str) -> None:
+    async def _leave(self, helper: _AtWork, how: str) -> None:
         job, number = helper.given.job, helper.given.number
         with suppress(StoreError):  # the place is free when its lease has run out
             await self._ask(lambda store: store.leave(job, number, how))
