@@ -77,7 +77,7 @@ class Assistants:
 
     def signs(self) -> list[ChildSigns]:
         """Of their children, without costs: those are told by the owners of the jobs."""
-        found = (helper.attempt.signs() for helper in self._at_work)
+        found = (assistant.attempt.signs() for assistant in self._at_work)
         return [replace(signs, cost=None) for signs in found if signs is not None]
 
     # --- from a place to its end ---
@@ -96,17 +96,17 @@ class Assistants:
     async def run(self, given: Assistance) -> Attempt:
         """Helps until that is over, and says how it ended; the attempt may have left a child that cannot be killed."""
         attempt = self._attempt(given)
-        helper = _AtWork(given, attempt)
-        self._at_work.append(helper)
+        assistant = _AtWork(given, attempt)
+        self._at_work.append(assistant)
         _log.info("job %s, attempt %d: assisted as number %d", given.job.id, given.job.attempt, given.number)
         try:
-            how = await self._help(helper)
+            how = await self._help(assistant)
         finally:
-            self._at_work.remove(helper)
+            self._at_work.remove(assistant)
             if not self._at_work:
                 self._none_left.set()
         with anyio.CancelScope(shield=True):
-            await self._leave(helper, how)
+            await self._leave(assistant, how)
         return attempt
 
     def _attempt(self, given: Assistance) -> Attempt:
@@ -132,24 +132,24 @@ class Assistants:
 
         return save
 
-    async def _help(self, helper: _AtWork) -> str:
-        desk, attempt, job = self._desk, helper.attempt, helper.given.job
+    async def _help(self, assistant: _AtWork) -> str:
+        desk, attempt, job = self._desk, assistant.attempt, assistant.given.job
         try:
             attempt.begin_with(await desk.in_store(desk.store.incumbent, job.id), saved=True)
             dataset = await desk.in_store(desk.store.dataset, job.id) or b""
             ending = await attempt.run(dataset, _nothing)
         except (ForkServerLost, StoreError) as error:
             _log.warning("job %s: no help with attempt %d: %s", job.id, job.attempt, error)
-            return helper.left or How.NOT_STARTED
+            return assistant.left or How.NOT_STARTED
         except Exception:  # noqa: BLE001 - a bug in somebody's help must not end anything else
             _log.exception("job %s: the help with attempt %d failed", job.id, job.attempt)
             return How.ERROR
-        if helper.left is None and ending.how is not How.RESULT:
+        if assistant.left is None and ending.how is not How.RESULT:
             _log.warning("job %s: no more help with attempt %d: %s", job.id, job.attempt, ending.message)
-        return helper.left or ending.how
+        return assistant.left or ending.how
 
-    async def _leave(self, helper: _AtWork, how: str) -> None:
-        job, number = helper.given.job, helper.given.number
+    async def _leave(self, assistant: _AtWork, how: str) -> None:
+        job, number = assistant.given.job, assistant.given.number
         with suppress(StoreError):  # the place is free when its lease has run out
             await self._ask(lambda store: store.leave(job, number, how))
         _log.info("job %s, attempt %d: assistant %d has ended: %s", job.id, job.attempt, number, how)
@@ -160,15 +160,15 @@ class Assistants:
     def see(self, job: Job) -> None:
         """A job as the store has it now."""
         over = job.status is not Status.RUNNING or job.cancel_requested or job.finish_requested
-        for helper in self._at_work:
-            if helper.given.job.id == job.id and (over or helper.given.job.attempt != job.attempt):
-                helper.stop(Left.OVER)
+        for assistant in self._at_work:
+            if assistant.given.job.id == job.id and (over or assistant.given.job.attempt != job.attempt):
+                assistant.stop(Left.OVER)
 
     def let_go(self, job_id: str, attempt: int) -> None:
         """The attempt was taken from its owner."""
-        for helper in self._at_work:
-            if (helper.key.job_id, helper.key.attempt) == (job_id, attempt):
-                helper.stop(Left.OVER)
+        for assistant in self._at_work:
+            if (assistant.key.job_id, assistant.key.attempt) == (job_id, attempt):
+                assistant.stop(Left.OVER)
 
     async def watch(self) -> None:
         """Keeps the leases, and sees who is still wanted; for ever."""
@@ -178,7 +178,7 @@ class Assistants:
                 await self._look()
 
     async def _look(self) -> None:
-        asked = [helper.key for helper in self._at_work]
+        asked = [assistant.key for assistant in self._at_work]
         try:
             standing = await self._ask(lambda store: store.assisting(asked))
         except StoreError as error:
@@ -188,9 +188,9 @@ class Assistants:
                 self._stop_all(Left.LOST)
             return
         self._missed = 0
-        for helper in self._at_work:
-            if helper.key in asked and helper.key not in standing.wanted:
-                helper.stop(Left.OVER)
+        for assistant in self._at_work:
+            if assistant.key in asked and assistant.key not in standing.wanted:
+                assistant.stop(Left.OVER)
         if standing.crowded and self._at_work:
             self._at_work[-1].stop(Left.YIELDED)  # one at a look: others have slots as well
 
@@ -202,8 +202,8 @@ class Assistants:
             await self._none_left.wait()
 
     def _stop_all(self, left: str) -> None:
-        for helper in self._at_work:
-            helper.stop(left)
+        for assistant in self._at_work:
+            assistant.stop(left)
 
     async def _ask(self, call: Callable[[SharedStore], T]) -> T:
         """Beside the store's other callers; a store that refuses them is not asked. Raises StoreError."""
