@@ -68,6 +68,9 @@ class Assistants:
         self._none_left = anyio.Event()
         self._missed = 0
 
+    def __len__(self) -> int:
+        return len(self._at_work)
+
     def signs(self) -> list[ChildSigns]:
         """Of their children, without costs: those are told by the owners of the jobs."""
         found = (helper.attempt.signs() for helper in self._at_work)
