@@ -57,7 +57,7 @@ LOAD_SECONDS = 120.0
 RETRY_SECONDS = 1.0
 CLOSING_SECONDS = 5.0
 SETTINGS = frozenset(
-    {"num_variants", "max_variants", "solve_seconds", "max_solve_seconds", "workers_per_job"}
+    {"num_variants", "max_variants", "solve_seconds", "max_solve_seconds", "workers_per_job", "queue"}
     | {"portfolio_workers"}
     | {"max_json_values", "max_json_lists", "limit_places", "limit_pairs", "reader_memory_mb"}
     | {amount.setting for amount in AMOUNTS}
