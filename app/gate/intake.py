@@ -23,7 +23,7 @@ from app.gate.burden import check_document, check_model
 from app.gate.prescan import check_amount
 from app.jobs import MIN_SOLVE_SECONDS, JobRequest
 from app.messages import pack_text
-from app.portfolio import ASKED, most_workers
+from app.portfolio import ASKED
 from app.schemas import (
     ADDED_FIELDS,
     META_FIELDS,
@@ -205,7 +205,7 @@ def _clamped(asked: GenerateRequest, settings: Settings) -> tuple[dict[str, floa
             max(asked.time_limit_seconds or settings.solve_seconds, MIN_SOLVE_SECONDS), settings.max_solve_seconds
         ),
         "workers": min(asked.workers or settings.workers_per_job, settings.workers_per_job),
-        "portfolio_workers": min(asked.portfolio_workers or 1, most_workers(settings)),
+        "portfolio_workers": min(asked.portfolio_workers or 1, settings.portfolio_workers),
     }
     adjusted = {
         name: {"asked": value, "given": given[name]}

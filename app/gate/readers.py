@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,6 +30,7 @@ from app.child.children import ENVIRONMENT, KEPT_PREFIXES, KEPT_VARIABLES, RECEI
 from app.errors import ReadersBusy, TooHeavy
 from app.gate.burden import AMOUNTS
 from app.gate.reader import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, Work, frame, perform
+from app.portfolio import most_workers
 from app.settings import PREFIX, Settings, variable
 
 SMALL_BODY = 8 * 1024
@@ -57,7 +59,7 @@ LOAD_SECONDS = 120.0
 RETRY_SECONDS = 1.0
 CLOSING_SECONDS = 5.0
 SETTINGS = frozenset(
-    {"num_variants", "max_variants", "solve_seconds", "max_solve_seconds", "workers_per_job", "queue"}
+    {"num_variants", "max_variants", "solve_seconds", "max_solve_seconds", "workers_per_job"}
     | {"portfolio_workers"}
     | {"max_json_values", "max_json_lists", "limit_places", "limit_pairs", "reader_memory_mb"}
     | {amount.setting for amount in AMOUNTS}
@@ -82,7 +84,8 @@ class Readers:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        # A reader does not know how jobs are queued, which decides how many workers one may have.
+        self._settings = replace(settings, portfolio_workers=most_workers(settings))
         self._staff: set[_Process] = set()
         self._free, self._next = anyio.create_memory_object_stream["_Process"](math.inf)
         self._here = anyio.CapacityLimiter(1)

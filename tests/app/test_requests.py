@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 import anyio
 import httpx
@@ -12,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.gate.intake import body_hash, canonical, read_order
+from app.gate.reader import Question, order_of
+from app.gate.readers import SMALL_BODY, Readers
 from app.messages import unpack
 from app.schemas import MAX_BATCHES, MAX_RULES, GenerateRequest
 from app.settings import Settings
@@ -93,12 +96,15 @@ async def test_workers_beyond_those_that_may_share_a_job_are_clamped_and_kept_wi
 @pytest.mark.parametrize(
     ("queue", "adjusted"), [("embedded", {"portfolio_workers": {"asked": 3, "given": 1}}), ("celery", {})]
 )
-def test_nobody_is_promised_workers_that_a_service_without_workers_does_not_have(
-    queue: str, adjusted: dict[str, object]
+async def test_nobody_is_promised_workers_that_a_service_without_workers_does_not_have(
+    queue: str, adjusted: dict[str, object], tmp_path: Path
 ) -> None:
-    settings = Settings(portfolio_workers=4, queue=queue, database_url="postgresql://x", broker_url="redis://x")
+    addresses = {"database_url": "postgresql://x", "broker_url": "redis://x"}
+    settings = Settings(data_dir=tmp_path, portfolio_workers=4, queue=queue, **addresses)
     body = json.dumps({"dataset": SMALL, "portfolio_workers": 3}).encode()
-    assert read_order(body, settings).adjusted == adjusted
+    async with Readers(settings) as readers:
+        for sent in (body, body + b" " * SMALL_BODY):  # read here, and in a process that does not know of queues
+            assert order_of(await readers.ask(Question("order", sent))).adjusted == adjusted
 
 
 def hash_of_the_whole(asked: GenerateRequest) -> str:
