@@ -121,7 +121,6 @@ class Incumbents:
         if self.best is None or found.score < self.best.score:
             self.best = found
             self.curve.append(CurvePoint(seconds=self.control.elapsed, score=found.score, source=found.source))
-            if (
-                found.report.placed
-            ):  # with an empty one in hand, somebody might think that there is something to publish
+            # With an empty one in hand, somebody might think that there is something to publish.
+            if found.report.placed:
                 self.control.on_incumbent(found.timetable, found.score)

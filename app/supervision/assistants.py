@@ -42,7 +42,7 @@ _log = logging.getLogger("timetable.portfolio")
 
 
 @dataclass(eq=False)
-class Helper:
+class Assistant:
     """One assistance, from its place to its end. `left` says why it was stopped, where it was."""
 
     given: Assistance
@@ -63,7 +63,7 @@ class Assistants:
 
     def __init__(self, desk: Desk, forkserver: ForkServer) -> None:
         self._desk, self._forkserver = desk, forkserver
-        self._at_work: list[Helper] = []
+        self._at_work: list[Assistant] = []
         self._ask = Beside(desk)
         self._none_left = anyio.Event()
         self._missed = 0
@@ -73,40 +73,40 @@ class Assistants:
 
     def signs(self) -> list[ChildSigns]:
         """Of their children, without costs: those are told by the owners of the jobs."""
-        found = (helper.attempt.signs() for helper in self._at_work)
+        found = (assistant.attempt.signs() for assistant in self._at_work)
         return [replace(signs, cost=None) for signs in found if signs is not None]
 
     # --- from a place to its end ---
 
-    async def join(self, job_id: str) -> Helper | None:
+    async def join(self, job_id: str) -> Assistant | None:
         """Takes a place at a running job, if there is one for us; then `run` is owed. Raises StoreUnavailable."""
         store = self._desk.store
         if not isinstance(store, SharedStore):
             return None
         try:
             given = await self._desk.in_store(store.join, job_id)
-            helper = None if given is None else Helper(given, self._attempt(given))
+            assistant = None if given is None else Assistant(given, self._attempt(given))
         except StoreUnavailable:
             raise
         except Exception:  # noqa: BLE001 - asking again would not help, and others wait behind it
             _log.exception("job %s cannot be helped with", job_id)
             return None
-        if helper is not None:
-            self._at_work.append(helper)
-        return helper
+        if assistant is not None:
+            self._at_work.append(assistant)
+        return assistant
 
-    async def run(self, helper: Helper) -> None:
+    async def run(self, assistant: Assistant) -> None:
         """Helps until that is over; the attempt may have left a child that cannot be killed."""
-        given = helper.given
+        given = assistant.given
         _log.info("job %s, attempt %d: assisted as number %d", given.job.id, given.job.attempt, given.number)
         try:
-            how = await self._help(helper)
+            how = await self._help(assistant)
         finally:
-            self._at_work.remove(helper)
+            self._at_work.remove(assistant)
             if not self._at_work:
                 self._none_left.set()
         with anyio.CancelScope(shield=True):
-            await self._leave(helper, how)
+            await self._leave(assistant, how)
 
     def _attempt(self, given: Assistance) -> Attempt:
         """What the child is to do: look for one timetable, for as long as its owner has use for that."""
@@ -131,26 +131,26 @@ class Assistants:
 
         return save
 
-    async def _help(self, helper: Helper) -> str:
-        desk, attempt, job = self._desk, helper.attempt, helper.given.job
-        if helper.left is not None:
-            return helper.left
+    async def _help(self, assistant: Assistant) -> str:
+        desk, attempt, job = self._desk, assistant.attempt, assistant.given.job
+        if assistant.left is not None:
+            return assistant.left
         try:
             attempt.begin_with(await desk.in_store(desk.store.incumbent, job.id), saved=True)
             dataset = await desk.in_store(desk.store.dataset, job.id) or b""
             ending = await attempt.run(dataset, _nothing)
         except (ForkServerLost, StoreError) as error:
             _log.warning("job %s: no help with attempt %d: %s", job.id, job.attempt, error)
-            return helper.left or How.NOT_STARTED
+            return assistant.left or How.NOT_STARTED
         except Exception:  # noqa: BLE001 - a bug in somebody's help must not end anything else
             _log.exception("job %s: the help with attempt %d failed", job.id, job.attempt)
             return How.ERROR
-        if helper.left is None and ending.how is not How.RESULT:
+        if assistant.left is None and ending.how is not How.RESULT:
             _log.warning("job %s: no more help with attempt %d: %s", job.id, job.attempt, ending.message)
-        return helper.left or ending.how
+        return assistant.left or ending.how
 
-    async def _leave(self, helper: Helper, how: str) -> None:
-        job, number = helper.given.job, helper.given.number
+    async def _leave(self, assistant: Assistant, how: str) -> None:
+        job, number = assistant.given.job, assistant.given.number
         with suppress(StoreError):  # the place is free when its lease has run out
             await self._ask(lambda store: store.leave(job, number, how))
         _log.info("job %s, attempt %d: assistant %d has ended: %s", job.id, job.attempt, number, how)
@@ -161,15 +161,15 @@ class Assistants:
     def see(self, job: Job) -> None:
         """A job as the store has it now."""
         over = job.status is not Status.RUNNING or job.cancel_requested or job.finish_requested
-        for helper in self._at_work:
-            if helper.given.job.id == job.id and (over or helper.given.job.attempt != job.attempt):
-                helper.stop(Left.OVER)
+        for assistant in self._at_work:
+            if assistant.given.job.id == job.id and (over or assistant.given.job.attempt != job.attempt):
+                assistant.stop(Left.OVER)
 
     def let_go(self, job_id: str, attempt: int) -> None:
         """The attempt was taken from its owner."""
-        for helper in self._at_work:
-            if (helper.key.job_id, helper.key.attempt) == (job_id, attempt):
-                helper.stop(Left.OVER)
+        for assistant in self._at_work:
+            if (assistant.key.job_id, assistant.key.attempt) == (job_id, attempt):
+                assistant.stop(Left.OVER)
 
     async def watch(self) -> None:
         """Keeps the leases, and sees who is still wanted; for ever."""
@@ -181,7 +181,7 @@ class Assistants:
                 self._missed = 0
 
     async def _look(self) -> None:
-        asked = [helper.key for helper in self._at_work]
+        asked = [assistant.key for assistant in self._at_work]
         try:
             standing = await self._ask(lambda store: store.assisting(asked))
         except StoreError as error:
@@ -191,11 +191,11 @@ class Assistants:
                 self._stop_all(Left.LOST)
             return
         self._missed = 0
-        for helper in self._at_work:
-            if helper.key in asked and helper.key not in standing.wanted:
-                helper.stop(Left.OVER)
-            elif helper.key in standing.crowded:
-                helper.stop(Left.YIELDED)
+        for assistant in self._at_work:
+            if assistant.key in asked and assistant.key not in standing.wanted:
+                assistant.stop(Left.OVER)
+            elif assistant.key in standing.crowded:
+                assistant.stop(Left.YIELDED)
 
     async def close(self) -> None:
         """Ends them all, and waits for that."""
@@ -205,8 +205,8 @@ class Assistants:
             await self._none_left.wait()
 
     def _stop_all(self, left: str) -> None:
-        for helper in self._at_work:
-            helper.stop(left)
+        for assistant in self._at_work:
+            assistant.stop(left)
 
 
 async def _nothing(pid: int) -> None:

@@ -24,7 +24,7 @@ from app.endings import TAKEN_DOWN, Ending, How, settle
 from app.jobs import Event, Job, StaleAttempt, Status, advance
 from app.source import AWAITED, DataSource
 from app.store import StoredIncumbent, StoreError, StoreUnavailable
-from app.supervision.assistants import Assistants, Helper
+from app.supervision.assistants import Assistant, Assistants
 from app.supervision.desk import Desk, event_between
 from app.supervision.loading import Loading, NotLoaded
 from app.supervision.spool import Spool
@@ -197,22 +197,22 @@ class Dispatcher:
         return True
 
     async def _assist(self, call: _Call) -> bool:
-        helper = await self.assistants.join(call.job_id)
-        if helper is None:
+        assistant = await self.assistants.join(call.job_id)
+        if assistant is None:
             return False
-        call.began = helper.given.job
+        call.began = assistant.given.job
         self.busy += 1
-        self._tasks.start_soon(self._help, helper, call)
+        self._tasks.start_soon(self._help, assistant, call)
         return True
 
-    async def _help(self, helper: Helper, call: _Call) -> None:
+    async def _help(self, assistant: Assistant, call: _Call) -> None:
         try:
-            await self.assistants.run(helper)
+            await self.assistants.run(assistant)
         except Exception:  # noqa: BLE001 - a bug in somebody's help must not end anything else
-            _log.exception("job %s: the help with attempt %d failed", call.job_id, helper.given.job.attempt)
+            _log.exception("job %s: the help with attempt %d failed", call.job_id, assistant.given.job.attempt)
         finally:
             call.done.set()
-            await self._free_slot(helper.attempt)
+            await self._free_slot(assistant.attempt)
 
     async def _give_back(self) -> None:
         """A claim has failed, so nobody knows whether it was written: what runs without an attempt goes back."""

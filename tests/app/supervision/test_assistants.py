@@ -16,7 +16,7 @@ from app.progress import Track
 from app.settings import Settings
 from app.store import Assistance, StoredIncumbent, StoreUnavailable
 from app.store.postgres import PostgresStore
-from app.supervision.assistants import Assistants, Helper
+from app.supervision.assistants import Assistant, Assistants
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher, _Call
 from app.supervision.spool import Spool
@@ -41,20 +41,20 @@ async def kept(held: StoredIncumbent) -> bool:
     return True
 
 
-def helper() -> Helper:
-    return Helper(Assistance(JOB, 1, 10.0), Attempt(JOB, Settings(), FORKSERVER, Track(JOB), kept))
+def assistant() -> Assistant:
+    return Assistant(Assistance(JOB, 1, 10.0), Attempt(JOB, Settings(), FORKSERVER, Track(JOB), kept))
 
 
 async def test_a_bug_in_somebodys_help_ends_nothing_else(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def run(helper: Helper) -> None:
+    async def run(assistant: Assistant) -> None:
         raise ValueError("nobody has thought of this")
 
     dispatcher, call = Dispatcher(desk, FORKSERVER, Spool(tmp_path), "named"), _Call("j")
     monkeypatch.setattr(dispatcher.assistants, "run", run)
     dispatcher.busy = 1
-    await dispatcher._help(helper(), call)
+    await dispatcher._help(assistant(), call)
     assert call.done.is_set() and dispatcher.busy == 0
 
 
