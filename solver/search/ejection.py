@@ -169,3 +169,43 @@ def move_out_of_breach(p: Problem, st: State, s: Number, tries: int) -> bool:
             return True
     drop(p, st, s, t, r, back)
     return False
+
+
+@kernel
+def rebuild(p: Problem, st: State, start: int, order: Ints, slots: Ints, rooms: Ints, tries: int) -> bool:
+    """
+    Takes out the sessions of `order`, puts the first one at `start` and the others wherever they break least, one after
+    the other, each with one ejection if that helps.
+
+    True when less is broken afterwards; otherwise all is left as it was, which is what the two arrays have to hold.
+    """
+    before = st.totals[HARD_PART]
+    for i in range(len(order)):
+        lift(p, st, np.int64(order[i]))
+    for i in range(len(order)):
+        if st.totals[HARD_PART] >= before:
+            break
+        s = np.int64(order[i])
+        if i == 0:
+            cost, r = cheapest_room(p, st, s, np.int64(start))
+            drop(p, st, s, np.int64(start), r, cost + slot_insertion(p, st, s, np.int64(start)))
+            continue
+        cost, t, r = cheapest_place(p, st, s)
+        if hard_of(cost) <= 0 or not eject(p, st, s, tries):
+            drop(p, st, s, t, r, cost)
+    if st.totals[HARD_PART] < before:
+        return True
+    put_back(p, st, slots, rooms)
+    return False
+
+
+@inner
+def put_back(p: Problem, st: State, slots: Ints, rooms: Ints) -> None:
+    """Makes the timetable that of the arrays; touches only sessions that stand elsewhere."""
+    for s in range(p.num_sessions):
+        if st.slot[s] >= 0 and (st.slot[s] != slots[s] or st.room[s] != rooms[s]):
+            lift(p, st, np.int64(s))
+    for s in range(p.num_sessions):
+        if st.slot[s] < 0 <= slots[s]:
+            t, r = np.int64(slots[s]), np.int64(rooms[s])
+            drop(p, st, np.int64(s), t, r, insertion(p, st, np.int64(s), t, r))

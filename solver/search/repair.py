@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from solver.compiled import Compiled, Ints
 from solver.control import NUM_WORDS, Control
 from solver.search.building import build_problem
-from solver.search.ejection import hard_shares, move_out_of_breach, take_out_breakers, take_out_courses
+from solver.search.ejection import hard_shares, move_out_of_breach, rebuild, take_out_breakers, take_out_courses
 from solver.search.greedy import place_sessions, put_all
 from solver.search.kernels import count_rules
 from solver.search.loading import loadable, placing_order
@@ -15,8 +17,12 @@ from solver.search.params import Arrays, SearchParams
 from solver.search.problem import Problem
 from solver.search.state import COST, HARD_PART, State, new_state
 from solver.search.weights import Weights, publishable, weights_of
+from solver.terms import LINK_TYPES
 
 MEND_TRIES = 100
+SAME_START = LINK_TYPES.index("same_start")
+MOST_COMPANY = 12
+"""More sessions than this are not taken out together."""
 
 
 def strip(compiled: Compiled, slots: Ints, rooms: Ints, keep_bent: bool) -> Arrays:
@@ -60,15 +66,52 @@ def clear_breaches(compiled: Compiled, problem: Problem, weights: Weights, state
 
 def mend(problem: Problem, state: State, control: Control) -> None:
     """
-    Moves sessions that break something hard to where they do not, each with at most one other session out of its way.
+    Moves sessions that break something hard to where they do not.
+
+    First each by itself, with at most one other session out of its way. Then together with those that links tie to it,
+    because a course that has to keep one room leaves it as a whole or not at all, and with all that keep it from one of
+    its starts.
     """
     shares = np.zeros(problem.num_sessions, dtype=np.int64)
     hard_shares(problem, state, shares)
     for s in np.argsort(-shares, kind="stable")[: int((shares > 0).sum())].tolist():
-        if control.should_stop:
-            return
-        if problem.frozen[s] == 0:
-            move_out_of_breach(problem, state, s, MEND_TRIES)
+        if problem.frozen[s] == 0 and move_out_of_breach(problem, state, s, MEND_TRIES):
+            continue
+        for start, company in _companies(problem, state, s):
+            if control.should_stop:
+                return
+            if rebuild(problem, state, start, company, state.slot.copy(), state.room.copy(), MEND_TRIES):
+                break
+
+
+def _companies(p: Problem, st: State, s: int) -> Iterator[tuple[int, Ints]]:
+    """Starts of session s, those with the fewest obstacles first, and who has to be placed anew with it there."""
+    ties = p.session_link[p.session_link_ptr[s] : p.session_link_ptr[s + 1]]
+    tied = p.link_a[ties] + p.link_b[ties] - s
+    together = [s, *tied[p.link_type[ties] == SAME_START].tolist()]
+    found = []
+    for start in _starts(p, s):
+        obstacles = [b for one in together for b in _obstacles(p, st, one, start).tolist()]
+        company = np.array(list(dict.fromkeys([s, *tied.tolist(), *obstacles])), dtype=np.int32)
+        found.append((start, company[p.frozen[company] < 2]))
+    found.sort(key=lambda one: len(one[1]))
+    yield from ((start, company) for start, company in found if len(company) <= MOST_COMPANY)
+
+
+def _starts(p: Problem, s: int) -> list[int]:
+    if p.frozen[s]:
+        return [int(p.pinned_slot[s])] if p.frozen[s] == 1 else []
+    c = p.course_of[s]
+    starts: list[int] = p.start[p.start_ptr[c] : p.start_ptr[c + 1]].tolist()
+    return starts
+
+
+def _obstacles(p: Problem, st: State, s: int, start: int) -> Ints:
+    """Sessions that share somebody with session s and meet while it would."""
+    c, courses = p.course_of[s], p.course_of
+    shares_somebody = (p.kin[c, courses >> 6] >> (courses & 63)) & 1 == 1
+    meets = (st.slot < start + p.length[c]) & (start < st.slot + p.length[courses]) & (st.slot >= 0)
+    return np.flatnonzero(shares_somebody & meets).astype(np.int32)
 
 
 def _take_out_any(problem: Problem, state: State) -> None:

@@ -7,16 +7,17 @@ from hypothesis import strategies as st
 
 from solver.compiled import compile_dataset, decode, encode
 from solver.control import Control
-from solver.model import RuleSetting
+from solver.model import Dataset, RuleSetting, Timetable
 from solver.rules import profile_of, score
 from solver.search import count_rules, strip
 from solver.search.building import build_problem
-from solver.search.greedy import put_all
+from solver.search.greedy import place_sessions, put_all
+from solver.search.loading import loadable, placing_order
 from solver.search.params import SearchParams
 from solver.search.repair import mend
 from solver.search.state import COST, HARD_PART, new_state
 from solver.search.weights import weights_of
-from tests.builders import Planted, course, dataset, grid, planted, room, timetable
+from tests.builders import Planted, course, dataset, grid, link, planted, room, teacher, timetable
 from tests.solver.search.cases import Case, cases
 
 
@@ -53,18 +54,68 @@ def test_rules_that_a_missing_session_makes_worse_cost_whole_courses() -> None:
     assert slots.tolist() == [-1, -1, 2]
 
 
+def mended(data: Dataset, table: Timetable) -> list[tuple[int, int]]:
+    """(slot, room) per session after mending, with the totals of the kernels checked against a recount."""
+    compiled, params = compile_dataset(data), SearchParams()
+    weights = weights_of(compiled, params)
+    problem = build_problem(compiled, weights, params)
+    state = new_state(problem, seed=0)
+    slots, rooms = encode(table, data)
+    put_all(problem, state, slots, rooms)
+    state.totals[COST], state.totals[HARD_PART] = weights.total(count_rules(compiled, slots, rooms))
+    mend(problem, state, Control())
+    assert (state.totals[COST], state.totals[HARD_PART]) == weights.total(count_rules(compiled, state.slot, state.room))
+    return list(zip(state.slot.tolist(), state.room.tolist(), strict=True))
+
+
 def test_mending_moves_the_session_in_the_way() -> None:
     """b stands where a has its only start, and can go elsewhere."""
     data = dataset(
         course("a", faculty="f", allowed_slots=(0,)), course("b", faculty="f"), room("r1"), room("r2"), grid=grid(1, 2)
     )
-    compiled, params = compile_dataset(data), SearchParams()
-    weights = weights_of(compiled, params)
-    problem = build_problem(compiled, weights, params)
+    assert [slot for slot, _ in mended(data, timetable(a=0, b=(0, "r2")))] == [0, 1]
+
+
+def test_mending_brings_a_whole_course_to_the_room_of_its_pinned_session() -> None:
+    """One session alone would break more: it parts with two and joins one."""
+    data = dataset(
+        course("a", sessions=4, faculty="f", fixed=[(0, 0, "r2")]),
+        room("r1"),
+        room("r2"),
+        link("same_room", ("a", None)),
+        grid=grid(1, 4),
+    )
+    table = timetable(a=[(0, "r2"), (1, "r1"), (2, "r1"), (3, "r1")])
+    assert [room for _, room in mended(data, table)] == [1, 1, 1, 1]
+
+
+def test_mending_moves_sessions_that_start_together_with_all_that_is_in_the_way_of_either() -> None:
+    """Teacher f is away at 0; at 1 the teachers of both are with c and d, which can go to 0 and 2."""
+    data = dataset(
+        *(course("a", faculty="f", allowed_slots=(0, 1)), course("b", faculty="g", allowed_slots=(0, 1))),
+        *(course("c", faculty="f", allowed_slots=(1, 2)), course("d", faculty="g", allowed_slots=(0, 1))),
+        teacher("f", unavailable=(0,)),
+        *(room("r1"), room("r2")),
+        link("same_start", ("a", 0), ("b", 0)),
+        grid=grid(1, 3),
+    )
+    table = timetable(a=(0, "r1"), b=(0, "r2"), c=(1, "r1"), d=(1, "r2"))
+    assert [slot for slot, _ in mended(data, table)] == [1, 1, 2, 0]
+
+
+@settings(max_examples=60)
+@given(cases())
+def test_mending_never_breaks_more_and_counts_what_it_does(case: Case) -> None:
+    params = SearchParams()
+    weights = weights_of(case.compiled, params)
+    problem = build_problem(case.compiled, weights, params)
     state = new_state(problem, seed=0)
-    slots, rooms = encode(timetable(a=0, b=(0, "r2")), data)
-    put_all(problem, state, slots, rooms)
-    state.totals[COST], state.totals[HARD_PART] = weights.total(count_rules(compiled, slots, rooms))
+    put_all(problem, state, *loadable(problem, case.slots, case.rooms))
+    place_sessions(problem, state, placing_order(problem), False, Control().words)
+    before = weights.total(count_rules(case.compiled, state.slot, state.room))
+    state.totals[COST], state.totals[HARD_PART] = before
     mend(problem, state, Control())
-    assert state.slot.tolist() == [0, 1]
-    assert (state.totals[COST], state.totals[HARD_PART]) == weights.total(count_rules(compiled, state.slot, state.room))
+    assert state.totals[HARD_PART] <= before[1]
+    assert (state.totals[COST], state.totals[HARD_PART]) == weights.total(
+        count_rules(case.compiled, state.slot, state.room)
+    )
