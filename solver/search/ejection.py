@@ -10,6 +10,9 @@ from solver.search.jit import Longs, Number, inner, kernel
 from solver.search.problem import Problem
 from solver.search.state import COUNT, HARD_PART, SUM, State, hard_of
 
+ANYWHERE = -1
+"""In place of a start for `rebuild`."""
+
 
 @kernel
 def hard_shares(p: Problem, st: State, shares: Longs) -> None:
@@ -129,7 +132,7 @@ def eject(p: Problem, st: State, s: Number, tries: Number) -> bool:
         b = lone_blocker(p, st, s, t)
         if b >= 0 and p.frozen[b] == 0:
             tries -= 1
-            if displace(p, st, s, t, np.int64(b), -1):
+            if displace(p, st, s, t, np.int64(b), np.int64(-1)):
                 return True
         if b == -1 and hard_of(slot_insertion(p, st, s, t)) <= 0:  # nobody is busy: it is the rooms
             for i in range(p.fit_ptr[row], p.fit_ptr[row + 1]):
@@ -153,29 +156,10 @@ def eject_for(p: Problem, st: State, s: int, tries: int) -> bool:
 
 
 @kernel
-def move_out_of_breach(p: Problem, st: State, s: Number, tries: int) -> bool:
+def rebuild(p: Problem, st: State, order: Ints, start: int, slots: Ints, rooms: Ints, tries: int) -> bool:
     """
-    Moves placed session s to where it breaks nothing hard, with one ejection if need be; False leaves all as it is.
-    """
-    s = np.int64(s)
-    t, r = np.int64(st.slot[s]), np.int64(st.room[s])
-    back = lift(p, st, s)
-    if hard_of(back) > 0:
-        cost, u, q = cheapest_place(p, st, s)
-        if u >= 0 and hard_of(cost) <= 0:
-            drop(p, st, s, u, q, cost)
-            return True
-        if eject(p, st, s, tries):
-            return True
-    drop(p, st, s, t, r, back)
-    return False
-
-
-@kernel
-def rebuild(p: Problem, st: State, start: int, order: Ints, slots: Ints, rooms: Ints, tries: int) -> bool:
-    """
-    Takes out the sessions of `order`, puts the first one at `start` and the others wherever they break least, one after
-    the other, each with one ejection if that helps.
+    Takes out the sessions of `order`, puts the first one at `start`, unless that is `ANYWHERE`, and every other one
+    where it breaks least, one after the other, each with one ejection if that helps.
 
     True when less is broken afterwards; otherwise all is left as it was, which is what the two arrays have to hold.
     """
@@ -185,10 +169,10 @@ def rebuild(p: Problem, st: State, start: int, order: Ints, slots: Ints, rooms: 
     for i in range(len(order)):
         if st.totals[HARD_PART] >= before:
             break
-        s = np.int64(order[i])
-        if i == 0:
-            cost, r = cheapest_room(p, st, s, np.int64(start))
-            drop(p, st, s, np.int64(start), r, cost + slot_insertion(p, st, s, np.int64(start)))
+        s, t = np.int64(order[i]), np.int64(start)
+        if i == 0 and start != ANYWHERE:
+            cost, r = cheapest_room(p, st, s, t)
+            drop(p, st, s, t, r, cost + slot_insertion(p, st, s, t))
             continue
         cost, t, r = cheapest_place(p, st, s)
         if hard_of(cost) <= 0 or not eject(p, st, s, tries):

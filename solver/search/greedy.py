@@ -241,4 +241,4 @@ def put_all(p: Problem, st: State, slots: Ints, rooms: Ints) -> None:
     """Places every session that has a place in the arrays; the state must be empty, the totals are the caller's."""
     for s in range(p.num_sessions):
         if slots[s] >= 0 and rooms[s] >= 0:
-            drop(p, st, s, np.int64(slots[s]), np.int64(rooms[s]), 0)
+            drop(p, st, s, np.int64(slots[s]), np.int64(rooms[s]), np.int64(0))

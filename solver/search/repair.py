@@ -9,7 +9,7 @@ import numpy as np
 from solver.compiled import Compiled, Ints
 from solver.control import NUM_WORDS, Control
 from solver.search.building import build_problem
-from solver.search.ejection import hard_shares, move_out_of_breach, rebuild, take_out_breakers, take_out_courses
+from solver.search.ejection import ANYWHERE, hard_shares, rebuild, take_out_breakers, take_out_courses
 from solver.search.greedy import place_sessions, put_all
 from solver.search.kernels import count_rules
 from solver.search.loading import loadable, placing_order
@@ -66,7 +66,7 @@ def clear_breaches(compiled: Compiled, problem: Problem, weights: Weights, state
 
 def mend(problem: Problem, state: State, control: Control) -> None:
     """
-    Moves sessions that break something hard to where they do not.
+    Moves sessions that break something hard to where they break less.
 
     First each by itself, with at most one other session out of its way. Then together with those that links tie to it,
     because a course that has to keep one room leaves it as a whole or not at all, and with all that keep it from one of
@@ -75,17 +75,17 @@ def mend(problem: Problem, state: State, control: Control) -> None:
     shares = np.zeros(problem.num_sessions, dtype=np.int64)
     hard_shares(problem, state, shares)
     for s in np.argsort(-shares, kind="stable")[: int((shares > 0).sum())].tolist():
-        if problem.frozen[s] == 0 and move_out_of_breach(problem, state, s, MEND_TRIES):
-            continue
-        for start, company in _companies(problem, state, s):
+        for company, start in _companies(problem, state, s):
             if control.should_stop:
                 return
-            if rebuild(problem, state, start, company, state.slot.copy(), state.room.copy(), MEND_TRIES):
+            if rebuild(problem, state, company, start, state.slot.copy(), state.room.copy(), MEND_TRIES):
                 break
 
 
-def _companies(p: Problem, st: State, s: int) -> Iterator[tuple[int, Ints]]:
-    """Starts of session s, those with the fewest obstacles first, and who has to be placed anew with it there."""
+def _companies(p: Problem, st: State, s: int) -> Iterator[tuple[Ints, int]]:
+    """Session s and who has to be placed anew with it, and where it starts then; small companies first."""
+    if p.frozen[s] == 0:
+        yield np.array([s], dtype=np.int32), ANYWHERE
     ties = p.session_link[p.session_link_ptr[s] : p.session_link_ptr[s + 1]]
     tied = p.link_a[ties] + p.link_b[ties] - s
     together = [s, *tied[p.link_type[ties] == SAME_START].tolist()]
@@ -93,9 +93,8 @@ def _companies(p: Problem, st: State, s: int) -> Iterator[tuple[int, Ints]]:
     for start in _starts(p, s):
         obstacles = [b for one in together for b in _obstacles(p, st, one, start).tolist()]
         company = np.array(list(dict.fromkeys([s, *tied.tolist(), *obstacles])), dtype=np.int32)
-        found.append((start, company[p.frozen[company] < 2]))
-    found.sort(key=lambda one: len(one[1]))
-    yield from ((start, company) for start, company in found if len(company) <= MOST_COMPANY)
+        found.append((company[p.frozen[company] < 2], start))
+    yield from sorted((one for one in found if len(one[0]) <= MOST_COMPANY), key=lambda one: len(one[0]))
 
 
 def _starts(p: Problem, s: int) -> list[int]:

@@ -9,8 +9,9 @@ import numpy as np
 from solver.compiled import compile_dataset
 from solver.control import Control
 from solver.model import Course, Dataset, Room
+from solver.search.annealing import remember_now
 from solver.search.building import build_problem
-from solver.search.ejection import eject_for
+from solver.search.ejection import eject_for, take_out_courses
 from solver.search.engine import anneal
 from solver.search.greedy import put_all
 from solver.search.params import SearchParams
@@ -40,3 +41,5 @@ def warm_up() -> None:
     eject_for(problem, state, 0, 1)
     put_all(problem, state, clashing, clashing)
     mend(problem, state, Control())
+    remember_now(state)
+    take_out_courses(problem, state, clashing[:0])
