@@ -21,7 +21,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from app.child.recount import NotVerified, check
+from app.child.recount import NotVerified, check, timetable_of
 from app.jobs import effective_dataset
 from app.messages import unpack
 from app.store import StoreDamaged, StoredIncumbent
@@ -32,7 +32,7 @@ from app.store.inventory import Entry, State, inventory
 from app.store.schema import SCHEMA_VERSION, SEALED_SINCE
 from app.store.signing import NoBackupKey, read_key
 from solver.context import build_context
-from solver.formats.native import load_dataset, load_result, load_timetable
+from solver.formats.native import load_dataset, load_result
 from solver.model import Dataset
 from solver.rules import profile_of
 from solver.verifier import verify
@@ -299,7 +299,6 @@ def _recount(body: bytes, dataset: Dataset, simplified: bool) -> None:
 
 def _recount_incumbent(incumbent: StoredIncumbent, dataset: Dataset, simplified: bool) -> None:
     context = build_context(dataset, simplified=simplified)
-    timetable = load_timetable(unpack(incumbent.timetable))
-    found = verify(dataset, timetable, context=context, profile=profile_of(dataset)).score
+    found = verify(dataset, timetable_of(incumbent.timetable), context=context, profile=profile_of(dataset)).score
     if found != incumbent.score:
         raise NotVerified(f"{incumbent.score} claimed, {found} counted")

@@ -128,6 +128,14 @@ class IssueRecord:
     value: JsonValue = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class SetAsideFrame(Frame):
+    """The timetable sent before `Start` is none that can be used, for this reason; the child works without it."""
+
+    kind: Literal["set_aside"] = "set_aside"
+    message: Text
+
+
 ErrorKind: TypeAlias = Literal["input", "memory", "verify", "error"]
 
 
@@ -182,7 +190,7 @@ class StopFrame(Frame):
 
 
 AnyFrame: TypeAlias = Annotated[
-    Hello | ProgressFrame | IncumbentFrame | OfferFrame | ResultFrame | ErrorFrame | Start | StopFrame,
+    Hello | ProgressFrame | IncumbentFrame | SetAsideFrame | OfferFrame | ResultFrame | ErrorFrame | Start | StopFrame,
     Field(discriminator="kind"),
 ]
 _ADAPTER: TypeAdapter[AnyFrame] = TypeAdapter(AnyFrame)

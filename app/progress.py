@@ -163,6 +163,12 @@ class Track:
         meta = self.job.meta if self.improved_at is None else {**self.job.meta, IMPROVED_AT: self.improved_at}
         return replace(self.job, percent=self.percent, meta=meta)
 
+    def forget_best(self) -> None:
+        """The timetable that the attempts before have left cannot be used: what is found next is the best."""
+        self.job = replace(self.job, score=None, publish=None)
+        self.score = self.improved_at = None
+        self.bump()
+
     def begin_attempt(self, now: float, seconds: float) -> None:
         """A child starts, at the wall time `now`, that may solve for `seconds`."""
         self.attempt_began_at = self.beat_at = now

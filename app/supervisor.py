@@ -338,7 +338,7 @@ class Supervisor:
             await self._in_store.must(store.request, job, finish=True)
             self._stop_attempt(job_id, How.FINISH)
             after = replace(job, finish_requested=True)
-        elif job.status is Status.QUEUED and await self._in_store.best_of(job_id) is not None:
+        elif job.status is Status.QUEUED and (await self._in_store.best_of(job_id)).held is not None:
             after = replace(job, publish=StoppedBy.FINISHED_EARLY, finish_requested=True)
             await self._in_store.must(store.move, job, after)
         else:

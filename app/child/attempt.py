@@ -14,6 +14,7 @@ their stacks, where it was and under which limits. It names no person and no set
 from __future__ import annotations
 
 import hashlib
+import logging
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -38,6 +39,7 @@ from app.messages import (
     OfferFrame,
     ProgressFrame,
     ResultFrame,
+    SetAsideFrame,
     Start,
     StopFrame,
     encode,
@@ -67,6 +69,8 @@ stacks, may hand in its result after all.
 STACKS_SECONDS: Mapping[How, float] = {How.HANG: 1.0, How.DEADLINE: 0.2}
 """How long we wait for the stacks of a child that is killed for this; the overshoot of a deadline is short."""
 
+_log = logging.getLogger("timetable.supervisor")
+
 
 class Attempt:
     """
@@ -93,6 +97,7 @@ class Attempt:
         self.unsaved = False
         self.found: StoredIncumbent | None = None
         self._began_with: Score | None = None
+        self._damage: str | None = None
         self.result: ResultFrame | None = None
         self.error: ErrorFrame | None = None
         self.rung: RungId | None = None
@@ -157,11 +162,22 @@ class Attempt:
         await self._dropped.wait()
         return self._stopping_as or How.CANCEL
 
-    def begin_with(self, held: StoredIncumbent | None, *, saved: bool) -> None:
-        """The best timetable of the attempts before, and whether the store has it."""
+    def begin_with(self, held: StoredIncumbent | None, *, saved: bool, damage: str | None = None) -> None:
+        """The best timetable of the attempts before, and whether the store has it; or why it has to be set aside."""
         self.held, self.unsaved = held, held is not None and not saved
         self._began_with = None if held is None else held.score
         self.watch.has_incumbent = held is not None
+        if damage is not None:
+            self._begin_anew(damage)
+
+    def _begin_anew(self, damage: str) -> None:
+        """There is a timetable that cannot be used: the attempt goes on as if there were none, and so does the job."""
+        self._damage = damage
+        self._track.forget_best()
+        self.job = replace(self.job, score=None, publish=None)
+        self.watch.time_limit_seconds = self.job.remaining_seconds
+        if self._track.job.finish_requested:
+            self.stop(How.FINISH)
 
     async def run(self, dataset: bytes, on_start: Callable[[int], Awaitable[object]]) -> Ending:
         """
@@ -322,6 +338,9 @@ class Attempt:
                 self.held = told
                 self.unsaved = self.watch.has_incumbent = True
                 self._track.hear(frame)
+        elif isinstance(frame, SetAsideFrame):
+            _log.error("job %s: the best timetable it had is set aside: %s", self.job.id, frame.message)
+            self.begin_with(None, saved=True, damage=frame.message)
         elif isinstance(frame, ResultFrame):
             self.result, self._last_word_at = frame, time.monotonic()
         elif isinstance(frame, ErrorFrame):
@@ -456,6 +475,9 @@ class Attempt:
     def ended_by(self, how: How, message: str | None) -> Ending:
         """The end of an attempt of which nothing else is known."""
         held = self.held.score if self.held else None
+        if self._damage is not None:
+            aside = f"the best timetable of the attempts before was set aside: {self._damage}"
+            message = "; ".join(filter(None, (aside, message)))
         return Ending(how=how, at=time.time(), rung=self.rung, message=message, held=held, workers=self.workers)
 
     def _how(self, code: int | None) -> tuple[How, str | None]:

@@ -24,6 +24,7 @@ from app.messages import (
     OfferFrame,
     ProgressFrame,
     ResultFrame,
+    SetAsideFrame,
     Start,
     StopFrame,
     encode,
@@ -46,7 +47,8 @@ class Outbox:
     What the solving thread leaves for the talking thread: only the newest progress and the newest incumbent.
 
     A deque of one takes and gives atomically, so the solving thread never waits here and nothing new is lost.
-    `on_stage` is called in that thread with every stage it comes to.
+    `on_stage` is called in that thread with every stage it comes to. `set_aside` says why the timetable that the
+    attempt was to begin with is not used.
     """
 
     def __init__(self, on_stage: Callable[[Stage], None] = lambda stage: None) -> None:
@@ -54,6 +56,7 @@ class Outbox:
         self.stage: Stage | None = None
         self.progress: deque[Progress] = deque(maxlen=1)
         self.incumbent: deque[tuple[Timetable, Score]] = deque(maxlen=1)
+        self.set_aside: deque[str] = deque(maxlen=1)
         self.last: Frame | None = None
         self.rung: RungId | None = None
 
@@ -126,8 +129,11 @@ class Conversation:
         """Sends the newest of what there is; after a stop and at the end without holding anything back."""
         now = time.monotonic()
         pause_over = now - self._incumbent_sent_at >= INCUMBENT_EVERY_SECONDS
-        if self.outbox.incumbent and (everything or pause_over):
-            timetable, score = self.outbox.incumbent.popleft()
+        found = self.outbox.incumbent.popleft() if self.outbox.incumbent and (everything or pause_over) else None
+        if self.outbox.set_aside:  # looked for after we took what was found without it, and told before that
+            self.send(SetAsideFrame(message=self.outbox.set_aside.popleft()[:MAX_TEXT]))
+        if found is not None:
+            timetable, score = found
             self._incumbent_sent_at = now
             body, finder = pack(dump_timetable(timetable)), self.offers.finder_of(timetable)
             self.send(IncumbentFrame(score=numbers(score), rung=self.outbox.rung, found_by=finder, body=body))

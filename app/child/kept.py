@@ -55,7 +55,7 @@ def recount(held: Held) -> Recounted | None:
         return None
     document = effective_dataset(unpack(held.dataset), held.rules)
     try:
-        result = publish_kept(document, unpack(held.timetable), held.rung, simplified_context=held.simplified_context)
+        result = publish_kept(document, held.timetable, held.rung, simplified_context=held.simplified_context)
     except NotVerified as error:
         _log.error("what a cancelled job holds is no timetable: %s", error)
         return None

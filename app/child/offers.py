@@ -11,9 +11,8 @@ from __future__ import annotations
 import traceback
 from collections import deque
 
-from app.messages import FrameError, OfferFrame, unpack
-from solver.errors import SolverError
-from solver.formats.native import load_timetable
+from app.child.recount import NotVerified, timetable_of
+from app.messages import OfferFrame
 from solver.model import Timetable
 
 
@@ -33,8 +32,8 @@ class Offers:
             return None
         frame = self._newest.popleft()
         try:
-            timetable = load_timetable(unpack(frame.body))
-        except (FrameError, SolverError):
+            timetable = timetable_of(frame.body)
+        except NotVerified:
             traceback.print_exc()
             return None
         self._finders.setdefault(_print_of(timetable), frame.found_by)

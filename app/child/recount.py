@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from app.messages import FrameError, unpack
 from solver.context import build_context
 from solver.control import Control
+from solver.errors import SolverError
 from solver.formats.native import dump_result, load_dataset, load_timetable
 from solver.incumbent import Incumbent, Problem
 from solver.ledger import concessions_of, open_sessions, quality_of
@@ -24,6 +26,14 @@ from solver.verifier import verify
 
 class NotVerified(Exception):
     """A timetable is not what it claims to be; it must not be published."""
+
+
+def timetable_of(packed: bytes) -> Timetable:
+    """Raises NotVerified when this is no timetable, or one as another version of this program packs it."""
+    try:
+        return load_timetable(unpack(packed))
+    except (FrameError, SolverError) as error:
+        raise NotVerified(f"it cannot be read: {error}") from error
 
 
 def check(
@@ -101,17 +111,17 @@ def publish(
 
 
 def publish_kept(
-    document: Mapping[str, Any], timetable: Mapping[str, Any], rung: RungId | None, *, simplified_context: bool
+    document: Mapping[str, Any], packed: bytes, rung: RungId | None, *, simplified_context: bool
 ) -> dict[str, Any]:
     """
-    The same from and to native JSON, for a job that was cancelled. Takes up to seconds for the largest.
+    The same from a packed timetable to native JSON, for a job that was cancelled. Takes up to seconds for the largest.
 
     Raises
     ------
     NotVerified
-        The timetable breaks a rigid rule.
+        The timetable cannot be read, or breaks a rigid rule.
     """
-    dataset, found = load_dataset(document), load_timetable(timetable)
+    dataset, found = load_dataset(document), timetable_of(packed)
     result = publish(dataset, found, StoppedBy.CANCELLED, rung, Control(), simplified_context=simplified_context)
     return dump_result(result)
 

@@ -28,14 +28,15 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from app.child.conversation import MAX_TEXT, Conversation, Outbox, numbers
 from app.child.offers import Offers
-from app.child.recount import NotVerified, check, publish
+from app.child.recount import NotVerified, check, publish, timetable_of
 from app.failpoints import failpoint
 from app.jobs import effective_dataset
 from app.messages import (
@@ -54,10 +55,12 @@ from app.messages import (
 )
 from solver.control import REASON_WORD, Control, Place, Progress, Stage
 from solver.errors import InputError
-from solver.formats.native import dump_result, load_dataset, load_timetable
+from solver.formats.native import dump_result, load_dataset
 from solver.model import Dataset, Timetable
 from solver.params import SolveParams
 from solver.result import Result, StoppedBy
+
+T = TypeVar("T")
 
 NICENESS = 10
 OUT_OF_MEMORY_SCORE = 500
@@ -186,7 +189,8 @@ def _solve_and_tell(
 ) -> None:
     """Runs in the side thread; whatever happens, a last word stands in the outbox when `finished` closes."""
     try:
-        outbox.last = attempt(start, conversation.seed, solve, control, conversation.offers.finder_of)
+        finder_of, set_aside = conversation.offers.finder_of, outbox.set_aside.append
+        outbox.last = attempt(start, conversation.seed, solve, control, finder_of, set_aside)
     except InputError as error:
         issues = tuple(
             IssueRecord(pointer=i.pointer[:MAX_TEXT], code=i.code, message=i.message[:MAX_TEXT])
@@ -210,30 +214,50 @@ def attempt(
     solve: Solve,
     control: Control,
     finder_of: Callable[[Timetable], int] = lambda timetable: 0,
+    set_aside: Callable[[str], None] = lambda why: None,
 ) -> ResultFrame:
-    """Load, solve or publish, recount, pack. What follows is the handing over, which stays at the last place."""
+    """
+    Load, solve or publish, recount, pack. What follows is the handing over, which stays at the last place.
+
+    `set_aside` is told why the timetable of `seed` is not used, where it is none, or none that may be published.
+    """
     control.place = Place.LOAD
     control.report(Progress(stage="load", share=0.0, message="reading the dataset"))
     dataset = load_dataset(effective_dataset(unpack(start.body), start.rules))
-    known = load_timetable(unpack(seed.body)) if seed is not None else None
+    known = _or_aside(lambda: timetable_of(seed.body), set_aside) if seed is not None else None
     control.place = Place.VALIDATE
     sessions = len(dataset.sessions)
     control.report(Progress(stage="validate", share=1.0, message="the dataset is sound", total=sessions))
-    if start.publish is not None and known is not None:
-        result = _published(start, start.publish, dataset, known, control)
+    if start.publish is None or known is None:
+        result = _solved(start, solve, dataset, known, control)
     else:
-        control.place = Place.OTHER
-        result = solve(dataset, _params(start), control, start=known)
-        control.place = Place.VERIFY
-        control.report(_last_look(result, "verify", 0.5, "recounting every variant"))
-        check(result, dataset, simplified_context=start.simplified_context, beat=control.beat)
-        if result.stopped_by is StoppedBy.FINISHED_EARLY and control.words[REASON_WORD] == TIME_WAS_UP:
-            result = replace(result, stopped_by=StoppedBy.DEADLINE)
+        recounted = _or_aside(partial(_published, start, start.publish, dataset, known, control), set_aside)
+        result = recounted or _solved(start, solve, dataset, None, control)
     control.place = Place.STORE
     control.report(_last_look(result, "store", 0.0, "handing the result over"))
     frame = _result_frame(result, finder_of(result.best.timetable))
     control.beat()
     return frame
+
+
+def _or_aside(use: Callable[[], T], set_aside: Callable[[str], None]) -> T | None:
+    """What `use` makes of the timetable that we were given; None when that one is of no use."""
+    try:
+        return use()
+    except NotVerified as error:
+        set_aside(str(error))
+        return None
+
+
+def _solved(start: Start, solve: Solve, dataset: Dataset, known: Timetable | None, control: Control) -> Result:
+    control.place = Place.OTHER
+    result = solve(dataset, _params(start), control, start=known)
+    control.place = Place.VERIFY
+    control.report(_last_look(result, "verify", 0.5, "recounting every variant"))
+    check(result, dataset, simplified_context=start.simplified_context, beat=control.beat)
+    if result.stopped_by is StoppedBy.FINISHED_EARLY and control.words[REASON_WORD] == TIME_WAS_UP:
+        return replace(result, stopped_by=StoppedBy.DEADLINE)
+    return result
 
 
 def _published(start: Start, why: StoppedBy, dataset: Dataset, known: Timetable, control: Control) -> Result:

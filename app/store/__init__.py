@@ -170,7 +170,8 @@ class Store(Protocol):
 
     def dataset(self, job_id: str) -> bytes | None: ...
 
-    def incumbent(self, job_id: str) -> StoredIncumbent | None: ...
+    def incumbent(self, job_id: str) -> StoredIncumbent | None:
+        """The best timetable of a job; raises StoreDamaged when it is not what was written."""
 
     def result(self, job_id: str) -> bytes | None:
         """The published result; raises StoreError when its bytes are no longer those that were stored."""

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -19,7 +19,7 @@ import anyio.to_thread
 from app.endings import TAKEN_DOWN
 from app.jobs import Job, StaleAttempt
 from app.settings import Settings
-from app.store import Store, StoredIncumbent, StoreError, StoreUnavailable
+from app.store import Store, StoreDamaged, StoredIncumbent, StoreError, StoreUnavailable
 from app.store.backups import Manifest, NoBackups, take
 from app.store.opening import open_store
 from app.store.signing import read_key
@@ -38,6 +38,13 @@ _log = logging.getLogger("timetable.store")
 
 class StoreBusy(StoreUnavailable):
     """The store has been busy for so long that a client should rather ask again later."""
+
+
+class Best(NamedTuple):
+    """The best timetable of a job. `damage` says why the one in the store is set aside, where it is."""
+
+    held: StoredIncumbent | None
+    damage: str | None = None
 
 
 class StoreAccess:
@@ -100,13 +107,25 @@ class StoreAccess:
 
     # --- timetables, stored or not ---
 
-    async def best_of(self, job_id: str) -> StoredIncumbent | None:
-        """The best timetable of a job: in the store, or in memory when the store did not take it."""
-        stored, unsaved = await self(self.store.incumbent, job_id), self._unsaved.get(job_id)
-        return unsaved if unsaved and (stored is None or unsaved.score < stored.score) else stored
+    async def stored_best_of(self, job_id: str) -> Best:
+        """
+        The best timetable of a job in the store; one that is not what was written is set aside, and this is said.
+
+        It stays where it is until a better one is found, which is then any: a job can be solved again from scratch.
+        """
+        try:
+            return Best(await self(self.store.incumbent, job_id))
+        except StoreDamaged as error:
+            _log.error("job %s: the best timetable it had is set aside: %s", job_id, error)
+            return Best(None, str(error))
+
+    async def best_of(self, job_id: str) -> Best:
+        """The same, or that in memory when the store did not take it."""
+        best, unsaved = await self.stored_best_of(job_id), self._unsaved.get(job_id)
+        return Best(unsaved) if unsaved and (best.held is None or unsaved.score < best.held.score) else best
 
     def is_saved(self, job_id: str, held: StoredIncumbent | None) -> bool:
-        """Whether what `best_of` returned stands in the store."""
+        """Whether what `best_of` holds stands in the store."""
         return held is None or held is not self._unsaved.get(job_id)
 
     def remember(self, job_id: str, held: StoredIncumbent | None, *, saved: bool) -> None:

@@ -32,7 +32,7 @@ from app.store.rows import (
     row_of_incumbent,
     row_of_portfolio,
 )
-from app.store.sql import Work
+from app.store.sql import Work, held_by
 from solver.rules import Score
 
 INVITE_AGAIN_SECONDS = 3.0
@@ -165,7 +165,10 @@ def best_found(work: Work, job_id: str, below: Score | None) -> tuple[int, Store
         if below is not None and claim >= below:
             return None
         for row in _rows(work, job_id, attempt, "AND number = ?", (number,)):
-            return number, incumbent_of_row(row)
+            try:
+                return number, incumbent_of_row(row)
+            except StoreDamaged as error:
+                _pass_over(str(error))
     return None
 
 
@@ -224,13 +227,12 @@ def _claimed(score: str | None) -> Score:
 
 def _keep_best(work: Work, job: Job) -> None:
     """An incumbent that is not what was written gives way to any other, and does not keep an attempt from ending."""
-    held = work.rows(f"{INCUMBENTS.select} WHERE job_id = ?", (job.id,))
     try:
-        below = incumbent_of_row(INCUMBENTS.opened(held[0])).score if held else None
+        held = held_by(work, job.id)
     except StoreDamaged as error:
         _pass_over(str(error))
-        below = None
-    best = best_found(work, job.id, below)
+        held = None
+    best = best_found(work, job.id, None if held is None else held.score)
     if best is not None:
         row = row_of_incumbent(job, best[1])
         if not work.change(INCUMBENTS.update, INCUMBENTS.to_update(row)):

@@ -44,8 +44,8 @@ from app.store import (
 from app.store.connections import Connections
 from app.store.folder import instance_of, take_lock
 from app.store.postgres_faults import told
-from app.store.rows import INCUMBENTS, JOBS, incumbent_of_row, job_of_row
-from app.store.sql import SqlStore, Work
+from app.store.rows import INCUMBENTS, JOBS, SealedTable, incumbent_of_row, job_of_row
+from app.store.sql import SqlStore, Work, held_by
 from solver.rules import Score
 
 T = TypeVar("T")
@@ -286,10 +286,15 @@ class PostgresStore(SqlStore):
         """The best of its owners and of those that assist the attempt at work."""
 
         def body(work: Work) -> StoredIncumbent | None:
-            rows = work.rows(f"{INCUMBENTS.select} WHERE job_id = ?", (job_id,))  # nosec B608 - names of ours, values bound
-            held = incumbent_of_row(INCUMBENTS.opened(rows[0])) if rows else None
-            best = portfolio.best_found(work, job_id, None if held is None else held.score)
-            return held if best is None else best[1]
+            try:
+                held = held_by(work, job_id)
+            except StoreDamaged:
+                found = portfolio.best_found(work, job_id, None)
+                if found is None:
+                    raise
+                return found[1]
+            found = portfolio.best_found(work, job_id, None if held is None else held.score)
+            return held if found is None else found[1]
 
         return self._read(body)
 
@@ -322,10 +327,9 @@ class PostgresStore(SqlStore):
                 (self.owner,),
             )
             total = work.rows("SELECT count(*) FROM jobs")[0][0]
-            opened = (INCUMBENTS.opened(row) for row in incumbents)
             return Changes(
-                jobs=list(_sound(jobs)),
-                incumbents={row["job_id"]: incumbent_of_row(row) for row in opened},
+                jobs=_sound(jobs, JOBS, job_of_row),
+                incumbents=dict(_sound(incumbents, INCUMBENTS, lambda row: (row["job_id"], incumbent_of_row(row)))),
                 silent_seconds=dict(leases),
                 total=total,
                 upto=upto,
@@ -337,14 +341,14 @@ class PostgresStore(SqlStore):
         return [row[0] for row in self._rows("SELECT id FROM jobs ORDER BY seq")]
 
 
-def _sound(rows: list[tuple[Any, ...]]) -> list[Job]:
+def _sound(rows: list[tuple[Any, ...]], table: SealedTable, read: Callable[[Mapping[str, Any]], T]) -> list[T]:
     """Without those that are not what was written; whoever asks for such a one is told."""
     found = []
     for row in rows:
         try:
-            found.append(job_of_row(JOBS.opened(row)))
+            found.append(read(table.opened(row)))
         except StoreDamaged as error:
-            _log.error("a changed job is passed over: %s", error)
+            _log.error("a change is passed over: %s", error)
     return found
 
 

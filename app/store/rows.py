@@ -18,7 +18,7 @@ from typing import Any
 
 from app.channels import Channel
 from app.endings import How
-from app.jobs import Job, Status
+from app.jobs import RUNG_ORDER, Job, Status
 from app.store import AttemptRow, DeliveryRow, PortfolioRow, StoreDamaged, StoredIncumbent
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
@@ -189,7 +189,13 @@ def row_of_incumbent(job: Job, incumbent: StoredIncumbent) -> dict[str, object]:
 
 
 def incumbent_of_row(row: Mapping[str, Any]) -> StoredIncumbent:
-    score = Score(*json.loads(row["score"]))
+    """Raises StoreDamaged when another version wrote it, whose seal fits and whose words we do not know."""
+    try:
+        score = Score(*map(int, json.loads(row["score"])))
+    except (TypeError, ValueError) as error:
+        raise StoreDamaged(f"the score of a timetable cannot be read: {row['score']!r}"[:200]) from error
+    if row["rung"] is not None and row["rung"] not in RUNG_ORDER:
+        raise StoreDamaged(f"a timetable was found on a rung that is not known: {row['rung']!r}"[:200])
     return StoredIncumbent(score=score, timetable=row["timetable"], rung=row["rung"], found_at=row["found_at"])
 
 

@@ -256,8 +256,7 @@ class SqlStore(ABC):
         self._write(body)
 
     def incumbent(self, job_id: str) -> StoredIncumbent | None:
-        rows = self._read(lambda work: work.rows(f"{INCUMBENTS.select} WHERE job_id = ?", (job_id,)))
-        return incumbent_of_row(INCUMBENTS.opened(rows[0])) if rows else None
+        return self._read(lambda work: held_by(work, job_id))
 
     def result(self, job_id: str) -> bytes | None:
         def body(work: Work) -> bytes | None:
@@ -344,6 +343,11 @@ class SqlStore(ABC):
 def _row(work: Work, job_id: str) -> dict[str, Any] | None:
     rows = work.rows(f"{JOBS.select} WHERE id = ?", (job_id,))
     return JOBS.opened(rows[0]) if rows else None
+
+
+def held_by(work: Work, job_id: str) -> StoredIncumbent | None:
+    rows = work.rows(f"{INCUMBENTS.select} WHERE job_id = ?", (job_id,))
+    return incumbent_of_row(INCUMBENTS.opened(rows[0])) if rows else None
 
 
 def _asked_meanwhile(row: Mapping[str, Any], before: Job) -> bool:

@@ -136,7 +136,8 @@ class Assistants:
         if assistant.left is not None:
             return assistant.left
         try:
-            attempt.begin_with(await desk.in_store(desk.store.incumbent, job.id), saved=True)
+            best = await desk.in_store.stored_best_of(job.id)
+            attempt.begin_with(best.held, saved=True, damage=best.damage)
             dataset = await desk.in_store(desk.store.dataset, job.id) or b""
             ending = await attempt.run(dataset, _nothing)
         except (ForkServerLost, StoreError) as error:

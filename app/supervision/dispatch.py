@@ -254,8 +254,8 @@ class Dispatcher:
             await desk.in_store.note(desk.in_store.if_willing(desk.store.note_pid), job, pid)
 
         try:
-            held = await desk.in_store.best_of(job.id)
-            attempt.begin_with(held, saved=desk.in_store.is_saved(job.id, held))
+            best = await desk.in_store.best_of(job.id)
+            attempt.begin_with(best.held, saved=desk.in_store.is_saved(job.id, best.held), damage=best.damage)
             dataset = await desk.in_store(desk.store.dataset, job.id) or b""
             if AWAITED in job.meta:
                 dataset = await self._loading.load(attempt, dataset)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from app.endings import Ending, How, settle
 from app.failpoints import failpoint
 from app.jobs import Job, StaleAttempt, Status
-from app.store import StoreDamaged, StoredIncumbent, StoreUnavailable
+from app.store import StoreUnavailable
 from app.supervision.desk import Desk, event_between
 from app.supervision.spool import Spool, Spooled
 from app.telemetry import AttemptEnded, Moved
@@ -38,7 +38,7 @@ async def recover(desk: Desk, spool: Spool) -> int:
             except Exception:  # noqa: BLE001 - what is wrong with one job must not keep the others from starting
                 _log.exception("job %s cannot be taken up", job.id)
             interrupted += 1
-        held = await _held(desk, job) if job.status is Status.QUEUED else None
+        held = (await desk.in_store.stored_best_of(job.id)).held if job.status is Status.QUEUED else None
         track = desk.show(job)
         if held is not None:
             track.score, track.improved_at = held.score, held.found_at
@@ -69,7 +69,7 @@ async def _settled(desk: Desk, job: Job, spooled: Spooled | None) -> Job:
 
 
 async def _service_lost(desk: Desk, job: Job) -> Ending:
-    held = await _held(desk, job)
+    held, _ = await desk.in_store.stored_best_of(job.id)
     return Ending(
         how=How.SERVICE_LOST,
         at=time.time(),
@@ -79,12 +79,3 @@ async def _service_lost(desk: Desk, job: Job) -> Ending:
         taken_down=await desk.in_store.times_taken_down(job),
         noted_seconds=await desk.in_store.noted_seconds(job),
     )
-
-
-async def _held(desk: Desk, job: Job) -> StoredIncumbent | None:
-    """The best timetable of a job; one that is not what was written is none."""
-    try:
-        return await desk.in_store(desk.store.incumbent, job.id)
-    except StoreDamaged as error:
-        _log.error("job %s: what it held is lost: %s", job.id, error)
-        return None

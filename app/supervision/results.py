@@ -109,7 +109,7 @@ class StoredResults:
             return kept
 
     async def _held(self, job: Job, packed: bytes) -> Held | None:
-        held = await self._for_client(lambda: self._desk.in_store.best_of(job.id))
+        held, _ = await self._for_client(lambda: self._desk.in_store.best_of(job.id))
         earlier = await self._read(self._desk.store.result, job.id)
         if held is None:
             return None

@@ -72,7 +72,7 @@ def college() -> Packed:
     """The result of a whole college, as the store has it."""
     document, timetable = dump_dataset(sample("college")), planted("college")
     return Packed(
-        pack(document), pack(publish_kept(document, dump_timetable(timetable), None, simplified_context=False))
+        pack(document), pack(publish_kept(document, pack(dump_timetable(timetable)), None, simplified_context=False))
     )
 
 

@@ -209,6 +209,17 @@ def test_what_others_write_is_seen_and_is_not_told_again_for_ever(
     assert a.changes(first.upto, ("j1",)).incumbents == {}
 
 
+def test_a_damaged_timetable_does_not_hide_what_else_has_changed(stores: tuple[PostgresStore, PostgresStore]) -> None:
+    a, b = stores
+    upto = b.changes(None, ()).upto
+    submitted(a, "j1", "j2")
+    held = StoredIncumbent(score=Score(0, 0, 0, 1), timetable=b"t", rung="full", found_at=AT)
+    for running in (must_claim(a), must_claim(a)):
+        a.save_incumbent(running, held)
+    a._write(lambda work: work.change("UPDATE incumbents SET score = 'x' WHERE job_id = 'j1'"))
+    assert b.changes(upto, ()).incumbents == {"j2": held}
+
+
 def test_a_change_whose_transaction_ends_late_is_not_missed(stores: tuple[PostgresStore, PostgresStore]) -> None:
     a, b = stores
     submitted(a, "slow", "quick")

@@ -407,6 +407,7 @@ def test_a_damaged_incumbent_keeps_no_attempt_from_ending_and_gives_way_to_what_
     a.save_incumbent(owned, held(4))
     b.save_found(owned, joined(b).number, held(5))
     a._write(lambda work: work.change("UPDATE incumbents SET score = 'x'"))
+    assert b.incumbent("j") == held(5)
     ended(a, owned)
     assert a.incumbent("j") == held(5)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from app.child.attempt import Attempt
 from app.child.children import ForkServer
+from app.endings import How
 from app.jobs import Job
-from app.messages import IncumbentFrame
+from app.messages import IncumbentFrame, SetAsideFrame
 from app.progress import Track
 from app.settings import Settings
 from app.store import StoredIncumbent
+from solver.result import StoppedBy
 from solver.rules import Score
 
 
@@ -33,3 +35,16 @@ def test_a_child_has_found_what_is_better_than_what_it_began_with_and_nobody_has
     assert score_found(7, (7, 0)) is None, "it tells of its start first, whoever has found that"
     assert score_found(7, (7, 0), (5, 2)) is None
     assert score_found(7, (7, 0), (5, 2), (4, 0)) == 4
+
+
+def test_what_a_child_finds_counts_once_the_better_one_that_it_was_given_is_set_aside() -> None:
+    job = Job(id="j", body_hash="h", created_at=0.0, score=Score(0, 0, 0, 1), publish=StoppedBy.CRASH)
+    attempt = Attempt(job, Settings(), ForkServer("nobody's:solve", "no tag"), Track(job), kept)
+    given = StoredIncumbent(score=Score(0, 0, 0, 1), timetable=b"t", rung="full", found_at=0.0)
+    attempt.begin_with(given, saved=True)
+    attempt._hear(SetAsideFrame(message="it cannot be read"))
+    assert (attempt.held, attempt.watch.has_incumbent, attempt.job.publish) == (None, False, None)
+    attempt._hear(IncumbentFrame(score=(0, 0, 0, 7), rung="full", body=b"t"))
+    ending = attempt.ended_by(How.CRASH, "it died")
+    assert ending.held == Score(0, 0, 0, 7) == attempt._track.score
+    assert ending.message == "the best timetable of the attempts before was set aside: it cannot be read; it died"

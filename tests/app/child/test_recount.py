@@ -12,7 +12,7 @@ from app.messages import IncumbentFrame, Start, pack
 from solver.context import build_context
 from solver.control import Control
 from solver.formats.native import dump_dataset, dump_timetable
-from solver.model import Dataset
+from solver.model import Dataset, Timetable
 from solver.result import Diagnosis, Quality, Result, StoppedBy, Variant
 from solver.samples import planted, sample
 from solver.verifier import verify
@@ -35,6 +35,27 @@ def claimed(dataset: Dataset, *, simplified: bool) -> Result:
     )
 
 
+def started(dataset: Dataset, *, simplified: bool, why: StoppedBy | None) -> Start:
+    return Start(
+        job_id="j",
+        attempt=1,
+        time_limit_seconds=5.0,
+        workers=1,
+        seed=0,
+        num_variants=1,
+        start_at="full",
+        simplified_context=simplified,
+        max_courses=9,
+        max_faculty=9,
+        max_rooms=9,
+        quality_threshold=0.8,
+        last_resort_seconds=60.0,
+        rules={},
+        publish=why,
+        body=pack(dump_dataset(dataset)),
+    )
+
+
 @pytest.mark.parametrize("simplified", [False, True])
 def test_the_context_is_recounted_in_the_mode_of_the_job(dataset: Dataset, simplified: bool) -> None:
     check(claimed(dataset, simplified=simplified), dataset, simplified_context=simplified)
@@ -54,28 +75,29 @@ def test_a_published_incumbent_is_counted_in_the_mode_of_the_job(dataset: Datase
 def test_a_child_recounts_in_the_mode_it_was_started_in(
     dataset: Dataset, simplified: bool, why: StoppedBy | None
 ) -> None:
-    start = Start(
-        job_id="j",
-        attempt=1,
-        time_limit_seconds=5.0,
-        workers=1,
-        seed=0,
-        num_variants=1,
-        start_at="full",
-        simplified_context=simplified,
-        max_courses=9,
-        max_faculty=9,
-        max_rooms=9,
-        quality_threshold=0.8,
-        last_resort_seconds=60.0,
-        rules={},
-        publish=why,
-        body=pack(dump_dataset(dataset)),
-    )
+    start = started(dataset, simplified=simplified, why=why)
     honest = claimed(dataset, simplified=simplified)
     seed = IncumbentFrame(score=honest.best.score, body=pack(dump_timetable(honest.best.timetable)))
     frame = attempt(start, seed, lambda *given, **named: honest, Control())
     assert frame.score == honest.best.score
+
+
+@pytest.mark.parametrize("why", [None, StoppedBy.CRASH])
+@pytest.mark.parametrize("body", [b"not packed at all", pack([]), pack({"schema": "timetable/9", "placements": []})])
+def test_a_child_sets_a_timetable_aside_that_it_cannot_read_and_solves_without(
+    dataset: Dataset, body: bytes, why: StoppedBy | None
+) -> None:
+    honest, said = claimed(dataset, simplified=False), list[str]()
+
+    def solve(dataset: Dataset, params: object, control: object, *, start: Timetable | None = None) -> Result:
+        assert start is None
+        return honest
+
+    seed = IncumbentFrame(score=(0, 0, 0, 0), body=body)
+    start = started(dataset, simplified=False, why=why)
+    frame = attempt(start, seed, solve, Control(), set_aside=said.append)
+    assert (frame.score, frame.stopped_by) == (honest.best.score, honest.stopped_by)
+    assert len(said) == 1 and "cannot be read" in said[0]
 
 
 def test_a_claim_that_is_off_by_one_in_any_rule_is_refused(dataset: Dataset) -> None:

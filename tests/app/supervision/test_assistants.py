@@ -10,11 +10,12 @@ import pytest
 
 from app.child.attempt import Attempt
 from app.child.children import ForkServer
+from app.endings import Ending, How
 from app.jobs import Job
 from app.portfolio import Left
 from app.progress import Track
 from app.settings import Settings
-from app.store import Assistance, StoredIncumbent, StoreUnavailable
+from app.store import Assistance, StoreDamaged, StoredIncumbent, StoreUnavailable
 from app.store.postgres import PostgresStore
 from app.supervision.assistants import Assistant, Assistants
 from app.supervision.desk import Desk
@@ -85,3 +86,21 @@ async def test_who_is_told_to_end_before_it_began_is_waited_for_and_begins_nothi
     await assistants.run(joined)
     assert len(assistants) == 0 and joined.attempt.pid is None
     assert joined.left == Left.OVER
+
+
+async def test_an_assistant_begins_from_scratch_when_what_the_job_holds_is_damaged(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[StoredIncumbent | None] = []
+
+    def incumbent(job_id: str) -> StoredIncumbent | None:
+        raise StoreDamaged("on purpose")
+
+    async def run(attempt: Attempt, dataset: bytes, on_start: object) -> Ending:
+        began.append(attempt.held)
+        return attempt.ended_by(How.RESULT, None)
+
+    monkeypatch.setattr(desk.store, "incumbent", incumbent)
+    monkeypatch.setattr(Attempt, "run", run)
+    assert await Assistants(desk, FORKSERVER)._help(assistant()) == How.RESULT
+    assert began == [None]
