@@ -22,11 +22,9 @@ from rich.console import Console
 
 from app.commands import console as draw
 from app.commands import demo as demonstration
-from app.commands import doctor as checkup
 from app.commands import export as asking
 from app.commands.keys import commands as key_commands
 from app.commands.store import commands as store_commands
-from app.errors import wire_issue
 from app.settings import Settings, SettingsError
 from app.views import result_view, rule_views
 from solver import Control, Progress, SolveParams, Stop, verify
@@ -284,6 +282,8 @@ def generate(
 def doctor(as_json: AsJson = False) -> None:
     """Check this machine and print every setting with its source."""
     settings = _or_bad_input(Settings.from_environment)
+    from app.commands import doctor as checkup
+
     raise typer.Exit(checkup.run(out, settings, as_json=as_json))
 
 
@@ -366,6 +366,8 @@ def _load(read: Callable[[], T], *, as_json: bool) -> T:
     try:
         return read()
     except (OSError, SolverError) as error:
+        from app.errors import wire_issue  # brings FastAPI along, which takes as long as all other imports
+
         found = error.issues if isinstance(error, InputError) else ()
         issues = [wire_issue(issue) for issue in found]
         if as_json:

@@ -15,11 +15,6 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
-
-matplotlib.use("svg")
-from matplotlib import pyplot
-
 from benchmarks.figures import slope
 from benchmarks.report import known_values
 from benchmarks.runner import curves_of
@@ -46,6 +41,11 @@ def draw(results: Path, folder: Path) -> list[Path]:
     FileNotFoundError
         There are no results.
     """
+    import matplotlib  # takes two seconds, which whoever only computes does not need
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
     with results.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     curves = [json.loads(line) for line in curves_of(results).read_text(encoding="utf-8").splitlines()]

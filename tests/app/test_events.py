@@ -30,6 +30,8 @@ from app.settings import Settings
 from app.supervision.board import Board
 
 PING_SECONDS = 0.1
+PATIENCE_SECONDS = 30.0
+"""Nothing takes as long that is waited for here."""
 
 
 class Heard(NamedTuple):
@@ -124,7 +126,7 @@ async def listening(server: Server, last: str | None = None) -> AsyncIterator[Ca
         told = heard(answer.aiter_lines())
 
         async def following() -> Heard:
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE_SECONDS):
                 while isinstance(event := await anext(told), str):
                     pass
             return event
@@ -133,7 +135,7 @@ async def listening(server: Server, last: str | None = None) -> AsyncIterator[Ca
 
 
 async def until(what: Callable[[], bool]) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while not what():
             await anyio.sleep(0.01)
 
@@ -169,7 +171,7 @@ async def test_headers_keep_proxies_from_holding_events_back(server: Server) -> 
         opening = [await anext(lines) for _ in range(3)]
         assert "retry: 2000" in opening
         told = heard(lines)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_SECONDS):
             while await anext(told) != ": ping":  # a proxy that cuts silent connections hears something
                 pass
 
@@ -273,7 +275,7 @@ async def test_a_reader_that_takes_nothing_is_dropped_and_nothing_is_piled_up_fo
     server.board["j"].message = "x" * 200_000  # fills the buffers of both ends in a few events
     reader = socket.create_connection(("127.0.0.1", server.port))
     reader.sendall(b"GET /progress/j/events HTTP/1.1\r\nHost: x\r\n\r\n")
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while not server.streams.dropped:
             server.board["j"].bump()
             await anyio.sleep(0.005)

@@ -16,7 +16,7 @@ from app.gate.limits import BodyLimit
 
 pytestmark = pytest.mark.anyio
 HEAD = b"POST /echo HTTP/1.1\r\nHost: service\r\n"
-SECONDS = 10.0
+SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")

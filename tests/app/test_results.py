@@ -206,7 +206,7 @@ class Searching(NamedTuple):
 async def test_nobody_waits_for_a_result_while_repairs_are_searched() -> None:
     readers = Searching(StoredResult(packed_dataset=b"d", packed_result=b"r", rules={}), anyio.Event(), anyio.Event())
     results = Results(readers, readers)  # type: ignore[arg-type]
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(results.body, completed("x"), "resolutions")
             await readers.searching.wait()

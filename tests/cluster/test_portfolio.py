@@ -10,13 +10,13 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.cluster.rig import Cluster, Process, address_of, queue_of_its_own
+from tests.cluster.rig import SECONDS, Cluster, Process, address_of, queue_of_its_own
 from tests.cluster.test_trouble import order, results_of
 from tests.postgres import database
 from tests.service.quick import GOOD, POOR
 from tests.service.solvers import COURSES, cost
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 LARGE = {"TIMETABLE_PORTFOLIO_WORKERS": "2", "TIMETABLE_PORTFOLIO_SESSIONS": str(COURSES)}
 
 
@@ -56,7 +56,7 @@ async def cluster(whole: Cluster) -> Cluster:
 
 async def helped(cluster: Cluster, job_id: str, wanted: int = 1) -> list[Process]:
     """The workers that assist a job, once there are as many as are wanted."""
-    with anyio.fail_after(15):
+    with anyio.fail_after(SECONDS):
         while True:
             shown = (await cluster.get("/workers"))["workers"]
             pids = [one["pid"] for one in shown if job_id in one["assisting"]]
@@ -72,7 +72,7 @@ async def portfolio(cluster: Cluster, job_id: str) -> list[dict[str, Any]]:
 
 async def has_found(cluster: Cluster, job_id: str, level: int) -> None:
     """Waits until an assistant has found a timetable of this level."""
-    with anyio.fail_after(15):
+    with anyio.fail_after(SECONDS):
         while all(row["cost"] != cost(level) or not row["number"] for row in await portfolio(cluster, job_id)):
             await anyio.sleep(0.05)
 
@@ -163,7 +163,7 @@ async def test_what_an_assistant_writes_that_was_stopped_for_too_long_is_refused
     await cluster.ready(workers=2)
     await cluster.post(order("awake", "quick", portfolio_workers=1))
     assert (await cluster.ended("awake"))["status"] == "completed"
-    with anyio.fail_after(15):  # as what it says it has ended depends on where it was stopped
+    with anyio.fail_after(SECONDS):  # as what it says it has ended depends on where it was stopped
         while "job slept, attempt 1: assistant 1 has ended" not in stopped.said():
             await anyio.sleep(0.1)
     assert await portfolio(cluster, "slept") == rows

@@ -12,12 +12,12 @@ import psycopg
 import pytest
 
 from app.queue.broker import TASK
-from tests.cluster.rig import Cluster, address_of, celery, queue_of_its_own
+from tests.cluster.rig import SECONDS, Cluster, address_of, celery, queue_of_its_own
 from tests.postgres import database
 from tests.proxy import Proxy
 from tests.service.solvers import COST_PER_COURSE, COURSES, campus
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def results_of(database: str, job_id: str) -> list[int]:
 
 
 async def broker_is(cluster: Cluster, *, up: bool) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(SECONDS):
         while (await cluster.get("/health"))["queue"]["broker"]["up"] is not up:
             await anyio.sleep(0.1)
 

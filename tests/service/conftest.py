@@ -21,6 +21,8 @@ from app.telemetry import nobody
 from tests.service.solvers import campus
 
 SOLVE = "tests.service.quick:solve"
+PATIENCE_SECONDS = 40.0
+"""Nothing takes as long that is waited for, also on a slow machine with other work; what is promised is asserted."""
 Open = Callable[..., AbstractAsyncContextManager[Supervisor]]
 
 
@@ -74,7 +76,7 @@ def request(job_id: str, behaviour: str = "steady", **given: Any) -> JobRequest:
 
 
 async def until(
-    supervisor: Supervisor, job_id: str, wanted: Callable[[dict[str, Any]], bool], seconds: float = 30.0
+    supervisor: Supervisor, job_id: str, wanted: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE_SECONDS
 ) -> dict[str, Any]:
     """Follows the progress of a job until a snapshot is as wanted."""
     seen = -1
@@ -87,7 +89,7 @@ async def until(
             seen = await supervisor.wait_for_change(job_id, seen, 1.0)
 
 
-async def ended(supervisor: Supervisor, job_id: str, seconds: float = 30.0) -> dict[str, Any]:
+async def ended(supervisor: Supervisor, job_id: str, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
     return await until(supervisor, job_id, lambda snapshot: Status(snapshot["status"]).terminal, seconds)
 
 

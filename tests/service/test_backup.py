@@ -9,7 +9,7 @@ import pytest
 
 from app.store import StoreUnavailable
 from app.store.backups import restore
-from tests.service.conftest import Open, ended, how_attempts_ended, request, searching
+from tests.service.conftest import PATIENCE_SECONDS, Open, ended, how_attempts_ended, request, searching
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ async def test_jobs_that_ran_when_a_backup_was_made_run_again_once_it_is_put_bac
     async with open_service(backup_dir=str(kept)) as supervisor:
         await supervisor.submit(request("j", "patient"))
         await searching(supervisor, "j")
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_SECONDS):
             while (manifest := await supervisor.backup()).rows["incumbents"] == 0:
                 await anyio.sleep(0.1)
         await supervisor.cancel("j")

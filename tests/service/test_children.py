@@ -19,10 +19,10 @@ from app.child.children import Child, ForkServer, ForkServerLost, environment_of
 from app.child.vitals import TAG
 from app.messages import ProgressFrame, Start, encode, pack
 from solver.control import Place
-from tests.service.conftest import SOLVE
+from tests.service.conftest import PATIENCE_SECONDS, SOLVE
 from tests.service.solvers import campus
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 
 def start(behaviour: str, **fields: Any) -> Start:
@@ -68,7 +68,7 @@ async def child_of(behaviour: str, **fields: Any) -> AsyncIterator[Child]:
 async def test_a_child_that_nobody_watches_ends_itself_although_native_code_holds_the_interpreter() -> None:
     """Its supervisor lives and keeps the socket open, but does nothing: as one that was stopped."""
     async with child_of("silent_native", last_resort_seconds=2.5) as child:
-        with anyio.fail_after(6):
+        with anyio.fail_after(PATIENCE_SECONDS):
             await child.ended()
         assert "Timeout (0:00:02.5" in child.stacks() and "solvers.py" in child.stacks()
 
@@ -78,7 +78,7 @@ async def test_a_child_that_computes_for_ever_is_ended_by_the_limit_of_processor
         limits = [psutil.Process(child.pid).rlimit(psutil.RLIMIT_CPU)]
         assert limits == [(120, 120)]
         psutil.Process(child.pid).rlimit(psutil.RLIMIT_CPU, (1, 1))
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENCE_SECONDS):
             await child.ended()
 
 
@@ -147,7 +147,7 @@ async def test_giving_a_forkserver_up_does_not_hold_the_event_loop(monkeypatch: 
     wait = process.wait
 
     def slow() -> int:
-        waited.append(released.wait(5.0))
+        waited.append(released.wait(PATIENCE_SECONDS))
         return wait()
 
     monkeypatch.setattr(process, "wait", slow)

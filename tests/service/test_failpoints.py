@@ -15,9 +15,9 @@ from app import failpoints
 from app.failpoints import SERVICE_POINTS, FailpointError
 from app.jobs import Status
 from app.supervision import dispatch
-from tests.service.conftest import Open, ended, how_attempts_ended, request, searching
+from tests.service.conftest import PATIENCE_SECONDS, Open, ended, how_attempts_ended, request, searching
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 SERVICE = """
 import sys
@@ -99,7 +99,7 @@ async def test_an_error_between_two_steps_loses_nothing_and_leaves_nothing_behin
             if point.startswith("cancel"):
                 await supervisor.cancel("c")
                 assert (await ended(supervisor, "c"))["status"] == "cancelled"
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_SECONDS):
             while (await supervisor.job("c")).status is not Status.RUNNING:  # type: ignore[union-attr]
                 await anyio.sleep(0.01)
         await supervisor.cancel("c")
@@ -108,7 +108,7 @@ async def test_an_error_between_two_steps_loses_nothing_and_leaves_nothing_behin
         with pytest.raises(FailpointError):
             await supervisor.delete("c")
         assert await supervisor.delete("c") is not None
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_SECONDS):
             while supervisor.busy_slots:
                 await anyio.sleep(0.01)
 

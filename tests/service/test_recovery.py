@@ -21,10 +21,21 @@ from app.jobs import Status
 from app.store import StoreLocked
 from app.store.sqlite import FILE_NAME, SqliteStore
 from solver.formats.native import load_dataset, load_result
-from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, lives, request, searching, tag_of, until
+from tests.service.conftest import (
+    PATIENCE_SECONDS,
+    Open,
+    child_pid,
+    ended,
+    how_attempts_ended,
+    lives,
+    request,
+    searching,
+    tag_of,
+    until,
+)
 from tests.service.solvers import cost
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 SERVICE = """
 import signal
@@ -74,7 +85,7 @@ class Service:
 
 
 async def gone(pid: int) -> None:
-    with anyio.fail_after(2.0):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while lives(pid):
             await anyio.sleep(0.01)
 
@@ -201,7 +212,7 @@ async def test_a_killed_service_goes_on_with_the_time_and_the_progress_it_had(
 ) -> None:
     service = await anyio.to_thread.run_sync(Service, tmp_path, 60.0)
     store = sqlite3.connect(f"file:{tmp_path / FILE_NAME}?mode=ro", uri=True)
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while store.execute("SELECT used_seconds FROM jobs WHERE id = 'running'").fetchone()[0] < 2.0:
             await anyio.sleep(0.1)
     store.close()
@@ -254,7 +265,7 @@ async def test_a_result_that_waits_for_the_store_survives_the_service(open_servi
     service = await anyio.to_thread.run_sync(Service, tmp_path, 2.0)
     other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while not list(tmp_path.glob("spool/*.end")):
             await anyio.sleep(0.05)
     service.kill()

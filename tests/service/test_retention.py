@@ -14,9 +14,9 @@ from app.store.sqlite import SqliteStore
 from app.supervision import retention
 from app.supervision.retention import DAY
 from app.supervisor import Supervisor
-from tests.service.conftest import Open, ended, request, searching
+from tests.service.conftest import PATIENCE_SECONDS, Open, ended, request, searching
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 
 def leave(folder: Path, ages_in_days: dict[str, float]) -> None:
@@ -30,7 +30,7 @@ def leave(folder: Path, ages_in_days: dict[str, float]) -> None:
 
 
 async def left(supervisor: Supervisor, count: int) -> set[str]:
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while len(await supervisor.jobs(limit=1000)) > count:
             await anyio.sleep(0.01)
     return {job.id for job in await supervisor.jobs(limit=1000)}

@@ -15,10 +15,10 @@ from app.settings import Settings
 from app.supervision import results
 from app.supervisor import Supervisor
 from solver.rules import Score
-from tests.service.conftest import SOLVE, searching
+from tests.service.conftest import PATIENCE_SECONDS, SOLVE, searching
 from tests.service.solvers import campus, cost
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 TERMINAL = ("completed", "failed", "cancelled")
 
@@ -41,7 +41,7 @@ async def submit(client: httpx.AsyncClient, job_id: str, behaviour: str) -> http
 
 
 async def finished(client: httpx.AsyncClient, job_id: str) -> str:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while True:
             status: str = (await client.get(f"/progress/{job_id}")).json()["status"]
             if status in TERMINAL:

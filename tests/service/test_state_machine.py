@@ -29,7 +29,7 @@ from app.settings import Settings
 from app.supervisor import Supervisor
 from solver.formats.native import load_dataset, load_result
 from tests.service import state_machine
-from tests.service.conftest import SOLVE, lives, request
+from tests.service.conftest import PATIENCE_SECONDS, SOLVE, lives, request
 
 STEPS = int(os.environ.get("TIMETABLE_STEPS", "1500"))
 SERVICE_STEPS = 40
@@ -90,7 +90,7 @@ class ServiceMachine(RuleBasedStateMachine):
         return self.portal.call(self._signs)
 
     async def _ended(self, job_id: str) -> None:
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENCE_SECONDS):
             seen = -1
             while not (await self.supervisor.job(job_id)).status.terminal:  # type: ignore[union-attr]
                 seen = await self.supervisor.wait_for_change(job_id, seen, 1.0)

@@ -21,10 +21,10 @@ from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from app.store.access import StoreBusy
 from app.store.sqlite import FILE_NAME, SqliteStore
 from app.supervision import dispatch
-from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, request, searching
+from tests.service.conftest import PATIENCE_SECONDS, Open, child_pid, ended, how_attempts_ended, request, searching
 from tests.service.solvers import cost
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 
 class Heard(logging.Handler):
@@ -46,7 +46,7 @@ async def logged(words: str) -> AsyncIterator[None]:
     log.addHandler(heard)
     try:
         yield
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_SECONDS):
             await heard.event.wait()
     finally:
         log.removeHandler(heard)
@@ -102,7 +102,7 @@ async def test_a_client_does_not_wait_for_its_turn_without_end(
             with pytest.raises(StoreBusy):
                 await supervisor.submit(request("j"))
 
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_SECONDS):
             async with supervisor._desk.moving, anyio.create_task_group() as tasks:
                 tasks.start_soon(submit)
         await supervisor.submit(request("j"))
@@ -113,7 +113,7 @@ async def test_a_service_ends_although_the_store_is_locked_and_loses_no_job(
     open_service: Open, tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatch, "SHUTDOWN_SECONDS", 1.0)
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE_SECONDS):
         async with open_service() as supervisor:
             await supervisor.submit(request("j", "patient", time_limit_seconds=2.0))
             await searching(supervisor, "j")

@@ -19,7 +19,7 @@ from solver.rules import Score
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, lives, request, searching, until
 from tests.service.solvers import COURSES, cost, timetable
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 
 async def test_a_job_runs_to_a_verified_result_and_its_progress_only_ever_rises(open_service: Open) -> None:

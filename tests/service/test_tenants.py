@@ -27,10 +27,10 @@ from app.settings import Settings
 from app.supervisor import Supervisor
 from app.tenant import TenantJobs
 from tests.app.gate.test_keys import routes_of
-from tests.service.conftest import SOLVE
+from tests.service.conftest import PATIENCE_SECONDS, SOLVE
 from tests.service.solvers import campus
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 BEHAVIOURS = {"done": "quick", "busy": "patient", "dead": "crash_always"}
 """State of a job -> what its child does."""
@@ -147,7 +147,7 @@ async def submit(client: httpx.AsyncClient, job_id: str | None, behaviour: str, 
 
 
 async def until(rig: Rig, job_id: str, wanted: Callable[[str], bool]) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while not wanted((await rig.operator.get(f"/progress/{job_id}")).json()["status"]):
             await anyio.sleep(0.05)
 

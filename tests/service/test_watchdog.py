@@ -14,13 +14,13 @@ from app.jobs import Event, Job
 from app.store import StoreUnavailable
 from app.supervision import dispatch, storage, watchdog
 from app.telemetry import AttemptEnded, Happening, Moved, QueueStuck, Recovered, Slow, Started, StoreTrouble
-from tests.service.conftest import Open, child_pid, ended, request, searching
+from tests.service.conftest import PATIENCE_SECONDS, Open, child_pid, ended, request, searching
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 
-async def until_true(condition: Any, seconds: float = 5.0) -> None:
-    with anyio.fail_after(seconds):
+async def until_true(condition: Any) -> None:
+    with anyio.fail_after(PATIENCE_SECONDS):
         while not condition():
             await anyio.sleep(0.01)
 
@@ -91,7 +91,7 @@ async def test_a_task_of_the_supervisor_that_dies_is_started_again(
         with monkeypatch.context() as patched:
             patched.setattr(*broken[task], dies)
             supervisor._desk.wake.set()
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE_SECONDS):
                 await died.wait()
         await supervisor.submit(request("j"))
         assert (await ended(supervisor, "j"))["status"] == "completed"
@@ -112,7 +112,7 @@ async def test_while_the_store_hangs_clients_are_told_and_what_has_begun_is_seen
 
         @wraps(submit)
         def hangs(*given: Any) -> Any:
-            assert goes_on.wait(10)
+            assert goes_on.wait(PATIENCE_SECONDS)
             return submit(*given)
 
         monkeypatch.setattr(supervisor._store, "submit", hangs)

@@ -24,6 +24,7 @@ from solver.formats.native import load_dataset
 
 pytestmark = pytest.mark.anyio
 STALL_SECONDS = 0.05
+PATIENCE_SECONDS = 60.0
 TRIES = 3
 """Other programs may take the processor away for a moment, but not three times in a row."""
 
@@ -111,15 +112,24 @@ async def test_no_body_stops_the_event_loop(readers: Readers, name: str) -> None
 
 
 class Lag:
-    """How late a task of the event loop was at worst, in seconds."""
+    """How late a task of the event loop was at worst, in seconds, apart from what other programs took of them."""
 
     worst = 0.0
 
     async def watch(self) -> None:
         while True:
-            slept_at = time.perf_counter()
+            slept_at = time.perf_counter() - seconds_without_processor()
             await anyio.sleep(0.002)
-            self.worst = max(self.worst, time.perf_counter() - slept_at - 0.002)
+            self.worst = max(self.worst, time.perf_counter() - seconds_without_processor() - slept_at - 0.002)
+
+
+def seconds_without_processor() -> float:
+    """How long this thread could have run and was not let, as the kernel counts."""
+    try:
+        _, waited_nanoseconds, _ = Path("/proc/thread-self/schedstat").read_text().split()
+    except FileNotFoundError:  # not every kernel counts
+        return 0.0
+    return int(waited_nanoseconds) / 1e9
 
 
 async def test_a_reader_learns_no_secret_from_our_environment_or_settings(
@@ -225,7 +235,7 @@ async def test_a_second_reader_comes_before_anybody_needs_it_and_again_when_it_i
     async with Readers(Settings(data_dir=tmp_path, readers=2)) as readers:
 
         async def both_ready() -> None:
-            with anyio.fail_after(30):
+            with anyio.fail_after(PATIENCE_SECONDS):
                 while len(readers.pids) < 2 or not all(process.is_ready for process in readers._staff):
                     await anyio.sleep(0.01)
 
@@ -293,7 +303,7 @@ async def test_an_old_reader_works_on_until_its_successor_is_loaded(tmp_path: Pa
             await readers.ask(sample("tiny"))
         assert len(readers.pids) == 2 and old in readers.pids
         slowest = 0.0
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_SECONDS):
             while old in readers.pids:
                 began = time.perf_counter()
                 assert content_of(await readers.ask(sample("tiny")))
@@ -320,5 +330,5 @@ def test_readers_end_with_the_service_even_when_it_is_killed(tmp_path: Path) -> 
         pids = [int(pid) for pid in service.stdout.readline().split()]
         assert pids
         service.kill()
-    psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=2)
+    psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], PATIENCE_SECONDS)
     assert not any(psutil.pid_exists(pid) for pid in pids)

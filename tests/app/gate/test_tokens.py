@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -327,6 +328,7 @@ def private_pem(key: RSAPrivateKey) -> bytes:
         ("RS256", pem_of(generate_rsa(65537, 1024)), 0o600, "1024 bits"),
         ("EdDSA", pem_of(generate_ec(SECP256R1())), 0o600, "another kind"),
     ],
+    ids=itertools.count(),  # the keys are others in every process, and make no names
 )
 def test_a_key_that_cannot_be_used_keeps_the_service_from_starting(
     settings: Callable[..., Settings], tmp_path: Path, algorithms: str, data: bytes, mode: int, told: str

@@ -137,7 +137,7 @@ async def test_redirects_are_not_followed(receiver: Receiver) -> None:
 async def test_only_the_beginning_of_an_answer_is_read(receiver: Receiver) -> None:
     receiver.usual, receiver.answer_bytes = 200, 50_000_000
     await post(f"{receiver.url}/x", names(["127.0.0.1"])[1])
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while receiver.answer_bytes > 0:
             await anyio.sleep(0.01)
     assert MOST_ANSWER_BYTES == 4096 and receiver.answer_bytes == -1, "the connection was closed on it"
@@ -145,7 +145,7 @@ async def test_only_the_beginning_of_an_answer_is_read(receiver: Receiver) -> No
 
 async def test_whoever_does_not_answer_is_left(receiver: Receiver) -> None:
     receiver.hold.clear()
-    with pytest.raises(NotDelivered, match="did not answer within") as left, anyio.fail_after(3):
+    with pytest.raises(NotDelivered, match="did not answer within") as left, anyio.fail_after(30):
         await post(f"{receiver.url}/x", names(["127.0.0.1"])[1], seconds=0.2)
     assert left.value.down and not left.value.final
 
