@@ -22,6 +22,7 @@ from app.messages import (
     OfferFrame,
     ProgressFrame,
     ResultFrame,
+    SetAsideFrame,
     Start,
     StopFrame,
     encode,
@@ -55,6 +56,7 @@ FRAMES: tuple[Frame, ...] = (
     ProgressFrame(stage="load", share=0.0),
     IncumbentFrame(score=(0, 1, 2, 3), rung="relaxed", body=pack({"placements": []})),
     OfferFrame(found_by=2, body=pack({"placements": []})),
+    SetAsideFrame(message="it cannot be read"),
     ResultFrame(
         stopped_by=StoppedBy.DEADLINE,
         quality=Quality.FEASIBLE,
