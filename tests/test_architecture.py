@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,11 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 def part_of(path: Path, folder: str = "solver") -> str:
     """The part of `solver/`, or of another folder, that a file belongs to: its folder there, or its own name."""
     relative = path.relative_to(ROOT / folder)
@@ -138,6 +144,14 @@ def test_a_part_of_the_service_imports_only_from_layers_below(path: Path) -> Non
     used = {parts[1] for parts in names if parts[1] in APP_LEVEL} - {part}
     upward = {other for other in used if APP_LEVEL[other] >= APP_LEVEL[part]}
     assert not upward, f"{path.relative_to(ROOT)} reaches up to {sorted(upward)}"
+
+
+def test_no_file_is_reached_again_by_what_it_imports() -> None:
+    files = {module_of(path): path for folder in ("solver", "app") for path in sources(folder)}
+    arrows = {module: set(imports(path)) & files.keys() for module, path in files.items()}
+    for reached in arrows.values():  # `from package import part` is an arrow to the part
+        reached -= {other.rpartition(".")[0] for other in reached}
+    TopologicalSorter(arrows).prepare()
 
 
 @pytest.mark.parametrize("path", sources("solver"), ids=lambda p: str(p.relative_to(ROOT)))

@@ -17,8 +17,9 @@ from app.jobs import Job
 from app.results import joined
 from app.service import JobIdInPath, Running, Service
 from solver.formats import EXPORTS, read_wanted
-from solver.formats.exports import CONTENT_POLICY, MAX_SKIPPED, MAX_ZONE, Export
+from solver.formats.exports import MAX_SKIPPED, MAX_ZONE, Export
 from solver.formats.meetings import KINDS
+from solver.formats.safe import CONTENT_POLICY
 from solver.terms import MAX_ID_LENGTH
 
 router = APIRouter(tags=["results"])

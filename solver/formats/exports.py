@@ -17,12 +17,12 @@ from zoneinfo import ZoneInfo
 from solver.errors import InputError, Issue
 from solver.formats.csv_export import csv_file
 from solver.formats.ctt import dump_solution
+from solver.formats.html_export import dump_html
 from solver.formats.meetings import KINDS, Of, check_known
 from solver.formats.sln import dump_sln
+from solver.formats.svg_export import dump_svg
 from solver.model import Dataset, Timetable
 
-CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""For all that browsers show: nothing is loaded, nothing runs."""
 MAX_TERM_DAYS = 400
 MAX_SKIPPED = 400
 MAX_ZONE = 64
@@ -71,15 +71,7 @@ def _ics(dataset: Dataset, timetable: Timetable, wanted: Wanted) -> bytes:
     return dump_ics(dataset, timetable, term, wanted.stamp, wanted.of)
 
 
-def _html(dataset: Dataset, timetable: Timetable, wanted: Wanted) -> str:
-    from solver.formats.html_export import dump_html
-
-    return dump_html(dataset, timetable, wanted.of)
-
-
 def _svg(dataset: Dataset, timetable: Timetable, wanted: Wanted) -> str:
-    from solver.formats.svg_export import dump_svg
-
     assert wanted.of is not None, "check_wanted was not asked"
     return dump_svg(dataset, timetable, wanted.of)
 
@@ -88,7 +80,7 @@ EXPORTS: Mapping[str, Export] = {
     "csv": Export(lambda data, table, wanted: csv_file(data, table, wanted.of), "text/csv", "csv"),
     "xlsx": Export(_xlsx, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
     "ics": Export(_ics, "text/calendar", "ics"),
-    "html": Export(_html, "text/html", "html", shown=True),
+    "html": Export(lambda data, table, wanted: dump_html(data, table, wanted.of), "text/html", "html", shown=True),
     "svg": Export(_svg, "image/svg+xml", "svg", alone=True, shown=True),
     # The answer to a .ctt problem: a line `course room day period` per lecture, as the competition's validator wants.
     "ctt": Export(lambda data, table, wanted: dump_solution(data, table), "text/plain", "sol", whole=True),

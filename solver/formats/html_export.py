@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from solver.errors import InputError, Issue
-from solver.formats.exports import CONTENT_POLICY
 from solver.formats.meetings import Meeting, Of, Week, Weeks
-from solver.formats.safe import printable
+from solver.formats.safe import CONTENT_POLICY, printable
 from solver.grid import TimeGrid, clock_of
 from solver.model import Dataset, Timetable
 from solver.names import DAY_NAMES, counted
