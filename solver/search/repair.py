@@ -88,10 +88,12 @@ def _companies(p: Problem, st: State, s: int) -> Iterator[tuple[Ints, int]]:
         yield np.array([s], dtype=np.int32), ANYWHERE
     ties = p.session_link[p.session_link_ptr[s] : p.session_link_ptr[s + 1]]
     tied = p.link_a[ties] + p.link_b[ties] - s
-    together = [s, *tied[p.link_type[ties] == SAME_START].tolist()]
+    together = [
+        (int(p.length[p.course_of[one]]), _kin(p, st, one)) for one in (s, *tied[p.link_type[ties] == SAME_START])
+    ]
     found = []
     for start in _starts(p, s):
-        obstacles = [b for one in together for b in _obstacles(p, st, one, start).tolist()]
+        obstacles = [b for length, kin in together for b in _obstacles(p, st, kin, start, length).tolist()]
         company = np.array(list(dict.fromkeys([s, *tied.tolist(), *obstacles])), dtype=np.int32)
         found.append((company[p.frozen[company] < 2], start))
     yield from sorted((one for one in found if len(one[0]) <= MOST_COMPANY), key=lambda one: len(one[0]))
@@ -105,12 +107,17 @@ def _starts(p: Problem, s: int) -> list[int]:
     return starts
 
 
-def _obstacles(p: Problem, st: State, s: int, start: int) -> Ints:
-    """Sessions that share somebody with session s and meet while it would."""
-    c, courses = p.course_of[s], p.course_of
-    shares_somebody = (p.kin[c, courses >> 6] >> (courses & 63)) & 1 == 1
-    meets = (st.slot < start + p.length[c]) & (start < st.slot + p.length[courses]) & (st.slot >= 0)
-    return np.flatnonzero(shares_somebody & meets).astype(np.int32)
+def _kin(p: Problem, st: State, s: int) -> Ints:
+    """Placed sessions that share somebody with session s."""
+    courses = p.course_of
+    shares_somebody = (p.kin[courses[s], courses >> 6] >> (courses & 63)) & 1 == 1
+    return np.flatnonzero(shares_somebody & (st.slot >= 0)).astype(np.int32)
+
+
+def _obstacles(p: Problem, st: State, kin: Ints, start: int, length: int) -> Ints:
+    """Those of `kin` that meet while a session of this length would from `start` on."""
+    begin = st.slot[kin]
+    return kin[(begin < start + length) & (start < begin + p.length[p.course_of[kin]])]
 
 
 def _take_out_any(problem: Problem, state: State) -> None:

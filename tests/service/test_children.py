@@ -68,7 +68,7 @@ async def child_of(behaviour: str, **fields: Any) -> AsyncIterator[Child]:
 async def test_a_child_that_nobody_watches_ends_itself_although_native_code_holds_the_interpreter() -> None:
     """Its supervisor lives and keeps the socket open, but does nothing: as one that was stopped."""
     async with child_of("silent_native", last_resort_seconds=2.5) as child:
-        with anyio.fail_after(PATIENCE_SECONDS):
+        with anyio.fail_after(6):
             await child.ended()
         assert "Timeout (0:00:02.5" in child.stacks() and "solvers.py" in child.stacks()
 

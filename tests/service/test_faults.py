@@ -176,7 +176,7 @@ async def test_a_frozen_child_is_shown_as_stalled_then_killed_as_hung(
         await searching(supervisor, "j")
         pid = await child_pid(supervisor, "j")
         os.kill(pid, signal.SIGSTOP)
-        await until(supervisor, "j", lambda s: s["health"] == "stalled")
+        await until(supervisor, "j", lambda s: s["health"] == "stalled", 5.0)
         last = await ended(supervisor, "j")
         first = (await supervisor.attempts("j"))[0]
         assert first["how"] == "hang" and "state T" in first["message"]

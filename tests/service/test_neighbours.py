@@ -102,7 +102,7 @@ async def test_a_job_of_one_service_is_seen_at_the_other_from_its_first_moment_t
         ours, theirs = await a.result("j"), await b.result("j")
         assert ours is not None and theirs is not None and ours.result == theirs.result
         await b.delete("j")
-        await comes(lambda: a.snapshot("j") is None)
+        await comes(lambda: a.snapshot("j") is None, 2.0)
 
 
 async def test_a_caller_of_one_organisation_is_told_no_names_of_machines(
@@ -138,11 +138,11 @@ async def test_a_request_at_one_service_reaches_the_child_of_the_other_within_a_
         assert (await ended(a, "j"))["status"] == last
         assert anyio.current_time() - began < 2.0
         assert not lives(pid)
-        await comes(lambda: status(b, "j") == last)
+        await comes(lambda: status(b, "j") == last, 2.0)
         await b.restart("j")
-        await comes(lambda: status(a, "j") in ("queued", "running"))
+        await comes(lambda: status(a, "j") in ("queued", "running"), 2.0)
         await a.cancel("j")
-        await comes(lambda: status(b, "j") == "cancelled")
+        await comes(lambda: status(b, "j") == "cancelled", 5.0)
 
 
 async def test_jobs_are_shared_among_services_and_none_runs_twice(open_service: Open, tmp_path: Path, url: str) -> None:
@@ -199,7 +199,7 @@ async def test_an_end_that_the_database_could_not_take_is_stored_when_it_is_back
         await searching(a, "j")
         getattr(proxy, trouble)()
         await comes(lambda: not a.ready)
-        await comes(lambda: list((tmp_path / "a" / "spool").glob("*.end")))
+        await comes(lambda: list((tmp_path / "a" / "spool").glob("*.end")), 10.0)
         proxy.restore()
         last = await ended(a, "j")
         assert (last["status"], last["attempt"]) in (("completed", 1), ("completed", 2))

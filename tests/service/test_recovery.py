@@ -85,7 +85,7 @@ class Service:
 
 
 async def gone(pid: int) -> None:
-    with anyio.fail_after(PATIENCE_SECONDS):
+    with anyio.fail_after(2.0):
         while lives(pid):
             await anyio.sleep(0.01)
 

@@ -18,9 +18,9 @@ from app.supervision import dispatch
 from app.supervision.room import MEGABYTE
 from app.supervisor import Supervisor
 from app.telemetry import Happening, StoreTrouble
-from tests.service.conftest import PATIENCE_SECONDS, Open, child_pid, ended, how_attempts_ended, request, searching
+from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, request, searching
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
 DISK_BYTES = 6 * MEGABYTE
 
@@ -52,9 +52,9 @@ def fill(folder: Path) -> Path:
     return filler
 
 
-async def taken(supervisor: Supervisor, job_id: str) -> None:
+async def taken(supervisor: Supervisor, job_id: str, seconds: float) -> None:
     """Submits again and again until the job is taken, as a client would."""
-    with anyio.fail_after(PATIENCE_SECONDS):
+    with anyio.fail_after(seconds):
         while True:
             try:
                 await supervisor.submit(request(job_id))
@@ -75,7 +75,7 @@ async def test_on_a_full_disk_running_jobs_end_old_ones_go_and_new_ones_wait_for
         await ended(supervisor, "old")
         await searching(supervisor, "running")
         filler = fill(small_disk)
-        with anyio.fail_after(PATIENCE_SECONDS):
+        with anyio.fail_after(3):
             while supervisor.ready:
                 await anyio.sleep(0.05)
         assert "0 MB are free on the disk" in str(supervisor.signs().not_ready_because)
@@ -89,7 +89,7 @@ async def test_on_a_full_disk_running_jobs_end_old_ones_go_and_new_ones_wait_for
             assert await supervisor.delete("old") is not None
         assert not (small_disk / "reserve").exists(), "this is what it is there for"
         filler.unlink()
-        await taken(supervisor, "new")
+        await taken(supervisor, "new", 5.0)
         assert supervisor.ready
         assert (await ended(supervisor, "new"))["status"] == "completed"
     assert not (small_disk / "reserve").exists()
@@ -109,7 +109,7 @@ async def test_a_service_killed_on_a_full_disk_starts_on_its_reserve(open_servic
         assert snapshot is not None and snapshot["status"] == "completed"
         assert not supervisor.ready
         filler.unlink()
-        await taken(supervisor, "k")
+        await taken(supervisor, "k", 5.0)
 
 
 async def test_where_the_store_may_not_grow_an_end_waits_in_a_file_until_it_may(
@@ -128,7 +128,7 @@ async def test_where_the_store_may_not_grow_an_end_waits_in_a_file_until_it_may(
             with pytest.raises(StoreFull):
                 await supervisor.submit(request("k"))
             os.kill(pid, 9)
-            with anyio.fail_after(PATIENCE_SECONDS):
+            with anyio.fail_after(5):
                 while not list(tmp_path.glob("spool/*.end")):
                     await anyio.sleep(0.02)
             snapshot = supervisor.snapshot("j")
@@ -151,7 +151,7 @@ async def test_below_the_watermark_new_jobs_are_refused_and_the_others_run(
         await supervisor.submit(request("j"))
         room = supervisor._desk.room
         least, room._least_bytes = room._least_bytes, 1 << 60
-        with anyio.fail_after(PATIENCE_SECONDS):
+        with anyio.fail_after(2):
             while supervisor.ready:
                 await anyio.sleep(0.01)
         with pytest.raises(DiskFull):
@@ -159,5 +159,5 @@ async def test_below_the_watermark_new_jobs_are_refused_and_the_others_run(
         assert (await supervisor.submit(request("j")))[1] is False, "a job that is there needs no room"
         assert (await ended(supervisor, "j"))["status"] == "completed"
         room._least_bytes = least
-        await taken(supervisor, "k")
+        await taken(supervisor, "k", 2.0)
         await ended(supervisor, "k")

@@ -19,8 +19,8 @@ from tests.service.conftest import PATIENCE_SECONDS, Open, child_pid, ended, req
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 
-async def until_true(condition: Any) -> None:
-    with anyio.fail_after(PATIENCE_SECONDS):
+async def until_true(condition: Any, seconds: float = 5.0) -> None:
+    with anyio.fail_after(seconds):
         while not condition():
             await anyio.sleep(0.01)
 
