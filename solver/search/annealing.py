@@ -18,8 +18,10 @@ from solver.search.problem import Problem
 from solver.search.state import (
     BEST_COST,
     BEST_HARD,
+    COMING,
     COST,
     COUNT,
+    GOING,
     HARD_PART,
     IMPROVEMENTS,
     SUM,
@@ -103,7 +105,7 @@ def apply_move(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Numbe
             continue
         mover = s if step == 0 or step == 3 else s2
         slot, room = (t, r) if step % 2 == 0 else (u, q)
-        sign = -1 if step < 2 else 1
+        sign = GOING if step < 2 else COMING
         if t == u:
             occupy_room(p, st, mover, np.int64(p.course_of[mover]), slot, room, sign)
         else:

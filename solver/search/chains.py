@@ -25,6 +25,7 @@ from solver.search.state import (
     HARD_PART,
     MAX_CHAIN,
     MAX_TOUCHED,
+    NOBODY,
     REMOVING,
     SUM,
     State,
@@ -82,7 +83,7 @@ def collect(p: Problem, st: State, s: Number, u: Number) -> Number:
     if abs(t - u) < length or not may_go(p, s, u):
         return 0
     st.chain[0, SESSION] = s
-    count, at = 1, 0
+    count, at = np.int64(1), 0
     while at < count:
         member = np.int64(st.chain[at, SESSION])
         course = np.int64(p.course_of[member])
@@ -125,7 +126,7 @@ def estimate(p: Problem, st: State, count: Number, t: Number, u: Number) -> Numb
             delta -= p.stability_weight
         d, e = np.int64(p.day_of[v]), np.int64(p.day_of[w])
         if d != e and not course_stays(p, st, count, c, v):
-            delta += day_part(p, st, c, d, e, -1)
+            delta += day_part(p, st, c, d, e, NOBODY)
         block = (np.int64(1) << length) - 1
         old, new = block << np.int64(p.period_of[v]), block << np.int64(p.period_of[w])
         for k in range(p.resource_ptr[c, 1], p.resource_ptr[c, 3]):

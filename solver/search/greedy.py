@@ -15,7 +15,7 @@ from solver.search.jit import Longs, Number, inlined, inner, kernel
 from solver.search.late import late_cost
 from solver.search.moves import shape_cost
 from solver.search.problem import Problem
-from solver.search.state import ADDING, BUSY, COST, COUNT, HARD_PART, State, cost_of, hard_of, put_in, take_out
+from solver.search.state import ADDING, BUSY, COST, COUNT, HARD_PART, NOBODY, State, cost_of, hard_of, put_in, take_out
 
 NOWHERE = 1 << 62
 """In place of a packed cost: no place exists at all."""
@@ -95,7 +95,7 @@ def _late_insertion(p: Problem, st: State, s: Number, t: Number, r: Number) -> N
     if p.slack[p.course_of[s], 2] == 0:
         return 0
     st.slot[s], st.room[s] = t, r
-    total = late_cost(p, st, s, -1)
+    total = late_cost(p, st, s, NOBODY)
     st.slot[s], st.room[s] = -1, -1
     return total
 

@@ -11,6 +11,7 @@ bits or mix signed with unsigned numbers, because with ``NUMBA_DISABLE_JIT=1`` a
 weights are multiplied with `np.int64` only.
 
 Loops are not vectorized: theirs are short or full of branches, and a fifth of the compile time went there for nothing.
+Nor is the third level of optimization worth its time: another quarter, for kernels that are no faster.
 
 Numba renews a cached kernel when its own file changes, but not when only a file changes that it takes functions from.
 The cache therefore lies in a folder named by the sources of all kernels, in the user's cache folder: a changed source
@@ -47,8 +48,9 @@ COMMON: dict[str, Any] = {
 }
 NO_WRAPPER: dict[str, Any] = {"no_cpython_wrapper": True}
 
-# Numba fills its config at run time, hence setattr; this one is read at the first compilation.
+# Numba fills its config at run time, hence setattr; these are read at the first compilation.
 setattr(config, "LOOP_VECTORIZE", 0)  # noqa: B010
+setattr(config, "OPT", type(config.OPT)(2))  # noqa: B010
 
 
 def cache_folder() -> Path:

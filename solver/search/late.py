@@ -10,7 +10,7 @@ import numpy as np
 
 from solver.search.jit import Number, inlined, inner
 from solver.search.problem import Problem
-from solver.search.state import State
+from solver.search.state import NOBODY, State
 
 
 @inner
@@ -100,7 +100,7 @@ def late_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number
             st.slot[s], st.room[s] = u, q
             if s2 >= 0:
                 st.slot[s2], st.room[s2] = t, r
-        delta += sign * late_cost(p, st, s, -1)
+        delta += sign * late_cost(p, st, s, NOBODY)
         if s2 >= 0:
             delta += sign * late_cost(p, st, s2, s)
     st.slot[s], st.room[s] = t, r

@@ -25,6 +25,13 @@ COUNT, SUM = 0, 1
 """Columns of `State.room_cell` and `State.course_cell`."""
 BUSY, TWICE = 0, 1
 """Columns of `State.mask`."""
+COMING, GOING = np.int64(1), np.int64(-1)
+"""Signs of counting a session in and out."""
+NOBODY = np.int64(-1)
+"""
+In place of a session or a course where there is none. Typed, like the signs: of a function that is handed a plain
+number numba compiles one more version, for that number.
+"""
 MAX_CHAIN = 12
 """Longer chains are hardly ever accepted."""
 MAX_TOUCHED = 3 * MAX_CHAIN
@@ -158,7 +165,7 @@ def occupy_room(p: Problem, st: State, s: Number, c: Number, t: Number, r: Numbe
 
 @inlined
 def occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, sign: int) -> None:
-    """Counts a session of course c at (t, r) in (sign 1) or out (sign -1)."""
+    """Counts a session of course c at (t, r) in (sign `COMING`) or out (`GOING`)."""
     occupy_room(p, st, s, c, t, r, sign)
     day = np.int64(p.day_of[t])
     for v in range(t, t + p.length[c]):
@@ -188,7 +195,7 @@ def occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, si
 @inner
 def put_in(p: Problem, st: State, s: Number, t: Number, r: Number) -> None:
     """Places an unplaced session; the totals are the caller's."""
-    occupy(p, st, s, np.int64(p.course_of[s]), t, r, 1)
+    occupy(p, st, s, np.int64(p.course_of[s]), t, r, COMING)
     st.slot[s] = t
     st.room[s] = r
 
@@ -196,6 +203,6 @@ def put_in(p: Problem, st: State, s: Number, t: Number, r: Number) -> None:
 @inner
 def take_out(p: Problem, st: State, s: Number) -> None:
     """Makes a placed session unplaced; the totals are the caller's."""
-    occupy(p, st, s, np.int64(p.course_of[s]), np.int64(st.slot[s]), np.int64(st.room[s]), -1)
+    occupy(p, st, s, np.int64(p.course_of[s]), np.int64(st.slot[s]), np.int64(st.room[s]), GOING)
     st.slot[s] = -1
     st.room[s] = -1
