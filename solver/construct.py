@@ -45,16 +45,22 @@ class Floor(NamedTuple):
 
 
 def construct(
-    dataset: Dataset, compiled: Compiled, *, control: Control, seed: int, start: Arrays | None = None
+    dataset: Dataset,
+    compiled: Compiled,
+    *,
+    control: Control,
+    seed: int,
+    start: Arrays | None = None,
+    first: bool = False,
 ) -> Floor:
     """
     Places what it can without breaking a hard rule.
 
-    Only a cancel ends it early. "Finish now" and a deadline wait for it: it takes seconds, and without it there would
-    be nothing to hand over.
-
     Parameters
     ----------
+    first
+        Only a cancel ends it early. "Finish now" and a deadline wait for it: it takes seconds, and without it there
+        would be nothing to hand over.
     seed
         Breaks ties in the order of placing.
     start
@@ -70,10 +76,10 @@ def construct(
         clear_breaches(compiled, problem, weights, state)
     order = _order(problem, seed)
     unstoppable = np.zeros(NUM_WORDS, dtype=np.int64)
-    for first in range(0, len(order), SESSIONS_PER_CHUNK):
-        if control.stop is Stop.CANCEL:
+    for done in range(0, len(order), SESSIONS_PER_CHUNK):
+        if control.stop is Stop.CANCEL if first else control.should_stop:
             break
-        place_sessions(problem, state, order[first : first + SESSIONS_PER_CHUNK], True, unstoppable)
+        place_sessions(problem, state, order[done : done + SESSIONS_PER_CHUNK], True, unstoppable)
         control.beat()
     _eject(problem, state, order, control.until(EJECTION_SECONDS))
     if final.total(count_rules(compiled, state.slot, state.room))[1] > 0:
@@ -122,6 +128,7 @@ class Reasons:
 
     def __init__(self, dataset: Dataset, compiled: Compiled, problem: Problem, state: State) -> None:
         self.dataset, self.compiled, self.problem, self.state = dataset, compiled, problem, state
+        self.resource_of_teacher = {teacher.id: x for x, teacher in enumerate(dataset.faculty)}
 
     def of(self, s: int) -> str:
         p, c = self.problem, int(self.problem.course_of[s])
@@ -150,16 +157,13 @@ class Reasons:
 
     def _obstacles(self, s: int, c: int, course: Course, t: int) -> Iterator[str]:
         """What is in the way at one start, the most telling first; always says something."""
-        p, covered = self.problem, range(t, t + course.session_slots)
-        running = self.state.busy_count[:, covered.start : covered.stop].sum(axis=1).tolist()
-        index = {f.id: x for x, f in enumerate(self.dataset.faculty)}
+        p, covered, groups = self.problem, slice(t, t + course.session_slots), self.dataset.groups
         for teacher in course.faculty_ids:
-            if running[index[teacher]]:
+            if self.state.busy_count[self.resource_of_teacher[teacher], covered].any():
                 yield f"teacher {self.dataset.teacher[teacher].name or teacher} is busy"
         for k in range(int(p.resource_ptr[c, 0]) + len(course.faculty_ids), int(p.resource_ptr[c, 2])):
-            if running[p.resource[k]]:
+            if self.state.busy_count[p.resource[k], covered].any():
                 g = int(p.resource[k]) - len(self.dataset.faculty)
-                groups = self.dataset.groups
                 yield (
                     f"group {groups[g].name or groups[g].id} is busy" if g < len(groups) else "the course itself meets"
                 )
@@ -169,8 +173,8 @@ class Reasons:
             yield "a group is outside its shift"
         row = p.room_row[c]
         fits = p.fit[p.fit_ptr[row] : p.fit_ptr[row + 1]]
-        if self.state.room_cell[fits, covered.start : covered.stop, COUNT].any(axis=1).all():
+        if self.state.room_cell[fits, covered, COUNT].any(axis=1).all():
             yield "every fitting room is taken"
-        if p.student_weight and self.state.clash[c, covered.start : covered.stop].any():
+        if p.student_weight and self.state.clash[c, covered].any():
             yield "students of the course are in another session"
         yield "a daily limit, a link or another rule is in the way"

@@ -185,18 +185,8 @@ def construct_and_repair(climb: Climb) -> Verdict:
     """The greedy floor, improved by stripping the best timetable down to what keeps every hard rule."""
     problem = climb.problem
     climb.report("construct", 0.0, "placing what fits, greedily")
-    if climb.incumbents.best is not None:
-        slots, rooms = encode(climb.incumbents.best.timetable, problem.dataset)
-        climb.incumbents.offer_arrays(*strip(problem.compiled, slots, rooms, keep_bent=False), "greedy")
-    strict = climb.incumbents.strict
-    placed = construct(
-        problem.dataset,
-        problem.compiled,
-        control=climb.control,
-        seed=climb.params.seed,
-        start=encode(strict.timetable, problem.dataset) if strict else None,
-    )
-    climb.incumbents.offer_arrays(placed.slots, placed.rooms, "greedy")
+    if not climb.over:  # the floor keeps every hard rule, too: there is something to judge
+        _construct_again(climb)
     strict = climb.incumbents.strict
     open_core = core_open(problem, strict.report) if strict else len(problem.dataset.sessions)
     if open_core:
@@ -206,15 +196,35 @@ def construct_and_repair(climb: Climb) -> Verdict:
     return Verdict(True, "every hard rule holds; what does not fit is listed")
 
 
+def _construct_again(climb: Climb) -> None:
+    problem = climb.problem
+    if climb.incumbents.best is not None:
+        slots, rooms = encode(climb.incumbents.best.timetable, problem.dataset)
+        climb.incumbents.offer_arrays(*strip(problem.compiled, slots, rooms, keep_bent=False), "greedy")
+    strict = climb.incumbents.strict
+    placed = construct(
+        problem.dataset,
+        problem.compiled,
+        control=climb.walk,
+        seed=climb.params.seed,
+        start=encode(strict.timetable, problem.dataset) if strict else None,
+    )
+    climb.incumbents.offer_arrays(placed.slots, placed.rooms, "greedy")
+
+
 @working_at(Place.CONSTRUCT)
 def core_then_rest(climb: Climb) -> Verdict:
     """The priority core on its own, then the rest in growing batches around it."""
+    if climb.over:
+        return Verdict(False, "no time was left to place a core of its own")
     dataset, params = climb.problem.dataset, climb.params
     chosen: set[str] = set()
     placed = Timetable()
     seconds = 0.5 * climb.walk.remaining
     parts = list(batches(dataset, params.max_courses, params.max_faculty, params.max_rooms))
     for number, part in enumerate(parts):
+        if climb.over:
+            break
         chosen |= set(part)
         climb.report("construct", number / len(parts), f"placing batch {number + 1} of {len(parts)}")
         placed = _place_part(climb, chosen, placed, seconds if number == 0 else 0.0)

@@ -80,7 +80,8 @@ class Facts:
     dataset: Dataset
     profile: Profile
     _options: dict[tuple[str, FixedSession | None], Options] = field(default_factory=dict)
-    _rooms: dict[tuple[tuple[str, ...], tuple[str, ...], int], Bits] = field(default_factory=dict)
+    _seating: dict[int, Bits] = field(default_factory=dict)
+    _kinds: dict[tuple[tuple[str, ...], tuple[str, ...]], Bits] = field(default_factory=dict)
     _open_starts: dict[tuple[Bits, int], Bits] = field(default_factory=dict)
     _blocks: dict[tuple[Bits, int], int] = field(default_factory=dict)
 
@@ -90,7 +91,11 @@ class Facts:
 
     def hard(self, *rules: str) -> bool:
         """Whether all these rules are hard."""
-        return all(self.profile[rule].tier == "hard" for rule in rules)
+        return self.hard_rules.issuperset(rules)
+
+    @cached_property
+    def hard_rules(self) -> frozenset[str]:
+        return frozenset(rule for rule, active in self.profile.rules.items() if active.tier == "hard")
 
     @cached_property
     def seats_wanted(self) -> Mapping[str, int]:
@@ -146,14 +151,16 @@ class Facts:
     def suitable(self, course: Course) -> Bits:
         """Rooms of the right kind with enough seats, as far as those rules are hard."""
         seats = self.seats_wanted[course.id] if self.hard("room_capacity") else 0
-        kind = (course.room_types, course.required_features, seats)
-        if kind not in self._rooms:
-            self._rooms[kind] = bits(
-                r
-                for r, room in enumerate(self.dataset.rooms)
-                if room.capacity >= seats and (self.of_kind(course, room) or not self.hard("room_unsuitable"))
-            )
-        return self._rooms[kind]
+        if seats not in self._seating:
+            self._seating[seats] = bits(r for r, room in enumerate(self.dataset.rooms) if room.capacity >= seats)
+        large = self._seating[seats]
+        return large & self._right_kind(course) if self.hard("room_unsuitable") else large
+
+    def _right_kind(self, course: Course) -> Bits:
+        kind = (course.room_types, course.required_features)
+        if kind not in self._kinds:
+            self._kinds[kind] = bits(r for r, room in enumerate(self.dataset.rooms) if self.of_kind(course, room))
+        return self._kinds[kind]
 
     def of_kind(self, course: Course, room: Room) -> bool:
         """Whether type and features of the room are what the course asks for."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from solver.search.greedy import cheapest_room, drop, insertion, is_free, lift, room_total, slot_insertion
+from solver.search.greedy import NOWHERE, cheapest_room, drop, insertion, is_free, lift, room_total, slot_insertion
 from solver.search.jit import Number, first_bit, inlined, inner
 from solver.search.late import anchor_total
 from solver.search.moves import day_part, shape_cost
@@ -169,7 +169,7 @@ def place_member(p: Problem, st: State, s: Number, u: Number, room: Number, coun
 
     Returns the length of the chain, which grows by the sessions that change rooms for it.
     """
-    cost, q = cheapest_room(p, st, s, u)
+    cost, q = cheapest_room(p, st, s, u, NOWHERE)
     if q != room and is_free(p, st, np.int64(p.course_of[s]), u, room):
         stay = room_total(p, st, s, u, room)
         if stay <= cost:

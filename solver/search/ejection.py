@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from solver.compiled import Ints
-from solver.search.greedy import cheapest_place, cheapest_room, drop, insertion, lift, room_total, slot_insertion
+from solver.search.greedy import (
+    NOWHERE,
+    cheapest_place,
+    cheapest_room,
+    drop,
+    insertion,
+    lift,
+    room_total,
+    slot_insertion,
+)
 from solver.search.jit import Longs, Number, inner, kernel
 from solver.search.problem import Problem
 from solver.search.state import COUNT, HARD_PART, SUM, State, hard_of
@@ -107,7 +116,7 @@ def displace(p: Problem, st: State, s: Number, t: Number, b: Number, r: Number) 
     old_slot, old_room = np.int64(st.slot[b]), np.int64(st.room[b])
     back = lift(p, st, b)
     if r < 0:
-        cost, room = cheapest_room(p, st, s, t)
+        cost, room = cheapest_room(p, st, s, t, NOWHERE)
     else:
         cost, room = room_total(p, st, s, t, r), r
     cost += slot_insertion(p, st, s, t)
@@ -171,7 +180,7 @@ def rebuild(p: Problem, st: State, order: Ints, start: int, slots: Ints, rooms: 
             break
         s, t = np.int64(order[i]), np.int64(start)
         if i == 0 and start != ANYWHERE:
-            cost, r = cheapest_room(p, st, s, t)
+            cost, r = cheapest_room(p, st, s, t, NOWHERE)
             drop(p, st, s, t, r, cost + slot_insertion(p, st, s, t))
             continue
         cost, t, r = cheapest_place(p, st, s)

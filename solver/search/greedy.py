@@ -17,7 +17,7 @@ from solver.search.moves import shape_cost
 from solver.search.problem import Problem
 from solver.search.state import ADDING, BUSY, COST, COUNT, HARD_PART, NOBODY, State, cost_of, hard_of, put_in, take_out
 
-NOWHERE = 1 << 62
+NOWHERE = np.int64(1 << 62)
 """In place of a packed cost: no place exists at all."""
 SESSIONS_PER_BEAT = 64
 
@@ -129,8 +129,12 @@ def is_free(p: Problem, st: State, c: Number, t: Number, r: Number) -> bool:
 
 
 @inner
-def cheapest_room(p: Problem, st: State, s: Number, t: Number) -> tuple[Number, Number]:
-    """(packed cost, room) of the best room for session s at slot t among those worth a look."""
+def cheapest_room(p: Problem, st: State, s: Number, t: Number, limit: Number) -> tuple[Number, Number]:
+    """
+    (packed cost, room) of the best room for session s at slot t among those worth a look.
+
+    What costs `limit` or more need not be found.
+    """
     best: Number = NOWHERE
     best_room: Number = -1
     c = np.int64(p.course_of[s])
@@ -150,6 +154,8 @@ def cheapest_room(p: Problem, st: State, s: Number, t: Number) -> tuple[Number, 
             r = neighbour_room(p, st, s, i)
         elif i < neighbours + fits:
             r = np.int64(p.fit[p.fit_ptr[row] + i - neighbours])
+            if p.room_cost[row, r] >= limit:
+                break  # nor are those behind it any cheaper
         else:
             r = np.int64(i - neighbours - fits)
         if r < 0 or (best_room >= 0 and i >= neighbours and not is_free(p, st, c, t, r)):
@@ -176,12 +182,22 @@ def cheapest_place(p: Problem, st: State, s: Number) -> tuple[Number, Number, Nu
     first, end = p.start_ptr[c], p.start_ptr[c + 1]
     if p.frozen[s] > 0:
         end = first + 1
+    likely = first
+    least: Number = NOWHERE
     for k in range(first, end):
+        t = np.int64(p.start[k]) if p.frozen[s] == 0 else np.int64(p.pinned_slot[s])
+        cost = slot_insertion(p, st, s, t)
+        if cost < least:
+            least, likely = cost, k
+    for i in range(first - 1, end):  # the likely one first: after it few are worth looking for a room
+        k = likely if i < first else i
+        if i == likely:
+            continue
         t = np.int64(p.start[k]) if p.frozen[s] == 0 else np.int64(p.pinned_slot[s])
         cost = slot_insertion(p, st, s, t)
         if cost >= best:
             continue
-        room_cost, r = cheapest_room(p, st, s, t)
+        room_cost, r = cheapest_room(p, st, s, t, best - cost)
         if r >= 0 and cost + room_cost < best:
             best, slot, room = cost + room_cost, t, r
     return best, slot, room

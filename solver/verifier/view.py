@@ -133,13 +133,13 @@ class View:
         return {id: self.dataset.expected_students(self.dataset.course[id]) for id in self.by_course}
 
     @cached_property
-    def courses_of_student(self) -> Mapping[str, list[str]]:
+    def courses_of_student(self) -> Mapping[str, tuple[str, ...]]:
         """Only courses with a placed session."""
         courses: dict[str, list[str]] = defaultdict(list)
         for course_id in self.by_course:
             for student in self.dataset.course[course_id].student_ids:
                 courses[student].append(course_id)
-        return courses
+        return {student: tuple(taken) for student, taken in courses.items()}
 
     @cached_property
     def slots_of_course(self) -> Mapping[str, list[int]]:
@@ -158,11 +158,13 @@ class View:
 
     @cached_property
     def student_days(self) -> Mapping[str, DayPeriods]:
-        slots = self.slots_of_course
-        return {
-            student: self._days(slot for course_id in courses for slot in slots[course_id])
-            for student, courses in self.courses_of_student.items()
+        """Students with the same courses share one object: at a university most of them have many such fellows."""
+        slots, taking = self.slots_of_course, self.courses_of_student
+        days = {
+            courses: self._days(slot for course_id in courses for slot in slots[course_id])
+            for courses in set(taking.values())
         }
+        return {student: days[courses] for student, courses in taking.items()}
 
     @property
     def attendee_days(self) -> Mapping[str, DayPeriods]:

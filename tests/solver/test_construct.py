@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,6 +82,13 @@ def test_rules_made_hard_that_only_whole_courses_keep_are_kept() -> None:
     )
     floor = construct(data, compile_dataset(data), control=Control(), seed=0)
     assert (floor.slots[:3] == -1).all() and (floor.slots[3:] >= 0).all()
+
+
+@pytest.mark.parametrize(("first", "placed"), [(True, 2), (False, 0)])
+def test_only_the_first_timetable_of_all_is_built_to_its_end_whatever_the_deadline(first: bool, placed: int) -> None:
+    data = dataset(course("a", groups="g"), course("b", groups="g"))
+    floor = construct(data, compile_dataset(data), control=Control(deadline=0.0), seed=0, first=first)
+    assert (floor.slots >= 0).sum() == placed
 
 
 def test_a_stop_returns_what_is_placed_so_far() -> None:

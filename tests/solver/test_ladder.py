@@ -176,6 +176,13 @@ def test_a_time_limit_shorter_than_the_floor_still_hands_over_the_floor() -> Non
     assert result.best.report.placed == result.best.report.total
 
 
+def test_once_the_time_is_over_no_rung_begins_to_place_anything_anew() -> None:
+    result = solve(impossible_course(), SolveParams(time_limit_seconds=0.1, num_variants=1), Control(deadline=0.0))
+    why = {visit.rung: visit.why for visit in result.journal}
+    assert why["reduced"] == "no time was left to place a core of its own"
+    assert (result.best.report.placed, result.best.rung, result.coverage) == (4, "manual", None)
+
+
 def test_a_simplified_context_is_said_and_its_costs_are_recounted_on_itself() -> None:
     data = sample("tiny")
     result = solve(data, SolveParams(time_limit_seconds=2.0, num_variants=1, simplified_context=True))
