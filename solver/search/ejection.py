@@ -24,15 +24,16 @@ ANYWHERE = -1
 
 
 @kernel
-def hard_shares(p: Problem, st: State, shares: Longs) -> None:
-    """Fills ``(sessions,)`` with the hard part that would go with each placed session; 0 for unplaced ones."""
-    for s in range(p.num_sessions):
-        shares[s] = 0
+def hard_shares(p: Problem, st: State, sessions: Ints, shares: Longs) -> None:
+    """Fills `shares` with the hard part that would go with each of these sessions; 0 for unplaced ones."""
+    for i in range(len(sessions)):
+        s = np.int64(sessions[i])
+        shares[i] = 0
         if st.slot[s] >= 0:
             t, r = np.int64(st.slot[s]), np.int64(st.room[s])
             cost = lift(p, st, s)
             drop(p, st, s, t, r, cost)
-            shares[s] = hard_of(cost)
+            shares[i] = hard_of(cost)
 
 
 @kernel
@@ -165,18 +166,18 @@ def eject_for(p: Problem, st: State, s: int, tries: int) -> bool:
 
 
 @kernel
-def rebuild(p: Problem, st: State, order: Ints, start: int, slots: Ints, rooms: Ints, tries: int) -> bool:
+def rebuild(p: Problem, st: State, order: Ints, start: int, slots: Ints, rooms: Ints, tries: int, most: int) -> bool:
     """
     Takes out the sessions of `order`, puts the first one at `start`, unless that is `ANYWHERE`, and every other one
     where it breaks least, one after the other, each with one ejection if that helps.
 
-    True when less is broken afterwards; otherwise all is left as it was, which is what the two arrays have to hold.
+    True when the hard part is `most` afterwards, or less; otherwise all is left as it was, which is what the two arrays
+    have to hold.
     """
-    before = st.totals[HARD_PART]
     for i in range(len(order)):
         lift(p, st, np.int64(order[i]))
     for i in range(len(order)):
-        if st.totals[HARD_PART] >= before:
+        if st.totals[HARD_PART] > most:
             break
         s, t = np.int64(order[i]), np.int64(start)
         if i == 0 and start != ANYWHERE:
@@ -186,7 +187,7 @@ def rebuild(p: Problem, st: State, order: Ints, start: int, slots: Ints, rooms: 
         cost, t, r = cheapest_place(p, st, s)
         if hard_of(cost) <= 0 or not eject(p, st, s, tries):
             drop(p, st, s, t, r, cost)
-    if st.totals[HARD_PART] < before:
+    if st.totals[HARD_PART] <= most:
         return True
     put_back(p, st, slots, rooms)
     return False

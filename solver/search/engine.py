@@ -21,7 +21,7 @@ from solver.search.kernels import count_rules
 from solver.search.loading import loadable, placing_order
 from solver.search.params import Arrays, SearchParams, SearchResult, TracePoint
 from solver.search.problem import Problem
-from solver.search.repair import mend
+from solver.search.repair import mend, wander
 from solver.search.state import BEST_COST, BEST_HARD, COST, HARD_PART, IMPROVEMENTS, State, new_state
 from solver.search.weights import HARD, Weights, soft_unit, weights_of
 
@@ -122,6 +122,8 @@ class Run:
         missing = placing_order(self.problem)
         place_sessions(self.problem, self.state, missing, False, self.control.words)
         self._recount(forget=True)
+        if self.params.hard_only:
+            self._mend()
         if self.problem.num_mobile > 0:
             self._choose_start()
             while self.level < self.params.levels and not self._over():
@@ -270,10 +272,16 @@ class Run:
         self.quiet_levels = 0
         if hard > best_hard:
             self._reload(*self.best)
-        mend(self.problem, st := self.state, self.control)
-        remember_now(st)
-        if st.totals[HARD_PART] > 0 and self.reheats < MAX_REHEATS and self._reheat_pays():
+        self._mend()
+        if self.state.totals[HARD_PART] > 0 and self.reheats < MAX_REHEATS and self._reheat_pays():
             self._reheat()
+
+    def _mend(self) -> None:
+        """Mends what is broken, by a walk where that leaves something and a reheat would not pay."""
+        mend(self.problem, self.state, self.control)
+        remember_now(self.state)
+        if not self._reheat_pays():
+            wander(self.problem, self.state, self.control, self.seed + self.level)
 
     # --- weights -----------------------------------------------------------------------------------------------------
 

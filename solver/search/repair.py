@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
 from solver.compiled import Compiled, Ints
 from solver.control import NUM_WORDS, Control
+from solver.search.annealing import remember_now
 from solver.search.building import build_problem
 from solver.search.ejection import ANYWHERE, hard_shares, rebuild, take_out_breakers, take_out_courses
 from solver.search.greedy import place_sessions, put_all
@@ -15,12 +17,16 @@ from solver.search.kernels import count_rules
 from solver.search.loading import loadable, placing_order
 from solver.search.params import Arrays, SearchParams
 from solver.search.problem import Problem
-from solver.search.state import COST, HARD_PART, State, new_state
+from solver.search.state import BEST_HARD, COST, HARD_PART, State, new_state
 from solver.search.weights import Weights, publishable, weights_of
 from solver.terms import LINK_TYPES
 
 MEND_TRIES = 100
 SAME_START = LINK_TYPES.index("same_start")
+MEAN_EXCESS = 10
+"""How much more than at best may be broken on the way, on average: some sessions above a limit, or half a clash."""
+MOST_STEPS = 300
+"""On four times `bhu`, with one breach left, 24 walks ended without any after 7 to 152 steps, a tenth to 1.5 s."""
 MOST_COMPANY = 12
 """More sessions than this are not taken out together."""
 
@@ -53,9 +59,10 @@ def strip(compiled: Compiled, slots: Ints, rooms: Ints, keep_bent: bool) -> Arra
 def clear_breaches(compiled: Compiled, problem: Problem, weights: Weights, state: State) -> None:
     """Takes sessions out of `state` until its hard part is 0: those that break most first, pinned ones last."""
     state.totals[COST], state.totals[HARD_PART] = weights.total(count_rules(compiled, state.slot, state.room))
+    everybody = np.arange(problem.num_sessions, dtype=np.int32)
     shares = np.zeros(problem.num_sessions, dtype=np.int64)
     while state.totals[HARD_PART] > 0:
-        hard_shares(problem, state, shares)
+        hard_shares(problem, state, everybody, shares)
         order = np.lexsort((-shares, problem.pinned_slot >= 0))
         if take_out_breakers(problem, state, order[shares[order] > 0].astype(np.int32)):
             continue
@@ -72,27 +79,61 @@ def mend(problem: Problem, state: State, control: Control) -> None:
     because a course that has to keep one room leaves it as a whole or not at all, and with all that keep it from one of
     its starts.
     """
-    shares = np.zeros(problem.num_sessions, dtype=np.int64)
-    hard_shares(problem, state, shares)
-    for s in np.argsort(-shares, kind="stable")[: int((shares > 0).sum())].tolist():
-        for company, start in _companies(problem, state, s):
+    for s in _breakers(problem, state).tolist():
+        alone = [(np.array([s], dtype=np.int32), ANYWHERE)] if problem.frozen[s] == 0 else []
+        for company, start in chain(alone, _companies(problem, state, s, _starts(problem, s))):
             if control.should_stop:
                 return
-            if rebuild(problem, state, company, start, state.slot.copy(), state.room.copy(), MEND_TRIES):
+            if _moved(problem, state, company, start, most=int(state.totals[HARD_PART]) - 1):
                 break
 
 
-def _companies(p: Problem, st: State, s: int) -> Iterator[tuple[Ints, int]]:
-    """Session s and who has to be placed anew with it, and where it starts then; small companies first."""
-    if p.frozen[s] == 0:
-        yield np.array([s], dtype=np.int32), ANYWHERE
+def wander(problem: Problem, state: State, control: Control, seed: int) -> None:
+    """
+    Moves what is broken about until nothing is, `MOST_STEPS` far at most; the best timetable is remembered.
+
+    Whoever keeps the last sessions from a place often finds none either that breaks nothing, so `mend` leaves them
+    where they are. Here they move with their company although a little more is broken afterwards, until what is broken
+    has come to where there is room for it. Only sessions in breach move, as in a focused walk on a formula (Selman,
+    Kautz and Cohen 1994, Noise strategies for improving local search).
+    """
+    random = np.random.default_rng(seed)
+    breakers = _breakers(problem, state)
+    for _ in range(MOST_STEPS):
+        control.beat()
+        if not len(breakers) or control.should_stop:
+            return
+        s = int(random.choice(breakers))
+        for company, start in _companies(problem, state, s, [int(random.choice(_starts(problem, s)))]):
+            most = int(state.totals[BEST_HARD] + random.exponential(MEAN_EXCESS))
+            if _moved(problem, state, company, start, most=most):
+                remember_now(state)
+                # Of any two that clash now, but did not before, one has moved.
+                breakers = _breakers(problem, state, np.union1d(breakers, company))
+
+
+def _breakers(problem: Problem, state: State, among: Ints | None = None) -> Ints:
+    """Sessions that break something hard and are not held where they are, those that break most first."""
+    sessions = np.arange(problem.num_sessions, dtype=np.int32) if among is None else among
+    shares = np.zeros(len(sessions), dtype=np.int64)
+    hard_shares(problem, state, sessions, shares)
+    worst = sessions[np.argsort(-shares, kind="stable")[: int((shares > 0).sum())]]
+    return worst[problem.frozen[worst] < 2]
+
+
+def _moved(problem: Problem, state: State, company: Ints, start: int, *, most: int) -> bool:
+    return rebuild(problem, state, company, start, state.slot.copy(), state.room.copy(), MEND_TRIES, most)
+
+
+def _companies(p: Problem, st: State, s: int, starts: Sequence[int]) -> Iterator[tuple[Ints, int]]:
+    """Session s and who has to be placed anew with it when it starts at one of `starts`; small companies first."""
     ties = p.session_link[p.session_link_ptr[s] : p.session_link_ptr[s + 1]]
     tied = p.link_a[ties] + p.link_b[ties] - s
     together = [
         (int(p.length[p.course_of[one]]), _kin(p, st, one)) for one in (s, *tied[p.link_type[ties] == SAME_START])
     ]
     found = []
-    for start in _starts(p, s):
+    for start in starts:
         obstacles = [b for length, kin in together for b in _obstacles(p, st, kin, start, length).tolist()]
         company = np.array(list(dict.fromkeys([s, *tied.tolist(), *obstacles])), dtype=np.int32)
         found.append((company[p.frozen[company] < 2], start))

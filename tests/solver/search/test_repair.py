@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solver.compiled import compile_dataset, decode, encode
+from solver.compiled import Compiled, Ints, compile_dataset, decode, encode
 from solver.control import Control
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.rules import profile_of, score
@@ -14,8 +17,9 @@ from solver.search.building import build_problem
 from solver.search.greedy import place_sessions, put_all
 from solver.search.loading import loadable, placing_order
 from solver.search.params import SearchParams
-from solver.search.repair import mend
-from solver.search.state import COST, HARD_PART, new_state
+from solver.search.problem import Problem
+from solver.search.repair import mend, wander
+from solver.search.state import BEST_COST, BEST_HARD, COST, HARD_PART, State, new_state
 from solver.search.weights import weights_of
 from tests.builders import Planted, course, dataset, grid, link, planted, room, teacher, timetable
 from tests.solver.search.cases import Case, cases
@@ -55,17 +59,31 @@ def test_rules_that_a_missing_session_makes_worse_cost_whole_courses() -> None:
 
 
 def mended(data: Dataset, table: Timetable) -> list[tuple[int, int]]:
-    """(slot, room) per session after mending, with the totals of the kernels checked against a recount."""
-    compiled, params = compile_dataset(data), SearchParams()
+    """(slot, room) per session after mending."""
+    compiled = compile_dataset(data)
+    state = repaired(compiled, *encode(table, data), mend)
+    return list(zip(state.slot.tolist(), state.room.tolist(), strict=True))
+
+
+def repaired(compiled: Compiled, slots: Ints, rooms: Ints, repair: Callable[[Problem, State, Control], None]) -> State:
+    """The state afterwards; neither it nor its best breaks more, and its totals are those of a recount."""
+    params = SearchParams()
     weights = weights_of(compiled, params)
     problem = build_problem(compiled, weights, params)
     state = new_state(problem, seed=0)
-    slots, rooms = encode(table, data)
-    put_all(problem, state, slots, rooms)
-    state.totals[COST], state.totals[HARD_PART] = weights.total(count_rules(compiled, slots, rooms))
-    mend(problem, state, Control())
-    assert (state.totals[COST], state.totals[HARD_PART]) == weights.total(count_rules(compiled, state.slot, state.room))
-    return list(zip(state.slot.tolist(), state.room.tolist(), strict=True))
+    put_all(problem, state, *loadable(problem, slots, rooms))
+    place_sessions(problem, state, placing_order(problem), False, Control().words)
+    before = weights.total(count_rules(compiled, state.slot, state.room))
+    state.best_slot[:], state.best_room[:] = state.slot, state.room
+    state.totals[COST], state.totals[HARD_PART] = state.totals[BEST_COST], state.totals[BEST_HARD] = before
+    repair(problem, state, Control())
+    for found, cost, hard in (
+        ((state.slot, state.room), COST, HARD_PART),
+        ((state.best_slot, state.best_room), BEST_COST, BEST_HARD),
+    ):
+        assert (state.totals[cost], state.totals[hard]) == weights.total(count_rules(compiled, *found))
+    assert state.totals[BEST_HARD] <= before[1]
+    return state
 
 
 def test_mending_moves_the_session_in_the_way() -> None:
@@ -106,16 +124,25 @@ def test_mending_moves_sessions_that_start_together_with_all_that_is_in_the_way_
 @settings(max_examples=60)
 @given(cases())
 def test_mending_never_breaks_more_and_counts_what_it_does(case: Case) -> None:
-    params = SearchParams()
-    weights = weights_of(case.compiled, params)
-    problem = build_problem(case.compiled, weights, params)
-    state = new_state(problem, seed=0)
-    put_all(problem, state, *loadable(problem, case.slots, case.rooms))
-    place_sessions(problem, state, placing_order(problem), False, Control().words)
-    before = weights.total(count_rules(case.compiled, state.slot, state.room))
-    state.totals[COST], state.totals[HARD_PART] = before
-    mend(problem, state, Control())
-    assert state.totals[HARD_PART] <= before[1]
-    assert (state.totals[COST], state.totals[HARD_PART]) == weights.total(
-        count_rules(case.compiled, state.slot, state.room)
-    )
+    def mend_once(problem: Problem, state: State, control: Control) -> None:
+        before = int(state.totals[HARD_PART])
+        mend(problem, state, control)
+        assert state.totals[HARD_PART] <= before
+
+    repaired(case.compiled, case.slots, case.rooms, mend_once)
+
+
+@settings(max_examples=60)
+@given(cases(), st.integers(0, 3))
+def test_a_walk_remembers_its_best_and_counts_what_it_does(case: Case, seed: int) -> None:
+    repaired(case.compiled, case.slots, case.rooms, partial(wander, seed=seed))
+
+
+def test_a_walk_finds_the_room_that_is_many_sessions_away() -> None:
+    """Each of six sessions has the start of the next one as its only other start; the last one's is free."""
+    queue = [course(f"c{n}", faculty="f", allowed_slots=(n, n + 1)) for n in range(6)]
+    data = dataset(course("pinned", faculty="f", fixed=[(0, 0)]), *queue, room("r1"), room("r2"), grid=grid(1, 7))
+    table = timetable(pinned=0, **{f"c{n}": (n, "r2" if n == 0 else "r1") for n in range(6)})
+    assert [slot for slot, _ in mended(data, table)] == [0, 0, 1, 2, 3, 4, 5]
+    walked = repaired(compile_dataset(data), *encode(table, data), partial(wander, seed=0))
+    assert walked.best_slot.tolist() == [0, 1, 2, 3, 4, 5, 6]
