@@ -122,9 +122,9 @@ class Run:
         missing = placing_order(self.problem)
         place_sessions(self.problem, self.state, missing, False, self.control.words)
         self._recount(forget=True)
-        if self.params.hard_only:
-            self._mend()
         if self.problem.num_mobile > 0:
+            if self.params.hard_only:
+                self._mend()
             self._choose_start()
             while self.level < self.params.levels and not self._over():
                 self._run_level()

@@ -50,7 +50,7 @@ NO_WRAPPER: dict[str, Any] = {"no_cpython_wrapper": True}
 
 # Numba fills its config at run time, hence setattr; these are read at the first compilation.
 setattr(config, "LOOP_VECTORIZE", 0)  # noqa: B010
-setattr(config, "OPT", type(config.OPT)(2))  # noqa: B010
+setattr(config, "OPT", type(config.OPT)(2))  # type: ignore[attr-defined]  # noqa: B010
 
 
 def cache_folder() -> Path:

@@ -25,7 +25,7 @@ class SearchParams:
         True: bendable hard rules cost their price; False: they weigh as much as rigid ones.
     hard_only
         Soft rules cost nothing, so the walk is free to cross all timetables that break nothing. It places what greedy
-        placing left open within a second or two, and ruins the soft cost on the way.
+        placing left open within a second or two; the more it has to walk for that, the more soft cost it ruins.
     hard_weight
         Cost of one rigid unit. About the start temperature: much less and clashes are cheaper than good places, much
         more and the hard part freezes before the soft part has formed.

@@ -135,7 +135,7 @@ def hard_of(packed: Number) -> Number:
 
 
 @inlined
-def _occupy_resource(p: Problem, st: State, x: Number, v: Number, day: Number, bit: Number, sign: int) -> None:
+def _occupy_resource(p: Problem, st: State, x: Number, v: Number, day: Number, bit: Number, sign: Number) -> None:
     """
     One more or one less session of resource x in slot v; its courses hear when a first or a second one comes or goes.
     """
@@ -153,7 +153,7 @@ def _occupy_resource(p: Problem, st: State, x: Number, v: Number, day: Number, b
 
 
 @inlined
-def occupy_room(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, sign: int) -> None:
+def occupy_room(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, sign: Number) -> None:
     """What a session counts in its room and in anchors; all that changes when it only moves to another room."""
     for v in range(t, t + p.length[c]):
         st.room_cell[r, v, COUNT] += sign
@@ -164,7 +164,7 @@ def occupy_room(p: Problem, st: State, s: Number, c: Number, t: Number, r: Numbe
 
 
 @inlined
-def occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, sign: int) -> None:
+def occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, sign: Number) -> None:
     """Counts a session of course c at (t, r) in (sign `COMING`) or out (`GOING`)."""
     occupy_room(p, st, s, c, t, r, sign)
     day = np.int64(p.day_of[t])

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from solver import ladder
-from solver.climb import Climb
+from solver.climb import PLACING, Climb
 from solver.compiled import encode
 from solver.context import build_context
 from solver.control import Control, Progress, Stop
@@ -86,8 +86,9 @@ def test_where_nothing_can_be_moved_one_try_at_placing_it_is_enough_and_the_cloc
 def test_a_search_goes_on_from_the_floor_where_placing_the_rest_has_cost_more_than_it_is_worth() -> None:
     data = sample("college")
     climb = ladder._prepare(data, OPEN_FLOOR, Control().until(60.0), None)
-    climb.place_all(20.0)
-    assert climb.best is not None and climb.best.soft > climb.floor.score.soft + 100, "it was mixed up on the way"
+    climb.search(5.0, PLACING, message="placing every session, from nothing", start=encode(Timetable(), data))
+    assert climb.complete and climb.best is not None
+    assert climb.best.soft > climb.floor.score.soft + 100, "nobody looked at soft rules"
     for mine, floors in zip(climb.cheaper_start(), encode(climb.floor.timetable, data), strict=True):
         assert (mine == floors).all()
     climb.quick_search()
