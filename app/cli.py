@@ -31,8 +31,9 @@ from solver import Control, Progress, SolveParams, Stop, verify
 from solver.errors import InputError, SolverError
 from solver.formats import READABLE, WRITABLE, read_dataset, read_source, read_timetable, write_result, write_timetable
 from solver.formats.native import dump_dataset
+from solver.formats.platform_csv import Imported
 from solver.model import Dataset
-from solver.result import Result
+from solver.result import Report, Result
 from solver.samples import PRESETS, sample
 
 if TYPE_CHECKING:
@@ -170,7 +171,6 @@ def solve_command(
     from solver.search import warm_up  # takes a second, which the other commands do not need
 
     source = _load(lambda: read_source(file), as_json=as_json)
-    dataset = source.dataset
     rung: Any = start_at
     params = _load(
         lambda: SolveParams(
@@ -184,21 +184,24 @@ def solve_command(
         out.print(draw.imported(source.account()))
     with err.status("making the search kernels ready (compiled once, about half a minute)"):
         warm_up()
-    result = _solve_watched(dataset, params, quiet=as_json)
-    view = result_view(dataset, result, entries=as_json)
+    result = _solve_watched(source.dataset, params, quiet=as_json)
     if write is not None:
-        _load(lambda: write(dataset, result), as_json=as_json)
+        _load(lambda: write(source.dataset, result), as_json=as_json)
+    _show_result(source, result, output, as_json=as_json)
+    raise typer.Exit(EXIT_ANSWER if result.best.score.complete else EXIT_CONCESSIONS)
+
+
+def _show_result(source: Imported, result: Result, written_to: Path | None, *, as_json: bool) -> None:
+    view = result_view(source.dataset, result, entries=as_json)
     if as_json:
         imported = {"import": source.account()} if source.rows else {}
         print(json.dumps({**view, **imported}, ensure_ascii=False))
-    else:
-        out.print(draw.verdict(view), draw.ledger(view))
-        if len(result.variants) > 1:
-            out.print(draw.variants(view))
-        if output:
-            out.print(f"written to {output}")
-    best = result.best.score
-    raise typer.Exit(EXIT_ANSWER if best.complete else EXIT_CONCESSIONS)
+        return
+    out.print(draw.verdict(view), draw.ledger(view))
+    if len(result.variants) > 1:
+        out.print(draw.variants(view))
+    if written_to:
+        out.print(f"written to {written_to}")
 
 
 @app.command("verify")
@@ -209,26 +212,30 @@ def verify_command(
     dataset = _load(lambda: read_dataset(file), as_json=as_json)
     timetable = _load(lambda: read_timetable(solution, dataset), as_json=as_json)
     report = _load(lambda: verify(dataset, timetable), as_json=as_json)
-    score = report.score
     if as_json:
         document = {
             "placed": report.placed,
             "total": report.total,
             "distance_to_feasibility": report.distance_to_feasibility,
-            "score": score._asdict(),
+            "score": report.score._asdict(),
             "rules": rule_views(report),
         }
         print(json.dumps(document, ensure_ascii=False))
     else:
-        out.print(draw.rules(rule_views(report)))
-        hard = sum(rule.count for rule in report.rules.values() if rule.tier == "hard")
-        out.print(f"{report.placed} of {report.total} sessions placed, {hard} hard breaches, soft cost {score.soft}")
-        if report.distance_to_feasibility:
-            out.print(f"distance to feasibility {report.distance_to_feasibility}: the students of the open sessions")
-        for rule in report.rules.values():
-            for offence in rule.offences if rule.tier == "hard" else ():
-                out.print(f"  {rule.rule}: {offence.message}")
-    raise typer.Exit(EXIT_ANSWER if score.complete else EXIT_CONCESSIONS)
+        _show_report(report)
+    raise typer.Exit(EXIT_ANSWER if report.score.complete else EXIT_CONCESSIONS)
+
+
+def _show_report(report: Report) -> None:
+    out.print(draw.rules(rule_views(report)))
+    hard = [rule for rule in report.rules.values() if rule.tier == "hard"]
+    breaches, soft = sum(rule.count for rule in hard), report.score.soft
+    out.print(f"{report.placed} of {report.total} sessions placed, {breaches} hard breaches, soft cost {soft}")
+    if report.distance_to_feasibility:
+        out.print(f"distance to feasibility {report.distance_to_feasibility}: the students of the open sessions")
+    for rule in hard:
+        for offence in rule.offences:
+            out.print(f"  {rule.rule}: {offence.message}")
 
 
 @app.command("export")

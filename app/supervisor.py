@@ -4,7 +4,7 @@ The supervisor: takes jobs in, runs each in a child of its own, and knows at any
 It never solves, and it never waits on the event loop's time: the store is called in one thread at a time, children are
 waited for on descriptors. This file is its front: what clients may ask for. Behind it stand the desk
 (`app.supervision.desk`: all jobs, and the lock under which they move), the dispatcher (`app.supervision.dispatch`: from
-claim to end), recovery at start, retention, and the watchdog over them.
+claim to end), steering (cancel, finish, restart, delete), recovery at start, retention, and the watchdog over them.
 """
 
 from __future__ import annotations
@@ -26,20 +26,7 @@ from anyio.abc import TaskGroup
 
 from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
 from app.child.vitals import kill_orphans
-from app.endings import How
-from app.jobs import (
-    DiskFull,
-    Event,
-    Job,
-    JobConflict,
-    JobRequest,
-    JobStateError,
-    StaleAttempt,
-    Status,
-    advance,
-    new_job,
-)
-from app.progress import Track
+from app.jobs import DiskFull, Job, JobConflict, JobRequest, Status, new_job
 from app.settings import Settings
 from app.source import DataSource
 from app.store import DeliveryRow, PortfolioRow, Store, StoreFull
@@ -53,23 +40,12 @@ from app.supervision.recovery import recover
 from app.supervision.results import Recounting, StoredResult, StoredResults, in_a_thread
 from app.supervision.retention import Retention
 from app.supervision.spool import Spool
+from app.supervision.steering import Among, Steering, anyone
 from app.supervision.storage import for_client, passing
 from app.supervision.watchdog import Watchdog, keep
 from app.telemetry import Observer, Recovered, Signs, nobody
-from solver.result import StoppedBy
 
 T = TypeVar("T")
-
-Among = Callable[[Job], bool]
-"""Which jobs are meant; one that is not among them is treated as one that does not exist."""
-
-
-def anyone(job: Job) -> bool:
-    return True
-
-
-OVERTAKEN = 3
-"""So often something is tried again because another service has moved the job meanwhile."""
 
 _log = logging.getLogger("timetable.supervisor")
 
@@ -113,6 +89,7 @@ class Supervisor:
         self._retention = Retention(self._desk)
         self._in_store = self._desk.in_store
         self._results = StoredResults(self._desk, self._for_client)
+        self._steering = Steering(self._desk, self._dispatcher, self._neighbours, self._retention, self._for_client)
         self._open = False
 
     # --- starting and stopping ---
@@ -304,69 +281,19 @@ class Supervisor:
 
     async def cancel(self, job_id: str, *, among: Among = anyone) -> Job | None:
         """Cancels a job: at once when it waits, else when its child is gone. Cancelling twice is no error."""
-        return await self._in_turn(lambda: self._anew(lambda: self._cancel(job_id, among)))
-
-    async def _cancel(self, job_id: str, among: Among) -> Job | None:
-        track = await self._latest(job_id, among)
-        if track is None or track.job.cancel_requested or track.job.status is Status.CANCELLED:
-            return track.job if track else None
-        job, store = track.job, self._desk.store
-        if job.status is Status.RUNNING:
-            request = passing(store.request, after="cancel.after_commit")
-            await self._in_store.must(request, job, cancel=True)
-            self._stop_attempt(job_id, How.CANCEL)
-            after = replace(job, cancel_requested=True)
-            self._desk.show(after)
-        elif job.status is Status.QUEUED:
-            after = advance(job, Event.CANCEL, time.time(), stopped_by=StoppedBy.CANCELLED)
-            await self._in_store.must(passing(store.move, after="cancel.after_commit"), job, after)
-            self._desk.moved(after, Event.CANCEL)
-        else:
-            raise JobStateError(job, "cancel")
-        return after
+        return await self._steering.cancel(job_id, among)
 
     async def finish(self, job_id: str, *, among: Among = anyone) -> Job | None:
         """Ends the search now and publishes the best timetable so far."""
-        return await self._in_turn(lambda: self._anew(lambda: self._finish(job_id, among)))
-
-    async def _finish(self, job_id: str, among: Among) -> Job | None:
-        track = await self._latest(job_id, among)
-        if track is None or track.job.finish_requested:
-            return track.job if track else None
-        job, store = track.job, self._desk.store
-        if job.status is Status.RUNNING and not job.cancel_requested:
-            await self._in_store.must(store.request, job, finish=True)
-            self._stop_attempt(job_id, How.FINISH)
-            after = replace(job, finish_requested=True)
-        elif job.status is Status.QUEUED and (await self._in_store.best_of(job_id)).held is not None:
-            after = replace(job, publish=StoppedBy.FINISHED_EARLY, finish_requested=True)
-            await self._in_store.must(store.move, job, after)
-        else:
-            raise JobStateError(job, "finish")
-        self._desk.show(after)
-        return after
+        return await self._steering.finish(job_id, among)
 
     async def restart(self, job_id: str, *, among: Among = anyone) -> Job | None:
         """Runs an ended job again, from its best timetable."""
-        return await self._in_turn(lambda: self._anew(lambda: self._restart(job_id, among)))
-
-    async def _restart(self, job_id: str, among: Among) -> Job | None:
-        track = await self._latest(job_id, among)
-        if track is None:
-            return None
-        after = advance(track.job, Event.RESTART, time.time())
-        move = passing(self._desk.store.move, after="restart.after_commit")
-        await self._in_store.must(move, track.job, after)
-        return self._desk.moved(after, Event.RESTART)
+        return await self._steering.restart(job_id, among)
 
     async def delete(self, job_id: str, *, among: Among = anyone) -> Job | None:
         """Deletes an ended job with all it has left; None for an unknown id. Raises JobStateError for one at work."""
-        return await self._in_turn(lambda: self._anew(lambda: self._delete(job_id, among)))
-
-    async def _delete(self, job_id: str, among: Among) -> Job | None:
-        if await self._latest(job_id, among) is None:
-            return None
-        return await self._retention.delete(job_id)
+        return await self._steering.delete(job_id, among)
 
     # --- what they read ---
 
@@ -377,7 +304,7 @@ class Supervisor:
         What is known here is at most a second old in any case; see `app.supervision.neighbours`.
         """
         if self._neighbours.shared and self._desk.board.get(job_id) is None:
-            await self._in_turn(lambda: self._latest(job_id))
+            await self._in_turn(lambda: self._neighbours.latest(job_id))
 
     def known(self, job_id: str) -> Job | None:
         """A job as it is known here, from memory."""
@@ -388,7 +315,7 @@ class Supervisor:
         """As it is at this moment, also where another service runs it."""
         track = self._desk.board.get(job_id)
         if self._neighbours.shared and (track is None or not track.job.status.terminal):
-            track = await self._in_turn(lambda: self._latest(job_id))
+            track = await self._in_turn(lambda: self._neighbours.latest(job_id))
         return track.job if track else None
 
     async def jobs(
@@ -472,38 +399,6 @@ class Supervisor:
 
     async def _for_client(self, work: Callable[[], Awaitable[T]], turn: anyio.Lock | None = None) -> T:
         return await for_client(self._tasks, work, turn)
-
-    async def _latest(self, job_id: str, among: Among = anyone) -> Track | None:
-        """A job as the store has it, where others may have moved it, else as we know it. The caller holds the lock."""
-        track = await self._looked_up(job_id)
-        return track if track is not None and among(track.job) else None
-
-    async def _looked_up(self, job_id: str) -> Track | None:
-        track = self._desk.board.get(job_id)
-        if not self._neighbours.shared or job_id in self._dispatcher.attempts:
-            return track
-        stored = await self._in_store(self._desk.store.job, job_id)
-        if stored is not None and (track is None or track.job != stored):
-            return self._desk.show(stored)
-        if stored is None and track is not None:
-            self._desk.forget(job_id)
-            return None
-        return track
-
-    async def _anew(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Other services move jobs beside us: what was refused because of that is done once more."""
-        if not self._neighbours.shared:
-            return await work()
-        for _ in range(OVERTAKEN):
-            try:
-                return await work()
-            except StaleAttempt as error:
-                _log.info("overtaken by another service: %s", error)
-        return await work()
-
-    def _stop_attempt(self, job_id: str, how: How) -> None:
-        if job_id in self._dispatcher.attempts:
-            self._dispatcher.attempts[job_id].stop(how)
 
 
 async def _to_the_end(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -7,6 +7,7 @@ Exit codes: 0 = sound, or done; 1 = damaged, or our fault; 2 = refused, and noth
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -53,15 +54,7 @@ def check_command(
     as_json: AsJson = False,
 ) -> None:
     """Check that the store, or a backup, is what was written, and verify every stored timetable again."""
-    from app.integrity import (  # takes half a second, which other commands do without
-        Finding,
-        check_backups,
-        check_database,
-        check_file,
-        check_folder,
-    )
-
-    settings = _settings()
+    settings, again = _settings(), not quick
     with nullcontext() if as_json else _err.status("checking") as status:
 
         def beat(job_id: str) -> None:
@@ -69,32 +62,43 @@ def check_command(
                 status.update(f"verifying job {job_id}")
 
         try:
-            if backup is not None:
-                signing = read_key(settings.backup_key_file)
-                if signing is not None:
-                    backups.check_copy(backup, signing)
-                report = check_file(backup, again=not quick, beat=beat)
-            elif settings.database_url:
-                report = check_database(settings.database_url, again=not quick, beat=beat)
-            else:
-                kept = backups.folder_of(settings)
-                signing_file = settings.backup_key_file
-                report = check_folder(settings.data_dir, kept, key_file=signing_file, again=not quick, beat=beat)
+            report = _report_of(settings, backup, again, beat)
         except StoreLocked:
             # A second connection beside that of the service is not safe with every SQLite: we look at a copy instead.
             made = _ask(settings, url, key, keep=False, as_json=as_json)
-            copy = Path(made["path"])
-            report = check_file(copy, again=not quick, beat=beat)
-            report.findings.append(Finding("copy", "note", OF_A_COPY, "stop the service to check the file itself"))
-            report.findings.extend(
-                check_backups(backups.folder_of(settings), settings.backup_key_file, read_all=not quick)
-            )
-            copy.unlink()
-            backups.manifest_path(copy).unlink()
+            report = _report_of_copy(settings, Path(made["path"]), again, beat)
         except StoreError as error:
             _fail(error, as_json=as_json)
     _print_report(report, as_json=as_json)
     raise typer.Exit(0 if report.sound else EXIT_OUR_FAULT)
+
+
+def _report_of(settings: Settings, backup: Path | None, again: bool, beat: Callable[[str], None]) -> Report:
+    """Of a backup, else of the store in use; `again` and `beat` as for `app.integrity`. Raises StoreError."""
+    from app.integrity import check_database, check_file, check_folder  # half a second, which other commands do without
+
+    key_file = settings.backup_key_file
+    if backup is not None:
+        signing = read_key(key_file)
+        if signing is not None:
+            backups.check_copy(backup, signing)
+        return check_file(backup, again=again, beat=beat)
+    if settings.database_url:
+        return check_database(settings.database_url, again=again, beat=beat)
+    kept = backups.folder_of(settings)
+    return check_folder(settings.data_dir, kept, key_file=key_file, again=again, beat=beat)
+
+
+def _report_of_copy(settings: Settings, copy: Path, again: bool, beat: Callable[[str], None]) -> Report:
+    """Of a copy that the running service has made of its store, which is removed, and of the backups beside it."""
+    from app.integrity import Finding, check_backups, check_file  # as above
+
+    report = check_file(copy, again=again, beat=beat)
+    report.findings.append(Finding("copy", "note", OF_A_COPY, "stop the service to check the file itself"))
+    report.findings.extend(check_backups(backups.folder_of(settings), settings.backup_key_file, read_all=again))
+    copy.unlink()
+    backups.manifest_path(copy).unlink()
+    return report
 
 
 @commands.command("backup")

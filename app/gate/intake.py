@@ -135,27 +135,36 @@ def read_order(
     awaited = has_platform and not asked.named
     loaded = _ticket(asked) if awaited else _inline(asked, load_source(asked, settings, asked.time_config))
     given, adjusted = _clamped(asked, settings)
-    notes = [loaded.note] if loaded.note else []
-    notes += [
-        f"{name} was set to {change['given']:g}, {change['asked']:g} was asked." for name, change in adjusted.items()
-    ]
     request = JobRequest(
         job_id=asked.job_id or default_job_id or str(uuid.uuid4()),
         body_hash=body_hash(asked, loaded.sent_text),
         packed=loaded.packed,
-        meta={
-            **_meta(asked),
-            "dataset": loaded.name or asked.dataset_name or "",
-            **({AWAITED: True} if awaited else {}),
-            **({ASKED: int(given["portfolio_workers"])} if asked.portfolio_workers is not None else {}),
-        },
+        meta=_told(asked, loaded, given, awaited=awaited),
         num_variants=int(given["num_variants"]),
         time_limit_seconds=given["time_limit_seconds"],
         seed=asked.seed,
         workers=int(given["workers"]) if asked.workers is not None else None,
         rules={name: rule.model_dump(exclude_none=True) for name, rule in asked.rules.items()},
     )
-    return Order(request=request, notes=tuple(notes), adjusted=adjusted)
+    return Order(request=request, notes=_notes(loaded, adjusted), adjusted=adjusted)
+
+
+def _told(asked: GenerateRequest, loaded: _Load, given: Mapping[str, float], *, awaited: bool) -> dict[str, Any]:
+    """The metadata of the job: what the request tells about itself, and what others must know of its data."""
+    meta = {**_meta(asked), "dataset": loaded.name or asked.dataset_name or ""}
+    if awaited:
+        meta[AWAITED] = True
+    if asked.portfolio_workers is not None:
+        meta[ASKED] = int(given["portfolio_workers"])
+    return meta
+
+
+def _notes(loaded: _Load, adjusted: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
+    note = (loaded.note,) if loaded.note else ()
+    changes = (
+        f"{name} was set to {change['given']:g}, {change['asked']:g} was asked." for name, change in adjusted.items()
+    )
+    return (*note, *changes)
 
 
 def _inline(asked: GenerateRequest, loaded: Loaded) -> _Load:

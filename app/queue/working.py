@@ -115,11 +115,7 @@ async def _work(settings: Settings, forkserver: ForkServer | None, solve: str, o
     window, metrics = _window(settings), Metrics(settings.slow_seconds)
     watch_loop(metrics.background_errors.inc)
     observers = Observers(metrics.observe_happening, journal, slow_seconds=settings.slow_seconds)
-    ends, lost = anyio.Event(), False
-
-    def told(outcome: str) -> None:
-        metrics.messages.labels(outcome).inc()
-
+    end = _End()
     async with (
         open_source(settings) as source,
         Supervisor(
@@ -128,40 +124,53 @@ async def _work(settings: Settings, forkserver: ForkServer | None, solve: str, o
         anyio.from_thread.BlockingPortal() as portal,
         anyio.create_task_group() as tasks,
     ):
-        sender = Sender(supervisor.fleet, Broker(settings), told)
+        sender = Sender(supervisor.fleet, Broker(settings), lambda outcome: metrics.messages.labels(outcome).inc())
         observers.add(sender.observe)
-
-        def over(asked: bool) -> None:
-            nonlocal lost
-            lost = not asked
-            ends.set()
-
         hands = Hands(
             settings,
             partial(portal.call, supervisor.run_named),
             partial(portal.start_task_soon, supervisor.let_go),
-            partial(portal.start_task_soon, over),
+            partial(portal.start_task_soon, end.of_hands),
         )
         tasks.start_soon(keep, "messages", sender.run)
-        tasks.start_soon(_signals, ends)
+        tasks.start_soon(_signals, end.came)
         if window is not None:
-            capacity = Capacity(
-                settings, supervisor.signs, on_lag=metrics.loop_lag.observe, on_sample=lambda sample: None
-            )
+            capacity = _capacity(settings, supervisor, metrics)
             tasks.start_soon(keep, "capacity", capacity.run)
             tasks.start_soon(keep, "window", partial(window.serve, supervisor, sender, metrics, capacity))
             _log.info("metrics are shown on http://%s:%d/metrics", settings.host, settings.worker_port)
         hands.start()
         _log.info("working: %d slots, queue %s", settings.slots, settings.broker_queue)
-        await ends.wait()
-        _log.info("ending: jobs are given back")
-        hands.stop()
-        await supervisor.release()
-        if not await anyio.to_thread.run_sync(hands.join, JOIN_SECONDS):
-            _log.warning("messages are left unanswered; the broker gives them to others")
+        await end.came.wait()
+        await _give_back(hands, supervisor)
         tasks.cancel_scope.cancel()
-    if lost:
+    if end.lost:
         raise CannotWork("the consumer of messages has died; the log above says why")
+
+
+class _End:
+    """The end of a worker. `came` says that it is to end, `lost` that nobody has asked it to: its hands are gone."""
+
+    def __init__(self) -> None:
+        self.came, self.lost = anyio.Event(), False
+
+    def of_hands(self, asked: bool) -> None:
+        self.lost = not asked
+        self.came.set()
+
+
+def _capacity(settings: Settings, supervisor: Supervisor, metrics: Metrics) -> Capacity:
+    """The samples themselves interest nobody: a worker raises no alerts."""
+    return Capacity(settings, supervisor.signs, on_lag=metrics.loop_lag.observe, on_sample=lambda sample: None)
+
+
+async def _give_back(hands: Hands, supervisor: Supervisor) -> None:
+    """In the order that is told above."""
+    _log.info("ending: jobs are given back")
+    hands.stop()
+    await supervisor.release()
+    if not await anyio.to_thread.run_sync(hands.join, JOIN_SECONDS):
+        _log.warning("messages are left unanswered; the broker gives them to others")
 
 
 async def _signals(ends: anyio.Event) -> None:

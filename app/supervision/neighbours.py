@@ -19,7 +19,7 @@ import anyio
 import anyio.to_thread
 
 from app.jobs import Job, Status
-from app.progress import NORMAL, SERVICE_SILENT
+from app.progress import NORMAL, SERVICE_SILENT, Track
 from app.store import Changes, SharedStore, StoredIncumbent, StoreError, StoreUnavailable
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher
@@ -76,6 +76,19 @@ class Neighbours:
         if self._store is None or silent < FENCE_SECONDS:
             return None
         return f"the leases of its jobs could not be renewed for {silent:.0f} s, so other services may take these over"
+
+    async def latest(self, job_id: str) -> Track | None:
+        """A job as the store has it, where others may have moved it, else as we know it. The caller holds the lock."""
+        track = self._desk.board.get(job_id)
+        if not self.shared or job_id in self._dispatcher.attempts:
+            return track
+        stored = await self._desk.in_store(self._desk.store.job, job_id)
+        if stored is not None and (track is None or track.job != stored):
+            return self._desk.show(stored)
+        if stored is None and track is not None:
+            self._desk.forget(job_id)
+            return None
+        return track
 
     # --- leases ---
 

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -23,6 +23,7 @@ from app.child.kept import Held, Recounted, recount
 from app.jobs import Job, StaleAttempt, Status, effective_dataset
 from app.messages import unpack
 from app.supervision.desk import Desk
+from app.supervision.storage import ForClient
 
 T = TypeVar("T")
 
@@ -30,12 +31,6 @@ Recounting: TypeAlias = Callable[[Job, Held], Awaitable[Recounted | None]]
 """Who recounts; None when there is nothing to publish that is not published already."""
 
 _log = logging.getLogger("timetable.supervisor")
-
-
-class ForClient(Protocol):
-    """Does something that a client waits for, who may leave; see `app.supervision.storage.for_client`."""
-
-    async def __call__(self, work: Callable[[], Awaitable[T]], turn: anyio.Lock | None = None) -> T: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Generic, ParamSpec, TypeVar
+from typing import Generic, ParamSpec, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -216,6 +216,12 @@ class Errand(Generic[T]):
         if self._error is not None:
             raise self._error
         return self._answer
+
+
+class ForClient(Protocol):
+    """Does something that a client waits for, who may leave; `for_client` with the tasks of a supervisor."""
+
+    async def __call__(self, work: Callable[[], Awaitable[T]], turn: anyio.Lock | None = None) -> T: ...
 
 
 async def for_client(tasks: TaskGroup, work: Callable[[], Awaitable[T]], turn: anyio.Lock | None = None) -> T:

@@ -13,16 +13,11 @@ import anyio.to_thread
 import httpx
 import pytest
 
-from tests.cluster.rig import COMMAND, LOOPBACK, ROOT, Cluster, address_of, queue_of_its_own
-from tests.postgres import database
+from tests.cluster.conftest import places_with
+from tests.cluster.rig import COMMAND, LOOPBACK, ROOT, Cluster
 from tests.real import free_port
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture(scope="module", params=["redis", "rabbitmq"])
@@ -30,9 +25,8 @@ async def whole(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
 ) -> AsyncIterator[Cluster]:
     """One service, and workers that tests start."""
-    broker = address_of(request.param)
-    with database() as url, queue_of_its_own(broker) as queue:
-        cluster = Cluster(tmp_path_factory.mktemp("cluster"), url, broker, queue, COMMAND)
+    with places_with(request.param) as places:
+        cluster = Cluster(tmp_path_factory.mktemp("cluster"), *places, COMMAND)
         try:
             yield cluster
         finally:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import anyio
 import pytest
 
-from tests.cluster.rig import SECONDS, Cluster, Process, address_of, queue_of_its_own
-from tests.cluster.test_trouble import order, results_of
-from tests.postgres import database
+from tests.cluster.conftest import order, places_with, results_of
+from tests.cluster.rig import SECONDS, Cluster, Process
 from tests.service.quick import GOOD, POOR
 from tests.service.solvers import COURSES, cost
 
@@ -21,16 +19,10 @@ LARGE = {"TIMETABLE_PORTFOLIO_WORKERS": "2", "TIMETABLE_PORTFOLIO_SESSIONS": str
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 def places() -> Iterator[tuple[str, str, str]]:
     """Database, broker and queue."""
-    with ExitStack() as stack:
-        broker = address_of("redis")
-        yield stack.enter_context(database()), broker, stack.enter_context(queue_of_its_own(broker))
+    with places_with("redis") as places:
+        yield places
 
 
 @pytest.fixture(scope="module")

@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
-from typing import Any
 
 import anyio
-import psycopg
 import pytest
 
 from app.queue.broker import TASK
-from tests.cluster.rig import SECONDS, Cluster, address_of, celery, queue_of_its_own
-from tests.postgres import database
+from tests.cluster.conftest import order, places_with, results_of
+from tests.cluster.rig import SECONDS, Cluster, celery
 from tests.proxy import Proxy
-from tests.service.solvers import COST_PER_COURSE, COURSES, campus
+from tests.service.solvers import COST_PER_COURSE, COURSES
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 def places() -> Iterator[tuple[str, str, str]]:
     """Database, broker and queue."""
-    with ExitStack() as stack:
-        broker = address_of("rabbitmq")
-        yield stack.enter_context(database()), broker, stack.enter_context(queue_of_its_own(broker))
+    with places_with("rabbitmq") as places:
+        yield places
 
 
 @pytest.fixture(scope="module")
@@ -52,23 +43,6 @@ async def cluster(
         yield cluster
     finally:
         await cluster.close()
-
-
-def order(job_id: str, behaviour: str, **given: Any) -> dict[str, Any]:
-    return {
-        "job_id": job_id,
-        "dataset": campus(behaviour),
-        "num_variants": 1,
-        "time_limit_seconds": 30,
-        **given,
-    }
-
-
-def results_of(database: str, job_id: str) -> list[int]:
-    """The attempts of which a result is stored."""
-    with psycopg.connect(database) as connection:
-        rows = connection.execute("SELECT attempt FROM results WHERE job_id = %s", (job_id,)).fetchall()
-    return [attempt for (attempt,) in rows]
 
 
 async def broker_is(cluster: Cluster, *, up: bool) -> None:

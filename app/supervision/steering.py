@@ -1,0 +1,127 @@
+"""
+How a person steers a job: cancel, finish, restart, delete.
+
+Each of them has its turn alone, under the lock of the desk: it looks at the job as it is by then, writes to the store,
+and shows what was written. A running attempt is only told to end; its end goes through the dispatcher like any other.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from app.endings import How
+from app.jobs import Event, Job, JobStateError, StaleAttempt, Status, advance
+from app.supervision.desk import Desk
+from app.supervision.dispatch import Dispatcher
+from app.supervision.neighbours import Neighbours
+from app.supervision.retention import Retention
+from app.supervision.storage import ForClient, passing
+from solver.result import StoppedBy
+
+Among = Callable[[Job], bool]
+"""Which jobs are meant; one that is not among them is treated as one that does not exist."""
+
+OVERTAKEN = 3
+"""So often something is tried again because another service has moved the job meanwhile."""
+
+_log = logging.getLogger("timetable.supervisor")
+
+
+def anyone(job: Job) -> bool:
+    return True
+
+
+class Steering:
+    """What the methods of `Supervisor` do that have the same names. All answer None for a job that is not meant."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        dispatcher: Dispatcher,
+        neighbours: Neighbours,
+        retention: Retention,
+        for_client: ForClient,
+    ) -> None:
+        self._desk, self._dispatcher = desk, dispatcher
+        self._neighbours, self._retention = neighbours, retention
+        self._for_client = for_client
+
+    async def cancel(self, job_id: str, among: Among) -> Job | None:
+        return await self._steer(self._cancel, job_id, among)
+
+    async def finish(self, job_id: str, among: Among) -> Job | None:
+        return await self._steer(self._finish, job_id, among)
+
+    async def restart(self, job_id: str, among: Among) -> Job | None:
+        return await self._steer(self._restart, job_id, among)
+
+    async def delete(self, job_id: str, among: Among) -> Job | None:
+        return await self._steer(self._delete, job_id, among)
+
+    async def _steer(self, act: Callable[[Job], Awaitable[Job | None]], job_id: str, among: Among) -> Job | None:
+        """Does `act` with a job, alone; the job as `act` leaves it."""
+
+        async def once() -> Job | None:
+            track = await self._neighbours.latest(job_id)
+            return await act(track.job) if track is not None and among(track.job) else None
+
+        return await self._for_client(lambda: self._anew(once), self._desk.moving)
+
+    async def _anew(self, work: Callable[[], Awaitable[Job | None]]) -> Job | None:
+        """Other services move jobs beside us: what was refused because of that is done once more."""
+        if not self._neighbours.shared:
+            return await work()
+        for _ in range(OVERTAKEN):
+            try:
+                return await work()
+            except StaleAttempt as error:
+                _log.info("overtaken by another service: %s", error)
+        return await work()
+
+    async def _cancel(self, job: Job) -> Job:
+        if job.cancel_requested or job.status is Status.CANCELLED:
+            return job
+        in_store, store = self._desk.in_store, self._desk.store
+        if job.status is Status.RUNNING:
+            await in_store.must(passing(store.request, after="cancel.after_commit"), job, cancel=True)
+            self._stop_attempt(job.id, How.CANCEL)
+            after = replace(job, cancel_requested=True)
+            self._desk.show(after)
+        elif job.status is Status.QUEUED:
+            after = advance(job, Event.CANCEL, time.time(), stopped_by=StoppedBy.CANCELLED)
+            await in_store.must(passing(store.move, after="cancel.after_commit"), job, after)
+            self._desk.moved(after, Event.CANCEL)
+        else:
+            raise JobStateError(job, "cancel")
+        return after
+
+    async def _finish(self, job: Job) -> Job:
+        if job.finish_requested:
+            return job
+        in_store, store = self._desk.in_store, self._desk.store
+        if job.status is Status.RUNNING and not job.cancel_requested:
+            await in_store.must(store.request, job, finish=True)
+            self._stop_attempt(job.id, How.FINISH)
+            after = replace(job, finish_requested=True)
+        elif job.status is Status.QUEUED and (await in_store.best_of(job.id)).held is not None:
+            after = replace(job, publish=StoppedBy.FINISHED_EARLY, finish_requested=True)
+            await in_store.must(store.move, job, after)
+        else:
+            raise JobStateError(job, "finish")
+        self._desk.show(after)
+        return after
+
+    async def _restart(self, job: Job) -> Job:
+        after = advance(job, Event.RESTART, time.time())
+        await self._desk.in_store.must(passing(self._desk.store.move, after="restart.after_commit"), job, after)
+        return self._desk.moved(after, Event.RESTART)
+
+    async def _delete(self, job: Job) -> Job | None:
+        return await self._retention.delete(job.id)
+
+    def _stop_attempt(self, job_id: str, how: How) -> None:
+        if job_id in self._dispatcher.attempts:
+            self._dispatcher.attempts[job_id].stop(how)
