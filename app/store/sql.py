@@ -41,6 +41,11 @@ T = TypeVar("T")
 
 MOST_DAMAGED = 20
 """Damaged rows at the head of the queue that one claim passes over."""
+KEEP_DATASET = """
+INSERT INTO datasets (digest, body) VALUES (?, ?)
+ON CONFLICT (digest) DO UPDATE SET body = excluded.body WHERE datasets.body <> excluded.body
+"""
+"""One row for all jobs with the same dataset; where it was damaged, whoever sends it again mends it."""
 DROP_UNUSED = "DELETE FROM datasets WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE dataset = digest)"
 _ANY_NUMBER = 2**62
 _ENDING = ("how", "exit_code", "stage", "rung", "message", "verdict", "place", "peak_mb")
@@ -107,7 +112,7 @@ class SqlStore(ABC):
                 return known, False
             if work.rows("SELECT count(*) FROM jobs WHERE status = 'queued'")[0][0] >= queue_limit:
                 raise QueueFull(queue_limit)
-            work.change("INSERT INTO datasets VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, dataset))
+            work.change(KEEP_DATASET, (digest, dataset))
             work.change(JOBS.insert, JOBS.to_insert(row_of_job(job, digest)))
             self._added(work, job)
             return job, True
@@ -239,7 +244,7 @@ class SqlStore(ABC):
             row = self._still_runs(work, job)
             # Only what was fetched is written: somebody may have asked to end the job meanwhile.
             after = replace(job_of_row(row), meta=job.meta)
-            work.change("INSERT INTO datasets VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, dataset))
+            work.change(KEEP_DATASET, (digest, dataset))
             work.change(JOBS.update, JOBS.to_update(row_of_job(after, digest)))
             if row["dataset"] != digest:
                 work.change(DROP_UNUSED, (row["dataset"],))

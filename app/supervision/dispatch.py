@@ -23,7 +23,7 @@ from app.child.children import ForkServer, ForkServerLost
 from app.endings import TAKEN_DOWN, Ending, How, settle
 from app.jobs import Event, Job, StaleAttempt, Status, advance
 from app.source import AWAITED, DataSource
-from app.store import StoredIncumbent, StoreError, StoreUnavailable
+from app.store import StoreDamaged, StoredIncumbent, StoreError, StoreUnavailable
 from app.supervision.assistants import Assistant, Assistants
 from app.supervision.desk import Desk, event_between
 from app.supervision.loading import Loading, NotLoaded
@@ -256,10 +256,7 @@ class Dispatcher:
         try:
             best = await desk.in_store.best_of(job.id)
             attempt.begin_with(best.held, saved=desk.in_store.is_saved(job.id, best.held), damage=best.damage)
-            dataset = await desk.in_store(desk.store.dataset, job.id) or b""
-            if AWAITED in job.meta:
-                dataset = await self._loading.load(attempt, dataset)
-            ending = await attempt.run(dataset, started)
+            ending = await attempt.run(await self._dataset_of(attempt), started)
         except NotLoaded as unloaded:
             ending = attempt.ended_by(unloaded.how, str(unloaded))
         except _MAY_PASS as error:
@@ -278,6 +275,18 @@ class Dispatcher:
         if call := self._running.pop(job.id, None):
             call.done.set()
         await self._free_slot(attempt)
+
+    async def _dataset_of(self, attempt: Attempt) -> bytes:
+        """Raises NotLoaded when there is none: a damaged one is not mended by trying again."""
+        desk, job = self._desk, attempt.job
+        try:
+            stored = await desk.in_store(desk.store.dataset, job.id) or b""
+        except StoreDamaged as error:
+            _log.error("job %s cannot be solved: %s", job.id, error)
+            raise NotLoaded(
+                How.INPUT, f"{error}; send it again under another job id, which mends it, or restore a backup"
+            ) from error
+        return await self._loading.load(attempt, stored) if AWAITED in job.meta else stored
 
     async def _free_slot(self, attempt: Attempt) -> None:
         """At once, or when a child that cannot be killed has ended after all."""

@@ -18,6 +18,7 @@ from app.messages import pack
 from app.settings import Settings
 from app.supervisor import Supervisor
 from app.telemetry import nobody
+from tests.postgres import database
 from tests.service.solvers import campus
 
 SOLVE = "tests.service.quick:solve"
@@ -37,6 +38,16 @@ async def shared(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -
     settings = Settings(data_dir=tmp_path_factory.mktemp("shared"), slots=12, retry_wait_seconds=0.1)
     async with Supervisor(settings, solve=SOLVE) as supervisor:
         yield supervisor
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """Where the store is, as settings."""
+    if request.param == "sqlite":
+        yield {"data_dir": tmp_path}
+    else:
+        with database() as url:
+            yield {"data_dir": tmp_path, "database_url": url}
 
 
 @pytest.fixture

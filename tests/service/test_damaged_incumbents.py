@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,25 +11,19 @@ from typing import Any
 
 import pytest
 
-from app.endings import Ending, How
-from app.jobs import Event, advance, new_job
+from app.jobs import Event, advance
 from app.messages import pack
 from app.settings import Settings
-from app.store import StoredIncumbent
 from app.store.opening import open_store
-from app.store.postgres import PostgresStore
-from app.store.sqlite import SqliteStore
 from solver.formats.native import dump_timetable, load_result
 from solver.model import Timetable
 from solver.result import StoppedBy
 from solver.rules import Score
-from tests.postgres import database
-from tests.service.conftest import Open, ended, request, until
+from tests.service.conftest import Open, ended, until
+from tests.service.damage import SOUND, leave
 from tests.service.solvers import COURSES, cost, timetable
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
-AT = 1_700_000_000.0
-SOUND = pack(dump_timetable(timetable(9)))
 CLASHES = Timetable(placements=tuple(replace(placed, slot=0, room_id="r0") for placed in timetable(9).placements))
 
 ALTERED = {
@@ -38,7 +32,6 @@ ALTERED = {
     "nonsense": "UPDATE incumbents SET score = 'x', rung = NULL",
 }
 """What somebody does to the row behind our back."""
-UNALTERED: Mapping[str, Any] = {}
 OF_ANOTHER_VERSION: Mapping[str, Mapping[str, Any]] = {
     "schema": {"timetable": pack({"schema": "timetable/9", "placements": []})},
     "no document": {"timetable": b"not packed at all"},
@@ -46,34 +39,6 @@ OF_ANOTHER_VERSION: Mapping[str, Mapping[str, Any]] = {
     "rung": {"rung": "perfect"},
 }
 """Rows whose seal fits, and that this program cannot read."""
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """Where the store is, as settings."""
-    if request.param == "sqlite":
-        yield {"data_dir": tmp_path}
-    else:
-        with database() as url:
-            yield {"data_dir": tmp_path, "database_url": url}
-
-
-def leave(
-    place: dict[str, Any], behaviour: str, *, alter: str = "", written: Mapping[str, Any] = UNALTERED, **job: Any
-) -> None:
-    """A job `j` whose first attempt has crashed and has left a timetable of level nine, which is then damaged."""
-    wanted = request("j", behaviour)
-    with closing(open_store(Settings(**place))) as store:
-        store.submit(new_job(wanted, AT), wanted.packed, 1)
-        running = store.claim(AT)
-        assert running is not None
-        held = StoredIncumbent(score=Score(0, 0, 0, cost(9)), timetable=SOUND, rung="full", found_at=AT)
-        store.save_incumbent(running, replace(held, **written))
-        lost = advance(running, Event.LOSE, AT, score=held.score, **job)
-        store.move(running, lost, ending=Ending(how=How.CRASH, at=AT, held=held.score))
-        assert isinstance(store, SqliteStore | PostgresStore)
-        if alter:
-            store._write(lambda work: work.change(alter))
 
 
 ALTERED_ROWS = [pytest.param({"alter": statement}, id=f"altered {name}") for name, statement in ALTERED.items()]
