@@ -221,12 +221,12 @@ def verify_command(
         print(json.dumps(document, ensure_ascii=False))
     else:
         out.print(draw.rules(rule_views(report)))
-        hard = sum(rule.count for rule in report.rules.values() if rule.tier == "hard")
+        hard = sum(rule.count for rule in report.breaches)
         out.print(f"{report.placed} of {report.total} sessions placed, {hard} hard breaches, soft cost {score.soft}")
         if report.distance_to_feasibility:
             out.print(f"distance to feasibility {report.distance_to_feasibility}: the students of the open sessions")
-        for rule in report.rules.values():
-            for offence in rule.offences if rule.tier == "hard" else ():
+        for rule in report.breaches:
+            for offence in rule.offences:
                 out.print(f"  {rule.rule}: {offence.message}")
     raise typer.Exit(EXIT_ANSWER if score.complete else EXIT_CONCESSIONS)
 
