@@ -228,12 +228,11 @@ def verify_command(
 
 def _show_report(report: Report) -> None:
     out.print(draw.rules(rule_views(report)))
-    hard = [rule for rule in report.rules.values() if rule.tier == "hard"]
-    breaches, soft = sum(rule.count for rule in hard), report.score.soft
+    breaches, soft = sum(rule.count for rule in report.breaches), report.score.soft
     out.print(f"{report.placed} of {report.total} sessions placed, {breaches} hard breaches, soft cost {soft}")
     if report.distance_to_feasibility:
         out.print(f"distance to feasibility {report.distance_to_feasibility}: the students of the open sessions")
-    for rule in hard:
+    for rule in report.breaches:
         for offence in rule.offences:
             out.print(f"  {rule.rule}: {offence.message}")
 

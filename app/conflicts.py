@@ -27,7 +27,9 @@ View = dict[str, object]
 
 TYPES: Mapping[str, str] = {
     **dict.fromkeys(("faculty_clash", "faculty_unavailable", "faculty_daily_limit", "faculty_weekly_limit"), "faculty"),
-    **dict.fromkeys(("student_clash", "group_clash", "group_unavailable", "group_daily_limit"), "student"),
+    **dict.fromkeys(
+        ("student_clash", "core_clash", "group_clash", "group_unavailable", "group_daily_limit"), "student"
+    ),
     **dict.fromkeys(("room_clash", "room_capacity", "room_unsuitable"), "room"),
 }
 """Rule -> type of its conflicts. The others, and rules that a dataset has made hard, are about the course alone."""

@@ -123,11 +123,11 @@ def conflicts_of(dataset: Dataset, timetable: Timetable, report: Report) -> dict
 
 def hard_breaches(dataset: Dataset, timetable: Timetable, report: Report) -> list[RuleCount]:
     """
-    Every hard rule that is broken, with all of its offences.
+    Every hard rule that is broken, each breach once, with all of its offences.
 
     A stored report names only the worst offenders of a rule; when some are missing here we count once more.
     """
-    broken = [rule for rule in report.rules.values() if rule.tier == "hard" and rule.count]
+    broken = report.breaches
     if any(rule.broken > len(rule.offences) for rule in broken):
         recount = verify(dataset, timetable, max_offences=max(rule.broken for rule in broken))
         broken = [recount.rules[rule.rule] for rule in broken]

@@ -11,7 +11,8 @@ The figures of a timetable for people, each with its formula. All scores are 0 t
   `faculty_satisfaction` = 100 x kept(`faculty_preference`);
   `student_compactness_score` = 100 x kept(`group_gap`), or of `student_gap` where no course is taught to a group.
 - `total_conflicts` = double bookings of teachers, rooms, groups and students; `hard_constraint_violations` and
-  `soft_constraint_violations` = units broken over the rules of that tier.
+  `soft_constraint_violations` = units broken over the rules of that tier. A rule that only makes breaches of another
+  hard rule dearer counts in none of these figures.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def quality_metrics(dataset: Dataset, timetable: Timetable, report: Report) -> F
     kept = {id: percent(rule.kept) for id, rule in report.rules.items()}
     clashes = {who: report.rules[rule].count for who, rule in CLASH_RULES.items()}
     compactness = kept["group_gap"] if dataset.attendees_are_groups else kept["student_gap"]
-    hard = [rule for rule in report.rules.values() if rule.tier == "hard"]
+    hard = report.breaches
     soft = [rule for rule in report.rules.values() if rule.tier == "soft"]
     placed_share = report.placed / report.total
     overall = percent(placed_share * prod(rule.kept for rule in hard) * report.quality_index)

@@ -82,4 +82,4 @@ def _hard_breaches(url: str, variant: dict[str, Any]) -> int:
         for entry in variant["timetable_entries"]
     )
     report = verify(dataset, Timetable(placements=tuple(placed)))
-    return sum(rule.count for rule in report.rules.values() if rule.tier == "hard")
+    return sum(rule.count for rule in report.breaches)

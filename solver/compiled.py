@@ -100,6 +100,8 @@ class Compiled(NamedTuple):
     """Other courses with a common student, per course."""
     conflict_students: Ints
     """Number of common students, beside `conflict`."""
+    conflict_core: Ints
+    """The same where both courses are core, else 0."""
     people_ptr: Ints
     people: Ints
     """Courses that share a teacher or a real group, per course, the course itself included when it has any."""
@@ -190,7 +192,7 @@ def compile_dataset(dataset: Dataset, profile: Profile | None = None, context: C
             **_starts(dataset, profile),
             **_fixed(dataset),
             **_people(dataset),
-            **_conflicts(context),
+            **_conflicts(dataset, context),
             **_rooms(dataset, context),
             **_slot_units(dataset),
             **_limits(dataset),
@@ -260,7 +262,7 @@ def _courses(dataset: Dataset) -> dict[str, Any]:
         "session_ptr": np.concatenate([[0], np.cumsum(counts)]),
         "length": session_lengths(dataset),
         "seats": _ints(dataset.expected_students(course) for course in courses),
-        "core": _ints(course.subject_type == CORE_SUBJECT_TYPE for course in courses),
+        "core": _core(dataset),
         "min_days": _ints(course.min_days for course in courses),
     }
 
@@ -312,8 +314,15 @@ def _clash_groups(groups: Matrix) -> Matrix:
     return sparse.csr_array(sparse.hstack([groups, sparse.csr_array(own, shape=(groups.shape[0], len(alone)))], "csr"))
 
 
-def _conflicts(context: Context) -> dict[str, Any]:
-    return {**_row_list("conflict", context.conflict_graph), "conflict_students": context.conflict_graph.data}
+def _conflicts(dataset: Dataset, context: Context) -> dict[str, Any]:
+    graph = context.conflict_graph
+    core = _core(dataset)
+    both = core[graph.indices] * np.repeat(core, np.diff(graph.indptr))
+    return {**_row_list("conflict", graph), "conflict_students": graph.data, "conflict_core": graph.data * both}
+
+
+def _core(dataset: Dataset) -> Ints:
+    return _ints(course.subject_type == CORE_SUBJECT_TYPE for course in dataset.courses)
 
 
 def _rooms(dataset: Dataset, context: Context) -> dict[str, Any]:

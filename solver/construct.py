@@ -175,6 +175,6 @@ class Reasons:
         fits = p.fit[p.fit_ptr[row] : p.fit_ptr[row + 1]]
         if self.state.room_cell[fits, covered, COUNT].any(axis=1).all():
             yield "every fitting room is taken"
-        if p.student_weight and self.state.clash[c, covered].any():
+        if p.students_clash and self.state.clash[c, covered].any():
             yield "students of the course are in another session"
         yield "a daily limit, a link or another rule is in the way"

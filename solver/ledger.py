@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from solver.diagnose import Openings
 from solver.incumbent import Incumbent, Problem
 from solver.model import Dataset
-from solver.result import Concession, Coverage, OpenSession, Quality, Report
+from solver.result import Concession, Coverage, OpenSession, Quality, Report, RuleCount
 from solver.rules import RULES
 
 MAX_REPAIRED_SESSIONS = 50
@@ -22,18 +22,22 @@ _SENTENCE = {rule.id: rule.sentence for rule in RULES}
 
 
 def concessions_of(report: Report) -> tuple[Concession, ...]:
-    """Every hard rule that is broken, dearest first."""
-    broken = [rule for rule in report.rules.values() if rule.tier == "hard" and rule.count]
-    return tuple(
-        Concession(
-            rule=rule.rule,
-            sentence=_SENTENCE[rule.rule],
-            count=rule.count,
-            unit=rule.unit,
-            cost=rule.cost,
-            offences=rule.offences,
-        )
-        for rule in sorted(broken, key=lambda rule: -rule.cost)
+    """Every hard rule that is broken, dearest first; what comes on top of a rule is told and charged under it."""
+    told = [_concession(rule, report.dearer(rule.rule)) for rule in report.breaches]
+    return tuple(sorted(told, key=lambda concession: -concession.cost))
+
+
+def _concession(rule: RuleCount, dearer: Sequence[RuleCount]) -> Concession:
+    which = [
+        f" {more.count} of these {rule.count} cost more: {more.unit}." for more in dearer if more.count < rule.count
+    ]
+    return Concession(
+        rule=rule.rule,
+        sentence=_SENTENCE[rule.rule] + "".join(which),
+        count=rule.count,
+        unit=rule.unit,
+        cost=rule.cost + sum(more.cost for more in dearer),
+        offences=rule.offences,
     )
 
 

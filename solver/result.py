@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Literal
 
 from solver.model import Timetable
-from solver.rules import Score
+from solver.rules import ON_TOP_OF, Score
 from solver.terms import SessionKey, Tier
 
 RungId = Literal["full", "relaxed", "greedy", "reduced", "manual"]
@@ -104,6 +104,28 @@ class Report:
     @property
     def counts(self) -> dict[str, int]:
         return {rule_id: rule.count for rule_id, rule in self.rules.items()}
+
+    @property
+    def breaches(self) -> list[RuleCount]:
+        """
+        Every hard rule that is broken, each breach once.
+
+        A rule that only makes breaches of another hard rule dearer is left out: they stand under that one.
+        """
+        return [
+            rule
+            for rule in self.rules.values()
+            if rule.tier == "hard" and rule.count and not self._is_told_elsewhere(rule.rule)
+        ]
+
+    def _is_told_elsewhere(self, rule_id: str) -> bool:
+        base = self.rules.get(ON_TOP_OF.get(rule_id, ""))
+        return base is not None and base.tier == "hard"
+
+    def dearer(self, rule_id: str) -> list[RuleCount]:
+        """The broken hard rules that come on top of this one."""
+        rules = (self.rules[name] for name, base in ON_TOP_OF.items() if base == rule_id and name in self.rules)
+        return [rule for rule in rules if rule.tier == "hard" and rule.count]
 
     @property
     def quality_index(self) -> float:

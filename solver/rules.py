@@ -13,7 +13,7 @@ that a rule is bent at all.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from solver.errors import InputError, Issue
@@ -30,7 +30,13 @@ CONTEXT_POINTS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """`weight` is the soft cost per unit, `price` the cost per unit when bent as a hard rule, None when rigid."""
+    """
+    `weight` is the soft cost per unit, `price` the cost per unit when bent as a hard rule, None when rigid.
+
+    A rule `on_top_of` an earlier one makes some of its breaches dearer: each of its units is a unit of the other rule
+    too, and both are paid. Where the other one may not be bent, or is not hard, it is off unless a dataset gives it a
+    tier of its own.
+    """
 
     id: str
     tier: Tier
@@ -39,6 +45,7 @@ class Rule:
     weight: int = 1
     price: int | None = None
     value: int | None = None
+    on_top_of: str | None = None
 
 
 RULES: tuple[Rule, ...] = (
@@ -133,6 +140,14 @@ RULES: tuple[Rule, ...] = (
         price=24,
         sentence="A student has at most one session at a time.",
     ),
+    Rule(
+        id="core_clash",
+        tier="hard",
+        unit="student in two core sessions at once, per slot",
+        price=12,
+        on_top_of="student_clash",
+        sentence="Rather an elective clashes than two core courses; on top of `student_clash`, while that may bend.",
+    ),
     # --- soft --------------------------------------------------------------------------------------------------------
     Rule(
         id="faculty_preference",
@@ -224,6 +239,7 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 RULE_IDS: tuple[str, ...] = tuple(rule.id for rule in RULES)
+ON_TOP_OF: Mapping[str, str] = {rule.id: rule.on_top_of for rule in RULES if rule.on_top_of is not None}
 UNPLACED = "unplaced"
 """Not a rule but a level of its own: an unplaced session outweighs every bent rule."""
 
@@ -286,7 +302,13 @@ def profile_of(dataset: Dataset, overrides: Mapping[str, RuleSetting] | None = N
     unknown = [name for name in settings if name not in RULE_IDS]
     if unknown:
         raise InputError(rule_issue(name) for name in unknown)
-    return Profile(rules={rule.id: _resolve(rule, settings.get(rule.id, RuleSetting())) for rule in RULES})
+    active: dict[str, ActiveRule] = {}
+    for rule in RULES:
+        setting = settings.get(rule.id, RuleSetting())
+        if rule.on_top_of is not None and setting.tier is None and not active[rule.on_top_of].bendable:
+            setting = replace(setting, tier="off")
+        active[rule.id] = _resolve(rule, setting)
+    return Profile(rules=active)
 
 
 def rule_issue(name: str) -> Issue:

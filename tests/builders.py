@@ -97,6 +97,20 @@ def course(
     )
 
 
+def crowded_students(**fields: Any) -> Dataset:
+    """Core courses a and b with 4 common students and an elective with 5 of each, in 2 slots: somebody has to clash."""
+    shared, with_a, with_b = ([f"{kind}{i}" for i in range(n)] for kind, n in (("s", 4), ("x", 5), ("y", 5)))
+    return dataset(
+        course("a", students=[*shared, *with_a]),
+        course("b", students=[*shared, *with_b]),
+        course("c", students=[*with_a, *with_b], subject_type="elective"),
+        room("r1"),
+        room("r2"),
+        grid=grid(1, 2),
+        **fields,
+    )
+
+
 def room(
     id: str, capacity: int = 1000, *, features: Names = (), unavailable: Iterable[int] = (), **fields: Any
 ) -> Room:

@@ -87,4 +87,5 @@ def _rule(rule: Rule) -> dict[str, object]:
         "price": rule.price,
         "value": rule.value,
         "rigid": rule.tier == "hard" and rule.price is None,
+        "on_top_of": rule.on_top_of,
     }

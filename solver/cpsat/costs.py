@@ -114,8 +114,9 @@ def _crowded_courses(compiled: Compiled, faculty: Array, group: Array, course: A
                 (np.ones(len(items), dtype=np.int32), items, pointers), shape=(len(crowded), len(cover))
             )
             crowded |= (owned @ (cover > 1)) > 0
-    if hard["student_clash"] and len(compiled.conflict):
-        shape = (compiled.num_courses, compiled.num_courses)
-        graph = sparse.csr_array((compiled.conflict_students, compiled.conflict, compiled.conflict_ptr), shape=shape)
-        crowded |= ((graph @ course) > 0) & (course > 0)
+    for rule, shared in (("student_clash", compiled.conflict_students), ("core_clash", compiled.conflict_core)):
+        if hard[rule] and len(shared):
+            shape = (compiled.num_courses, compiled.num_courses)
+            graph = sparse.csr_array((shared, compiled.conflict, compiled.conflict_ptr), shape=shape)
+            crowded |= ((graph @ course) > 0) & (course > 0)
     return crowded

@@ -133,6 +133,8 @@ class Plan:
         pairs = len(self.compiled.people) if travel else 0
         if self.treat["student_clash"] is Treatment.PRICE:
             pairs += len(self.compiled.conflict) // 2
+        elif self.treat["core_clash"] is not Treatment.IGNORE:
+            pairs += int((self.compiled.conflict_core > 0).sum()) // 2
         return self.literals + extra + min(pairs, len(self.units) ** 2) * self.compiled.num_slots
 
 
@@ -287,6 +289,9 @@ class _Narrowing:
             busy += background.group[_row(compiled.group_ptr, compiled.group, course)].sum(axis=0)
         if self.keeps("student_clash"):
             busy += background.course[_row(compiled.conflict_ptr, compiled.conflict, course)].sum(axis=0)
+        elif self.keeps("core_clash"):
+            both_core = _row(compiled.conflict_ptr, compiled.conflict_core, course) > 0
+            busy += background.course[_row(compiled.conflict_ptr, compiled.conflict, course)[both_core]].sum(axis=0)
         return np.flatnonzero(possible & clear(busy == 0, length))
 
     def candidate_rooms(self, course: int, sessions: tuple[int, ...], starts: Array) -> Array:

@@ -55,17 +55,26 @@ def student_clash(space: Space) -> None:
     if space.treatment("student_clash") is space.treatment("group_clash") is Treatment.FORBID:
         _student_cliques(space)
         return
+    _student_pairs(space, "student_clash", space.compiled.conflict_students)
+
+
+def core_clash(space: Space) -> None:
+    if space.treatment("student_clash") is not Treatment.FORBID:
+        _student_pairs(space, "core_clash", space.compiled.conflict_core)
+
+
+def _student_pairs(space: Space, rule_id: str, students: Array) -> None:
+    """Charges the common students of two courses, beside `conflict`, wherever both run at once."""
     compiled, cover = space.compiled, space.plan.background.course
     for u, unit in enumerate(space.plan.units):
         row = slice(compiled.conflict_ptr[unit.course], compiled.conflict_ptr[unit.course + 1])
-        others, shared = compiled.conflict[row], compiled.conflict_students[row]
-        _add_by_start(space, "student_clash", u, shared @ cover[others])
+        others, shared = compiled.conflict[row], students[row]
+        _add_by_start(space, rule_id, u, shared @ cover[others])
         for other, common in zip(others.tolist(), shared.tolist(), strict=True):
-            for v in space.units_of_course.get(other, []) if other > unit.course else []:
+            for v in space.units_of_course.get(other, []) if common and other > unit.course else []:
                 for t in range(compiled.num_slots):
-                    a, b = space.cover(u, t), space.cover(v, t)
-                    if a and b:
-                        space.penalise("student_clash", [([(1, literal) for literal in a + b], -1)], common)
+                    if space.cover(u, t) and space.cover(v, t):
+                        space.keep_from_meeting(rule_id, u, v, t, common)
 
 
 def _student_cliques(space: Space) -> None:
@@ -326,6 +335,7 @@ BUILDERS: Mapping[str, RuleBuilder] = {
     "group_clash": group_clash,
     "faculty_clash": faculty_clash,
     "student_clash": student_clash,
+    "core_clash": core_clash,
     "room_clash": room_clash,
     "slot_forbidden": _start_cost("slot_forbidden"),
     "fixed_moved": fixed_moved,

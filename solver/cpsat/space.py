@@ -85,6 +85,7 @@ class Space:
         self.tallies: dict[str, Tally] = {rule_id: Tally() for rule_id in RULE_IDS}
         self.unplaced = Tally()
         self.apart: set[tuple[int, int]] = set()
+        self.meetings: dict[tuple[int, int, int], Tally] = {}
         self._covers: dict[tuple[int, int], list[Var]] = {}
         self.x: list[dict[int, Var]] = []
         self.y: list[dict[tuple[int, int], Var]] = []
@@ -203,10 +204,27 @@ class Space:
                 tally.add(c * coefficient, term, self.upper(term))
             tally.add(coefficient, constant)
             return
-        slack = self.new_int(max(highest), max(0, *(self.evaluate(row) for row in rows)))
+        tally.include(self._slack(rows, max(highest)), coefficient)
+
+    def _slack(self, rows: Sequence[Row], upper: int) -> Tally:
+        """A variable that is at least 0 and every row."""
+        slack = self.new_int(upper, max(0, *(self.evaluate(row) for row in rows)))
         for terms, constant in rows:
             self.bound([*terms, (-1, slack)], -constant)
-        tally.add(coefficient, slack, max(highest))
+        tally = Tally()
+        tally.add(1, slack, upper)
+        return tally
+
+    def keep_from_meeting(self, rule_id: str, u: int, v: int, t: int, coefficient: int) -> None:
+        """Charges two units that both cover a slot, or forbids it; rules about the same pair share its variable."""
+        row: Row = ([(1, literal) for literal in self.cover(u, t) + self.cover(v, t)], -1)
+        if self.treatment(rule_id) is Treatment.FORBID:
+            self.bound(row[0], 1)
+            return
+        if (u, v, t) not in self.meetings:
+            upper = sum(self.upper(literal) for _, literal in row[0]) - 1
+            self.meetings[u, v, t] = self._slack([row], upper)
+        self.tallies[rule_id].include(self.meetings[u, v, t], coefficient)
 
     def excess(self, rule_id: str, literals: Sequence[Var], background: int, limit: int) -> None:
         """

@@ -17,7 +17,7 @@ from solver.diagnose.facts import Bits, Facts, indices, starts_touching
 from solver.diagnose.ties import partner_starts
 from solver.model import Link, Timetable
 from solver.names import counted
-from solver.terms import SessionKey
+from solver.terms import CORE_SUBJECT_TYPE, SessionKey
 
 
 class Pin(NamedTuple):
@@ -89,6 +89,17 @@ class Board:
         students = self.facts.dataset.course[course_id].student_ids
         return {other for student in students for other in self._courses_of_student[student]} - {course_id}
 
+    def _apart(self, course_id: str) -> set[str]:
+        """The rivals that a hard rule keeps away from a course."""
+        if self.facts.hard("student_clash"):
+            return self.rivals(course_id)
+        if self.facts.hard("core_clash") and self._is_core(course_id):
+            return {other for other in self.rivals(course_id) if self._is_core(other)}
+        return set()
+
+    def _is_core(self, course_id: str) -> bool:
+        return self.facts.dataset.course[course_id].subject_type == CORE_SUBJECT_TYPE
+
     def exclusive_owners(self, key: SessionKey) -> Iterator[tuple[str, str]]:
         """Everybody who must not be anywhere else during the session, rooms apart."""
         course = self.facts.dataset.course[key[0]]
@@ -97,8 +108,7 @@ class Board:
         if self.facts.hard("group_clash"):
             yield from (("group", id) for id in course.group_ids)
             yield ("course", course.id)
-        if self.facts.hard("student_clash"):
-            yield from (("course", id) for id in self.rivals(course.id))
+        yield from (("course", id) for id in self._apart(course.id))
 
     # --- time --------------------------------------------------------------------------------------------------------
 
@@ -126,9 +136,9 @@ class Board:
         if facts.hard("group_clash"):
             taken = starts_touching(self.busy(("course", course.id)), length)
             yield Hindrance(taken, "another session of the course runs")
-        if facts.hard("student_clash"):
+        if rivals := self._apart(course.id):
             slots = 0
-            for rival in self.rivals(course.id):
+            for rival in rivals:
                 slots |= self.busy(("course", rival))
             yield Hindrance(starts_touching(slots, length), "some of its students are in another course")
 

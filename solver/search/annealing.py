@@ -192,7 +192,7 @@ def anneal_level(
             continue
         slots: Number = slot_part(p, st, c, t, u) if t != u else 0
         clashes = closed and hard_of(slots) > 0
-        if clashes and p.student_weight == 0:
+        if clashes and p.students_clash == 0:
             continue
         q = np.int64(draw_room(p, st, s, seed, shares))
         if t == u and r == q:

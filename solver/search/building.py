@@ -64,8 +64,9 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         room_weight=weights.of("room_clash"),
         conflict_ptr=c.conflict_ptr,
         conflict=c.conflict,
-        conflict_students=c.conflict_students,
-        student_weight=weights.of("student_clash"),
+        conflict_cost=weights.of("student_clash") * c.conflict_students.astype(np.int64)
+        + weights.of("core_clash") * c.conflict_core.astype(np.int64),
+        students_clash=weights.of("student_clash") != 0 or weights.of("core_clash") != 0,
         course_day_limit=c.course_day_limit,
         course_day_weight=weights.of("course_daily_limit"),
         min_days=c.min_days,

@@ -89,7 +89,7 @@ def lone_blocker(p: Problem, st: State, s: Number, t: Number) -> Number:
     end = t + p.length[c]
     found = -1
     rows = p.resource_ptr[c, 2] - p.resource_ptr[c, 0]
-    if p.student_weight != 0:
+    if p.students_clash != 0:
         rows += 1
     for i in range(rows):
         by_student = i == p.resource_ptr[c, 2] - p.resource_ptr[c, 0]
@@ -97,6 +97,8 @@ def lone_blocker(p: Problem, st: State, s: Number, t: Number) -> Number:
         first = p.conflict_ptr[c] if by_student else p.owner_ptr[x]
         last = p.conflict_ptr[c + 1] if by_student else p.owner_ptr[x + 1]
         for k in range(first, last):
+            if by_student and p.conflict_cost[k] == 0:
+                continue
             other = p.conflict[k] if by_student else p.owner[k]
             for b in range(p.session_ptr[other], p.session_ptr[other + 1]):
                 u = st.slot[b]

@@ -306,9 +306,18 @@ def count_soft_link(p: Placed) -> int:
 
 
 def count_student_clash(p: Placed) -> int:
+    return _clashing(p, p.compiled.conflict_students)
+
+
+def count_core_clash(p: Placed) -> int:
+    return _clashing(p, p.compiled.conflict_core)
+
+
+def _clashing(p: Placed, students: Ints) -> int:
+    """Students of two courses, beside `conflict`, for every pair of sessions that runs at once."""
     c = p.compiled
     graph = sparse.csr_array(
-        (c.conflict_students.astype(np.int64), c.conflict, c.conflict_ptr), shape=(c.num_courses, c.num_courses)
+        (students.astype(np.int64), c.conflict, c.conflict_ptr), shape=(c.num_courses, c.num_courses)
     )
     return int(((graph @ p.course_slots) * p.course_slots).sum()) // 2
 

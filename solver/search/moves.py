@@ -96,7 +96,7 @@ def swap_correction(p: Problem, st: State, c: Number, t: Number, c2: Number, u: 
             for i in range(length):
                 doubled = min(st.busy_count[x, t + i], 2) + min(st.busy_count[x, u + i], 2) - 2  # both are at least 1
                 delta -= p.clash_weight[x] * (2 - doubled)
-    if p.student_weight != 0:
+    if p.students_clash != 0:
         low, high = p.conflict_ptr[c], p.conflict_ptr[c + 1]
         while low < high:
             middle = (low + high) >> 1
@@ -105,7 +105,7 @@ def swap_correction(p: Problem, st: State, c: Number, t: Number, c2: Number, u: 
             else:
                 high = middle
         if low < p.conflict_ptr[c + 1] and p.conflict[low] == c2:
-            delta -= 2 * length * p.student_weight * p.conflict_students[low]
+            delta -= 2 * length * p.conflict_cost[low]
     return delta
 
 

@@ -74,8 +74,10 @@ class Problem(Bundle):
     """``(resources,)``"""
     conflict_ptr: Ints
     conflict: Ints
-    conflict_students: Ints
-    student_weight: int
+    conflict_cost: Longs
+    """Packed cost per slot that both run, beside `conflict`; the students of two core courses may cost more."""
+    students_clash: int
+    """1 when a rule about clashes of students is on."""
 
     counted: int
     """1 when some rule counts the sessions of a teacher or group per day."""

@@ -177,9 +177,9 @@ def occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, si
         bit = 1 << np.int64(p.period_of[v])
         for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 3]):
             _occupy_resource(p, st, np.int64(p.resource[k]), v, day, bit, sign)
-        if p.student_weight != 0:
+        if p.students_clash != 0:
             for k in range(p.conflict_ptr[c], p.conflict_ptr[c + 1]):
-                change = sign * p.student_weight * np.int64(p.conflict_students[k])
+                change = sign * p.conflict_cost[k]
                 st.clash[p.conflict[k], v, ADDING] += change
                 st.clash[p.conflict[k], v, REMOVING] += change
     for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 2]):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from solver.compiled import TIER_BENDABLE, TIER_OFF, TIER_RIGID, TIER_SOFT, Compiled
-from solver.rules import RULE_IDS
+from solver.rules import ON_TOP_OF, RULE_IDS
 from solver.search.jit import Longs
 from solver.search.params import SearchParams
 
@@ -55,7 +55,8 @@ def weights_of(compiled: Compiled, params: SearchParams, escalation: float = 1.0
 
     Soft rules cost their weight, or nothing when only hard ones count. A rigid unit costs the hard weight times
     `escalation` and `RIGID_UNITS` hard units. A bent unit costs as much as a rigid one, or in proportion to its price
-    when rules may be bent, and has its price in hard units.
+    when rules may be bent, and has its price in hard units. A rule that comes on top of another one only says which of
+    its breaches to prefer, so it costs nothing while none of them is wanted.
     """
     tier, price = compiled.rule_tier, compiled.rule_weight.astype(np.int64)
     hard_cost = params.hard_weight * soft_unit(compiled) * escalation
@@ -67,6 +68,11 @@ def weights_of(compiled: Compiled, params: SearchParams, escalation: float = 1.0
     )
     hard = np.select([tier == TIER_RIGID, bendable], [np.full(len(tier), RIGID_UNITS), np.minimum(price, RIGID_UNITS)])
     cost[tier == TIER_OFF] = 0
+    if not params.bend:
+        for name, base in ON_TOP_OF.items():
+            k = RULE_IDS.index(name)
+            if tier[k] == TIER_BENDABLE and tier[RULE_IDS.index(base)] >= TIER_BENDABLE:
+                cost[k] = hard[k] = 0
     if params.hard_only:
         cost[tier == TIER_SOFT] = 0
     return Weights(np.minimum(np.ceil(cost), MAX_WEIGHT).astype(np.int64), hard.astype(np.int64))

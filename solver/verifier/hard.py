@@ -6,7 +6,7 @@ The counts are defined here for all three counters; "slot" always means a covere
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from solver.model import FixedSession, Link
 from solver.names import counted, listed
@@ -69,8 +69,18 @@ def tell_group_clash(view: View, kind: str, id: str, slot: int) -> Told:
 
 def count_student_clash(view: View) -> Places:
     """Pairs of sessions of different courses in one slot, per student."""
+    return _student_pairs(view, view.courses_of_student.values())
+
+
+def count_core_clash(view: View) -> Places:
+    """Pairs of sessions of different core courses in one slot, per student."""
+    core = view.core_courses
+    return _student_pairs(view, ([id for id in courses if id in core] for courses in view.courses_of_student.values()))
+
+
+def _student_pairs(view: View, courses_of_students: Iterable[Sequence[str]]) -> Places:
     slots = view.slots_of_course
-    for courses in view.courses_of_student.values():
+    for courses in courses_of_students:
         at: dict[int, list[str]] = {}
         for course in courses:
             for slot in slots[course]:
@@ -87,13 +97,26 @@ def _pairs_of_different(courses: list[str]) -> int:
 
 
 def tell_student_clash(view: View, slot: int, courses: tuple[str, ...]) -> Told:
-    """All students who are wanted in exactly these courses at once are one offence."""
+    """All students who are wanted in exactly these courses at once are one offence; two core ones cost more."""
+    told = _told_pairs(view, slot, courses)
+    core = [course for course in courses if course in view.core_courses]
+    if len(core) < 2 or not view.core_matters:
+        return told
+    note = "both are core" if len(courses) == 2 else f"{listed([view.names.course(id) for id in core])} are core"
+    return told._replace(message=f"{told.message}; {note}")
+
+
+def tell_core_clash(view: View, slot: int, courses: tuple[str, ...]) -> Told:
+    return _told_pairs(view, slot, courses, "core courses ")
+
+
+def _told_pairs(view: View, slot: int, courses: tuple[str, ...], kind: str = "") -> Told:
     sessions = [s for course in courses for s in view.by_course[course] if slot in s.slots]
     common = set.intersection(*(set(view.dataset.course[course].student_ids) for course in courses))
     names = listed([view.names.course(course) for course in courses])
     when = view.names.slot(slot)
     who = f"{counted(len(common), 'student')} ({listed(sorted(common), 3)})"
-    return Told(f"{who} should be in {names} at once on {when}", keys_of(sessions), courses)
+    return Told(f"{who} should be in {kind}{names} at once on {when}", keys_of(sessions), courses)
 
 
 # --- places in time --------------------------------------------------------------------------------------------------
@@ -345,4 +368,5 @@ HARD_COUNTERS: Mapping[str, Counter] = {
     "faculty_unavailable": Counter(count_faculty_unavailable, tell_faculty_unavailable),
     "link": Counter(count_link, tell_link),
     "student_clash": Counter(count_student_clash, tell_student_clash),
+    "core_clash": Counter(count_core_clash, tell_core_clash),
 }

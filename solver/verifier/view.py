@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from solver.model import Course, Dataset, Room, Timetable
 from solver.names import Names
 from solver.rules import Profile
-from solver.terms import SessionKey
+from solver.terms import CORE_SUBJECT_TYPE, SessionKey
 
 if TYPE_CHECKING:
     from solver.context import Context
@@ -140,6 +140,15 @@ class View:
             for student in self.dataset.course[course_id].student_ids:
                 courses[student].append(course_id)
         return {student: tuple(taken) for student, taken in courses.items()}
+
+    @cached_property
+    def core_courses(self) -> frozenset[str]:
+        return frozenset(course.id for course in self.dataset.courses if course.subject_type == CORE_SUBJECT_TYPE)
+
+    @property
+    def core_matters(self) -> bool:
+        """Whether clashes of core courses are told apart: the rule is on, and not every course is one."""
+        return self.profile.is_on("core_clash") and len(self.core_courses) < len(self.dataset.courses)
 
     @cached_property
     def slots_of_course(self) -> Mapping[str, list[int]]:

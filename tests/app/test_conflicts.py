@@ -46,6 +46,15 @@ def test_a_conflict_says_who_what_and_when_in_the_platforms_words() -> None:
     assert (found["total"], found["by_type"]) == (3, {"faculty": 1, "student": 1, "room": 1})
 
 
+def test_two_core_courses_at_once_are_one_conflict_and_marked_where_there_are_electives() -> None:
+    courses = [course(id, students="s") for id in "ab"]
+    data = dataset(*courses, course("c", students="s", subject_type="elective"), room("r1"), room("r2"), grid=ONE_DAY)
+    found = view_of(data, timetable(a=0, b=(0, "r2"), c=1))
+    assert [(c["conflict_type"], c["rule"], c["description"]) for c in found["conflicts"]] == [
+        ("student", "student_clash", "1 student (s) should be in a and b at once on Monday 08:00; both are core")
+    ]
+
+
 def test_every_rule_that_is_hard_by_default_has_a_type_or_is_about_the_course_alone() -> None:
     about_courses = {"slot_forbidden", "fixed_moved", "course_daily_limit", "link"}
     assert {rule.id for rule in RULES if rule.tier == "hard"} == TYPES.keys() | about_courses
@@ -55,7 +64,7 @@ def test_every_rule_that_is_hard_by_default_has_a_type_or_is_about_the_course_al
 def test_all_breaches_are_counted_however_few_are_listed_and_ids_stay(data: Dataset, seed: int) -> None:
     answer = random_timetable(data, Random(seed))
     report = verify(data, answer, max_offences=1000)
-    hard = [rule for rule in report.rules.values() if rule.tier == "hard"]
+    hard = report.breaches
     found, few = view_of(data, answer), view_of(data, answer, 2)
     assert found["total"] == few["total"] == sum(len(rule.offences) for rule in hard)
     assert few["conflicts"] == found["conflicts"][:2]

@@ -203,6 +203,31 @@ HARD_CASES = (
         timetable(a=[0, 0], b=1),
         "1 student (s1) should be in a and b at once",
     ),
+    Case(
+        "student_clash",
+        "it is said which of the courses are core when not all are",
+        dataset(
+            course("a", students="s1"), course("b", students="s1"), course("c", students="s1", subject_type="elective")
+        ),
+        timetable(a=0, b=0, c=0),
+        3,
+        timetable(a=0, b=1, c=2),
+        "1 student (s1) should be in a, b and c at once on Monday 08:00; a and b are core",
+    ),
+    Case(
+        "core_clash",
+        "one unit per common student and common slot of two core courses",
+        dataset(
+            course("a", students="s1 s2 s3", slots=2),
+            course("b", students="s2 s3", slots=2),
+            course("c", students="s1 s2 s3", subject_type="elective"),
+            *TWO_ROOMS,
+        ),
+        timetable(a=0, b=(1, "r2"), c=1),
+        2,
+        timetable(a=0, b=2, c=1),
+        "2 students (s2 and s3) should be in core courses a and b at once on Monday 09:00",
+    ),
     _linked(
         "precedence", timetable(a=0, b=1), timetable(a=0, b=2), "should end before b (Monday 09:00, room r1) starts"
     ),

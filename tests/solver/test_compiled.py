@@ -104,6 +104,7 @@ def test_people_of_each_course(compiled: Compiled) -> None:
 def test_courses_that_share_people(compiled: Compiled) -> None:
     assert rows(compiled.conflict_ptr, compiled.conflict) == [[1, 2], [0, 2], [0, 1], []]
     assert compiled.conflict_students.tolist() == [1, 2, 1, 1, 2, 1]
+    assert compiled.conflict_core.tolist() == [0, 2, 0, 0, 2, 0], "b is an elective"
     # a has two teachers and two groups, and shares f with b and g with d; the own group of c is no real one.
     assert rows(compiled.people_ptr, compiled.people) == [[0, 1, 3], [0, 1], [], [0, 3]]
     assert compiled.people_shared.tolist() == [4, 1, 1, 1, 1, 1, 1]

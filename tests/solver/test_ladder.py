@@ -14,13 +14,14 @@ from solver.control import Control, Progress, Stop
 from solver.errors import InputError
 from solver.incumbent import Incumbents
 from solver.ladder import RUNGS, Rung, Verdict, solve
+from solver.ledger import concessions_of
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.params import SolveParams
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 from solver.samples import sample
 from solver.verifier import verify
-from tests.builders import course, dataset, grid, group, link, room, teacher, timetable
+from tests.builders import course, crowded_students, dataset, grid, group, link, room, teacher, timetable
 
 QUICK = SolveParams(time_limit_seconds=2.0, num_variants=1)
 OPEN_FLOOR = SolveParams(time_limit_seconds=60.0, num_variants=1, seed=1)
@@ -114,6 +115,25 @@ def test_a_solve_ends_as_soon_as_what_rooms_cost_proves_its_timetable_the_best()
     result = solve(data, SolveParams(time_limit_seconds=60.0, num_variants=1))
     assert (result.best.score.soft, result.lower_bound, result.stopped_by) == (3, 3, StoppedBy.PROVED)
     assert result.best.quality is Quality.OPTIMAL and result.seconds < 30
+
+
+def test_where_students_have_to_clash_it_is_in_an_elective_and_listed_once() -> None:
+    result = solve(crowded_students(), SolveParams(time_limit_seconds=4.0, num_variants=1))
+    assert [(c.rule, c.count, c.cost) for c in result.best.concessions] == [("student_clash", 5, 5 * 24)]
+
+
+def test_two_core_courses_at_once_are_one_concession_that_says_what_they_cost() -> None:
+    data = dataset(
+        *(course(id, students="s t") for id in "ab"),
+        course("c", students="s", subject_type="elective"),
+        *(room(f"r{i}") for i in range(3)),
+        grid=grid(1, 2),
+    )
+    given_up = concessions_of(verify(data, timetable(a=0, b=(0, "r1"), c=(0, "r2"))))
+    student = next(concession for concession in given_up if "student" in concession.unit)
+    assert (student.rule, student.count, student.cost) == ("student_clash", 4, 4 * 24 + 2 * 12)
+    assert student.sentence.endswith("2 of these 4 cost more: student in two core sessions at once, per slot.")
+    assert all(concession.rule != "core_clash" for concession in given_up)
 
 
 def test_an_overload_is_proved_then_bent_and_listed() -> None:

@@ -35,7 +35,7 @@ def data() -> Dataset:
 
 
 def test_every_rule_has_an_id_of_its_own_and_a_sentence_for_people() -> None:
-    assert len(set(RULE_IDS)) == len(RULES) == 30
+    assert len(set(RULE_IDS)) == len(RULES) == 31
     for rule in RULES:
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", rule.id)
         assert rule.sentence[0].isupper()
@@ -80,6 +80,19 @@ def test_a_dataset_may_change_tier_weight_and_value_of_any_rule() -> None:
     assert not profile.is_on("faculty_clash")
     assert profile["min_days"].weight == 9
     assert (profile["consecutive_limit"].value, profile["consecutive_limit"].weight) == (2, 2)
+
+
+@pytest.mark.parametrize("base", [RuleSetting(tier="off"), RuleSetting(tier="soft"), RuleSetting(bendable=False)])
+def test_core_clash_is_off_where_student_clash_may_not_be_bent_unless_a_dataset_says_more(base: RuleSetting) -> None:
+    profile = profile_of(dataset(course("a"), rules={"student_clash": base, "core_clash": RuleSetting(weight=7)}))
+    assert profile["core_clash"].tier == "off"
+    rules = {"student_clash": base, "core_clash": RuleSetting(tier="hard", weight=7)}
+    assert profile_of(dataset(course("a"), rules=rules))["core_clash"].weight == 7
+
+
+def test_core_clash_may_be_rigid_while_student_clash_bends() -> None:
+    profile = profile_of(dataset(course("a"), rules={"core_clash": RuleSetting(bendable=False)}))
+    assert profile["core_clash"].rigid and profile["student_clash"].bendable
 
 
 def test_overrides_win_over_the_dataset() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -61,6 +62,16 @@ def test_the_context_is_recounted_in_the_mode_of_the_job(dataset: Dataset, simpl
     check(claimed(dataset, simplified=simplified), dataset, simplified_context=simplified)
     with pytest.raises(NotVerified, match=r"context: .* claimed, .* counted"):
         check(claimed(dataset, simplified=not simplified), dataset, simplified_context=simplified)
+
+
+def test_a_result_of_before_a_rule_came_on_top_of_another_one_is_no_less_true(dataset: Dataset) -> None:
+    result = claimed(dataset, simplified=False)
+    report = result.best.report
+    for missing, damaged in (("core_clash", False), ("student_clash", True)):
+        rules = {id: rule for id, rule in report.rules.items() if id != missing}
+        old = replace(result, variants=(replace(result.best, report=replace(report, rules=rules)),))
+        with pytest.raises(NotVerified) if damaged else nullcontext():
+            check(old, dataset)
 
 
 @pytest.mark.parametrize("simplified", [False, True])

@@ -13,6 +13,7 @@ from solver.verifier import verify
 from tests.builders import (
     Planted,
     course,
+    crowded_students,
     dataset,
     grid,
     group,
@@ -55,6 +56,15 @@ def test_with_bending_the_cheapest_breach_is_found() -> None:
         "room_capacity": 4,
         "group_daily_limit": 1,
     }
+
+
+def test_rather_an_elective_clashes_than_two_core_courses() -> None:
+    data = crowded_students()
+    compiled = compile_dataset(data)
+    found = exact(data, compiled, nowhere(compiled), control=Control(), seconds=10.0, bend=True)
+    assert found.status == "optimal" and found.slots is not None and found.rooms is not None
+    report = verify(data, decode(found.slots, found.rooms, data))
+    assert (report.counts["student_clash"], report.counts["core_clash"], report.score.bent) == (5, 0, 5 * 24)
 
 
 def test_rigid_rules_are_not_bent_even_with_bending() -> None:

@@ -141,6 +141,19 @@ CASES = [
         timetable(a=0, b=(1, "r2")),
     ),
     Case(
+        "core_clash",
+        dataset(
+            course("a", students="s1 s2"),
+            course("b", students="s1 s2"),
+            course("c", students="s1 s2", subject_type="elective"),
+            room("r1"),
+            room("r2"),
+        ),
+        timetable(a=0, b=(0, "r2"), c=1),
+        2,
+        timetable(a=0, b=(1, "r2"), c=(0, "r2")),
+    ),
+    Case(
         "faculty_preference",
         dataset(course("a", faculty="f", slots=2), teacher("f", preferences={0: 0.8, 4: 1, 5: 1})),
         timetable(a=0),

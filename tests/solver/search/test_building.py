@@ -16,7 +16,7 @@ from solver.search.building import build_problem
 from solver.search.state import cost_of
 from solver.search.warm import warm_up
 from solver.search.weights import HARD, RIGID_UNITS, publishable, soft_unit, weights_of
-from tests.builders import course, dataset, grid, room
+from tests.builders import course, crowded_students, dataset, grid, room
 from tests.solver.search.cases import random_case
 
 
@@ -37,6 +37,17 @@ def test_bent_rules_cost_in_proportion_to_their_price_and_rigid_ones_most() -> N
     assert kept.of("room_capacity") % HARD == kept.of("faculty_clash") % HARD == 20
     assert kept.of("faculty_clash") // HARD == RIGID_UNITS and kept.of("group_gap") == 2
     assert publishable(compiled, bent, keep_bent=True).of("student_clash") < HARD
+
+
+@pytest.mark.parametrize("bend", [False, True])
+def test_two_core_courses_cost_more_together_only_where_students_may_have_to_clash(bend: bool) -> None:
+    compiled, params = compile_dataset(crowded_students()), SearchParams(bend=bend)
+    p = build_problem(compiled, weights_of(compiled, params), params)
+    core, elective, *_ = p.conflict_cost.tolist()  # a with b, and a with c
+    each = weights_of(compiled, params).of("student_clash")
+    more = weights_of(compiled, params).of("core_clash")
+    assert (core, elective) == (4 * (each + more), 5 * each)
+    assert (more != 0) == (core > elective) == bend
 
 
 def test_weights_follow_the_scale_of_the_soft_rules() -> None:

@@ -19,7 +19,19 @@ from solver.search import SearchParams, SearchResult, anneal, count_rules, searc
 from solver.search.engine import FIRST_PROPOSALS, Run
 from solver.search.params import MAX_COST
 from solver.verifier import verify
-from tests.builders import Planted, course, dataset, grid, group, planted, random_timetable, room, teacher, timetable
+from tests.builders import (
+    Planted,
+    course,
+    crowded_students,
+    dataset,
+    grid,
+    group,
+    planted,
+    random_timetable,
+    room,
+    teacher,
+    timetable,
+)
 from tests.solver.formats.tim_cases import tim_case
 from tests.solver.search.cases import Case, cases, nothing_placed, random_case
 
@@ -172,6 +184,16 @@ def test_cheap_bent_rules_are_broken_rather_than_dear_ones() -> None:
     found = anneal(data, compiled, nothing_placed(compiled), control=Control(), seconds=60, seed=1, params=params)
     broken = {rule_id: found.counts[rule_id] for rule_id in ("faculty_clash", "faculty_unavailable", "room_capacity")}
     assert broken == {"faculty_clash": 0, "faculty_unavailable": 1, "room_capacity": 1}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rather_an_elective_clashes_than_two_core_courses(seed: int) -> None:
+    """Three courses in two slots: apart from what the courses are, a clash of a and b would be the cheapest."""
+    data = crowded_students()
+    compiled = compile_dataset(data)
+    params = replace(FEW, bend=True, max_proposals=4000)
+    found = anneal(data, compiled, nothing_placed(compiled), control=Control(), seconds=60, seed=seed, params=params)
+    assert (found.counts["student_clash"], found.counts["core_clash"]) == (5, 0)
 
 
 def test_anchors_push_the_wanted_share_of_sessions_elsewhere() -> None:
