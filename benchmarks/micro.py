@@ -59,7 +59,7 @@ def measure_parts(suite: str, seconds: float, only: set[str]) -> int:
 def _parts(name: str, dataset: Dataset, floors: dict[str, Arrays]) -> str:
     context_time, context = _timed(lambda: build_context(dataset))
     compile_time, compiled = _timed(lambda: compile_dataset(dataset, profile_of(dataset), context))
-    floor_time, floor = _timed(lambda: construct(dataset, compiled, control=Control(), seed=1))
+    floor_time, floor = _timed(lambda: construct(compiled, control=Control(), seed=1))
     floors[name] = floor.slots, floor.rooms
     timetable = decode(floor.slots, floor.rooms, dataset)
     verify_time, _ = _timed(lambda: verify(dataset, timetable, context=context))

@@ -157,7 +157,7 @@ def _floor(incumbents: Incumbents, seed: int, start: Timetable | None) -> Incumb
         _offer_start(incumbents, start)
     kept = incumbents.start_arrays() if start is not None else None
     problem = incumbents.problem
-    floor = construct(problem.dataset, problem.compiled, control=incumbents.control, seed=seed, start=kept, first=True)
+    floor = construct(problem.compiled, control=incumbents.control, seed=seed, start=kept, first=True)
     return incumbents.offer(decode(floor.slots, floor.rooms, problem.dataset), "floor")
 
 

@@ -190,10 +190,14 @@ def construct_and_repair(climb: Climb) -> Verdict:
     strict = climb.incumbents.strict
     open_core = core_open(problem, strict.report) if strict else len(problem.dataset.sessions)
     if open_core:
-        return Verdict(False, f"{counted(open_core, 'session')} of core courses found no place")
+        return Verdict(False, f"{counted(open_core, 'session')} of core courses {_left_open(climb)}")
     if climb.best is None or climb.best.bent:
         return Verdict(False, "bending rules leaves fewer sessions open than keeping them all does")
     return Verdict(True, "every hard rule holds; what does not fit is listed")
+
+
+def _left_open(climb: Climb) -> str:
+    return "had no place when the time was over" if climb.over else "found no place"
 
 
 def _construct_again(climb: Climb) -> None:
@@ -203,7 +207,6 @@ def _construct_again(climb: Climb) -> None:
         climb.incumbents.offer_arrays(*strip(problem.compiled, slots, rooms, keep_bent=False), "greedy")
     strict = climb.incumbents.strict
     placed = construct(
-        problem.dataset,
         problem.compiled,
         control=climb.walk,
         seed=climb.params.seed,
@@ -232,7 +235,7 @@ def core_then_rest(climb: Climb) -> Verdict:
     climb.core = frozenset(parts[0])
     open_in_core = [key for key in found.report.unplaced if key[0] in climb.core]
     if open_in_core:
-        return Verdict(False, f"{counted(len(open_in_core), 'session')} of the priority core found no place")
+        return Verdict(False, f"{counted(len(open_in_core), 'session')} of the priority core {_left_open(climb)}")
     if climb.best is None or climb.best < found.score:
         return Verdict(False, "the best timetable so far places more than the core and its batches do")
     return Verdict(True, f"the core of {len(parts[0])} courses was placed first, the rest around it")
@@ -244,7 +247,7 @@ def _place_part(climb: Climb, chosen: set[str], placed: Timetable, search_second
     profile = climb.problem.profile
     compiled = compile_dataset(part, profile, build_context(part, simplified=True))
     start = encode(only(placed, chosen), part)
-    floor = construct(part, compiled, control=climb.walk, seed=climb.params.seed, start=start)
+    floor = construct(compiled, control=climb.walk, seed=climb.params.seed, start=start)
     slots, rooms = floor.slots, floor.rooms
     if search_seconds > 0 and not climb.over and (slots < 0).any():
         slots, rooms = _search_part(climb, part, compiled, (slots, rooms), search_seconds)

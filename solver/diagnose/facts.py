@@ -91,11 +91,11 @@ class Facts:
 
     def hard(self, *rules: str) -> bool:
         """Whether all these rules are hard."""
-        return self.hard_rules.issuperset(rules)
+        return all(self._is_hard[rule] for rule in rules)
 
     @cached_property
-    def hard_rules(self) -> frozenset[str]:
-        return frozenset(rule for rule, active in self.profile.rules.items() if active.tier == "hard")
+    def _is_hard(self) -> Mapping[str, bool]:
+        return {rule: active.tier == "hard" for rule, active in self.profile.rules.items()}
 
     @cached_property
     def seats_wanted(self) -> Mapping[str, int]:

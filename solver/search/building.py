@@ -161,6 +161,7 @@ def _room_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
         "fit_ptr": np.concatenate([[0], np.cumsum([len(fitting) for fitting in fits])]),
         "fit": np.concatenate(fits),
         "fits_vary": int(any(costs[i, fitting[0]] != costs[i, fitting[-1]] for i, fitting in enumerate(fits))),
+        "misfits_are_hard": int(all(weight == 0 or weight >= HARD for weight in (capacity, unsuitable))),
     }
 
 

@@ -16,8 +16,9 @@ from solver.search.greedy import (
     slot_insertion,
 )
 from solver.search.jit import Longs, Number, inner, kernel
+from solver.search.late import anchor_total
 from solver.search.problem import Problem
-from solver.search.state import COUNT, HARD_PART, SUM, State, hard_of
+from solver.search.state import COST, COUNT, HARD_PART, SUM, State, cost_of, hard_of
 
 ANYWHERE = -1
 """In place of a start for `rebuild`."""
@@ -176,6 +177,7 @@ def rebuild(p: Problem, st: State, order: Ints, start: int, slots: Ints, rooms: 
     True when the hard part is `most` afterwards, or less; otherwise all is left as it was, which is what the two arrays
     have to hold.
     """
+    anchors = anchor_total(p, st)
     for i in range(len(order)):
         lift(p, st, np.int64(order[i]))
     for i in range(len(order)):
@@ -189,8 +191,13 @@ def rebuild(p: Problem, st: State, order: Ints, start: int, slots: Ints, rooms: 
         cost, t, r = cheapest_place(p, st, s)
         if hard_of(cost) <= 0 or not eject(p, st, s, tries):
             drop(p, st, s, t, r, cost)
+    anchors = anchor_total(p, st) - anchors
+    st.totals[COST] += cost_of(anchors)
+    st.totals[HARD_PART] += hard_of(anchors)
     if st.totals[HARD_PART] <= most:
         return True
+    st.totals[COST] -= cost_of(anchors)
+    st.totals[HARD_PART] -= hard_of(anchors)
     put_back(p, st, slots, rooms)
     return False
 

@@ -277,10 +277,14 @@ class Run:
             self._reheat()
 
     def _mend(self) -> None:
-        """Mends what is broken, by a walk where that leaves something and a reheat would not pay."""
+        """
+        Mends what is broken; by a walk, too, where any complete timetable will do, or where a reheat would not pay.
+
+        A walk that ends in vain leaves the timetable where it has come to; the next mending begins at the best again.
+        """
         mend(self.problem, self.state, self.control)
         remember_now(self.state)
-        if not self._reheat_pays():
+        if self.params.hard_only or not self._reheat_pays():
             wander(self.problem, self.state, self.control, self.seed + self.level)
 
     # --- weights -----------------------------------------------------------------------------------------------------

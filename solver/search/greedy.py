@@ -133,7 +133,7 @@ def cheapest_room(p: Problem, st: State, s: Number, t: Number, limit: Number) ->
     """
     (packed cost, room) of the best room for session s at slot t among those worth a look.
 
-    What costs `limit` or more need not be found.
+    What costs `limit` or more need not be found; with a limit rooms that do not fit must cost something hard.
     """
     best: Number = NOWHERE
     best_room: Number = -1
@@ -197,7 +197,7 @@ def cheapest_place(p: Problem, st: State, s: Number) -> tuple[Number, Number, Nu
         cost = slot_insertion(p, st, s, t)
         if cost >= best:
             continue
-        room_cost, r = cheapest_room(p, st, s, t, best - cost)
+        room_cost, r = cheapest_room(p, st, s, t, best - cost if p.misfits_are_hard != 0 else NOWHERE)
         if r >= 0 and cost + room_cost < best:
             best, slot, room = cost + room_cost, t, r
     return best, slot, room

@@ -57,6 +57,8 @@ class Problem(Bundle):
     """Rooms that fit, per row, cheapest first; never empty."""
     fits_vary: int
     """1 when the fitting rooms of a course differ in cost."""
+    misfits_are_hard: int
+    """1 when every room that does not fit costs something hard, and so more than any that does."""
     room_closed: Flags
     room_weight: int
 

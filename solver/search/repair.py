@@ -25,6 +25,8 @@ MEND_TRIES = 100
 SAME_START = LINK_TYPES.index("same_start")
 MEAN_EXCESS = 10
 """How much more than at best may be broken on the way, on average: some sessions above a limit, or half a clash."""
+MOST_FAILURES = 500
+"""So many ways to move a session that `mend` tries in vain take a second or two of a large university."""
 MOST_STEPS = 300
 """On four times `bhu`, with one breach left, 24 walks ended without any after 7 to 152 steps, a tenth to 1.5 s."""
 MOST_COMPANY = 12
@@ -77,14 +79,18 @@ def mend(problem: Problem, state: State, control: Control) -> None:
 
     First each by itself, with at most one other session out of its way. Then together with those that links tie to it,
     because a course that has to keep one room leaves it as a whole or not at all, and with all that keep it from one of
-    its starts.
+    its starts. It gives up where most of this leads nowhere, as where there are too few rooms for all.
     """
+    failures = 0
     for s in _breakers(problem, state).tolist():
         alone = [(np.array([s], dtype=np.int32), ANYWHERE)] if problem.frozen[s] == 0 else []
         for company, start in chain(alone, _companies(problem, state, s, _starts(problem, s))):
-            if control.should_stop:
+            control.beat()
+            if control.should_stop or failures == MOST_FAILURES:
                 return
+            failures += 1
             if _moved(problem, state, company, start, most=int(state.totals[HARD_PART]) - 1):
+                failures -= 1
                 break
 
 
@@ -104,12 +110,13 @@ def wander(problem: Problem, state: State, control: Control, seed: int) -> None:
         if not len(breakers) or control.should_stop:
             return
         s = int(random.choice(breakers))
-        for company, start in _companies(problem, state, s, [int(random.choice(_starts(problem, s)))]):
-            most = int(state.totals[BEST_HARD] + random.exponential(MEAN_EXCESS))
-            if _moved(problem, state, company, start, most=most):
-                remember_now(state)
-                # Of any two that clash now, but did not before, one has moved.
-                breakers = _breakers(problem, state, np.union1d(breakers, company))
+        start = int(random.choice(_starts(problem, s)))
+        company = next((company for company, _ in _companies(problem, state, s, [start])), None)
+        most = int(state.totals[BEST_HARD] + random.exponential(MEAN_EXCESS))
+        if company is not None and _moved(problem, state, company, start, most=most):
+            remember_now(state)
+            # Of any two that clash now, but did not before, one has moved.
+            breakers = _breakers(problem, state, np.union1d(breakers, company))
 
 
 def _breakers(problem: Problem, state: State, among: Ints | None = None) -> Ints:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solver.compiled import Compiled, Ints, compile_dataset, decode, encode
-from solver.control import Control
+from solver.control import Control, Stop
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.rules import profile_of, score
 from solver.search import count_rules, strip
 from solver.search.building import build_problem
+from solver.search.engine import Run
 from solver.search.greedy import place_sessions, put_all
 from solver.search.loading import loadable, placing_order
 from solver.search.params import SearchParams
 from solver.search.problem import Problem
-from solver.search.repair import mend, wander
+from solver.search.repair import MOST_FAILURES, mend, wander
 from solver.search.state import BEST_COST, BEST_HARD, COST, HARD_PART, State, new_state
 from solver.search.weights import weights_of
 from tests.builders import Planted, course, dataset, grid, link, planted, room, teacher, timetable
@@ -146,3 +148,43 @@ def test_a_walk_finds_the_room_that_is_many_sessions_away() -> None:
     assert [slot for slot, _ in mended(data, table)] == [0, 0, 1, 2, 3, 4, 5]
     walked = repaired(compile_dataset(data), *encode(table, data), partial(wander, seed=0))
     assert walked.best_slot.tolist() == [0, 1, 2, 3, 4, 5, 6]
+
+
+@settings(max_examples=40)
+@given(cases(), st.booleans())
+def test_distance_from_other_timetables_is_charged_while_sessions_are_mended(case: Case, hard_only: bool) -> None:
+    """`Run.check` raises when the totals of the kernels are not those of a recount."""
+    params = SearchParams(anchors=((case.slots, case.rooms),), hard_only=hard_only, max_proposals=1)
+    run = Run(case.dataset, case.compiled, Control(), params, seed=0, on_improvement=None)
+    run.load(case.slots, case.rooms)
+    place_sessions(run.problem, run.state, placing_order(run.problem), False, Control().words)
+    run._recount(forget=True)
+    run._mend()
+    run.check()
+    assert (run.state.totals[BEST_COST], run.state.totals[BEST_HARD]) == run.totals(*run.best)
+
+
+def crowded() -> tuple[Dataset, Timetable]:
+    """Thirty sessions of one teacher, all at one slot of two."""
+    courses = [course(f"c{n}", faculty="f") for n in range(30)]
+    data = dataset(*courses, *(room(f"r{n}") for n in range(30)), grid=grid(1, 2))
+    return data, timetable(**{f"c{n}": (0, f"r{n}") for n in range(30)})
+
+
+def test_mending_what_cannot_be_mended_shows_that_it_is_at_work_and_gives_up() -> None:
+    data, table = crowded()
+    compiled = compile_dataset(data)
+    beats: list[int] = []
+    control = Control(on_beat=lambda: beats.append(1))
+    repaired(compiled, *encode(table, data), lambda problem, state, _: mend(problem, state, control))
+    assert 30 < len(beats) <= MOST_FAILURES + 31
+
+
+@pytest.mark.parametrize("repair", [mend, partial(wander, seed=0)])
+def test_a_stop_ends_mending_and_walking_before_anything_is_moved(repair: Callable[..., None]) -> None:
+    data, table = crowded()
+    control = Control()
+    control.request_stop(Stop.FINISH)
+    slots, rooms = encode(table, data)
+    state = repaired(compile_dataset(data), slots, rooms, lambda problem, state, _: repair(problem, state, control))
+    assert (state.slot == slots).all() and (state.room == rooms).all()
