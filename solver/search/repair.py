@@ -103,16 +103,16 @@ def wander(problem: Problem, state: State, control: Control, seed: int) -> None:
     has come to where there is room for it. Only sessions in breach move, as in a focused walk on a formula (Selman,
     Kautz and Cohen 1994, Noise strategies for improving local search).
     """
-    random = np.random.default_rng(seed)
+    dice = np.random.default_rng(seed)
     breakers = _breakers(problem, state)
     for _ in range(MOST_STEPS):
         control.beat()
         if not len(breakers) or control.should_stop:
             return
-        s = int(random.choice(breakers))
-        start = int(random.choice(_starts(problem, s)))
+        s = int(dice.choice(breakers))
+        start = int(dice.choice(_starts(problem, s)))
         company = next((company for company, _ in _companies(problem, state, s, [start])), None)
-        most = int(state.totals[BEST_HARD] + random.exponential(MEAN_EXCESS))
+        most = int(state.totals[BEST_HARD] + dice.exponential(MEAN_EXCESS))
         if company is not None and _moved(problem, state, company, start, most=most):
             remember_now(state)
             # Of any two that clash now, but did not before, one has moved.
