@@ -52,6 +52,7 @@ from solver.result import Quality, StoppedBy
 from solver.samples import planted, sample
 from solver.verifier import verify
 from tests.app.damage import AT, WAL_NAME, fill, trials
+from tests.effort import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -343,7 +344,7 @@ async def test_backups_are_made_by_the_clock_and_tried_again_when_they_fail(fold
             raise StoreUnavailable("on purpose")
         return await anyio.to_thread.run_sync(take, store, backups.folder_of(settings), 2)
 
-    with anyio.move_on_after(20):
+    with anyio.move_on_after(PATIENCE_SECONDS):
         async with anyio.create_task_group() as tasks:
 
             def report(outcome: Manifest | StoreError) -> None:

@@ -201,7 +201,7 @@ def test_what_others_write_is_seen_and_is_not_told_again_for_ever(
     second = b.changes(first.upto, ())
     assert {found.id: (found.status, found.percent) for found in second.jobs}["j1"] == (Status.RUNNING, 30.0)
     assert second.incumbents == {"j1": held}
-    assert 0 <= second.silent_seconds["j1"] < 5
+    assert 0 <= second.silent_seconds["j1"] < 60
     deadline = time.monotonic() + 30
     while (later := b.changes(second.upto, ())).jobs:
         assert time.monotonic() < deadline

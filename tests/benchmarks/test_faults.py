@@ -302,7 +302,6 @@ def test_the_same_seed_plans_the_same_kills() -> None:
     assert all(0 <= instant <= plan.limit for plan in plans for instant in plan.instants)
 
 
-@pytest.mark.timeout(110)
 def test_a_real_service_loses_nothing_when_its_parts_are_killed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,11 +26,12 @@ from celery import Celery
 
 from app.queue.broker import celery_of
 from app.settings import Settings
+from tests.effort import PATIENCE_SECONDS
 from tests.real import RABBITMQ, REDIS, free_port, listening
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
-SECONDS = 60.0
+SECONDS = PATIENCE_SECONDS
 """Nothing takes as long that is waited for, also of programs that start together on a machine that does other work."""
 REDIS_INDEX = 14
 COMMAND = ("-m", "app.cli")

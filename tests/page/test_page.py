@@ -23,7 +23,7 @@ from benchmarks.faults.target import Target
 from solver.rules import RULES
 from tests.page.conftest import PHONE, WAIT_MILLISECONDS, WIDE, tab, write
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
 FIRST_VIEW_BYTES = 300_000

@@ -9,7 +9,8 @@ import pytest
 
 from app.store import StoreUnavailable
 from app.store.backups import restore
-from tests.service.conftest import PATIENCE_SECONDS, Open, ended, how_attempts_ended, request, searching
+from tests.effort import PATIENCE_SECONDS
+from tests.service.conftest import Open, ended, how_attempts_ended, request, searching
 
 pytestmark = pytest.mark.anyio
 

@@ -19,10 +19,11 @@ from app.child.children import Child, ForkServer, ForkServerLost, environment_of
 from app.child.vitals import TAG
 from app.messages import ProgressFrame, Start, encode, pack
 from solver.control import Place
-from tests.service.conftest import PATIENCE_SECONDS, SOLVE
+from tests.effort import PATIENCE_SECONDS
+from tests.service.conftest import SOLVE
 from tests.service.solvers import campus
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 def start(behaviour: str, **fields: Any) -> Start:
@@ -68,7 +69,7 @@ async def child_of(behaviour: str, **fields: Any) -> AsyncIterator[Child]:
 async def test_a_child_that_nobody_watches_ends_itself_although_native_code_holds_the_interpreter() -> None:
     """Its supervisor lives and keeps the socket open, but does nothing: as one that was stopped."""
     async with child_of("silent_native", last_resort_seconds=2.5) as child:
-        with anyio.fail_after(6):
+        with anyio.fail_after(PATIENCE_SECONDS):
             await child.ended()
         assert "Timeout (0:00:02.5" in child.stacks() and "solvers.py" in child.stacks()
 

@@ -22,6 +22,7 @@ from solver.rules import Score
 from solver.samples import sample
 from solver.verifier import verify
 from tests.builders import course, crowded_students, dataset, grid, group, link, room, teacher, timetable
+from tests.effort import FOR_EVER
 
 QUICK = SolveParams(time_limit_seconds=2.0, num_variants=1)
 OPEN_FLOOR = SolveParams(time_limit_seconds=60.0, num_variants=1, seed=1)
@@ -71,9 +72,9 @@ def test_what_the_floor_leaves_open_is_placed_at_any_cost_before_anything_is_imp
     assert climb.floor.score.unplaced > 0
     climb.place_all(20.0)
     assert climb.complete
-    began, placed = climb.control.elapsed, climb.best
+    tries, placed = climb.tries, climb.best
     climb.place_all(20.0)
-    assert climb.best == placed and climb.control.elapsed < began + 0.5, "and only when there is need"
+    assert (climb.tries, climb.best) == (tries, placed), "and only when there is need"
 
 
 def test_where_nothing_can_be_moved_one_try_at_placing_it_is_enough_and_the_clock_is_not_blamed() -> None:
@@ -112,9 +113,9 @@ def test_a_solve_ends_as_soon_as_what_rooms_cost_proves_its_timetable_the_best()
     rules = {**off, "room_stability": RuleSetting(tier="soft", weight=3)}
     courses = [course(name, sessions=2, min_days=1) for name in "abc"]
     data = dataset(*courses, room("r1"), room("r2"), grid=grid(1, 3), rules=rules)
-    result = solve(data, SolveParams(time_limit_seconds=60.0, num_variants=1))
+    result = solve(data, SolveParams(time_limit_seconds=FOR_EVER, num_variants=1))
     assert (result.best.score.soft, result.lower_bound, result.stopped_by) == (3, 3, StoppedBy.PROVED)
-    assert result.best.quality is Quality.OPTIMAL and result.seconds < 30
+    assert result.best.quality is Quality.OPTIMAL
 
 
 def test_where_students_have_to_clash_it_is_in_an_elective_and_listed_once() -> None:
@@ -213,10 +214,9 @@ def test_a_simplified_context_is_said_and_its_costs_are_recounted_on_itself() ->
 
 def test_finish_now_publishes_the_best_so_far() -> None:
     control = Control(on_incumbent=lambda timetable, score: control.request_stop(Stop.FINISH))
-    result = solve(feasible(), SolveParams(time_limit_seconds=60.0, num_variants=3), control)
+    result = solve(feasible(), SolveParams(time_limit_seconds=FOR_EVER, num_variants=3), control)
     assert result.stopped_by is StoppedBy.FINISHED_EARLY
     assert result.best.report.placed > 0
-    assert result.seconds < 30
 
 
 def test_an_earlier_timetable_is_never_made_worse() -> None:

@@ -20,7 +20,7 @@ from app.gate.patience import patient_for
 from app.main import create_app
 from app.settings import Settings
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.anyio
 PATIENCE_SECONDS = 0.5
 LARGE = 32 << 20
 """More than the kernel keeps for a client that reads nothing."""

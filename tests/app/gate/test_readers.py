@@ -21,10 +21,10 @@ from app.gate.reader import MAX_QUESTIONS, MAX_RESIDENT_MB, Question, content_of
 from app.gate.readers import SETTINGS, SMALL_BODY, Readers
 from app.settings import Settings, variable
 from solver.formats.native import load_dataset
+from tests.effort import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 STALL_SECONDS = 0.05
-PATIENCE_SECONDS = 60.0
 TRIES = 3
 """Other programs may take the processor away for a moment, but not three times in a row."""
 

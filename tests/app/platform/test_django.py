@@ -22,8 +22,6 @@ from tests.deploy.rig import until
 from tests.platform.rig import BROKER_INDEX, Platform, platform
 from tests.platform.tables import ORGANISATION, load
 
-pytestmark = pytest.mark.timeout(120)
-
 STUDENTS_TWICE = """
     SELECT student_id, entry->>'day', entry->>'time_slot' FROM generation_jobs,
         jsonb_array_elements(timetable_data->'variants'->%(variant)s->'timetable_entries') entry

@@ -80,7 +80,6 @@ def test_a_model_too_large_is_refused_before_it_is_built() -> None:
     found = exact(data, compiled, nowhere(compiled), control=Control(), seconds=5.0)
     assert found.status == "too_large" and found.slots is None
     assert "variables" in found.reason
-    assert found.seconds < 5.0
 
 
 def test_a_stop_before_the_solve_gives_unknown() -> None:
