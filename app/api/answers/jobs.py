@@ -106,8 +106,8 @@ class Curve(Answer):
     points: list[CurvePoint]
 
 
-class JobSummary(Answer):
-    """A row of the job list; cost and levels are those of the best timetable held."""
+class JobState(Answer):
+    """Where a job is; cost and levels are those of the best timetable held."""
 
     job_id: str
     status: JobStatus
@@ -127,12 +127,17 @@ class JobSummary(Answer):
     levels: Levels | None
     num_variants: int
     time_limit_seconds: Seconds
-    seed: int
     rules: dict[str, Any]
     created_at: Seconds
     started_at: Seconds | None
     finished_at: Seconds | None
     metadata: dict[str, Any]
+
+
+class JobSummary(JobState):
+    """A row of the job list."""
+
+    seed: int
 
 
 class JobList(Answer):
@@ -192,7 +197,7 @@ class Delivery(Answer):
     error: str | None
 
 
-class JobAccount(JobSummary, Account):
+class JobAccount(JobState, Account):
     """
     A job with its processes and, once there is a result, the account of it.
 
