@@ -277,6 +277,7 @@ async def answer(request: Request, error: Exception) -> Response:
     if "allow" in answer.headers:
         # The framework names the methods of one of several routes with this path only.
         allowed = {*answer.headers["allow"].split(", "), *methods_of(request.scope["path"])}
+        allowed |= {"HEAD"} if "GET" in allowed else set()  # see `app.gate.head`
         answer.headers["allow"] = ", ".join(sorted(allowed))
     return answer
 

@@ -19,6 +19,7 @@ from app.api.openapi import Described
 from app.api.operations import Lookout
 from app.child.children import ForkServer
 from app.gate.guard import KeyGuard
+from app.gate.head import HeadAsGet
 from app.gate.limits import BodyLimit, OneSpelling
 from app.gate.pacing import Paced
 from app.gate.rates import RateLimit
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
 def _layers(settings: Settings, reports: Reports) -> list[Middleware]:
     """What a request goes through before it comes to a route; the first is the outermost."""
     return [
+        Middleware(HeadAsGet),
         Middleware(Paced),
         Middleware(RequestId),
         Middleware(Measured, metrics=reports.metrics, unforeseen=reports.failed_unforeseen),

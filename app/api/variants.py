@@ -83,6 +83,32 @@ async def variant(
     return Response(data, media_type=file.media_type, headers=headers)
 
 
+class AskedFile(Asked):
+    """The same of a file to be kept."""
+
+    format: Annotated[str, Query(description=", ".join(EXPORTS))] = "xlsx"
+
+
+@router.get("/variants/{job_id}/{n}/file")
+async def variant_file(
+    job_id: JobIdInPath,
+    n: Annotated[int, Path(ge=1, le=1000, description="Counted from 1.")],
+    service: Running,
+    asked: Annotated[AskedFile, Query()],
+) -> Response:
+    """
+    The same as a file to be kept, of one media type whatever its format is.
+
+    Programs that are made from this description have one type for each answer.
+    """
+    check_format(asked.format, tuple(EXPORTS))
+    answer = await variant(job_id, n, service, asked)
+    disposition = answer.headers["Content-Disposition"].replace("inline", "attachment", 1)
+    return Response(
+        answer.body, media_type="application/octet-stream", headers={"Content-Disposition": disposition, **_SAFE}
+    )
+
+
 _SAFE = {
     "X-Content-Type-Options": "nosniff",
     # A file that is shown stands on our origin, with names from strangers in it.
