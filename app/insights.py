@@ -9,16 +9,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
 from app.entries import Entries
+from app.views import told_view
 from app.weeks import View, grid_view
 from solver.diagnose import Openings
 from solver.model import Dataset, Placement, Timetable
 from solver.names import Names
 from solver.result import RuleCount, Variant
-from solver.rules import RULES
 from solver.terms import SessionKey
 from solver.verifier import verify
 
-_SENTENCES = {rule.id: rule.sentence for rule in RULES}
 ALL_OFFENCES = 1_000_000
 MAX_TOLD = 50
 """So many broken rules of one session are told, dearest first."""
@@ -145,9 +144,8 @@ def _broken_by(rules: Mapping[str, RuleCount], key: SessionKey) -> Iterator[View
                 yield {
                     "rule": rule.rule,
                     "tier": rule.tier,
-                    "sentence": _SENTENCES[rule.rule],
+                    **told_view(rule.rule),
                     "message": offence.message,
                     "amount": offence.amount,
-                    "unit": rule.unit,
                     "cost": offence.amount * rule.weight,
                 }
