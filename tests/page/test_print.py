@@ -40,7 +40,7 @@ async def test_a_week_takes_one_page_of_a4_landscape(browser: Browser, tmp_path:
 
 
 def crowded() -> tuple[Dataset, Timetable]:
-    """Every hour of a group of ten hours a day is full of three meetings at once, with names that take several lines."""
+    """Ten hours a day, each with three meetings at once, and names that take several lines."""
     week = grid(6, 10, lunch_after=5)
     ids = [f"c{n}" for n in range(3 * week.num_slots)]
     data = dataset(
