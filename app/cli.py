@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 from rich.console import Console
 
+from app import SERVICE, service_version
 from app.commands import console as draw
 from app.commands import demo as demonstration
 from app.commands import export as asking
@@ -28,12 +29,14 @@ from app.commands.store import commands as store_commands
 from app.settings import Settings, SettingsError
 from app.views import result_view, rule_views
 from solver import Control, Progress, SolveParams, Stop, verify
-from solver.errors import InputError, SolverError
+from solver.errors import InputError, SolverError, in_words
 from solver.formats import READABLE, WRITABLE, read_dataset, read_source, read_timetable, write_result, write_timetable
 from solver.formats.native import dump_dataset
 from solver.formats.platform_csv import Imported
 from solver.model import Dataset
+from solver.names import counted
 from solver.result import Report, Result
+from solver.rules import RULE_OF
 from solver.samples import PRESETS, sample
 
 if TYPE_CHECKING:
@@ -57,6 +60,21 @@ T = TypeVar("T")
 File = Annotated[Path, typer.Argument(help=f"dataset: {', '.join(READABLE)}")]
 Format = Annotated[str | None, typer.Option(help="format of the output; default by its suffix")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document instead of tables")]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"{SERVICE} {service_version()}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="print the version and end")
+    ] = False,
+) -> None:
+    """University timetables: generated, verified, honest about what was given up."""
 
 
 @app.command()
@@ -229,12 +247,13 @@ def verify_command(
 def _show_report(report: Report) -> None:
     out.print(draw.rules(rule_views(report)))
     breaches, soft = sum(rule.count for rule in report.breaches), report.score.soft
-    out.print(f"{report.placed} of {report.total} sessions placed, {breaches} hard breaches, soft cost {soft}")
+    told = counted(breaches, "hard breach", "hard breaches")
+    out.print(f"{report.placed} of {report.total} sessions placed, {told}, soft cost {soft}")
     if report.distance_to_feasibility:
         out.print(f"distance to feasibility {report.distance_to_feasibility}: the students of the open sessions")
     for rule in report.breaches:
         for offence in rule.offences:
-            out.print(f"  {rule.rule}: {offence.message}")
+            out.print(f"  {RULE_OF[rule.rule].name}: {offence.message}", markup=False)
 
 
 @app.command("export")
@@ -277,7 +296,7 @@ def generate(
         _fail(f"there is no preset {preset!r}; the presets are {', '.join(PRESETS)}", EXIT_BAD_INPUT)
     dataset = sample(preset, seed)
     text = json.dumps(dump_dataset(dataset), ensure_ascii=False, separators=(",", ":"))
-    output.write_text(text + "\n", encoding="utf-8")
+    _load(lambda: output.write_text(text + "\n", encoding="utf-8"), as_json=False)
     out.print(
         f"{output}: {len(dataset.courses)} courses, {len(dataset.sessions)} sessions, "
         f"{len(dataset.student_ids)} students"
@@ -374,14 +393,15 @@ def _load(read: Callable[[], T], *, as_json: bool) -> T:
     except (OSError, SolverError) as error:
         from app.errors import wire_issue  # brings FastAPI along, which takes as long as all other imports
 
+        told = in_words(error) if isinstance(error, OSError) else str(error)
         found = error.issues if isinstance(error, InputError) else ()
         issues = [wire_issue(issue) for issue in found]
         if as_json:
-            print(json.dumps({"code": "invalid_input", "detail": str(error), "errors": issues}))
+            print(json.dumps({"code": "invalid_input", "detail": told, "errors": issues}))
         elif issues:
             err.print(draw.issues(issues))
         else:
-            _fail(str(error), EXIT_BAD_INPUT)
+            _fail(told, EXIT_BAD_INPUT)
         raise typer.Exit(EXIT_BAD_INPUT) from error
 
 

@@ -195,7 +195,8 @@ def _dead_letter(job: Job, ending: Ending, lost: Mapping[str, Any]) -> Job:
 
 def causes(job: Job, ending: Ending) -> str:
     """What all attempts of this run that are held against the job ended by, the latest last."""
-    latest = f"attempt {job.attempt}: {ending.how}: {ending.message or 'no more is known'}"
+    how = ending.how.replace("_", " ")
+    latest = f"attempt {job.attempt}: {how}: {ending.message or 'no more is known'}"
     return "; ".join(filter(None, (job.error, latest)))[-MOST_ERROR:]
 
 

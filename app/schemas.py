@@ -23,11 +23,11 @@ ODD, EVEN = 1, 2
 MAX_BATCHES = 500
 MAX_RULES = 100
 """Far more than there are rules, so that wrong names are listed, and not millions of them."""
-_JOB_ID = "[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
+_JOB_ID = "[A-Za-z0-9](?:[A-Za-z0-9._: -]{0,126}[A-Za-z0-9._:-])?"
 JOB_ID_PATTERN = f"^{_JOB_ID}$"
 TIMETABLE_ID_PATTERN = f"^{_JOB_ID}(-variant-[1-9][0-9]{{0,2}})?$"
 CONFLICT_ID_PATTERN = "^[a-z]{1,20}_[0-9a-f]{16}$"
-_JOB_ID_IN_WORDS = "be 1 to 128 letters, digits or . _ : -, and begin with a letter or digit"
+_JOB_ID_IN_WORDS = "be 1 to 128 letters, digits, spaces or . _ : -, begin with a letter or digit and end with no space"
 PATTERNS: Mapping[str, str] = {
     JOB_ID_PATTERN: _JOB_ID_IN_WORDS,
     TIMETABLE_ID_PATTERN: f"{_JOB_ID_IN_WORDS}; -variant-<n> with n from 1 to 999 may follow",

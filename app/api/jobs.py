@@ -6,6 +6,7 @@ import math
 import uuid
 from dataclasses import asdict
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -99,8 +100,8 @@ def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[s
         "num_variants": job.num_variants,
         "time_limit_seconds": job.time_limit_seconds,
         "poll_seconds": settings.poll_seconds,
-        "progress_url": f"/progress/{job.id}",
-        "variants_url": f"/variants/{job.id}",
+        "progress_url": f"/progress/{quote(job.id)}",
+        "variants_url": f"/variants/{quote(job.id)}",
     }
 
 

@@ -28,6 +28,7 @@ from app.child.diagnosis import Sample
 from app.child.vitals import TAG, threads_of, vitals_of
 from app.messages import WORDS_BYTES, Frame, FrameReader
 from solver.control import BEAT_WORD, PLACE_WORD, REASON_WORD, STOP_WORD, Place, Stop
+from solver.errors import in_words
 
 MESSAGE = struct.Struct("=6sii")
 READY, FORK, FORKED, REAP, REAPED = b"ready ", b"fork  ", b"forked", b"reap  ", b"reaped"
@@ -238,7 +239,7 @@ class ForkServer:
         try:
             self._channel = self._begin()
         except OSError as error:  # no descriptors, processes or memory left; that may pass
-            raise ForkServerLost(f"the forkserver cannot be started: {error}") from error
+            raise ForkServerLost(f"the forkserver cannot be started: {in_words(error)}") from error
 
     def abandon(self) -> None:
         """Ends a forkserver that was launched for a service which does not start."""
@@ -258,7 +259,7 @@ class ForkServer:
             try:
                 return await self._fork()
             except OSError as error:
-                raise ForkServerLost(f"no child can be started: {error}") from error
+                raise ForkServerLost(f"no child can be started: {in_words(error)}") from error
 
     async def reap(self, child: Child) -> int | None:
         """
@@ -340,7 +341,7 @@ class ForkServer:
         try:
             socket.send_fds(channel, [message], descriptors or [])
         except OSError as error:
-            raise ForkServerLost(f"the forkserver does not listen: {error}") from error
+            raise ForkServerLost(f"the forkserver does not listen: {in_words(error)}") from error
         return await self._answer(answer, ANSWER_SECONDS)
 
     async def _answer(self, expected: bytes, seconds: float) -> tuple[tuple[bytes, int, int], list[int]]:

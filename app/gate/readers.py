@@ -32,6 +32,7 @@ from app.gate.burden import AMOUNTS
 from app.gate.reader import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, Work, frame, perform
 from app.portfolio import most_workers
 from app.settings import PREFIX, Settings, variable
+from solver.errors import in_words
 
 SMALL_BODY = 8 * 1024
 """Bytes of a body that is read in this process."""
@@ -194,7 +195,7 @@ class Readers:
         try:
             process = _Process(self._settings)
         except OSError as error:  # no memory, processes or descriptors; whoever asks next tries again
-            _log.error("a reader could not be started: %s", error)
+            _log.error("a reader could not be started: %s", in_words(error))
             return
         self._staff.add(process)
         self._tasks.start_soon(self._load, process)

@@ -36,6 +36,7 @@ from app.store import StoreError, StoreLocked
 from app.store.folder import take_lock
 from app.store.signing import NoBackupKey, read_key
 from app.store.sqlite import wal_reset_race
+from solver.errors import in_words
 from solver.names import counted
 
 Verdict = Literal["ok", "warning", "error"]
@@ -80,7 +81,8 @@ def examine(settings: Settings, *, at_start: bool = False) -> Iterator[Finding]:
             try:
                 yield from check.look(settings)
             except Exception as error:  # noqa: BLE001 - what cannot be looked at must not keep us from starting
-                yield Finding(check.name, "warning", f"cannot be examined: {error}")
+                told = in_words(error) if isinstance(error, OSError) else str(error)
+                yield Finding(check.name, "warning", f"cannot be examined: {told}")
 
 
 def refusal(findings: Iterable[Finding]) -> str | None:
@@ -232,7 +234,8 @@ def _lock(settings: Settings) -> Iterator[Finding]:
     except StoreLocked as error:
         yield Finding("lock", "ok", f"{error}")
     except (StoreError, OSError) as error:
-        yield Finding("lock", "error", f"{error}", "see who may write the data folder")
+        told = in_words(error) if isinstance(error, OSError) else str(error)
+        yield Finding("lock", "error", told, "see who may write the data folder")
     else:
         yield Finding("lock", "ok", "no service uses the data folder")
 

@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import time
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from app import SERVICE
 from app.jobs import Job, Status
@@ -89,7 +90,7 @@ def event_of(row: DeliveryRow, job: Job) -> dict[str, object]:
             "placed": job.placed,
             "total": job.total,
             "error": job.error,
-            "variants_url": f"/variants/{job.id}" if row.status is Status.COMPLETED else None,
+            "variants_url": f"/variants/{quote(job.id)}" if row.status is Status.COMPLETED else None,
         },
     }
 

@@ -32,6 +32,7 @@ from app.store.faults import kind_of, told
 from app.store.folder import FILE_NAME, Commit, Mark, take_lock
 from app.store.rows import JOBS
 from app.store.sql import SqlStore, Work
+from solver.errors import in_words
 
 T = TypeVar("T")
 
@@ -200,7 +201,7 @@ class SqliteStore(SqlStore):
         try:
             self._mark.write(commit)
         except OSError as error:  # the commit stands; only a later loss of it would go unnoticed
-            _log.error("the mark of the last commit cannot be written: %s", error)
+            _log.error("the mark of the last commit cannot be written: %s", in_words(error))
 
     def _rows(self, statement: str, values: Collection[object] = ()) -> list[tuple[Any, ...]]:
         return self._read(lambda work: work.rows(statement, values))

@@ -14,7 +14,7 @@ from solver.control import Control, Progress, Stop
 from solver.errors import InputError
 from solver.incumbent import Incumbents
 from solver.ladder import RUNGS, Rung, Verdict, solve
-from solver.ledger import concessions_of
+from solver.ledger import better_at, concessions_of
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.params import SolveParams
 from solver.result import Quality, StoppedBy
@@ -133,8 +133,16 @@ def test_two_core_courses_at_once_are_one_concession_that_says_what_they_cost() 
     given_up = concessions_of(verify(data, timetable(a=0, b=(0, "r1"), c=(0, "r2"))))
     student = next(concession for concession in given_up if "student" in concession.unit)
     assert (student.rule, student.count, student.cost) == ("student_clash", 4, 4 * 24 + 2 * 12)
-    assert student.sentence.endswith("2 of these 4 cost more: student in two core sessions at once, per slot.")
+    assert student.sentence.endswith("2 of these 4 cost more: 2 student clashes between core courses.")
     assert all(concession.rule != "core_clash" for concession in given_up)
+
+
+def test_what_one_timetable_is_better_at_is_told_in_a_sentence() -> None:
+    data = dataset(course("a", sessions=3), room("r1"), room("r2"))
+    steady, moving = timetable(a=[0, 4, 8]), timetable(a=[0, (4, "r2"), 8])
+    assert better_at(verify(data, steady), [verify(data, moving)]) == (
+        "A course keeps one room: 0 extra rooms, against 1",
+    )
 
 
 def test_an_overload_is_proved_then_bent_and_listed() -> None:

@@ -82,7 +82,7 @@ def test_context_counts_the_points_of_the_time_and_of_the_place() -> None:
     assert (rule.broken, rule.checks) == (1, 2)
     assert (
         rule.offences[0].message
-        == "a session 1 stands on Monday 08:00 in room r1: 3 points for the time and 4 for the place"
+        == "a session 1 is on Monday 08:00 in room r1: 3 points for the time and 4 for the place"
     )
 
 
@@ -176,7 +176,7 @@ def test_people_are_named_with_their_id_behind_the_name() -> None:
         course("C1", code="CS101", faculty="F1"), course("C2", faculty="F1", sessions=2), teacher("F1", name="A. Rao")
     )
     offence = counted(data, timetable(C1=0, C2=[0])).rules["faculty_clash"].offences[0]
-    words = "teacher A. Rao (F1) gives 2 sessions at once on Monday 08:00: CS101 (C1) and C2 session 1"
+    words = "teacher A. Rao (F1) has 2 sessions at once on Monday 08:00: CS101 (C1) and C2 session 1"
     assert offence.message == words
     assert offence.sessions == (("C1", 0), ("C2", 0))
     assert offence.entities == ("F1",)
