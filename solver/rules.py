@@ -344,9 +344,13 @@ def score(counts: Counts, profile: Profile, unplaced: int = 0) -> Score:
     return Score(rigid=rigid, unplaced=unplaced, bent=bent, soft=soft)
 
 
-def preference_points(liking: float) -> int:
-    """Points lost in one slot by a teacher who likes it this much: 0 for 1.0, `PREFERENCE_POINTS` for 0.0."""
-    return round(PREFERENCE_POINTS * (1 - liking))
+def preference_points(liking: float, contented: float = 1.0) -> int:
+    """
+    Points lost in one slot by a teacher who likes it this much and is content with a liking of `contented`.
+
+    0 from there on; `PREFERENCE_POINTS` where a liking of 1.0 is wanted and the slot has 0.0.
+    """
+    return max(0, round(PREFERENCE_POINTS * (1 - liking)) - round(PREFERENCE_POINTS * (1 - contented)))
 
 
 def waste_units(capacity: int, students: int) -> int:

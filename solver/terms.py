@@ -22,6 +22,9 @@ SessionKey: TypeAlias = tuple[str, int]
 LINK_TYPES: tuple[LinkType, ...] = get_args(LinkType)
 CORE_SUBJECT_TYPE = "core"
 
+NEUTRAL_LIKING = 0.5
+"""What a slot is worth to a teacher who says nothing of it."""
+
 MAX_DAYS = 7
 MAX_SLOTS_PER_DAY = 48
 MAX_NUMBER = 1_000_000
