@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.messages import FrameError, unpack
+from solver.advice import notes_on
 from solver.context import build_context
 from solver.control import Control
 from solver.errors import SolverError
@@ -114,7 +115,7 @@ def publish(
         journal=(visit,),
         context=problem.context.summary,
         seconds=control.elapsed,
-        notes=(note,),
+        notes=(*notes_on(dataset), note),
     )
 
 
