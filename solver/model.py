@@ -17,7 +17,7 @@ from functools import cached_property
 from solver.checks import dataset_issues
 from solver.errors import InputError, Issue
 from solver.grid import TimeGrid
-from solver.terms import CORE_SUBJECT_TYPE, NEUTRAL_LIKING, LinkType, SessionKey, Tier
+from solver.terms import CORE_SUBJECT_TYPE, DEFAULT_COURSE_DAY_LIMIT, NEUTRAL_LIKING, LinkType, SessionKey, Tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ class Course:
     room_types: tuple[str, ...] = ()
     required_features: tuple[str, ...] = ()
     min_days: int = 1
-    max_sessions_per_day: int | None = 2
+    max_sessions_per_day: int | None = DEFAULT_COURSE_DAY_LIMIT
     allowed_slots: tuple[int, ...] | None = None
     fixed: tuple[FixedSession, ...] = ()
     prerequisites: tuple[str, ...] = ()

@@ -26,6 +26,8 @@ SEATS_PER_WASTE_UNIT = 10
 MINUTES_PER_TRAVEL_UNIT = 5
 PREFERENCE_POINTS = 10
 CONTEXT_POINTS = 10
+DEFAULT_LONGEST_RUN = 4
+"""Slots in a row that anybody sits through where nobody says otherwise; whoever meets it is told that it is ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +215,7 @@ RULES: tuple[Rule, ...] = (
         tier="soft",
         unit="slot above the limit",
         weight=2,
-        value=4,
+        value=DEFAULT_LONGEST_RUN,
         sentence="Nobody sits through more slots in a row than the limit.",
     ),
     Rule(

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from solver.names import counted
 from solver.rules import (
     CONTEXT_POINTS,
+    DEFAULT_LONGEST_RUN,
     PREFERENCE_POINTS,
     fair_share,
     peak_limit,
@@ -108,9 +109,9 @@ def count_consecutive_limit(view: View) -> Places:
 
 def tell_consecutive_limit(view: View, id: str, day: int, limit: int) -> Told:
     who, when = view.attendee(id), view.names.day(day)
-    return Told(
-        f"{who} sits through more than {limit} slots in a row on {when}", view.sessions_of_attendee(id, day), (id,)
-    )
+    ours = " (the default of consecutive_limit)" if limit == DEFAULT_LONGEST_RUN else ""
+    sentence = f"{who} sits through more than {limit} slots in a row on {when}{ours}"
+    return Told(sentence, view.sessions_of_attendee(id, day), (id,))
 
 
 def count_single_session_day(view: View) -> Places:
