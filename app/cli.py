@@ -28,7 +28,7 @@ from app.commands.keys import commands as key_commands
 from app.commands.store import commands as store_commands
 from app.settings import Settings, SettingsError
 from app.views import result_view, rule_views
-from solver import Control, Progress, SolveParams, Stop, verify
+from solver import Control, Progress, SolveParams, Stop, advice_on, verify
 from solver.errors import InputError, SolverError, in_words
 from solver.formats import READABLE, WRITABLE, read_dataset, read_source, read_timetable, write_result, write_timetable
 from solver.formats.native import dump_dataset
@@ -200,6 +200,7 @@ def solve_command(
     write = _load(lambda: write_result(output, format, source, asked), as_json=as_json) if output else None
     if not as_json and source.rows:
         out.print(draw.imported(source.account()))
+    _advise(source.dataset, as_json=as_json)
     with err.status("making the search kernels ready (compiled once, about half a minute)"):
         warm_up()
     result = _solve_watched(source.dataset, params, quiet=as_json)
@@ -213,7 +214,7 @@ def _show_result(source: Imported, result: Result, written_to: Path | None, *, a
     view = result_view(source.dataset, result, entries=as_json)
     if as_json:
         imported = {"import": source.account()} if source.rows else {}
-        print(json.dumps({**view, **imported}, ensure_ascii=False))
+        print(json.dumps({**view, **imported, "warnings": _warnings(source.dataset)}, ensure_ascii=False))
         return
     out.print(draw.verdict(view), draw.ledger(view))
     if len(result.variants) > 1:
@@ -229,6 +230,7 @@ def verify_command(
     """Recount every rule of a timetable, wherever it was made."""
     dataset = _load(lambda: read_dataset(file), as_json=as_json)
     timetable = _load(lambda: read_timetable(solution, dataset), as_json=as_json)
+    _advise(dataset, as_json=as_json)
     report = _load(lambda: verify(dataset, timetable), as_json=as_json)
     if as_json:
         document = {
@@ -237,6 +239,7 @@ def verify_command(
             "distance_to_feasibility": report.distance_to_feasibility,
             "score": report.score._asdict(),
             "rules": rule_views(report),
+            "warnings": _warnings(dataset),
         }
         print(json.dumps(document, ensure_ascii=False))
     else:
@@ -276,6 +279,7 @@ def export_command(
     """Write a stored timetable, or one week of it, as a file that people use."""
     asked = asking.asked_for(group, teacher, room, student, term_start, term_end, time_zone, skip)
     dataset = _load(lambda: read_dataset(file), as_json=as_json)
+    _advise(dataset, as_json=as_json)
     write = _load(lambda: write_timetable(output, format, dataset, asked), as_json=as_json)
     timetable = _load(lambda: asking.read_variant(result, variant, dataset), as_json=as_json)
     _load(lambda: write(dataset, timetable), as_json=as_json)
@@ -403,6 +407,19 @@ def _load(read: Callable[[], T], *, as_json: bool) -> T:
         else:
             _fail(told, EXIT_BAD_INPUT)
         raise typer.Exit(EXIT_BAD_INPUT) from error
+
+
+def _advise(dataset: Dataset, *, as_json: bool) -> None:
+    """What is odd about a dataset that can be used; with `--json` it stands in the document instead."""
+    found = () if as_json else advice_on(dataset)
+    if found:
+        err.print(draw.advice(found))
+
+
+def _warnings(dataset: Dataset) -> list[dict[str, object]]:
+    from app.errors import wire_issue  # as above
+
+    return [wire_issue(issue) for issue in advice_on(dataset)]
 
 
 def _or_bad_input(read: Callable[[], T]) -> T:

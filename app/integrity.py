@@ -33,9 +33,10 @@ from app.store.schema import SCHEMA_VERSION, SEALED_SINCE
 from app.store.signing import NoBackupKey, read_key
 from solver.context import build_context
 from solver.formats.native import load_dataset, load_result
-from solver.model import Dataset
-from solver.rules import ON_TOP_OF, profile_of, score
-from solver.verifier import verify
+from solver.model import Dataset, Timetable
+from solver.result import Report as Recount
+from solver.rules import ON_TOP_OF, Score, profile_of, score
+from solver.verifier import earlier_counts, verify
 
 Verdict = Literal["ok", "note", "damaged"]
 MAX_SHOWN = 100
@@ -300,8 +301,15 @@ def _recount(body: bytes, dataset: Dataset, simplified: bool) -> None:
 def _recount_incumbent(incumbent: StoredIncumbent, dataset: Dataset, simplified: bool) -> None:
     context = build_context(dataset, simplified=simplified)
     profile = profile_of(dataset)
-    report = verify(dataset, timetable_of(incumbent.timetable), context=context, profile=profile)
-    # An incumbent of before there was a rule on top of another one was charged without it.
-    plain = {rule: count for rule, count in report.counts.items() if rule not in ON_TOP_OF}
-    if incumbent.score not in (report.score, score(plain, profile, len(report.unplaced))):
+    timetable = timetable_of(incumbent.timetable)
+    report = verify(dataset, timetable, context=context, profile=profile)
+    if incumbent.score != report.score and incumbent.score not in _earlier_scores(dataset, timetable, report):
         raise NotVerified(f"{incumbent.score} claimed, {report.score} counted")
+
+
+def _earlier_scores(dataset: Dataset, timetable: Timetable, report: Recount) -> Iterator[Score]:
+    """What earlier versions charged: one of before there was a rule on top of another one did so without it."""
+    counted_before = {**report.counts, **earlier_counts(dataset, timetable)}
+    for counts in (report.counts, counted_before):
+        plain = {rule: count for rule, count in counts.items() if rule not in ON_TOP_OF}
+        yield from (score(known, profile_of(dataset), len(report.unplaced)) for known in (counts, plain))

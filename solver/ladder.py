@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from platform import python_version
 
+from solver.advice import notes_on
 from solver.climb import Climb
 from solver.compiled import decode, encode
 from solver.construct import construct
@@ -108,7 +109,7 @@ def solve(
         seed=params.seed,
         seconds=control.elapsed,
         versions=versions(),
-        notes=tuple(dict.fromkeys(climb.incumbents.notes)),
+        notes=tuple(dict.fromkeys([*notes_on(dataset), *climb.incumbents.notes])),
     )
 
 

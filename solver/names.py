@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from solver.grid import clock_of
 from solver.model import Dataset
-from solver.terms import SessionKey
+from solver.terms import DEFAULT_COURSE_DAY_LIMIT, SessionKey
 
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LISTED = 4
@@ -66,6 +66,11 @@ def listed(words: Sequence[str], most: int = LISTED) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """ "1 slot", "2 slots"."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def default_note(limit: int | None) -> str:
+    """What to add to the daily limit of a course that is the one nobody has to set."""
+    return " (the default of max_sessions_per_day)" if limit == DEFAULT_COURSE_DAY_LIMIT else ""
 
 
 def with_article(noun: str) -> str:

@@ -26,6 +26,8 @@ SEATS_PER_WASTE_UNIT = 10
 MINUTES_PER_TRAVEL_UNIT = 5
 PREFERENCE_POINTS = 10
 CONTEXT_POINTS = 10
+DEFAULT_LONGEST_RUN = 4
+"""Slots in a row that anybody sits through where nobody says otherwise; whoever meets it is told that it is ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,7 +292,7 @@ RULES: tuple[Rule, ...] = (
         unit="slot above the limit",
         units="slots above the limit",
         weight=2,
-        value=4,
+        value=DEFAULT_LONGEST_RUN,
         sentence="Nobody sits through more slots in a row than the limit.",
     ),
     Rule(
@@ -436,9 +438,13 @@ def score(counts: Counts, profile: Profile, unplaced: int = 0) -> Score:
     return Score(rigid=rigid, unplaced=unplaced, bent=bent, soft=soft)
 
 
-def preference_points(liking: float) -> int:
-    """Points lost in one slot by a teacher who likes it this much: 0 for 1.0, `PREFERENCE_POINTS` for 0.0."""
-    return round(PREFERENCE_POINTS * (1 - liking))
+def preference_points(liking: float, contented: float = 1.0) -> int:
+    """
+    Points lost in one slot by a teacher who likes it this much and is content with a liking of `contented`.
+
+    0 from there on; `PREFERENCE_POINTS` where a liking of 1.0 is wanted and the slot has 0.0.
+    """
+    return max(0, round(PREFERENCE_POINTS * (1 - liking)) - round(PREFERENCE_POINTS * (1 - contented)))
 
 
 def waste_units(capacity: int, students: int) -> int:

@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model"}),
     frozenset({"rules"}),
     frozenset({"control", "result", "names"}),
-    frozenset({"params", "context"}),
+    frozenset({"params", "context", "advice"}),
     frozenset({"verifier", "compiled"}),
     frozenset({"diagnose"}),
     frozenset({"search", "reduction", "formats", "samples"}),

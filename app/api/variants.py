@@ -17,9 +17,10 @@ from app.jobs import Job
 from app.results import joined
 from app.service import JobIdInPath, Running, Service
 from solver.formats import EXPORTS, read_wanted
-from solver.formats.exports import MAX_SKIPPED, MAX_ZONE, Export
+from solver.formats.exports import MAX_SKIPPED, Export
 from solver.formats.meetings import KINDS
 from solver.formats.safe import CONTENT_POLICY
+from solver.formats.zones import MAX_ZONE
 from solver.terms import MAX_ID_LENGTH
 
 router = APIRouter(tags=["results"])

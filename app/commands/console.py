@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from solver.errors import Issue
 from solver.names import counted
 
 View = Mapping[str, Any]
@@ -245,6 +246,14 @@ def imported(account: View) -> RenderableType:
         if len(notes) > MAX_NOTES:
             lines.append(Text(f"{kind}  ... and {len(notes) - MAX_NOTES} more; --json and -o x.json have all of them"))
     return Panel(Group(*lines), title="import", title_align="left", expand=False)
+
+
+def advice(found: Sequence[Issue]) -> RenderableType:
+    """What of a usable dataset is worth a second look."""
+    lines = [Text(f"- {issue.pointer}: {issue.message}", style="yellow") for issue in found[:MAX_LISTED]]
+    if len(found) > MAX_LISTED:
+        lines.append(Text(f"... and {len(found) - MAX_LISTED} more; --json has all of them"))
+    return Panel(Group(*lines), title="worth a second look", title_align="left", expand=False)
 
 
 def rules(found: Sequence[View]) -> RenderableType:

@@ -36,6 +36,7 @@ from app.schemas import (
 )
 from app.settings import Settings
 from app.source import AWAITED, Query
+from solver.advice import notes_on
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_ctt
 from solver.formats.issues import kind_of, pointer, raise_if_any
@@ -67,14 +68,14 @@ class Loaded(NamedTuple):
 
 class _Load(NamedTuple):
     """
-    What the store gets of the data of a job, a name for people, and a sentence about the time grid, if any.
+    What the store gets of the data of a job, a name for people, and sentences about the data, if any.
 
     `sent_text` is the canonical text of `dataset`, where the request has that and it is kept as it was sent.
     """
 
     packed: bytes
     name: str
-    note: str | None
+    notes: tuple[str, ...]
     sent_text: str | None = None
 
 
@@ -160,17 +161,17 @@ def _told(asked: GenerateRequest, loaded: _Load, given: Mapping[str, float], *, 
 
 
 def _notes(loaded: _Load, adjusted: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
-    note = (loaded.note,) if loaded.note else ()
     changes = (
         f"{name} was set to {change['given']:g}, {change['asked']:g} was asked." for name, change in adjusted.items()
     )
-    return (*note, *changes)
+    return (*loaded.notes, *changes)
 
 
 def _inline(asked: GenerateRequest, loaded: Loaded) -> _Load:
     text = canonical(loaded.document)
     sent = text if loaded.document is asked.dataset else None
-    return _Load(pack_text(text), loaded.dataset.name, loaded.note, sent)
+    notes = tuple(filter(None, (loaded.note, *notes_on(loaded.dataset))))
+    return _Load(pack_text(text), loaded.dataset.name, notes, sent)
 
 
 def _ticket(asked: GenerateRequest) -> _Load:
@@ -179,7 +180,7 @@ def _ticket(asked: GenerateRequest) -> _Load:
         message = "a request without data must name the organisation whose data the platform database holds"
         raise InputError([Issue(pointer="/organization_id", code="missing", message=message)])
     try:
-        grid = None if asked.time_config is None else _checked_grid(asked.time_config)
+        grid, shortened = (None, None) if asked.time_config is None else _checked_grid(asked.time_config)
     except InputError as error:
         raise _grid_pointers(error, "") from error
     query = Query(
@@ -188,16 +189,15 @@ def _ticket(asked: GenerateRequest) -> _Load:
         academic_year=asked.academic_year,
         time_grid=grid,
     )
-    note = "Its data is fetched from the platform database."
-    return _Load(pack_text(canonical(asdict(query))), query.organization_id, note)
+    notes = ("Its data is fetched from the platform database.", *([f"{shortened}."] if shortened else []))
+    return _Load(pack_text(canonical(asdict(query))), query.organization_id, notes)
 
 
-def _checked_grid(time_config: object) -> dict[str, object]:
-    """The native grid of a `time_config`, checked with the least dataset there can be."""
+def _checked_grid(time_config: object) -> tuple[dict[str, object], str | None]:
+    """The native grid of a `time_config`, checked with the least dataset there can be; why its days are short."""
     grid = _time_grid(time_config)
     least = {"schema": SCHEMA, "time_grid": grid, "rooms": [{"id": "r", "capacity": 1}], "courses": [{"id": "c"}]}
-    load_dataset(least)
-    return grid
+    return grid, load_dataset(least).time_grid.shortened
 
 
 def _clamped(asked: GenerateRequest, settings: Settings) -> tuple[dict[str, float], dict[str, dict[str, float]]]:

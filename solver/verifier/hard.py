@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from solver.model import FixedSession, Link
-from solver.names import counted, listed, with_article
+from solver.names import counted, default_note, listed, with_article
 from solver.terms import SessionKey
 from solver.verifier.view import Counter, PlacedSession, Places, Told, View, by_day, by_slot, keys_of
 
@@ -218,7 +218,8 @@ def count_course_daily_limit(view: View) -> Places:
 
 def tell_course_daily_limit(view: View, course: str, day: int) -> Told:
     limit = view.dataset.course[course].max_sessions_per_day
-    return _tell_daily(view, f"course {view.names.course(course)} has", course, day, view.by_course[course], limit)
+    told = _tell_daily(view, f"course {view.names.course(course)} has", course, day, view.by_course[course], limit)
+    return told._replace(message=told.message + default_note(limit))
 
 
 def count_faculty_daily_limit(view: View) -> Places:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from solver.names import counted
 from solver.rules import (
     CONTEXT_POINTS,
+    DEFAULT_LONGEST_RUN,
     PREFERENCE_POINTS,
     fair_share,
     peak_limit,
@@ -32,8 +33,6 @@ from solver.verifier.view import (
     by_slot,
     keys_of,
 )
-
-NEUTRAL_LIKING = 0.5
 
 # --- people's days ---------------------------------------------------------------------------------------------------
 
@@ -110,9 +109,9 @@ def count_consecutive_limit(view: View) -> Places:
 
 def tell_consecutive_limit(view: View, id: str, day: int, limit: int) -> Told:
     who, when = view.attendee(id), view.names.day(day)
-    return Told(
-        f"{who} sits through more than {limit} slots in a row on {when}", view.sessions_of_attendee(id, day), (id,)
-    )
+    ours = " (the default of consecutive_limit)" if limit == DEFAULT_LONGEST_RUN else ""
+    sentence = f"{who} sits through more than {limit} slots in a row on {when}{ours}"
+    return Told(sentence, view.sessions_of_attendee(id, day), (id,))
 
 
 def count_single_session_day(view: View) -> Places:
@@ -146,19 +145,20 @@ def tell_last_slot(view: View, id: str, day: int) -> Told:
 
 def count_faculty_preference(view: View) -> Places:
     """Preference points lost in covered slots, over teachers who state any preference."""
-    for teacher, sessions in view.by_teacher.items():
-        likings = view.dataset.teacher[teacher].preferences
-        if likings:
+    for id, sessions in view.by_teacher.items():
+        teacher = view.dataset.teacher[id]
+        if teacher.preferences:
+            contented = teacher.contented_at(view.dataset.time_grid.num_slots)
             for session in sessions:
                 for slot in session.slots:
-                    yield preference_points(likings.get(slot, NEUTRAL_LIKING)), (session.key, teacher, slot)
+                    yield preference_points(teacher.liking(slot), contented), (session.key, id, slot)
 
 
 def tell_faculty_preference(view: View, key: SessionKey, teacher: str, slot: int) -> Told:
-    liking = view.dataset.teacher[teacher].preferences.get(slot, NEUTRAL_LIKING)
-    who, when = view.names.teacher(teacher), view.names.slot(slot)
-    what = view.names.session(key)
-    return Told(f"teacher {who} has {what} on {when}, a time rated {liking:g} out of 1", (key,), (teacher,))
+    who, when, what = view.names.teacher(teacher), view.names.slot(slot), view.names.session(key)
+    liking = view.dataset.teacher[teacher].preferences.get(slot)
+    wish = "outside the times asked for" if liking is None else f"a time rated {liking:g} out of 1"
+    return Told(f"teacher {who} has {what} on {when}, {wish}", (key,), (teacher,))
 
 
 def _sessions_of_teachers(view: View) -> Mapping[str, int]:

@@ -122,6 +122,22 @@ def test_verify_finds_the_breach_in_a_broken_solution(toy: Path, tmp_path: Path)
     assert "Rooms double-booked" in verified.stdout and "_" not in verified.stdout
 
 
+def test_what_is_odd_about_a_dataset_is_printed_beside_the_answer_and_stands_in_its_json(tmp_path: Path) -> None:
+    data, nothing = tmp_path / "data.json", tmp_path / "nothing.json"
+    rooms = [{"id": "r1", "capacity": 9, "building": "North"}, {"id": "r2", "capacity": 9, "building": "South"}]
+    grid = {"slots_per_day": 8, "start_time": "09:00"}
+    walk = {"North": {"south": 90, "South": 5}}
+    whole = {"schema": "timetable-dataset/1", "rooms": rooms, "courses": [{"id": "c"}]}
+    data.write_text(json.dumps({**whole, "time_grid": grid, "travel_minutes": walk}))
+    nothing.write_text('{"placements": []}')
+    told = timetable("verify", data, nothing)
+    assert "only 7 slots of 60 minutes fit" in told.stderr
+    assert "is 'South' meant?" in told.stderr
+    assert "only 7 slots" not in told.stdout
+    document = json.loads(timetable("verify", data, nothing, "--json").stdout)
+    assert [warning["code"] for warning in document["warnings"]] == ["shorter_day", "dangling_name"]
+
+
 def test_generate_writes_the_same_bytes_for_the_same_seed(tmp_path: Path) -> None:
     one, two, other = tmp_path / "1.json", tmp_path / "2.json", tmp_path / "3.json"
     for path, seed in ((one, "7"), (two, "7"), (other, "8")):

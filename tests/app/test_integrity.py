@@ -49,8 +49,9 @@ from app.store.sqlite import SqliteStore
 from solver.control import Control
 from solver.formats.native import dump_dataset, dump_result, dump_timetable
 from solver.result import Quality, StoppedBy
+from solver.rules import profile_of, score
 from solver.samples import planted, sample
-from solver.verifier import verify
+from solver.verifier import earlier_counts, verify
 from tests.app.damage import AT, WAL_NAME, fill, trials
 from tests.effort import PATIENCE_SECONDS
 
@@ -681,6 +682,21 @@ def test_a_sound_store_is_counted_again(honest: SqliteStore, folder: Path) -> No
     assert (report.verified, names) == ({"results": 1, "incumbents": 1}, ["done", "holds"])
     assert report.jobs == {"completed": 1, "running": 1}
     assert json.loads(json.dumps(report.view()))["sound"] is True
+
+
+def test_an_incumbent_is_sound_as_it_is_counted_now_and_as_it_was_charged_before(
+    honest: SqliteStore, folder: Path
+) -> None:
+    dataset, found = sample("tiny"), planted("tiny")
+    report, profile = verify(dataset, found), profile_of(dataset)
+    before = {**report.counts, **earlier_counts(dataset, found)}
+    held, running = honest.incumbent("holds"), honest.job("holds")
+    assert held is not None
+    assert running is not None
+    honest.save_incumbent(running, replace(held, score=score(before, profile)))
+    honest.close()
+    assert score(before, profile) != report.score
+    assert check_folder(folder).sound
 
 
 def test_a_result_and_an_incumbent_that_lie_are_found_although_every_digest_fits(

@@ -83,6 +83,30 @@ async def test_more_solver_threads_than_a_job_may_have_are_clamped_and_said(clie
     assert (await post(client, workers=1)).json()["adjusted"] == {}
 
 
+async def test_a_day_shorter_than_asked_for_is_said_when_data_is_checked_and_when_a_job_is_posted(
+    client: httpx.AsyncClient,
+) -> None:
+    data = {**SMALL, "time_grid": {"working_days": 5, "slots_per_day": 8, "start_time": "09:00"}}
+    checked = (await client.post("/validate", json=data)).json()
+    (warning,) = checked["warnings"]
+    assert (warning["pointer"], warning["code"]) == ("/dataset/time_grid/slots_per_day", "shorter_day")
+    assert "only 7 slots of 60 minutes fit" in warning["message"]
+    assert warning["message"] in (await post(client, dataset=data)).json()["message"]
+    data["courses"] = [{**data["courses"][0], "allowed_slots": [38]}, *data["courses"][1:]]
+    for route, body in (("/validate", data), ("/generate_variants", {"dataset": data})):
+        refused = await client.post(route, json=body)
+        assert refused.status_code == 422
+        assert "shorter_day" in {error["code"] for error in refused.json()["errors"]}
+    assert (await client.post("/validate", json=SMALL)).json()["warnings"] == []
+
+
+@pytest.mark.parametrize(("start", "said"), [("09:00", True), ("08:00", False)])
+def test_a_grid_for_data_of_the_platform_that_is_shorter_than_asked_for_is_said(start: str, said: bool) -> None:
+    body = {"organization_id": "BHU", "time_config": {"slots_per_day": 8, "start_time": start}}
+    order = read_order(json.dumps(body).encode(), Settings(), has_platform=True)
+    assert any("only 7 slots" in note for note in order.notes) is said
+
+
 async def test_workers_beyond_those_that_may_share_a_job_are_clamped_and_kept_with_it(
     client: httpx.AsyncClient,
 ) -> None:

@@ -254,14 +254,35 @@ HARD_CASES = (
 SOFT_CASES = (
     Case(
         "faculty_preference",
-        "stated likings lose points, a slot not named counts half",
+        "a slot that is not liked loses points, one of which nothing is said loses none",
         dataset(
-            course("a", faculty="f1", slots=2), course("b", faculty="f2"), teacher("f1", preferences={0: 1.0, 1: 0.1})
+            course("a", faculty="f1", slots=2), course("b", faculty="f2"), teacher("f1", preferences={0: 0.6, 1: 0.1})
         ),
         timetable(a=1, b=0),
-        9 + 5,
-        timetable(b=0),
+        4,
+        timetable(a=2, b=1),
         "teacher f1 has a on Monday 09:00, a time rated 0.1 out of 1",
+    ),
+    Case(
+        "faculty_preference",
+        "who names slots to their liking only asks for these, and the best of them cost nothing",
+        dataset(course("a", faculty="f1", slots=2), teacher("f1", preferences={0: 0.9, 1: 0.9, 2: 0.7})),
+        timetable(a=2),
+        2 + 4,
+        timetable(a=0),
+        "teacher f1 has a on Monday 11:00, outside the times asked for",
+    ),
+    Case(
+        "faculty_preference",
+        "who has an opinion of every slot asks for the best of them, however bad they are",
+        dataset(
+            course("a", faculty="f1", slots=2),
+            teacher("f1", unavailable=range(8, 20), preferences={slot: 0.3 - 0.2 * (slot == 2) for slot in range(8)}),
+        ),
+        timetable(a=2),
+        2,
+        timetable(a=0),
+        "teacher f1 has a on Monday 10:00, a time rated 0.1 out of 1",
     ),
     Case(
         "group_gap",

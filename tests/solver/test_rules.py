@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solver.errors import InputError
-from solver.model import Dataset, RuleSetting
+from solver.model import Dataset, Faculty, RuleSetting
 from solver.rules import (
     CONTEXT_POINTS,
     PREFERENCE_POINTS,
@@ -155,6 +155,25 @@ def test_one_more_unit_never_makes_a_score_better(counts: dict[str, int], rule_i
 @pytest.mark.parametrize(("liking", "points"), [(1.0, 0), (0.9, 1), (0.5, 5), (0.25, 8), (0.0, PREFERENCE_POINTS)])
 def test_preference_points_are_the_tenths_that_are_missing(liking: float, points: int) -> None:
     assert preference_points(liking) == points
+
+
+@pytest.mark.parametrize(
+    ("preferences", "likings", "points"),
+    [
+        ({}, (0.5,), (0,)),
+        ({0: 0.1}, (0.1, 0.5), (4, 0)),
+        ({0: 0.1, 1: 1.0}, (0.1, 0.5, 1.0), (4, 0, 0)),
+        ({0: 0.9}, (0.5, 0.9), (4, 0)),
+        ({0: 0.5}, (0.5,), (0,)),
+        ({0: 0.9, 1: 0.3, 2: 0.3, 3: 0.3}, (0.9, 0.3), (0, 6)),
+        (dict.fromkeys(range(4), 0.2), (0.2,), (0,)),
+    ],
+)
+def test_a_teacher_is_content_with_what_was_asked_for_and_pays_for_what_falls_short_of_it(
+    preferences: dict[int, float], likings: tuple[float, ...], points: tuple[int, ...]
+) -> None:
+    contented = Faculty(id="f", preferences=preferences).contented_at(4)
+    assert tuple(preference_points(liking, contented) for liking in likings) == points
 
 
 @pytest.mark.parametrize(("capacity", "students", "units"), [(30, 30, 0), (39, 30, 0), (40, 30, 1), (10, 30, 0)])

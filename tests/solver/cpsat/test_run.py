@@ -127,3 +127,20 @@ def test_the_bound_of_a_solved_model_is_its_optimum() -> None:
 def test_importing_the_solver_does_not_load_pyarrow() -> None:
     code = "import sys, solver.cpsat; sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def _priced(model: cp_model.CpModel, least: int, most: int) -> cp_model.CpModel:
+    model.minimize(model.new_int_var(least, most, ""))
+    return model
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_solve_that_ends_before_its_search_has_no_bound_although_cp_sat_says_0(workers: int) -> None:
+    for least, most in ((-10, -5), (3, 9)):
+        found = run(_priced(cp_model.CpModel(), least, most), control=Control(), seconds=1e-9, workers=workers)
+        assert (found.status, found.values, found.bound) == ("unknown", (), None)
+
+
+def test_a_bound_that_a_search_without_a_solution_has_found_is_kept() -> None:
+    found = run(_priced(_hard_model(), 3, 9), control=Control(), seconds=1.0, parameters=LONG)
+    assert (found.status, found.bound) == ("unknown", 3)
