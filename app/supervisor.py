@@ -30,7 +30,7 @@ from app.jobs import DiskFull, Job, JobConflict, JobRequest, Status, new_job
 from app.settings import Settings
 from app.source import DataSource
 from app.store import DeliveryRow, PortfolioRow, Store, StoreFull
-from app.store.backups import Manifest, folder_of
+from app.store.manifests import Manifest, folder_of
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher, Takes
 from app.supervision.fleet import Fleet

@@ -188,8 +188,8 @@ ALERTS: tuple[Alert, ...] = (
     Alert(
         "backup_failed",
         Severity.HIGH,
-        "A scheduled backup has failed; the one before is kept.",
-        "See the reason in the log; run `timetable check`, then `timetable backup`.",
+        "A scheduled backup has failed; there is none of this time.",
+        "See the reason in the log; `timetable check` lists the backups that there are. Then run `timetable backup`.",
     ),
     Alert(
         "disk_high",
