@@ -30,6 +30,7 @@ from app.store.backups import REPLACED_PREFIX, RESTORING_NAME
 from app.store.folder import FILE_NAME, MARK_NAME, SPOOL_NAME, holds_store, read_mark, take_lock
 from app.store.inventory import Entry, State, inventory
 from app.store.manifests import DUMP_SUFFIX, leftovers_in
+from app.store.quarantine import FOLDER, files_in
 from app.store.schema import SCHEMA_VERSION, SEALED_SINCE
 from app.store.signing import NoBackupKey, read_key
 from solver.context import build_context
@@ -81,6 +82,8 @@ _RESTORE = "restore a backup: `timetable restore BACKUP --force` puts this store
 _RESTORE_DUMP = (
     "restart the jobs that are named, or stop all services and put a backup back: `timetable restore BACKUP --force`"
 )
+_QUARANTINE = f"the next start puts it into {FOLDER} and serves the rest; or restore a backup"
+_ONE_ROW = ("a row of jobs (", "a row of attempts (", "a row of outbox (", "row ")
 _RESTART = "restart the job, or delete it"
 
 
@@ -189,7 +192,7 @@ def check_database(
 def _bytes(store: Audit) -> Iterator[Finding]:
     problems = store.problems()
     for problem in problems[:MAX_SHOWN]:
-        yield Finding("store", "damaged", problem, _RESTORE)
+        yield Finding("store", "damaged", problem, _advice(problem))
     if len(problems) > MAX_SHOWN:
         yield Finding("store", "damaged", f"and {len(problems) - MAX_SHOWN} more problems", _RESTORE)
     if not problems:
@@ -198,9 +201,20 @@ def _bytes(store: Audit) -> Iterator[Finding]:
         yield Finding("schema", "note", f"schema {store.version}", f"the next start brings it to {SCHEMA_VERSION}")
 
 
+def _advice(problem: str) -> str:
+    """One row that is damaged keeps nobody from starting."""
+    one_row = problem.startswith(_ONE_ROW) and ("not what was written" in problem or "refers to a row" in problem)
+    return _QUARANTINE if one_row else _RESTORE
+
+
 def _beside(store: Audit, data_dir: Path) -> Iterator[Finding]:
     if store.version >= SEALED_SINCE:
         yield _mark(store, data_dir)
+    for path in files_in(data_dir):
+        found = f"{FOLDER}/{path.name}: rows that were damaged and are out of the way"
+        yield Finding(
+            "quarantine", "note", found, "hand in the jobs again that it names; delete it when nobody misses it"
+        )
     for path in sorted(data_dir.glob(f"{REPLACED_PREFIX}*")):
         yield Finding("folder", "note", f"{path.name}: put aside by a restore", "delete it when nobody misses it")
     if (data_dir / RESTORING_NAME).exists():

@@ -190,6 +190,7 @@ class Supervisor:
             oldest_queued_seconds=max(waiting, default=0.0),
             supervisor_beat_age_seconds=self._watchdog.beat_age,
             store_available=self._in_store.refusal is None,
+            rows_set_aside=self._store.set_aside if self._open else 0,
             children=(*(child for child in children if child is not None), *self._dispatcher.assistants.signs()),
         )
 

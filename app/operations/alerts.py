@@ -192,6 +192,14 @@ ALERTS: tuple[Alert, ...] = (
         "See the reason in the log; `timetable check` lists the backups that there are. Then run `timetable backup`.",
     ),
     Alert(
+        "rows_set_aside",
+        Severity.HIGH,
+        "Rows of the job store were not what was written; they are out of the way, and the rest is served.",
+        "`timetable check` names them. Hand in the jobs again that are missing; find out what damages the disk.",
+        holds=lambda s, _: s.signs.rows_set_aside > 0,
+        hold_seconds=0.0,
+    ),
+    Alert(
         "disk_high",
         Severity.HIGH,
         "The disk of the job store is nearly full.",

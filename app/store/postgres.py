@@ -189,7 +189,7 @@ class PostgresStore(SqlStore):
         cared_for = """SELECT 1 FROM leases WHERE job_id = jobs.id AND leases.attempt = jobs.attempt AND CASE
                        WHEN owner = ? THEN job_id = ANY(?::text[]) ELSE until >= clock_timestamp() OR NOT ? END"""
         query = f"{JOBS.select} WHERE status = 'running' AND NOT EXISTS ({cared_for}) ORDER BY seq"  # nosec B608 - names of ours, values bound
-        return [job_of_row(JOBS.opened(row)) for row in self._rows(query, (self.owner, list(at_work), expired))]
+        return self._sound(self._rows(query, (self.owner, list(at_work), expired)))
 
     def renew(self) -> Mapping[str, int]:
         def body(work: Work) -> dict[str, int]:
