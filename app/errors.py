@@ -26,6 +26,7 @@ from app.jobs import DiskFull, JobConflict, JobStateError, QueueFull
 from app.schemas import PATTERNS
 from app.source import SourceError
 from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
+from app.store.manifests import NoTools
 from solver.errors import InputError, Issue
 from solver.formats.issues import MAX_ITEMS, MAX_SHOWN_DEPTH, MAX_TEXT, kind_of, pointer, readable, shortened
 from solver.formats.issues import issues_of as translated
@@ -209,6 +210,7 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     DiskFull: Row(507, "disk_full", "There is no room left for more jobs", retry_after=60),
     StoreFull: Row(507, "disk_full", "There is no room left for the job store", retry_after=60),
     StoreDamaged: Row(503, "store_damaged", "The job store is damaged", retry_after=300),
+    NoTools: Row(501, "no_backups", "No backup can be made here"),
     StoreError: Row(503, "store_refused", "The job store refused", retry_after=30),
 }
 _UNFORESEEN = Row(500, "internal_error", "Internal error")
@@ -319,6 +321,8 @@ def problem_response(error: Exception, members: Mapping[str, object] | None = No
 def _detail(error: Exception, row: Row, issues: Sequence[Issue]) -> str:
     if row is _UNFORESEEN:
         return "Something went wrong on our side. The correlation id finds it in the log."
+    if isinstance(error, NoTools):
+        return str(error)
     store = next((text for kind, text in _STORE_DETAILS.items() if isinstance(error, kind)), None)
     if store is not None:
         return store

@@ -30,7 +30,7 @@ from app.jobs import DiskFull, Job, JobConflict, JobRequest, Status, new_job
 from app.settings import Settings
 from app.source import DataSource
 from app.store import DeliveryRow, PortfolioRow, Store, StoreFull
-from app.store.backups import Manifest, folder_of
+from app.store.manifests import Manifest, folder_of
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher, Takes
 from app.supervision.fleet import Fleet
@@ -190,6 +190,7 @@ class Supervisor:
             oldest_queued_seconds=max(waiting, default=0.0),
             supervisor_beat_age_seconds=self._watchdog.beat_age,
             store_available=self._in_store.refusal is None,
+            rows_set_aside=self._store.set_aside if self._open else 0,
             children=(*(child for child in children if child is not None), *self._dispatcher.assistants.signs()),
         )
 

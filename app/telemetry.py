@@ -179,3 +179,4 @@ class Signs:
     supervisor_beat_age_seconds: float
     store_available: bool
     children: tuple[ChildSigns, ...]
+    rows_set_aside: int = 0

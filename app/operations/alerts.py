@@ -188,8 +188,16 @@ ALERTS: tuple[Alert, ...] = (
     Alert(
         "backup_failed",
         Severity.HIGH,
-        "A scheduled backup has failed; the one before is kept.",
-        "See the reason in the log; run `timetable check`, then `timetable backup`.",
+        "A scheduled backup has failed; there is none of this time.",
+        "See the reason in the log; `timetable check` lists the backups that there are. Then run `timetable backup`.",
+    ),
+    Alert(
+        "rows_set_aside",
+        Severity.HIGH,
+        "Rows of the job store were not what was written; they are out of the way, and the rest is served.",
+        "`timetable check` names them. Hand in the jobs again that are missing; find out what damages the disk.",
+        holds=lambda s, _: s.signs.rows_set_aside > 0,
+        hold_seconds=0.0,
     ),
     Alert(
         "disk_high",

@@ -64,6 +64,7 @@ def health_view(
             ),
             "loop_lag_seconds": round(sample.loop_lag_seconds, 3),
             "store_available": signs.store_available,
+            "rows_set_aside": signs.rows_set_aside,
         },
         "queue": queue,
         "platform": platform,

@@ -158,6 +158,7 @@ class Metrics:
         self.ready = self._gauge("timetable_ready", "1 while jobs are taken")
         self.supervisor_beat = self._gauge("timetable_supervisor_beat_age_seconds", "Silence of the supervisor")
         self.store_up = self._gauge("timetable_store_available", "1 while the job store answers")
+        self.set_aside = self._gauge("timetable_store_rows_set_aside", "Damaged rows that are out of the way")
         self.store_time = self._histogram(
             "timetable_store_call_seconds", "Time of a call of the job store", "operation", of=STORE_CALLS
         )
@@ -261,6 +262,7 @@ class Metrics:
         self.ready.set(signs.ready)
         self.supervisor_beat.set(signs.supervisor_beat_age_seconds)
         self.store_up.set(signs.store_available)
+        self.set_aside.set(signs.rows_set_aside)
 
     # --- as things happen ---
 

@@ -34,6 +34,7 @@ from app.portfolio import most_workers
 from app.settings import Settings, unknown_variables, usable_cores, variable
 from app.store import StoreError, StoreLocked
 from app.store.folder import take_lock
+from app.store.manifests import NoTools
 from app.store.signing import NoBackupKey, read_key
 from app.store.sqlite import wal_reset_race
 from solver.errors import in_words
@@ -259,9 +260,23 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("job store", "error", f"{error}", "see TIMETABLE_DATABASE_URL, and whether the server lets us in")
         return
     yield Finding("job store", "ok", f"{database.where}, version {version}; `timetable check` reads it all")
-    if settings.backup_every_hours:
-        advice = "back the database up with pg_dump, and unset TIMETABLE_BACKUP_EVERY_HOURS"
-        yield Finding("job store", "warning", "scheduled backups are made of SQLite stores only", advice)
+    yield _dumps(settings, int(version.partition(".")[0]))
+
+
+def _dumps(settings: Settings, server: int) -> Finding:
+    """Whether backups of a PostgreSQL of this version can be made here, and put back."""
+    from app.store.dumps import tool  # loads the driver
+
+    try:
+        found = [f"{name} {tool(name, least).version}" for name, least in (("pg_dump", server), ("pg_restore", 0))]
+    except NoTools as error:
+        wanted = bool(settings.backup_every_hours)
+        advice = "until then back the database up where these programs are"
+        return Finding("backups", "error" if wanted else "warning", str(error), advice)
+    every = f"every {settings.backup_every_hours:g} h" if settings.backup_every_hours else "only when somebody asks"
+    return Finding(
+        "backups", "ok", f"are made {every}, by {' and '.join(found)}; `timetable check` lists those there are"
+    )
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
@@ -377,9 +392,9 @@ def _backups(settings: Settings) -> Iterator[Finding]:
         yield Finding("backups", "error", str(error), "no backup can be made or put back until then")
         return
     if signed:
-        yield Finding("backups", "ok", "are signed, and no other is put back")
+        yield Finding("backups", "ok", "those that are made are signed, and no other is put back")
     elif guard.is_loopback(settings.host):
-        yield Finding("backups", "ok", "are not signed")
+        yield Finding("backups", "ok", "those that are made are not signed")
     else:
         yield Finding(
             "backups",

@@ -120,6 +120,9 @@ class PortfolioRow:
 
 
 class Store(Protocol):
+    set_aside: int
+    """Damaged rows that are out of the way of all others, see `app.store.quarantine`."""
+
     def submit(self, job: Job, dataset: bytes, queue_limit: int) -> tuple[Job, bool]:
         """Adds a job unless its id is there; returns the job and whether it is new. Raises JobConflict, QueueFull."""
 
@@ -166,7 +169,7 @@ class Store(Protocol):
     def job(self, job_id: str) -> Job | None: ...
 
     def jobs(self, *, status: Status | None = None, limit: int | None = None, offset: int = 0) -> list[Job]:
-        """Newest first."""
+        """Newest first; a job whose row is damaged is passed over."""
 
     def dataset(self, job_id: str) -> bytes | None: ...
 

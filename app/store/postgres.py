@@ -7,8 +7,8 @@ the clock of the database. What a service may write is decided by the attempt nu
 and is not is refused, whatever its lease says. So a lease only says when others may begin anew, and never whether two
 results can count.
 
-Rows carry the same seals as in SQLite. What SQLite's pages and marks are for, PostgreSQL does itself; its backups are
-made with `pg_dump`.
+Rows carry the same seals as in SQLite. What SQLite's pages and marks are for, PostgreSQL does itself; backups are dumps
+of it (`app.store.postgres_backups`).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ FORGOTTEN_DAYS = 1
 """A service that was not heard of for so long is listed no more."""
 _NEVER = 2**62
 """Transactions from now."""
-_MIGRATING, _ADMITTING = 0x54544201, 0x54544202
+MIGRATING, _ADMITTING = 0x54544201, 0x54544202
 """Advisory locks: one migration at a time; and one submit or delete, so that a full queue is full for all."""
 
 _NOBODY = Introduction(role="service", slots=0, host="", pid=0, version="")
@@ -112,7 +112,7 @@ class PostgresStore(SqlStore):
                 raise StoreTooNew(f"{message}: use a newer one")
             if found != newest:
                 with self._connections.connect() as connection:
-                    versions.upgrade("postgres", connection, f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+                    versions.upgrade("postgres", connection, f"SELECT pg_advisory_xact_lock({MIGRATING})")
         self._write(_forget_other_clusters)
 
     def _version(self) -> str | None:
@@ -134,6 +134,15 @@ class PostgresStore(SqlStore):
             self._write(lambda work: work.change("DELETE FROM services WHERE owner = ?", (self.owner,)))
         self._connections.close()
         os.close(self._lock)
+
+    @property
+    def database(self) -> Connections:
+        """Its connections, of which a backup takes one."""
+        return self._connections
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
 
     def _write(self, body: Callable[[Work], T]) -> T:
         return self._connections.run(body)
@@ -180,7 +189,7 @@ class PostgresStore(SqlStore):
         cared_for = """SELECT 1 FROM leases WHERE job_id = jobs.id AND leases.attempt = jobs.attempt AND CASE
                        WHEN owner = ? THEN job_id = ANY(?::text[]) ELSE until >= clock_timestamp() OR NOT ? END"""
         query = f"{JOBS.select} WHERE status = 'running' AND NOT EXISTS ({cared_for}) ORDER BY seq"  # nosec B608 - names of ours, values bound
-        return [job_of_row(JOBS.opened(row)) for row in self._rows(query, (self.owner, list(at_work), expired))]
+        return self._sound(self._rows(query, (self.owner, list(at_work), expired)))
 
     def renew(self) -> Mapping[str, int]:
         def body(work: Work) -> dict[str, int]:

@@ -12,7 +12,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from benchmarks.faults import bodies, copies, crowd, hangs, healthy, kills, machine, memory, misuse, points, stops
+from benchmarks.faults import (
+    bodies,
+    copies,
+    crowd,
+    dumps,
+    hangs,
+    healthy,
+    kills,
+    machine,
+    memory,
+    misuse,
+    points,
+    stops,
+)
 from benchmarks.faults.run import Run, Tally
 from benchmarks.figures import percentile
 
@@ -223,6 +236,15 @@ BARS: tuple[Bar, ...] = (
         quick=1,
         seconds=4,
         fixed=20,
+        beside=True,
+    ),
+    Bar(
+        name="postgres-backup",
+        text="dumps of a store on PostgreSQL under load, each checked, every fifth restored, served and compared",
+        recipe=dumps.postgres_backups,
+        count=20,
+        quick=1,
+        seconds=7,
         beside=True,
     ),
     Bar(

@@ -30,8 +30,9 @@ from app.operations.logs import flush, logging_to
 from app.settings import Settings
 from app.store import StoreDamaged, StoredIncumbent, StoreTooNew, versions
 from app.store.audit import audit
-from app.store.backups import describe, manifest_path, restore
+from app.store.backups import describe, restore
 from app.store.folder import FILE_NAME
+from app.store.manifests import manifest_path
 from app.store.migrations.sqlite import s001_jobs, s002_seals, s003_outbox
 from app.store.postgres import PostgresStore
 from app.store.rows import ATTEMPTS, INCUMBENTS, JOBS, SealedTable

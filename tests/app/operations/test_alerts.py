@@ -62,6 +62,7 @@ STATES: Mapping[str, tuple[Sample, Sample]] = {
     "supervisor_silent": (sample(signs=signs(supervisor_beat_age_seconds=16)), sample()),
     "store_unavailable": (sample(signs=signs(store_available=False)), sample()),
     "disk_full": (sample(disk_free_bytes=100_000_000), sample(disk_free_bytes=300_000_000)),
+    "rows_set_aside": (sample(signs=signs(rows_set_aside=2)), sample()),
     "slot_quarantined": (sample(signs=signs(quarantined_slots=1)), sample()),
     "child_silent": (
         sample(signs=signs(child(beat_age_seconds=61.0))),
