@@ -129,6 +129,36 @@ class QueueStuck:
     seconds: float
 
 
+Remedy: TypeAlias = Literal["continued", "replaced"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelperStopped:
+    """
+    A process that works for the service did not go on: it was stopped by a signal, or does not answer any more.
+
+    `helper` is one of `HELPERS`, `remedy` what was done: it was told to go on, or another one has taken its place.
+    """
+
+    helper: Literal["forkserver", "reader"]
+    pid: int
+    remedy: Remedy
+
+
+HELPERS = ("forkserver", "reader")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLost:
+    """A worker, or another service, that shares the store was not heard of any more, and had not said that it goes."""
+
+    owner: str
+    role: str
+    host: str
+    jobs: tuple[str, ...]
+    silent_seconds: float
+
+
 Happening: TypeAlias = (
     Moved
     | Seen
@@ -143,6 +173,8 @@ Happening: TypeAlias = (
     | StoreTrouble
     | Recovered
     | QueueStuck
+    | HelperStopped
+    | WorkerLost
 )
 Observer: TypeAlias = Callable[[Happening], None]
 

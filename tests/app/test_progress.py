@@ -198,6 +198,14 @@ def test_a_silence_that_computes_is_not_said_to_end_in_a_kill() -> None:
     assert "left alone" in shown(track)["message"]
 
 
+def test_a_silent_leak_is_said_to_grow_and_to_end_in_a_kill() -> None:
+    track = running()
+    track.hear(says("search"))
+    track.look("stalled", None, "MEMORY_LEAK", "local_search", silent_seconds=6.0)
+    told = shown(track)["message"]
+    assert "its memory grows" in told and "it will be stopped and tried again at" in told
+
+
 def test_life_goes_on_while_the_timetable_does_not_improve() -> None:
     track = running()
     track.hear(IncumbentFrame(score=(0, 0, 0, 40), rung="full"))
