@@ -200,6 +200,7 @@ class Supervisor:
             supervisor_beat_age_seconds=self._watchdog.beat_age,
             store_available=self._in_store.refusal is None,
             children=(*(child for child in children if child is not None), *self._dispatcher.assistants.signs()),
+            lost_workers=len(self.fleet.lost),
         )
 
     def _not_ready_because(self) -> str | None:

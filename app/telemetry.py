@@ -148,17 +148,6 @@ class HelperStopped:
 HELPERS = ("forkserver", "reader")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerLost:
-    """A worker, or another service, that shares the store was not heard of any more, and had not said that it goes."""
-
-    owner: str
-    role: str
-    host: str
-    jobs: tuple[str, ...]
-    silent_seconds: float
-
-
 Happening: TypeAlias = (
     Moved
     | Seen
@@ -174,7 +163,6 @@ Happening: TypeAlias = (
     | Recovered
     | QueueStuck
     | HelperStopped
-    | WorkerLost
 )
 Observer: TypeAlias = Callable[[Happening], None]
 
@@ -200,7 +188,7 @@ class ChildSigns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """The state of the supervisor at this moment, from memory."""
+    """The state of the supervisor at this moment, from memory; `lost_workers` of those that share its store."""
 
     ready: bool
     not_ready_because: str | None
@@ -211,3 +199,4 @@ class Signs:
     supervisor_beat_age_seconds: float
     store_available: bool
     children: tuple[ChildSigns, ...]
+    lost_workers: int = 0

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -23,44 +20,10 @@ from app.machine import (
     child_mb,
     fitting_slots,
 )
+from tests.groups import V1_MOUNTS, Shown, real_group, tree, version_1, version_2
 
 HOST = psutil.virtual_memory().total
 AFFINE = len(os.sched_getaffinity(0))
-V1_MOUNTS = """\
-31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
-32 31 0:29 {inside} /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
-35 31 0:32 {inside} /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory
-"""
-V2_MOUNTS = "31 23 0:28 {inside} /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
-
-
-def tree(folder: Path, files: Mapping[str, object]) -> None:
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{text}\n", encoding="ascii")
-
-
-class Shown(Machine):
-    """A machine with these groups. `own` is what the kernel says of our group, `inside` the part that is mounted."""
-
-    def __init__(self, folder: Path, files: Mapping[str, object], *, own: str, mounts: str, inside: str = "/") -> None:
-        tree(folder / "sys" / "fs" / "cgroup", files)
-        tree(folder / "proc", {"self/cgroup": own, "self/mountinfo": mounts.format(inside=inside)})
-        tree(folder / "proc", {"vmstat": "nr_free_pages 1\noom_kill 5"})
-        super().__init__(folder / "proc", folder)
-
-
-def version_2(folder: Path, files: Mapping[str, object], own: str = "0::/pod/app", inside: str = "/") -> Shown:
-    (folder / "sys" / "fs" / "cgroup" / "pod" / "app").mkdir(parents=True)
-    return Shown(folder, files, own=own, mounts=V2_MOUNTS, inside=inside)
-
-
-def version_1(folder: Path, files: Mapping[str, object], path: str = "/docker/x", inside: str = "/") -> Shown:
-    own = f"7:cpu,cpuacct:{path}\n4:memory:{path}\n0::/"
-    return Shown(folder, files, own=own, mounts=V1_MOUNTS, inside=inside)
-
-
 # --- memory ---
 
 
@@ -184,21 +147,6 @@ def test_slots_and_the_memory_of_children_are_what_a_container_has_room_for() ->
 
 
 # --- a real one ---
-
-
-@contextmanager
-def real_group(limit_mb: int) -> Iterator[Path]:
-    """A group of version 1 with a limit, below that of the machine; skips where none can be made."""
-    group = Path("/sys/fs/cgroup/memory") / f"timetable-test-{secrets.token_hex(4)}"
-    try:
-        group.mkdir()
-        (group / "memory.limit_in_bytes").write_text(f"{limit_mb}M", encoding="ascii")
-    except OSError as error:
-        pytest.skip(f"no control group can be made here: {error}")
-    try:
-        yield group
-    finally:
-        group.rmdir()
 
 
 INSIDE = """

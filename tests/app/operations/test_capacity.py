@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from app.operations.capacity import LAG_WINDOW_SECONDS, Capacity, Hold, Lag, Sample, alarms, disk_of
 from app.settings import Settings
-from tests.app.test_machine import tree, version_2
 from tests.app.watching import CALM, signs
+from tests.groups import tree, version_2
 
 pytestmark = pytest.mark.anyio
 
