@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from app.machine import Machine
+from benchmarks.faults.groups import limited, removed
+from benchmarks.faults.run import Impossible
 
-END_SECONDS = 20.0
 V1_MOUNTS = """\
 31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
 32 31 0:29 {inside} /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
@@ -50,17 +50,13 @@ def version_1(folder: Path, files: Mapping[str, object], path: str = "/docker/x"
 
 @contextmanager
 def real_group(limit_mb: int) -> Iterator[Path]:
-    """A group of version 1 with a limit, below that of the machine; skips where none can be made."""
-    group = Path("/sys/fs/cgroup/memory") / f"timetable-test-{secrets.token_hex(4)}"
-    try:
-        group.mkdir()
-        (group / "memory.limit_in_bytes").write_text(f"{limit_mb}M", encoding="ascii")
-    except OSError as error:
-        pytest.skip(f"no control group can be made here: {error}")
-    try:
+    """A group with a limit, below that of the machine; skips where none can be made."""
+    with ExitStack() as stack:
+        try:
+            group = stack.enter_context(limited(limit_mb))
+        except Impossible as why:
+            pytest.skip(str(why))
         yield group
-    finally:
-        remove(group)
 
 
 @contextmanager
@@ -79,16 +75,4 @@ def frozen(pid: int) -> Iterator[None]:
         (freezer / "freezer.state").write_text("THAWED", encoding="ascii")
         with suppress(ProcessLookupError):  # it was killed while it was frozen, and ends now
             (freezer.parent / "cgroup.procs").write_text(str(pid), encoding="ascii")
-        remove(freezer)
-
-
-def remove(group: Path) -> None:
-    """Once the last process in it has ended; that takes a moment, of which nobody tells."""
-    until = time.monotonic() + END_SECONDS
-    while True:
-        try:
-            return group.rmdir()
-        except OSError:
-            if time.monotonic() > until:
-                raise
-        time.sleep(0.02)
+        removed(freezer)
