@@ -129,6 +129,10 @@ class ReadersBusy(ServiceError):
     """Too many large requests are being read at this moment."""
 
 
+class ReadersAway(ServiceError):
+    """The processes that read large requests do not get to work at this moment."""
+
+
 class IdempotencyMismatch(ServiceError):
     """The same Idempotency-Key came with another body."""
 
@@ -205,6 +209,7 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     NotReady: Row(503, "not_ready", "Not ready", retry_after=5),
     ResultTooHeavy: Row(503, "result_too_heavy", "The result is too large to be made now", retry_after=60),
     ReadersBusy: Row(503, "readers_busy", "Too many large requests at once", retry_after=5),
+    ReadersAway: Row(503, "readers_away", "Large requests cannot be read at the moment", retry_after=5),
     TooManyStreams: Row(503, "too_many_streams", "Too many event streams", retry_after=5),
     StoreUnavailable: Row(503, "store_unavailable", "The job store does not answer", retry_after=30),
     DiskFull: Row(507, "disk_full", "There is no room left for more jobs", retry_after=60),

@@ -103,7 +103,7 @@ async def _lifespan(
         Supervisor(
             settings, observe=reports.observers, forkserver=forkserver, takes=takes, source=source
         ) as supervisor,
-        Readers(settings) as readers,
+        Readers(settings, reports.observers) as readers,
         anyio.create_task_group() as tasks,
     ):
         capacity = Capacity(settings, supervisor.signs, on_lag=metrics.loop_lag.observe, on_sample=alerts.see)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import anyio
 
@@ -27,6 +27,7 @@ from app.curve import Curve
 from app.jobs import Job, Status
 from app.messages import IncumbentFrame, ProgressFrame
 from app.pace import Estimate, Pace
+from app.store.life import Life
 from app.telemetry import Health
 from solver.control import Stage
 from solver.result import StoppedBy
@@ -70,6 +71,8 @@ STOP_SECONDS = 1.0
 """Time a child needs at most to hear that it shall end."""
 LIMIT_FREE: frozenset[Stage] = frozenset({"load", "validate"})
 LAST_STAGES: frozenset[Stage] = frozenset({"verify", "store"})
+_TOLD = ("stage", "stage_share", "message", "rung", "bound", "placed", "total")
+"""What the last words of a child say."""
 _RAN_ITS_COURSE = frozenset({StoppedBy.PROVED, StoppedBy.STALLED, StoppedBy.DEADLINE})
 
 
@@ -117,6 +120,8 @@ class Track:
         self.percent = self.job.percent
         if self.job.started_at is not None and not self.job.status.terminal:
             self.percent = max(self.percent, FIRST_RESERVE)
+        if self.job.status is Status.RUNNING:
+            self.message = self._beginning
         self._reserve_anew()
         self._remember_best()
 
@@ -126,7 +131,10 @@ class Track:
         """The row has changed; a run that starts anew starts its bar anew."""
         again = self.job.status.terminal and not job.status.terminal
         self._learn_from(job)
+        begins = job.status is Status.RUNNING and job.attempt != self.job.attempt
         self.job = job
+        if begins:
+            self.message = self._beginning
         if again:
             self.percent, self.improved_at = 0.0, None
             self.curve.clear()
@@ -174,9 +182,14 @@ class Track:
         self.attempt_began_at = self.beat_at = now
         self._seconds, self._began = seconds, time.monotonic()
         self._solving_began = self._last_stage_began = None
-        self.message = "starting" if self.job.attempt == 1 else f"starting attempt {self.job.attempt}"
+        self.message = self._beginning
         self._aim(at_once=True)
         self.bump()
+
+    @property
+    def _beginning(self) -> str:
+        """What there is to say before the child has said anything."""
+        return "starting" if self.job.attempt == 1 else f"starting attempt {self.job.attempt}"
 
     def hear(self, frame: ProgressFrame | IncumbentFrame) -> None:
         """News from the child. Only a timetable that we hold changes the score; one that is told of may be lost."""
@@ -217,6 +230,41 @@ class Track:
         seconds_told = health == "stalled" and now - self.updated_at >= 1.0
         if (health, verdict) != (self.health, self.verdict) or seconds_told:
             self.health, self.verdict = health, verdict
+            self.bump()
+
+    def life(self, silent_seconds: float) -> Life:
+        """How the child is, for those who run it not."""
+        deadline = self.stage_deadline_at
+        return Life(
+            attempt=self.job.attempt,
+            health=self.health,
+            verdict=self.verdict,
+            place=self.place,
+            stage=self.stage,
+            stage_share=round(self.stage_share, 4),
+            message=self.message,
+            rung=self.rung,
+            bound=self.bound,
+            placed=self.placed,
+            total=self.total,
+            silent_seconds=round(silent_seconds, 2),
+            deadline_seconds=None if deadline is None else round(deadline - time.time(), 2),
+        )
+
+    def follow(self, life: Life, age_seconds: float) -> None:
+        """How a child is that runs elsewhere, as was told so long ago; of an attempt that is over it says nothing."""
+        if life.attempt != self.job.attempt or self.job.status is not Status.RUNNING:
+            return
+        told = {name: getattr(life, name) for name in _TOLD if getattr(life, name) is not None}
+        news = any(getattr(self, name) != value for name, value in told.items())
+        for name, value in told.items():
+            setattr(self, name, value)
+        health: Health = life.health if life.health in get_args(Health) else "ok"  # type: ignore[assignment]
+        deadline = None if life.deadline_seconds is None else time.time() + life.deadline_seconds - age_seconds
+        silent = None if life.silent_seconds is None else life.silent_seconds + age_seconds
+        version = self.version
+        self.look(health, deadline, life.verdict or NORMAL, life.place, silent)
+        if news and self.version == version:
             self.bump()
 
     def bump(self) -> None:

@@ -27,6 +27,7 @@ from anyio.abc import TaskGroup
 from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
 from app.child.vitals import kill_orphans
 from app.jobs import DiskFull, Job, JobConflict, JobRequest, Status, new_job
+from app.machine import most_child_mb
 from app.settings import Settings
 from app.source import DataSource
 from app.store import DeliveryRow, PortfolioRow, Store, StoreFull
@@ -43,7 +44,7 @@ from app.supervision.spool import Spool
 from app.supervision.steering import Among, Steering, anyone
 from app.supervision.storage import for_client, passing
 from app.supervision.watchdog import Watchdog, keep
-from app.telemetry import Observer, Recovered, Signs, nobody
+from app.telemetry import HelperStopped, Observer, Recovered, Remedy, Signs, nobody
 
 T = TypeVar("T")
 
@@ -76,6 +77,7 @@ class Supervisor:
         takes: Takes = "any",
         source: DataSource | None = None,
     ) -> None:
+        settings = replace(settings, memory_limit_mb=most_child_mb(settings.memory_limit_mb))
         self._settings = settings
         self._tag = tag_of(settings.data_dir)
         self._forkserver = forkserver or ForkServer(solve, self._tag)
@@ -88,6 +90,7 @@ class Supervisor:
         self._watchdog = Watchdog(self._desk, self._dispatcher)
         self._retention = Retention(self._desk)
         self._in_store = self._desk.in_store
+        self._forkserver.on_trouble = self._forkserver_stopped
         self._results = StoredResults(self._desk, self._for_client)
         self._steering = Steering(self._desk, self._dispatcher, self._neighbours, self._retention, self._for_client)
         self._open = False
@@ -124,6 +127,7 @@ class Supervisor:
                 "assistants": dispatcher.assistants.watch,
                 "watchdog": self._watchdog.watch,
                 "probe": self._watchdog.probe,
+                "forkserver": partial(self._watchdog.look_after, self._forkserver),
             }
             for name, work in works.items():
                 self._tasks.start_soon(keep, name, work)
@@ -139,6 +143,11 @@ class Supervisor:
             self._forkserver.launch()
         except ForkServerLost as error:
             _log.warning("%s; the dispatcher tries again", error)
+
+    def _forkserver_stopped(self, pid: int, remedy: Remedy) -> None:
+        told = {"continued": "was stopped by a signal and is told to go on", "replaced": "gives no answer and is ended"}
+        _log.error("the forkserver (process %d) %s", pid, told[remedy])
+        self._desk.tell(HelperStopped(helper="forkserver", pid=pid, remedy=remedy))
 
     async def _open_store(self, stack: AsyncExitStack) -> None:
         try:
@@ -192,6 +201,7 @@ class Supervisor:
             store_available=self._in_store.refusal is None,
             rows_set_aside=self._store.set_aside if self._open else 0,
             children=(*(child for child in children if child is not None), *self._dispatcher.assistants.signs()),
+            lost_workers=len(self.fleet.lost),
         )
 
     def _not_ready_because(self) -> str | None:

@@ -9,13 +9,13 @@ from typing import Annotated, Any, NamedTuple
 
 import anyio
 import anyio.to_thread
-import psutil
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.errors import NotReady
 from app.gate.reader import Question, content_of
+from app.machine import this_machine
 from app.operations.capacity import Capacity
 from app.operations.health import (
     hardware_tier,
@@ -127,7 +127,7 @@ async def preview(
             "estimation": {
                 "time_minutes": math.ceil(service.settings.solve_seconds / 60),
                 "strategy": _strategy(size, service),
-                "hardware_tier": hardware_tier(psutil.virtual_memory().total),
+                "hardware_tier": hardware_tier(this_machine().memory().total),
             },
         }
     )

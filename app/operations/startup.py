@@ -25,10 +25,9 @@ from pathlib import Path
 from platform import python_version
 from typing import Literal, NamedTuple
 
-import psutil
-
 from app import failpoints
 from app.gate import guard
+from app.machine import MEGABYTE, OWN_MB, SHARED_MB, most_child_mb, this_machine
 from app.operations.sinks import command_problem, sinks_of, url_problem
 from app.portfolio import most_workers
 from app.settings import Settings, unknown_variables, usable_cores, variable
@@ -128,7 +127,9 @@ def _versions(settings: Settings) -> Iterator[Finding]:
 
 def _cores(settings: Settings) -> Iterator[Finding]:
     cores, wanted = usable_cores(), settings.slots * settings.workers_per_job
-    found = f"{cores} usable, {counted(settings.slots, 'job')} of {counted(settings.workers_per_job, 'thread')}"
+    quota = this_machine().quota()
+    usable = f"{cores} usable" if quota is None else f"{cores} usable (the container has the time of {quota:.3g})"
+    found = f"{usable}, {counted(settings.slots, 'job')} of {counted(settings.workers_per_job, 'thread')}"
     if wanted > cores:
         yield Finding("processors", "warning", found, "lower TIMETABLE_SLOTS or TIMETABLE_WORKERS_PER_JOB")
     else:
@@ -136,10 +137,17 @@ def _cores(settings: Settings) -> Iterator[Finding]:
 
 
 def _memory(settings: Settings) -> Iterator[Finding]:
-    free_mb = psutil.virtual_memory().available // 2**20
-    wanted_mb = settings.slots * settings.memory_limit_mb
-    found = f"{free_mb} MB free, jobs may use {wanted_mb} MB"
-    if wanted_mb > free_mb:
+    memory = this_machine().memory()
+    free_mb, child_mb = memory.available // MEGABYTE, most_child_mb(settings.memory_limit_mb)
+    wanted_mb = OWN_MB + settings.slots * (child_mb - SHARED_MB)
+    free = f"{free_mb} MB free" + (
+        f" of the {memory.total // MEGABYTE} MB of the container" if memory.in_container else ""
+    )
+    found = f"{free}, service and jobs may use {wanted_mb} MB"
+    if child_mb < settings.memory_limit_mb:
+        told = f"{found}; a job is stopped at {child_mb} MB, not at {settings.memory_limit_mb}"
+        yield Finding("memory", "warning", told, "give the container more memory, or lower TIMETABLE_MEMORY_LIMIT_MB")
+    elif wanted_mb > free_mb:
         yield Finding("memory", "warning", found, "lower TIMETABLE_SLOTS or TIMETABLE_MEMORY_LIMIT_MB")
     else:
         yield Finding("memory", "ok", found)

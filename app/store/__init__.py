@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checka
 from app.channels import Channel
 from app.endings import Ending
 from app.jobs import Job, Status
+from app.store.life import Life
 from solver.result import RungId
 from solver.rules import Score
 
@@ -187,8 +188,14 @@ class Store(Protocol):
     def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
         """The evidence of an attempt that had to be ended, None when there is none."""
 
-    def checkpoint(self, job: Job, *, used_seconds: float, percent: float, stage: str | None) -> None:
-        """How far a running attempt is, so that a service that is killed knows it again. Raises StaleAttempt."""
+    def checkpoint(
+        self, job: Job, *, used_seconds: float, percent: float, stage: str | None, life: Life | None = None
+    ) -> None:
+        """
+        How far a running attempt is, so that a service that is killed knows it again. Raises StaleAttempt.
+
+        A shared store shows its `life` to the others.
+        """
 
     def expired(self, before: float, limit: int) -> list[str]:
         """Ids of jobs that ended before the wall time `before`, oldest first."""
@@ -218,12 +225,14 @@ class Changes:
     What has been written to a shared store since the last look, by anybody.
 
     `incumbents` are the new ones of jobs that run elsewhere; `silent_seconds` says for each of these how long ago its
-    service has renewed its lease; `total` counts all jobs; `upto` is where the next look begins.
+    service has renewed its lease, `lives` how its child is, and how many seconds ago that was told; `total` counts all
+    jobs; `upto` is where the next look begins.
     """
 
     jobs: list[Job]
     incumbents: Mapping[str, StoredIncumbent]
     silent_seconds: Mapping[str, float]
+    lives: Mapping[str, tuple[Life, float]]
     total: int
     upto: int
 

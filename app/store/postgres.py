@@ -43,6 +43,7 @@ from app.store import (
 )
 from app.store.connections import Connections
 from app.store.folder import instance_of, take_lock
+from app.store.life import Life, life_of, text_of
 from app.store.postgres_faults import told
 from app.store.rows import INCUMBENTS, JOBS, SealedTable, incumbent_of_row, job_of_row
 from app.store.sql import SqlStore, Work, held_by
@@ -168,10 +169,16 @@ class PostgresStore(SqlStore):
             """INSERT INTO leases (job_id, attempt, owner, renewed_at, until)
                VALUES (?, ?, ?, clock_timestamp(), clock_timestamp() + make_interval(secs => ?))
                ON CONFLICT (job_id) DO UPDATE SET attempt = excluded.attempt, owner = excluded.owner, places = 0,
-                   renewed_at = excluded.renewed_at, until = excluded.until""",
+                   renewed_at = excluded.renewed_at, until = excluded.until, life = ''""",
             (job.id, job.attempt, self.owner, LEASE_SECONDS),
         )
         turns.take_turns(work, job.id)
+
+    def _told(self, work: Work, job: Job, life: Life) -> None:
+        work.change(
+            "UPDATE leases SET life = ?, told_at = clock_timestamp() WHERE job_id = ? AND attempt = ? AND owner = ?",
+            (text_of(life), job.id, job.attempt, self.owner),
+        )
 
     def _left(self, work: Work, before: Job, after: Job) -> None:
         if before.status is Status.RUNNING and after.status is not Status.RUNNING:
@@ -331,15 +338,17 @@ class PostgresStore(SqlStore):
             query = f"{INCUMBENTS.select} WHERE {newer} LIMIT ?"  # nosec B608 - names of ours, values bound
             incumbents = work.rows(query, (str(beginning), others, MOST_INCUMBENTS))
             leases = work.rows(
-                """SELECT job_id, extract(epoch FROM clock_timestamp() - renewed_at)::float8 FROM leases
-                   WHERE owner <> ?""",
+                """SELECT job_id, extract(epoch FROM clock_timestamp() - renewed_at)::float8,
+                          life, extract(epoch FROM clock_timestamp() - told_at)::float8
+                   FROM leases WHERE owner <> ?""",
                 (self.owner,),
             )
             total = work.rows("SELECT count(*) FROM jobs")[0][0]
             return Changes(
                 jobs=_sound(jobs, JOBS, job_of_row),
                 incumbents=dict(_sound(incumbents, INCUMBENTS, lambda row: (row["job_id"], incumbent_of_row(row)))),
-                silent_seconds=dict(leases),
+                silent_seconds={job_id: silent for job_id, silent, _, _ in leases},
+                lives={job_id: (life, age) for job_id, _, text, age in leases if (life := life_of(text)) is not None},
                 total=total,
                 upto=upto,
             )

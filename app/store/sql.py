@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
@@ -20,6 +21,7 @@ from app.channels import Channels, told_of_end
 from app.endings import Ending
 from app.jobs import Job, JobConflict, QueueFull, StaleAttempt, Status
 from app.store import AttemptRow, DeliveryRow, PortfolioRow, StoreDamaged, StoredIncumbent, StoreError
+from app.store.life import Life
 from app.store.rows import (
     ATTEMPTS,
     INCUMBENTS,
@@ -100,6 +102,9 @@ class SqlStore(ABC):
     def _left(self, work: Work, before: Job, after: Job) -> None:  # noqa: B027 - as above
         """The job has moved."""
 
+    def _told(self, work: Work, job: Job, life: Life) -> None:  # noqa: B027 - as above
+        """The owner of a running attempt has told how it is."""
+
     # --- jobs ---
 
     def submit(self, job: Job, dataset: bytes, queue_limit: int) -> tuple[Job, bool]:
@@ -142,10 +147,10 @@ class SqlStore(ABC):
 
     def _begin(self, work: Work, row: Mapping[str, Any], at: float) -> Job:
         queued = job_of_row(row)
-        started_at = at if queued.started_at is None else queued.started_at
+        started_at = _after_all(work, queued.id, at) if queued.started_at is None else queued.started_at
         job = replace(queued, status=Status.RUNNING, attempt=queued.attempt + 1, started_at=started_at)
         work.change(JOBS.update, JOBS.to_update(row_of_job(job, row["dataset"])))
-        work.change(ATTEMPTS.insert, ATTEMPTS.to_insert(new_attempt(job, at)))
+        work.change(ATTEMPTS.insert, ATTEMPTS.to_insert(new_attempt(job, max(at, started_at))))
         self._taken(work, job)
         return job
 
@@ -301,11 +306,15 @@ class SqlStore(ABC):
 
     # --- the long run ---
 
-    def checkpoint(self, job: Job, *, used_seconds: float, percent: float, stage: str | None) -> None:
+    def checkpoint(
+        self, job: Job, *, used_seconds: float, percent: float, stage: str | None, life: Life | None = None
+    ) -> None:
         def body(work: Work) -> None:
             row = self._still_runs(work, job)
             changes = {"used_seconds": used_seconds, "percent": percent, "stage": stage}
             work.change(JOBS.update, JOBS.to_update({**row, **changes}))
+            if life is not None:
+                self._told(work, job, life)
 
         self._write(body)
 
@@ -378,6 +387,16 @@ def _add_result(work: Work, before: Job, after: Job, body: bytes) -> None:
     if after.result_attempt != before.attempt or after.result_digest != hashlib.sha256(body).hexdigest():
         raise StoreError(f"job {before.id!r}: the row does not name the result that is to be stored with it")
     work.change("INSERT INTO results VALUES (?, ?, ?, ?)", (before.id, before.attempt, after.result_digest, body))
+
+
+def _after_all(work: Work, job_id: str, at: float) -> float:
+    """
+    When a run begins: now, or after all attempts of earlier runs, whose machines may have had other clocks.
+
+    The attempts of a run are known by that they did not begin before it.
+    """
+    last = work.rows("SELECT max(started_at) FROM attempts WHERE job_id = ?", (job_id,))[0][0]
+    return at if last is None or last < at else math.nextafter(last, math.inf)
 
 
 def _stale(job: Job) -> StaleAttempt:

@@ -334,6 +334,7 @@ class Dispatcher:
                 used_seconds=job.used_seconds + watch.solving_seconds(time.monotonic()),
                 percent=percent,
                 stage=watch.stage,
+                life=track.life(watch.diagnosis.silence(time.monotonic())),
             )
         except (StaleAttempt, StoreError) as error:
             _log.debug("job %s: no checkpoint: %s", job.id, error)  # it has ended, or the next one will do

@@ -129,6 +129,11 @@ def test_when_memory_runs_out_there_are_fewer_threads_first_and_then_the_core() 
     assert second.start_at == "reduced"
 
 
+def test_after_a_leak_there_are_fewer_threads_and_only_the_core_at_once() -> None:
+    after = settle(running(), ending(How.MEMORY, rung="full", workers=4, leaking=True), 9)
+    assert (after.workers, after.start_at) == (1, "reduced")
+
+
 def test_after_two_lost_attempts_the_next_one_runs_on_safe_settings() -> None:
     after = settle(running(failed_attempts=1), ending(How.CRASH, rung="full"), MAX)
     assert (after.workers, after.start_at) == (1, "greedy")

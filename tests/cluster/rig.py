@@ -45,6 +45,8 @@ CLOCKS = {
     "app.supervision.neighbours.FENCE_SECONDS": 2.0,
     "app.supervision.neighbours.SILENT_SECONDS": 1.2,
     "app.supervision.fleet.SILENT_SECONDS": 1.2,
+    "app.supervision.fleet.LOST_SECONDS": 3.0,
+    "app.supervision.fleet.LOOK_SECONDS": 0.6,
     "app.queue.sender.PING_SECONDS": 0.5,
     "app.store.portfolio.HANDOVER_SECONDS": 0.6,
     "app.store.portfolio.LEAST_SECONDS": 1.0,

@@ -51,6 +51,12 @@ async def broker_is(cluster: Cluster, *, up: bool) -> None:
             await anyio.sleep(0.1)
 
 
+async def alerted(cluster: Cluster, name: str) -> None:
+    with anyio.fail_after(SECONDS):
+        while name not in [alert["alert"] for alert in (await cluster.get("/health"))["alerts"]]:
+            await anyio.sleep(0.1)
+
+
 async def test_a_message_that_comes_a_hundred_times_runs_its_job_once(
     cluster: Cluster, places: tuple[str, str, str]
 ) -> None:
@@ -74,6 +80,10 @@ async def test_when_a_worker_is_killed_another_goes_on_from_its_best_timetable(
 ) -> None:
     await cluster.post(order("killed", "patient"))
     before = await cluster.searching("killed")
+    told = await cluster.until(
+        "killed", lambda found: found["metadata"]["stage"] == "search" and found["message"] != ""
+    )
+    assert told["health"] == "ok" and told["last_beat_at"] is not None
     killed = await cluster.worker_of("killed")
     killed.kill()
     cluster.workers.remove(killed)
@@ -86,6 +96,8 @@ async def test_when_a_worker_is_killed_another_goes_on_from_its_best_timetable(
     assert results_of(places[0], "killed") == [2]
     shown = {one["pid"]: one["silent"] for one in (await cluster.get("/workers"))["workers"]}
     assert shown == {killed.pid: True, cluster.workers[0].pid: False}
+    await alerted(cluster, "worker_lost")
+    assert f"process {killed.pid}" in cluster.service.said()
     cluster.add_worker()
     await cluster.ready(workers=2)
 

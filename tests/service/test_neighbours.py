@@ -103,6 +103,24 @@ async def test_a_job_of_one_service_is_seen_at_the_other_from_its_first_moment_t
         await comes(lambda: a.snapshot("j") is None)
 
 
+async def test_a_child_that_hangs_in_one_service_is_called_stalled_by_the_other_with_its_place(
+    open_service: Open, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.child.diagnosis.SUSPECT_SECONDS", 1.0)
+    monkeypatch.setattr("app.child.diagnosis.SILENCE_SECONDS", 6.0)
+    async with (
+        open_service(data_dir=tmp_path / "a", database_url=url) as a,
+        open_service(data_dir=tmp_path / "b", database_url=url) as b,
+    ):
+        await a.submit(request("j", "lost_in_search"))
+        await comes(lambda: b.snapshot("j"))
+        told = await until(b, "j", lambda s: s["health"] == "stalled")
+        assert told["verdict"] == "INFINITE_LOOP" and "no sign of life" in told["message"]
+        assert told["metadata"]["place"] is not None and told["metadata"]["stage"] == "search"
+        await a.cancel("j")
+        await ended(a, "j")
+
+
 async def test_a_caller_of_one_organisation_is_told_no_names_of_machines(
     open_service: Open, tmp_path: Path, url: str
 ) -> None:

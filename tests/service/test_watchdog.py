@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections import Counter
 from functools import wraps
@@ -13,9 +15,19 @@ import pytest
 from app.jobs import Event, Job
 from app.store import StoreUnavailable
 from app.supervision import dispatch, storage, watchdog
-from app.telemetry import AttemptEnded, Happening, Moved, QueueStuck, Recovered, Slow, Started, StoreTrouble
+from app.telemetry import (
+    AttemptEnded,
+    Happening,
+    HelperStopped,
+    Moved,
+    QueueStuck,
+    Recovered,
+    Slow,
+    Started,
+    StoreTrouble,
+)
 from tests.effort import PATIENCE_SECONDS, PROMPT_SECONDS
-from tests.service.conftest import Open, child_pid, ended, request, searching
+from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, request, searching
 
 pytestmark = pytest.mark.anyio
 
@@ -170,3 +182,21 @@ async def test_what_is_told_adds_up_and_an_observer_that_raises_harms_nobody(
     assert len(ends) == len(started)
     assert len(of_kind(heard, Recovered)) == 1
     assert sum("an observer failed" in record.getMessage() for record in caplog.records) == 1
+
+
+async def test_a_forkserver_that_was_stopped_goes_on_before_the_end_of_a_job_has_to_wait_for_it(
+    open_service: Open,
+) -> None:
+    heard: list[Happening] = []
+    async with open_service(observe=heard.append) as supervisor:
+        await supervisor.submit(request("j", "patient"))
+        await searching(supervisor, "j")
+        pid = supervisor._forkserver.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        await until_true(lambda: of_kind(heard, HelperStopped), PATIENCE_SECONDS)
+        (told,) = of_kind(heard, HelperStopped)
+        assert (told.helper, told.pid, told.remedy) == ("forkserver", pid, "continued")
+        await supervisor.finish("j")
+        assert (await ended(supervisor, "j"))["status"] == "completed"
+        assert await how_attempts_ended(supervisor, "j") == ["result"] and supervisor._forkserver.pid == pid

@@ -14,6 +14,7 @@ from app.operations.capacity import LAG_WINDOW_SECONDS, Capacity, Hold, Lag, Sam
 from app.settings import Settings
 from tests.app.watching import CALM, signs
 from tests.effort import PATIENCE_SECONDS
+from tests.groups import tree, version_2
 
 pytestmark = pytest.mark.anyio
 
@@ -82,3 +83,15 @@ async def test_it_measures_the_machine_the_loop_and_the_supervisor(tmp_path: Pat
             tasks.cancel_scope.cancel()
     assert 0 < samples[0].resources.memory_percent <= 100
     assert samples[0].resources.disk_free_bytes > 0
+
+
+async def test_a_container_that_is_nearly_full_is_told_of_on_a_machine_that_is_not(tmp_path: Path) -> None:
+    group = {"pod/memory.max": 100 << 20, "pod/memory.current": 95 << 20, "pod/app/cpu.max": "10000 100000"}
+    here = version_2(tmp_path / "container", {**group, "pod/app/cpu.stat": "usage_usec 0"})
+    watched: list[Sample] = []
+    capacity = Capacity(
+        Settings(data_dir=tmp_path), signs, on_lag=lambda lag: None, on_sample=watched.append, machine=here
+    )
+    assert capacity.seen.resources.memory_percent == 95.0
+    tree(tmp_path / "container/sys/fs/cgroup", {"pod/app/cpu.stat": "usage_usec 9000000000"})
+    assert capacity._look().resources.cpu_percent == 100.0
