@@ -138,7 +138,10 @@ class NoKey(ServiceError):
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="timetable"'}
 
     def __init__(self) -> None:
-        super().__init__("A valid API key or token is needed: `Authorization: Bearer <key>` or `X-API-Key: <key>`.")
+        super().__init__(
+            "A valid API key or token is needed: `Authorization: Bearer <key>`, `X-API-Key: <key>`, "
+            "or the key as the password of the address, `http://platform:<key>@host`."
+        )
 
 
 class NotAllowed(ServiceError):

@@ -26,6 +26,7 @@ from anyio.abc import TaskGroup
 
 from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
 from app.child.vitals import kill_orphans
+from app.fingerprint import is_same
 from app.jobs import DiskFull, Job, JobConflict, JobRequest, Status, new_job
 from app.settings import Settings
 from app.source import DataSource
@@ -238,7 +239,7 @@ class Supervisor:
         track = self._desk.board.get(request.job_id)
         if track is None:
             return None
-        if track.job.body_hash != request.body_hash:
+        if not is_same(track.job.body_hash, request.body_hash):
             raise JobConflict(request.job_id)
         return track.job, False
 

@@ -39,6 +39,7 @@ APP_LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "settings",
+            "fingerprint",
             "jobs",
             "messages",
             "schemas",

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from app.access import Caller
 from app.api.openapi import json_body
 from app.errors import BadHeader, IdempotencyMismatch, JobNotFound, NoBundle
+from app.fingerprint import added
 from app.gate.intake import Order
 from app.gate.reader import Question, order_of
 from app.jobs import Job, JobConflict, Status
@@ -87,7 +88,7 @@ def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[s
     ahead = max(0, (progress.get("queue_position") or 1) - 1) + service.supervisor.children
     slots = max(1, service.queue.view()["slots"])
     seconds = math.ceil(job.time_limit_seconds * (1 + ahead // slots))
-    first = "Timetable generation is queued." if created else f"This job exists already; it is {job.status.value}."
+    first = "Timetable generation is queued." if created else _exists_already(job, order)
     return {
         "job_id": job.id,
         "status": "queued" if created else job.status.value,
@@ -102,6 +103,12 @@ def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[s
         "progress_url": f"/progress/{job.id}",
         "variants_url": f"/variants/{job.id}",
     }
+
+
+def _exists_already(job: Job, order: Order) -> str:
+    told = f"This job exists already; it is {job.status.value}."
+    late = added(job.body_hash, order.request.body_hash)
+    return f"{told} It was taken without {' and '.join(late)}, which does not change it any more." if late else told
 
 
 @router.get("/progress/{job_id}")

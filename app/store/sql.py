@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from app.channels import Channels, told_of_end
 from app.endings import Ending
+from app.fingerprint import is_same
 from app.jobs import Job, JobConflict, QueueFull, StaleAttempt, Status
 from app.store import AttemptRow, DeliveryRow, PortfolioRow, StoreDamaged, StoredIncumbent, StoreError
 from app.store.rows import (
@@ -107,7 +108,7 @@ class SqlStore(ABC):
             row = _row(work, job.id)
             if row is not None:
                 known = job_of_row(row)
-                if known.body_hash != job.body_hash:
+                if not is_same(known.body_hash, job.body_hash):
                     raise JobConflict(job.id)
                 return known, False
             if work.rows("SELECT count(*) FROM jobs WHERE status = 'queued'")[0][0] >= queue_limit:
