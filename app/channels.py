@@ -67,6 +67,9 @@ def carrier_of(settings: Settings) -> Channel | None:
 
 def told_of_end(before: Job, after: Job, channels: Channels) -> list[Channel]:
     """The channels that hear of a move; none unless it ends the job."""
-    if before.status.terminal or not after.status.terminal:
-        return []
-    return [channel for channel, ends in channels.items() if after.status in ends]
+    return [] if before.status.terminal else told_of(after, channels)
+
+
+def told_of(job: Job, channels: Channels) -> list[Channel]:
+    """The channels that hear how this job has ended; none before that."""
+    return [channel for channel, ends in channels.items() if job.status in ends]
