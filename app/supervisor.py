@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from functools import partial
@@ -24,10 +24,11 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from app.channels import Channel
 from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
 from app.child.vitals import kill_orphans
 from app.fingerprint import is_same
-from app.jobs import DiskFull, Job, JobConflict, JobRequest, Status, new_job
+from app.jobs import DiskFull, Event, Job, JobConflict, JobRequest, StaleAttempt, Status, new_job
 from app.settings import Settings
 from app.source import DataSource
 from app.store import DeliveryRow, PortfolioRow, Store, StoreFull
@@ -47,6 +48,10 @@ from app.supervision.watchdog import Watchdog, keep
 from app.telemetry import Observer, Recovered, Signs, nobody
 
 T = TypeVar("T")
+CalledOff = Callable[[Collection[str]], Awaitable[Collection[str]]]
+
+AGAIN_SECONDS = 1.0
+"""Before an end is told again because somebody has asked for its job once more."""
 
 _log = logging.getLogger("timetable.supervisor")
 
@@ -58,8 +63,9 @@ class Supervisor:
     `solve` names the function that children call, as `module:name`; `observe` hears of everything that happens;
     `forkserver` is one that was launched already, so that it imports the solver while the service is imported; `takes`
     says which jobs are run here, where others may run them as well (`fleet` knows these); `source` has the data of
-    jobs that bring none. Every method that asks the store raises `StoreUnavailable` when it does not answer in time;
-    what was asked for may then still happen, and asking again is safe.
+    jobs that bring none; `called_off` says which of the jobs that wait at the start are not wanted any more. Every
+    method that asks the store raises `StoreUnavailable` when it does not answer in time; what was asked for may then
+    still happen, and asking again is safe.
 
     Raises
     ------
@@ -76,6 +82,7 @@ class Supervisor:
         forkserver: ForkServer | None = None,
         takes: Takes = "any",
         source: DataSource | None = None,
+        called_off: CalledOff | None = None,
     ) -> None:
         self._settings = settings
         self._tag = tag_of(settings.data_dir)
@@ -91,6 +98,7 @@ class Supervisor:
         self._in_store = self._desk.in_store
         self._results = StoredResults(self._desk, self._for_client)
         self._steering = Steering(self._desk, self._dispatcher, self._neighbours, self._retention, self._for_client)
+        self._called_off = called_off
         self._open = False
 
     # --- starting and stopping ---
@@ -108,6 +116,7 @@ class Supervisor:
             await self._neighbours.begin()
             await self.fleet.begin()
             interrupted = await recover(desk, self._spool)
+            await self._heed_cancels()
             # Pushed again, so that it comes first: children end before the store is closed and its folder let go.
             stack.push_async_callback(_to_the_end, self._forkserver.stop)
             desk.tell(Recovered(jobs=interrupted, orphans=len(orphans), seconds=time.monotonic() - began))
@@ -131,6 +140,13 @@ class Supervisor:
             self._stack = stack.pop_all()
         self._open = True
         return self
+
+    async def _heed_cancels(self) -> None:
+        """Whoever cancelled a job while we were away could not reach us; what waits is looked at before it goes on."""
+        waiting = [track.job.id for track in self._desk.board.newest_first() if track.job.status is Status.QUEUED]
+        if self._called_off is not None and waiting:
+            for job_id in await self._called_off(waiting):
+                await self._steering.cancel_before_start(job_id)
 
     def _launch_forkserver(self) -> None:
         """It imports the solver while we examine the store: whoever was interrupted runs again that much sooner."""
@@ -256,11 +272,14 @@ class Supervisor:
         except Exception:
             await self._show_if_stored(request.job_id)
             raise
-        if created:
-            self._desk.moved(job, None)
-        else:
+        if not created:
             self._desk.show(job)
-        return job, created
+            return job, False
+        self._desk.moved(replace(job, status=Status.QUEUED), None)
+        if job.status is Status.CANCELLED:
+            _log.info("job %s was cancelled before it came", job.id)
+            self._desk.moved(job, Event.CANCEL)
+        return job, True
 
     async def _show_if_stored(self, job_id: str) -> None:
         """After an error nobody knows whether a job was written; if it was, it must be seen."""
@@ -280,9 +299,16 @@ class Supervisor:
         """Waits until the snapshot has a version other than `seen`, `timeout` seconds at most; returns the version."""
         return await self._desk.board.wait_for_change(job_id, seen, timeout)
 
-    async def cancel(self, job_id: str, *, among: Among = anyone) -> Job | None:
-        """Cancels a job: at once when it waits, else when its child is gone. Cancelling twice is no error."""
-        return await self._steering.cancel(job_id, among)
+    async def cancel(
+        self, job_id: str, *, among: Among = anyone, organisations: tuple[str, ...] | None = None
+    ) -> Job | None:
+        """
+        Cancels a job: at once when it waits, else when its child is gone. Cancelling twice is no error.
+
+        None when there is no such job. That is remembered: one that comes soon, of these `organisations` where the
+        caller is bound to some, is cancelled at once.
+        """
+        return await self._steering.cancel(job_id, among, organisations)
 
     async def finish(self, job_id: str, *, among: Among = anyone) -> Job | None:
         """Ends the search now and publishes the best timetable so far."""
@@ -366,6 +392,21 @@ class Supervisor:
     async def undelivered(self) -> list[DeliveryRow]:
         """What is still to be told, and what was given up."""
         return await self._in_store(self._desk.store.undelivered)
+
+    async def tell_again(self, job_id: str, only: Channel | None = None) -> int:
+        """
+        Has the end of an ended job told once more, on every channel or on one; returns on how many that comes of it.
+
+        A moment later: whoever made us do so may first write down what it has just heard from us.
+        """
+        track = self._desk.board.get(job_id)
+        if track is None or not track.job.status.terminal:
+            return 0
+        try:
+            at = time.time() + AGAIN_SECONDS
+            return await self._in_store.must(self._desk.store.tell_again, track.job, at, only)
+        except StaleAttempt:  # it runs again, and will end again
+            return 0
 
     async def deliver_again(self, job_id: str) -> int:
         """Has the deliveries of a job tried again that were given up; returns how many."""

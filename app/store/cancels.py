@@ -55,7 +55,7 @@ def used_up(work: _Work, job: Job) -> bool:
 
 def _of_job(work: _Work, job_id: str) -> list[Mapping[str, Any]]:
     """Without what is not as it was written: that calls off nothing."""
-    rows = []
+    rows: list[Mapping[str, Any]] = []
     for row in work.rows(f"{CANCELS.select} WHERE job_id = ?", (job_id,)):
         try:
             rows.append(CANCELS.opened(row))

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from app.endings import How
 from app.jobs import Event, Job, JobStateError, StaleAttempt, Status, advance
+from app.store import EarlyCancel
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher
 from app.supervision.neighbours import Neighbours
@@ -49,8 +50,16 @@ class Steering:
         self._neighbours, self._retention = neighbours, retention
         self._for_client = for_client
 
-    async def cancel(self, job_id: str, among: Among) -> Job | None:
-        return await self._steer(self._cancel, job_id, among)
+    async def cancel(self, job_id: str, among: Among, organisations: tuple[str, ...] | None = None) -> Job | None:
+        """A job that is not there may still come; for a while it is remembered that these organisations want none."""
+
+        async def remember() -> None:
+            cancel = EarlyCancel(job_id=job_id, asked_at=time.time(), organisations=organisations)
+            found = await self._desk.in_store(self._desk.store.remember_cancel, cancel)
+            if found is not None and among(found):
+                raise StaleAttempt(f"job {job_id!r} has come at this very moment")
+
+        return await self._steer(self._cancel, job_id, among, remember)
 
     async def finish(self, job_id: str, among: Among) -> Job | None:
         return await self._steer(self._finish, job_id, among)
@@ -61,12 +70,31 @@ class Steering:
     async def delete(self, job_id: str, among: Among) -> Job | None:
         return await self._steer(self._delete, job_id, among)
 
-    async def _steer(self, act: Callable[[Job], Awaitable[Job | None]], job_id: str, among: Among) -> Job | None:
-        """Does `act` with a job, alone; the job as `act` leaves it."""
+    async def cancel_before_start(self, job_id: str) -> None:
+        """Cancels a job that waits, before there is anybody who could run it or ask for it."""
+        track = self._desk.board.get(job_id)
+        if track is not None and track.job.status is Status.QUEUED:
+            try:
+                await self._cancel(track.job)
+            except StaleAttempt as error:
+                _log.info("job %s: another service has it: %s", job_id, error)
+
+    async def _steer(
+        self,
+        act: Callable[[Job], Awaitable[Job | None]],
+        job_id: str,
+        among: Among,
+        otherwise: Callable[[], Awaitable[None]] | None = None,
+    ) -> Job | None:
+        """Does `act` with a job, alone, or `otherwise` where there is none; the job as `act` leaves it."""
 
         async def once() -> Job | None:
             track = await self._neighbours.latest(job_id)
-            return await act(track.job) if track is not None and among(track.job) else None
+            if track is not None and among(track.job):
+                return await act(track.job)
+            if otherwise is not None:
+                await otherwise()
+            return None
 
         return await self._for_client(lambda: self._anew(once), self._desk.moving)
 
