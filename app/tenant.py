@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from app.access import Caller
+from app.channels import Channel
 from app.errors import NotAllowed
 from app.gate.reader import Work
 from app.jobs import Job, JobConflict, JobRequest, Status
@@ -119,8 +120,8 @@ class TenantJobs(_Narrowed):
         found = await self._supervisor.deliveries(job_id)
         return found if self.known(job_id) is not None else []
 
-    async def tell_again(self, job_id: str) -> int:
-        return await self._supervisor.tell_again(job_id) if await self.job(job_id) is not None else 0
+    async def tell_again(self, job_id: str, only: Channel | None = None) -> int:
+        return await self._supervisor.tell_again(job_id, only) if await self.job(job_id) is not None else 0
 
     async def deliver_again(self, job_id: str) -> int:
         return await self._supervisor.deliver_again(job_id) if await self.job(job_id) is not None else 0
