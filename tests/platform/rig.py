@@ -39,6 +39,19 @@ class Platform(NamedTuple):
         job_id: str = answer.json()["job_id"]
         return job_id
 
+    def steer(self, job_id: str, how: str) -> Any:
+        """What the platform does to a job: "cancel", "again" or "directly"."""
+        answer = self.web.post(f"/api/generation-jobs/{job_id}/{how}/")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def row_is(self, job_id: str, status: str) -> str | None:
+        """Waits until the row of a job has a status; its error."""
+        question = "SELECT status, error_message FROM generation_jobs WHERE id = %(job)s"
+        until(lambda: self.rows(question, job=job_id)[0][0] == status, f"the row does not become {status}")
+        error: str | None = self.rows(question, job=job_id)[0][1]
+        return error
+
     def ask(self, path: str, **query: Any) -> Any:
         answer = self.web.get(path, params=query)
         assert answer.status_code == 200, answer.text
@@ -57,6 +70,7 @@ class Platform(NamedTuple):
             "platform_redis_url": real.REDIS,
             "platform_redis_db": str(PROGRESS_INDEX),
             "platform_redis_seconds": "0.05",
+            "platform_rows_seconds": "0.3",
         }
         with service(self.database, self.service_port, folder, **small, **given) as client:
             yield client
