@@ -14,13 +14,13 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import anyio
 import psycopg
 
 from app.channels import Channel
-from app.jobs import Event, Job, JobError
+from app.jobs import Event, Job, JobError, TooManyCancels
 from app.platform.database import CONNECT_SECONDS, call_off
 from app.platform.delivery import NotDelivered
 from app.settings import Settings
@@ -59,9 +59,11 @@ async def statuses(settings: Settings, job_ids: Collection[str]) -> Mapping[str,
         settings.platform_database_url,
         connect_timeout=CONNECT_SECONDS,
         application_name="timetable-rows",
-        options=f"-c statement_timeout={int(LOOK_SECONDS * 1000)} -c default_transaction_read_only=on",
     )
     async with connection:
+        await connection.set_read_only(True)
+        # Not at the start of the session: what pools connections for many refuses that.
+        await connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(int(LOOK_SECONDS * 1000)),))
         try:
             answer = await connection.execute(_QUESTION, {"ids": list(job_ids)[:MOST_ROWS]})
         except psycopg.errors.UndefinedTable:
@@ -102,6 +104,7 @@ class Rows:
         self._alive: set[str] = set()
         self._followed: dict[str, _Followed] = {}
         self._strangers: dict[str, float] = {}
+        self._settled: set[str] = set()
         self._again: set[str] = set()
         self._seen: dict[str, None] = {}
         self._looks_until = time.monotonic() + self._patience
@@ -179,15 +182,18 @@ class Rows:
             self._failed = True
             return
         self._failed = False
-        self._note_seen(job_id for job_id in asked if job_id in found)
-        for job_id, status in found.items():
+        ours = [job_id for job_id in asked if job_id in found]
+        self._note_seen(ours)
+        for job_id in dict.fromkeys([*ours, *found]):
             try:
-                await self._compare(job_id, status)
+                await self._compare(job_id, found[job_id])
+            except TooManyCancels:  # many rows were left behind; the rest has its turn at a later look
+                break
             except (JobError, StoreError) as error:
                 _log.warning("job %s: what its row says cannot be followed yet: %s", job_id, error)
         self._forget(found)
 
-    def _note_seen(self, job_ids: Any) -> None:
+    def _note_seen(self, job_ids: Collection[str]) -> None:
         self._seen.update(dict.fromkeys(job_ids))
         while len(self._seen) > MOST_ROWS:
             del self._seen[next(iter(self._seen))]
@@ -198,14 +204,18 @@ class Rows:
         self._alive = {job_id for job_id in self._alive if self._supervisor.known(job_id) is not None}
         self._followed = {job_id: one for job_id, one in self._followed.items() if now < one.until}
         self._strangers = {job_id: at for job_id, at in self._strangers.items() if found.get(job_id) == CANCELLING}
+        self._settled = {job_id for job_id in self._settled if found.get(job_id) == CANCELLING}
         self._again &= self._alive
 
     async def _compare(self, job_id: str, status: str) -> None:
-        job = self._supervisor.known(job_id) or await self._supervisor.job(job_id)
+        job = self._supervisor.known(job_id)
+        if job is None and job_id not in self._settled:
+            job = await self._supervisor.job(job_id)
         if status != CANCELLING:
             self._again.discard(job_id)
         if job is None:
-            await self._never_came(job_id)
+            if status == CANCELLING and job_id not in self._settled:
+                await self._never_came(job_id)
         elif job.status.terminal:
             if status in LIVE:
                 await self._correct(job)
@@ -218,13 +228,16 @@ class Rows:
         since = self._strangers.setdefault(job_id, time.monotonic())
         if time.monotonic() - since < self._patience or await self._supervisor.cancel(job_id) is not None:
             return
-        if self._settings.platform_update != "yes":
-            return
-        try:
-            await call_off(self._settings, job_id)
+        if self._settings.platform_update == "yes":
+            try:
+                await call_off(self._settings, job_id)
+            except NotDelivered as error:
+                _log.warning("job %s: its row cannot be told yet that it is cancelled: %s", job_id, error)
+                self._strangers[job_id] = time.monotonic()
+                return
             _log.info("job %s was cancelled and has never come; its row says so now", job_id)
-        except NotDelivered as error:
-            _log.warning("job %s: its row cannot be told that it is cancelled yet: %s", job_id, error)
+        del self._strangers[job_id]
+        self._settled.add(job_id)
 
     async def _correct(self, job: Job) -> None:
         """The row says that an ended job lives. Who writes the row is told again, seldomer each time."""

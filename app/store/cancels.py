@@ -42,7 +42,8 @@ def remember(work: _Work, cancel: EarlyCancel) -> None:
     work.change("DELETE FROM cancels WHERE asked_at < ?", (cancel.asked_at - REMEMBERED_SECONDS,))
     if not work.change(CANCELS.update, CANCELS.to_update(row)):
         work.change(CANCELS.insert, CANCELS.to_insert(row))
-    work.change(_OLDEST, (whose, whose, MOST_REMEMBERED))
+    if work.rows("SELECT count(*) FROM cancels WHERE organisations = ?", (whose,))[0][0] > MOST_REMEMBERED:
+        work.change(_OLDEST, (whose, whose, MOST_REMEMBERED))
 
 
 def used_up(work: _Work, job: Job) -> bool:

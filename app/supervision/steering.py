@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from app.endings import How
-from app.jobs import Event, Job, JobStateError, StaleAttempt, Status, advance
+from app.gate.rates import Buckets
+from app.jobs import Event, Job, JobStateError, StaleAttempt, Status, TooManyCancels, advance
 from app.store import EarlyCancel
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher
@@ -25,6 +26,11 @@ from solver.result import StoppedBy
 Among = Callable[[Job], bool]
 """Which jobs are meant; one that is not among them is treated as one that does not exist."""
 
+EARLY_PER_MINUTE = 600
+"""
+Cancels of jobs that are not here, by callers of the same organisations. Nobody who steers a job is ever counted, but
+what is remembered is written, and an endless stream of it would keep the store from everybody.
+"""
 OVERTAKEN = 3
 """So often something is tried again because another service has moved the job meanwhile."""
 
@@ -49,11 +55,14 @@ class Steering:
         self._desk, self._dispatcher = desk, dispatcher
         self._neighbours, self._retention = neighbours, retention
         self._for_client = for_client
+        self._early = Buckets(EARLY_PER_MINUTE)
 
     async def cancel(self, job_id: str, among: Among, organisations: tuple[str, ...] | None = None) -> Job | None:
         """A job that is not there may still come; for a while it is remembered that these organisations want none."""
 
         async def remember() -> None:
+            if self._early.wait(repr(organisations)):
+                raise TooManyCancels
             cancel = EarlyCancel(job_id=job_id, asked_at=time.time(), organisations=organisations)
             found = await self._desk.in_store(self._desk.store.remember_cancel, cancel)
             if found is not None and among(found):

@@ -13,6 +13,7 @@ from redis import Redis
 
 from app import supervisor
 from app.platform import rows
+from app.supervision import steering
 from tests import real
 from tests.app.platform.conftest import REDIS_INDEX, Database, Receiver, Running, Start, new_id, until
 from tests.app.platform.test_delivery import hooked, seeing, shown, updating, worker
@@ -141,6 +142,15 @@ async def test_a_database_that_is_away_keeps_no_job_from_going_on(start: Start) 
     async with start(**away) as service:
         await ended(service, job_id, "running")
         await cancel(service, job_id)
+
+
+async def test_nobody_fills_the_store_with_cancels_of_jobs_that_are_not_here(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steering, "EARLY_PER_MINUTE", 3)
+    async with start() as service:
+        codes = [(await service.client.post(f"/cancel/{new_id()}")).status_code for _ in range(4)]
+        assert codes == [200] * 3 + [429]
 
 
 # --- ends that the platform forgets ---
