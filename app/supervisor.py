@@ -266,16 +266,16 @@ class Supervisor:
         if self._desk.room.full_because is not None:
             raise DiskFull(self._desk.room.full_because)
         submit = passing(self._desk.store.submit, before="submit.before_commit", after="submit.after_commit")
-        job = new_job(request, time.time())
+        new = new_job(request, time.time())
         try:
-            job, created = await self._in_store(submit, job, request.packed, self._settings.queue_limit)
+            job, created = await self._in_store(submit, new, request.packed, self._settings.queue_limit)
         except Exception:
             await self._show_if_stored(request.job_id)
             raise
         if not created:
             self._desk.show(job)
             return job, False
-        self._desk.moved(replace(job, status=Status.QUEUED), None)
+        self._desk.moved(new, None)
         if job.status is Status.CANCELLED:
             _log.info("job %s was cancelled before it came", job.id)
             self._desk.moved(job, Event.CANCEL)

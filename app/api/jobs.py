@@ -65,8 +65,8 @@ async def generate_variants(request: Request, service: Running) -> JSONResponse:
 
 async def _tell_again(job_id: str, service: Service) -> None:
     """
-    Whoever asks for an ended job once more has not heard of its end, or forgets it now: the platform's worker marks its
-    row as running whenever a POST is taken.
+    Whoever asks for an ended job once more has not heard of its end, or forgets it now: the platform marks its row as
+    running whenever a POST is taken, and as cancelling whenever a person cancels, whatever we answer.
     """
     await service.supervisor.tell_again(job_id)
     service.platform.heed(job_id)
@@ -156,12 +156,14 @@ async def cancel(job_id: JobIdInPath, service: Running) -> JSONResponse:
     try:
         job = await service.supervisor.cancel(job_id)
     except JobStateError:
-        await _tell_again(job_id, service)  # the platform's row says "cancelling", whatever we answer
+        await _tell_again(job_id, service)
         raise
     if job is None:
         service.platform.heed(job_id)
         told = "There is no such job yet; if it comes soon, it is cancelled at once."
         return JSONResponse({"job_id": job_id, "status": CANCELLING, "message": told, "job_status": "unknown"})
+    if job.status.terminal:
+        await _tell_again(job_id, service)
     told = "The job is cancelled." if job.status.terminal else "Cancellation is on its way."
     return JSONResponse(_steered(job_id, job, CANCELLING, told))
 

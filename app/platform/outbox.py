@@ -163,10 +163,9 @@ class Outbox:
 
     async def _give_up_for_all(self, row: DeliveryRow, why: str) -> None:
         """Whoever would look for the platform's row as well; first them, because they wait for this one."""
-        for other in list(self._rows.values()):
-            if (other.event_id, other.state) == (row.event_id, "pending") and other.channel in OF_THE_ROW - {
-                row.channel
-            }:
+        for channel in OF_THE_ROW - {row.channel}:
+            other = self._rows.get((row.event_id, channel))
+            if other is not None and other.state == "pending":
                 await self._note(_gone(other, why))
 
     def _failed(self, row: DeliveryRow, error: NotDelivered) -> DeliveryRow:

@@ -58,6 +58,11 @@ ON CONFLICT (digest) DO UPDATE SET body = excluded.body WHERE datasets.body <> e
 """
 """One row for all jobs with the same dataset; where it was damaged, whoever sends it again mends it."""
 DROP_UNUSED = "DELETE FROM datasets WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE dataset = digest)"
+AFTER_ANSWER_SECONDS = 1.0
+"""
+A job that ends while it is taken is told of so much later: the platform marks its row as running when it has our
+answer.
+"""
 _ANY_NUMBER = 2**62
 _ENDING = ("how", "exit_code", "stage", "rung", "message", "verdict", "place", "peak_mb")
 
@@ -137,7 +142,7 @@ class SqlStore(ABC):
     def _call_off(self, work: Work, job: Job, dataset: str) -> Job:
         after = advance(job, Event.CANCEL, job.created_at, stopped_by=StoppedBy.CANCELLED)
         work.change(JOBS.update, JOBS.to_update(row_of_job(after, dataset)))
-        self._tell_end(work, job, after)
+        self._tell_end(work, job, after, next_at=job.created_at + AFTER_ANSWER_SECONDS)
         self._left(work, job, after)
         return after
 
@@ -208,9 +213,9 @@ class SqlStore(ABC):
 
         self._write(body)
 
-    def _tell_end(self, work: Work, before: Job, after: Job) -> None:
+    def _tell_end(self, work: Work, before: Job, after: Job, next_at: float = 0.0) -> None:
         for delivery in deliveries_of(after, told_of_end(before, after, self._channels)):
-            work.change(OUTBOX.insert, OUTBOX.to_insert(row_of_delivery(delivery)))
+            work.change(OUTBOX.insert, OUTBOX.to_insert(row_of_delivery(replace(delivery, next_at=next_at))))
 
     def _still(self, work: Work, job: Job) -> dict[str, Any]:
         """The row of a job that has not left the state and attempt of `job`; raises StaleAttempt."""

@@ -112,6 +112,27 @@ def test_they_outlive_a_restart_and_one_that_was_altered_calls_off_nothing(tmp_p
         assert [status_of_new(store, job_id) for job_id in "abc"] == [Status.CANCELLED, Status.QUEUED, Status.QUEUED]
 
 
+def test_a_cancel_that_one_service_hears_calls_off_what_another_one_takes_in(
+    shared_database: str, tmp_path: Path
+) -> None:
+    with (
+        closing(PostgresStore(shared_database, tmp_path / "a", CHANNELS)) as one,
+        closing(PostgresStore(shared_database, tmp_path / "b", CHANNELS)) as other,
+    ):
+        other.introduce(SERVICE)
+        one.remember_cancel(cancel("shared"))
+        assert status_of_new(other, "shared") is Status.CANCELLED
+        assert ([row.job_id for row in other.undelivered()], one.undelivered()) == (["shared"], [])
+        assert one.remember_cancel(cancel("shared")) == other.job("shared")
+        ended = other.job("shared")
+        assert ended is not None
+        other.note_delivery(replace(other.deliveries("shared")[0], state="delivered", done_at=AT))
+        one.introduce(SERVICE)
+        assert one.tell_again(ended, AT) == 1 and other.undelivered() == []
+        assert [row.job_id for row in one.undelivered()] == ["shared"], "whoever was asked tells it"
+        one.delete(ended)
+
+
 # --- ends that are told again ---
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
@@ -154,11 +155,16 @@ def posted(django: Platform, job_id: str, times: int) -> None:
 def test_a_cancel_before_the_post_is_the_end_of_the_job_whenever_the_post_comes(
     django: Platform, tmp_path: Path
 ) -> None:
-    """Nobody hears of the first cancel, because the service is down; the second comes before its job."""
+    """
+    Nobody hears of the first cancel, because the service is down; the second comes before its job.
+
+    The service wants a key, and the platform knows no other place for it than the address.
+    """
     unheard = django.create(ORGANISATION)
     assert django.steer(unheard, "cancel")["told"] is None
-    updating = {"platform_update": "yes", **celery(django, "committed")}
-    with django.service(tmp_path, **updating) as service:
+    locked = {"keys_dir": str(django.keys), "platform_update": "yes", **celery(django, "committed")}
+    with django.service(tmp_path, **locked) as service:
+        assert httpx.get(str(service.base_url.join("/jobs"))).status_code == 401
         assert django.row_is(unheard, "cancelled") == "Cancelled by user"
         early = str(uuid.uuid4())
         with psycopg.connect(django.database) as connection:
