@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from functools import partial
@@ -42,13 +42,12 @@ from app.supervision.recovery import recover
 from app.supervision.results import Recounting, StoredResult, StoredResults, in_a_thread
 from app.supervision.retention import Retention
 from app.supervision.spool import Spool
-from app.supervision.steering import Among, Steering, anyone
+from app.supervision.steering import Among, CalledOff, Steering, anyone
 from app.supervision.storage import for_client, passing
 from app.supervision.watchdog import Watchdog, keep
 from app.telemetry import Observer, Recovered, Signs, nobody
 
 T = TypeVar("T")
-CalledOff = Callable[[Collection[str]], Awaitable[Collection[str]]]
 
 AGAIN_SECONDS = 1.0
 """Before an end is told again because somebody has asked for its job once more."""
@@ -116,7 +115,8 @@ class Supervisor:
             await self._neighbours.begin()
             await self.fleet.begin()
             interrupted = await recover(desk, self._spool)
-            await self._heed_cancels()
+            if self._called_off is not None:
+                await self._steering.cancel_waiting(self._called_off)
             # Pushed again, so that it comes first: children end before the store is closed and its folder let go.
             stack.push_async_callback(_to_the_end, self._forkserver.stop)
             desk.tell(Recovered(jobs=interrupted, orphans=len(orphans), seconds=time.monotonic() - began))
@@ -140,13 +140,6 @@ class Supervisor:
             self._stack = stack.pop_all()
         self._open = True
         return self
-
-    async def _heed_cancels(self) -> None:
-        """Whoever cancelled a job while we were away could not reach us; what waits is looked at before it goes on."""
-        waiting = [track.job.id for track in self._desk.board.newest_first() if track.job.status is Status.QUEUED]
-        if self._called_off is not None and waiting:
-            for job_id in await self._called_off(waiting):
-                await self._steering.cancel_before_start(job_id)
 
     def _launch_forkserver(self) -> None:
         """It imports the solver while we examine the store: whoever was interrupted runs again that much sooner."""

@@ -4,8 +4,8 @@ What the platform's own rows say of its jobs: `generation_jobs` is read beside w
 Calls get lost, and the platform writes its row whatever becomes of them: `cancelling` when a person cancels, though we
 may be down or may not have the job yet; `running` whenever a POST is taken, though its job may have ended long before.
 So the row wins where it says `cancelling` of a job that lives, our end wins where it says that an ended job lives, and
-of a job that never comes nothing stays `cancelling`. Rows are read only while there is something to compare them with:
-a database that sleeps when nobody asks may do so.
+of a job that never comes nothing stays `cancelling`. Rows are read while there is something to compare them with, and
+now and then: a database that sleeps when nobody asks may do so.
 """
 
 from __future__ import annotations
@@ -34,8 +34,12 @@ LIVE = frozenset({"pending", "queued", "running", CANCELLING})
 MOST_ROWS = 10_000
 FOLLOWED_SECONDS = 600.0
 """So long after an end, or after the platform has spoken of it once more, its row is compared with it."""
-PAUSES = (0.0, 5.0, 20.0, 60.0, 180.0)
-"""Seconds before the first, second ... time that an end is told again to a row that says something else."""
+PAUSES = (5.0, 20.0, 60.0, 180.0)
+"""Seconds after the first, second ... time that an end is told again to a row that says something else."""
+WORKER_SECONDS = 30.0
+"""So long the platform's workers may take to write a row, where we do not write it."""
+IDLE_SECONDS = 1800.0
+"""Between two looks while there is nothing to compare: somebody may have cancelled what never came, unheard by us."""
 LEAST_SECONDS = 0.3
 """Between two looks, however much happens."""
 START_SECONDS = 3.0
@@ -108,6 +112,7 @@ class Rows:
         self._again: set[str] = set()
         self._seen: dict[str, None] = {}
         self._looks_until = time.monotonic() + self._patience
+        self._looked_at = 0.0
         self._failed = False
         self._news = anyio.Event()
 
@@ -145,7 +150,8 @@ class Rows:
 
     def _follow(self, job_id: str) -> None:
         now = time.monotonic()
-        self._followed[job_id] = _Followed(until=now + FOLLOWED_SECONDS, next_at=now)
+        next_at = now if self._carrier == "sql" else now + WORKER_SECONDS
+        self._followed[job_id] = _Followed(until=now + FOLLOWED_SECONDS, next_at=next_at)
 
     def _wake(self) -> None:
         news, self._news = self._news, anyio.Event()
@@ -156,11 +162,16 @@ class Rows:
         await self._recollect()
         while True:
             news = self._news
-            if self._alive or self._followed or self._strangers or time.monotonic() < self._looks_until:
+            if self._has_to_look():
                 await self._look()
             await anyio.sleep(LEAST_SECONDS)
             with anyio.move_on_after(max(0.0, self._settings.platform_rows_seconds - LEAST_SECONDS)):
                 await news.wait()
+
+    def _has_to_look(self) -> bool:
+        now = time.monotonic()
+        busy = self._alive or self._followed or self._strangers
+        return bool(busy) or now < self._looks_until or now - self._looked_at >= IDLE_SECONDS
 
     async def _recollect(self) -> None:
         """At the start: what lives, and what has ended not long ago, and may have been spoken of while we were away."""
@@ -172,7 +183,7 @@ class Rows:
                 self._follow(job.id)
 
     async def _look(self) -> None:
-        asked = [*self._alive, *self._followed]
+        asked, self._looked_at = [*self._alive, *self._followed], time.monotonic()
         try:
             with anyio.fail_after(LOOK_SECONDS):
                 found = await statuses(self._settings, asked)

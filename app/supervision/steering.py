@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 from app.endings import How
@@ -25,6 +25,9 @@ from solver.result import StoppedBy
 
 Among = Callable[[Job], bool]
 """Which jobs are meant; one that is not among them is treated as one that does not exist."""
+
+CalledOff = Callable[[Collection[str]], Awaitable[Collection[str]]]
+"""Which of some jobs somebody has called off who could not reach us."""
 
 EARLY_PER_MINUTE = 600
 """
@@ -79,12 +82,16 @@ class Steering:
     async def delete(self, job_id: str, among: Among) -> Job | None:
         return await self._steer(self._delete, job_id, among)
 
-    async def cancel_before_start(self, job_id: str) -> None:
-        """Cancels a job that waits, before there is anybody who could run it or ask for it."""
-        track = self._desk.board.get(job_id)
-        if track is not None and track.job.status is Status.QUEUED:
+    async def cancel_waiting(self, called_off: CalledOff) -> None:
+        """
+        Whoever cancelled a job while we were away could not reach us: what waits is looked at before it goes on.
+
+        To be called before there is anybody who could run a job or ask for it.
+        """
+        waiting = [track.job.id for track in self._desk.board.newest_first() if track.job.status is Status.QUEUED]
+        for job_id in await called_off(waiting) if waiting else ():
             try:
-                await self._cancel(track.job)
+                await self._cancel(self._desk.board[job_id].job)
             except StaleAttempt as error:
                 _log.info("job %s: another service has it: %s", job_id, error)
 
