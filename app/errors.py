@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access import methods_of
-from app.jobs import DiskFull, JobConflict, JobStateError, QueueFull
+from app.jobs import DiskFull, JobConflict, JobStateError, QueueFull, TooManyCancels
 from app.schemas import PATTERNS
 from app.source import SourceError
 from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
@@ -143,7 +143,10 @@ class NoKey(ServiceError):
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="timetable"'}
 
     def __init__(self) -> None:
-        super().__init__("A valid API key or token is needed: `Authorization: Bearer <key>` or `X-API-Key: <key>`.")
+        super().__init__(
+            "A valid API key or token is needed: `Authorization: Bearer <key>`, `X-API-Key: <key>`, "
+            "or the key as the password of the address, `http://platform:<key>@host`."
+        )
 
 
 class NotAllowed(ServiceError):
@@ -205,6 +208,7 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     JobConflict: Row(409, "job_conflict", "Another job has this id"),
     JobStateError: Row(409, "job_state", "Not possible in this state of the job"),
     # The platform repeats a 429 or 503 after 30 s, so these two stand only where that helps.
+    TooManyCancels: Row(429, "too_many_cancels", "Too many unknown jobs were cancelled", retry_after=60),
     QueueFull: Row(429, "queue_full", "Too many jobs are waiting", retry_after=30),
     NotReady: Row(503, "not_ready", "Not ready", retry_after=5),
     ResultTooHeavy: Row(503, "result_too_heavy", "The result is too large to be made now", retry_after=60),

@@ -30,7 +30,7 @@ from app.operations.capacity import Capacity
 from app.operations.logs import RequestId, watch_loop
 from app.operations.metrics import Measured
 from app.operations.reports import Reports
-from app.platform.link import Link, check, opened_source
+from app.platform.link import Link, called_off, check, opened_source
 from app.queue import working
 from app.queue.broker import Broker
 from app.queue.embedded import Embedded
@@ -101,7 +101,12 @@ async def _lifespan(
     async with (
         opened_source(settings) as source,
         Supervisor(
-            settings, observe=reports.observers, forkserver=forkserver, takes=takes, source=source
+            settings,
+            observe=reports.observers,
+            forkserver=forkserver,
+            takes=takes,
+            source=source,
+            called_off=partial(called_off, settings),
         ) as supervisor,
         Readers(settings, reports.observers) as readers,
         anyio.create_task_group() as tasks,

@@ -16,6 +16,7 @@ a little more than is shown is stored ahead, and a service that starts anew star
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -56,6 +57,17 @@ SPANS: Mapping[Stage, Span] = {
 PLATFORM_STAGES = ("initializing", *dict.fromkeys(span.platform for span in SPANS.values()))
 TIME_SHARE = 74.0
 """Walking down the ladder repeats stages; meanwhile the bar follows the clock, at most to here."""
+WALK: frozenset[Stage] = frozenset({"construct", "search", "exact"})
+"""
+Stages that a walk down the ladder repeats in any order. How much of an exact solve is done says nothing about how much
+of the walk is: a bar that followed it would stand still for as long as the search after it takes to get there.
+"""
+HELD_SHARE = 0.9
+"""Of the rest of a stage only half is shown before it is over: that is room for what takes longer than it thought."""
+LEAST_SECONDS = 8.0
+"""However soon a part should end, the bar leaves at least so long for it, and never gets quite there."""
+NEWS_SECONDS, NEWS_PERCENT = 1.0, 0.01
+"""A bar that moves is news so often at most, and from so much on."""
 LEAD = 2.0
 """Percent that are stored ahead of what is shown."""
 FIRST_RESERVE = 20.0
@@ -114,6 +126,8 @@ class Track:
     _began: float | None = None
     _solving_began: float | None = None
     _last_stage_began: float | None = None
+    _moved_at: float = 0.0
+    _told_percent: float = 0.0
 
     def __post_init__(self) -> None:
         """A row from the store. Of a run that had begun, the store may not know yet how far it came at first."""
@@ -181,6 +195,7 @@ class Track:
         """A child starts, at the wall time `now`, that may solve for `seconds`."""
         self.attempt_began_at = self.beat_at = now
         self._seconds, self._began = seconds, time.monotonic()
+        self._moved_at = self._began
         self._solving_began = self._last_stage_began = None
         self.message = self._beginning
         self._aim(at_once=True)
@@ -227,8 +242,10 @@ class Track:
         elif health == "ok" or before is None:
             self.beat_at = now
         self._aim()
-        seconds_told = health == "stalled" and now - self.updated_at >= 1.0
-        if (health, verdict) != (self.health, self.verdict) or seconds_told:
+        works = health != "stalled" or verdict == NORMAL  # a child may be silent because it computes
+        moved = self._move(works=works)
+        told = now - self.updated_at >= NEWS_SECONDS and (moved >= NEWS_PERCENT or health == "stalled")
+        if (health, verdict) != (self.health, self.verdict) or told:
             self.health, self.verdict = health, verdict
             self.bump()
 
@@ -272,6 +289,7 @@ class Track:
         self.version += 1
         self.updated_at = time.time()
         self.curve.note(self.updated_at, self.score, self.bound)
+        self._told_percent = self.percent
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
 
@@ -290,12 +308,50 @@ class Track:
         self._aim(at_once=first)
 
     def _advance(self, stage: Stage) -> None:
-        span = SPANS[stage]
-        reached = span.low + self.stage_share * (span.high - span.low)
-        if self._solving_began is not None and stage != "context":
-            used = self.job.used_seconds + time.monotonic() - self._solving_began
-            reached = max(reached, TIME_SHARE * min(1.0, used / max(self.job.time_limit_seconds, 1e-9)))
-        self.percent = max(self.percent, reached)
+        span = SPANS["search"] if stage == "exact" else SPANS[stage]
+        share = 0.0 if stage == "exact" else self.stage_share
+        share = min(share, (HELD_SHARE + share) / 2)
+        reached = span.low + share * (span.high - span.low)
+        self.percent = max(self.percent, reached, self._by_clock(stage))
+
+    def _by_clock(self, stage: Stage) -> float:
+        if self._solving_began is None or stage == "context":
+            return 0.0
+        used = self.job.used_seconds + time.monotonic() - self._solving_began
+        return TIME_SHARE * min(1.0, used / max(self.job.time_limit_seconds, 1e-9))
+
+    def _move(self, *, works: bool) -> float:
+        """
+        Lets the bar go on while somebody works, whether or not there is news; how far it is beyond what was told last.
+
+        Towards the end of the part at hand, in the time that this should still take, and never quite to it.
+        """
+        now, before = time.monotonic(), self._moved_at
+        self._moved_at = now
+        if works and self._began is not None and self.job.status is Status.RUNNING:
+            stage = self.stage or "load"
+            gone = 1.0 - math.exp(-max(0.0, now - before) / self._part_seconds(stage, now))
+            self.percent = max(
+                self.percent + gone * max(0.0, self._ceiling(stage) - self.percent), self._by_clock(stage)
+            )
+        return self.percent - self._told_percent
+
+    def _ceiling(self, stage: Stage) -> float:
+        """Where the part at hand ends; who has been farther in an earlier attempt goes on from there."""
+        own = TIME_SHARE if stage in WALK else SPANS[stage].high
+        if self.percent < own:
+            return own
+        ends = (TIME_SHARE, *(span.high for span in SPANS.values()))
+        return min((end for end in ends if end > self.percent), default=LAST)
+
+    def _part_seconds(self, stage: Stage, now: float) -> float:
+        if stage in LAST_STAGES:
+            expected = self.pace.outside("after", self.total)
+        elif stage in LIMIT_FREE or stage == "context":
+            expected = self.pace.outside("before", self.total)
+        else:
+            expected = float(self._estimate.seconds(now))
+        return max(LEAST_SECONDS, expected)
 
     @property
     def shown_percent(self) -> float:

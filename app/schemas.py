@@ -221,6 +221,12 @@ META_FIELDS = (
 )
 """What a job keeps of the request besides the work itself; shown again in progress and results."""
 
+MAY_BE_MISSING = ("time_config", *(name for name in META_FIELDS if name not in ("organization_id", "semester")))
+"""
+The platform has two ways to post one job, and each leaves out some of these: a request that lacks one of them, or has
+it where the first one did not, is still the same.
+"""
+
 
 class ValidateRequest(Source):
     """Body of `POST /validate`; a bare native dataset is accepted as well."""

@@ -254,6 +254,9 @@ class Settings:
     platform_update: str = _setting(
         "no", "", "whether results are written to generation_jobs of that database", words=("no", "yes")
     )
+    platform_rows_seconds: float = _setting(
+        5.0, "s", "time between two looks at its rows there while jobs live or have just ended", low=0.05, high=3600
+    )
     platform_redis_url: str = _setting(
         "", "", "Redis of the platform, redis:// or rediss://, for progress; empty = none", secret=True
     )

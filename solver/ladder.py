@@ -96,7 +96,7 @@ def solve(
     climb.welcome()
     kept = _promise_kept(climb, kept)
     variants = make_variants(climb, kept)
-    control.report(Progress(stage="verify", share=1.0, message="recounted against the original dataset", rung=kept))
+    control.report(Progress(stage="verify", share=0.4, message="recounted against the original dataset", rung=kept))
     return Result(
         variants=variants,
         stopped_by=_stopped_by(climb, variants),

@@ -40,6 +40,7 @@ APP_LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "settings",
+            "fingerprint",
             "jobs",
             "messages",
             "schemas",

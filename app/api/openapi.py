@@ -59,6 +59,7 @@ PROBLEM = {
 }
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer"},
+    "basic": {"type": "http", "scheme": "basic", "description": "The key is the password; the user may have any name."},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
 IDEMPOTENCY_KEY = {

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from app.catalogue import load_sample
 from app.errors import SourceNotConfigured, below
+from app.fingerprint import fingerprint
 from app.gate.burden import check_document, check_model
 from app.gate.prescan import check_amount
 from app.jobs import MIN_SOLVE_SECONDS, JobRequest
@@ -26,6 +27,7 @@ from app.messages import pack_text
 from app.portfolio import ASKED
 from app.schemas import (
     ADDED_FIELDS,
+    MAY_BE_MISSING,
     META_FIELDS,
     TIME_CONFIG_FIELDS,
     GenerateRequest,
@@ -138,7 +140,7 @@ def read_order(
     given, adjusted = _clamped(asked, settings)
     request = JobRequest(
         job_id=asked.job_id or default_job_id or str(uuid.uuid4()),
-        body_hash=body_hash(asked, loaded.sent_text),
+        body_hash=fingerprint_of(asked, loaded.sent_text),
         packed=loaded.packed,
         meta=_told(asked, loaded, given, awaited=awaited),
         num_variants=int(given["num_variants"]),
@@ -229,19 +231,47 @@ def canonical(document: object) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
+def fingerprint_of(asked: GenerateRequest, dataset_text: str | None = None) -> str:
+    """
+    What a repetition of this request is known by, see `app.fingerprint`.
+
+    `dataset_text` is the canonical text of `asked.dataset` for those who have it: nearly all of a body, which need not
+    be encoded again.
+    """
+    texts = _texts(asked, dataset_text)
+    if not (asked.organization_id or "").strip():
+        return fingerprint(_hash_of(texts))
+    optional = {name: texts[name] for name in MAY_BE_MISSING if texts[name] not in _SAYS_NOTHING}
+    fixed = {name: text for name, text in texts.items() if name not in MAY_BE_MISSING}
+    return fingerprint(_hash_of(texts), _joined(fixed), optional)
+
+
+_SAYS_NOTHING = frozenset({"null", "[]", "{}", '""'})
+
+
 def body_hash(asked: GenerateRequest, dataset_text: str | None = None) -> str:
     """
     SHA-256 of what a request asks for, in hex: every field we know, in canonical JSON, without the job id.
 
-    Unknown fields, the order of keys and two spellings of one semester make no other job. `dataset_text` is the
-    canonical text of `asked.dataset` for those who have it: nearly all of a body, which need not be encoded again.
+    Unknown fields, the order of keys and two spellings of one semester make no other job.
     """
+    return _hash_of(_texts(asked, dataset_text))
+
+
+def _texts(asked: GenerateRequest, dataset_text: str | None) -> dict[str, str]:
     # A field added later must not change the hash of a body that does not name it: jobs are resent after upgrades.
     left_out = {"job_id", "dataset", *(name for name in ADDED_FIELDS if getattr(asked, name) is None)}
     texts = {name: canonical(value) for name, value in asked.model_dump(mode="json", exclude=left_out).items()}
-    texts["dataset"] = canonical(asked.dataset) if dataset_text is None else dataset_text
+    return {**texts, "dataset": canonical(asked.dataset) if dataset_text is None else dataset_text}
+
+
+def _hash_of(texts: Mapping[str, str]) -> str:
+    return hashlib.sha256(_joined(texts).encode()).hexdigest()
+
+
+def _joined(texts: Mapping[str, str]) -> str:
     whole = ",".join(f'"{name}":{texts[name]}' for name in sorted(texts))
-    return hashlib.sha256(f"{{{whole}}}".encode()).hexdigest()
+    return f"{{{whole}}}"
 
 
 def check_rules(rules: Mapping[str, RuleOverride]) -> None:

@@ -120,12 +120,32 @@ class PortfolioRow:
     published: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyCancel:
+    """
+    That a job is not wanted which has not come yet. `asked_at` is a wall time.
+
+    `organisations` are those whose jobs the caller may cancel; None means all.
+    """
+
+    job_id: str
+    asked_at: float
+    organisations: tuple[str, ...] | None = None
+
+
 class Store(Protocol):
     set_aside: int
     """Damaged rows that are out of the way of all others, see `app.store.quarantine`."""
 
     def submit(self, job: Job, dataset: bytes, queue_limit: int) -> tuple[Job, bool]:
-        """Adds a job unless its id is there; returns the job and whether it is new. Raises JobConflict, QueueFull."""
+        """
+        Adds a job unless its id is there; returns the job and whether it is new. Raises JobConflict, QueueFull.
+
+        A new one that was called off before it came is cancelled in the same transaction, and told of like any end.
+        """
+
+    def remember_cancel(self, cancel: EarlyCancel) -> Job | None:
+        """Keeps an early cancel for a while; returns the job of that id instead, if there is one by now."""
 
     def claim(self, at: float, skip: Collection[str] = (), only: str | None = None) -> Job | None:
         """
@@ -212,6 +232,14 @@ class Store(Protocol):
 
     def deliveries(self, job_id: str) -> list[DeliveryRow]:
         """All rows of the outbox about one job, oldest first."""
+
+    def tell_again(self, job: Job, next_at: float, only: Channel | None = None) -> int:
+        """
+        Has the end of an ended job told once more, from the wall time `next_at` on, under the id of the first time.
+
+        On every channel that hears of such an end, or on one; returns on how many. What is still to be told is left as
+        it is. Raises StaleAttempt when the job has left the state of `job`.
+        """
 
     def note_delivery(self, row: DeliveryRow) -> None:
         """Writes what has become of a delivery; raises StaleAttempt when its job is deleted."""

@@ -190,6 +190,9 @@ class PostgresStore(SqlStore):
             if self._me.role == "service":
                 work.change("UPDATE outbox SET owner = ? WHERE job_id = ? AND owner IS NULL", (self.owner, after.id))
 
+    def _to_tell(self, work: Work, job: Job) -> None:
+        work.change("UPDATE outbox SET owner = ? WHERE job_id = ? AND state = 'pending'", (self.owner, job.id))
+
     # --- several services ---
 
     def abandoned(self, at_work: Collection[str], *, expired: bool = True) -> list[Job]:

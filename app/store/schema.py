@@ -22,7 +22,7 @@ from app.store.rows import SealedTable
 SCHEMA_VERSION = versions.number_of(versions.NEWEST["sqlite"])
 WHOLE_CHECK_BYTES = 1 << 30
 """Of a larger store only the tables without bodies are read at each start; `timetable check` reads it all."""
-TABLES = ("jobs", "attempts", "datasets", "incumbents", "results", "outbox")
+TABLES = ("jobs", "attempts", "datasets", "incumbents", "results", "outbox", "cancels")
 _SMALL_TABLES = ("identity", "jobs", "attempts")
 MAX_FINDINGS = 20
 SEALED_SINCE = 2

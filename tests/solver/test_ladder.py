@@ -262,12 +262,14 @@ def test_a_rung_that_breaks_costs_the_rung_and_not_the_answer(monkeypatch: pytes
 
 def test_progress_names_the_stages_in_their_order() -> None:
     seen: list[Progress] = []
-    solve(feasible(), SolveParams(time_limit_seconds=3.0, num_variants=2), Control(on_progress=seen.append))
+    solve(feasible(), SolveParams(time_limit_seconds=3.0, num_variants=3), Control(on_progress=seen.append))
     stages = list(dict.fromkeys(progress.stage for progress in seen))
     assert stages[:3] == ["context", "construct", "search"] and stages[-1] == "verify"
     assert all(0 <= progress.share <= 1 for progress in seen)
-    searching = [progress.share for progress in seen if progress.stage == "search"]
-    assert searching == sorted(searching), "a later round of the search must not start the bar again"
+    for stage in ("search", "variants"):
+        told = [progress.share for progress in seen if progress.stage == stage]
+        assert told == sorted(told), "a later round of the search, or variant, must not start the bar again"
+    assert told[-1] < 1.0, "after the first variant there is more to come"
 
 
 def test_a_hard_rule_that_the_dataset_makes_soft_no_longer_decides_about_full() -> None:
