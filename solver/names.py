@@ -34,6 +34,9 @@ class Names:
     def course(self, id: str) -> str:
         return self._labels.courses[id]
 
+    def student(self, id: str) -> str:
+        return f"student {id}" if readable(id) else "a student"
+
     def students(self, ids: Sequence[str]) -> str:
         """How many there are, and who the first are where their ids say something to people."""
         told = counted(len(ids), "student")
@@ -70,6 +73,12 @@ def listed(words: Sequence[str], most: int = LISTED) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """ "1 slot", "2 slots"."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def open_note(placed: int, total: int) -> str:
+    """What has to be said wherever a timetable is shown that is not complete; nothing of one that is."""
+    missing = total - placed
+    return f"{missing} of {counted(total, 'session')} {'has' if missing == 1 else 'have'} no place" if missing else ""
 
 
 def with_article(noun: str) -> str:

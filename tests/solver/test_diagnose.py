@@ -284,7 +284,7 @@ def test_fixed_sessions_with_common_students_are_told_once_for_all_of_them() -> 
     )
     clashes = [each for each in diagnose(data) if each.code == "fixed_clash"]
     assert [each.entities for each in clashes] == [("s1", "s2", "a", "b")]
-    assert clashes[0].sentence == "students s1 and s2 have 2 sessions fixed on Monday 11:00: a and b"
+    assert clashes[0].sentence == "2 students (s1 and s2) have 2 sessions fixed on Monday 11:00: a and b"
 
 
 def test_a_shortage_in_a_few_slots_is_found_among_plenty_in_the_week() -> None:
@@ -434,8 +434,7 @@ def test_one_other_session_is_moved_when_nothing_is_free() -> None:
     found = repairs(data, answer, ("a", 0))
     assert [(r.slot, r.room_id, r.moves) for r in found] == [(0, "r1", ((("b", 0), 1, "r1"),))]
     assert (
-        found[0].sentence
-        == "place it on Monday 08:00 in r1 and move B1 from Monday 08:00 in r1 to Monday 09:00 in r1"
+        found[0].sentence == "place it on Monday 08:00 in r1 and move B1 from Monday 08:00 in r1 to Monday 09:00 in r1"
     )
     assert_repairs_hold(data, answer, ("a", 0), found)
 

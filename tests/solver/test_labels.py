@@ -17,8 +17,14 @@ UUIDS = ("6f1d2a34-8f0e-4b67-9c55-2f6f8c1a0b7d", "0b7d2a34-8f0e-4b67-9c55-2f6f8c
 def test_rooms_of_one_number_are_told_apart_by_building_else_by_code() -> None:
     data = dataset(
         *(course("c"), room("r1", name="101", building="North"), room("r2", name="101", building="South")),
-        *(room("r3", name="102", building="North", code="N-102"), room("r4", name="102", building="North", code="N-102b")),
-        *(room("r5", name="103", building=UUIDS[0], code="A-103"), room("r6", name="103", building=UUIDS[1], code="B-103")),
+        *(
+            room("r3", name="102", building="North", code="N-102"),
+            room("r4", name="102", building="North", code="N-102b"),
+        ),
+        *(
+            room("r5", name="103", building=UUIDS[0], code="A-103"),
+            room("r6", name="103", building=UUIDS[1], code="B-103"),
+        ),
         room("r7", name="104", building="North"),
     )
     assert list(Labels(data).rooms.values()) == [
