@@ -9,22 +9,18 @@ everybody has to find their sessions.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
+from app.flags import Conflicts, conflicts_of
 from solver.formats.platform_tables import origin_of
 from solver.grid import clock_of
 from solver.labels import Labels
 from solver.model import Course, Dataset, Placement, Timetable
-from solver.names import DAY_NAMES, Names, counted
-from solver.result import Report, RuleCount
-from solver.terms import SessionKey
-from solver.verifier import verify
+from solver.names import DAY_NAMES
+from solver.result import Report
 
 Entry = dict[str, object]
-Conflicts = Mapping[SessionKey, Iterable[str]]
-"""Of each placed session that people must look at, why."""
 
 
 class Entries:
@@ -167,47 +163,3 @@ class Entries:
             }
             for room in self._dataset.rooms
         }
-
-
-def conflicts_of(dataset: Dataset, timetable: Timetable, report: Report) -> dict[SessionKey, list[str]]:
-    """
-    Of each placed session that people must look at, why: the hard breaches it is in, and open sessions of its course.
-
-    A receiver that only knows entries sees nothing of a session without a place, so those next to it say so.
-    """
-    told: dict[SessionKey, list[str]] = defaultdict(list)
-    for rule in hard_breaches(dataset, timetable, report):
-        for offence in rule.offences:
-            for key in offence.sessions:
-                told[key].append(offence.message)
-    missing = _open_by_course(report.unplaced)
-    names = Names(dataset)
-    for key in timetable.by_session:
-        if key[0] in missing:
-            told[key].append(_incomplete(names.course(key[0]), missing[key[0]], dataset.course[key[0]]))
-    return told
-
-
-def _open_by_course(unplaced: Iterable[SessionKey]) -> Mapping[str, int]:
-    missing: dict[str, int] = defaultdict(int)
-    for course_id, _ in unplaced:
-        missing[course_id] += 1
-    return missing
-
-
-def _incomplete(name: str, missing: int, course: Course) -> str:
-    has = "has" if missing == 1 else "have"
-    return f"{missing} of {counted(course.sessions_per_week, 'session')} of {name} {has} no place in this timetable"
-
-
-def hard_breaches(dataset: Dataset, timetable: Timetable, report: Report) -> list[RuleCount]:
-    """
-    Every hard rule that is broken, each breach once, with all of its offences.
-
-    A stored report names only the worst offenders of a rule; when some are missing here we count once more.
-    """
-    broken = report.breaches
-    if any(rule.broken > len(rule.offences) for rule in broken):
-        recount = verify(dataset, timetable, max_offences=max(rule.broken for rule in broken))
-        broken = [recount.rules[rule.rule] for rule in broken]
-    return broken

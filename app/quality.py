@@ -13,9 +13,9 @@ The figures of a timetable for people, each with its formula. All scores are 0 t
   `faculty_satisfaction` = 100 x kept(`faculty_preference`) x placed/total;
   `student_compactness_score` = 100 x kept(`group_gap`) x placed/total, or of `student_gap` where no course is taught to
   a group. What is not placed keeps every wish, so each of these is scaled by what is.
-- `total_conflicts` = sessions that people must look at: those of the timetable that are in a breach of a hard rule or
-  belong to a course with open sessions, which is where entries say `has_conflict`, and the open sessions themselves.
-  `double_bookings` = those of teachers, rooms, groups and students.
+- `total_conflicts` = sessions that people must look at: those that are in a breach of a hard rule, and the open ones.
+  So many entries say `has_conflict`, if there are so many, see `app.flags`. `double_bookings` = those of teachers,
+  rooms, groups and students.
 - `hard_constraint_violations` and `soft_constraint_violations` = units broken over the rules of that tier, and one for
   each open session. A rule that only makes breaches of another hard rule dearer counts in none of these figures.
 """
@@ -36,11 +36,11 @@ LEAST = 0.01
 """The platform takes a score of 0 for one that is not given, and shows another one in its place; this shows as 0."""
 
 
-def quality_metrics(dataset: Dataset, timetable: Timetable, report: Report, flagged: int) -> Figures:
+def quality_metrics(dataset: Dataset, timetable: Timetable, report: Report, in_breach: int) -> Figures:
     """
     The figures of the module header, under the names of the platform's detector, tables and pages.
 
-    `flagged` is the number of placed sessions whose entries say `has_conflict`.
+    `in_breach` is the number of sessions that are in a breach of a hard rule.
     """
     placed_share = report.placed / report.total
     kept = {id: percent(rule.kept * placed_share) for id, rule in report.rules.items()}
@@ -52,7 +52,7 @@ def quality_metrics(dataset: Dataset, timetable: Timetable, report: Report, flag
     return {
         "overall_score": percent(placed_share * prod(rule.kept for rule in hard) * report.quality_index),
         "quality_index": round(report.quality_index, 4),
-        "total_conflicts": flagged + len(report.unplaced),
+        "total_conflicts": in_breach + len(report.unplaced),
         "double_bookings": sum(clashes.values()),
         **{f"{who}_conflicts": count for who, count in clashes.items()},
         **rooms,
@@ -91,8 +91,8 @@ def _room_metrics(dataset: Dataset, timetable: Timetable) -> Figures:
     }
 
 
-def statistics(dataset: Dataset, timetable: Timetable, report: Report, flagged: int) -> Figures:
-    """Plain totals; hours are clock hours of the grid's slots. `flagged` as in `quality_metrics`."""
+def statistics(dataset: Dataset, timetable: Timetable, report: Report, in_breach: int) -> Figures:
+    """Plain totals; hours are clock hours of the grid's slots. `in_breach` as in `quality_metrics`."""
     courses = [dataset.course[placement.course_id] for placement in timetable.placements]
     grid = dataset.time_grid
     return {
@@ -100,7 +100,7 @@ def statistics(dataset: Dataset, timetable: Timetable, report: Report, flagged: 
         "total_sessions": report.total,
         "scheduled_sessions": report.placed,
         "open_sessions": len(report.unplaced),
-        "total_conflicts": flagged + len(report.unplaced),
+        "total_conflicts": in_breach + len(report.unplaced),
         "total_hours": round(sum(course.session_slots for course in courses) * grid.slot_minutes / 60, 2),
         "unique_subjects": len({course.title for course in courses}),
         "unique_faculty": len({id for course in courses for id in course.faculty_ids}),

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from itertools import accumulate
 from typing import Any
 
-from app.entries import Conflicts, Entries, Entry
+from app.entries import Entries, Entry
+from app.flags import Conflicts
 from app.views import View, result_view, written_view
 from solver.formats.platform_tables import origin_of
 from solver.model import Dataset

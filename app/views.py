@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from app.entries import Conflicts, Entries, Entry, conflicts_of
+from app.entries import Entries, Entry
+from app.flags import Conflicts, breaches_of, with_open_sessions
 from app.jobs import Job, Status
 from app.quality import percent, quality_metrics, statistics
 from solver.model import Dataset, Timetable
@@ -136,8 +137,8 @@ def job_view(job: Job) -> View:
 def _variant(dataset: Dataset, result: Result, n: int, write: Write | None) -> View:
     variant = result.variants[n - 1]
     report, names = variant.report, Names(dataset)
-    conflicts = conflicts_of(dataset, variant.timetable, report)
-    metrics = quality_metrics(dataset, variant.timetable, report, len(conflicts))
+    breaches = breaches_of(dataset, variant.timetable, report)
+    metrics = quality_metrics(dataset, variant.timetable, report, len(breaches))
     note = open_note(report.placed, report.total)
     view: View = {
         "variant_id": n,
@@ -161,7 +162,7 @@ def _variant(dataset: Dataset, result: Result, n: int, write: Write | None) -> V
         **score_view(report.score),
         "distance_to_feasibility": report.distance_to_feasibility,
         "quality_metrics": metrics,
-        "statistics": statistics(dataset, variant.timetable, report, len(conflicts)),
+        "statistics": statistics(dataset, variant.timetable, report, len(breaches)),
         "rules": rule_views(report),
         "concessions": [_concession(given_up) for given_up in variant.concessions],
         "unplaced": unplaced_views(report.unplaced, variant.open_sessions, names),
@@ -170,7 +171,7 @@ def _variant(dataset: Dataset, result: Result, n: int, write: Write | None) -> V
         "verified": True,
     }
     if write is not None:
-        view["timetable_entries"] = write(n, variant, conflicts)
+        view["timetable_entries"] = write(n, variant, with_open_sessions(dataset, variant.timetable, report, breaches))
     return view
 
 

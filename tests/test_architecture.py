@@ -37,6 +37,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 APP_LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"flags"}),
     frozenset(
         {
             "settings",

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from app.conflicts import conflicts_view, resolution_view, resolutions_view
-from app.entries import Entries, conflicts_of
+from app.entries import Entries
 from app.errors import ConflictNotFound, FormatNotAvailable, NoResult
+from app.flags import conflicts_of
 from app.insights import difference_view, load_view, session_view
 from app.jobs import effective_dataset
 from app.messages import unpack

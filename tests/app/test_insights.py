@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.entries import Entries, conflicts_of
+from app.entries import Entries
+from app.flags import conflicts_of
 from app.insights import difference_view, load_view, session_view
 from app.weeks import WEEKS_OF, WeekOf, students_view, week_view, who_view
 from solver.model import Dataset, Placement, Timetable
