@@ -141,7 +141,7 @@ class Entries:
         return {
             "batch_id": next(iter(named), None),
             "batch_ids": list(named),
-            "batch_name": ", ".join(named.values()),
+            "batch_name": ", ".join(filter(None, named.values())),
         }
 
     def _department(self, course: Course) -> str | None:

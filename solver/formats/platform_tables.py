@@ -23,6 +23,7 @@ from solver.errors import InputError, Issue
 from solver.formats.platform_csv import DEFAULT_CAPACITY, DEFAULT_CREDITS, MAX_CREDITS, Imported, sections_of
 from solver.formats.platform_rows import Repairs, Row
 from solver.grid import TimeGrid
+from solver.labels import readable
 from solver.model import Course, Dataset, Faculty, Room, RuleSetting
 from solver.terms import CORE_SUBJECT_TYPE
 
@@ -234,7 +235,7 @@ class _Batches:
     def attending(self, students: Sequence[str]) -> dict[str, str]:
         """Id -> name of those whose students are all among these."""
         present = Counter(self._of[student] for student in students if student in self._of)
-        return {id: self._names.get(id) or id for id in sorted(present) if present[id] == self._sizes[id]}
+        return {id: self._names.get(id) or readable(id) for id in sorted(present) if present[id] == self._sizes[id]}
 
 
 class _Courses:
