@@ -48,7 +48,7 @@ class CeleryTask:
                 raise NotDelivered(NOT_ARRIVED, final=True)
             given = b"{}"
         elif row.status is Status.COMPLETED:
-            given = joined(await self.documents.of(job, "inline"), {"error": None})
+            given = joined(await self.documents.of(job, "inline"), {"error": error_of(row, job)})
         else:
             given = encoded({"variants": None, "error": error_of(row, job)})
         arguments = json.dumps([job.id, row.status.value]).encode()

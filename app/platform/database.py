@@ -29,6 +29,7 @@ STATEMENT_MILLISECONDS = 10_000
 WHOLE_SECONDS = 30.0
 """For one delivery, results of tens of megabytes included."""
 MOST_ERROR = 500
+"""Characters of the column for an error; a page shows it, so there it also says what a timetable lacks."""
 NO_ROW = "generation_jobs has no row of this id"
 PROTECTED: Mapping[Status, frozenset[str]] = {
     Status.COMPLETED: frozenset({"approved", "rejected"}),
@@ -47,9 +48,9 @@ _MERGED: LiteralString = """timetable_data = CASE WHEN jsonb_typeof(timetable_da
 _COMPLETED: Mapping[str, LiteralString] = {
     "status": "status = 'completed'",
     "progress": "progress = 100",
+    "error_message": "error_message = %(error)s",
     "timetable_data": _MERGED,
     "completed_at": "completed_at = %(at)s",
-    "error_message": "error_message = %(nothing)s",
     "updated_at": "updated_at = now()",
 }
 _ENDED: Mapping[str, LiteralString] = {
@@ -146,7 +147,7 @@ async def _write(
     nothing = None if there.get("error_message", True) else ""
     await connection.execute(
         f"UPDATE generation_jobs SET {assignments} WHERE id = %(id)s",  # nosec B608 - names of ours, values bound
-        {**values, "nothing": nothing},
+        {**values, "error": values["error"] or nothing},
     )
     return before
 

@@ -33,7 +33,9 @@ class NotDelivered(Exception):
 
 
 def error_of(row: DeliveryRow, job: Job) -> str | None:
-    """Why there is no timetable, as the platform's pages show it."""
+    """Why there is no timetable, or what the one that there is lacks, as the platform's pages show it."""
+    if row.status is Status.COMPLETED:
+        return job.open_note or None
     return CANCELLED_BY_USER if row.status is Status.CANCELLED else job.error
 
 

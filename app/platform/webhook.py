@@ -91,6 +91,7 @@ def event_of(row: DeliveryRow, job: Job) -> dict[str, object]:
             "placed": job.placed,
             "total": job.total,
             "error": job.error,
+            "open_sessions": None if job.placed is None or job.total is None else job.total - job.placed,
             "variants_url": f"/variants/{quote(job.id)}" if row.status is Status.COMPLETED else None,
         },
     }

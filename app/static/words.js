@@ -84,7 +84,7 @@ export const EVIDENCE = {
 export const METRICS = [
   ["overall_score", "Score", 1, percent],
   ["placed_percent", "Sessions placed", 1, percent],
-  ["total_conflicts", "Double bookings", -1, number],
+  ["double_bookings", "Double bookings", -1, number],
   ["student_compactness_score", "Days without gaps", 1, percent],
   ["faculty_satisfaction", "Teachers' wishes met", 1, percent],
   ["workload_balance_score", "Even workload", 1, percent],

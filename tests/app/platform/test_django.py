@@ -41,7 +41,7 @@ COPY_OF_ROW = """
     WHERE id = %(of)s
 """
 """A job whose row is there, and whose task waits in the queue."""
-ENROLLED = "JOIN course_enrollments ON offering_id = split_part(subject_id, '_off_', 2)"
+ENROLLED = "JOIN course_offerings ON course_id = subject_id JOIN course_enrollments USING (offering_id)"
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,11 @@ from app.settings import Settings
 from app.source import Query, SourceError
 from solver.formats.native import load_dataset
 from solver.formats.platform_csv import Imported
+from solver.formats.platform_tables import origin_of
 from solver.model import Dataset
 from solver.samples import sample
 from tests.builders import course, dataset
-from tests.platform.tables import ORG_ID, ORGANISATION, YEAR, create, load, platform_database, run
+from tests.platform.tables import ORG_ID, ORGANISATION, YEAR, assign, create, load, platform_database, run
 
 STUDENTS = tuple(f"s{n:03d}" for n in range(130))
 
@@ -132,6 +133,37 @@ def test_an_offering_over_60_becomes_parallel_sections_whose_teachers_cycle(url:
 def test_in_one_section_all_teachers_teach_together(url: str) -> None:
     (small,) = [one for one in read(url)[0].dataset.courses if one.code == "small"]
     assert (small.id, small.faculty_ids) == ("small_off_o-small", ("f1", "f2"))
+
+
+def test_a_batch_attends_what_all_of_its_students_attend_and_nothing_else(url: str) -> None:
+    assign(url, {"b1": ("CSE-1", STUDENTS[:44]), "b2": ("CSE-2", STUDENTS[44:90]), "b3": ("CSE-3", STUDENTS[:5])})
+    found = {one.id: one.batches for one in read(url)[0].dataset.courses}
+    assert found == {
+        "big_off_o-big_sec0": {"b1": "CSE-1", "b3": "CSE-3"},
+        "big_off_o-big_sec1": {},
+        "big_off_o-big_sec2": {},
+        "small_off_o-small": {"b3": "CSE-3"},
+    }
+    run(url, "DROP TABLE batches")
+    assert {"b1": "b1", "b3": "b3"} in [one.batches for one in read(url)[0].dataset.courses], "names are not needed"
+    run(url, "ALTER TABLE students DROP COLUMN batch_id")
+    assert not any(one.batches for one in read(url)[0].dataset.courses)
+
+
+def test_the_ids_behind_a_course_are_found_again(url: str) -> None:
+    for one in read(url)[0].dataset.courses:
+        assert origin_of(one.id) == (one.code, f"o-{one.code}")
+    assert origin_of("CS101") is None
+
+
+def test_rooms_and_teachers_bring_their_codes(url: str) -> None:
+    run(
+        url,
+        "UPDATE rooms SET room_code = 'N-1', room_number = '101'; UPDATE faculty SET faculty_code = 'T-' || faculty_id",
+    )
+    found = read(url)[0].dataset
+    assert [(one.code, one.name) for one in found.rooms] == [("N-1", "101")]
+    assert [one.code for one in found.faculty] == ["T-f1", "T-f2"]
 
 
 def test_only_the_wanted_half_and_year_is_read(url: str) -> None:
