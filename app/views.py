@@ -13,6 +13,7 @@ from app.jobs import Job, Status
 from app.quality import percent, quality_metrics, statistics
 from solver.model import Dataset, Timetable
 from solver.names import Names
+from solver.ranks import highest_first
 from solver.result import (
     PROMISES,
     Concession,
@@ -149,7 +150,7 @@ def _variant(dataset: Dataset, result: Result, n: int, writer: Entries | None, s
         "statistics": statistics(dataset, variant.timetable, report),
         "rules": rule_views(report),
         "concessions": [_concession(given_up) for given_up in variant.concessions],
-        "unplaced": unplaced_views(report.unplaced, variant.open_sessions, names),
+        "unplaced": unplaced_views(highest_first(dataset, report.unplaced), variant.open_sessions, names),
         "better_at": list(variant.better_at),
         "distances": {other: round(share, 4) for other, share in variant.distances.items()},
         "verified": True,
@@ -268,5 +269,5 @@ def score_view(score: Score) -> View:
     """Cost is the soft cost; the levels above it (rigid breaches, open sessions, bent rules) stand beside it."""
     return {
         "cost": score.soft,
-        "levels": {"rigid": score.rigid, "unplaced": score.unplaced, "bent": score.bent, "soft": score.soft},
+        "levels": score.levels,
     }

@@ -68,7 +68,7 @@ def recount(source: str, variant: Mapping[str, Any]) -> list[str]:
         )
     )
     claimed = variant["levels"]
-    counted = [verify(dataset, timetable, context=context).score._asdict() for context in _contexts(source)]
+    counted = [verify(dataset, timetable, context=context).score.levels for context in _contexts(source)]
     if counted[0]["rigid"]:
         return [f"a published timetable breaks {counted[0]['rigid']} rigid rule(s)"]
     return [] if claimed in counted else [f"{claimed} was claimed, {counted[0]} counted"]
