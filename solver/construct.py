@@ -80,7 +80,9 @@ def construct(
     for part in _ranks_apart(problem, order) if by_rank else (order,):
         _place(problem, state, part, control, first=first)
         _eject(problem, state, part, ejecting)
-    give_way(problem, state, order, control.until(EJECTION_SECONDS))
+    # Where others wait for this floor it is finished, and a few sessions take no time.
+    giving = Control() if first and control.stop is not Stop.CANCEL else control
+    give_way(problem, state, order, giving.until(EJECTION_SECONDS))
     if final.total(count_rules(compiled, state.slot, state.room))[1] > 0:
         problem, state = _judged(compiled, problem, state, final, params)
     return Floor(state.slot, state.room)

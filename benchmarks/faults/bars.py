@@ -12,7 +12,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from benchmarks.faults import bodies, copies, crowd, hangs, healthy, kills, machine, memory, misuse, points, stops
+from benchmarks.faults import (
+    bodies,
+    copies,
+    crowd,
+    hangs,
+    healthy,
+    kills,
+    machine,
+    memory,
+    misuse,
+    points,
+    stops,
+    weighing,
+)
 from benchmarks.faults.run import Run, Tally
 from benchmarks.figures import percentile
 
@@ -242,6 +255,17 @@ BARS: tuple[Bar, ...] = (
         quick=0,
         seconds=20,
         fixed=90,
+        beside=True,
+    ),
+    Bar(
+        name="core-first",
+        text="a college with more sessions than fit, in either listing: the core is placed and nobody lost",
+        recipe=weighing.core_first,
+        count=20,
+        quick=1,
+        seconds=8,
+        fixed=20,
+        least=2,
         beside=True,
     ),
     Bar(

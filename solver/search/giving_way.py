@@ -11,18 +11,17 @@ ones went, and every step makes what is left open worth less. Where all courses 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 
 import numpy as np
 
 from solver.compiled import Ints
 from solver.control import NUM_WORDS, Control
-from solver.search.chains import SESSION, in_chain
-from solver.search.ejection import eject_for, put_back
+from solver.search.chains import FROM_ROOM, FROM_SLOT, SESSION, in_chain
+from solver.search.ejection import eject_for
 from solver.search.greedy import NOWHERE, cheapest_room, drop, insertion, lift, place_sessions
 from solver.search.jit import Longs, Number, inlined, inner, kernel
 from solver.search.problem import Problem
-from solver.search.state import COUNT, HARD_PART, MAX_TOUCHED, SUM, State, hard_of
+from solver.search.state import COST, COUNT, HARD_PART, MAX_TOUCHED, SUM, State, hard_of, put_in, take_out
 
 EJECTION_TRIES = 40
 NEVER = 1 << 62
@@ -60,19 +59,18 @@ def _placed_anew(problem: Problem, state: State, s: int) -> bool:
     return bool(place_sessions(problem, state, alone, True, words) or eject_for(problem, state, s, EJECTION_TRIES))
 
 
-def _claim(problem: Problem, state: State, s: int) -> Iterator[int]:
-    """Places session s where the least goes for it, if there is such a start; yields who has gone."""
+def _claim(problem: Problem, state: State, s: int) -> list[int]:
+    """Places session s where the least goes for it, if there is such a start; returns who has gone."""
     course = problem.course_of[s]
     first, end = problem.start_ptr[course : course + 2]
     # A copy, for numba would compile another version for arrays that cannot be written to.
     starts = np.array(problem.start[first:end] if problem.frozen[s] == 0 else problem.pinned_slot[s : s + 1])
     losses = np.empty(len(starts), dtype=np.int64)
     count_losses(problem, state, s, starts, losses)
-    slots, rooms = state.slot.copy(), state.room.copy()
     for k in np.argsort(losses, kind="stable")[: int((losses < NEVER).sum())].tolist():
-        if take_start(problem, state, s, int(starts[k]), slots, rooms):
-            yield from np.flatnonzero((slots >= 0) & (state.slot < 0)).tolist()
-            return
+        if (gone := take_start(problem, state, s, int(starts[k]))) >= 0:
+            return [int(other) for other in state.chain[:gone, SESSION]]
+    return []
 
 
 @kernel
@@ -122,37 +120,54 @@ def in_the_way(p: Problem, st: State, s: Number, t: Number) -> Number:
     return count
 
 
+@inlined
+def send_away(p: Problem, st: State, b: Number, count: Number) -> Number:
+    """Takes session b out and notes in the chain, as number `count`, where it was; returns the length of the chain."""
+    st.chain[count, SESSION], st.chain[count, FROM_SLOT], st.chain[count, FROM_ROOM] = b, st.slot[b], st.room[b]
+    lift(p, st, b)
+    return count + 1
+
+
 @kernel
-def take_start(p: Problem, st: State, s: int, t: int, slots: Ints, rooms: Ints) -> bool:
+def take_start(p: Problem, st: State, s: int, t: int) -> int:
     """
     Places open session s at t; sessions of lower ranks go as far as they have to, and stay open.
 
-    False when that is not enough, or would break something hard; then all is left as it was, which is what the two
-    arrays have to hold.
+    Returns how many have gone; they stand in the chain. -1 when that is not enough, or would break something hard;
+    then all is left as it was.
     """
     session, start = np.int64(s), np.int64(t)
-    before = st.totals[HARD_PART]
+    cost, hard = st.totals[COST], st.totals[HARD_PART]
     count = in_the_way(p, st, session, start)
+    if count < 0:
+        return -1
     for k in range(count):
-        lift(p, st, np.int64(st.chain[k, SESSION]))
-    if count >= 0:
-        r = room_for(p, st, session, start)
-        if r >= 0:
-            cost = free_limits(p, st, session, start, r)
-            if hard_of(cost) <= 0:
-                drop(p, st, session, start, r, cost)
-                if st.totals[HARD_PART] <= before:
-                    return True
-    put_back(p, st, slots, rooms)
-    return False
+        send_away(p, st, np.int64(st.chain[k, SESSION]), k)
+    r, count = room_for(p, st, session, start, count)
+    if r >= 0:
+        brings, count = free_limits(p, st, session, start, r, count)
+        if hard_of(brings) <= 0:
+            drop(p, st, session, start, r, brings)
+            if st.totals[HARD_PART] <= hard:
+                return int(count)
+            take_out(p, st, session)
+    for k in range(count):
+        b = np.int64(st.chain[k, SESSION])
+        put_in(p, st, b, np.int64(st.chain[k, FROM_SLOT]), np.int64(st.chain[k, FROM_ROOM]))
+    st.totals[COST], st.totals[HARD_PART] = cost, hard
+    return -1
 
 
 @inner
-def room_for(p: Problem, st: State, s: Number, t: Number) -> Number:
-    """A room for session s at t: a free one, or else one whose holders, who are taken out, have the lowest rank."""
+def room_for(p: Problem, st: State, s: Number, t: Number, count: Number) -> tuple[Number, Number]:
+    """
+    A room for session s at t: a free one, or else one whose holders, who go, have the lowest rank.
+
+    Returns the room, -1 for none, and the length of the chain.
+    """
     cost, best = cheapest_room(p, st, s, t, NOWHERE)
     if hard_of(cost) <= 0:
-        return best
+        return best, count
     c = np.int64(p.course_of[s])
     row = p.room_row[c]
     lowest = np.int64(p.rank[c])
@@ -166,9 +181,9 @@ def room_for(p: Problem, st: State, s: Number, t: Number) -> Number:
             lowest, best = highest, r
     if lowest < p.rank[c]:
         for v in range(t, t + p.length[c]):
-            if st.room_cell[best, v, COUNT] == 1:
-                lift(p, st, np.int64(st.room_cell[best, v, SUM]))
-    return best
+            if st.room_cell[best, v, COUNT] == 1 and count < MAX_TOUCHED:
+                count = send_away(p, st, np.int64(st.room_cell[best, v, SUM]), count)
+    return best, count
 
 
 @inlined
@@ -185,15 +200,17 @@ def holders_rank(p: Problem, st: State, c: Number, t: Number, r: Number) -> Numb
 
 
 @inner
-def free_limits(p: Problem, st: State, s: Number, t: Number, r: Number) -> Number:
+def free_limits(p: Problem, st: State, s: Number, t: Number, r: Number, count: Number) -> tuple[Number, Number]:
     """
-    Takes out sessions of lower ranks that use up the limits of the people of session s, or that links tie to it.
+    Sends away sessions of lower ranks that use up the limits of the people of session s, or that links tie to it.
 
     Those of the same day go first, and only those without whom less would be broken. Returns the packed cost that s
-    then brings at (t, r).
+    then brings at (t, r), and the length of the chain.
     """
     c = np.int64(p.course_of[s])
     cost = insertion(p, st, s, t, r)
+    if hard_of(cost) <= 0:
+        return cost, count
     for far in range(2):
         for i in range(p.resource_ptr[c, 0], p.resource_ptr[c, 2]):
             x = p.resource[i]
@@ -202,24 +219,30 @@ def free_limits(p: Problem, st: State, s: Number, t: Number, r: Number) -> Numbe
                 for b in range(p.session_ptr[other], p.session_ptr[other + 1]):
                     u = st.slot[b]
                     if hard_of(cost) > 0 and u >= 0 and (p.day_of[u] != p.day_of[t]) == (far == 1):
-                        cost = without(p, st, s, t, r, np.int64(b), cost)
+                        cost, count = without(p, st, s, t, r, np.int64(b), cost, count)
     for i in range(p.session_link_ptr[s], p.session_link_ptr[s + 1]):
         tie = p.session_link[i]
         tied = np.int64(p.link_a[tie] + p.link_b[tie] - s)
         if hard_of(cost) > 0 and st.slot[tied] >= 0:
-            cost = without(p, st, s, t, r, tied, cost)
-    return cost
+            cost, count = without(p, st, s, t, r, tied, cost, count)
+    return cost, count
 
 
 @inner
-def without(p: Problem, st: State, s: Number, t: Number, r: Number, b: Number, cost: Number) -> Number:
-    """Takes session b out if it is of a lower rank and session s breaks less at (t, r) then; returns its cost there."""
-    if p.rank[p.course_of[b]] >= p.rank[p.course_of[s]]:
-        return cost
+def without(
+    p: Problem, st: State, s: Number, t: Number, r: Number, b: Number, cost: Number, count: Number
+) -> tuple[Number, Number]:
+    """
+    Sends session b away if it is of a lower rank and session s, which brings `cost` at (t, r), breaks less there then.
+
+    Returns what s brings afterwards, and the length of the chain.
+    """
+    if p.rank[p.course_of[b]] >= p.rank[p.course_of[s]] or count == MAX_TOUCHED:
+        return cost, count
     u, q = np.int64(st.slot[b]), np.int64(st.room[b])
-    back = lift(p, st, b)
+    longer = send_away(p, st, b, count)
     less = insertion(p, st, s, t, r)
     if hard_of(less) < hard_of(cost):
-        return less
-    drop(p, st, b, u, q, back)
-    return cost
+        return less, longer
+    drop(p, st, b, u, q, insertion(p, st, b, u, q))
+    return cost, count

@@ -46,4 +46,4 @@ def warm_up() -> None:
     take_out_courses(problem, state, clashing[:0])
     state = new_state(problem, seed=0)
     count_losses(problem, state, 0, clashing, np.zeros(len(clashing), dtype=np.int64))
-    take_start(problem, state, 0, 0, state.slot.copy(), state.room.copy())
+    take_start(problem, state, 0, 0)

@@ -48,6 +48,7 @@ from app.store.schema import SCHEMA_VERSION
 from app.store.sqlite import SqliteStore
 from solver.control import Control
 from solver.formats.native import dump_dataset, dump_result, dump_timetable
+from solver.model import Timetable
 from solver.result import Quality, StoppedBy
 from solver.samples import planted, sample
 from solver.verifier import verify
@@ -680,6 +681,22 @@ def test_a_sound_store_is_counted_again(honest: SqliteStore, folder: Path) -> No
     assert (report.verified, names) == ({"results": 1, "incumbents": 1}, ["done", "holds"])
     assert report.jobs == {"completed": 1, "running": 1}
     assert json.loads(json.dumps(report.view()))["sound"] is True
+
+
+def test_a_partial_incumbent_of_an_older_version_that_does_not_say_who_is_open_is_still_true(
+    honest: SqliteStore, folder: Path
+) -> None:
+    running = honest.job("holds")
+    assert running is not None
+    found = Timetable(placements=planted("tiny").placements[2:])
+    score = verify(sample("tiny"), found).score
+    assert score.unplaced == 2 and score.left_open
+    told = StoredIncumbent(
+        score=score._replace(left_open=()), timetable=pack(dump_timetable(found)), rung="full", found_at=AT
+    )
+    honest.save_incumbent(running, told)
+    honest.close()
+    assert check_folder(folder).sound
 
 
 def test_a_result_and_an_incumbent_that_lie_are_found_although_every_digest_fits(
