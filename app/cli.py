@@ -237,7 +237,7 @@ def verify_command(
             "placed": report.placed,
             "total": report.total,
             "distance_to_feasibility": report.distance_to_feasibility,
-            "score": report.score._asdict(),
+            "score": report.score.levels,
             "rules": rule_views(report),
             "warnings": _warnings(dataset),
         }

@@ -351,8 +351,15 @@ def _recount_incumbent(incumbent: StoredIncumbent, dataset: Dataset, simplified:
 
 
 def _earlier_scores(dataset: Dataset, timetable: Timetable, report: Recount) -> Iterator[Score]:
-    """What earlier versions charged: one of before there was a rule on top of another one did so without it."""
-    counted_before = {**report.counts, **earlier_counts(dataset, timetable)}
+    """
+    What earlier versions charged.
+
+    One of before there was a rule on top of another one did so without it, and one of before there were ranks was not
+    asked who is left open.
+    """
+    profile, counted_before = profile_of(dataset), {**report.counts, **earlier_counts(dataset, timetable)}
     for counts in (report.counts, counted_before):
         plain = {rule: count for rule, count in counts.items() if rule not in ON_TOP_OF}
-        yield from (score(known, profile_of(dataset), len(report.unplaced)) for known in (counts, plain))
+        for known in (counts, plain):
+            for left_open in (report.score.left_open, ()):
+                yield score(known, profile, len(report.unplaced), left_open)

@@ -21,6 +21,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import AllowInfNan, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from solver.control import NUM_WORDS, Stage, Stop
+from solver.ranks import MAX_TOLD
 from solver.result import Quality, RungId, StoppedBy
 
 MAX_HEADER_BYTES = 1 << 20
@@ -37,7 +38,12 @@ Seconds: TypeAlias = Annotated[float, Field(ge=0), AllowInfNan(False)]
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1), AllowInfNan(False)]
 Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 Cost: TypeAlias = Annotated[int, Field(gt=-(2**63), lt=2**63)]
-ScoreNumbers: TypeAlias = tuple[Count, Count, Count, Cost]
+OpenRow: TypeAlias = tuple[Count, Cost, Count]
+ScoreNumbers: TypeAlias = (
+    tuple[Count, Count, Count, Cost]
+    | tuple[Count, Count, Count, Cost, Annotated[tuple[OpenRow, ...], Field(max_length=MAX_TOLD)]]
+)
+"""`Score.numbers`."""
 Text: TypeAlias = Annotated[str, Field(max_length=10_000)]
 
 

@@ -210,7 +210,7 @@ class Track:
         """News from the child. Only a timetable that we hold changes the score; one that is told of may be lost."""
         self.rung = frame.rung or self.rung
         if isinstance(frame, IncumbentFrame):
-            score = Score(*frame.score)
+            score = Score.of(frame.score)
             if self.score is None or score < self.score:
                 self.score, self.improved_at = score, time.time()
         else:

@@ -65,7 +65,7 @@ def _holding(track: Track) -> dict[str, Any]:
     return {
         "rung": track.rung,
         "cost": score.soft if score is not None else None,
-        "levels": score._asdict() if score is not None else None,
+        "levels": score.levels if score is not None else None,
         "bound": bound,
         "gap": gap,
         "placed": track.placed,

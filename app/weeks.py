@@ -16,6 +16,7 @@ from solver.grid import clock_of
 from solver.labels import Labels
 from solver.model import Course, Dataset, Placement, Room
 from solver.names import DAY_NAMES, Names
+from solver.ranks import highest_first
 from solver.result import Variant
 from solver.terms import SessionKey
 
@@ -67,7 +68,7 @@ def week_view(dataset: Dataset, variant: Variant, of: WeekOf, id: str) -> View |
         "entries": entries,
         "open": [
             {"course_id": key[0], "session": key[1], "name": names.session(key)}
-            for key in variant.report.unplaced
+            for key in highest_first(dataset, variant.report.unplaced)
             if key[0] in mine
         ],
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import count
 
-from solver.climb import Climb, working_at
+from solver.climb import PLACING, Climb, working_at
 from solver.compiled import Compiled, compile_dataset, decode, encode
 from solver.construct import construct
 from solver.context import build_context
@@ -18,6 +18,7 @@ from solver.control import Place
 from solver.ledger import core_open
 from solver.model import Dataset, Timetable
 from solver.names import counted
+from solver.ranks import rank_of
 from solver.reduction import batches, only, restrict
 from solver.result import Diagnosis
 from solver.search import SearchParams, search, strip
@@ -172,6 +173,9 @@ def cheapest_relaxation(climb: Climb) -> Verdict:
             break
     if small:
         climb.exact(0.5 * climb.walk.remaining, bend=True, message="bending as little as possible, exactly")
+        if climb.best is not None and climb.best.left_open:  # who it is matters
+            message = "leaving open what matters least, exactly"
+            climb.exact(0.5 * climb.walk.remaining, bend=True, partial=True, message=message)
     if climb.best is None or climb.best.unplaced:
         open_count = climb.best.unplaced if climb.best else len(climb.problem.dataset.sessions)
         return Verdict(
@@ -206,13 +210,12 @@ def _construct_again(climb: Climb) -> None:
         slots, rooms = encode(climb.incumbents.best.timetable, problem.dataset)
         climb.incumbents.offer_arrays(*strip(problem.compiled, slots, rooms, keep_bent=False), "greedy")
     strict = climb.incumbents.strict
-    placed = construct(
-        problem.compiled,
-        control=climb.walk,
-        seed=climb.params.seed,
-        start=encode(strict.timetable, problem.dataset) if strict else None,
-    )
+    start = encode(strict.timetable, problem.dataset) if strict else None
+    placed = construct(problem.compiled, control=climb.walk, seed=climb.params.seed, start=start)
     climb.incumbents.offer_arrays(placed.slots, placed.rooms, "greedy")
+    if strict is not None and strict.score.left_open:
+        placed = construct(problem.compiled, control=climb.walk, seed=climb.params.seed, by_rank=True)
+        climb.incumbents.offer_arrays(placed.slots, placed.rooms, "greedy")
 
 
 @working_at(Place.CONSTRUCT)
@@ -223,14 +226,14 @@ def core_then_rest(climb: Climb) -> Verdict:
     dataset, params = climb.problem.dataset, climb.params
     chosen: set[str] = set()
     placed = Timetable()
-    seconds = 0.5 * climb.walk.remaining
     parts = list(batches(dataset, params.max_courses, params.max_faculty, params.max_rooms))
     for number, part in enumerate(parts):
         if climb.over:
             break
         chosen |= set(part)
         climb.report("construct", number / len(parts), f"placing batch {number + 1} of {len(parts)}")
-        placed = _place_part(climb, chosen, placed, seconds if number == 0 else 0.0)
+        searched = number == 0 or all(rank_of(dataset.course[course_id]).core for course_id in part)
+        placed = _place_part(climb, chosen, placed, 0.5 * climb.walk.remaining if searched else 0.0)
     found = climb.incumbents.offer(placed, "reduced")
     climb.core = frozenset(parts[0])
     open_in_core = [key for key in found.report.unplaced if key[0] in climb.core]
@@ -242,7 +245,10 @@ def core_then_rest(climb: Climb) -> Verdict:
 
 
 def _place_part(climb: Climb, chosen: set[str], placed: Timetable, search_seconds: float) -> Timetable:
-    """Adds the chosen courses that are not placed yet; the core is searched, later batches are built greedily."""
+    """
+    Adds the chosen courses that are not placed yet: greedily, and by a search where that leaves some open. A batch that
+    is not worth a search has 0 for its seconds.
+    """
     part = restrict(climb.problem.dataset, chosen)
     profile = climb.problem.profile
     compiled = compile_dataset(part, profile, build_context(part, simplified=True))
@@ -256,17 +262,21 @@ def _place_part(climb: Climb, chosen: set[str], placed: Timetable, search_second
 
 @working_at(Place.LOCAL_SEARCH)
 def _search_part(climb: Climb, part: Dataset, compiled: Compiled, start: Arrays, seconds: float) -> Arrays:
-    found = search(
-        part,
-        compiled,
-        start,
-        control=climb.timed("search", seconds, "placing the priority core"),
-        seconds=seconds,
-        workers=climb.params.workers,
-        seed=climb.params.seed,
-        params=SearchParams(bend=False),
-    )
-    return strip(compiled, found.slots, found.rooms, keep_bent=False)
+    """Any timetable in which all have a place, in half of the time at most, and a good one in the rest."""
+    control = climb.timed("search", seconds, "placing the priority core")
+    for share, params in ((0.5, PLACING), (1.0, SearchParams(bend=False))):
+        found = search(
+            part,
+            compiled,
+            start,
+            control=control,
+            seconds=share * control.remaining,
+            workers=climb.params.workers,
+            seed=climb.params.seed,
+            params=params,
+        )
+        start = found.slots, found.rooms
+    return strip(compiled, *start, keep_bent=False)
 
 
 def work_list(climb: Climb) -> Verdict:

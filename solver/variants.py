@@ -167,7 +167,7 @@ def _variant(climb: Climb, emphasis: Emphasis, others: Sequence[Incumbent], seco
         slots, rooms = _search_away(climb, emphasis, anchors, budget, attempt)
         found = climb.incumbents.recount(decode(slots, rooms, dataset), f"variant {emphasis.name}")
         far = all(distance(dataset, found.timetable, o.timetable) >= climb.params.min_distance for o in others)
-        if far and found.score[:3] <= others[0].score[:3]:
+        if far and found.score.hard <= others[0].score.hard:
             return found
     return None
 

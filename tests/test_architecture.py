@@ -20,6 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "terms", "grid"}),
     frozenset({"checks"}),
     frozenset({"model"}),
+    frozenset({"ranks"}),
     frozenset({"rules"}),
     frozenset({"control", "result", "labels"}),
     frozenset({"names"}),

@@ -251,8 +251,7 @@ class Attempt:
 
     async def _speak(self, child: Child, dataset: bytes) -> None:
         if self.held is not None:
-            rigid, unplaced, bent, soft = self.held.score
-            held = IncumbentFrame(score=(rigid, unplaced, bent, soft), body=self.held.timetable)
+            held = IncumbentFrame(score=self.held.score.numbers, body=self.held.timetable)
             await child.send(encode(held))
         await child.send(encode(self._start_frame(dataset)))
         said: Stop | None = None
@@ -341,7 +340,7 @@ class Attempt:
             self.rung = frame.rung or self.rung
             self._track.hear(frame)
         elif isinstance(frame, IncumbentFrame):
-            score = Score(*frame.score)
+            score = Score.of(frame.score)
             told = StoredIncumbent(score=score, timetable=frame.body, rung=frame.rung, found_at=time.time())
             known = self._began_with if self.found is None else self.found.score
             if not frame.found_by and (known is None or score < known):
@@ -526,7 +525,7 @@ class Attempt:
         result = self.result
         assert result is not None
         return {
-            "score": Score(*result.score),
+            "score": Score.of(result.score),
             "bound": result.bound,
             "placed": result.placed,
             "total": result.total,

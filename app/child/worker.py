@@ -34,7 +34,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from app.child.conversation import MAX_TEXT, Conversation, Outbox, numbers
+from app.child.conversation import MAX_TEXT, Conversation, Outbox
 from app.child.offers import Offers
 from app.child.recount import NotVerified, check, publish, timetable_of
 from app.failpoints import failpoint
@@ -301,7 +301,7 @@ def _result_frame(result: Result, found_by: int) -> ResultFrame:
         stopped_by=result.stopped_by,
         quality=best.quality,
         rung=best.rung,
-        score=numbers(best.score),
+        score=best.score.numbers,
         bound=None if result.lower_bound is None else int(result.lower_bound),
         placed=best.report.placed,
         total=best.report.total,

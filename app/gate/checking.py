@@ -23,6 +23,7 @@ from solver.formats.safe import shortened
 from solver.formats.sln import load_sln
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.names import Names
+from solver.ranks import highest_first
 from solver.result import Diagnosis
 from solver.rules import profile_of
 from solver.verifier import verify
@@ -122,7 +123,7 @@ def score_timetable(body: bytes, settings: Settings) -> View:
         "quality_metrics": metrics,
         "statistics": statistics(dataset, timetable, report, in_breach),
         "rules": rule_views(report),
-        "unplaced": unplaced_views(report.unplaced, (), Names(dataset)),
+        "unplaced": unplaced_views(highest_first(dataset, report.unplaced), (), Names(dataset)),
     }
 
 

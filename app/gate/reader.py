@@ -161,7 +161,7 @@ def recounting_of(held: Held) -> Question:
     options = {
         "sizes": [len(part) for part in parts],
         "rules": dict(held.rules),
-        "score": held.score,
+        "score": held.score.numbers,
         "rung": held.rung,
         "simplified_context": held.simplified_context,
     }
@@ -173,7 +173,7 @@ def recounted_of(reply: Reply) -> Recounted | None:
     body, header = content_of(reply), reply.header
     if not header:
         return None
-    told = {**header, "score": Score(*header["score"]), "quality": Quality(header["quality"])}
+    told = {**header, "score": Score.of(header["score"]), "quality": Quality(header["quality"])}
     return Recounted(body=body, **told)
 
 
@@ -184,7 +184,7 @@ def _recount(question: Question, settings: Settings) -> Reply:
         timetable=question.body[first : first + second],
         earlier=question.body[first + second :] or None,
         rules=options["rules"],
-        score=Score(*options["score"]),
+        score=Score.of(options["score"]),
         rung=options["rung"],
         simplified_context=options["simplified_context"],
     )

@@ -70,7 +70,11 @@ def load_timetable(source: bytes | str | Mapping[str, Any]) -> Timetable:
 
 def dump_result(result: Result) -> dict[str, Any]:
     """The result as JSON data; `load_result` of it is equal to `result`."""
-    return {"schema": RESULT_SCHEMA, **_adapter().dump_python(result, mode="json")}
+    document = _adapter().dump_python(result, mode="json")
+    for holder in (*(variant["report"] for variant in document["variants"]), *document["journal"], *document["curve"]):
+        if holder["score"] and not holder["score"][-1]:
+            holder["score"].pop()  # four numbers, as ever, where it does not matter who is left open
+    return {"schema": RESULT_SCHEMA, **document}
 
 
 def load_result(source: bytes | str | Mapping[str, Any]) -> Result:

@@ -30,7 +30,9 @@ from app.store import (
 )
 from app.store.folder import FILE_NAME
 from app.store.postgres import PostgresStore
+from app.store.rows import incumbent_of_row, job_of_row, row_of_job
 from app.store.sqlite import SqliteStore, wal_reset_race
+from solver.ranks import LeftOpen
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 from tests.postgres import database
@@ -278,6 +280,26 @@ def test_the_better_incumbent_replaces_the_former_one(store: Store) -> None:
         incumbent = StoredIncumbent(score=Score(0, 0, 0, soft), timetable=b"t%d" % soft, rung="full", found_at=AT)
         store.save_incumbent(running, incumbent)
     assert store.incumbent("j1") == incumbent
+
+
+def test_who_is_left_open_is_kept_with_the_score_of_a_timetable_and_of_a_job(store: Store) -> None:
+    running = claimed(store)
+    score = Score(0, 7, 0, 9, (LeftOpen(1, 9, 1), LeftOpen(0, 0, 6)))
+    store.save_incumbent(running, StoredIncumbent(score=score, timetable=b"t", rung="full", found_at=AT))
+    held = store.incumbent("j1")
+    assert held is not None and held.score == score
+    store.move(running, replace(completed(running), score=score), result=BODY)
+    found = store.job("j1")
+    assert found is not None and found.score == score
+
+
+def test_a_score_of_before_there_were_ranks_is_still_read() -> None:
+    job = Job(id="j1", body_hash="h", created_at=AT, score=Score(0, 2, 0, 9))
+    row = row_of_job(job, "digest")
+    assert row["score"] == "[0, 2, 0, 9]", "as every version before has written it"
+    assert job_of_row(row).score == job.score
+    kept = incumbent_of_row({"score": "[0, 2, 0, 9]", "rung": "full", "timetable": b"t", "found_at": AT})
+    assert kept.score == Score(0, 2, 0, 9)
 
 
 def test_a_restarted_job_keeps_its_result_until_a_new_one_replaces_it(store: Store) -> None:

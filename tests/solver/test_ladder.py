@@ -17,9 +17,11 @@ from solver.ladder import RUNGS, Rung, Verdict, solve
 from solver.ledger import better_at, concessions_of
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.params import SolveParams
+from solver.ranks import rank_of
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 from solver.samples import sample
+from solver.samples.overfull import Listing, overfull
 from solver.verifier import verify
 from tests.builders import course, crowded_students, dataset, grid, group, link, room, teacher, timetable
 from tests.effort import FOR_EVER
@@ -175,6 +177,29 @@ def test_what_no_bending_can_place_ends_on_the_work_list_and_everything_else_is_
     coverage = result.coverage
     assert coverage is not None and coverage.open_courses == 1
     assert coverage.core_courses + coverage.reinserted_courses + coverage.open_courses == coverage.total_courses == 3
+
+
+@pytest.mark.parametrize("listing", ["core first", "electives first"])
+def test_of_too_many_sessions_electives_are_left_open_however_the_courses_are_listed(listing: Listing) -> None:
+    data, core = overfull(2, listing)
+    assert verify(data, core).score.hard[::2] == (0, 0), "the core subjects fit, all of them"
+    result = solve(data, SolveParams(time_limit_seconds=3.0, num_variants=2))
+    for variant in result.variants:
+        assert {data.course[id].subject_type for id, _ in variant.report.unplaced} == {"elective"}
+    assert result.best.rung == "greedy"
+    worth = [rank_of(data.course[session.course_id]) for session in result.best.open_sessions]
+    assert worth == sorted(worth, reverse=True), "the work list begins with what matters most"
+
+
+def test_the_core_of_reduced_limits_is_placed_before_electives_and_nobody_is_lost() -> None:
+    data, _ = overfull(2, "electives first")
+    params = SolveParams(time_limit_seconds=3.0, num_variants=1, start_at="reduced", max_courses=3)
+    result = solve(data, params)
+    report, coverage = result.best.report, result.coverage
+    assert {data.course[id].subject_type for id, _ in report.unplaced} == {"elective"}
+    assert report.placed + len(report.unplaced) == report.total == len(data.sessions)
+    assert coverage is not None and coverage.core_courses == 3
+    assert coverage.core_courses + coverage.reinserted_courses + coverage.open_courses == coverage.total_courses
 
 
 def test_every_incumbent_is_better_than_the_one_before_and_none_breaks_a_rigid_rule() -> None:

@@ -144,7 +144,7 @@ def test_unplaced_sessions_are_listed_in_the_order_of_the_dataset() -> None:
 def test_an_empty_timetable_breaks_nothing() -> None:
     report = counted(dataset(course("a", faculty="f1", min_days=1)), timetable())
     assert set(report.counts.values()) == {0}
-    assert report.score == (0, 1, 0, 0)
+    assert report.score.numbers == (0, 1, 0, 0)
 
 
 def test_unknown_placements_are_refused_all_at_once() -> None:
