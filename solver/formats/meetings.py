@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from solver.errors import InputError, Issue
 from solver.grid import clock_of
 from solver.model import Course, Dataset, Placement, Timetable
+from solver.names import counted
 
 Kind = Literal["group", "teacher", "room", "student"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -31,7 +32,11 @@ class Of:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meeting:
-    """A placed session in words. `day` and `period` count from 0, `begin` and `end` are minutes after midnight."""
+    """
+    A placed session in words. `day` and `period` count from 0, `begin` and `end` are minutes after midnight.
+
+    `groups` says who is taught: where that is no group, how many students.
+    """
 
     course_id: str
     session: int
@@ -104,10 +109,11 @@ class Weeks:
         return self._week(of, self.whose(of.kind)[of.id])
 
     def weeks(self, kinds: Iterable[Kind] = LISTED_KINDS) -> Iterator[Week]:
-        """The week of everybody of these kinds."""
+        """The week of everybody of these kinds, but of no group of which nothing is known."""
         for kind in kinds:
             for id, name in self.whose(kind).items():
-                yield self._week(Of(kind=kind, id=id), name)
+                if kind != "group" or id in self._taught_groups:
+                    yield self._week(Of(kind=kind, id=id), name)
 
     @cached_property
     def meetings(self) -> tuple[Meeting, ...]:
@@ -116,6 +122,10 @@ class Weeks:
 
     def _week(self, of: Of, name: str) -> Week:
         return Week(of=of, name=name, meetings=tuple(self._by_owner[of.kind].get(of.id, ())))
+
+    @cached_property
+    def _taught_groups(self) -> frozenset[str]:
+        return taught_groups(self.dataset)
 
     @cached_property
     def _placed(self) -> list[tuple[Meeting, Placement]]:
@@ -131,6 +141,11 @@ class Weeks:
                 for id in dict.fromkeys(_owners(self.dataset.course[placement.course_id], placement.room_id, kind)):
                     found[kind].setdefault(id, []).append(meeting)
         return found
+
+
+def taught_groups(dataset: Dataset) -> frozenset[str]:
+    """The groups that some course names. Of the others nothing is known, so nobody is offered an empty week of them."""
+    return frozenset(id for course in dataset.courses for id in course.group_ids)
 
 
 def check_known(dataset: Dataset, of: Of) -> None:
@@ -173,6 +188,12 @@ def _owners(course: Course, room_id: str | None, kind: Kind) -> tuple[str, ...]:
             return (room_id,) if room_id is not None else ()
 
 
+def _taught(dataset: Dataset, course: Course) -> tuple[str, ...]:
+    if course.group_ids or not course.student_ids:
+        return tuple(dataset.group[id].name or id for id in course.group_ids)
+    return (counted(len(course.student_ids), "student"),)
+
+
 def _meeting(dataset: Dataset, placement: Placement) -> Meeting:
     grid, course, room = dataset.time_grid, dataset.course[placement.course_id], dataset.room[placement.room_id]
     first = grid.period_of(placement.slot)
@@ -189,7 +210,7 @@ def _meeting(dataset: Dataset, placement: Placement) -> Meeting:
         code=course.code or course.id,
         name=course.name,
         teachers=tuple(dataset.teacher[id].name or id for id in course.faculty_ids),
-        groups=tuple(dataset.group[id].name or id for id in course.group_ids),
+        groups=_taught(dataset, course),
         room=room.name or room.id,
         building=room.building or "",
     )
