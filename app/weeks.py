@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple, get_args
 
 from app.entries import Entries
+from solver.formats.meetings import taught_groups
 from solver.grid import clock_of
 from solver.model import Course, Dataset, Placement, Room
 from solver.names import DAY_NAMES, Names
@@ -73,9 +74,13 @@ def week_view(dataset: Dataset, variant: Variant, of: WeekOf, id: str) -> View |
 
 
 def who_view(dataset: Dataset) -> View:
-    """Every group, teacher and room as `[id, name, about]`; students are only counted, see `students_view`."""
+    """
+    Every teacher, room, and group with a course as `[id, name, about]`; students are only counted, see `students_view`.
+    """
+    taught = taught_groups(dataset)
+    groups = [group for group in dataset.groups if group.id in taught]
     return {
-        "group": [[g.id, g.name or g.id, f"{g.size} students" if g.size else ""] for g in dataset.groups],
+        "group": [[g.id, g.name or g.id, f"{g.size} students" if g.size else ""] for g in groups],
         "teacher": [[f.id, f.name or f.id, f.department_id or ""] for f in dataset.faculty],
         "room": [[r.id, r.name or r.id, _room_about(r)] for r in dataset.rooms],
         "students": len(dataset.student_ids),
