@@ -38,6 +38,8 @@ __all__ = [
 DEFAULT_CREDITS = 3
 DEFAULT_CAPACITY = 60
 MAX_CREDITS = 10
+MAX_REASONS = 10
+"""Rows that are named where nothing of a set can be used."""
 CLASSROOM = "classroom"
 
 
@@ -89,11 +91,18 @@ def load_platform_csv(source: Path | Mapping[str, str | bytes]) -> Imported:
     subjects = _Subjects(work, rooms, faculty, departments, programmes, known)
     courses = tuple(subjects.courses(work.unique(tables["subjects"], "subject_id"), students))
     if not rooms or not courses:
-        what = "rooms" if not rooms else "subjects with students"
-        raise InputError([Issue(pointer="", code="empty", message=f"the CSV set holds no usable {what}")])
+        raise InputError(_nothing(work, "rooms" if not rooms else "subjects with students"))
     dataset = Dataset(name="platform CSV set", rooms=rooms, faculty=faculty, groups=groups, courses=courses)
     notes = {kind: tuple(getattr(work, kind)) for kind in NOTES}
     return Imported(dataset=dataset, rows={table: len(rows) for table, rows in tables.items()}, **notes)
+
+
+def _nothing(work: Repairs, what: str) -> Iterator[Issue]:
+    """Why nothing is left to be scheduled: the first rows that could not be used say it."""
+    yield Issue(pointer="", code="empty", message=f"the CSV set holds no usable {what}")
+    for note in work.unusable[:MAX_REASONS]:
+        message = f"{note.file}.csv, line {note.line}, {note.column}: {note.message}"
+        yield Issue(pointer=f"/{note.file}", code="unusable_row", message=message, value=note.value)
 
 
 class _Departments:

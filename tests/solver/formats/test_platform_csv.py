@@ -140,6 +140,14 @@ def test_a_set_from_a_spreadsheet_of_windows_is_read_and_the_account_says_how(tm
     assert "students, faculty, classrooms and labs: cells are separated by semicolons" in told["separator"].message
 
 
+def test_a_set_of_which_nothing_can_be_used_says_why() -> None:
+    with pytest.raises(InputError) as raised:
+        imported(subjects="\nS2,OPTICS,P1,D1,F1,3\n")
+    first, *rows = raised.value.issues
+    assert first.code == "empty" and {issue.code for issue in rows} == {"unusable_row"}
+    assert any("subjects.csv, line 3, subject_name: the name is that of S1 (line 2)" in row.message for row in rows)
+
+
 def test_a_department_named_by_two_rows_is_left_open() -> None:
     found = imported(departments=CLEAN["departments.csv"] + "D3,PHYSICS,Block-C\n")
     assert [(note.file, note.column) for note in found.repairs] == [
