@@ -47,8 +47,8 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
 
 
 def _wrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A bare native dataset counts as `{"dataset": ...}`."""
-    is_bare = "dataset" not in document and not _DATASET_KEYS.isdisjoint(document)
+    """A bare native dataset counts as `{"dataset": ...}`; so does another document of ours, which is named then."""
+    is_bare = "schema" in document or ("dataset" not in document and not _DATASET_KEYS.isdisjoint(document))
     return {"dataset": document} if is_bare else document
 
 

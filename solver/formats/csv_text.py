@@ -63,7 +63,7 @@ MAX_DOUBT = 0.1
 """How much more disorder than in the best page may be found in one that is considered too."""
 SEPARATORS = (",", ";", "\t", "|")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_SEP_LINE = re.compile(r"\s*sep=(.)\r?\n?$", re.IGNORECASE)
+_SEP_LINE = re.compile(r"\s*\"?sep=(\t|[^\w\s\"])\"?\r?\n", re.IGNORECASE)
 _CONTROLS = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _HIGH = bytes(range(128, 256))
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
@@ -192,7 +192,7 @@ def separator_of(text: str, columns: Collection[str]) -> tuple[str, int]:
     A first line `sep=;`, which Excel understands, says it outright.
     """
     lines = text[:MAX_SAMPLE].splitlines(keepends=True)
-    said = _SEP_LINE.match(lines[0]) if lines else None
+    said = _SEP_LINE.fullmatch(lines[0]) if lines else None
     if said is not None:
         return said.group(1), 1
     header = next((line for line in lines if line.strip(' \t\r\n,;|"')), "")

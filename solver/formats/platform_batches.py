@@ -59,13 +59,14 @@ def batches_of(work: Repairs, batches: Sequence[Row], students: Sequence[Row], m
     if not batches or not students:
         return Batches()
     used = [name for name in COLUMNS if _is_told(batches, name, 0) and _is_told(students, name, 1)]
-    by_key: dict[tuple[str | None, ...], list[str]] = {}
+    by_key: dict[tuple[str, ...], list[str]] = {}
     for row in batches:
-        by_key.setdefault(_key(row, used, 0, meaning), []).append(row["batch_id"])
+        if key := _key(row, used, 0, meaning):
+            by_key.setdefault(key, []).append(row["batch_id"])
     members: dict[str, list[str]] = {row["batch_id"]: [] for row in batches}
     for row in students:
         found = [row["batch_id"]] if row["batch_id"] in members else by_key.get(_key(row, used, 1, meaning), [])
-        if len(found) == 1 and (used or row["batch_id"]):
+        if len(found) == 1:
             members[found[0]].append(row["student_id"])
     matched = sum(map(len, members.values()))
     by = listed(used) if used else "any column"
@@ -82,5 +83,7 @@ def _is_told(rows: Sequence[Row], name: str, side: int) -> bool:
     return any(row[COLUMNS[name][side]] for row in rows)
 
 
-def _key(row: Row, used: Sequence[str], side: int, meaning: Meaning) -> tuple[str | None, ...]:
-    return tuple(meaning(name, row[COLUMNS[name][side]]) for name in used)
+def _key(row: Row, used: Sequence[str], side: int, meaning: Meaning) -> tuple[str, ...]:
+    """What is compared; nothing where a cell says nothing, because two unknowns are not the same."""
+    found = [meaning(name, row[COLUMNS[name][side]]) for name in used]
+    return tuple(each for each in found if each is not None) if None not in found else ()

@@ -85,18 +85,17 @@ class Choices:
 
     def _tell_reading(self, row: Row, text: str, id: str, taken: int) -> None:
         """What was guessed about a choice: a name spelt otherwise, of several subjects, or of separators."""
-        spelt, exact = repr(shortened(text, MAX_SHOWN)), self.labels.exactly(text)
+        exact = self.labels.exactly(text)
         if not exact:
-            self._work.decided(
-                row.file, "near_name", f"{spelt} is read as {self._name[id]!r} ({id})", at=row, column="electives"
-            )
+            self._tell(row, "near_name", text, f"is read as {self._name[id]!r} ({id})")
         elif len(exact) > 1:
-            message = f"{spelt} is the name of {listed(exact)}; students get that of their own programme"
-            self._work.decided(row.file, "same_name", message, at=row, column="electives")
-        parts = _SPLIT.split(text)[::2]
-        if taken > 1 and all(self.labels.exactly(part) for part in parts):
-            message = f"{spelt} is read as the one subject {id}, not as {counted(len(parts), 'subject')}"
-            self._work.decided(row.file, "separator_in_name", message, at=row, column="electives")
+            told = f"is the name of {listed(exact)}; students get that of their own programme"
+            self._tell(row, "same_name", text, told)
+        if taken > 1 and all(self.labels.exactly(part) for part in _SPLIT.split(text)[::2]):
+            self._tell(row, "separator_in_name", text, f"is read as the one subject {id}, not as {taken} subjects")
+
+    def _tell(self, row: Row, code: str, text: str, told: str) -> None:
+        self._work.decided(row.file, code, f"{shortened(text, MAX_SHOWN)!r} {told}", at=row, column="electives")
 
 
 def choosers(

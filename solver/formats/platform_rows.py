@@ -35,8 +35,8 @@ MANDATORY = ("subjects", "students", "faculty", "classrooms")
 NAMES = frozenset(name for names, _ in FILES.values() for name in names)
 SUFFIXES = (".csv", ".tsv", ".txt")
 """Of files with cells; where a table has several, the first of these is read."""
-_DECIMAL_COMMA = re.compile(r"-?[0-9]+,[0-9]{1,2}")
-_THOUSANDS = re.compile(r"[0-9]{1,3}([.,'\u00a0\u202f ][0-9]{3})+")
+_DECIMAL_COMMA = re.compile(r"-?[0-9]+,[0-9]+")
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}([.,'\u00a0\u202f ][0-9]{3}){1,3}")
 _SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
@@ -118,13 +118,15 @@ class Repairs:
         """
         A whole number of a cell; anything else is repaired to the default, out of range to the nearest limit.
 
-        "2,5" is two and a half as in half of the world. "1.000" and "1,000" are a thousand, and that is said.
+        "2,5" is two and a half as in half of the world. "1.000" and "1,000" are a thousand where that can be, and that
+        is said.
         """
         text = row[column]
-        if _THOUSANDS.fullmatch(text):
-            text = re.sub(r"[^0-9]", "", text)
-            self.repaired(row, column, f"is read as {text}")
-        elif _DECIMAL_COMMA.fullmatch(text):
+        thousands = re.sub(r"[^0-9]", "", text) if _THOUSANDS.fullmatch(text) else ""
+        if thousands and low <= int(thousands) <= high:
+            self.repaired(row, column, f"is read as {thousands}")
+            return int(thousands)
+        if _DECIMAL_COMMA.fullmatch(text):
             text = text.replace(",", ".")
         try:
             number = float(text)
@@ -220,9 +222,10 @@ def tables_of(work: Repairs, texts: Mapping[str, CsvText]) -> dict[str, list[Row
                 issues.append(Issue(pointer=f"/{table}", code="missing", message=_missing(names)))
             tables[table] = []
             continue
-        separator, skipped = separator_of(texts[file].text, columns)
+        text = texts[file].text.lstrip("\ufeff")
+        separator, skipped = separator_of(text, columns)
         separators[file] = separator
-        rows, header = _rows(work, file, texts[file].text, separator, skipped)
+        rows, header = _rows(work, file, text, separator, skipped)
         for column in columns:
             if column not in header:
                 message = f"{table} has no column {column!r}"
@@ -260,8 +263,7 @@ def _example(text: str) -> tuple[int, str]:
 
 
 def _rows(work: Repairs, file: str, text: str, separator: str, skipped: int) -> tuple[list[Row], tuple[str, ...]]:
-    text = text.lstrip("\ufeff")
-    body = text.split("\n", skipped)[skipped] if skipped else text
+    body = text.split("\n", skipped)[skipped]
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator)
     header: tuple[str, ...] = ()
     rows: list[Row] = []

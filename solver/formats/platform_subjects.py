@@ -145,7 +145,10 @@ class Teachers:
         if len(teachers) == 1:
             given = f"{teachers[0]} takes it" if teachers[0] else "nobody teaches it"
         else:
-            given = "taken by " + ", ".join(f"{teacher or 'nobody'} ({number})" for number, teacher in others)
+            (first, its_teacher), *more = others
+            takers = [f"{its_teacher or 'nobody'} (section {first})"]
+            takers += [f"{teacher or 'nobody'} ({number})" for number, teacher in more]
+            given = f"taken by {', '.join(takers)}"
         self._work.warned(row, "faculty_assigned", code, f"{why}; {given}")
 
 

@@ -12,7 +12,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
+MAX_REMEMBERED = 100
+"""Characters of a name of which the folded form is kept."""
 # Soft hyphen, zero-width space, word joiner, marks of direction, byte order mark. The joiners that Indic and Persian
 # words are spelt with change what is seen, so they stay.
 _UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
@@ -24,9 +27,17 @@ _GAPS = re.compile(rf"(?<=[^\W_])\s*[{_DASHES}/]\s*(?=[^\W_])|[\s_]+")
 
 def same(name: str) -> str:
     """What two names have in common if and only if they are one name."""
+    return _remembered(name) if len(name) <= MAX_REMEMBERED else _folded(name)
+
+
+def _folded(name: str) -> str:
     text = _BLANKS.sub(" ", _UNSEEN.sub("", name)).strip()
     # Case is folded in the decomposed form, because folding does not know every composed letter.
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+
+
+# The same few names stand in thousands of rows.
+_remembered = lru_cache(maxsize=4096)(_folded)
 
 
 def near(name: str) -> str:

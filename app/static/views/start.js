@@ -169,7 +169,7 @@ const SIZES = [
 
 function Report({ name, check, confirmed, onConfirm }) {
   const proofs = check.report?.diagnosis.proofs ?? [];
-  const verdict = check.error ? ["Cannot be used", "bad"] : proofs.length ? ["Contradictions", "warn"] : ["Ready", "good"];
+  const verdict = check.error ? ["Cannot be used", "bad"] : proofs.length ? ["Contradictions", "warn"] : confirmed ? ["Ready", "good"] : ["Please confirm", "warn"];
   return html`
     <${Card} title=${`Check of ${name}`} aside=${!check.loading && html`<${Badge} kind=${verdict[1]}>${verdict[0]}<//>`}>
       ${check.loading && html`<${Waiting}>Reading and checking the data<//>`}

@@ -63,6 +63,7 @@ def test_a_clean_set_is_taken_as_it_is() -> None:
         ("labs", "\nL2,D1,Lab-2,30,wet,dry\n", "capacity", "30", "left out: wet, dry"),
         ("classrooms", '\nR2,D1,102,"1,200",hall\n', "capacity", "1,200", "is read as 1200"),
         ("classrooms", "\nR2,D1,102,1.200,hall\n", "capacity", "1.200", "is read as 1200"),
+        ("classrooms", "\nR2,D1,102,60.000,hall\nR3,D1,103,x,hall\n", "capacity", "x", "60 is used"),
         ("batches", '\nB2,P1,D1,1,1,"39,5"\n', "no_of_students", "39,5", "39 is used"),
     ],
 )
@@ -72,7 +73,7 @@ def test_a_cell_that_can_be_mended_is_mended_and_reported(
     waves = "\nT3,Cal,Physics,B.Tech,Waves,F1\n" if table == "subjects" else "\n"
     found = imported(**{"students": waves, table: line})
     (note,) = [note for note in found.repairs if said in note.message]
-    assert (note.file, note.line, note.column, note.value) == (table, 3, column, value)
+    assert (note.file, note.line, note.column, note.value) == (table, 2 + line.count("\n", 1), column, value)
     assert found.unusable == ()
 
 
@@ -106,7 +107,9 @@ def test_a_crowd_is_cut_into_near_equal_sections_and_its_teacher_gets_help() -> 
     sizes = [len(course.student_ids) for course in found.dataset.courses]
     assert sum(sizes) == 131 and max(sizes) - min(sizes) <= 1 and max(sizes) <= SECTION_SIZE
     assert [course.faculty_ids for course in found.dataset.courses] == [("F1",), ("F1",), ("F2",)]
-    assert [note.message for note in found.warnings] == ["has no workload left for 1 of 3 sections; taken by F2 (3)"]
+    assert [note.message for note in found.warnings] == [
+        "has no workload left for 1 of 3 sections; taken by F2 (section 3)"
+    ]
 
 
 def test_a_missing_file_or_column_is_named_and_all_of_them_at_once() -> None:
@@ -138,6 +141,19 @@ def test_a_set_from_a_spreadsheet_of_windows_is_read_and_the_account_says_how(tm
     assert "students: no UTF-8, read as Windows-1252, Western European" in told["code_page"].message
     assert "Óptica" in told["code_page"].value and told["code_page"].line == 2
     assert "students, faculty, classrooms and labs: cells are separated by semicolons" in told["separator"].message
+
+
+def test_a_line_that_names_the_separator_is_none_of_the_table() -> None:
+    found = imported(labs="sep=;\r\nlab_id;lab_name;capacity\r\nL1;Lab;30\r\nL2;Lab;many\r\n")
+    assert [room.id for room in found.dataset.rooms] == ["R1", "L1", "L2"]
+    assert [(note.file, note.line) for note in found.repairs] == [("labs", 4)]
+
+
+@pytest.mark.parametrize("text", ["sep=;", "sep=", 'sep="\n', "sep=;\n", "\ufeffsep=;\n", '"', '"\n;', "\r"])
+def test_a_table_without_a_header_is_missing_its_columns(text: str) -> None:
+    with pytest.raises(InputError) as raised:
+        imported(classrooms=text)
+    assert {issue.code for issue in raised.value.issues} == {"missing"}
 
 
 def test_a_set_of_which_nothing_can_be_used_says_why() -> None:

@@ -91,7 +91,7 @@ def test_a_teacher_who_is_replaced_is_one_warning_a_subject_and_no_mended_cell()
     assert [course.faculty_ids for course in found.dataset.courses] == [("F1",), ("F1",), ("F2",), ("F2",)]
     (warning,) = found.warnings
     assert (warning.code, warning.file, warning.line, warning.value) == ("teacher_replaced", "subjects", 2, "F1")
-    assert warning.message == "has no workload left for 2 of 4 sections; taken by F2 (3), F2 (4)"
+    assert warning.message == "has no workload left for 2 of 4 sections; taken by F2 (section 3), F2 (4)"
     assert found.repairs == ()
 
 
@@ -158,6 +158,13 @@ def test_where_few_students_can_be_told_to_be_in_a_batch_no_batch_is_given_anyth
     assert [course.group_ids for course in found.dataset.courses] == [()]
     (said,) = [note.message for note in found.decisions if note.code == "groups_unknown"]
     assert said.startswith("2 of 5 students can be told to be in one batch, by programme, department and year")
+
+
+def test_students_and_batches_of_unknown_programmes_do_not_belong_together() -> None:
+    found = imported(
+        batches="batch_id,course_id\nB1,P8\n", students="student_id,course,electives\nT1,Alchemy,Optics\nT2,,Optics\n"
+    )
+    assert [course.group_ids for course in found.dataset.courses] == [()]
 
 
 def test_a_column_of_batches_wins() -> None:
