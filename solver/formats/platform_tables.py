@@ -266,7 +266,7 @@ class _Courses:
         if wanted:
             found = [kind for kind in (wanted, _kind(wanted, department)) if kind in self._open or kind in own]
             if found:
-                return tuple(found)
+                return tuple(dict.fromkeys(found))
             self._work.repaired(row, "room_type_required", "no room open to this course has this type; any will do")
         else:
             fitting = self._without_labs(row, (*self._open, *own))
