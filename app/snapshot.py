@@ -11,7 +11,7 @@ from typing import Any
 from app.child.diagnosis import HANGS, SILENCE_SECONDS, Verdict
 from app.jobs import Status
 from app.progress import SERVICE_SILENT, Track
-from app.source import ACCOUNT, counts_of
+from app.source import ACCOUNT, IMPORT, counts_of
 
 PREPARING = "the solver is being made ready"
 _ENDED = HANGS | {Verdict.MEMORY_LEAK}
@@ -113,8 +113,7 @@ def _metadata(track: Track) -> dict[str, Any]:
     return {
         "semester": None,
         "academic_year": None,
-        **{name: value for name, value in job.meta.items() if name != ACCOUNT},
-        **({ACCOUNT: counts_of(job.meta[ACCOUNT])} if ACCOUNT in job.meta else {}),
+        **{name: counts_of(value) if name in (ACCOUNT, IMPORT) else value for name, value in job.meta.items()},
         "stage": track.stage or job.stage,
         "phase": track.message,
         "rung": track.rung,

@@ -114,6 +114,7 @@ def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[s
         "estimated_time_minutes": math.ceil(seconds / 60),
         "created": created,
         "adjusted": order.adjusted,
+        "warnings": list(order.warnings),
         "num_variants": job.num_variants,
         "time_limit_seconds": job.time_limit_seconds,
         "poll_seconds": settings.poll_seconds,

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.errors import below, wire_issue
 from app.flags import breaches_of
+from app.gate.imports import account_of
 from app.gate.intake import check_rules, load_source, read_object
 from app.quality import quality_metrics, statistics
 from app.schemas import ScoreRequest, ValidateRequest
@@ -18,8 +19,6 @@ from solver.diagnose import diagnose
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_solution
 from solver.formats.native import load_timetable
-from solver.formats.platform_csv import Imported
-from solver.formats.safe import shortened
 from solver.formats.sln import load_sln
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.names import Names
@@ -28,10 +27,6 @@ from solver.result import Diagnosis
 from solver.rules import profile_of
 from solver.verifier import verify
 
-MAX_NOTES = 100
-"""Rows of a CSV set that are named for each kind of trouble; all of them are counted."""
-MAX_VALUE, MAX_MESSAGE = 100, 300
-"""Characters of a cell, and of what is said about it."""
 _DATASET_KEYS = frozenset({"schema", "time_grid", "rooms", "courses", "faculty", "groups"})
 
 
@@ -55,28 +50,13 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
         "summary": size_of(dataset),
         "warnings": [wire_issue(issue) for issue in below(place, InputError(advice_on(dataset))).issues],
         "diagnosis": diagnosis_view(Diagnosis(proofs=proofs, evidence="certificate" if proofs else None)),
-        **({"import": _account(imported)} if imported else {}),
+        **({"import": account_of(imported)} if imported else {}),
     }
-
-
-def _account(imported: Imported) -> View:
-    """What was mended in a CSV set and what could not be used, with file and line: counts, and the first of each."""
-    account = imported.account()
-    notes = ("repairs", "unusable")
-    return {
-        "rows": account["rows"],
-        **{name: [_short(note) for note in account[name][:MAX_NOTES]] for name in notes},
-        "counts": {name: len(account[name]) for name in notes},
-    }
-
-
-def _short(note: Mapping[str, Any]) -> View:
-    return {**note, "value": shortened(note["value"], MAX_VALUE), "message": shortened(note["message"], MAX_MESSAGE)}
 
 
 def _wrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A bare native dataset counts as `{"dataset": ...}`."""
-    is_bare = "dataset" not in document and not _DATASET_KEYS.isdisjoint(document)
+    """A bare native dataset counts as `{"dataset": ...}`; so does another document of ours, which is named then."""
+    is_bare = "schema" in document or ("dataset" not in document and not _DATASET_KEYS.isdisjoint(document))
     return {"dataset": document} if is_bare else document
 
 

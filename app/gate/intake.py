@@ -21,6 +21,7 @@ from app.catalogue import load_sample
 from app.errors import SourceNotConfigured, below
 from app.fingerprint import fingerprint
 from app.gate.burden import check_document, check_model
+from app.gate.imports import MAX_KEPT, account_of, told, warnings_of
 from app.gate.prescan import check_amount
 from app.jobs import MIN_SOLVE_SECONDS, JobRequest
 from app.messages import pack_text
@@ -37,7 +38,7 @@ from app.schemas import (
     TimeConfig,
 )
 from app.settings import Settings
-from app.source import AWAITED, Query
+from app.source import AWAITED, IMPORT, Query
 from solver.advice import notes_on
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_ctt
@@ -79,15 +80,21 @@ class _Load(NamedTuple):
     name: str
     notes: tuple[str, ...]
     sent_text: str | None = None
+    imported: Imported | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A checked request. `notes` are sentences for the answer; `adjusted` maps a field to what was asked and given."""
+    """
+    A checked request. `notes` are sentences for the answer; `adjusted` maps a field to what was asked and given.
+
+    `warnings` are notes about the rows of a CSV set that people have to confirm.
+    """
 
     request: JobRequest
     notes: tuple[str, ...]
     adjusted: Mapping[str, Mapping[str, float]]
+    warnings: tuple[Mapping[str, Any], ...] = ()
 
 
 def read_object(body: bytes, settings: Settings) -> dict[str, Any]:
@@ -149,7 +156,8 @@ def read_order(
         workers=int(given["workers"]) if asked.workers is not None else None,
         rules={name: rule.model_dump(exclude_none=True) for name, rule in asked.rules.items()},
     )
-    return Order(request=request, notes=_notes(loaded, adjusted), adjusted=adjusted)
+    warnings = warnings_of(loaded.imported)
+    return Order(request=request, notes=_notes(loaded, adjusted), adjusted=adjusted, warnings=warnings)
 
 
 def _told(asked: GenerateRequest, loaded: _Load, given: Mapping[str, float], *, awaited: bool) -> dict[str, Any]:
@@ -157,6 +165,8 @@ def _told(asked: GenerateRequest, loaded: _Load, given: Mapping[str, float], *, 
     meta = {**_meta(asked), "dataset": loaded.name or asked.dataset_name or ""}
     if awaited:
         meta[AWAITED] = True
+    if loaded.imported is not None:
+        meta[IMPORT] = account_of(loaded.imported, MAX_KEPT)
     if asked.portfolio_workers is not None:
         meta[ASKED] = int(given["portfolio_workers"])
     return meta
@@ -173,7 +183,7 @@ def _inline(asked: GenerateRequest, loaded: Loaded) -> _Load:
     text = canonical(loaded.document)
     sent = text if loaded.document is asked.dataset else None
     notes = tuple(filter(None, (loaded.note, *notes_on(loaded.dataset))))
-    return _Load(pack_text(text), loaded.dataset.name, notes, sent)
+    return _Load(pack_text(text), loaded.dataset.name, notes, sent, loaded.imported)
 
 
 def _ticket(asked: GenerateRequest) -> _Load:
@@ -347,9 +357,7 @@ def _load_csv_set(content: str, settings: Settings, time_config: object) -> Load
     if time_config is not None:
         del document["time_grid"]
     loaded = _load_inline(document, settings, time_config, "/content")
-    rows, repairs, unusable = sum(imported.rows.values()), len(imported.repairs), len(imported.unusable)
-    told = f"{rows} rows were read, {repairs} cells mended, {unusable} rows could not be used."
-    note = " ".join(filter(None, (told, loaded.note)))
+    note = " ".join(filter(None, (told(imported), loaded.note)))
     return loaded._replace(note=note, imported=imported)
 
 

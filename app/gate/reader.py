@@ -152,6 +152,7 @@ def order_of(reply: Reply) -> Order:
         request=JobRequest(**header["request"], packed=packed),
         notes=tuple(header["notes"]),
         adjusted=header["adjusted"],
+        warnings=tuple(header["warnings"]),
     )
 
 
@@ -206,7 +207,8 @@ def _order(question: Question, settings: Settings) -> Reply:
     )
     request = asdict(order.request)
     packed = request.pop("packed")
-    return Reply("order", {"request": request, "notes": order.notes, "adjusted": order.adjusted}, packed)
+    told = {"notes": order.notes, "adjusted": order.adjusted, "warnings": order.warnings}
+    return Reply("order", {"request": request, **told}, packed)
 
 
 def _validate(question: Question, settings: Settings) -> Reply:

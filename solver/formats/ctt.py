@@ -15,7 +15,7 @@ from itertools import chain, islice
 from typing import Any
 
 from solver.checks import dataset_issues
-from solver.errors import Issue
+from solver.errors import InputError, Issue
 from solver.formats.ctt_rows import END, NAME, Row, Rows, grid_size, is_number, lines, scan
 from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_TEXT, raise_if_any
 from solver.formats.remaining import unchecked
@@ -46,6 +46,7 @@ def load_ctt(text: str) -> Dataset:
     InputError
         With every problem; pointers are `/line/<n>`, counted from 1.
     """
+    _refuse_extended(text)
     rows = scan(text)
     size = grid_size(rows)
     if size is None:
@@ -68,6 +69,22 @@ def load_ctt(text: str) -> Dataset:
     # What has no line in the file is still wrong.
     raise_if_any(first)
     return dataset
+
+
+_EXTENSIONS = ("Min_Max_Daily_Lectures", "UnavailabilityConstraints", "RoomConstraints", "ROOM_CONSTRAINTS")
+"""First words of lines that only the extended format has; in it courses and rooms have a column more, too."""
+
+
+def _refuse_extended(text: str) -> None:
+    """Raises `InputError` for the extended format, whose rows would be a hundred faults without it."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.split(":")[0].strip() in _EXTENSIONS:
+            message = (
+                "this is the extended format (.ectt, formulations UD3 to UD5), which is not read: it has limits of "
+                "lectures a day, rooms closed to a course, double lectures and buildings, for which .ctt has no place; "
+                "give the plain .ctt file of the problem"
+            )
+            raise InputError([Issue(pointer=f"/line/{number}", code="extended_format", message=message)])
 
 
 def _line_of(issue: Issue) -> int:
