@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.errors import below
-from app.gate.imports import account_of
+from app.gate.imports import account_of, warnings_of
 from app.gate.intake import check_rules, load_source, read_object
 from app.quality import quality_metrics, statistics
 from app.schemas import ScoreRequest, ValidateRequest
@@ -31,6 +31,8 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
     """
     The size of a usable dataset and the proofs against it; `feasible` is False with a proof, else null for "not known".
 
+    `warnings` are to be confirmed by people before they have it solved.
+
     Raises what `load_source` raises.
     """
     document = read_object(body, settings)
@@ -41,6 +43,7 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
         "valid": True,
         "feasible": False if proofs else None,
         "summary": size_of(dataset),
+        "warnings": list(warnings_of(imported)),
         "diagnosis": diagnosis_view(Diagnosis(proofs=proofs, evidence="certificate" if proofs else None)),
         **({"import": account_of(imported)} if imported else {}),
     }
