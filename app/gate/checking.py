@@ -8,7 +8,7 @@ from typing import Any
 
 from app.errors import below, wire_issue
 from app.flags import breaches_of
-from app.gate.imports import account_of
+from app.gate.imports import account_of, warnings_of
 from app.gate.intake import check_rules, load_source, read_object
 from app.quality import quality_metrics, statistics
 from app.schemas import ScoreRequest, ValidateRequest
@@ -34,7 +34,8 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
     """
     The size of a usable dataset, what is odd about it, and the proofs against it.
 
-    `feasible` is False with a proof, else null for "not known"; `warnings` are problems that keep nobody from solving.
+    `feasible` is False with a proof, else null for "not known"; `warnings` keep nobody from solving.
+    First come those about an import, which people are to confirm before they have it solved.
 
     Raises what `load_source` raises.
     """
@@ -48,7 +49,10 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
         "valid": True,
         "feasible": False if proofs else None,
         "summary": size_of(dataset),
-        "warnings": [wire_issue(issue) for issue in below(place, InputError(advice_on(dataset))).issues],
+        "warnings": [
+            *warnings_of(imported),
+            *(wire_issue(issue) for issue in below(place, InputError(advice_on(dataset))).issues),
+        ],
         "diagnosis": diagnosis_view(Diagnosis(proofs=proofs, evidence="certificate" if proofs else None)),
         **({"import": account_of(imported)} if imported else {}),
     }

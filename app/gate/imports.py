@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from app.errors import wire_issue
+from solver.errors import Issue
 from solver.formats.platform_csv import NOTES, Imported
 from solver.formats.platform_rows import RowNote
 from solver.formats.safe import shortened
@@ -36,8 +38,13 @@ def account_of(imported: Imported, most: int = MAX_NOTES) -> dict[str, Any]:
 
 
 def warnings_of(imported: Imported | None) -> tuple[Mapping[str, Any], ...]:
-    """What people have to confirm; nothing where the data were no CSV set."""
-    return tuple(_note(note) for note in imported.warnings[:MAX_NOTES]) if imported else ()
+    """What people have to confirm, in the form of issues; nothing where the data were no CSV set."""
+    return tuple(wire_issue(_issue(note)) for note in imported.warnings[:MAX_NOTES]) if imported else ()
+
+
+def _issue(note: RowNote) -> Issue:
+    message = f"{note.file}.csv, line {note.line}, {note.column} {note.value!r}: {note.message}"
+    return Issue(pointer=f"/content/{note.file}", code=note.code, message=message, value=note.value)
 
 
 def told(imported: Imported) -> str:

@@ -88,7 +88,7 @@ class Order:
     """
     A checked request. `notes` are sentences for the answer; `adjusted` maps a field to what was asked and given.
 
-    `warnings` are notes about the rows of a CSV set that people have to confirm.
+    `warnings` are what people have to confirm about a CSV set, in the form of issues.
     """
 
     request: JobRequest

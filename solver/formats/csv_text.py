@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from solver.errors import InputError, Issue
+from solver.formats.spelling import word
 
 UTF_8 = "utf-8"
 PAGES: Mapping[str, str] = {
@@ -201,4 +202,4 @@ def separator_of(text: str, columns: Collection[str]) -> tuple[str, int]:
 
 def _recognised(header: str, separator: str, columns: Collection[str]) -> int:
     cells = next(csv.reader(io.StringIO(header, newline=""), delimiter=separator), [])
-    return len({cell.strip().lower() for cell in cells}.intersection(columns))
+    return len({word(cell) for cell in cells}.intersection(columns))

@@ -1,8 +1,8 @@
 """
 The rows of the platform's CSV set, and the account of what had to be mended in them.
 
-Reading is lenient about form (byte order mark, code page, separator, line ends, blanks, capitals in the header), silent
-about nothing else.
+Reading is lenient about form (byte order mark, code page, separator, line ends, blanks and capitals in the header),
+silent about nothing else.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from solver.errors import InputError, Issue
 from solver.formats.csv_text import PAGES, UTF_8, CsvText, decoded, separator_of
 from solver.formats.foreign import foreign_issue
+from solver.formats.spelling import word
 from solver.names import listed
 from solver.terms import MAX_ID_LENGTH
 
@@ -226,15 +227,21 @@ def tables_of(work: Repairs, texts: Mapping[str, CsvText]) -> dict[str, list[Row
         separator, skipped = separator_of(text, columns)
         separators[file] = separator
         rows, header = _rows(work, file, text, separator, skipped)
-        for column in columns:
-            if column not in header:
-                message = f"{table} has no column {column!r}"
-                issues.append(Issue(pointer=f"/{table}/{column}", code="missing", message=message, value=list(header)))
+        issues += _column_issues(table, columns, header)
         tables[table] = rows
     if issues:
         raise InputError(issues)
     _tell_form(work, {file: texts[file] for file in separators}, separators)
     return tables
+
+
+def _column_issues(table: str, columns: Sequence[str], header: Sequence[str]) -> Iterator[Issue]:
+    """Columns that must be there once: of two of one name nobody knows which is meant."""
+    for column in columns:
+        if header.count(column) != 1:
+            code, number = ("missing", "no") if column not in header else ("duplicate", "more than one")
+            message = f"{table} has {number} column {column!r}"
+            yield Issue(pointer=f"/{table}/{column}", code=code, message=message, value=list(header))
 
 
 def _missing(names: Sequence[str]) -> str:
@@ -272,7 +279,7 @@ def _rows(work: Repairs, file: str, text: str, separator: str, skipped: int) -> 
             if not any(cell.strip() for cell in cells):
                 continue
             if not header:
-                header = tuple(cell.strip().lower() for cell in cells)
+                header = tuple(map(word, cells))
                 continue
             values = dict(zip(header, (cell.strip() for cell in cells), strict=False))
             rows.append(Row(file, reader.line_num + skipped, values))

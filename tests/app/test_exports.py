@@ -143,11 +143,15 @@ async def test_a_csv_set_in_a_zip_file_is_checked_with_an_account_of_its_rows(cl
 
 async def test_a_teacher_who_was_replaced_is_told_first_and_kept_with_the_job(client: httpx.AsyncClient) -> None:
     body = content({**CLEAN, "faculty.csv": CLEAN["faculty.csv"].replace("F1", "F7")})
-    found = (await client.post("/validate", json=body)).json()["import"]
+    checked = (await client.post("/validate", json=body)).json()
+    found = checked["import"]
     assert [note["code"] for note in found["warnings"]] == ["teacher_unknown"]
+    (warning,) = checked["warnings"]
+    assert (warning["pointer"], warning["code"], warning["value"]) == ("/content/subjects", "teacher_unknown", "F1")
+    assert warning["message"].startswith("subjects.csv, line 2, faculty_assigned 'F1': names no teacher")
     body |= {"job_id": "replaced", "time_limit_seconds": 1, "num_variants": 1}
     answer = (await client.post("/generate", json=body)).json()
-    assert answer["warnings"] == found["warnings"]
+    assert answer["warnings"] == checked["warnings"]
     assert "To be confirmed (1 warning): F1 names no teacher of the faculty file; F7 takes it." in answer["message"]
     assert (await finished(client, "replaced"))[-1]["metadata"]["import"]["counts"]["warnings"] == 1
     kept = (await client.get("/jobs/replaced")).json()["metadata"]["import"]

@@ -61,6 +61,9 @@ OPEN_DOCUMENT = zipped({"mimetype": b"application/vnd.oasis.opendocument.spreads
         ("x.sol", b"c1 r1 0 0\n", "unknown_format", "x.sol is the answer to a problem"),
         ("students.csv", b"student_id\n", "unknown_format", "is one table of a CSV set; give the folder"),
     ],
+    ids=lambda given: (
+        given if isinstance(given, str) and len(given) < 20 else ""
+    ),  # bytes of a zip file differ by its date
 )
 def test_a_file_of_another_kind_is_named(tmp_path: Path, name: str, data: bytes, code: str, said: str) -> None:
     (tmp_path / name).write_bytes(data)

@@ -123,6 +123,17 @@ def test_a_missing_file_or_column_is_named_and_all_of_them_at_once() -> None:
     }
 
 
+def test_a_column_that_is_there_twice_is_named() -> None:
+    with pytest.raises(InputError) as raised:
+        imported(students="student_id,electives,Electives\nT1,Optics,Waves\n")
+    assert [(issue.pointer, issue.code) for issue in raised.value.issues] == [("/students/electives", "duplicate")]
+
+
+def test_a_header_is_read_whatever_its_capitals_and_blanks() -> None:
+    found = imported(students="Student ID, ELECTIVES \nT1,Optics\n")
+    assert [course.student_ids for course in found.dataset.courses] == [("T1",)]
+
+
 def test_a_byte_order_mark_windows_lines_and_empty_lines_are_no_harm() -> None:
     found = imported(faculty="\ufeff" + CLEAN["faculty.csv"].replace("\n", "\r\n") + "\r\n,,,\r\n")
     assert [teacher.id for teacher in found.dataset.faculty] == ["F1"]
