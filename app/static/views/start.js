@@ -178,9 +178,17 @@ function Report({ name, check }) {
         ${proofs.length > 0 && html`
           <p>Not every hard rule can hold, whatever a solver does. The service will place what it can, and list what it gave up:</p>
           <ul class="sentences">${proofs.map((proof) => html`<li>${capital(proof.sentence)}</li>`)}</ul>`}
+        <${Oddities} warnings=${check.report.warnings} />
         <${Import} account=${check.report.import} />`}
     <//>
   `;
+}
+
+/** What is odd about data that can be used. */
+function Oddities({ warnings }) {
+  if (!warnings.length) return null;
+  return html`<p>Worth a second look before you start:</p>
+    <ul class="sentences">${warnings.map((warning) => html`<li>${capital(warning.message)}</li>`)}</ul>`;
 }
 
 /** What had to be mended in a CSV set. */
