@@ -102,6 +102,10 @@ async def test_what_is_wrong_with_a_file_is_said_before_solving(
         await expect(it.page.get_by_role("button", name="Make the timetables")).to_be_disabled()
         await drop.set_input_files(write(tmp_path / "nothing.json", "null"))
         await expect(it.page.get_by_text("a dataset must be an object")).to_be_visible()
+        short = {**bad, "courses": [{"id": "C"}], "time_grid": {"slots_per_day": 8, "start_time": "09:00"}}
+        await drop.set_input_files(write(tmp_path / "short.json", json.dumps(short)))
+        await expect(it.page.get_by_text("only 7 slots of 60 minutes fit")).to_be_visible()
+        await expect(it.page.get_by_role("button", name="Make the timetables")).to_be_enabled()
         await drop.set_input_files(write(tmp_path / "song.mp3", b"\x00\x01"))
         await expect(it.page.get_by_text("cannot be read here")).to_be_visible()
         await drop.set_input_files(write(tmp_path / "set.zip", csv_set()))

@@ -181,6 +181,7 @@ function Report({ name, check, confirmed, onConfirm }) {
         ${proofs.length > 0 && html`
           <p>No timetable can keep every hard rule with this data. The service will place whatever it can, and list what it had to give up:</p>
           <ul class="sentences">${proofs.map((proof) => html`<li>${capital(proof.sentence)}</li>`)}</ul>`}
+        <${Oddities} warnings=${check.report.warnings.slice(check.report.import?.warnings.length ?? 0)} />
         <${Import} account=${check.report.import} />`}
     <//>
   `;
@@ -195,6 +196,13 @@ function Confirm({ account, confirmed, onConfirm }) {
     <ul class="sentences">${account.warnings.map((note) => html`<li>${note.file}.csv, line ${note.line}: ${sentence(note)}</li>`)}</ul>
     ${more > 0 && html`<p>and ${counted(more, "more change")}</p>`}
     <label class="check"><input type="checkbox" checked=${confirmed} onChange=${(event) => onConfirm(event.target.checked)} /> These changes are wanted</label></div></div>`;
+}
+
+/** What is odd about data that can be used. */
+function Oddities({ warnings }) {
+  if (!warnings.length) return null;
+  return html`<p>Worth a second look before you start:</p>
+    <ul class="sentences">${warnings.map((warning) => html`<li>${capital(warning.message)}</li>`)}</ul>`;
 }
 
 /** How a CSV set was read, and what had to be mended in it. */
