@@ -162,7 +162,7 @@ def _told(asked: GenerateRequest, loaded: _Load, given: Mapping[str, float], *, 
 def _notes(loaded: _Load, adjusted: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
     note = (loaded.note,) if loaded.note else ()
     changes = (
-        f"{name} was set to {change['given']:g}, {change['asked']:g} was asked." for name, change in adjusted.items()
+        f"{name} was set to {change['given']:g} instead of {change['asked']:g}." for name, change in adjusted.items()
     )
     return (*note, *changes)
 
@@ -318,7 +318,7 @@ def _load_csv_set(content: str, settings: Settings, time_config: object) -> Load
         del document["time_grid"]
     loaded = _load_inline(document, settings, time_config, "/content")
     rows, repairs, unusable = sum(imported.rows.values()), len(imported.repairs), len(imported.unusable)
-    told = f"{rows} rows were read, {repairs} cells mended, {unusable} rows could not be used."
+    told = f"{rows} rows were read, {repairs} cells corrected, {unusable} rows could not be used."
     note = " ".join(filter(None, (told, loaded.note)))
     return loaded._replace(note=note, imported=imported)
 
