@@ -72,7 +72,7 @@ def exact_and_search(climb: Climb) -> Verdict:
         return _give_up_on_full(climb)
     _improve(climb, reserve=exact_seconds)
     _prove(climb, exact_seconds)
-    return Verdict(True, "every session is placed and every hard rule holds")
+    return Verdict(True, "every session is placed and every hard rule is kept")
 
 
 def _exact_share(climb: Climb) -> float:
@@ -103,14 +103,16 @@ def _give_up_on_full(climb: Climb) -> Verdict:
         )
         if climb.complete:
             _improve(climb, reserve=0.0)
-            return Verdict(True, "every session is placed and every hard rule holds")
+            return Verdict(True, "every session is placed and every hard rule is kept")
         if status == "infeasible":
             climb.explain(min(EXPLAIN_SECONDS, 0.5 * climb.walk.remaining))
             climb.diagnosis = Diagnosis(
                 proofs=climb.diagnosis.proofs, conflicts=climb.diagnosis.conflicts, evidence="two_solves"
             )
-            return Verdict(False, "proved infeasible: two differing exact solves agree that the hard rules contradict")
-    return Verdict(False, "no timetable that keeps every hard rule was found in the time this rung may use")
+            return Verdict(
+                False, "proved infeasible: two different exact searches agree that the hard rules contradict each other"
+            )
+    return Verdict(False, "no timetable that keeps every hard rule was found in the time set aside for this step")
 
 
 def _improve(climb: Climb, *, reserve: float) -> None:
@@ -157,7 +159,7 @@ def cheapest_relaxation(climb: Climb) -> Verdict:
     """Everything placed, bendable rules broken at the least price found."""
     if climb.complete:
         _improve(climb, reserve=0.0)
-        return Verdict(True, "nothing has to be bent: the timetable at hand keeps every hard rule")
+        return Verdict(True, "nothing has to be bent, because the timetable found so far keeps every hard rule")
     time_left = climb.walk.remaining
     small = len(climb.problem.dataset.sessions) <= SMALL_SESSIONS
     if small and not climb.diagnosis.conflicts:
@@ -179,16 +181,16 @@ def cheapest_relaxation(climb: Climb) -> Verdict:
     if climb.best is None or climb.best.unplaced:
         open_count = climb.best.unplaced if climb.best else len(climb.problem.dataset.sessions)
         return Verdict(
-            False, f"{counted(open_count, 'session')} found no place even though every bendable rule might be broken"
+            False, f"{counted(open_count, 'session')} found no place although every rule that may bend was allowed to"
         )
-    return Verdict(True, "every session is placed; the broken rules are listed")
+    return Verdict(True, "every session is placed, and the broken rules are listed")
 
 
 @working_at(Place.CONSTRUCT)
 def construct_and_repair(climb: Climb) -> Verdict:
     """The greedy floor, improved by stripping the best timetable down to what keeps every hard rule."""
     problem = climb.problem
-    climb.report("construct", 0.0, "placing what fits, greedily")
+    climb.report("construct", 0.0, "placing whatever fits")
     if not climb.over:  # the floor keeps every hard rule, too: there is something to judge
         _construct_again(climb)
     strict = climb.incumbents.strict
@@ -197,11 +199,11 @@ def construct_and_repair(climb: Climb) -> Verdict:
         return Verdict(False, f"{counted(open_core, 'session')} of core courses {_left_open(climb)}")
     if climb.best is None or climb.best.bent:
         return Verdict(False, "bending rules leaves fewer sessions open than keeping them all does")
-    return Verdict(True, "every hard rule holds; what does not fit is listed")
+    return Verdict(True, "every hard rule is kept, and whatever does not fit is listed")
 
 
 def _left_open(climb: Climb) -> str:
-    return "had no place when the time was over" if climb.over else "found no place"
+    return "had no place when time ran out" if climb.over else "found no place"
 
 
 def _construct_again(climb: Climb) -> None:
@@ -222,7 +224,7 @@ def _construct_again(climb: Climb) -> None:
 def core_then_rest(climb: Climb) -> Verdict:
     """The priority core on its own, then the rest in growing batches around it."""
     if climb.over:
-        return Verdict(False, "no time was left to place a core of its own")
+        return Verdict(False, "no time was left to place the most important courses first")
     dataset, params = climb.problem.dataset, climb.params
     chosen: set[str] = set()
     placed = Timetable()
@@ -238,10 +240,12 @@ def core_then_rest(climb: Climb) -> Verdict:
     climb.core = frozenset(parts[0])
     open_in_core = [key for key in found.report.unplaced if key[0] in climb.core]
     if open_in_core:
-        return Verdict(False, f"{counted(len(open_in_core), 'session')} of the priority core {_left_open(climb)}")
+        return Verdict(
+            False, f"{counted(len(open_in_core), 'session')} of the most important courses {_left_open(climb)}"
+        )
     if climb.best is None or climb.best < found.score:
-        return Verdict(False, "the best timetable so far places more than the core and its batches do")
-    return Verdict(True, f"the core of {len(parts[0])} courses was placed first, the rest around it")
+        return Verdict(False, "the best timetable so far places more than this step does")
+    return Verdict(True, f"the {len(parts[0])} most important courses were placed first, and the rest around them")
 
 
 def _place_part(climb: Climb, chosen: set[str], placed: Timetable, search_seconds: float) -> Timetable:
@@ -263,7 +267,7 @@ def _place_part(climb: Climb, chosen: set[str], placed: Timetable, search_second
 @working_at(Place.LOCAL_SEARCH)
 def _search_part(climb: Climb, part: Dataset, compiled: Compiled, start: Arrays, seconds: float) -> Arrays:
     """Any timetable in which all have a place, in half of the time at most, and a good one in the rest."""
-    control = climb.timed("search", seconds, "placing the priority core")
+    control = climb.timed("search", seconds, "placing the most important courses")
     for share, params in ((0.5, PLACING), (1.0, SearchParams(bend=False))):
         found = search(
             part,
@@ -281,5 +285,5 @@ def _search_part(climb: Climb, part: Dataset, compiled: Compiled, start: Arrays,
 
 def work_list(climb: Climb) -> Verdict:
     """Never fails: whatever stands is verified, and every open session gets its blockers and repairs."""
-    best = climb.best
-    return Verdict(True, f"open sessions are listed with blockers and repairs: {best.unplaced if best else 0}")
+    left = climb.best.unplaced if climb.best else 0
+    return Verdict(True, f"{counted(left, 'open session')} listed, with what is in the way and what would help")

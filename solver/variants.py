@@ -201,10 +201,11 @@ def _all_open(arrays: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
 
 
 def _why_fewer(climb: Climb, found: int, wanted: int) -> str:
-    share = f"{100 * climb.params.min_distance:.0f} %"
+    share = f"{100 * climb.params.min_distance:.0f}%"
     if climb.control.should_stop:
-        return f"{found} of {wanted} variants: the solve ended before the others were made"
-    return f"{found} of {wanted} variants: no further one that differs in {share} of the placements was found as good"
+        return f"{found} of {wanted} variants were made: the search ended before the others were ready"
+    why = f"no other one as good was found that differs in {share} of the sessions"
+    return f"{found} of {wanted} variants were made: {why}"
 
 
 @working_at(Place.DIAGNOSE)

@@ -41,8 +41,8 @@ ENDED = {
 }
 EVIDENCE = {
     "certificate": "proved by counting",
-    "two_solves": "two differing exact solves agree",
-    "one_solve": "one exact solve says so",
+    "two_solves": "two different exact searches agree",
+    "one_solve": "one exact search says so",
     None: "not proved",
 }
 QUALITY = {

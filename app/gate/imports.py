@@ -50,7 +50,7 @@ def _issue(note: RowNote) -> Issue:
 def told(imported: Imported) -> str:
     """The same in sentences."""
     rows, repairs, unusable = sum(imported.rows.values()), len(imported.repairs), len(imported.unusable)
-    parts = [f"{rows} rows were read, {repairs} cells mended, {unusable} rows could not be used."]
+    parts = [f"{rows} rows were read, {repairs} cells corrected, {unusable} rows could not be used."]
     if imported.warnings:
         first = [shortened(f"{note.value} {note.message}", MAX_MESSAGE // 4) for note in imported.warnings[:MAX_TOLD]]
         more = len(imported.warnings) - len(first)

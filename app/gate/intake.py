@@ -174,7 +174,7 @@ def _told(asked: GenerateRequest, loaded: _Load, given: Mapping[str, float], *, 
 
 def _notes(loaded: _Load, adjusted: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
     changes = (
-        f"{name} was set to {change['given']:g}, {change['asked']:g} was asked." for name, change in adjusted.items()
+        f"{name} was set to {change['given']:g} instead of {change['asked']:g}." for name, change in adjusted.items()
     )
     return (*loaded.notes, *changes)
 

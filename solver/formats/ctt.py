@@ -294,7 +294,7 @@ def dump_solution(dataset: Dataset, timetable: Timetable) -> str:
     """
     order = {key: n for n, key in enumerate(dataset.sessions)}
     raise_if_any(
-        Issue(pointer=f"/placements/{i}", code="dangling_id", message=f"there is no session {p.key}", value=list(p.key))
+        Issue(pointer=f"/placements/{i}", code="dangling_id", message=_no_session(p), value=list(p.key))
         for i, p in enumerate(timetable.placements)
         if p.key not in order
     )
@@ -303,6 +303,10 @@ def dump_solution(dataset: Dataset, timetable: Timetable) -> str:
     grid = dataset.time_grid
     placed = sorted(timetable.placements, key=lambda p: order[p.key])
     return "".join(f"{p.course_id} {p.room_id} {grid.day_of(p.slot)} {grid.period_of(p.slot)}\n" for p in placed)
+
+
+def _no_session(placement: Placement) -> str:
+    return f"course {placement.course_id!r} has no session {placement.session + 1}"
 
 
 def load_solution(text: str, dataset: Dataset) -> Timetable:

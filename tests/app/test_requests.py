@@ -79,7 +79,7 @@ async def test_a_key_that_cannot_be_used_is_refused(client: httpx.AsyncClient, k
 async def test_more_solver_threads_than_a_job_may_have_are_clamped_and_said(client: httpx.AsyncClient) -> None:
     answer = (await post(client, workers=64)).json()
     assert answer["adjusted"]["workers"] == {"asked": 64, "given": 1}
-    assert "workers was set to 1, 64 was asked" in answer["message"]
+    assert "workers was set to 1 instead of 64" in answer["message"]
     assert (await post(client, workers=1)).json()["adjusted"] == {}
 
 

@@ -548,7 +548,7 @@ def test_no_more_repairs_than_asked_for() -> None:
 
 
 def test_an_unknown_session_is_refused() -> None:
-    with pytest.raises(InputError, match="there is no session"):
+    with pytest.raises(InputError, match="has no session"):
         blockers(dataset(course("a")), timetable(), ("a", 1))
 
 

@@ -234,7 +234,7 @@ def test_a_time_limit_shorter_than_the_floor_still_hands_over_the_floor() -> Non
 def test_once_the_time_is_over_no_rung_begins_to_place_anything_anew() -> None:
     result = solve(impossible_course(), SolveParams(time_limit_seconds=0.1, num_variants=1), Control(deadline=0.0))
     why = {visit.rung: visit.why for visit in result.journal}
-    assert why["reduced"] == "no time was left to place a core of its own"
+    assert why["reduced"] == "no time was left to place the most important courses first"
     assert (result.best.report.placed, result.best.rung, result.coverage) == (4, "manual", None)
 
 

@@ -150,7 +150,7 @@ function Wishes({ options, wanted, onChange }) {
       </div>
       <label class="field"><span>Name of the job <em>if you like</em></span>
         <input type="text" maxlength="128" pattern="\\s*[A-Za-z0-9]([A-Za-z0-9._:\\- ]*[A-Za-z0-9._:\\-])?\\s*" title="Letters, digits, spaces and . _ : - are allowed; begin with a letter or a digit" placeholder="such as Spring 2027" value=${wanted.jobId} onInput=${set("jobId")} /></label>
-      <label class="field"><span>Seed <em>the same seed searches in the same way</em></span>
+      <label class="field"><span>Seed <em>for repeatable runs</em></span>
         <input type="number" min="0" max="2147483647" step="1" value=${wanted.seed} onInput=${set("seed")} /></label>
     </div>
   `;
