@@ -10,18 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import count
 
-from solver.climb import PLACING, Climb, working_at
-from solver.compiled import Compiled, compile_dataset, decode, encode
+from solver.climb import Climb, working_at
+from solver.compiled import encode
 from solver.construct import construct
-from solver.context import build_context
 from solver.control import Place
 from solver.ledger import core_open
-from solver.model import Dataset, Timetable
+from solver.model import Timetable
 from solver.names import counted
+from solver.parts import core_apart, place_part
 from solver.ranks import rank_of
-from solver.reduction import batches, only, restrict
+from solver.reduction import batches
 from solver.result import Diagnosis
-from solver.search import SearchParams, search, strip
+from solver.search import SearchParams, strip
 from solver.search.params import Arrays
 
 SMALL_SESSIONS = 600
@@ -42,6 +42,8 @@ what follows starts from the best at a temperature that breaks nothing which the
 """
 ROOM_BOUND_SECONDS, ROOM_BOUND_SHARE = 1.0, 0.02
 """What rooms cost at least is found before the search, in the lesser of these seconds and this share of the time."""
+CORE_SHARE = 0.25
+"""Of the time left, for the core subjects apart, once a first try at bending has left some of them open."""
 EXPLAIN_SECONDS = 10.0
 LEAST_SECONDS = 0.05
 """Less is not worth a round."""
@@ -173,6 +175,8 @@ def cheapest_relaxation(climb: Climb) -> Verdict:
         )
         if climb.best is not None and climb.best.unplaced == 0 and attempt == 0 and not small:
             break
+        if attempt == 0:
+            core_apart(climb, CORE_SHARE * climb.walk.remaining)
     if small:
         climb.exact(0.5 * climb.walk.remaining, bend=True, message="bending as little as possible, exactly")
         if climb.best is not None and climb.best.left_open:  # who it is matters
@@ -193,6 +197,7 @@ def construct_and_repair(climb: Climb) -> Verdict:
     climb.report("construct", 0.0, "placing whatever fits")
     if not climb.over:  # the floor keeps every hard rule, too: there is something to judge
         _construct_again(climb)
+        core_apart(climb, 0.5 * climb.walk.remaining)
     strict = climb.incumbents.strict
     open_core = core_open(problem, strict.report) if strict else len(problem.dataset.sessions)
     if open_core:
@@ -235,7 +240,7 @@ def core_then_rest(climb: Climb) -> Verdict:
         chosen |= set(part)
         climb.report("construct", number / len(parts), f"placing batch {number + 1} of {len(parts)}")
         searched = number == 0 or all(rank_of(dataset.course[course_id]).core for course_id in part)
-        placed = _place_part(climb, chosen, placed, 0.5 * climb.walk.remaining if searched else 0.0)
+        placed = place_part(climb, chosen, placed, 0.5 * climb.walk.remaining if searched else 0.0)
     found = climb.incumbents.offer(placed, "reduced")
     climb.core = frozenset(parts[0])
     open_in_core = [key for key in found.report.unplaced if key[0] in climb.core]
@@ -246,41 +251,6 @@ def core_then_rest(climb: Climb) -> Verdict:
     if climb.best is None or climb.best < found.score:
         return Verdict(False, "the best timetable so far places more than this step does")
     return Verdict(True, f"the {len(parts[0])} most important courses were placed first, and the rest around them")
-
-
-def _place_part(climb: Climb, chosen: set[str], placed: Timetable, search_seconds: float) -> Timetable:
-    """
-    Adds the chosen courses that are not placed yet: greedily, and by a search where that leaves some open. A batch that
-    is not worth a search has 0 for its seconds.
-    """
-    part = restrict(climb.problem.dataset, chosen)
-    profile = climb.problem.profile
-    compiled = compile_dataset(part, profile, build_context(part, simplified=True))
-    start = encode(only(placed, chosen), part)
-    floor = construct(compiled, control=climb.walk, seed=climb.params.seed, start=start)
-    slots, rooms = floor.slots, floor.rooms
-    if search_seconds > 0 and not climb.over and (slots < 0).any():
-        slots, rooms = _search_part(climb, part, compiled, (slots, rooms), search_seconds)
-    return decode(slots, rooms, part)
-
-
-@working_at(Place.LOCAL_SEARCH)
-def _search_part(climb: Climb, part: Dataset, compiled: Compiled, start: Arrays, seconds: float) -> Arrays:
-    """Any timetable in which all have a place, in half of the time at most, and a good one in the rest."""
-    control = climb.timed("search", seconds, "placing the most important courses")
-    for share, params in ((0.5, PLACING), (1.0, SearchParams(bend=False))):
-        found = search(
-            part,
-            compiled,
-            start,
-            control=control,
-            seconds=share * control.remaining,
-            workers=climb.params.workers,
-            seed=climb.params.seed,
-            params=params,
-        )
-        start = found.slots, found.rooms
-    return strip(compiled, *start, keep_bent=False)
 
 
 def work_list(climb: Climb) -> Verdict:

@@ -31,6 +31,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"construct", "cpsat"}),
     frozenset({"incumbent"}),
     frozenset({"ledger", "climb"}),
+    frozenset({"parts"}),
     frozenset({"rungs"}),
     frozenset({"variants"}),
     frozenset({"ladder"}),
