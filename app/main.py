@@ -21,6 +21,7 @@ from app.child.children import ForkServer
 from app.gate.guard import KeyGuard
 from app.gate.limits import BodyLimit, OneSpelling
 from app.gate.pacing import Paced
+from app.gate.packed import Unpacked
 from app.gate.rates import RateLimit
 from app.gate.readers import Readers
 from app.gate.tokens import read_keys
@@ -29,7 +30,7 @@ from app.operations.capacity import Capacity
 from app.operations.logs import RequestId, watch_loop
 from app.operations.metrics import Measured
 from app.operations.reports import Reports
-from app.platform.link import Link, check, opened_source
+from app.platform.link import Link, opened_source
 from app.queue import working
 from app.queue.broker import Broker
 from app.queue.embedded import Embedded
@@ -52,7 +53,6 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
     host, so there is only `/openapi.json`.
     """
     settings = settings or Settings.from_environment()
-    check(settings)
     read_keys(settings)  # a layer is only made when the first request comes, which is late for bad news
     reports = Reports(settings)
     app = Described(
@@ -82,6 +82,7 @@ def _layers(settings: Settings, reports: Reports) -> list[Middleware]:
         Middleware(KeyGuard, settings=settings),
         Middleware(RateLimit, settings=settings),
         Middleware(BodyLimit, limit=settings.max_body_bytes),
+        Middleware(Unpacked, limit=settings.max_body_bytes),
     ]
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from app.errors import below
 from app.gate.intake import check_rules, load_source, read_object
+from app.gate.misspelt import refuse_near_misses
 from app.quality import quality_metrics, statistics
-from app.schemas import ScoreRequest, ValidateRequest
+from app.schemas import GenerateRequest, ScoreRequest, ValidateRequest
 from app.settings import Settings
 from app.views import View, diagnosis_view, rule_views, score_view, unplaced_views
 from solver.diagnose import diagnose
@@ -38,8 +39,9 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
 
     Raises what `load_source` raises.
     """
-    document = read_object(body, settings)
-    loaded = load_source(ValidateRequest.model_validate(_wrapped(document)), settings)
+    document = _wrapped(read_object(body, settings))
+    refuse_near_misses(document, GenerateRequest.model_fields)  # a body for a job may be checked as it is
+    loaded = load_source(ValidateRequest.model_validate(document), settings)
     dataset, imported = loaded.dataset, loaded.imported
     proofs = diagnose(dataset)
     return {
@@ -90,7 +92,9 @@ def size_of(dataset: Dataset) -> View:
 
 def score_timetable(body: bytes, settings: Settings) -> View:
     """Raises `InputError` also for a timetable that does not fit its dataset."""
-    asked = ScoreRequest.model_validate(read_object(body, settings))
+    document = read_object(body, settings)
+    refuse_near_misses(document, GenerateRequest.model_fields | ScoreRequest.model_fields)
+    asked = ScoreRequest.model_validate(document)
     check_rules(asked.rules)
     dataset = load_source(asked, settings).dataset
     timetable, prefix = _timetable(asked, dataset)

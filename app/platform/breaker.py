@@ -30,6 +30,8 @@ class Breaker:
         self._changed = changed
         self._failures, self._pause, self._until = 0, FIRST_PAUSE_SECONDS, 0.0
         self._up = True
+        self.asked = False
+        """Whether anything is known of it: nothing is, before the first try."""
 
     @property
     def up(self) -> bool:
@@ -42,6 +44,7 @@ class Breaker:
         return 0.0 if self._up else max(0.0, self._until - time.monotonic())
 
     def succeeded(self) -> None:
+        self.asked = True
         self._failures, self._pause, self.error = 0, FIRST_PAUSE_SECONDS, ""
         if not self._up:
             self._up = True
@@ -49,6 +52,7 @@ class Breaker:
             self._changed(self.name, True)
 
     def failed(self, why: str) -> None:
+        self.asked = True
         self._failures += 1
         self.error = why
         if self._failures < FAILURES:

@@ -124,7 +124,7 @@ class Sender:
         silent = [worker for worker in workers if worker.silent_seconds >= SILENT_SECONDS]
         return {
             "kind": "celery",
-            "broker": {"up": not self.error, "error": self.error or None},
+            "broker": {"up": not self.error if self._heard_at or self.error else None, "error": self.error or None},
             "workers": len(workers) - len(silent),
             "silent_workers": len(silent),
             "slots": self._fleet.slots,

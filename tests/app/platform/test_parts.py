@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from app.addresses import keys_of
 from app.channels import carrier_of, channels_of
 from app.jobs import Status
 from app.platform import breaker
@@ -15,8 +16,7 @@ from app.platform.addresses import tls_options, with_index
 from app.platform.breaker import Breaker
 from app.platform.celery_task import CeleryTask
 from app.platform.delivery import pause_before
-from app.platform.link import check
-from app.platform.webhook import keys_of, signature
+from app.platform.webhook import signature
 from app.settings import Settings, SettingsError
 from tests.app.platform.conftest import KEY, OTHER_KEY
 
@@ -138,5 +138,5 @@ def test_a_setting_that_is_of_no_use_alone_is_refused(given: dict[str, str], nee
 )
 def test_what_cannot_be_used_is_told_at_the_start_and_not_quoted(given: dict[str, str], told: str) -> None:
     with pytest.raises(SettingsError, match=told) as refused:
-        check(Settings(**given))  # type: ignore[arg-type]
+        Settings(**given)  # type: ignore[arg-type]
     assert "hush" not in str(refused.value)
