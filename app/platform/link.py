@@ -133,7 +133,7 @@ class Link:
 
     def up(self) -> Mapping[str, bool]:
         """Every dependency that was asked yet: whether it answers."""
-        return {breaker.name: breaker.up for breaker in self._breakers.values() if breaker.asked}
+        return {breaker.name: up for breaker in self._breakers.values() if (up := breaker.known_up) is not None}
 
     def count(self, state: str) -> Mapping[str, int]:
         """Deliveries of a state by channel."""
@@ -143,7 +143,7 @@ class Link:
         """What `/health` shows; `up` is None of what nobody has asked yet, so that nothing is known of it."""
         return {
             "dependencies": {
-                breaker.name: {"up": breaker.up if breaker.asked else None, "error": breaker.error or None}
+                breaker.name: {"up": breaker.known_up, "error": breaker.error or None}
                 for breaker in self._breakers.values()
             },
             "deliveries": {state: self.count(state) for state in ("pending", "dead")},
