@@ -18,8 +18,8 @@ from solver.errors import InputError, Issue
 from solver.formats.issues import kind_of, pointer
 from solver.formats.safe import shortened
 
-SIMILAR = 0.84
-"""`difflib`'s ratio from which on a name is a slip of the pen; `batch_id` and `batch_ids` have 0.94."""
+SIMILAR = 0.83
+"""`difflib`'s ratio from which on a name is a slip of the pen; `stauts` and `status` have 0.833."""
 MEANT: Mapping[str, str] = {
     "time_limit": "time_limit_seconds",
     "timelimit": "time_limit_seconds",

@@ -284,7 +284,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
     if settings.database_url:
         yield from _database(settings)
         return
-    from app.integrity import check_folder  # takes half a second, which a start of the service leaves out
+    from app.integrity import QUARANTINE, check_folder  # takes half a second, which a start of the service leaves out
 
     try:
         report = check_folder(settings.data_dir, again=False)
@@ -295,7 +295,8 @@ def _store(settings: Settings) -> Iterator[Finding]:
     if report.sound:
         yield Finding("job store", "ok", f"{sum(report.jobs.values())} jobs, sound")
     for finding in wrong:
-        yield Finding("job store", "error", f"{finding.what}: {finding.found}", finding.advice)
+        verdict: Verdict = "warning" if finding.advice == QUARANTINE else "error"  # what keeps nobody from starting
+        yield Finding("job store", verdict, f"{finding.what}: {finding.found}", finding.advice)
 
 
 # --- what is installed and set ---

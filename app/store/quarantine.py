@@ -114,12 +114,12 @@ def _damaged_outbox(db: sqlite3.Connection) -> Iterator[Kept]:
 def _damaged_journal(db: sqlite3.Connection) -> Iterator[Kept]:
     """The attempt of a job that is at it stays open, so that it can be ended."""
     for rowid, job_id, why in list(_broken(db, ATTEMPTS, "job_id")):
-        (kept,) = _selected(db, "attempts", "rowid = ?", (rowid,), why)
-        yield kept
-        attempt = kept.row["attempt"]
         job = db.execute("SELECT status, attempt, started_at, created_at FROM jobs WHERE id = ?", (job_id,)).fetchone()
         if job is None:
             continue  # an orphan
+        (kept,) = _selected(db, "attempts", "rowid = ?", (rowid,), why)
+        yield kept
+        attempt = kept.row["attempt"]
         status, at, started_at, created_at = job
         began = started_at or created_at
         is_open = status == "running" and attempt == at

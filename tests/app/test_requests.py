@@ -235,7 +235,12 @@ async def test_other_methods_are_refused_with_those_that_there_are(
 
 @pytest.mark.parametrize(
     ("path", "meant"),
-    [("/jobs?limt=1", "limit"), ("/jobs?Status=failed", "status"), ("/preview?dataset_nam=tiny", "dataset_name")],
+    [
+        ("/jobs?limt=1", "limit"),
+        ("/jobs?stauts=failed", "status"),
+        ("/jobs?Status=failed", "status"),
+        ("/preview?dataset_nam=tiny", "dataset_name"),
+    ],
 )
 async def test_a_misspelt_parameter_is_refused_by_its_name(client: httpx.AsyncClient, path: str, meant: str) -> None:
     answer = await client.get(path)
