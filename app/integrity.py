@@ -83,7 +83,7 @@ _RESTORE = "restore a backup: `timetable restore BACKUP --force` puts this store
 _RESTORE_DUMP = (
     "restart the jobs that are named, or stop all services and put a backup back: `timetable restore BACKUP --force`"
 )
-_QUARANTINE = f"the next start puts it into {FOLDER} and serves the rest; or restore a backup"
+QUARANTINE = f"the next start puts it into {FOLDER} and serves the rest; or restore a backup"
 _ONE_ROW = ("a row of jobs (", "a row of attempts (", "a row of outbox (", "row ")
 _RESTART = "restart the job, or delete it"
 
@@ -205,7 +205,7 @@ def _bytes(store: Audit) -> Iterator[Finding]:
 def _advice(problem: str) -> str:
     """One row that is damaged keeps nobody from starting."""
     one_row = problem.startswith(_ONE_ROW) and ("not what was written" in problem or "refers to a row" in problem)
-    return _QUARANTINE if one_row else _RESTORE
+    return QUARANTINE if one_row else _RESTORE
 
 
 def _beside(store: Audit, data_dir: Path) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.child.diagnosis import HANGS, SILENCE_SECONDS, Verdict
 from app.jobs import Status
-from app.progress import SERVICE_SILENT, Track
+from app.progress import QUALITY_MISSED, SERVICE_SILENT, Track
 from app.source import ACCOUNT, IMPORT, counts_of
 
 PREPARING = "the solver is being made ready"
@@ -80,7 +80,8 @@ def _message(track: Track, queue_position: int | None, preparing: str, now: floa
     if job.status is Status.CANCELLED:
         return "cancelled" + ("; the best timetable so far is kept" if track.score is not None else "")
     if job.status is Status.COMPLETED:
-        return "; ".join(filter(None, (f"completed: {track.placed} of {track.total} sessions placed", job.open_note)))
+        placed = f"completed: {track.placed} of {track.total} sessions placed"
+        return "; ".join(filter(None, (placed, job.open_note, str(job.meta.get(QUALITY_MISSED, "")))))
     if job.status is Status.QUEUED:
         again = f", after attempt {job.attempt} ended: {job.error}" if job.attempt and job.error else ""
         loading = f"; {preparing}" if preparing else ""

@@ -39,7 +39,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 APP_LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"machine", "flags"}),
+    frozenset({"machine", "flags", "addresses"}),
     frozenset(
         {
             "settings",

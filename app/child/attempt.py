@@ -51,7 +51,7 @@ from app.settings import Settings
 from app.store import StoredIncumbent
 from app.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobody
 from solver.control import Place, Stop
-from solver.result import RungId
+from solver.result import RungId, missed_quality
 from solver.rules import Score
 
 LOOK_EVERY_SECONDS = 0.1
@@ -355,8 +355,12 @@ class Attempt:
             self.begin_with(None, saved=True, damage=frame.message)
         elif isinstance(frame, ResultFrame):
             self.result, self._last_word_at = frame, time.monotonic()
+            self._track.quality_missed = missed_quality(frame.quality_index, self.settings.quality_threshold)
         elif isinstance(frame, ErrorFrame):
             self.error, self._last_word_at = frame, time.monotonic()
+            if frame.trace:
+                line = "job %s, attempt %d: its child failed: %s"
+                _log.error(line, self.job.id, self.job.attempt, frame.message, extra={"exception": frame.trace})
 
     def _stage_left(self, left: tuple[str, float] | None) -> None:
         if left is not None:

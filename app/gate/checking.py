@@ -10,8 +10,9 @@ from app.errors import below, wire_issue
 from app.flags import breaches_of
 from app.gate.imports import account_of, warnings_of
 from app.gate.intake import check_rules, load_source, read_object
+from app.gate.misspelt import refuse_near_misses
 from app.quality import quality_metrics, statistics
-from app.schemas import ScoreRequest, ValidateRequest
+from app.schemas import GenerateRequest, ScoreRequest, ValidateRequest
 from app.settings import Settings
 from app.views import View, diagnosis_view, rule_views, score_view, unplaced_views
 from solver.advice import advice_on
@@ -39,8 +40,9 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
 
     Raises what `load_source` raises.
     """
-    document = read_object(body, settings)
-    asked = ValidateRequest.model_validate(_wrapped(document))
+    document = _wrapped(read_object(body, settings))
+    refuse_near_misses(document, GenerateRequest.model_fields)  # a body for a job may be checked as it is
+    asked = ValidateRequest.model_validate(document)
     loaded = load_source(asked, settings)
     dataset, imported = loaded.dataset, loaded.imported
     place = "/content" if asked.content is not None else "/dataset"
@@ -82,7 +84,9 @@ def size_of(dataset: Dataset) -> View:
 
 def score_timetable(body: bytes, settings: Settings) -> View:
     """Raises `InputError` also for a timetable that does not fit its dataset."""
-    asked = ScoreRequest.model_validate(read_object(body, settings))
+    document = read_object(body, settings)
+    refuse_near_misses(document, GenerateRequest.model_fields | ScoreRequest.model_fields)
+    asked = ScoreRequest.model_validate(document)
     check_rules(asked.rules)
     dataset = load_source(asked, settings).dataset
     timetable, prefix = _timetable(asked, dataset)

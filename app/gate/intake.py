@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, get_args
 
@@ -22,6 +22,7 @@ from app.errors import SourceNotConfigured, below
 from app.fingerprint import fingerprint
 from app.gate.burden import check_document, check_model
 from app.gate.imports import MAX_KEPT, account_of, told, warnings_of
+from app.gate.misspelt import strangers_of, unused_note
 from app.gate.prescan import check_amount
 from app.jobs import MIN_SOLVE_SECONDS, JobRequest
 from app.messages import pack_text
@@ -88,12 +89,13 @@ class Order:
     """
     A checked request. `notes` are sentences for the answer; `adjusted` maps a field to what was asked and given.
 
-    `warnings` are what people have to confirm about a CSV set, in the form of issues.
+    A field that nobody knows, and that is close to one of ours, was given nothing; `meant` is that of ours. `warnings`
+    are what people have to confirm about a CSV set, in the form of issues.
     """
 
     request: JobRequest
     notes: tuple[str, ...]
-    adjusted: Mapping[str, Mapping[str, float]]
+    adjusted: Mapping[str, Mapping[str, object]]
     warnings: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -140,6 +142,7 @@ def read_order(
     document = read_object(body, settings)
     if default_organization_id is not None and document.get("organization_id") is None:
         document["organization_id"] = default_organization_id
+    strangers = strangers_of(document)
     asked = GenerateRequest.model_validate(document)
     check_rules(asked.rules)
     awaited = has_platform and not asked.named
@@ -156,8 +159,14 @@ def read_order(
         workers=int(given["workers"]) if asked.workers is not None else None,
         rules={name: rule.model_dump(exclude_none=True) for name, rule in asked.rules.items()},
     )
+    notes = (*_notes(loaded, adjusted), *_notes_on(strangers), *filter(None, [unused_note(document)]))
     warnings = warnings_of(loaded.imported)
-    return Order(request=request, notes=_notes(loaded, adjusted), adjusted=adjusted, warnings=warnings)
+    return Order(request=request, notes=notes, adjusted={**adjusted, **strangers}, warnings=warnings)
+
+
+def _notes_on(strangers: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
+    for name, change in strangers.items():
+        yield f"{name} is no known field and was not used; did you mean {change['meant']}?"
 
 
 def _told(asked: GenerateRequest, loaded: _Load, given: Mapping[str, float], *, awaited: bool) -> dict[str, Any]:

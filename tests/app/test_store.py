@@ -473,8 +473,8 @@ def test_a_damaged_job_at_the_head_of_the_queue_does_not_hold_up_those_behind_it
     ("statement", "ask"),
     [
         ("UPDATE jobs SET meta = '[]'", lambda store: store.job("j1")),
-        ("UPDATE jobs SET percent = 1", lambda store: store.jobs()),
-        ("UPDATE jobs SET status = 'running', attempt = 7", lambda store: store.jobs(status=Status.RUNNING)),
+        ("UPDATE jobs SET percent = 1", lambda store: store.dataset("j1")),
+        ("UPDATE jobs SET status = 'running', attempt = 7", lambda store: store.result("j1")),
         ("UPDATE attempts SET how = 'result'", lambda store: store.attempts("j1")),
         ("UPDATE attempts SET bundle = '{}'", lambda store: store.bundle("j1", 1)),
         ("UPDATE incumbents SET timetable = x'00'", lambda store: store.incumbent("j1")),

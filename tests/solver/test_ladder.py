@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -18,7 +19,7 @@ from solver.ledger import better_at, concessions_of
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.params import SolveParams
 from solver.ranks import rank_of
-from solver.result import Quality, StoppedBy
+from solver.result import Quality, StoppedBy, missed_quality
 from solver.rules import Score
 from solver.samples import sample
 from solver.samples.overfull import Listing, overfull
@@ -397,3 +398,12 @@ def test_a_solve_that_is_cancelled_before_anything_is_placed_tells_of_no_incumbe
     control.request_stop(Stop.CANCEL)
     assert solve(feasible(), QUICK, control).best.report.placed == 0
     assert told == []
+
+
+def test_a_quality_below_the_one_that_is_wanted_is_said() -> None:
+    result = solve(feasible(), replace(QUICK, quality_threshold=1.0))
+    index = result.best.report.quality_index
+    told = [note for note in result.notes if "less than the 100 % that are wanted" in note]
+    assert len(told) == (index < 1.0)
+    assert missed_quality(0.79999, 0.8) == "the soft rules are kept to 79.9 %, less than the 80 % that are wanted"
+    assert missed_quality(0.8, 0.8) is None
