@@ -455,6 +455,7 @@ class Attempt:
     def _ending(self, code: int | None) -> Ending:
         now = time.monotonic()
         how, message = self._how(code)
+        by_kernel = how is How.MEMORY and code == -signal.SIGKILL and not self._killed_at
         self._stage_left((self.watch.stage, now - self.watch.stage_began))
         finding = self._finding_at_end(how, message)
         return replace(
@@ -466,6 +467,7 @@ class Attempt:
             verdict=finding.verdict.value,
             place=self._place.label,
             peak_mb=self._peak_mb or None,
+            by_kernel=by_kernel,
             leaking=how is How.MEMORY and self._certain is not None and self.watch.health == "stalled",
             overshoot_seconds=round(self.watch.overshoot_seconds(now), 3),
             bundle=None if how in _WELL and self._certain is None else self._bundle(how, finding, code, now),

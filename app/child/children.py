@@ -18,6 +18,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
@@ -55,6 +56,7 @@ ANSWER_SECONDS = 10.0
 """For a fork, at most; it copies page tables."""
 WORD_SECONDS = 5.0
 """For what takes no work at all. It is never as late on a busy machine, where its turn comes like anybody's."""
+HELD_UP_SECONDS = 1.0
 TURN_SECONDS = 0.02
 END_SECONDS = 2.0
 """For a forkserver that was given up to be gone. One that is frozen stays; it is of no more concern."""
@@ -380,16 +382,20 @@ class ForkServer:
 
     async def _answer(self, expected: bytes, seconds: float) -> tuple[tuple[bytes, int, int], list[int]]:
         """The next message; anything but the expected one means that this forkserver is of no more use."""
-        channel, pid = self._channel, self.pid
+        channel, pid, late = self._channel, self.pid, True
         assert channel is not None
-        with anyio.move_on_after(seconds, shield=seconds <= ANSWER_SECONDS):  # half a conversation helps nobody
-            await self._until_it_speaks(channel)
-            try:
-                data, descriptors, _, _ = socket.recv_fds(channel, MESSAGE.size, 1)
-            except OSError:
-                data, descriptors = b"", []
-            if len(data) == MESSAGE.size and data.startswith(expected):
-                return MESSAGE.unpack(data), list(descriptors)
+        while late:
+            began = time.monotonic()
+            with anyio.move_on_after(seconds, shield=seconds <= ANSWER_SECONDS):  # half a conversation helps nobody
+                await self._until_it_speaks(channel)
+                try:
+                    data, descriptors, _, _ = socket.recv_fds(channel, MESSAGE.size, 1)
+                except OSError:
+                    data, descriptors = b"", []
+                if len(data) == MESSAGE.size and data.startswith(expected):
+                    return MESSAGE.unpack(data), list(descriptors)
+                break
+            late = time.monotonic() - began > seconds + HELD_UP_SECONDS  # we were stopped ourselves, and judge nobody
         gone = not self.alive
         await self._give_up()
         if pid is not None and not gone:
