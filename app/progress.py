@@ -254,6 +254,13 @@ class Track:
             self.health, self.verdict = health, verdict
             self.bump()
 
+    def wait_for(self, what: str) -> None:
+        """The child is done, or gone, and something else keeps its job from going on."""
+        self.message = f"waiting for {what}"
+        if self.health == "ok":
+            self.health = "slow"
+        self.bump()
+
     def life(self, silent_seconds: float) -> Life:
         """How the child is, for those who run it not."""
         deadline = self.stage_deadline_at

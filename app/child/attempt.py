@@ -66,6 +66,8 @@ SAVE_EVERY_SECONDS = 1.0
 DRAIN_SECONDS = 2.0
 """What a dead child has said before is still in the socket; reading it takes no longer than this."""
 UNREAPABLE_SECONDS = 5.0
+SLOW_REAPING_SECONDS = 1.0
+"""A dead child is reaped within milliseconds; what takes longer than this is said."""
 LAST_RESORT_SECONDS = 60.0
 """Beyond the longest that we let a stage last; then a child ends itself."""
 _WELL = (frozenset({How.RESULT, How.INPUT, How.CANCEL, How.FINISH}) | NOT_COUNTED) - {How.HANDOVER}
@@ -221,9 +223,22 @@ class Attempt:
         finally:
             child.kill()
             with anyio.CancelScope(shield=True):
-                code = await self._reap(child)
+                code = await self._reap_and_tell(child)
         await self._save_held()
         return self._ending(code)
+
+    async def _reap_and_tell(self, child: Child) -> int | None:
+        """Whoever asks meanwhile is told what the job waits for."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._tell_of_reaping)
+            code = await self._reap(child)
+            tasks.cancel_scope.cancel()
+        return code
+
+    async def _tell_of_reaping(self) -> None:
+        while True:
+            await anyio.sleep(SLOW_REAPING_SECONDS)
+            self._track.wait_for("the end of its process, which takes longer than it should")
 
     async def _reap(self, child: Child) -> int | None:
         with anyio.move_on_after(UNREAPABLE_SECONDS):
@@ -307,6 +322,8 @@ class Attempt:
             self._observe(Stalled(job=self.job, stalled=stalled, verdict=verdict, place=place))
 
     async def _give_up(self, child: Child, decision: Decision, now: float) -> None:
+        if self._killed_at:  # what a dying process looks like is no finding
+            return
         self._certain = self.watch.finding if self.watch.finding.certain else None
         self._lost_at = self._lost_at or self.watch.place
         if decision.how in STACKS_SECONDS and not self._killed_at:
@@ -441,6 +458,7 @@ class Attempt:
     def _ending(self, code: int | None) -> Ending:
         now = time.monotonic()
         how, message = self._how(code)
+        by_kernel = how is How.MEMORY and code == -signal.SIGKILL and not self._killed_at
         self._stage_left((self.watch.stage, now - self.watch.stage_began))
         finding = self._finding_at_end(how, message)
         return replace(
@@ -452,6 +470,7 @@ class Attempt:
             verdict=finding.verdict.value,
             place=self._place.label,
             peak_mb=self._peak_mb or None,
+            by_kernel=by_kernel,
             leaking=how is How.MEMORY and self._certain is not None and self.watch.health == "stalled",
             overshoot_seconds=round(self.watch.overshoot_seconds(now), 3),
             bundle=None if how in _WELL and self._certain is None else self._bundle(how, finding, code, now),

@@ -317,7 +317,7 @@ class Metrics:
     def _count_end(self, end: AttemptEnded) -> None:
         ending = end.ending
         self.attempts.labels(ending.how.value).inc()
-        if ending.how in OURS_TO_KILL and ending.exit_code == KILLED:
+        if ending.how in OURS_TO_KILL and ending.exit_code == KILLED and not ending.by_kernel:
             self.kills.labels(ending.how.value).inc()
         if ending.verdict is not None:
             self.verdicts.labels(_known(ending.verdict, _VERDICTS)).inc()

@@ -209,8 +209,8 @@ BARS: tuple[Bar, ...] = (
         recipe=workers.worker_mode,
         count=5,
         quick=1,
-        seconds=35,
-        fixed=15,
+        seconds=38,
+        fixed=20,
         limits=(Limit("alert", 1.0, 30.0), Limit("said before the end", 1.0, 10.0)),
     ),
     Bar(
