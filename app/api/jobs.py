@@ -162,7 +162,7 @@ async def cancel(job_id: JobIdInPath, service: Running) -> JSONResponse:
         raise
     if job is None:
         service.platform.heed(job_id)
-        told = "There is no such job yet; if it comes soon, it is cancelled at once."
+        told = "There is no such job yet; if it comes within a day, it is cancelled at once."
         return JSONResponse({"job_id": job_id, "status": CANCELLING, "message": told, "job_status": "unknown"})
     if job.status.terminal:
         await _tell_again(job_id, service)
