@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, get_args
 from app.entries import Entries
 from solver.formats.meetings import taught_groups
 from solver.grid import clock_of
-from solver.labels import Labels
+from solver.labels import Labels, readable
 from solver.model import Course, Dataset, Placement, Room
 from solver.names import DAY_NAMES, Names
 from solver.ranks import highest_first
@@ -156,5 +156,5 @@ _OWNERS: Mapping[WeekOf, Callable[[Dataset, str], _Owner | None]] = {
 
 
 def _room_about(room: Room) -> str:
-    building = f"building {room.building}" if room.building else ""
+    building = f"building {room.building}" if readable(room.building) else ""
     return ", ".join(filter(None, (room.type.replace("_", " "), f"{room.capacity} seats", building)))

@@ -61,6 +61,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("features", "allow_cross_department_usage", "room_status", "is_bookable"),
     ),
     "students": ("student_id", "batch_id"),
+    "departments": ("dept_id", "dept_code", "dept_name"),
     "batches": ("batch_id", "batch_code", "batch_name"),
     "timetable_configurations": (
         *("working_days", "slots_per_day", "start_time", "end_time", "slot_duration_minutes", "lunch_break_enabled"),

@@ -18,7 +18,7 @@ from app.source import MAX_SENTENCES, Fetched, NothingThere, Query, SourceError,
 from solver.errors import InputError
 from solver.formats.native import dump_dataset
 from solver.formats.platform_csv import Imported
-from solver.formats.platform_rows import RowNote
+from solver.formats.platform_rows import Row, RowNote
 from solver.formats.platform_tables import NothingUsable, PlatformTables, load_platform_tables
 from solver.grid import TimeGrid
 from solver.model import RuleSetting
@@ -119,9 +119,8 @@ def _tables(reader: Reader, query: Query) -> tuple[PlatformTables, list[str]]:
         offerings=rows_of("course_offerings", offerings),
         enrolments=enrolments,
         left_out=left_out,
-        batches=rows_of("batches", _table(reader, "batches", "batch_id", values))
-        if reader.has("batches", "batch_id")
-        else (),
+        departments=_optional(reader, "departments", "dept_id", values),
+        batches=_optional(reader, "batches", "batch_id", values),
         batch_of={student: batch for student, batch in (batch_of or {}).items() if batch},
         time_grid=_grid(query.time_grid or TimeConfig.model_validate(_time_config(stored)).grid()),
         rules=_rules(stored, notes),
@@ -154,6 +153,10 @@ def _table(reader: Reader, table: str, key: str, values: Mapping[str, object]) -
         sql.Identifier("C"),
     )
     return reader.ask(question, values)
+
+
+def _optional(reader: Reader, table: str, key: str, values: Mapping[str, object]) -> list[Row]:
+    return rows_of(table, _table(reader, table, key, values)) if reader.has(table, key) else []
 
 
 def _all(conditions: list[sql.Composable]) -> sql.Composable:

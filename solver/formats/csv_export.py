@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from solver.formats.meetings import Of, is_of, part_of
 from solver.formats.safe import inert_in_csv
 from solver.grid import clock_of
-from solver.labels import Labels
+from solver.labels import Labels, readable
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.names import DAY_NAMES
 
@@ -77,7 +77,7 @@ def _place(dataset: Dataset, labels: Labels, placement: Placement) -> Mapping[st
         "start": clock_of(grid.periods[first][0]),
         "end": clock_of(grid.periods[last][1]),
         "room": labels.rooms[room.id],
-        "building": room.building or "",
+        "building": readable(room.building),
     }
 
 

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from solver.errors import InputError, Issue
 from solver.grid import TimeGrid, clock_of
-from solver.labels import Labels, in_brackets
+from solver.labels import Labels, in_brackets, readable
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.names import counted
 
@@ -80,7 +80,7 @@ class Week:
     @property
     def title(self) -> str:
         """The name, with the id behind it where that says more."""
-        return self.name if self.name == self.of.id else f"{self.name} ({self.of.id})"
+        return self.name if self.name == self.of.id or not readable(self.of.id) else f"{self.name} ({self.of.id})"
 
     def lines(self, meeting: Meeting) -> list[str]:
         """Place, teachers and groups of a meeting, without what the heading of the week has said already."""
@@ -230,5 +230,5 @@ def _meeting(dataset: Dataset, labels: Labels, placement: Placement) -> Meeting:
         teachers=tuple(labels.teachers[id] for id in course.faculty_ids),
         groups=_taught(labels, course),
         room=labels.rooms[room.id],
-        building=room.building or "",
+        building=readable(room.building),
     )

@@ -25,7 +25,7 @@ from solver.formats.platform_rows import Repairs, Row
 from solver.formats.platform_subjects import is_lab
 from solver.formats.spelling import word
 from solver.grid import TimeGrid
-from solver.labels import readable
+from solver.labels import Named, labels_of, readable
 from solver.model import Course, Dataset, Faculty, Room, RuleSetting
 from solver.terms import CORE_SUBJECT_TYPE
 
@@ -61,6 +61,7 @@ class PlatformTables:
     offerings: Sequence[Row]
     enrolments: Mapping[str, Sequence[str]]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    departments: Sequence[Row] = ()
     batches: Sequence[Row] = ()
     batch_of: Mapping[str, str] = field(default_factory=dict)
     time_grid: TimeGrid = field(default_factory=TimeGrid)
@@ -98,9 +99,10 @@ def load_platform_tables(tables: PlatformTables) -> Imported:
         No usable room or no usable course remains; the message says what became of the rows.
     """
     work = Repairs()
-    rooms = tuple(_rooms(work, tables.rooms))
+    departments = _departments(tables)
+    rooms = tuple(_rooms(work, tables.rooms, departments))
     faculty = tuple(_teacher(work, row, tables.time_grid) for row in work.unique(tables.faculty, "faculty_id"))
-    courses = _Courses(work, rooms, faculty, _Batches(tables)).of(tables)
+    courses = _Courses(work, rooms, faculty, _Batches(tables), departments).of(tables)
     if not rooms or not courses:
         why = _nothing(work, tables, "courses" if rooms else "rooms")
         raise NothingUsable(why, courses=len(courses), rooms=len(rooms), faculty=len(faculty))
@@ -144,7 +146,19 @@ def listed(cell: str) -> list[str]:
     return [str(entry) for entry in entries if entry not in (None, "", False)]
 
 
-def _rooms(work: Repairs, rows: Sequence[Row]) -> list[Room]:
+def _departments(tables: PlatformTables) -> Mapping[str, str]:
+    """Id -> what people call it, of every department that a room or an offering names."""
+    rows = {row["dept_id"]: row for row in tables.departments}
+    ids = dict.fromkeys(row["dept_id"] for row in (*tables.rooms, *tables.offerings) if row["dept_id"])
+    return labels_of(_department(id, rows.get(id)) for id in ids)
+
+
+def _department(id: str, row: Row | None) -> Named:
+    code, name = (row["dept_code"], row["dept_name"]) if row else ("", "")
+    return Named(id, code or name or readable(id) or "another department", (name, readable(id)))
+
+
+def _rooms(work: Repairs, rows: Sequence[Row], departments: Mapping[str, str]) -> list[Room]:
     rooms: list[Room] = []
     for row in work.unique(rows, "room_id"):
         if row["is_bookable"].lower() in _FALSE:
@@ -152,18 +166,18 @@ def _rooms(work: Repairs, rows: Sequence[Row]) -> list[Room]:
         elif word(row["room_status"]) in _UNUSABLE_ROOM:
             work.refused(row, "room_status", "the room is not in use")
         else:
-            rooms.append(_room(work, row))
+            rooms.append(_room(work, row, departments))
     return rooms
 
 
-def _room(work: Repairs, row: Row) -> Room:
+def _room(work: Repairs, row: Row, departments: Mapping[str, str]) -> Room:
     own = row["allow_cross_department_usage"].lower() in _FALSE
     return Room(
         id=row["room_id"],
         code=row["room_code"],
         name=row["room_number"] or row["room_code"] or row["room_id"],
         capacity=_number(work, row, "seating_capacity", 1, 10_000, DEFAULT_CAPACITY),
-        type=_kind(word(row["room_type"]) or "classroom", row["dept_id"] if own else ""),
+        type=_kind(word(row["room_type"]) or "classroom", departments.get(row["dept_id"], "") if own else ""),
         features=tuple(dict.fromkeys(word(feature) for feature in listed(row["features"]) if word(feature))),
         building=row["building_id"] or None,
         department_id=(row["dept_id"] or None) if own else None,
@@ -240,8 +254,15 @@ class _Batches:
 class _Courses:
     """Makes courses of offerings, knowing which rooms, teachers and batches there are."""
 
-    def __init__(self, work: Repairs, rooms: Sequence[Room], faculty: Sequence[Faculty], batches: _Batches) -> None:
-        self._work, self._batches = work, batches
+    def __init__(
+        self,
+        work: Repairs,
+        rooms: Sequence[Room],
+        faculty: Sequence[Faculty],
+        batches: _Batches,
+        departments: Mapping[str, str],
+    ) -> None:
+        self._work, self._batches, self._departments = work, batches, departments
         self._open = dict.fromkeys(room.type for room in rooms if room.department_id is None)
         self._reserved: dict[str, list[str]] = {}
         for room in rooms:
@@ -315,7 +336,8 @@ class _Courses:
         wanted, department = word(row["room_type_required"]), row["dept_id"]
         own = self._reserved.get(department, [])
         if wanted:
-            found = [kind for kind in (wanted, _kind(wanted, department)) if kind in self._open or kind in own]
+            kept = _kind(wanted, self._departments.get(department, ""))
+            found = [kind for kind in (wanted, kept) if kind in self._open or kind in own]
             if found:
                 return tuple(dict.fromkeys(found))
             self._work.repaired(row, "room_type_required", "no room open to this course has this type; any will do")

@@ -249,6 +249,19 @@ def test_a_room_that_a_department_keeps_is_open_to_its_own_courses_only(url: str
     assert all(found.room["r1"].type in one.room_types for one in found.courses)
 
 
+def test_a_room_that_a_department_keeps_is_told_of_in_words(url: str) -> None:
+    physics, chemistry = (f"6f1d2a34-8f0e-4b67-9c55-2f6f8c1a0b7{n}" for n in (1, 2))
+    run(
+        url,
+        f"""INSERT INTO departments VALUES ('{physics}', '{ORG_ID}', 'PHY', 'Physics');
+            INSERT INTO rooms (room_id, org_id, room_type, seating_capacity, dept_id, allow_cross_department_usage)
+            VALUES ('p', '{ORG_ID}', 'LAB', 60, '{physics}', false),
+                   ('c', '{ORG_ID}', 'LAB', 60, '{chemistry}', false)""",
+    )
+    rooms = read(url)[0].dataset.room
+    assert (rooms["p"].type, rooms["c"].type) == ("lab of PHY", "lab of another department")
+
+
 def test_rooms_out_of_use_are_listed(url: str) -> None:
     run(url, f"INSERT INTO rooms (room_id, org_id, is_bookable) VALUES ('shut', '{ORG_ID}', false)")
     imported = read(url)[0]
