@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from app.entries import Entries
 from app.weeks import View, grid_view
 from solver.diagnose import Openings
+from solver.labels import Labels
 from solver.model import Dataset, Placement, Timetable
 from solver.names import Names
 from solver.result import RuleCount, Variant
@@ -40,19 +41,22 @@ def load_view(dataset: Dataset, timetable: Timetable) -> View:
         running.update(slots)
         for teacher in course.faculty_ids:
             teachers[teacher].update(slots)
-    size = dataset.time_grid.num_slots
+    size, labels = dataset.time_grid.num_slots, Labels(dataset)
     return {
         "grid": grid_view(dataset),
         "sessions": [running[slot] for slot in range(size)],
         "rooms": sorted(
-            ([r.id, r.name or r.id, r.type, r.capacity, _use(rooms[r.id], r.unavailable, size)] for r in dataset.rooms),
+            (
+                [r.id, labels.rooms[r.id], r.type, r.capacity, _use(rooms[r.id], r.unavailable, size)]
+                for r in dataset.rooms
+            ),
             key=lambda row: -str(row[-1]).count("1"),
         ),
         "teachers": sorted(
             (
                 [
                     f.id,
-                    f.name or f.id,
+                    labels.teachers[f.id],
                     f.department_id or "",
                     f.max_sessions_per_week,
                     _use(teachers[f.id], f.unavailable, size),
@@ -86,7 +90,7 @@ def difference_view(dataset: Dataset, variant: Variant, other: Variant) -> View:
             rows.append([*key, names.session(key), kind, *_place(here), *_place(there)])
     return {
         "grid": grid_view(dataset),
-        "rooms": {id: room.name or id for id, room in dataset.room.items()},
+        "rooms": Labels(dataset).rooms,
         "counts": {kind: kinds[kind] for kind in ("same", "time", "room", "placed")},
         "rows": rows,
     }

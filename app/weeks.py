@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, get_args
 
 from app.entries import Entries
 from solver.grid import clock_of
+from solver.labels import Labels, readable
 from solver.model import Course, Dataset, Placement, Room
 from solver.names import DAY_NAMES, Names
 from solver.result import Variant
@@ -74,10 +75,11 @@ def week_view(dataset: Dataset, variant: Variant, of: WeekOf, id: str) -> View |
 
 def who_view(dataset: Dataset) -> View:
     """Every group, teacher and room as `[id, name, about]`; students are only counted, see `students_view`."""
+    labels = Labels(dataset)
     return {
-        "group": [[g.id, g.name or g.id, f"{g.size} students" if g.size else ""] for g in dataset.groups],
-        "teacher": [[f.id, f.name or f.id, f.department_id or ""] for f in dataset.faculty],
-        "room": [[r.id, r.name or r.id, _room_about(r)] for r in dataset.rooms],
+        "group": [[g.id, labels.groups[g.id], f"{g.size} students" if g.size else ""] for g in dataset.groups],
+        "teacher": [[f.id, labels.teachers[f.id], f.department_id or ""] for f in dataset.faculty],
+        "room": [[r.id, labels.rooms[r.id], _room_about(r)] for r in dataset.rooms],
         "students": len(dataset.student_ids),
         "grid": grid_view(dataset),
     }
@@ -117,7 +119,7 @@ def _group(dataset: Dataset, id: str) -> _Owner | None:
     if group is None:
         return None
     about = f"{group.size} students" if group.size else ""
-    return _Owner(group.name or id, about, group.unavailable, lambda course: id in course.group_ids)
+    return _Owner(Labels(dataset).groups[id], about, group.unavailable, lambda course: id in course.group_ids)
 
 
 def _teacher(dataset: Dataset, id: str) -> _Owner | None:
@@ -125,14 +127,14 @@ def _teacher(dataset: Dataset, id: str) -> _Owner | None:
     if teacher is None:
         return None
     about = teacher.department_id or ""
-    return _Owner(teacher.name or id, about, teacher.unavailable, lambda course: id in course.faculty_ids)
+    return _Owner(Labels(dataset).teachers[id], about, teacher.unavailable, lambda course: id in course.faculty_ids)
 
 
 def _room(dataset: Dataset, id: str) -> _Owner | None:
     room = dataset.room.get(id)
     if room is None:
         return None
-    return _Owner(room.name or id, _room_about(room), room.unavailable, lambda course: False)
+    return _Owner(Labels(dataset).rooms[id], _room_about(room), room.unavailable, lambda course: False)
 
 
 def _student(dataset: Dataset, id: str) -> _Owner | None:
@@ -149,5 +151,5 @@ _OWNERS: Mapping[WeekOf, Callable[[Dataset, str], _Owner | None]] = {
 
 
 def _room_about(room: Room) -> str:
-    building = f"building {room.building}" if room.building else ""
+    building = f"building {room.building}" if readable(room.building) else ""
     return ", ".join(filter(None, (room.type.replace("_", " "), f"{room.capacity} seats", building)))

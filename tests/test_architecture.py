@@ -21,7 +21,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"checks"}),
     frozenset({"model"}),
     frozenset({"rules"}),
-    frozenset({"control", "result", "names"}),
+    frozenset({"control", "result", "labels"}),
+    frozenset({"names"}),
     frozenset({"params", "context"}),
     frozenset({"verifier", "compiled"}),
     frozenset({"diagnose"}),
@@ -36,6 +37,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 APP_LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"flags"}),
     frozenset(
         {
             "settings",

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from solver.errors import InputError, Issue
 from solver.grid import clock_of
+from solver.labels import Labels, in_brackets, readable
 from solver.model import Course, Dataset, Placement, Timetable
 
 Kind = Literal["group", "teacher", "room", "student"]
@@ -54,7 +55,8 @@ class Meeting:
     @property
     def place(self) -> str:
         """Room, and the building where it is known."""
-        return f"{self.room}, {self.building}" if self.building else self.room
+        told = not self.building or self.room.endswith(in_brackets("", self.building))
+        return self.room if told else f"{self.room}, {self.building}"
 
     @property
     def title(self) -> str:
@@ -73,7 +75,7 @@ class Week:
     @property
     def title(self) -> str:
         """The name, with the id behind it where that says more."""
-        return self.name if self.name == self.of.id else f"{self.name} ({self.of.id})"
+        return self.name if self.name == self.of.id or not readable(self.of.id) else f"{self.name} ({self.of.id})"
 
     def cells(self) -> dict[tuple[int, int], list[Meeting]]:
         """(day, period) -> the meetings that run then; one of several periods stands in each of them."""
@@ -88,15 +90,14 @@ class Weeks:
     """All weeks of a timetable, which names only courses, rooms and slots of the dataset."""
 
     def __init__(self, dataset: Dataset, timetable: Timetable) -> None:
-        self.dataset, self._timetable = dataset, timetable
+        self.dataset, self._timetable, self._labels = dataset, timetable, Labels(dataset)
 
     def whose(self, kind: Kind) -> Mapping[str, str]:
         """Id -> name of everybody of a kind, in the order of the dataset."""
-        data = self.dataset
         if kind == "student":
-            return {id: id for id in data.student_ids}
-        entries = {"group": data.groups, "teacher": data.faculty, "room": data.rooms}[kind]
-        return {entry.id: entry.name or entry.id for entry in entries}  # type: ignore[attr-defined]
+            return {id: id for id in self.dataset.student_ids}
+        labels = self._labels
+        return {"group": labels.groups, "teacher": labels.teachers, "room": labels.rooms}[kind]
 
     def week(self, of: Of) -> Week:
         """Raises `InputError` when the dataset has no such group, teacher, room or student."""
@@ -121,7 +122,7 @@ class Weeks:
     def _placed(self) -> list[tuple[Meeting, Placement]]:
         order = {key: n for n, key in enumerate(self.dataset.sessions)}
         placements = sorted(self._timetable.placements, key=lambda p: (p.slot, order[p.key]))
-        return [(_meeting(self.dataset, placement), placement) for placement in placements]
+        return [(_meeting(self.dataset, self._labels, placement), placement) for placement in placements]
 
     @cached_property
     def _by_owner(self) -> Mapping[Kind, Mapping[str, list[Meeting]]]:
@@ -173,7 +174,7 @@ def _owners(course: Course, room_id: str | None, kind: Kind) -> tuple[str, ...]:
             return (room_id,) if room_id is not None else ()
 
 
-def _meeting(dataset: Dataset, placement: Placement) -> Meeting:
+def _meeting(dataset: Dataset, labels: Labels, placement: Placement) -> Meeting:
     grid, course, room = dataset.time_grid, dataset.course[placement.course_id], dataset.room[placement.room_id]
     first = grid.period_of(placement.slot)
     # A session that runs past the end of the day is a mistake of the timetable; it is shown ending with the day.
@@ -188,8 +189,8 @@ def _meeting(dataset: Dataset, placement: Placement) -> Meeting:
         end=grid.periods[first + length - 1][1],
         code=course.code or course.id,
         name=course.name,
-        teachers=tuple(dataset.teacher[id].name or id for id in course.faculty_ids),
-        groups=tuple(dataset.group[id].name or id for id in course.group_ids),
-        room=room.name or room.id,
-        building=room.building or "",
+        teachers=tuple(labels.teachers[id] for id in course.faculty_ids),
+        groups=tuple(labels.groups[id] for id in course.group_ids),
+        room=labels.rooms[room.id],
+        building=readable(room.building),
     )

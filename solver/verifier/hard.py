@@ -115,8 +115,11 @@ def _told_pairs(view: View, slot: int, courses: tuple[str, ...], kind: str = "")
     common = set.intersection(*(set(view.dataset.course[course].student_ids) for course in courses))
     names = listed([view.names.course(course) for course in courses])
     when = view.names.slot(slot)
-    who = f"{counted(len(common), 'student')} ({listed(sorted(common), 3)})"
-    return Told(f"{who} should be in {kind}{names} at once on {when}", keys_of(sessions), courses)
+    return Told(
+        f"{view.names.students(sorted(common))} should be in {kind}{names} at once on {when}",
+        keys_of(sessions),
+        courses,
+    )
 
 
 # --- places in time --------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def count_student_gap(view: View) -> Places:
 
 def tell_student_gap(view: View, student: str, day: int) -> Told:
     periods, keys = view.student_days[student][day], view.sessions_of_student(student, day)
-    return _tell_gap(view, f"student {student}", student, day, periods, keys)
+    return _tell_gap(view, view.names.student(student), student, day, periods, keys)
 
 
 def _tell_gap(view: View, who: str, id: str, day: int, periods: Sequence[int], keys: tuple[SessionKey, ...]) -> Told:

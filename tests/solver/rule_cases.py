@@ -147,7 +147,7 @@ HARD_CASES = (
         timetable(a=[0, 4, 8, 12]),
         2,
         timetable(a=[0, 4]),
-        "teacher A. Rao (f1) gives 4 sessions in the week, the limit is 2",
+        "teacher A. Rao gives 4 sessions in the week, the limit is 2",
     ),
     Case(
         "room_capacity",

@@ -172,12 +172,12 @@ def test_the_worst_offences_are_named_first_and_cut() -> None:
     assert verify(data, answer, context=context_of(data), max_offences=0).rules["room_capacity"].offences == ()
 
 
-def test_people_are_named_with_their_id_behind_the_name() -> None:
+def test_people_and_courses_are_called_by_name() -> None:
     data = dataset(
         course("C1", code="CS101", faculty="F1"), course("C2", faculty="F1", sessions=2), teacher("F1", name="A. Rao")
     )
     offence = counted(data, timetable(C1=0, C2=[0])).rules["faculty_clash"].offences[0]
-    words = "teacher A. Rao (F1) gives 2 sessions at once on Monday 08:00: CS101 (C1) and C2 session 1"
+    words = "teacher A. Rao gives 2 sessions at once on Monday 08:00: CS101 and C2 session 1"
     assert offence.message == words
     assert offence.sessions == (("C1", 0), ("C2", 0))
     assert offence.entities == ("F1",)

@@ -81,18 +81,20 @@ def test_the_defaults_of_this_schema_never_change() -> None:
     }
     grid = {"working_days": 6, "slots_per_day": 8, "start_time": "08:00", "end_time": "17:00", "slot_minutes": 60}
     owner = {"name": "", "department_id": None, "unavailable": []}
+    coded = {**owner, "code": ""}
     limits = {"max_sessions_per_day": None}
     no_text, no_list = dict.fromkeys(("code", "name"), ""), ("faculty_ids", "group_ids", "student_ids", "room_types")
     assert dump_dataset(load_dataset(sparse)) == {
         "schema": "timetable-dataset/1",
         "name": "",
         "time_grid": {**grid, "lunch": {"start": "12:00", "end": "13:00"}},
-        "rooms": [{**owner, "id": "r", "capacity": 1, "type": "lecture_hall", "features": [], "building": None}],
-        "faculty": [{**owner, **limits, "id": "f", "max_sessions_per_week": None, "preferences": {}}],
+        "rooms": [{**coded, "id": "r", "capacity": 1, "type": "lecture_hall", "features": [], "building": None}],
+        "faculty": [{**coded, **limits, "id": "f", "max_sessions_per_week": None, "preferences": {}}],
         "groups": [{**owner, **limits, "id": "g", "size": 0}],
         "courses": [
             {
                 **no_text,
+                "batches": {},
                 **{name: [] for name in (*no_list, "required_features", "prerequisites")},
                 "id": "c",
                 "department_id": None,
