@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.access import methods_of
 from app.jobs import DiskFull, JobConflict, JobStateError, QueueFull
 from app.schemas import PATTERNS
-from app.source import SourceError
+from app.source import SourceError, UnknownOrganisation
 from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from solver.errors import InputError, Issue
 from solver.formats.issues import MAX_ITEMS, MAX_SHOWN_DEPTH, MAX_TEXT, kind_of, pointer, readable, shortened
@@ -178,6 +178,7 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     InputError: Row(422, "invalid_input", "The input cannot be used"),
     ValidationError: Row(422, "invalid_input", "The input cannot be used"),
     RequestValidationError: Row(422, "invalid_parameter", "A parameter cannot be used"),
+    UnknownOrganisation: Row(404, "organisation_not_found", "Unknown organisation"),
     SourceError: Row(502, "platform_data", "The platform's data cannot be had"),
     SourceNotConfigured: Row(422, "source_not_configured", "No data source"),
     BodyTooLarge: Row(413, "body_too_large", "The request body is too large"),

@@ -16,7 +16,7 @@ from app.operations.metrics import Metrics
 from app.results import Results
 from app.schemas import JOB_ID_PATTERN
 from app.settings import Settings
-from app.source import DataSource, Fetched, Query, SourceError
+from app.source import DataSource, Fetched, Query, UnknownOrganisation
 from app.supervisor import Supervisor
 from app.tenant import TenantJobs, TenantResults, Withheld
 
@@ -97,7 +97,7 @@ class TenantSource(Withheld):
 
     def fetch(self, query: Query) -> Fetched:
         if not self._caller.reaches(query.organization_id):
-            raise SourceError(f"There is no organisation {query.organization_id[:80]!r}.")
+            raise UnknownOrganisation(f"There is no organisation {query.organization_id[:80]!r}.")
         return self._source.fetch(query)
 
     def close(self) -> None:

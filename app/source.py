@@ -27,6 +27,18 @@ class SourceError(Exception):
     """The data cannot be had; the message says why, without secrets. Trying the job again at once would not help."""
 
 
+class UnknownOrganisation(SourceError):
+    """The source is there, and has no such organisation."""
+
+
+class NothingThere(SourceError):
+    """The organisation has nothing that could be scheduled. `size` is what it has, in the names of `Fetched.size`."""
+
+    def __init__(self, why: str, size: Mapping[str, int]) -> None:
+        super().__init__(why)
+        self.size = size
+
+
 @dataclass(frozen=True, kw_only=True)
 class Query:
     """`semester` is 1 (odd) or 2 (even); `time_grid` wins over the one the source has stored."""
@@ -50,6 +62,6 @@ class DataSource(Protocol):
     """Both methods block and may be called from any thread."""
 
     def fetch(self, query: Query) -> Fetched:
-        """Raises SourceError."""
+        """Raises SourceError, and where that is the reason `UnknownOrganisation` or `NothingThere`."""
 
     def close(self) -> None: ...

@@ -27,7 +27,7 @@ from app.operations.health import (
 from app.operations.sinks import Alerts
 from app.schemas import MAX_NAME, semester_of
 from app.service import Running
-from app.source import DataSource
+from app.source import DataSource, NothingThere
 from app.source import Query as Asked
 
 router = APIRouter(tags=["operations"])
@@ -113,8 +113,9 @@ async def preview(
     dataset_name: Annotated[str | None, Query(max_length=MAX_NAME)] = None,
 ) -> JSONResponse:
     """How large a job would be and how long it may take."""
+    message = None
     if dataset_name is None and organization_id and service.source is not None:
-        size = await _size_at_source(
+        size, message = await _size_at_source(
             service.source, Asked(organization_id=organization_id, semester=semester_of(semester))
         )
     else:
@@ -127,6 +128,7 @@ async def preview(
             "organization_id": organization_id,
             "semester": semester_of(semester),
             "data": {name: size[name] for name in wanted},
+            "message": message,
             "estimation": {
                 "time_minutes": math.ceil(service.settings.solve_seconds / 60),
                 "strategy": _strategy(size, service),
@@ -136,10 +138,13 @@ async def preview(
     )
 
 
-async def _size_at_source(source: DataSource, query: Asked) -> Mapping[str, Any]:
-    """What a job with this query would get, counted by the code that fetches it."""
-    fetched = await anyio.to_thread.run_sync(source.fetch, query, abandon_on_cancel=True, limiter=_PREVIEWS)
-    return fetched.size
+async def _size_at_source(source: DataSource, query: Asked) -> tuple[Mapping[str, Any], str | None]:
+    """What a job with this query would get, counted by the code that fetches it; and why it would fail, if it would."""
+    try:
+        fetched = await anyio.to_thread.run_sync(source.fetch, query, abandon_on_cancel=True, limiter=_PREVIEWS)
+    except NothingThere as nothing:
+        return nothing.size, str(nothing)
+    return fetched.size, None
 
 
 _PREVIEWS = anyio.CapacityLimiter(1)
