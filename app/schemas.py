@@ -7,6 +7,7 @@ except where one that is misspelt would do harm.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
@@ -28,6 +29,7 @@ JOB_ID_PATTERN = f"^{_JOB_ID}$"
 TIMETABLE_ID_PATTERN = f"^{_JOB_ID}(-variant-[1-9][0-9]{{0,2}})?$"
 CONFLICT_ID_PATTERN = "^[a-z]{1,20}_[0-9a-f]{16}$"
 _JOB_ID_IN_WORDS = "be 1 to 128 letters, digits or . _ : -, and begin with a letter or digit"
+_LONG_VARIANT = re.compile(rf"{_JOB_ID}-variant-([1-9][0-9]{{0,2}})")
 PATTERNS: Mapping[str, str] = {
     JOB_ID_PATTERN: _JOB_ID_IN_WORDS,
     TIMETABLE_ID_PATTERN: f"{_JOB_ID_IN_WORDS}; -variant-<n> with n from 1 to 999 may follow",
@@ -75,6 +77,18 @@ def _at_most(entries: int) -> Callable[[object], object]:
     return checked
 
 
+def _variant_number(value: object) -> object:
+    """The number in the platform's name of a variant, `<job id>-variant-<n>`; whatever else is given stays as it is."""
+    matched = _LONG_VARIANT.fullmatch(value) if isinstance(value, str) else None
+    return matched[1] if matched else value
+
+
+VariantNumber = Annotated[
+    int,
+    BeforeValidator(_variant_number),
+    Field(ge=1, le=1000, description="Counted from 1, or `<job id>-variant-<n>` as the platform calls it."),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1000}, {"type": "string"}]}),
+]
 Text = Annotated[
     str,
     BeforeValidator(_text),

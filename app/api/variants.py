@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 
@@ -15,6 +15,7 @@ from app.gate.reader import Work
 from app.gate.results import FORMATS, check_format
 from app.jobs import Job
 from app.results import joined
+from app.schemas import VariantNumber
 from app.service import JobIdInPath, Running, Service
 from solver.formats import EXPORTS, read_wanted
 from solver.formats.exports import MAX_SKIPPED, MAX_ZONE, Export
@@ -67,7 +68,7 @@ class Asked(BaseModel):
 @router.get("/variants/{job_id}/{n}")
 async def variant(
     job_id: JobIdInPath,
-    n: Annotated[int, Path(ge=1, le=1000, description="Counted from 1.")],
+    n: VariantNumber,
     service: Running,
     asked: Annotated[Asked, Query()],
 ) -> Response:

@@ -161,6 +161,10 @@ async def test_the_conflicts_of_a_published_timetable_are_listed_and_stay_there(
         found = (await client.get("/api/conflicts/detect/", params={"timetable_id": timetable_id})).json()
         assert (found["timetable_id"], found["job_id"], found["variant"]) == (timetable_id, crowded, 1)
         assert (found["total"], found["by_type"]) == (2, {"room": 2})
+    numbered = (await client.get("/conflicts/detect", params={"timetable_id": crowded, "variant_id": 1})).json()
+    assert (numbered["variant"], numbered["total"]) == (1, 2)
+    beyond = await client.get("/conflicts/detect", params={"timetable_id": crowded, "variant_id": "2"})
+    assert (beyond.status_code, beyond.json()["code"]) == (404, "no_result")
     few = (await client.get("/conflicts/detect", params={"timetable_id": crowded, "limit": 1})).json()
     assert (len(few["conflicts"]), few["total"]) == (1, 2)
     for auto_resolve in (True, False):

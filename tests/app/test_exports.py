@@ -60,6 +60,16 @@ async def test_the_entries_of_one_owner_are_fetched_alone(
     assert len(list(csv.DictReader(io.StringIO(text, newline="")))) == len(expected)
 
 
+async def test_a_variant_is_found_by_its_number_and_by_the_platforms_name_of_it(
+    client: httpx.AsyncClient, entries: list[dict[str, Any]]
+) -> None:
+    for named in ("1", "done-variant-1"):
+        assert (await client.get(f"/variants/done/{named}")).json()["timetable_entries"] == entries
+        assert (await client.get(f"/api/variants/done/{named}/load/")).status_code == 200
+    for wrong in ("0", "done-variant-0", "done-variant-1x", "one"):
+        assert (await client.get(f"/variants/done/{wrong}")).status_code == 422, wrong
+
+
 @pytest.mark.parametrize("format", TYPES)
 async def test_a_file_has_its_media_type_and_a_harmless_name(
     client: httpx.AsyncClient, entries: list[dict[str, Any]], format: str
