@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, get_args
 
+from solver.names import open_note
 from solver.result import Quality, RungId, StoppedBy
 from solver.rules import Score
 
@@ -181,6 +182,13 @@ class Job:
         left = self.time_limit_seconds - self.used_seconds
         least = LAST_CHANCE_SECONDS if self.score is None else MIN_SOLVE_SECONDS
         return min(self.time_limit_seconds, max(least, left))
+
+    @property
+    def open_note(self) -> str:
+        """What has to be said of the timetable of a completed job, wherever it is told of; nothing when it is whole."""
+        if self.status is not Status.COMPLETED or self.placed is None or self.total is None:
+            return ""
+        return open_note(self.placed, self.total)
 
 
 def tenant_of(job: Job) -> str:

@@ -78,7 +78,7 @@ def _message(track: Track, queue_position: int | None, preparing: str, now: floa
     if job.status is Status.CANCELLED:
         return "cancelled" + ("; the best timetable so far is kept" if track.score is not None else "")
     if job.status is Status.COMPLETED:
-        return f"completed: {track.placed} of {track.total} sessions placed"
+        return "; ".join(filter(None, (f"completed: {track.placed} of {track.total} sessions placed", job.open_note)))
     if job.status is Status.QUEUED:
         again = f", after attempt {job.attempt} ended: {job.error}" if job.attempt and job.error else ""
         loading = f"; {preparing}" if preparing else ""
@@ -120,6 +120,7 @@ def _metadata(track: Track) -> dict[str, Any]:
         "error": job.error,
         "total_items": track.total,
         "completed_items": track.placed,
+        "warning": job.open_note or None,
         "failed_attempts": job.failed_attempts,
         "attempt_started_at": track.attempt_began_at,
         "verdict": track.verdict,

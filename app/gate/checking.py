@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.errors import below
+from app.flags import breaches_of
 from app.gate.intake import check_rules, load_source, read_object
 from app.quality import quality_metrics, statistics
 from app.schemas import ScoreRequest, ValidateRequest
@@ -102,7 +103,8 @@ def score_timetable(body: bytes, settings: Settings) -> View:
         report = verify(dataset, timetable, profile=profile_of(dataset, overrides))
     except InputError as error:
         raise below(prefix, error) from error
-    metrics = quality_metrics(dataset, timetable, report)
+    in_breach = len(breaches_of(dataset, timetable, report))
+    metrics = quality_metrics(dataset, timetable, report, in_breach)
     return {
         "verified": True,
         "complete": report.score.complete,
@@ -112,7 +114,7 @@ def score_timetable(body: bytes, settings: Settings) -> View:
         "total": report.total,
         "distance_to_feasibility": report.distance_to_feasibility,
         "quality_metrics": metrics,
-        "statistics": statistics(dataset, timetable, report),
+        "statistics": statistics(dataset, timetable, report, in_breach),
         "rules": rule_views(report),
         "unplaced": unplaced_views(report.unplaced, (), Names(dataset)),
     }

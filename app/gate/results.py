@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from app.conflicts import conflicts_view, resolution_view, resolutions_view
 from app.entries import Entries
 from app.errors import ConflictNotFound, FormatNotAvailable, NoResult
+from app.flags import conflicts_of
 from app.insights import difference_view, load_view, session_view
 from app.jobs import effective_dataset
 from app.messages import unpack
@@ -112,7 +113,8 @@ def week(opened: Opened, n: int, of: str, id: str) -> View:
 def department(opened: Opened, n: int, id: str) -> View:
     """A department that the dataset does not name has no entries. Raises `NoResult` when there is no variant `n`."""
     variant = _variant(opened, n)
-    entries = Entries(opened.dataset).of_department(id, variant.timetable, variant.report)
+    writer, conflicts = Entries(opened.dataset), conflicts_of(opened.dataset, variant.timetable, variant.report)
+    entries = writer.rows(writer.of_department(id, variant.timetable.placements), conflicts, students=True)
     return {
         "dept_id": id,
         "variant": n,

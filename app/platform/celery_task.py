@@ -48,7 +48,7 @@ class CeleryTask:
                 raise NotDelivered(NOT_ARRIVED, final=True)
             given = b"{}"
         elif row.status is Status.COMPLETED:
-            given = joined(await self.documents.of(job, "inline"), {"error": None})
+            given = joined(await self.documents.of(job, "inline"), {"error": job.open_note or None})
         else:
             given = encoded({"variants": None, "error": job.error})
         arguments = json.dumps([job.id, row.status.value]).encode()

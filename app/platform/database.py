@@ -28,6 +28,7 @@ STATEMENT_MILLISECONDS = 10_000
 WHOLE_SECONDS = 30.0
 """For one delivery, results of tens of megabytes included."""
 MOST_ERROR = 500
+"""Characters of the column for an error; a page shows it, so there it also says what a timetable lacks."""
 PROTECTED: Mapping[Status, frozenset[str]] = {
     Status.COMPLETED: frozenset({"approved", "rejected"}),
     Status.FAILED: frozenset({"approved", "rejected", "completed", "cancelled"}),
@@ -45,6 +46,7 @@ _MERGED: LiteralString = """timetable_data = CASE WHEN jsonb_typeof(timetable_da
 _COMPLETED: Mapping[str, LiteralString] = {
     "status": "status = 'completed'",
     "progress": "progress = 100",
+    "error_message": "error_message = %(error)s",
     "timetable_data": _MERGED,
     "completed_at": "completed_at = %(at)s",
     "updated_at": "updated_at = now()",
@@ -70,7 +72,7 @@ class DatabaseUpdate:
             extra = {"generated_at": values["at"]}
             document = joined(await self.documents.of(job, "timetable_data"), extra)
             values["data"] = Jsonb(document, dumps=lambda encoded: encoded)  # megabytes, encoded already
-        values["error"] = (job.error or "Cancelled by user")[:MOST_ERROR]
+        values["error"] = _error(row.status, job)
         try:
             with anyio.fail_after(WHOLE_SECONDS):
                 await self._update(row.status, values)
@@ -117,6 +119,12 @@ async def _write(
     wanted = _COMPLETED if status is Status.COMPLETED else _ENDED
     assignments: LiteralString = ", ".join([text for column, text in wanted.items() if column in there])
     await connection.execute(f"UPDATE generation_jobs SET {assignments} WHERE id = %(id)s", values)  # nosec B608 - names of ours, values bound
+
+
+def _error(status: Status, job: Job) -> str | None:
+    """Why there is no timetable, or what the one that there is lacks."""
+    why = job.open_note if status is Status.COMPLETED else job.error or "Cancelled by user"
+    return why[:MOST_ERROR] or None
 
 
 def _told(error: psycopg.Error) -> str:

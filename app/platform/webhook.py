@@ -89,6 +89,7 @@ def event_of(row: DeliveryRow, job: Job) -> dict[str, object]:
             "placed": job.placed,
             "total": job.total,
             "error": job.error,
+            "open_sessions": None if job.placed is None or job.total is None else job.total - job.placed,
             "variants_url": f"/variants/{job.id}" if row.status is Status.COMPLETED else None,
         },
     }
@@ -103,7 +104,7 @@ class Callback:
     breaker: Breaker
 
     async def deliver(self, row: DeliveryRow, job: Job, *, arrived: bool) -> None:
-        told = {"job_id": job.id, "status": row.status.value, "error": job.error}
+        told = {"job_id": job.id, "status": row.status.value, "error": job.error or job.open_note or None}
         result: dict[str, object] = {"variants": [], "generation_time": None}
         document = await self.documents.of(job, "callback") if row.status is Status.COMPLETED else encoded(result)
         await self.poster.post(joined(told, document), {"Idempotency-Key": row.event_id, "User-Agent": SERVICE})

@@ -77,7 +77,7 @@ export const METRICS = [
   ["overall_score", "Score", 1, percent],
   ["quality_index", "Soft rules kept", 1, (value) => percent(100 * value)],
   ["placed_percent", "Sessions placed", 1, percent],
-  ["total_conflicts", "Double bookings", -1, number],
+  ["double_bookings", "Double bookings", -1, number],
   ["student_compactness_score", "Compact days", 1, percent],
   ["faculty_satisfaction", "Teachers' wishes", 1, percent],
   ["workload_balance_score", "Balanced workload", 1, percent],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.entries import Entries
+from app.flags import conflicts_of
 from app.insights import difference_view, load_view, session_view
 from app.weeks import WEEKS_OF, WeekOf, students_view, week_view, who_view
 from solver.model import Dataset, Placement, Timetable
@@ -65,7 +66,11 @@ def test_departments_part_the_entries_and_show_their_breaches_with_other_departm
     room_id = shared.rooms[0].id
     at = Timetable(placements=tuple(Placement(course_id=c, session=0, slot=s, room_id=room_id) for c, s in AT))
     report, entries = verify(shared, at), Entries(shared)
-    parts = {id: entries.of_department(id, at, report) for id in ("D1", "D2", "D3")}
+    conflicts = conflicts_of(shared, at, report)
+    parts = {
+        id: entries.rows(entries.of_department(id, at.placements), conflicts, students=False)
+        for id in ("D1", "D2", "D3")
+    }
     assert [entry["course_id"] for entry in parts["D1"]] == ["a"] and parts["D3"] == []
     assert {entry["course_id"]: entry["has_conflict"] for entry in parts["D2"]} == {"b": True, "c": False}
     assert parts["D1"][0] in entries.of(at, report)

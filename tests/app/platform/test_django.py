@@ -35,7 +35,7 @@ TWICE_IN_SLOTS = """
     FROM timetable_slots JOIN timetables ON timetables.id = timetable_id {joined}
     WHERE job_id = %(job)s AND {who} IS NOT NULL GROUP BY 1, 2, 3, 4 HAVING count(*) > %(most)s
 """
-ENROLLED = "JOIN course_enrollments ON offering_id = split_part(subject_id, '_off_', 2)"
+ENROLLED = "JOIN course_offerings ON course_id = subject_id JOIN course_enrollments USING (offering_id)"
 
 
 @pytest.fixture(scope="module")
