@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 from rich.console import Console
 
+from app import SERVICE, service_version
 from app.commands import console as draw
 from app.commands import demo as demonstration
 from app.commands import export as asking
@@ -27,13 +28,15 @@ from app.commands.keys import commands as key_commands
 from app.commands.store import commands as store_commands
 from app.settings import Settings, SettingsError
 from app.views import result_view, rule_views
-from solver import Control, Progress, SolveParams, Stop, verify
-from solver.errors import InputError, SolverError
+from solver import Control, Progress, SolveParams, Stop, advice_on, verify
+from solver.errors import InputError, SolverError, in_words
 from solver.formats import READABLE, WRITABLE, read_dataset, read_source, read_timetable, write_result, write_timetable
 from solver.formats.native import dump_dataset
 from solver.formats.platform_csv import Imported
 from solver.model import Dataset
+from solver.names import counted
 from solver.result import Report, Result
+from solver.rules import RULE_OF
 from solver.samples import PRESETS, sample
 
 if TYPE_CHECKING:
@@ -57,6 +60,21 @@ T = TypeVar("T")
 File = Annotated[Path, typer.Argument(help=f"dataset: {', '.join(READABLE)}")]
 Format = Annotated[str | None, typer.Option(help="format of the output; default by its suffix")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document instead of tables")]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"{SERVICE} {service_version()}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="print the version and end")
+    ] = False,
+) -> None:
+    """University timetables: generated, verified, honest about what was given up."""
 
 
 @app.command()
@@ -182,6 +200,7 @@ def solve_command(
     write = _load(lambda: write_result(output, format, source, asked), as_json=as_json) if output else None
     if not as_json and source.rows:
         out.print(draw.imported(source.account()))
+    _advise(source.dataset, as_json=as_json)
     with err.status("making the search kernels ready (compiled once, about half a minute)"):
         warm_up()
     result = _solve_watched(source.dataset, params, quiet=as_json)
@@ -195,7 +214,7 @@ def _show_result(source: Imported, result: Result, written_to: Path | None, *, a
     view = result_view(source.dataset, result, entries=as_json)
     if as_json:
         imported = {"import": source.account()} if source.rows else {}
-        print(json.dumps({**view, **imported}, ensure_ascii=False))
+        print(json.dumps({**view, **imported, "warnings": _warnings(source.dataset)}, ensure_ascii=False))
         return
     out.print(draw.verdict(view), draw.ledger(view))
     if len(result.variants) > 1:
@@ -211,6 +230,7 @@ def verify_command(
     """Recount every rule of a timetable, wherever it was made."""
     dataset = _load(lambda: read_dataset(file), as_json=as_json)
     timetable = _load(lambda: read_timetable(solution, dataset), as_json=as_json)
+    _advise(dataset, as_json=as_json)
     report = _load(lambda: verify(dataset, timetable), as_json=as_json)
     if as_json:
         document = {
@@ -219,6 +239,7 @@ def verify_command(
             "distance_to_feasibility": report.distance_to_feasibility,
             "score": report.score._asdict(),
             "rules": rule_views(report),
+            "warnings": _warnings(dataset),
         }
         print(json.dumps(document, ensure_ascii=False))
     else:
@@ -229,12 +250,13 @@ def verify_command(
 def _show_report(report: Report) -> None:
     out.print(draw.rules(rule_views(report)))
     breaches, soft = sum(rule.count for rule in report.breaches), report.score.soft
-    out.print(f"{report.placed} of {report.total} sessions placed, {breaches} hard breaches, soft cost {soft}")
+    told = counted(breaches, "hard breach", "hard breaches")
+    out.print(f"{report.placed} of {report.total} sessions placed, {told}, soft cost {soft}")
     if report.distance_to_feasibility:
         out.print(f"distance to feasibility {report.distance_to_feasibility}: the students of the open sessions")
     for rule in report.breaches:
         for offence in rule.offences:
-            out.print(f"  {rule.rule}: {offence.message}")
+            out.print(f"  {RULE_OF[rule.rule].name}: {offence.message}", markup=False)
 
 
 @app.command("export")
@@ -257,6 +279,7 @@ def export_command(
     """Write a stored timetable, or one week of it, as a file that people use."""
     asked = asking.asked_for(group, teacher, room, student, term_start, term_end, time_zone, skip)
     dataset = _load(lambda: read_dataset(file), as_json=as_json)
+    _advise(dataset, as_json=as_json)
     write = _load(lambda: write_timetable(output, format, dataset, asked), as_json=as_json)
     timetable = _load(lambda: asking.read_variant(result, variant, dataset), as_json=as_json)
     _load(lambda: write(dataset, timetable), as_json=as_json)
@@ -277,7 +300,7 @@ def generate(
         _fail(f"there is no preset {preset!r}; the presets are {', '.join(PRESETS)}", EXIT_BAD_INPUT)
     dataset = sample(preset, seed)
     text = json.dumps(dump_dataset(dataset), ensure_ascii=False, separators=(",", ":"))
-    output.write_text(text + "\n", encoding="utf-8")
+    _load(lambda: output.write_text(text + "\n", encoding="utf-8"), as_json=False)
     out.print(
         f"{output}: {len(dataset.courses)} courses, {len(dataset.sessions)} sessions, "
         f"{len(dataset.student_ids)} students"
@@ -374,15 +397,29 @@ def _load(read: Callable[[], T], *, as_json: bool) -> T:
     except (OSError, SolverError) as error:
         from app.errors import wire_issue  # brings FastAPI along, which takes as long as all other imports
 
+        told = in_words(error) if isinstance(error, OSError) else str(error)
         found = error.issues if isinstance(error, InputError) else ()
         issues = [wire_issue(issue) for issue in found]
         if as_json:
-            print(json.dumps({"code": "invalid_input", "detail": str(error), "errors": issues}))
+            print(json.dumps({"code": "invalid_input", "detail": told, "errors": issues}))
         elif issues:
             err.print(draw.issues(issues))
         else:
-            _fail(str(error), EXIT_BAD_INPUT)
+            _fail(told, EXIT_BAD_INPUT)
         raise typer.Exit(EXIT_BAD_INPUT) from error
+
+
+def _advise(dataset: Dataset, *, as_json: bool) -> None:
+    """What is odd about a dataset that can be used; with `--json` it stands in the document instead."""
+    found = () if as_json else advice_on(dataset)
+    if found:
+        err.print(draw.advice(found))
+
+
+def _warnings(dataset: Dataset) -> list[dict[str, object]]:
+    from app.errors import wire_issue  # as above
+
+    return [wire_issue(issue) for issue in advice_on(dataset)]
 
 
 def _or_bad_input(read: Callable[[], T]) -> T:

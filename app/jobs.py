@@ -87,6 +87,13 @@ class QueueFull(JobError):
         super().__init__(f"{limit} jobs are waiting already, which is the limit; try again later")
 
 
+class TooManyCancels(JobError):
+    """More jobs that are not here were cancelled within a minute than anybody waits for."""
+
+    def __init__(self) -> None:
+        super().__init__("too many jobs that are not here were cancelled within a minute; try again later")
+
+
 class DiskFull(JobError):
     """There is too little room on the disk for another job."""
 

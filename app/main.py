@@ -19,6 +19,7 @@ from app.api.openapi import Described
 from app.api.operations import Lookout
 from app.child.children import ForkServer
 from app.gate.guard import KeyGuard
+from app.gate.head import HeadAsGet
 from app.gate.limits import BodyLimit, OneSpelling
 from app.gate.pacing import Paced
 from app.gate.rates import RateLimit
@@ -29,7 +30,7 @@ from app.operations.capacity import Capacity
 from app.operations.logs import RequestId, watch_loop
 from app.operations.metrics import Measured
 from app.operations.reports import Reports
-from app.platform.link import Link, check, opened_source
+from app.platform.link import Link, called_off, check, opened_source
 from app.queue import working
 from app.queue.broker import Broker
 from app.queue.embedded import Embedded
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
 def _layers(settings: Settings, reports: Reports) -> list[Middleware]:
     """What a request goes through before it comes to a route; the first is the outermost."""
     return [
+        Middleware(HeadAsGet),
         Middleware(Paced),
         Middleware(RequestId),
         Middleware(Measured, metrics=reports.metrics, unforeseen=reports.failed_unforeseen),
@@ -99,9 +101,14 @@ async def _lifespan(
     async with (
         opened_source(settings) as source,
         Supervisor(
-            settings, observe=reports.observers, forkserver=forkserver, takes=takes, source=source
+            settings,
+            observe=reports.observers,
+            forkserver=forkserver,
+            takes=takes,
+            source=source,
+            called_off=partial(called_off, settings),
         ) as supervisor,
-        Readers(settings) as readers,
+        Readers(settings, reports.observers) as readers,
         anyio.create_task_group() as tasks,
     ):
         capacity = Capacity(settings, supervisor.signs, on_lag=metrics.loop_lag.observe, on_sample=alerts.see)

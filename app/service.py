@@ -28,6 +28,9 @@ class Platform(Protocol):
 
     def wake(self) -> None: ...
 
+    def heed(self, job_id: str) -> None:
+        """The platform has spoken of a job that has ended or is not here: what it makes of our answer is looked at."""
+
     def up(self) -> Mapping[str, bool]: ...
 
     def count(self, state: str) -> Mapping[str, int]: ...
@@ -79,7 +82,7 @@ class TenantPlatform(Withheld):
     """The link to the platform, for a bound caller: it hears of jobs, and tells nothing."""
 
     def __init__(self, platform: Platform) -> None:
-        self.announce, self.wake = platform.announce, platform.wake
+        self.announce, self.wake, self.heed = platform.announce, platform.wake, platform.heed
 
 
 class TenantQueue(Withheld):

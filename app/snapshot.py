@@ -14,6 +14,8 @@ from app.progress import SERVICE_SILENT, Track
 from app.source import ACCOUNT, counts_of
 
 PREPARING = "the solver is being made ready"
+_ENDED = HANGS | {Verdict.MEMORY_LEAK}
+"""What a silent child is stopped for."""
 COMPILING = f"{PREPARING} (its kernels are compiled once, which takes about half a minute)"
 
 
@@ -99,8 +101,9 @@ def _stalled(track: Track, now: float) -> str:
     if track.verdict == Verdict.OVERDUE:
         return f"stage {track.stage}{place} has used up its time; unless it ends by itself it will be stopped"
     told = f"no sign of life for {now - beat:.0f} s in stage {track.stage}{place}"
-    if track.verdict not in HANGS:
+    if track.verdict not in _ENDED:
         return f"{told}; it is left alone for as long as it computes"
+    told += "" if track.verdict in HANGS else ", and its memory grows all the time"
     at = datetime.fromtimestamp(max(now, beat + SILENCE_SECONDS), UTC)
     return f"{told}; unless it wakes it will be stopped and tried again at {at:%H:%M:%S} UTC"
 

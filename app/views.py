@@ -27,7 +27,7 @@ from solver.result import (
     RungVisit,
     Variant,
 )
-from solver.rules import RULES, Score
+from solver.rules import RULE_OF, Score
 from solver.terms import SessionKey
 
 View = dict[str, object]
@@ -38,7 +38,6 @@ PLATFORM_PRIORITIES = {"room_economy": "room_utilization"}
 """Our name of an emphasis -> the platform's, where the two differ."""
 OPEN_FITNESS = 1_000_000
 """What an open session costs in `fitness`: more than whatever could be gained by leaving it out."""
-_SENTENCES = {rule.id: rule.sentence for rule in RULES}
 
 
 def result_view(dataset: Dataset, result: Result, *, entries: bool = True) -> View:
@@ -180,13 +179,18 @@ def rule_views(report: Report) -> list[View]:
     return [_rule(rule) for rule in report.rules.values()]
 
 
+def told_view(rule_id: str) -> View:
+    """What a rule is called and how it is told; `unit` is one of what it counts, `units` are several."""
+    rule = RULE_OF[rule_id]
+    return {"name": rule.name, "sentence": rule.sentence, "unit": rule.unit, "units": rule.plural}
+
+
 def _rule(rule: RuleCount) -> View:
     return {
         "id": rule.rule,
         "tier": rule.tier,
-        "sentence": _SENTENCES[rule.rule],
+        **told_view(rule.rule),
         "count": rule.count,
-        "unit": rule.unit,
         "weight": rule.weight,
         "cost": rule.cost,
         "checks": rule.checks,
@@ -208,9 +212,9 @@ def _offence(offence: Offence) -> View:
 def _concession(given_up: Concession) -> View:
     return {
         "rule": given_up.rule,
+        **told_view(given_up.rule),
         "sentence": given_up.sentence,
         "count": given_up.count,
-        "unit": given_up.unit,
         "cost": given_up.cost,
         "offences": [_offence(offence) for offence in given_up.offences],
     }

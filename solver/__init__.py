@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from solver.diagnose import diagnose  # a module has this name too, so it cannot wait
 
 if TYPE_CHECKING:
+    from solver.advice import advice_on
     from solver.context import Context, build_context
     from solver.control import Control, Progress, Stop
     from solver.errors import InputError, Issue, SolverError
@@ -66,6 +67,7 @@ __all__ = [
     "TimeGrid",
     "Timetable",
     "Variant",
+    "advice_on",
     "build_context",
     "diagnose",
     "profile_of",
@@ -75,6 +77,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "advice": ("advice_on",),
     "context": ("Context", "build_context"),
     "control": ("Control", "Progress", "Stop"),
     "errors": ("InputError", "Issue", "SolverError"),

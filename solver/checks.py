@@ -19,10 +19,35 @@ if TYPE_CHECKING:
 
 
 def dataset_issues(dataset: Dataset) -> Iterator[Issue]:
-    """Every inconsistency of a dataset, in document order. Shapes and types are the parser's business, not ours."""
+    """
+    Every inconsistency of a dataset, in document order. Shapes and types are the parser's business, not ours.
+
+    What a slot says about a grid that is shorter than asked for follows the first such slot.
+    """
     yield from _grid_issues(dataset.time_grid)
     if any(_grid_issues(dataset.time_grid)):
         return
+    told = dataset.time_grid.shortened is None
+    for issue in _content_issues(dataset):
+        yield issue
+        if not told and (misfit := _counted_otherwise(dataset.time_grid, issue)):
+            told = True
+            yield misfit
+
+
+def _counted_otherwise(grid: TimeGrid, issue: Issue) -> Issue | None:
+    """A slot that our days have not, and days as long as asked for have: whoever sent it counts longer days."""
+    slot = issue.value
+    if issue.code != "bad_slot" or not isinstance(slot, int) or not 0 <= slot < grid.num_days * grid.slots_per_day:
+        return None
+    message = (
+        f"{grid.shortened}. {issue.pointer} is {slot}, which needs {grid.slots_per_day} slots a day: "
+        f"make the day long enough for them, or number the slots {grid.num_periods} a day"
+    )
+    return Issue(pointer="/time_grid/slots_per_day", code="shorter_day", message=message, value=grid.slots_per_day)
+
+
+def _content_issues(dataset: Dataset) -> Iterator[Issue]:
     yield from _collection_issues(dataset)
     yield from _room_issues(dataset)
     yield from _faculty_issues(dataset)
@@ -171,8 +196,8 @@ def _fixed_issues(pointer: str, course: Course, rooms: set[str], dataset: Datase
             yield Issue(
                 pointer=f"{pointer}/{k}/slot",
                 code="bad_slot",
-                message=f"course {course.id!r}: a session over {course.session_slots} slots cannot start "
-                f"at slot {fixed.slot}",
+                message=f"course {course.id!r}: a session of {course.session_slots} slot"
+                f"{'s' if course.session_slots > 1 else ''} cannot start at slot {fixed.slot}",
                 value=fixed.slot,
             )
 

@@ -89,6 +89,8 @@ class Climb:
     bound: int | None = None
     room_floor: int | None = None
     """What rooms cost at least whatever the times are; None while nobody has looked."""
+    variants_seconds: float = 0.0
+    """What was left when the first variant was begun; 0 before."""
     stalled: bool = False
     tries: int = 0
     """Searches for any complete timetable so far."""
@@ -131,9 +133,12 @@ class Climb:
         """
         A control for one time-boxed stage; its beats report the share of the time that has gone.
 
-        It ends with `of`, the walk by default. Search comes in several rounds, so its share is that of the whole walk.
+        It ends with `of`, the walk by default. Search comes in several rounds, so its share is that of the whole walk;
+        variants are made one after the other, so theirs is that of the time for all of them.
         """
         began = time.monotonic()
+        if stage == "variants" and not self.variants_seconds:
+            self.variants_seconds = self.control.remaining
         last = 0.0
 
         def on_beat() -> None:
@@ -146,6 +151,8 @@ class Climb:
         def share(now: float) -> float:
             if stage == "search":
                 return 1.0 - self.walk.remaining / max(self.walk_seconds, 1e-9)
+            if stage == "variants":
+                return 1.0 - self.control.remaining / max(self.variants_seconds, 1e-9)
             return (now - began) / max(seconds, 1e-9)
 
         self.report(stage, share(began), message)

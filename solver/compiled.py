@@ -32,15 +32,13 @@ from solver.rules import (
     profile_of,
     travel_units,
 )
-from solver.terms import CORE_SUBJECT_TYPE, LINK_TYPES
+from solver.terms import CORE_SUBJECT_TYPE, LINK_TYPES, NEUTRAL_LIKING
 
 Ints: TypeAlias = NDArray[np.int32]
 Flags: TypeAlias = NDArray[np.uint8]
 
 NO_LIMIT = 2**30
 UNPLACED_INDEX = -1
-NEUTRAL_LIKING = 0.5
-"""What a slot is worth to a teacher who states preferences, but none for it."""
 TIER_OFF, TIER_SOFT, TIER_BENDABLE, TIER_RIGID = 0, 1, 2, 3
 
 
@@ -366,12 +364,13 @@ def _slot_units(dataset: Dataset) -> dict[str, Any]:
 
 def _preferences(dataset: Dataset) -> Ints:
     """``(faculty, slots)`` preference points; 0 everywhere for a teacher who states no preference at all."""
-    points = np.zeros((len(dataset.faculty), dataset.time_grid.num_slots), dtype=np.int32)
+    num_slots = dataset.time_grid.num_slots
+    points = np.zeros((len(dataset.faculty), num_slots), dtype=np.int32)
     for f, teacher in enumerate(dataset.faculty):
-        if teacher.preferences:
-            points[f] = preference_points(NEUTRAL_LIKING)
+        contented = teacher.contented_at(num_slots)
+        points[f] = preference_points(NEUTRAL_LIKING, contented)
         for slot, liking in teacher.preferences.items():
-            points[f, slot] = preference_points(liking)
+            points[f, slot] = preference_points(liking, contented)
     return points
 
 

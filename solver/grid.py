@@ -22,6 +22,9 @@ def clock_of(minutes: int) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
+USUAL_LUNCH = ("12:00", "13:00")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TimeGrid:
     """
@@ -35,7 +38,7 @@ class TimeGrid:
     start_time: str = "08:00"
     end_time: str = "17:00"
     slot_minutes: int = 60
-    lunch: tuple[str, str] | None = ("12:00", "13:00")
+    lunch: tuple[str, str] | None = USUAL_LUNCH
 
     @cached_property
     def periods(self) -> tuple[tuple[int, int], ...]:
@@ -76,6 +79,30 @@ class TimeGrid:
     @property
     def num_periods(self) -> int:
         return len(self.periods)
+
+    @cached_property
+    def shortened(self) -> str | None:
+        """Why a day has fewer slots than were asked for, and how they are numbered then; None where it has them all."""
+        if self.num_periods >= self.slots_per_day:
+            return None
+        second = f": slot {self.num_periods} is the first one of the second day" if self.num_days > 1 else ""
+        return (
+            f"slots_per_day is {self.slots_per_day}, but only {self.num_periods} slots of {self.slot_minutes} minutes "
+            f"fit between {self.start_time} and {self.end_time}{self._lunch_in_words}, so slots are numbered "
+            f"{self.num_periods} a day{second}"
+        )
+
+    @property
+    def _lunch_in_words(self) -> str:
+        start, end = self._lunch_minutes
+        if self.lunch is None or start >= end:
+            return ""
+        words = f" with lunch from {self.lunch[0]} to {self.lunch[1]}"
+        if end <= (minutes_of(self.start_time) or 0) or start >= (minutes_of(self.end_time) or 0):
+            words += ", which is taken off the day although it lies outside"
+        if self.lunch == USUAL_LUNCH:
+            words += ' (the default; "lunch": null means no break)'
+        return words
 
     @property
     def num_slots(self) -> int:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from platform import python_version
 
+from solver.advice import notes_on
 from solver.climb import Climb
 from solver.compiled import decode, encode
 from solver.construct import construct
@@ -95,7 +96,7 @@ def solve(
     climb.welcome()
     kept = _promise_kept(climb, kept)
     variants = make_variants(climb, kept)
-    control.report(Progress(stage="verify", share=1.0, message="recounted against the original dataset", rung=kept))
+    control.report(Progress(stage="verify", share=0.4, message="recounted against the original dataset", rung=kept))
     return Result(
         variants=variants,
         stopped_by=_stopped_by(climb, variants),
@@ -108,7 +109,7 @@ def solve(
         seed=params.seed,
         seconds=control.elapsed,
         versions=versions(),
-        notes=tuple(dict.fromkeys(climb.incumbents.notes)),
+        notes=tuple(dict.fromkeys([*notes_on(dataset), *climb.incumbents.notes])),
     )
 
 

@@ -13,12 +13,10 @@ from solver.diagnose import Openings
 from solver.incumbent import Incumbent, Problem
 from solver.model import Dataset
 from solver.result import Concession, Coverage, OpenSession, Quality, Report, RuleCount
-from solver.rules import RULES
+from solver.rules import RULE_OF
 
 MAX_REPAIRED_SESSIONS = 50
 """Repairs are tried for this many open sessions; more than that is no work list any more but a planning problem."""
-
-_SENTENCE = {rule.id: rule.sentence for rule in RULES}
 
 
 def concessions_of(report: Report) -> tuple[Concession, ...]:
@@ -28,12 +26,15 @@ def concessions_of(report: Report) -> tuple[Concession, ...]:
 
 
 def _concession(rule: RuleCount, dearer: Sequence[RuleCount]) -> Concession:
+    told = RULE_OF[rule.rule]
     which = [
-        f" {more.count} of these {rule.count} cost more: {more.unit}." for more in dearer if more.count < rule.count
+        f" {more.count} of these {rule.count} cost more: {RULE_OF[more.rule].amount(more.count)}."
+        for more in dearer
+        if more.count < rule.count
     ]
     return Concession(
         rule=rule.rule,
-        sentence=_SENTENCE[rule.rule] + "".join(which),
+        sentence=told.sentence + "".join(which),
         count=rule.count,
         unit=rule.unit,
         cost=rule.cost + sum(more.cost for more in dearer),
@@ -74,7 +75,8 @@ def better_at(report: Report, others: Sequence[Report]) -> tuple[str, ...]:
     for rule in report.rules.values():
         rival = min(other.rules[rule.rule].count for other in others)
         if rule.tier == "soft" and rule.checks and rule.count < rival:
-            lines.append(f"{_SENTENCE[rule.rule].rstrip('.')}: {rule.count} against {rival} ({rule.unit})")
+            told = RULE_OF[rule.rule]
+            lines.append(f"{told.sentence.rstrip('.')}: {told.amount(rule.count)}, against {rival}")
     return tuple(lines)
 
 

@@ -17,7 +17,7 @@ from functools import cached_property
 from solver.checks import dataset_issues
 from solver.errors import InputError, Issue
 from solver.grid import TimeGrid
-from solver.terms import CORE_SUBJECT_TYPE, LinkType, SessionKey, Tier
+from solver.terms import CORE_SUBJECT_TYPE, DEFAULT_COURSE_DAY_LIMIT, NEUTRAL_LIKING, LinkType, SessionKey, Tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,11 @@ class Room:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faculty:
-    """`preferences` maps a slot to a liking in [0, 1]; a slot not named counts as 0.5. A limit of None is none."""
+    """
+    `preferences` maps a slot to a liking in [0, 1]; of a slot that is not named nothing is said, and it counts as 0.5.
+
+    A limit of None is none.
+    """
 
     id: str
     code: str = ""
@@ -47,6 +51,25 @@ class Faculty:
     max_sessions_per_day: int | None = None
     unavailable: tuple[int, ...] = ()
     preferences: Mapping[int, float] = field(default_factory=dict)
+
+    def contented_at(self, num_slots: int) -> float:
+        """
+        The liking from which on a slot costs nothing, on a grid of `num_slots`.
+
+        Who names no slot below 0.5, or every slot that there is for them, asks for chosen slots only: the best of
+        those named cost nothing, and any other one costs what it falls short of them. Everybody else asks to be spared
+        some slots: these cost what they fall short of 0.5, and the rest of the week costs nothing.
+        """
+        if not self.preferences:
+            return 0.0
+        best, worst = max(self.preferences.values()), min(self.preferences.values())
+        if worst >= NEUTRAL_LIKING or len({*self.preferences, *self.unavailable}) >= num_slots:
+            return best
+        return NEUTRAL_LIKING
+
+    def liking(self, slot: int) -> float:
+        """How much the slot is liked, in [0, 1]."""
+        return self.preferences.get(slot, NEUTRAL_LIKING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +118,7 @@ class Course:
     room_types: tuple[str, ...] = ()
     required_features: tuple[str, ...] = ()
     min_days: int = 1
-    max_sessions_per_day: int | None = 2
+    max_sessions_per_day: int | None = DEFAULT_COURSE_DAY_LIMIT
     allowed_slots: tuple[int, ...] | None = None
     fixed: tuple[FixedSession, ...] = ()
     prerequisites: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from solver.grid import clock_of
 from solver.labels import Labels, readable
 from solver.model import Dataset
-from solver.terms import SessionKey
+from solver.terms import DEFAULT_COURSE_DAY_LIMIT, SessionKey
 
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LISTED = 4
@@ -79,6 +79,11 @@ def open_note(placed: int, total: int) -> str:
     """What has to be said wherever a timetable is shown that is not complete; nothing of one that is."""
     missing = total - placed
     return f"{missing} of {counted(total, 'session')} {'has' if missing == 1 else 'have'} no place" if missing else ""
+
+
+def default_note(limit: int | None) -> str:
+    """What to add to the daily limit of a course that is the one nobody has to set."""
+    return " (the default of max_sessions_per_day)" if limit == DEFAULT_COURSE_DAY_LIMIT else ""
 
 
 def with_article(noun: str) -> str:

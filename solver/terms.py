@@ -22,6 +22,12 @@ SessionKey: TypeAlias = tuple[str, int]
 LINK_TYPES: tuple[LinkType, ...] = get_args(LinkType)
 CORE_SUBJECT_TYPE = "core"
 
+NEUTRAL_LIKING = 0.5
+"""What a slot is worth to a teacher who says nothing of it."""
+
+DEFAULT_COURSE_DAY_LIMIT = 2
+"""Sessions of a course on one day where nobody sets a limit; whoever meets it is told that it is ours."""
+
 MAX_DAYS = 7
 MAX_SLOTS_PER_DAY = 48
 MAX_NUMBER = 1_000_000

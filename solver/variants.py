@@ -121,7 +121,7 @@ def make_variants(climb: Climb, rung: RungId) -> tuple[Variant, ...]:
     if len(found) < wanted:
         climb.incumbents.notes.append(_why_fewer(climb, len(found), wanted))
     with climb.control.at(Place.VERIFY):
-        climb.report("verify", 0.5, "writing the account of each variant")
+        climb.report("verify", 0.0, "writing the account of each variant")
         return tuple(_account(climb, rung, emphasis, incumbent, found) for emphasis, incumbent in found)
 
 

@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"rules"}),
     frozenset({"control", "result", "labels"}),
     frozenset({"names"}),
-    frozenset({"params", "context"}),
+    frozenset({"params", "context", "advice"}),
     frozenset({"verifier", "compiled"}),
     frozenset({"diagnose"}),
     frozenset({"search", "reduction", "formats", "samples"}),
@@ -37,10 +37,11 @@ LAYERS: tuple[frozenset[str], ...] = (
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 APP_LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"flags"}),
+    frozenset({"flags", "machine"}),
     frozenset(
         {
             "settings",
+            "fingerprint",
             "jobs",
             "messages",
             "schemas",

@@ -9,13 +9,13 @@ from typing import Annotated, Any, NamedTuple
 
 import anyio
 import anyio.to_thread
-import psutil
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.errors import NotReady
 from app.gate.reader import Question, content_of
+from app.machine import this_machine
 from app.operations.capacity import Capacity
 from app.operations.health import (
     hardware_tier,
@@ -53,7 +53,6 @@ Looking = Annotated[Lookout, Depends(_lookout)]
 
 
 @router.get("/health")
-@router.head("/health", include_in_schema=False)
 async def health(service: Running, lookout: Looking) -> JSONResponse:
     """Status, resources, signs and standing alerts. Always 200: who wants a verdict asks `/health/ready`."""
     view = health_view(
@@ -67,7 +66,6 @@ async def health(service: Running, lookout: Looking) -> JSONResponse:
 
 
 @router.get("/health/live")
-@router.head("/health/live", include_in_schema=False)
 async def live(service: Running) -> JSONResponse:
     """The event loop turns, and the supervisor beats. 503 means that a restart would help."""
     if not_alive_because(service.supervisor.signs()):
@@ -79,7 +77,6 @@ async def live(service: Running) -> JSONResponse:
 
 
 @router.get("/health/ready")
-@router.head("/health/ready", include_in_schema=False)
 async def ready(service: Running) -> JSONResponse:
     """Jobs can be taken. `notes` say what keeps them from being begun at the moment, though they are safe."""
     reasons = not_ready_because(service.supervisor.signs())
@@ -132,7 +129,7 @@ async def preview(
             "estimation": {
                 "time_minutes": math.ceil(service.settings.solve_seconds / 60),
                 "strategy": _strategy(size, service),
-                "hardware_tier": hardware_tier(psutil.virtual_memory().total),
+                "hardware_tier": hardware_tier(this_machine().memory().total),
             },
         }
     )

@@ -17,6 +17,7 @@ import hashlib
 import logging
 import signal
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -30,6 +31,7 @@ from app.child.watch import LOAD_SECONDS, VERIFY_SECONDS, Decision, Watch
 from app.endings import NOT_COUNTED, Ending, How
 from app.failpoints import failpoint
 from app.jobs import Job
+from app.machine import this_machine
 from app.messages import (
     TIME_WAS_UP,
     ErrorFrame,
@@ -55,6 +57,11 @@ from solver.rules import Score
 LOOK_EVERY_SECONDS = 0.1
 FINISH_SECONDS = 2.0
 """A child that was asked to finish and holds an incumbent has this long; then the incumbent is published without it."""
+KILLS_LOOKS = 50
+"""
+So many looks back, some five seconds, somebody may have been killed by the kernel for it to have been our child: a
+large process takes its time to end.
+"""
 SAVE_EVERY_SECONDS = 1.0
 DRAIN_SECONDS = 2.0
 """What a dead child has said before is still in the socket; reading it takes no longer than this."""
@@ -66,8 +73,11 @@ _WELL = (frozenset({How.RESULT, How.INPUT, How.CANCEL, How.FINISH}) | NOT_COUNTE
 Ends of which nobody wants a bundle, unless a hang was found: a child that was stopped, and is let run again for its
 stacks, may hand in its result after all.
 """
-STACKS_SECONDS: Mapping[How, float] = {How.HANG: 1.0, How.DEADLINE: 0.2}
-"""How long we wait for the stacks of a child that is killed for this; the overshoot of a deadline is short."""
+STACKS_SECONDS: Mapping[How, float] = {How.HANG: 1.0, How.DEADLINE: 0.2, How.MEMORY: 0.2}
+"""
+How long we wait for the stacks of a child that is killed for this; the overshoot of a deadline is short, and what eats
+memory goes on eating.
+"""
 
 _log = logging.getLogger("timetable.supervisor")
 
@@ -117,6 +127,7 @@ class Attempt:
         self._offer: OfferFrame | None = None
         self._to_say, self._drained, self._over = anyio.Event(), anyio.Event(), anyio.Event()
         self._dropped = anyio.Event()
+        self._kernel_kills: deque[int] = deque(maxlen=KILLS_LOOKS)
 
     @property
     def pid(self) -> int | None:
@@ -190,6 +201,7 @@ class Attempt:
         """
         child = self._child = await self._forkserver.fork()
         self.watch.start(time.monotonic(), len(dataset) / MEBIBYTE)
+        self._kernel_kills.append(this_machine().memory_kills() or 0)
         if self._stop is not None:
             child.request_stop(self._stop)
         code: int | None = None
@@ -268,6 +280,7 @@ class Attempt:
             now = time.monotonic()
             closely = self.watch.diagnosis.silence(now) >= CLOSE_LOOK_SECONDS
             sample, before = child.look(now, closely=closely), self.watch.health
+            self._kernel_kills.append(this_machine().memory_kills() or 0)
             self._threads = sample if sample is not None and sample.threads else self._threads
             decision = self.watch.see(now, sample)
             self._tell(before, now)
@@ -435,7 +448,8 @@ class Attempt:
             result=self._result_fields() if self.result is not None else None,
             verdict=finding.verdict.value,
             place=self._place.label,
-            peak_mb=self.watch.diagnosis.peak_bytes // MEBIBYTE or None,
+            peak_mb=self._peak_mb or None,
+            leaking=how is How.MEMORY and self._certain is not None and self.watch.health == "stalled",
             overshoot_seconds=round(self.watch.overshoot_seconds(now), 3),
             bundle=None if how in _WELL and self._certain is None else self._bundle(how, finding, code, now),
         )
@@ -494,7 +508,19 @@ class Attempt:
             return How.HANDOVER if hung_handing_over else self._decision.how, self._decision.message
         if code is None:
             return How.FORKSERVER_LOST, f"the forkserver ended, and its child with it, {where}"
+        if code == -signal.SIGKILL and self._killed_by_kernel:
+            return How.MEMORY, f"the kernel ended it because memory ran out, at {self._peak_mb} MB of its own, {where}"
         return How.CRASH, f"the child {_cause_of(code)} {where}"
+
+    @property
+    def _killed_by_kernel(self) -> bool:
+        """Whether the kernel has killed somebody for want of memory since a few seconds before the child was gone."""
+        kills = this_machine().memory_kills()
+        return kills is not None and bool(self._kernel_kills) and kills > self._kernel_kills[0]
+
+    @property
+    def _peak_mb(self) -> int:
+        return self.watch.diagnosis.peak_bytes // MEBIBYTE
 
     def _result_fields(self) -> Mapping[str, Any]:
         result = self.result

@@ -18,19 +18,22 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import anyio
 
 from app import failpoints
 from app.child.diagnosis import Sample
-from app.child.vitals import TAG, threads_of, vitals_of
+from app.child.vitals import TAG, is_stopped, threads_of, vitals_of
 from app.messages import WORDS_BYTES, Frame, FrameReader
+from app.telemetry import Remedy
 from solver.control import BEAT_WORD, PLACE_WORD, REASON_WORD, STOP_WORD, Place, Stop
+from solver.errors import in_words
 
 MESSAGE = struct.Struct("=6sii")
 READY, FORK, FORKED, REAP, REAPED = b"ready ", b"fork  ", b"forked", b"reap  ", b"reaped"
+LOOK, LOOKED = b"look  ", b"looked"
 SOLVE = "solver:solve"
 """What children run: `module:function`."""
 NO_CODE = 2**31 - 1
@@ -50,6 +53,8 @@ KEPT_PREFIXES = ("LC_", "PYTHON", "NUMBA_", "LLVM", "COVERAGE_", "COV_")
 READY_SECONDS = 600.0
 """Importing takes a second; compiling all kernels on a machine that never did takes minutes."""
 ANSWER_SECONDS = 10.0
+STOPPED_SECONDS = 0.5
+"""While we wait for an answer we look this often whether the forkserver was stopped; then it is told to go on."""
 RECEIVE_BYTES = 1 << 18
 STACKS_BYTES = 1 << 16
 STACKS_PAUSE_SECONDS = 0.02
@@ -199,7 +204,9 @@ class ForkServer:
     """
     Starts the forkserver when it is needed, and again when it has died.
 
-    `solve` is the `module:function` that children run; `tag` marks all processes for `kill_orphans`.
+    `solve` is the `module:function` that children run; `tag` marks all processes for `kill_orphans`. One that was
+    stopped is told to go on, by whoever waits for it or looks after it; `on_trouble` hears of that, and of one that was
+    given up because it gave no answer. Its children end with it, so going on is always tried first.
     """
 
     def __init__(self, solve: str, tag: str) -> None:
@@ -208,6 +215,7 @@ class ForkServer:
         self._channel: socket.socket | None = None
         self._talking = anyio.Lock()
         self._ready = False
+        self.on_trouble: Callable[[int, Remedy], None] = _nobody_hears
 
     @property
     def pid(self) -> int | None:
@@ -238,7 +246,7 @@ class ForkServer:
         try:
             self._channel = self._begin()
         except OSError as error:  # no descriptors, processes or memory left; that may pass
-            raise ForkServerLost(f"the forkserver cannot be started: {error}") from error
+            raise ForkServerLost(f"the forkserver cannot be started: {in_words(error)}") from error
 
     def abandon(self) -> None:
         """Ends a forkserver that was launched for a service which does not start."""
@@ -258,7 +266,7 @@ class ForkServer:
             try:
                 return await self._fork()
             except OSError as error:
-                raise ForkServerLost(f"no child can be started: {error}") from error
+                raise ForkServerLost(f"no child can be started: {in_words(error)}") from error
 
     async def reap(self, child: Child) -> int | None:
         """
@@ -274,6 +282,16 @@ class ForkServer:
             except ForkServerLost:
                 return None
         return None if code == NO_CODE else int(code)
+
+    async def look(self) -> None:
+        """
+        Finds out whether the forkserver answers, so that one that does not is noticed before anybody needs it.
+
+        Does nothing while there is none, or while it is being loaded. Raises ForkServerLost when it was given up.
+        """
+        async with self._talking:
+            if self.ready:
+                await self._ask(MESSAGE.pack(LOOK, 0, 0), LOOKED)
 
     async def stop(self) -> None:
         """Ends the forkserver; its children die with it."""
@@ -340,23 +358,39 @@ class ForkServer:
         try:
             socket.send_fds(channel, [message], descriptors or [])
         except OSError as error:
-            raise ForkServerLost(f"the forkserver does not listen: {error}") from error
+            raise ForkServerLost(f"the forkserver does not listen: {in_words(error)}") from error
         return await self._answer(answer, ANSWER_SECONDS)
 
     async def _answer(self, expected: bytes, seconds: float) -> tuple[tuple[bytes, int, int], list[int]]:
         """The next message; anything but the expected one means that this forkserver is of no more use."""
-        channel = self._channel
+        channel, pid = self._channel, self.pid
         assert channel is not None
         with anyio.move_on_after(seconds, shield=seconds <= ANSWER_SECONDS):  # half a conversation helps nobody
-            await anyio.wait_readable(channel)
+            await self._until_it_speaks(channel)
             try:
                 data, descriptors, _, _ = socket.recv_fds(channel, MESSAGE.size, 1)
             except OSError:
                 data, descriptors = b"", []
             if len(data) == MESSAGE.size and data.startswith(expected):
                 return MESSAGE.unpack(data), list(descriptors)
+        gone = not self.alive
         await self._give_up()
+        if pid is not None and not gone:
+            self.on_trouble(pid, "replaced")
         raise ForkServerLost(f"the forkserver gave no answer ({expected.decode().strip()}); see its messages above")
+
+    async def _until_it_speaks(self, channel: socket.socket) -> None:
+        while True:
+            with anyio.move_on_after(STOPPED_SECONDS):
+                return await anyio.wait_readable(channel)
+            self._continue()
+
+    def _continue(self) -> None:
+        """Tells it to go on if it was stopped."""
+        process = self._process
+        if process is not None and is_stopped(process.pid):
+            process.send_signal(signal.SIGCONT)
+            self.on_trouble(process.pid, "continued")
 
     async def _give_up(self) -> None:
         """A forkserver that has lost the thread of the conversation is killed; the next use starts another."""
@@ -365,6 +399,10 @@ class ForkServer:
             process.kill()
             with anyio.move_on_after(ANSWER_SECONDS, shield=True):
                 await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+
+
+def _nobody_hears(pid: int, remedy: Remedy) -> None:
+    """What a forkserver without a supervisor does about its troubles."""
 
 
 def _memory(name: str, size: int) -> int:

@@ -18,6 +18,7 @@ Conversation over a SOCK_SEQPACKET socket, one message at a time:
       (the child's socket, the shared words,
       the memory for its stacks)
     "reap" pid                                  "reaped" pid exit-code, or pid NO_CODE while it lives
+    "look"                                      "looked"
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from app.child import worker
-from app.child.children import FORK, FORKED, MESSAGE, NO_CODE, READY, REAP, REAPED
+from app.child.children import FORK, FORKED, LOOK, LOOKED, MESSAGE, NO_CODE, READY, REAP, REAPED
 
 
 def main(argv: list[str]) -> None:
@@ -58,6 +59,8 @@ def _serve(channel: socket.socket, solve: worker.Solve) -> bool:
     order, pid, _ = MESSAGE.unpack(data)
     if order == FORK:
         _answer_fork(channel, descriptors, solve)
+    elif order == LOOK:
+        channel.send(MESSAGE.pack(LOOKED, 0, 0))
     elif order == REAP:
         channel.send(MESSAGE.pack(REAPED, pid, _reap(pid)))
     return True

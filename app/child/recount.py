@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.messages import FrameError, unpack
+from solver.advice import notes_on
 from solver.context import build_context
 from solver.control import Control
 from solver.errors import SolverError
@@ -20,8 +21,8 @@ from solver.incumbent import Incumbent, Problem
 from solver.ledger import concessions_of, open_sessions, quality_of
 from solver.model import Dataset, Timetable
 from solver.result import Diagnosis, Result, RungId, RungVisit, StoppedBy, Variant
-from solver.rules import ON_TOP_OF, profile_of
-from solver.verifier import verify
+from solver.rules import ON_TOP_OF, Counts, profile_of
+from solver.verifier import earlier_counts, verify
 
 
 class NotVerified(Exception):
@@ -49,19 +50,26 @@ def check(
     for number, variant in enumerate(result.variants, 1):
         beat()
         found = verify(dataset, variant.timetable, context=context, profile=profile)
-        claimed = variant.report.counts
-        different = [
-            f"{rule}: {claimed.get(rule)} claimed, {count} counted"
-            for rule, count in found.counts.items()
-            # A result of before there was a rule on top of another one does not know it, and is no less true.
-            if claimed.get(rule, count if rule in ON_TOP_OF else None) != count
-        ]
+        different = _differences(variant.report.counts, found.counts, dataset, variant.timetable)
         if found.unplaced != variant.report.unplaced:
             different.append(f"unplaced: {len(variant.report.unplaced)} claimed, {len(found.unplaced)} counted")
         if found.score.rigid:
             different.append(f"{found.score.rigid} breach(es) of rules that no published timetable may break")
         if different:
             raise NotVerified(f"variant {number} does not pass the verifier: {'; '.join(different[:5])}")
+
+
+def _differences(claims: Counts, counted: Counts, dataset: Dataset, timetable: Timetable) -> list[str]:
+    """What a result claims and is not so, and was not so by the count of any earlier version."""
+    # A result of before there was a rule on top of another one does not know it, and is no less true.
+    claimed = {**{rule: counted[rule] for rule in ON_TOP_OF}, **claims}
+    different = [rule for rule, count in counted.items() if claimed.get(rule) != count]
+    before = earlier_counts(dataset, timetable) if different else {}
+    return [
+        f"{rule}: {claimed.get(rule)} claimed, {counted[rule]} counted"
+        for rule in different
+        if claimed.get(rule) != before.get(rule, counted[rule])
+    ]
 
 
 def publish(
@@ -107,7 +115,7 @@ def publish(
         journal=(visit,),
         context=problem.context.summary,
         seconds=control.elapsed,
-        notes=(note,),
+        notes=(*notes_on(dataset), note),
     )
 
 

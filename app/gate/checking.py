@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from app.errors import below
+from app.errors import below, wire_issue
 from app.flags import breaches_of
 from app.gate.intake import check_rules, load_source, read_object
 from app.quality import quality_metrics, statistics
 from app.schemas import ScoreRequest, ValidateRequest
 from app.settings import Settings
 from app.views import View, diagnosis_view, rule_views, score_view, unplaced_views
+from solver.advice import advice_on
 from solver.diagnose import diagnose
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_solution
@@ -35,18 +36,23 @@ _DATASET_KEYS = frozenset({"schema", "time_grid", "rooms", "courses", "faculty",
 
 def validate_dataset(body: bytes, settings: Settings) -> View:
     """
-    The size of a usable dataset and the proofs against it; `feasible` is False with a proof, else null for "not known".
+    The size of a usable dataset, what is odd about it, and the proofs against it.
+
+    `feasible` is False with a proof, else null for "not known"; `warnings` are problems that keep nobody from solving.
 
     Raises what `load_source` raises.
     """
     document = read_object(body, settings)
-    loaded = load_source(ValidateRequest.model_validate(_wrapped(document)), settings)
+    asked = ValidateRequest.model_validate(_wrapped(document))
+    loaded = load_source(asked, settings)
     dataset, imported = loaded.dataset, loaded.imported
+    place = "/content" if asked.content is not None else "/dataset"
     proofs = diagnose(dataset)
     return {
         "valid": True,
         "feasible": False if proofs else None,
         "summary": size_of(dataset),
+        "warnings": [wire_issue(issue) for issue in below(place, InputError(advice_on(dataset))).issues],
         "diagnosis": diagnosis_view(Diagnosis(proofs=proofs, evidence="certificate" if proofs else None)),
         **({"import": _account(imported)} if imported else {}),
     }

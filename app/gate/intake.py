@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from app.catalogue import load_sample
 from app.errors import SourceNotConfigured, below
+from app.fingerprint import fingerprint
 from app.gate.burden import check_document, check_model
 from app.gate.prescan import check_amount
 from app.jobs import MIN_SOLVE_SECONDS, JobRequest
@@ -26,6 +27,7 @@ from app.messages import pack_text
 from app.portfolio import ASKED
 from app.schemas import (
     ADDED_FIELDS,
+    MAY_BE_MISSING,
     META_FIELDS,
     TIME_CONFIG_FIELDS,
     GenerateRequest,
@@ -36,6 +38,7 @@ from app.schemas import (
 )
 from app.settings import Settings
 from app.source import AWAITED, Query
+from solver.advice import notes_on
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_ctt
 from solver.formats.issues import kind_of, pointer, raise_if_any
@@ -67,14 +70,14 @@ class Loaded(NamedTuple):
 
 class _Load(NamedTuple):
     """
-    What the store gets of the data of a job, a name for people, and a sentence about the time grid, if any.
+    What the store gets of the data of a job, a name for people, and sentences about the data, if any.
 
     `sent_text` is the canonical text of `dataset`, where the request has that and it is kept as it was sent.
     """
 
     packed: bytes
     name: str
-    note: str | None
+    notes: tuple[str, ...]
     sent_text: str | None = None
 
 
@@ -137,7 +140,7 @@ def read_order(
     given, adjusted = _clamped(asked, settings)
     request = JobRequest(
         job_id=asked.job_id or default_job_id or str(uuid.uuid4()),
-        body_hash=body_hash(asked, loaded.sent_text),
+        body_hash=fingerprint_of(asked, loaded.sent_text),
         packed=loaded.packed,
         meta=_told(asked, loaded, given, awaited=awaited),
         num_variants=int(given["num_variants"]),
@@ -160,17 +163,17 @@ def _told(asked: GenerateRequest, loaded: _Load, given: Mapping[str, float], *, 
 
 
 def _notes(loaded: _Load, adjusted: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
-    note = (loaded.note,) if loaded.note else ()
     changes = (
         f"{name} was set to {change['given']:g}, {change['asked']:g} was asked." for name, change in adjusted.items()
     )
-    return (*note, *changes)
+    return (*loaded.notes, *changes)
 
 
 def _inline(asked: GenerateRequest, loaded: Loaded) -> _Load:
     text = canonical(loaded.document)
     sent = text if loaded.document is asked.dataset else None
-    return _Load(pack_text(text), loaded.dataset.name, loaded.note, sent)
+    notes = tuple(filter(None, (loaded.note, *notes_on(loaded.dataset))))
+    return _Load(pack_text(text), loaded.dataset.name, notes, sent)
 
 
 def _ticket(asked: GenerateRequest) -> _Load:
@@ -179,7 +182,7 @@ def _ticket(asked: GenerateRequest) -> _Load:
         message = "a request without data must name the organisation whose data the platform database holds"
         raise InputError([Issue(pointer="/organization_id", code="missing", message=message)])
     try:
-        grid = None if asked.time_config is None else _checked_grid(asked.time_config)
+        grid, shortened = (None, None) if asked.time_config is None else _checked_grid(asked.time_config)
     except InputError as error:
         raise _grid_pointers(error, "") from error
     query = Query(
@@ -188,16 +191,15 @@ def _ticket(asked: GenerateRequest) -> _Load:
         academic_year=asked.academic_year,
         time_grid=grid,
     )
-    note = "Its data is fetched from the platform database."
-    return _Load(pack_text(canonical(asdict(query))), query.organization_id, note)
+    notes = ("Its data is fetched from the platform database.", *([f"{shortened}."] if shortened else []))
+    return _Load(pack_text(canonical(asdict(query))), query.organization_id, notes)
 
 
-def _checked_grid(time_config: object) -> dict[str, object]:
-    """The native grid of a `time_config`, checked with the least dataset there can be."""
+def _checked_grid(time_config: object) -> tuple[dict[str, object], str | None]:
+    """The native grid of a `time_config`, checked with the least dataset there can be; why its days are short."""
     grid = _time_grid(time_config)
     least = {"schema": SCHEMA, "time_grid": grid, "rooms": [{"id": "r", "capacity": 1}], "courses": [{"id": "c"}]}
-    load_dataset(least)
-    return grid
+    return grid, load_dataset(least).time_grid.shortened
 
 
 def _clamped(asked: GenerateRequest, settings: Settings) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
@@ -229,19 +231,47 @@ def canonical(document: object) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
+def fingerprint_of(asked: GenerateRequest, dataset_text: str | None = None) -> str:
+    """
+    What a repetition of this request is known by, see `app.fingerprint`.
+
+    `dataset_text` is the canonical text of `asked.dataset` for those who have it: nearly all of a body, which need not
+    be encoded again.
+    """
+    texts = _texts(asked, dataset_text)
+    if not (asked.organization_id or "").strip():
+        return fingerprint(_hash_of(texts))
+    optional = {name: texts[name] for name in MAY_BE_MISSING if texts[name] not in _SAYS_NOTHING}
+    fixed = {name: text for name, text in texts.items() if name not in MAY_BE_MISSING}
+    return fingerprint(_hash_of(texts), _joined(fixed), optional)
+
+
+_SAYS_NOTHING = frozenset({"null", "[]", "{}", '""'})
+
+
 def body_hash(asked: GenerateRequest, dataset_text: str | None = None) -> str:
     """
     SHA-256 of what a request asks for, in hex: every field we know, in canonical JSON, without the job id.
 
-    Unknown fields, the order of keys and two spellings of one semester make no other job. `dataset_text` is the
-    canonical text of `asked.dataset` for those who have it: nearly all of a body, which need not be encoded again.
+    Unknown fields, the order of keys and two spellings of one semester make no other job.
     """
+    return _hash_of(_texts(asked, dataset_text))
+
+
+def _texts(asked: GenerateRequest, dataset_text: str | None) -> dict[str, str]:
     # A field added later must not change the hash of a body that does not name it: jobs are resent after upgrades.
     left_out = {"job_id", "dataset", *(name for name in ADDED_FIELDS if getattr(asked, name) is None)}
     texts = {name: canonical(value) for name, value in asked.model_dump(mode="json", exclude=left_out).items()}
-    texts["dataset"] = canonical(asked.dataset) if dataset_text is None else dataset_text
+    return {**texts, "dataset": canonical(asked.dataset) if dataset_text is None else dataset_text}
+
+
+def _hash_of(texts: Mapping[str, str]) -> str:
+    return hashlib.sha256(_joined(texts).encode()).hexdigest()
+
+
+def _joined(texts: Mapping[str, str]) -> str:
     whole = ",".join(f'"{name}":{texts[name]}' for name in sorted(texts))
-    return hashlib.sha256(f"{{{whole}}}".encode()).hexdigest()
+    return f"{{{whole}}}"
 
 
 def check_rules(rules: Mapping[str, RuleOverride]) -> None:

@@ -7,7 +7,7 @@ hands the packed bytes on as they lie in the store, and gets the bytes of the an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -42,11 +42,11 @@ def open_result(dataset: bytes, result: bytes, rules: Mapping[str, Any]) -> Open
     return Opened(load_dataset(effective_dataset(unpack(dataset), rules)), load_result(unpack(result)))
 
 
-def check_format(name: str) -> None:
-    """Raises `FormatNotAvailable` for a format that we do not write."""
-    if name not in FORMATS:
+def check_format(name: str, formats: Sequence[str] = FORMATS) -> None:
+    """Raises `FormatNotAvailable` for a format that is none of `formats`."""
+    if name not in formats:
         raise FormatNotAvailable(
-            f"Results are not available as {name[:40]!r}, only as {', '.join(FORMATS)}.", members={"formats": FORMATS}
+            f"Results are not available as {name[:40]!r}, only as {', '.join(formats)}.", members={"formats": formats}
         )
 
 

@@ -7,14 +7,14 @@ second longer.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
-from app.channels import DEPENDENCIES, Channel, channels_of
+from app.channels import DEPENDENCIES, Channel, carrier_of, channels_of
 from app.jobs import Job
 from app.platform.breaker import Breaker
 from app.platform.delivery import Documents, Outlet
@@ -30,6 +30,7 @@ from app.telemetry import Happening
 
 if TYPE_CHECKING:
     from app.platform.redis_keys import RedisKeys
+    from app.platform.rows import Rows
 
 
 def check(settings: Settings) -> None:
@@ -47,6 +48,20 @@ def check(settings: Settings) -> None:
         problems.append(f"{variable('webhook_secrets')}: {error}")
     if problems:
         raise SettingsError("; ".join(problems))
+
+
+def has_rows(settings: Settings) -> bool:
+    """Whether the platform's rows can be read, and have to do with what it is told."""
+    return bool(settings.platform_database_url and channels_of(settings))
+
+
+async def called_off(settings: Settings, job_ids: Collection[str]) -> Collection[str]:
+    """Which of these waiting jobs the platform has called off while we were away."""
+    if not has_rows(settings):
+        return ()
+    from app.platform import rows
+
+    return await rows.called_off(settings, job_ids)
 
 
 @asynccontextmanager
@@ -90,6 +105,11 @@ class Link:
             from app.platform.redis_keys import RedisKeys
 
             self._redis = RedisKeys(supervisor, documents, settings, self._breakers["redis"])
+        self._rows: Rows | None = None
+        if has_rows(settings):
+            from app.platform.rows import Rows
+
+            self._rows = Rows(supervisor, settings, carrier_of(settings), self.wake)
         outlets = {channel: self._outlet(channel, documents) for channel in self._breakers}
         self._outbox = Outbox(supervisor, outlets, settings, told)
 
@@ -109,7 +129,8 @@ class Link:
         if channel == "sql":
             from app.platform.database import DatabaseUpdate
 
-            return DatabaseUpdate(settings, documents, breaker)
+            assert self._rows is not None
+            return DatabaseUpdate(settings, documents, breaker, self._rows.seen)
         if channel == "celery":
             from app.platform.celery_task import CeleryTask
 
@@ -123,8 +144,9 @@ class Link:
     def observe(self, happening: Happening) -> None:
         """An observer of `app.telemetry`."""
         self._outbox.observe(happening)
-        if self._redis is not None:
-            self._redis.observe(happening)
+        for part in (self._redis, self._rows):
+            if part is not None:
+                part.observe(happening)
 
     async def announce(self, job: Job) -> None:
         """Lets the platform see a job that was just taken; short, whoever answers."""
@@ -138,6 +160,8 @@ class Link:
                 tasks.start_soon(keep, "outbox", self._outbox.run)
                 if self._redis is not None:
                     tasks.start_soon(keep, "progress in Redis", self._redis.run)
+                if self._rows is not None:
+                    tasks.start_soon(keep, "the platform's rows", self._rows.run)
         finally:
             if self._redis is not None:
                 with anyio.move_on_after(1.0, shield=True):
@@ -146,6 +170,12 @@ class Link:
     def wake(self) -> None:
         """There are rows in the store that were not there before."""
         self._outbox.wake(read=True)
+
+    def heed(self, job_id: str) -> None:
+        """The platform has spoken of a job that has ended, or that is not here."""
+        self.wake()
+        if self._rows is not None:
+            self._rows.heed(job_id)
 
     def up(self) -> Mapping[str, bool]:
         """Every dependency: whether it answers."""

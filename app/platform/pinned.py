@@ -36,6 +36,15 @@ class Forbidden(NotDelivered):
         super().__init__(why, final=True)
 
 
+class Refused(NotDelivered):
+    """The answer is no success."""
+
+    def __init__(self, status: int) -> None:
+        final = 300 <= status < 500 and status not in TRY_AGAIN
+        super().__init__(f"it answered {status}", final=final, down=status >= 500)
+        self.status = status
+
+
 def url_problem(url: str, *, private: bool) -> str | None:
     """Why nothing may be sent there, None when something may: https, or http where `private` addresses are allowed."""
     try:
@@ -135,8 +144,7 @@ class Poster:
         except httpcore.ProtocolError as error:
             raise NotDelivered(f"its answer is no HTTP: {type(error).__name__}") from None
         if not 200 <= status < 300:
-            final = 300 <= status < 500 and status not in TRY_AGAIN
-            raise NotDelivered(f"it answered {status}", final=final, down=status >= 500)
+            raise Refused(status)
 
     async def _status(self, body: bytes, headers: Mapping[str, str]) -> int:
         """The status of the answer; its body is read up to a bound, so that a polite server is not cut off."""

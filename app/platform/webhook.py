@@ -14,18 +14,20 @@ import hashlib
 import hmac
 import time
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from app import SERVICE
 from app.jobs import Job, Status
 from app.platform.breaker import Breaker
-from app.platform.delivery import Documents, instant_of
-from app.platform.pinned import Poster
+from app.platform.delivery import Documents, NotDelivered, error_of, instant_of, is_late
+from app.platform.pinned import Poster, Refused
 from app.results import encoded, joined
 from app.store import DeliveryRow
 
 WEBHOOK_SECONDS = 5.0
 CALLBACK_SECONDS = 30.0
 """It carries whole timetables."""
+UNKNOWN_JOB = 404
 LEAST_KEY_BYTES, MOST_KEY_BYTES = 24, 64
 KEY_PREFIX = "whsec_"
 
@@ -90,7 +92,7 @@ def event_of(row: DeliveryRow, job: Job) -> dict[str, object]:
             "total": job.total,
             "error": job.error,
             "open_sessions": None if job.placed is None or job.total is None else job.total - job.placed,
-            "variants_url": f"/variants/{job.id}" if row.status is Status.COMPLETED else None,
+            "variants_url": f"/variants/{quote(job.id)}" if row.status is Status.COMPLETED else None,
         },
     }
 
@@ -104,7 +106,15 @@ class Callback:
     breaker: Breaker
 
     async def deliver(self, row: DeliveryRow, job: Job, *, arrived: bool) -> None:
-        told = {"job_id": job.id, "status": row.status.value, "error": job.error or job.open_note or None}
+        """It knows two ends; a cancel is told to it as a failure with that reason, and only where nobody else can."""
+        status = Status.COMPLETED if row.status is Status.COMPLETED else Status.FAILED
+        told = {"job_id": job.id, "status": status.value, "error": error_of(row, job)}
         result: dict[str, object] = {"variants": [], "generation_time": None}
         document = await self.documents.of(job, "callback") if row.status is Status.COMPLETED else encoded(result)
-        await self.poster.post(joined(told, document), {"Idempotency-Key": row.event_id, "User-Agent": SERVICE})
+        headers = {"Idempotency-Key": row.event_id, "User-Agent": SERVICE}
+        try:
+            await self.poster.post(joined(told, document), headers)
+        except Refused as refused:
+            if refused.status == UNKNOWN_JOB and is_late(job, time.time()):
+                raise NotDelivered(str(refused), final=True) from None
+            raise

@@ -2,9 +2,9 @@
 Rows as they stand in the store, and the seal each of them carries.
 
 A flipped byte inside a row is no error to SQLite: the page still parses. So every row of `jobs`, `attempts`,
-`incumbents` and `outbox` has a seal, a digest over all its values, written by the statement that writes them and
-compared whenever the row is read. Datasets and results carry the SHA-256 of their body instead, and the row of the job,
-which is sealed, names both. What does not match is refused as `StoreDamaged`, never served.
+`incumbents`, `outbox` and `cancels` has a seal, a digest over all its values, written by the statement that writes them
+and compared whenever the row is read. Datasets and results carry the SHA-256 of their body instead, and the row of the
+job, which is sealed, names both. What does not match is refused as `StoreDamaged`, never served.
 """
 
 from __future__ import annotations
@@ -135,7 +135,13 @@ PORTFOLIO = SealedTable(
     columns=("job_id", *(row.name for row in fields(PortfolioRow)), "timetable"),
     reals=_reals_of(PortfolioRow),
 )
-SEALED = (JOBS, ATTEMPTS, INCUMBENTS, OUTBOX)
+CANCELS = SealedTable(
+    name="cancels",
+    key=("job_id", "organisations"),
+    columns=("job_id", "organisations", "asked_at"),
+    reals=frozenset({"asked_at"}),
+)
+SEALED = (JOBS, ATTEMPTS, INCUMBENTS, OUTBOX, CANCELS)
 """The tables of every kind of store."""
 
 _JSON = frozenset({"meta", "rules", "score"})

@@ -18,7 +18,7 @@ from solver.cpsat.links import START_LINKS, kept
 from solver.cpsat.plan import Array, Treatment, limited, on_grid, treatments
 from solver.cpsat.space import Space
 from solver.model import Course, Dataset
-from solver.names import Names, counted, listed
+from solver.names import Names, counted, default_note, listed
 
 MAX_PAIR_CONSTRAINTS = 300_000
 """Above this many (pair of courses, slot) common students are left out."""
@@ -105,7 +105,7 @@ class _Writer:
     def course_days(self) -> Iterator[Demand]:
         for c, limit in enumerate(self.compiled.course_day_limit.tolist()) if self.hard("course_daily_limit") else ():
             if limited(limit) and limit < self.dataset.courses[c].sessions_per_week:
-                sentence = f"{self.course(c)} has at most {counted(limit, 'session')} a day."
+                sentence = f"{self.course(c)} has at most {counted(limit, 'session')} a day{default_note(limit)}."
                 yield Demand(("course_daily_limit",), sentence, frozenset((c,)), _limit_days((c,), limit))
 
     # --- teachers and groups -----------------------------------------------------------------------------------------

@@ -106,10 +106,15 @@ def run(
 
 
 def _safe_bound(solver: cp_model.CpSolver, status: Status) -> int | None:
-    """The bound as an integer; all our objectives are integral, so rounding up is safe once noise is taken off."""
-    if status == "infeasible" or not math.isfinite(solver.best_objective_bound):
+    """
+    The bound as an integer; all our objectives are integral, so rounding up is safe once noise is taken off.
+
+    A solve that ends in its presolve says 0.0, whatever the objective: that is no bound, and cannot be told from one.
+    """
+    bound = solver.best_objective_bound
+    if status == "infeasible" or not math.isfinite(bound) or (status == "unknown" and bound == 0.0):
         return None
-    return math.ceil(solver.best_objective_bound - 1e-6 * max(1.0, abs(solver.best_objective_bound)))
+    return math.ceil(bound - 1e-6 * max(1.0, abs(bound)))
 
 
 def _note_search(control: Control, line: str) -> None:

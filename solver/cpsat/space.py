@@ -275,7 +275,8 @@ class Space:
     # --- in and out --------------------------------------------------------------------------------------------------
 
     def add_hint(self) -> None:
-        """Hands over the start timetable: a value for every variable."""
+        """Hands over the start timetable: a value for every variable. A variable hinted twice would be an error."""
+        self.model.clear_hints()
         self.model.proto.solution_hint.vars.extend(range(len(self.hints)))
         self.model.proto.solution_hint.values.extend(self.hints)
 

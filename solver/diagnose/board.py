@@ -16,7 +16,7 @@ from typing import NamedTuple
 from solver.diagnose.facts import Bits, Facts, indices, starts_touching
 from solver.diagnose.ties import partner_starts
 from solver.model import Link, Timetable
-from solver.names import counted
+from solver.names import counted, default_note
 from solver.terms import CORE_SUBJECT_TYPE, SessionKey
 
 
@@ -28,10 +28,15 @@ class Pin(NamedTuple):
 
 
 class Hindrance(NamedTuple):
-    """Starts at which a session is not welcome, and why: "teacher A. Rao (F1) is busy or away"."""
+    """
+    Starts at which a session is not welcome, and why: "teacher A. Rao (F1) is busy or away".
+
+    `rigid`: at some of them for a rule that is never bent.
+    """
 
     starts: Bits
     why: str
+    rigid: bool = False
 
 
 @dataclass(kw_only=True)
@@ -116,12 +121,12 @@ class Board:
         """Everything that takes starts from a session that is not on the board, the firmest first."""
         possible = self.facts.on_grid[self.length(key)]
         found = [*self._own(key), *self._people(key), *self._limits(key), *self._links(key)]
-        return [Hindrance(starts & possible, why) for starts, why in found if starts & possible]
+        return [Hindrance(starts & possible, why, rigid) for starts, why, rigid in found if starts & possible]
 
     def _own(self, key: SessionKey) -> Iterator[Hindrance]:
         for removal in self.facts.options(key).removals:
             if removal.rule in ("fixed_moved", "slot_forbidden"):
-                yield Hindrance(removal.starts, removal.why)
+                yield Hindrance(removal.starts, removal.why, self.facts.rigid(removal.rule))
 
     def _people(self, key: SessionKey) -> Iterator[Hindrance]:
         course, facts, length = self.facts.dataset.course[key[0]], self.facts, self.length(key)
@@ -130,17 +135,19 @@ class Board:
             ("group", course.group_ids, "group_unavailable", "group_clash", facts.names.group),
         ):
             for id in ids:
-                slots = facts.away[kind, id] if facts.hard(away) else 0
-                slots |= self.busy((kind, id)) if facts.hard(clash) else 0
-                yield Hindrance(starts_touching(slots, length), f"{kind} {name(id)} is busy or away")
+                elsewhere = self.busy((kind, id)) if facts.hard(clash) else 0
+                slots = elsewhere | facts.away[kind, id] if facts.hard(away) else elsewhere
+                rigid = facts.rigid(away) or (facts.rigid(clash) and elsewhere != 0)
+                yield Hindrance(starts_touching(slots, length), f"{kind} {name(id)} is busy or away", rigid)
         if facts.hard("group_clash"):
             taken = starts_touching(self.busy(("course", course.id)), length)
-            yield Hindrance(taken, "another session of the course runs")
+            yield Hindrance(taken, "another session of the course runs", facts.rigid("group_clash"))
         if rivals := self._apart(course.id):
             slots = 0
             for rival in rivals:
                 slots |= self.busy(("course", rival))
-            yield Hindrance(starts_touching(slots, length), "some of its students are in another course")
+            rigid = facts.rigid("student_clash") or facts.rigid("core_clash")
+            yield Hindrance(starts_touching(slots, length), "some of its students are in another course", rigid)
 
     def _limits(self, key: SessionKey) -> Iterator[Hindrance]:
         course, facts = self.facts.dataset.course[key[0]], self.facts
@@ -152,13 +159,16 @@ class Board:
         for kind, id, limit in rows:
             if limit is not None and facts.hard(rules[kind]):
                 full = self._full_days((kind, id), limit)
-                yield Hindrance(full, f"{kind} {names[kind](id)} has reached the limit of {limit} on that day")
+                words = f"{kind} {names[kind](id)} has reached the limit of {limit} on that day"
+                words += default_note(limit) if kind == "course" else ""
+                yield Hindrance(full, words, facts.rigid(rules[kind]))
         if facts.hard("faculty_weekly_limit"):
             for id in course.faculty_ids:
                 limit = facts.dataset.teacher[id].max_sessions_per_week
                 if limit is not None and len(self.standing.get(("teacher", id), ())) >= limit:
                     name = facts.names.teacher(id)
-                    yield Hindrance(-1, f"teacher {name} has reached the limit of {counted(limit, 'session')} a week")
+                    words = f"teacher {name} has reached the limit of {counted(limit, 'session')} a week"
+                    yield Hindrance(-1, words, facts.rigid("faculty_weekly_limit"))
 
     def _full_days(self, owner: tuple[str, str], limit: int) -> Bits:
         starts = [self.pins[other].start for other in self.standing.get(owner, {})]
@@ -194,7 +204,8 @@ class Board:
                     self.facts, link, pin.start, self.length(other), self.length(key), reverse=not first
                 )
                 kind = link.type.replace("_", " ")
-                yield Hindrance(possible & ~allowed, f"the link '{kind}' with {self.facts.names.session(other)} breaks")
+                words = f"the link '{kind}' with {self.facts.names.session(other)} breaks"
+                yield Hindrance(possible & ~allowed, words, self.facts.rigid("link"))
 
     # --- rooms -------------------------------------------------------------------------------------------------------
 

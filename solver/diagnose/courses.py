@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from solver.diagnose.facts import Facts, Options, indices
+from solver.diagnose.facts import Facts, Removal, indices
 from solver.model import Course
 from solver.names import counted, listed, with_article
 from solver.result import Proof
@@ -13,20 +13,38 @@ from solver.terms import SessionKey
 
 
 def course_proofs(facts: Facts) -> Iterator[Proof]:
-    """No suitable room or no possible start, once per course, and once per session for those that are fixed."""
+    """
+    No suitable room or no possible start, once per course, and once per session for those that are fixed.
+
+    Whoever mends one of them should not be told of the next one then: all are told, what is never bent first.
+    """
     for course in facts.dataset.courses:
-        if not facts.suitable(course):
-            yield _no_room(facts, course)
-            continue
-        told = set()
-        for number in range(course.sessions_per_week):
-            key = (course.id, number)
-            fixed, options = facts.fixed.get(key), facts.options(key)
-            if not options.rooms:
-                yield _fixed_room(facts, key)
-            elif not options.starts and fixed not in told:
-                told.add(fixed)
-                yield _no_start(facts, key, options)
+        found = [*_start_proofs(facts, course), *_room_proofs(facts, course)]
+        yield from sorted(found, key=lambda proof: sum(not facts.rigid(rule) for rule in proof.rules[:2]))
+
+
+def _start_proofs(facts: Facts, course: Course) -> Iterator[Proof]:
+    told = set()
+    for number in range(course.sessions_per_week):
+        key = (course.id, number)
+        fixed, options = facts.fixed.get(key), facts.options(key)
+        # That no room suits has a proof of its own and would hide every other reason.
+        removals = [removal for removal in options.removals if options.rooms or removal.rule != "room_clash"]
+        left = facts.on_grid[course.session_slots]
+        for removal in removals:
+            left &= ~removal.starts
+        if not left and fixed not in told:
+            told.add(fixed)
+            yield _no_start(facts, key, removals)
+
+
+def _room_proofs(facts: Facts, course: Course) -> Iterator[Proof]:
+    if not facts.suitable(course):
+        yield _no_room(facts, course)
+        return
+    for number in range(course.sessions_per_week):
+        if not facts.options((course.id, number)).rooms:
+            yield _fixed_room(facts, (course.id, number))
 
 
 def kind_in_words(facts: Facts, course: Course) -> str:
@@ -80,7 +98,7 @@ def _fixed_room(facts: Facts, key: SessionKey) -> Proof:
     )
 
 
-def _no_start(facts: Facts, key: SessionKey, options: Options) -> Proof:
+def _no_start(facts: Facts, key: SessionKey, removals: Sequence[Removal]) -> Proof:
     course = facts.dataset.course[key[0]]
     possible = facts.on_grid[course.session_slots]
     fixed = facts.fixed.get(key)
@@ -90,10 +108,12 @@ def _no_start(facts: Facts, key: SessionKey, options: Options) -> Proof:
         )
         sentence += "any part of the day has between its ends and lunch"
     elif fixed is not None:
-        reasons = [r.why for r in options.removals if r.starts >> fixed.slot & 1]
+        removals = [r for r in removals if r.rule == "fixed_moved" or r.starts >> fixed.slot & 1]
+        removals.sort(key=lambda removal: not facts.rigid(removal.rule))
+        reasons = [r.why for r in removals if r.rule != "fixed_moved"]
         sentence = f"{facts.names.session(key)} is fixed to {facts.names.slot(fixed.slot)}, but then {listed(reasons)}"
     else:
-        reasons = [f"for {(r.starts & possible).bit_count()} of them {r.why}" for r in options.removals]
+        reasons = [f"for {(r.starts & possible).bit_count()} of them {r.why}" for r in removals]
         sentence = (
             f"course {facts.names.course(course.id)} can start nowhere: of {possible.bit_count()} starts on the grid "
         )
@@ -102,7 +122,7 @@ def _no_start(facts: Facts, key: SessionKey, options: Options) -> Proof:
         code="no_start" if fixed is None else "fixed_impossible",
         sentence=sentence,
         entities=(course.id,),
-        rules=options.rules or ("slot_forbidden",),
+        rules=tuple(dict.fromkeys(removal.rule for removal in removals)) or ("slot_forbidden",),
         needed=1,
         available=0,
     )

@@ -93,6 +93,10 @@ class Facts:
         """Whether all these rules are hard."""
         return all(self._is_hard[rule] for rule in rules)
 
+    def rigid(self, rule: str) -> bool:
+        """Whether this rule is hard and may not be bent."""
+        return self.profile[rule].rigid
+
     @cached_property
     def _is_hard(self) -> Mapping[str, bool]:
         return {rule: active.tier == "hard" for rule, active in self.profile.rules.items()}

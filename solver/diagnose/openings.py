@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, TypeVar
 
-from solver.diagnose.board import Board, Pin
+from solver.diagnose.board import Board, Hindrance, Pin
 from solver.diagnose.courses import kind_in_words
 from solver.diagnose.facts import Bits, Facts, indices
 from solver.errors import InputError, Issue
@@ -70,29 +69,27 @@ class Openings:
 
     def blockers(self, session: SessionKey) -> tuple[str, ...]:
         """
-        Every start on the grid, counted under the first reason why it is not free, the commonest reason first.
+        Every start on the grid, counted under the first reason why it is not free; a reason that only stands behind
+        others is told with the one that hides it. What is never bent comes first, then the commonest.
 
         For instance "12 starts: teacher A. Rao (F1) is busy or away". Starts that are free after all come last.
         """
         self._lift(session)
-        facts, board = self._facts, self._board
+        facts = self._facts
         course = facts.dataset.course[session[0]]
-        open_starts = facts.on_grid[course.session_slots]
-        if not open_starts:
+        on_grid = facts.on_grid[course.session_slots]
+        if not on_grid:
             return (f"no part of the day has {course.session_slots} slots in a row",)
+        hindrances = self._board.hindrances(session)
         if not facts.options(session).rooms:
-            return (f"no room suits: the course needs {kind_in_words(facts, course)}",)
-        reasons: Counter[str] = Counter()
-        for hindrance in board.hindrances(session):
-            reasons[hindrance.why] += (open_starts & hindrance.starts).bit_count()
-            open_starts &= ~hindrance.starts
-        free = self._free_places(session, open_starts)
-        suitable = board.suitable_rooms(session).bit_count()
-        reasons[f"no suitable room is free ({suitable} would suit)"] = open_starts.bit_count() - len(free)
-        lines = [f"{counted(number, 'start')}: {why}" for why, number in reasons.most_common() if number]
-        if free:
-            lines.append(f"{counted(len(free), 'start')}: free, {listed([self._at(pin) for pin in free])}")
-        return tuple(lines)
+            firm, soft = _lines(hindrances, on_grid)
+            return (*firm, f"no room suits: the course needs {kind_in_words(facts, course)}", *soft)
+        taken, suitable = self._rooms_taken(session), self._board.suitable_rooms(session).bit_count()
+        taken = taken._replace(why=f"{taken.why} ({suitable} would suit)")
+        firm, soft = _lines([*hindrances, taken], on_grid)
+        free = self._free_places(session, self._board.free_starts(session))
+        where = listed([self._at(pin) for pin in free])
+        return (*firm, *soft, *([f"{counted(len(free), 'start')}: free, {where}"] if free else []))
 
     def reasons(self, session: SessionKey) -> tuple[str | None, ...]:
         """
@@ -101,21 +98,25 @@ class Openings:
         A session that is placed is taken off first, so its own start counts like any other.
         """
         self._lift(session)
-        facts, board = self._facts, self._board
-        course = facts.dataset.course[session[0]]
-        on_grid = facts.on_grid[course.session_slots]
+        facts = self._facts
+        on_grid = facts.on_grid[facts.dataset.course[session[0]].session_slots]
         lines: list[str | None] = [
             "the day or its half ends before the session would"
         ] * facts.dataset.time_grid.num_slots
-        left = on_grid
-        for hindrance in board.hindrances(session):
-            for start in indices(left & hindrance.starts):
-                lines[start] = hindrance.why
-            left &= ~hindrance.starts
-        free = {pin.start for pin in self._free_places(session, left)}
-        for start in indices(left):
-            lines[start] = None if start in free else "no suitable room is free"
+        hindrances = [*self._board.hindrances(session), self._rooms_taken(session)]
+        for start in indices(on_grid):
+            found = [each for each in hindrances if each.starts >> start & 1]
+            lines[start] = _in_words(found) if found else None
         return tuple(lines)
+
+    def _rooms_taken(self, session: SessionKey) -> Hindrance:
+        """Starts at which no room that suits is open and empty to the end of the session."""
+        board = self._board
+        open_somewhere = 0
+        for starts in board.free_rooms(session).values():
+            open_somewhere |= starts
+        taken = self._facts.on_grid[board.length(session)] & ~open_somewhere
+        return Hindrance(taken, "no suitable room is free", self._facts.rigid("room_clash"))
 
     def repairs(self, session: SessionKey, limit: int = 3) -> tuple[Repair, ...]:
         """
@@ -280,6 +281,39 @@ class Openings:
             for id, counter in COUNTERS.items()
             if self._facts.hard(id)
         }
+
+
+def _lines(hindrances: Sequence[Hindrance], starts: Bits) -> tuple[list[str], list[str]]:
+    """
+    Each start counted under its first hindrance, commonest first; those for a rule that is never bent stand apart.
+
+    A hindrance that is first nowhere is told on the line that hides most of it.
+    """
+    counted_under: dict[int, Bits] = {}
+    for n, hindrance in enumerate(hindrances):
+        if hindrance.starts & starts:
+            counted_under[n] = hindrance.starts & starts
+            starts &= ~hindrance.starts
+    told: dict[int, list[Hindrance]] = {n: [hindrances[n]] for n in counted_under}
+    for n, hindrance in enumerate(hindrances):
+        if n not in told and hindrance.starts:
+            hides = max(counted_under, key=lambda first: (counted_under[first] & hindrance.starts).bit_count())
+            told[hides].append(hindrance)
+    order = sorted(counted_under, key=lambda n: -counted_under[n].bit_count())
+    lines = [
+        (_rigid(told[n]), f"{counted(counted_under[n].bit_count(), 'start')}: {_in_words(told[n])}") for n in order
+    ]
+    return [line for rigid, line in lines if rigid], [line for rigid, line in lines if not rigid]
+
+
+def _rigid(hindrances: Iterable[Hindrance]) -> bool:
+    return any(hindrance.rigid for hindrance in hindrances)
+
+
+def _in_words(hindrances: Iterable[Hindrance]) -> str:
+    """All of them, those for a rule that is never bent first."""
+    words = [hindrance.why for hindrance in sorted(hindrances, key=lambda each: not each.rigid)]
+    return listed(words, len(words))
 
 
 def _before(until: float, items: Iterable[T]) -> Iterator[T]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from solver.diagnose.facts import Bits, Facts, Options, covered, indices
-from solver.names import counted, listed
+from solver.names import counted, default_note, listed
 from solver.result import Proof
 from solver.terms import SessionKey
 
@@ -247,7 +247,8 @@ def _daily_proofs(facts: Facts, owner: Owner) -> Iterator[Proof]:
         if needed > available:
             has = f"{owner.name} has {counted(needed, 'session')}"
             on = f"on the {counted(days.bit_count(), 'day')} open to them ({_days_in_words(facts, days)})"
-            sentence = f"{has}, but a limit of {limit} per day {on} lets through {available}"
+            note = default_note(limit) if owner.kind == "course" else ""
+            sentence = f"{has}, but a limit of {limit} per day{note} {on} lets through {available}"
             yield _proof(owner, f"{owner.kind}_daily_limit", sentence, few, needed, available)
             return
 

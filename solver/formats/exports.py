@@ -21,12 +21,11 @@ from solver.formats.html_export import dump_html
 from solver.formats.meetings import KINDS, Of, check_known
 from solver.formats.sln import dump_sln
 from solver.formats.svg_export import dump_svg
+from solver.formats.zones import zone_fault, zone_named
 from solver.model import Dataset, Timetable
 
 MAX_TERM_DAYS = 400
 MAX_SKIPPED = 400
-MAX_ZONE = 64
-"""Characters of the name of a time zone."""
 TERM_FIELDS = ("term_start", "term_end", "time_zone", "skip")
 FIELDS = (*KINDS, *TERM_FIELDS)
 """What an export can be asked for besides its format; `skip` is a list of dates behind commas."""
@@ -145,9 +144,8 @@ def _term_issues(asked: Mapping[str, str]) -> Iterable[Issue]:
     if start and end and not 0 <= (end - start).days < MAX_TERM_DAYS:
         message = f"term_end must be 0 to {MAX_TERM_DAYS - 1} days after term_start"
         yield _issue("term_end", "out_of_range", message, asked["term_end"])
-    if "time_zone" in asked and _zone(asked["time_zone"]) is None:
-        message = "time_zone must be the name of a time zone, like Asia/Kolkata"
-        yield _issue("time_zone", "bad_value", message, asked["time_zone"])
+    if "time_zone" in asked and (fault := zone_fault(asked["time_zone"])):
+        yield _issue("time_zone", "bad_value", fault, asked["time_zone"])
     skipped = _skipped(asked)
     if len(skipped) > MAX_SKIPPED:
         message = f"skip has {len(skipped)} dates, at most {MAX_SKIPPED} are accepted"
@@ -159,7 +157,7 @@ def _term_issues(asked: Mapping[str, str]) -> Iterable[Issue]:
 def _term(asked: Mapping[str, str]) -> tuple[date, date, ZoneInfo | None, frozenset[date]]:
     """The fields of a term as what they mean; `_term_issues` found nothing wrong with them."""
     start, end = date.fromisoformat(asked["term_start"]), date.fromisoformat(asked["term_end"])
-    zone = _zone(asked["time_zone"]) if "time_zone" in asked else None
+    zone = zone_named(asked["time_zone"]) if "time_zone" in asked else None
     return start, end, zone, frozenset(map(date.fromisoformat, _skipped(asked)))
 
 
@@ -176,15 +174,6 @@ def _date(text: str) -> date | None:
     except ValueError:
         return None
     return day if 1970 <= day.year <= 2200 else None
-
-
-def _zone(name: str) -> ZoneInfo | None:
-    if not re.fullmatch(r"[A-Za-z0-9_+\-/]+", name) or len(name) > MAX_ZONE:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # not known; no file name of a zone; a folder of zones
-        return None
 
 
 def _issue(field: str, code: str, message: str, value: object = None) -> Issue:

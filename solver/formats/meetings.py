@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal, get_args
 
 from solver.errors import InputError, Issue
-from solver.grid import clock_of
+from solver.grid import TimeGrid, clock_of
 from solver.labels import Labels, in_brackets, readable
 from solver.model import Course, Dataset, Placement, Timetable
 
@@ -77,6 +77,17 @@ class Week:
         """The name, with the id behind it where that says more."""
         return self.name if self.name == self.of.id or not readable(self.of.id) else f"{self.name} ({self.of.id})"
 
+    def lines(self, meeting: Meeting) -> list[str]:
+        """Place, teachers and groups of a meeting, without what the heading of the week has said already."""
+        told: dict[Kind, tuple[str, ...]] = {
+            "room": (meeting.place,),
+            "teacher": meeting.teachers,
+            "group": meeting.groups,
+        }
+        if self.of.kind == "room" or told.get(self.of.kind) == (self.name,):
+            del told[self.of.kind]
+        return [", ".join(words) for words in told.values() if words]
+
     def cells(self) -> dict[tuple[int, int], list[Meeting]]:
         """(day, period) -> the meetings that run then; one of several periods stands in each of them."""
         found: dict[tuple[int, int], list[Meeting]] = {}
@@ -132,6 +143,12 @@ class Weeks:
                 for id in dict.fromkeys(_owners(self.dataset.course[placement.course_id], placement.room_id, kind)):
                     found[kind].setdefault(id, []).append(meeting)
         return found
+
+
+def lunch_of(grid: TimeGrid) -> tuple[int, int] | None:
+    """When lunch begins and ends, in minutes after midnight; None where it cuts no day in two."""
+    after = grid.lunch_period
+    return None if after is None else (grid.periods[after - 1][1], grid.periods[after][0])
 
 
 def check_known(dataset: Dataset, of: Of) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -118,7 +119,23 @@ def test_verify_finds_the_breach_in_a_broken_solution(toy: Path, tmp_path: Path)
     broken.write_text("c1 big 0 1\nc1 big 1 0\nc2 big 0 1\nc2 big 1 1\nc3 small 0 2\n")
     verified = timetable("verify", toy, broken)
     assert verified.returncode == 3
-    assert "room_clash" in verified.stdout and "group_clash" in verified.stdout
+    assert "Rooms double-booked" in verified.stdout and "_" not in verified.stdout
+
+
+def test_what_is_odd_about_a_dataset_is_printed_beside_the_answer_and_stands_in_its_json(tmp_path: Path) -> None:
+    data, nothing = tmp_path / "data.json", tmp_path / "nothing.json"
+    rooms = [{"id": "r1", "capacity": 9, "building": "North"}, {"id": "r2", "capacity": 9, "building": "South"}]
+    grid = {"slots_per_day": 8, "start_time": "09:00"}
+    walk = {"North": {"south": 90, "South": 5}}
+    whole = {"schema": "timetable-dataset/1", "rooms": rooms, "courses": [{"id": "c"}]}
+    data.write_text(json.dumps({**whole, "time_grid": grid, "travel_minutes": walk}))
+    nothing.write_text('{"placements": []}')
+    told = timetable("verify", data, nothing)
+    assert "only 7 slots of 60 minutes fit" in told.stderr
+    assert "is 'South' meant?" in told.stderr
+    assert "only 7 slots" not in told.stdout
+    document = json.loads(timetable("verify", data, nothing, "--json").stdout)
+    assert [warning["code"] for warning in document["warnings"]] == ["shorter_day", "dangling_name"]
 
 
 def test_generate_writes_the_same_bytes_for_the_same_seed(tmp_path: Path) -> None:
@@ -133,14 +150,15 @@ def test_concessions_end_with_exit_code_3(tmp_path: Path) -> None:
     timetable("generate", "infeasible", "-o", data)
     solved = timetable("solve", data, "--time-limit", "8")
     assert solved.returncode == 3, solved.stderr
-    assert "ledger" in solved.stdout and "proved by counting" in solved.stdout
+    assert "rules given up" in solved.stdout and "proved by counting" in solved.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("solve", "nowhere.json"), "nowhere.json"),
-        (("verify", "nowhere.ctt", "nowhere.sol"), "nowhere.ctt"),
+        (("solve", "nowhere.json"), "nowhere.json: no such file or directory"),
+        (("verify", "nowhere.ctt", "nowhere.sol"), "nowhere.ctt: no such file or directory"),
+        (("generate", "tiny", "-o", "nowhere/x.json"), "nowhere/x.json: no such file or directory"),
         (("generate", "moon", "-o", "x.json"), "presets are tiny"),
         (("generate", "tiny", "--seed", "-1", "-o", "x.json"), "--seed"),
     ],
@@ -148,7 +166,7 @@ def test_concessions_end_with_exit_code_3(tmp_path: Path) -> None:
 def test_bad_input_ends_with_exit_code_2_and_names_it(arguments: tuple[str, ...], said: str) -> None:
     done = timetable(*arguments)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert said in done.stderr and "Errno" not in done.stderr and "Traceback" not in done.stderr
 
 
 def test_every_problem_of_a_dataset_is_shown_at_once(tmp_path: Path) -> None:
@@ -159,6 +177,18 @@ def test_every_problem_of_a_dataset_is_shown_at_once(tmp_path: Path) -> None:
     done = timetable("solve", data)
     assert done.returncode == 2
     assert "/rooms" in done.stderr and "/courses/0/sessions_per_week" in done.stderr
+
+
+def test_values_of_a_problem_are_shown_as_the_file_has_them(tmp_path: Path) -> None:
+    data = tmp_path / "bad.json"
+    data.write_text('{"schema": "timetable-dataset/1", "rooms": null, "courses": [], "moon": true}')
+    done = timetable("solve", data)
+    assert "true" in done.stderr and "True" not in done.stderr and "None" not in done.stderr
+
+
+def test_the_version_is_told() -> None:
+    done = timetable("--version")
+    assert (done.returncode, done.stdout.split()) == (0, ["timetable", version("timetable")])
 
 
 @pytest.mark.parametrize(
@@ -217,7 +247,7 @@ def csv_set(tmp_path: Path) -> Path:
 def test_what_was_mended_in_a_csv_set_is_printed(csv_set: Path) -> None:
     done = timetable("solve", csv_set, "--time-limit", "2")
     assert done.returncode == 0, done.stderr
-    assert "5 rows read, 1 cell mended, 1 row could not be used" in done.stdout
+    assert "5 rows read, 1 cell corrected, 1 row could not be used" in done.stdout
     assert "subjects.csv:2  credits 'many': is no number; 3 is used" in done.stdout
     assert "students.csv:3  student_id 'T1': the id stands on an earlier line already" in done.stdout
 

@@ -41,7 +41,7 @@ def test_a_conflict_says_who_what_and_when_in_the_platforms_words() -> None:
     ]
     first = found["conflicts"][0]
     assert (first["affected_courses"], first["affected_entities"]) == (["a", "b"], ["f"])
-    assert first["description"].startswith("teacher f gives 2 sessions at once on Monday 08:00")
+    assert first["description"].startswith("teacher f has 2 sessions at once on Monday 08:00")
     assert first["timestamp"] == "1970-01-01T00:00:00+00:00"
     assert (found["total"], found["by_type"]) == (3, {"faculty": 1, "student": 1, "room": 1})
 

@@ -17,7 +17,7 @@ from tests.app.conftest import finished
 from tests.solver.formats.test_platform_csv import CLEAN
 from tests.solver.formats.test_zipped_csv import zipped
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.anyio
 TERM = {"term_start": "2026-09-01", "term_end": "2026-12-18"}
 TYPES = {
     "csv": "text/csv",

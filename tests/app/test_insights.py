@@ -129,6 +129,12 @@ def test_the_load_says_for_each_slot_whether_it_is_used_free_or_closed() -> None
     assert load["sessions"][:3] == [0, 1, 1]  # type: ignore[index]
 
 
+def test_the_fullest_room_comes_first_by_the_share_of_its_open_slots_that_is_shown() -> None:
+    data = dataset(*(course(id, sessions=1) for id in "abc"), room("wide"), room("narrow", unavailable=range(1, 20)))
+    load = load_view(data, placed(("a", 0, "narrow"), ("b", 0, "wide"), ("c", 1, "wide")))
+    assert [row[0] for row in load["rooms"]] == ["narrow", "wide"]  # type: ignore[attr-defined]
+
+
 def test_a_difference_names_what_moved_and_how() -> None:
     data = small()
     here = variant(data, placed(("a", 1, "r"), ("b", 2, "r")))

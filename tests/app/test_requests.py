@@ -26,7 +26,7 @@ from tests.solver.formats.test_json_text import JSON
 
 pytestmark = pytest.mark.anyio
 KEY = "Idempotency-Key"
-ID_IN_WORDS = "be 1 to 128 letters, digits or . _ : -, and begin with a letter or digit"
+ID_IN_WORDS = "be 1 to 128 letters, digits, spaces or . _ : -, begin with a letter or digit and end with no space"
 
 
 async def post(client: httpx.AsyncClient, key: str | None = None, **fields: object) -> httpx.Response:
@@ -81,6 +81,30 @@ async def test_more_solver_threads_than_a_job_may_have_are_clamped_and_said(clie
     assert answer["adjusted"]["workers"] == {"asked": 64, "given": 1}
     assert "workers was set to 1, 64 was asked" in answer["message"]
     assert (await post(client, workers=1)).json()["adjusted"] == {}
+
+
+async def test_a_day_shorter_than_asked_for_is_said_when_data_is_checked_and_when_a_job_is_posted(
+    client: httpx.AsyncClient,
+) -> None:
+    data = {**SMALL, "time_grid": {"working_days": 5, "slots_per_day": 8, "start_time": "09:00"}}
+    checked = (await client.post("/validate", json=data)).json()
+    (warning,) = checked["warnings"]
+    assert (warning["pointer"], warning["code"]) == ("/dataset/time_grid/slots_per_day", "shorter_day")
+    assert "only 7 slots of 60 minutes fit" in warning["message"]
+    assert warning["message"] in (await post(client, dataset=data)).json()["message"]
+    data["courses"] = [{**data["courses"][0], "allowed_slots": [38]}, *data["courses"][1:]]
+    for route, body in (("/validate", data), ("/generate_variants", {"dataset": data})):
+        refused = await client.post(route, json=body)
+        assert refused.status_code == 422
+        assert "shorter_day" in {error["code"] for error in refused.json()["errors"]}
+    assert (await client.post("/validate", json=SMALL)).json()["warnings"] == []
+
+
+@pytest.mark.parametrize(("start", "said"), [("09:00", True), ("08:00", False)])
+def test_a_grid_for_data_of_the_platform_that_is_shorter_than_asked_for_is_said(start: str, said: bool) -> None:
+    body = {"organization_id": "BHU", "time_config": {"slots_per_day": 8, "start_time": start}}
+    order = read_order(json.dumps(body).encode(), Settings(), has_platform=True)
+    assert any("only 7 slots" in note for note in order.notes) is said
 
 
 async def test_workers_beyond_those_that_may_share_a_job_are_clamped_and_kept_with_it(
@@ -181,7 +205,7 @@ def test_a_dataset_above_a_limit_is_named_with_its_amount(settings: Settings, so
             "too_large",
             "have at most 100 entries, got an object",
         ),
-        ("job_id", "a b", "bad_id", f"{ID_IN_WORDS}, got text 'a b'"),
+        ("job_id", "a/b", "bad_id", f"{ID_IN_WORDS}, got text 'a/b'"),
     ],
 )
 async def test_a_fault_of_the_request_is_told_in_a_plain_sentence(
@@ -202,7 +226,7 @@ async def test_all_faults_of_a_request_are_told_at_once(client: httpx.AsyncClien
 
 STEERING = ("POST /cancel/{}", "POST /finish/{}", "POST /restart/{}")
 ROUTES = ("GET /progress/{}", "GET /jobs/{}", "GET /variants/{}", "GET /variants/{}/1", *STEERING)
-BAD_IDS = ("x" * 129, "%00", "a%0Ab", "..%5Cetc", "%2e%2e", "a%20b", "%C3%A4", "-x", "a%1b[31m")
+BAD_IDS = ("x" * 129, "%00", "a%0Ab", "..%5Cetc", "%2e%2e", "%20a", "a%20", "%C3%A4", "-x", "a%1b[31m")
 
 
 @pytest.mark.parametrize("id", BAD_IDS)
@@ -213,6 +237,15 @@ async def test_an_id_that_no_job_can_have_is_refused_in_words(client: httpx.Asyn
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "bad_id"), route
         assert "letters, digits" in answer.json()["errors"][0]["message"]
         assert answer.text.isprintable(), "nothing of it can harm a terminal or a log"
+
+
+async def test_a_job_may_be_called_what_people_call_it_and_is_found_where_the_answer_says(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = (await post(client, job_id="Spring term 2027")).json()
+    assert answer["job_id"] == "Spring term 2027" and " " not in answer["progress_url"]
+    assert (await client.get(answer["progress_url"])).json()["job_id"] == "Spring term 2027"
+    await client.post("/cancel/Spring%20term%202027")
 
 
 @pytest.mark.parametrize("path", ["/jobs/..%2f..%2fetc%2fpasswd", "/datasets/..%2fx", "/progress/a/b/c"])

@@ -21,6 +21,7 @@ from app.integrity import check_database
 from app.jobs import Event, Job, QueueFull, StaleAttempt, Status, advance
 from app.settings import Settings
 from app.store import SharedStore, Store, StoreDamaged, StoredIncumbent, StoreError, StoreTooNew, versions
+from app.store.life import Life, life_of, text_of
 from app.store.postgres import PostgresStore
 from app.store.sqlite import SqliteStore
 from solver.rules import Score
@@ -201,12 +202,61 @@ def test_what_others_write_is_seen_and_is_not_told_again_for_ever(
     second = b.changes(first.upto, ())
     assert {found.id: (found.status, found.percent) for found in second.jobs}["j1"] == (Status.RUNNING, 30.0)
     assert second.incumbents == {"j1": held}
-    assert 0 <= second.silent_seconds["j1"] < 5
+    assert 0 <= second.silent_seconds["j1"] < 60
     deadline = time.monotonic() + 30
     while (later := b.changes(second.upto, ())).jobs:
         assert time.monotonic() < deadline
         second = later
     assert a.changes(first.upto, ("j1",)).incumbents == {}
+
+
+def test_how_a_running_child_is_can_be_read_by_all_others(stores: tuple[PostgresStore, PostgresStore]) -> None:
+    a, b = stores
+    upto = b.changes(None, ()).upto
+    submitted(a, "j1")
+    running = must_claim(a)
+    assert b.changes(upto, ()).lives == {}, "nothing was told yet"
+    life = Life(
+        attempt=1, health="stalled", verdict="INFINITE_LOOP", place="local_search", message="x", silent_seconds=5
+    )
+    a.checkpoint(running, used_seconds=3, percent=30, stage="search", life=life)
+    (found, age) = b.changes(upto, ()).lives["j1"]
+    assert (found, 0 <= age < 5) == (life, True)
+    assert a.changes(upto, ()).lives == {}, "of its own children a service knows more"
+    a._write(lambda work: work.change("UPDATE leases SET life = 'gibberish'"))
+    assert b.changes(upto, ()).lives == {}
+
+
+def test_what_is_told_of_a_child_is_read_with_or_without_the_fields_of_other_versions() -> None:
+    life = Life(attempt=2, stage="search", silent_seconds=0.5)
+    assert life_of(text_of(life)) == life
+    assert life_of(text_of(life).replace('"attempt"', '"mood":"fine","attempt"')) == life
+    assert life_of('{"attempt":2,"stage":"search"}') == Life(attempt=2, stage="search")
+    for damaged in ("", "[]", "{}", '{"attempt":"2"}', '{"attempt":1,"message":null}', "{", "nonsense"):
+        assert life_of(damaged) is None
+
+
+def test_seconds_of_attempts_are_told_rightly_where_machines_have_different_clocks(
+    stores: tuple[PostgresStore, PostgresStore],
+) -> None:
+    """The second attempt is begun by a machine whose clock is a minute behind."""
+    a, b = stores
+    submitted(a, "j1")
+    first = must_claim(a)
+    a.checkpoint(first, used_seconds=10.0, percent=30, stage="search")
+    after = advance(replace(first, used_seconds=10.0), Event.RELEASE, AT)
+    a.move(first, after, ending=Ending(how=How.SHUTDOWN, at=AT, seconds=10.0))
+    second = b.claim(AT - 60.0)
+    assert second is not None and second.started_at is not None
+    rows = b.attempts("j1")
+    assert [row.started_at >= second.started_at for row in rows] == [True, True], "both are of this run"
+    b.move(second, advance(second, Event.CANCEL, AT), ending=Ending(how=How.CANCEL, at=AT))
+    cancelled = b.job("j1")
+    assert cancelled is not None
+    b.move(cancelled, advance(cancelled, Event.RESTART, AT))
+    third = b.claim(AT - 120.0)
+    assert third is not None and third.started_at is not None
+    assert [row.started_at >= third.started_at for row in b.attempts("j1")] == [False, False, True]
 
 
 def test_a_damaged_timetable_does_not_hide_what_else_has_changed(stores: tuple[PostgresStore, PostgresStore]) -> None:

@@ -14,9 +14,10 @@ from app.store.sqlite import SqliteStore
 from app.supervision import retention
 from app.supervision.retention import DAY
 from app.supervisor import Supervisor
-from tests.service.conftest import PATIENCE_SECONDS, Open, ended, request, searching
+from tests.effort import PATIENCE_SECONDS
+from tests.service.conftest import Open, ended, request, searching
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 def leave(folder: Path, ages_in_days: dict[str, float]) -> None:

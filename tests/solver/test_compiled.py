@@ -126,10 +126,10 @@ def test_units_of_a_start_are_summed_over_people_and_covered_slots(compiled: Com
         [0] * 8,
     ]
     assert compiled.group_unavailable.tolist() == [[0] * 7 + [1], [0] * 8, [0] * 8, [0] * 7 + [1]]
-    # Only f states preferences: 5 points an hour, 0 at slot 1, 10 at slot 2. The session of b takes two hours.
+    # Only f states preferences: 5 points at slot 2, nothing is said of most others. The session of b takes two hours.
     assert compiled.faculty_preference.tolist() == [
-        [5, 0, 10, 5, 5, 5, 5, 5],
-        [5, 0, 15, 0, 10, 0, 10, 0],
+        [0, 0, 5, 0, 0, 0, 0, 0],
+        [0, 0, 5, 0, 0, 0, 0, 0],
         [0] * 8,
         [0] * 8,
     ]

@@ -358,8 +358,8 @@ def test_blockers_count_every_start_once_under_its_first_reason() -> None:
     lines = blockers(data, timetable(b=[1, 2], c=3, d=4), ("a", 0))
     assert lines == (
         "3 starts: teacher A. Rao is busy or away",
-        "1 start: some of its students are in another course",
         "1 start: no suitable room is free (1 would suit)",
+        "1 start: some of its students are in another course",
         "1 start: free, Monday 13:00 in r1",
     )
 
@@ -398,8 +398,9 @@ def test_blockers_name_limits_links_and_the_course_itself() -> None:
     lines = blockers(data, timetable(a=[0], b=5), ("a", 1))
     assert set(lines) == {
         "2 starts: the course may not start",
-        "1 start: group g is busy or away",
-        "3 starts: group g has reached the limit of 1 on that day",
+        "1 start: group g is busy or away, another session of the course runs and no suitable room is free "
+        "(1 would suit)",
+        "3 starts: group g has reached the limit of 1 on that day and course a has reached the limit of 1 on that day",
         "1 start: the link 'precedence' with b breaks",
         "1 start: free, Tuesday 08:00 in r1",
     }
@@ -412,10 +413,67 @@ def test_blockers_say_when_no_room_suits_or_no_part_of_the_day_is_long_enough() 
     assert blockers(long, timetable(), ("a", 0)) == ("no part of the day has 4 slots in a row",)
 
 
+PINNED = dataset(
+    course("a", faculty="f", groups="g", size=50, allowed_slots=(0, 1), fixed=[(0, 3, "r1")]),
+    teacher("f", unavailable=[3]),
+    group("g", unavailable=[3]),
+    room("r1", 10),
+    room("r2", 60),
+)
+"""A pin with four faults: outside the allowed slots, in a small room, when neither teacher nor group are there."""
+
+
+def test_all_faults_of_a_pin_are_proved_at_once_the_rigid_one_first() -> None:
+    found = [each for each in diagnose(PINNED) if "a" in each.entities]
+    assert [each.code for each in found] == ["fixed_impossible", "fixed_room_unsuitable"]
+    assert found[0].sentence == (
+        "a is fixed to Monday 11:00, but then the course may not start, teacher f is away and group g is away"
+    )
+    assert found[0].rules == ("fixed_moved", "slot_forbidden", "faculty_unavailable", "group_unavailable")
+    without_rooms = replace(PINNED, rooms=(room("r1", 10),))
+    assert [each.code for each in diagnose(without_rooms)][:2] == ["fixed_impossible", "no_room"]
+
+
+def test_all_faults_of_an_open_pin_stand_in_the_work_list_the_rigid_ones_first() -> None:
+    assert blockers(PINNED, timetable(), ("a", 0)) == (
+        "19 starts: it is fixed to Monday 11:00",
+        "1 start: the course may not start, teacher f is busy or away and group g is busy or away",
+        "no room suits: the course needs a room with 50 seats",
+    )
+
+
+def test_where_only_what_may_be_bent_is_in_the_way_the_missing_room_comes_first() -> None:
+    data = dataset(course("a", faculty="f", size=50), teacher("f", unavailable=[3]), room("r1", 10))
+    assert blockers(data, timetable(), ("a", 0)) == (
+        "no room suits: the course needs a room with 50 seats",
+        "1 start: teacher f is busy or away",
+    )
+
+
+def test_a_daily_limit_that_nobody_set_is_told_as_our_default() -> None:
+    ours, own = (
+        dataset(course("a", sessions=5, limit=2), grid=TWO_DAYS),
+        dataset(course("a", sessions=7, limit=3), grid=TWO_DAYS),
+    )
+    note = "(the default of max_sessions_per_day)"
+    assert f"a limit of 2 per day {note} on the 2 days" in proof(ours, "course_daily_limit").sentence
+    assert note not in proof(own, "course_daily_limit").sentence
+    assert any(note in line for line in blockers(ours, timetable(a=[0, 1]), ("a", 2)))
+    broken = verify(ours, timetable(a=[0, 1, 2])).rules["course_daily_limit"]
+    assert broken.offences[0].message == f"course a has 3 sessions on Monday, but the limit is 2 {note}"
+
+
+def test_a_longest_run_that_nobody_set_is_told_as_our_default() -> None:
+    long = dataset(course("a", groups="g", slots=6), grid=grid(1, 6))
+    for rules, ours in (({}, True), ({"consecutive_limit": RuleSetting(value=5)}, False)):
+        (offence,) = verify(replace(long, rules=rules), timetable(a=0)).rules["consecutive_limit"].offences
+        assert ("(the default of consecutive_limit)" in offence.message) is ours
+
+
 def test_a_teacher_at_the_weekly_limit_blocks_every_start() -> None:
     data = dataset(course("a", faculty="f", sessions=2), teacher("f", week=1), grid=ONE_DAY)
     lines = blockers(data, timetable(a=[0]), ("a", 1))
-    assert lines[0] == "3 starts: teacher f has reached the limit of 1 session a week"
+    assert lines[-1] == "3 starts: teacher f has reached the limit of 1 session a week"
     assert repairs(data, timetable(a=[0]), ("a", 1)) == ()
 
 

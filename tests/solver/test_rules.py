@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solver.errors import InputError
-from solver.model import Dataset, RuleSetting
+from solver.model import Dataset, Faculty, RuleSetting
 from solver.rules import (
     CONTEXT_POINTS,
     PREFERENCE_POINTS,
     RULE_IDS,
+    RULE_OF,
     RULES,
     Score,
     fair_share,
@@ -42,6 +43,20 @@ def test_every_rule_has_an_id_of_its_own_and_a_sentence_for_people() -> None:
         assert rule.sentence.endswith(".")
         assert rule.unit
         assert rule.weight >= 1
+
+
+def test_no_rule_is_told_by_its_id() -> None:
+    for rule in RULES:
+        for text in (rule.name, rule.sentence, rule.amount(1), rule.amount(2)):
+            assert "_" not in text and "`" not in text
+            assert "faculty" not in text.lower()  # people say teacher
+        assert rule.name[0].isupper() and rule.name.lower() != rule.id.replace("_", " ")
+
+
+def test_amounts_are_told_in_one_and_in_many() -> None:
+    assert RULE_OF["room_stability"].amount(1) == "1 extra room"
+    assert RULE_OF["room_stability"].amount(5) == "5 extra rooms"
+    assert RULE_OF["room_capacity"].amount(0) == "0 students without a seat"
 
 
 def test_exactly_five_rules_are_rigid_and_the_other_hard_ones_have_a_price() -> None:
@@ -140,6 +155,25 @@ def test_one_more_unit_never_makes_a_score_better(counts: dict[str, int], rule_i
 @pytest.mark.parametrize(("liking", "points"), [(1.0, 0), (0.9, 1), (0.5, 5), (0.25, 8), (0.0, PREFERENCE_POINTS)])
 def test_preference_points_are_the_tenths_that_are_missing(liking: float, points: int) -> None:
     assert preference_points(liking) == points
+
+
+@pytest.mark.parametrize(
+    ("preferences", "likings", "points"),
+    [
+        ({}, (0.5,), (0,)),
+        ({0: 0.1}, (0.1, 0.5), (4, 0)),
+        ({0: 0.1, 1: 1.0}, (0.1, 0.5, 1.0), (4, 0, 0)),
+        ({0: 0.9}, (0.5, 0.9), (4, 0)),
+        ({0: 0.5}, (0.5,), (0,)),
+        ({0: 0.9, 1: 0.3, 2: 0.3, 3: 0.3}, (0.9, 0.3), (0, 6)),
+        (dict.fromkeys(range(4), 0.2), (0.2,), (0,)),
+    ],
+)
+def test_a_teacher_is_content_with_what_was_asked_for_and_pays_for_what_falls_short_of_it(
+    preferences: dict[int, float], likings: tuple[float, ...], points: tuple[int, ...]
+) -> None:
+    contented = Faculty(id="f", preferences=preferences).contented_at(4)
+    assert tuple(preference_points(liking, contented) for liking in likings) == points
 
 
 @pytest.mark.parametrize(("capacity", "students", "units"), [(30, 30, 0), (39, 30, 0), (40, 30, 1), (10, 30, 0)])

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter, defaultdict
 from pathlib import Path
 from statistics import mean
@@ -72,22 +71,20 @@ def test_bhu_has_the_size_of_the_university_it_is_named_after() -> None:
     assert 94_000 <= enrolments(dataset) <= 96_500
 
 
-def test_every_preset_says_what_it_is() -> None:
+def test_every_preset_says_what_it_is_with_its_true_numbers() -> None:
     assert set(PRESETS) == {"tiny", "college", "university", "bhu", "infeasible"}
     for preset, line in PRESETS.items():
-        assert line and "\n" not in line
-        assert preset in sample(preset).name
+        data = sample(preset)
+        assert preset in data.name and "_" not in data.name
+        grid, counts = data.time_grid, (data.courses, data.sessions, data.student_ids, data.faculty)
+        words = ("courses", "sessions", "students", "teachers")
+        told = ", ".join(f"{len(things):,} {word}" for things, word in zip(counts, words, strict=True))
+        assert line.startswith(f"{told}, {grid.num_days} days of {grid.num_periods} slots")
 
 
 def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(KeyError):
         sample("village")
-
-
-def test_bhu_is_built_within_ten_seconds_of_processor_time() -> None:
-    started = time.process_time()
-    sample("bhu", 3)
-    assert time.process_time() - started < 10
 
 
 # --- structure ------------------------------------------------------------------------------------------------------
@@ -214,7 +211,7 @@ def test_infeasible_names_its_contradictions(infeasible: Sample) -> None:
     known = {entity.id for entity in (*infeasible.dataset.courses, *infeasible.dataset.rooms)}
     known |= {entity.id for entity in (*infeasible.dataset.faculty, *infeasible.dataset.groups)}
     for contradiction in CONTRADICTIONS:
-        assert contradiction.code in infeasible.dataset.name
+        assert contradiction.code.replace("_", " ") in infeasible.dataset.name
         assert set(contradiction.entities) <= known
 
 

@@ -60,12 +60,12 @@ export function Start() {
   const ready = check?.report && !sending?.loading;
   return html`
     <div class="page-head"><div><h1>New timetable</h1>
-      <p class="lead">Choose the data, look at what the checks say, and start. A first timetable exists within seconds; it improves while time is left.</p></div></div>
+      <p class="lead">Choose your data, see what the checks say, and start. There is a first timetable within seconds, and it improves for as long as you allow.</p></div></div>
     <form class="start" onSubmit=${start}>
       <div class="stack">
         <${Card} title="1. Data">
           <${Drop} onFile=${drop} chosen=${source} />
-          <h3 class="or">or a sample</h3>
+          <h3 class="or">or try a sample</h3>
           ${samples.error && html`<${Trouble} error=${samples.error} again=${samples.again} />`}
           <div class="samples">
             ${(samples.data?.datasets ?? []).map(
@@ -78,12 +78,12 @@ export function Start() {
         ${check && html`<${Report} name=${source.name} check=${check} />`}
       </div>
       <div class="stack">
-        <${Card} title="2. The job">
+        <${Card} title="2. What to make">
           ${options.data ? html`<${Wishes} options=${options.data} wanted=${wanted} onChange=${setWanted} />` : html`<${Waiting} />`}
           ${sending?.error && html`<${Trouble} error=${sending.error} />`}
           <button class="button primary wide" disabled=${!ready}>
             ${sending?.loading ? "Sending" : "Make the timetables"}</button>
-          ${!ready && !sending?.loading && html`<p class="muted center">${check?.loading ? "The data is being checked." : check?.error ? "This data cannot be used." : "Choose data first."}</p>`}
+          ${!ready && !sending?.loading && html`<p class="muted center">${check?.loading ? "Your data is being checked." : check?.error ? "This data cannot be used as it is." : "Choose your data first."}</p>`}
         <//>
         ${options.data && html`<${Card} title="Rules" aside=${html`<span class="muted">${changedText(wanted.rules)}</span>`}>
           <${RuleTable} rules=${options.data.rules} changes=${wanted.rules}
@@ -104,7 +104,7 @@ function jobOf({ variants, seconds, seed, jobId, rules }) {
   };
 }
 
-const changedText = (rules) => (Object.keys(rules).length ? `${counted(Object.keys(rules).length, "rule")} changed` : "as they stand");
+const changedText = (rules) => (Object.keys(rules).length ? `${counted(Object.keys(rules).length, "rule")} changed` : "as usual");
 
 function Drop({ onFile, chosen }) {
   const [over, setOver] = useState(false);
@@ -123,7 +123,7 @@ function Drop({ onFile, chosen }) {
         event.target.value = ""; // so that the same file, mended, can be chosen again
       }} />
       <span class="drop-title">${chosen?.name && !chosen.body?.dataset_name ? chosen.name : "Drop a file here, or choose one"}</span>
-      <span class="muted">native JSON, ITC-2007 .ctt or .tim, or the CSV set as a .zip</span>
+      <span class="muted">our own JSON, ITC-2007 .ctt or .tim, or a set of CSV files as a .zip</span>
     </label>
   `;
 }
@@ -146,9 +146,9 @@ function Wishes({ options, wanted, onChange }) {
             onClick=${() => onChange((before) => ({ ...before, seconds: String(value) }))}>${text}</button>`,
         )}
       </div>
-      <label class="field"><span>Name of the job <em>optional</em></span>
-        <input type="text" maxlength="128" pattern="[A-Za-z0-9][A-Za-z0-9._:\\-]*" title="letters, digits and . _ : -" placeholder="made up when empty" value=${wanted.jobId} onInput=${set("jobId")} /></label>
-      <label class="field"><span>Seed <em>same seed, same search</em></span>
+      <label class="field"><span>Name of the job <em>if you like</em></span>
+        <input type="text" maxlength="128" pattern="\\s*[A-Za-z0-9]([A-Za-z0-9._:\\- ]*[A-Za-z0-9._:\\-])?\\s*" title="Letters, digits, spaces and . _ : - are allowed; begin with a letter or a digit" placeholder="such as Spring 2027" value=${wanted.jobId} onInput=${set("jobId")} /></label>
+      <label class="field"><span>Seed <em>the same seed searches in the same way</em></span>
         <input type="number" min="0" max="2147483647" step="1" value=${wanted.seed} onInput=${set("seed")} /></label>
     </div>
   `;
@@ -167,16 +167,16 @@ const SIZES = [
 
 function Report({ name, check }) {
   const proofs = check.report?.diagnosis.proofs ?? [];
-  const verdict = check.error ? ["Cannot be used", "bad"] : proofs.length ? ["Contradictions", "warn"] : ["Ready", "good"];
+  const verdict = check.error ? ["Cannot be used", "bad"] : proofs.length ? ["Cannot all be met", "warn"] : ["Ready", "good"];
   return html`
     <${Card} title=${`Check of ${name}`} aside=${!check.loading && html`<${Badge} kind=${verdict[1]}>${verdict[0]}<//>`}>
       ${check.loading && html`<${Waiting}>Reading and checking the data<//>`}
       ${check.error && html`<${Trouble} error=${check.error} />`}
       ${check.report && html`
         <${Tiles}>${SIZES.map(([field, text]) => html`<${Tile} name=${text} value=${number(check.report.summary[field])} />`)}<//>
-        ${proofs.length === 0 && html`<p>Everything fits together, and no contradiction was found by counting.</p>`}
+        ${proofs.length === 0 && html`<p>Everything fits together. Counting found no contradiction.</p>`}
         ${proofs.length > 0 && html`
-          <p>Not every hard rule can hold, whatever a solver does. The service will place what it can, and list what it gave up:</p>
+          <p>No timetable can keep every hard rule with this data. The service will place whatever it can, and list what it had to give up:</p>
           <ul class="sentences">${proofs.map((proof) => html`<li>${capital(proof.sentence)}</li>`)}</ul>`}
         <${Import} account=${check.report.import} />`}
     <//>
@@ -188,7 +188,7 @@ function Import({ account }) {
   if (!account) return null;
   const kinds = [
     ["unusable", "row", "could not be used"],
-    ["repairs", "cell", "mended"],
+    ["repairs", "cell", "corrected"],
   ];
   return kinds.map(
     ([kind, what, text]) => account.counts[kind] > 0 && html`<details><summary>${counted(account.counts[kind], what)} ${text}</summary>

@@ -16,7 +16,7 @@ from solver.formats.native import dump_dataset, dump_timetable
 from solver.model import Dataset, Timetable
 from solver.result import Diagnosis, Quality, Result, StoppedBy, Variant
 from solver.samples import planted, sample
-from solver.verifier import verify
+from solver.verifier import earlier_counts, verify
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,18 @@ def test_a_result_of_before_a_rule_came_on_top_of_another_one_is_no_less_true(da
     for missing, damaged in (("core_clash", False), ("student_clash", True)):
         rules = {id: rule for id, rule in report.rules.items() if id != missing}
         old = replace(result, variants=(replace(result.best, report=replace(report, rules=rules)),))
+        with pytest.raises(NotVerified) if damaged else nullcontext():
+            check(old, dataset)
+
+
+def test_a_result_of_before_silence_about_a_slot_was_free_is_no_less_true(dataset: Dataset) -> None:
+    result = claimed(dataset, simplified=False)
+    counted = result.best.report.rules["faculty_preference"]
+    before = earlier_counts(dataset, result.best.timetable)["faculty_preference"]
+    assert before > counted.count
+    for count, damaged in ((before, False), (before + 1, True)):
+        rules = {**result.best.report.rules, "faculty_preference": replace(counted, count=count)}
+        old = replace(result, variants=(replace(result.best, report=replace(result.best.report, rules=rules)),))
         with pytest.raises(NotVerified) if damaged else nullcontext():
             check(old, dataset)
 

@@ -40,10 +40,11 @@ from tests.app.platform.conftest import (
     new_id,
     until,
 )
+from tests.effort import PROMPT_SECONDS
 from tests.proxy import Proxy
 from tests.service.solvers import campus
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.anyio
 UNION = {
     "job_id", "progress", "overall_progress", "percentage", "stage_progress", "status", "stage", "message",
     "time_remaining_seconds", "eta_seconds", "eta", "timestamp", "started_at", "last_updated", "error", "metadata",
@@ -411,7 +412,7 @@ async def test_a_redis_that_goes_away_stops_no_solve_and_hears_of_the_end_when_i
     async with Proxy(real.listening(real.REDIS)) as proxy, start(**seeing(proxy.url)) as service:
         await service.submit(job_id, "steady")
         getattr(proxy, how)()
-        with anyio.fail_after(3.0):  # the time that the platform waits for an answer
+        with anyio.fail_after(PROMPT_SECONDS):  # the platform waits for an answer
             await service.submit(meanwhile)
         await until(lambda: _ended(service, job_id))
         await until(lambda: _down(service, "redis"))

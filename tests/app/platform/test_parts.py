@@ -99,7 +99,7 @@ def test_each_switch_adds_its_channel_and_the_ends_it_is_told_of() -> None:
     every, done = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED}), frozenset({Status.COMPLETED})
     old = Settings(**redis, **callback, **hook, platform_celery="inline")  # type: ignore[arg-type]
     assert channels_of(old) == {
-        "celery": every - {Status.CANCELLED},
+        "celery": every,
         "callback": every - {Status.CANCELLED},
         "webhook": every,
         "redis": every,
@@ -107,6 +107,11 @@ def test_each_switch_adds_its_channel_and_the_ends_it_is_told_of() -> None:
     assert carrier_of(old) == "celery"
     new = Settings(**redis, **SQL, platform_celery="committed")  # type: ignore[arg-type]
     assert channels_of(new) == {"sql": every, "celery": done, "redis": every}
+    assert channels_of(Settings(**SQL, platform_celery="inline", platform_broker_url="redis://h")) == {  # type: ignore[arg-type]
+        "sql": every,
+        "celery": every - {Status.CANCELLED},
+    }
+    assert channels_of(Settings(**callback)) == {"callback": every}, "nobody else could tell"  # type: ignore[arg-type]
     assert carrier_of(new) == "sql" and carrier_of(Settings(**callback)) == "callback"  # type: ignore[arg-type]
 
 

@@ -23,7 +23,6 @@ from solver.samples import sample
 from tests.builders import course, dataset
 from tests.platform.tables import ORG_ID, ORGANISATION, YEAR, assign, create, load, platform_database, run
 
-pytestmark = pytest.mark.timeout(60)
 STUDENTS = tuple(f"s{n:03d}" for n in range(130))
 
 

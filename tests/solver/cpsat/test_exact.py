@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from solver.compiled import Compiled, compile_dataset, decode, encode
 from solver.control import Control, Stop
 from solver.cpsat import exact
+from solver.cpsat.exact import build_model
 from solver.cpsat.plan import Array, make_plan, rough_literals, treatments
 from solver.verifier import verify
 from tests.builders import (
@@ -41,6 +42,17 @@ def test_a_feasible_case_ends_optimal_and_no_worse_than_the_planted_timetable(ca
     score = verify(data, decode(found.slots, found.rooms, data)).score
     assert score.complete
     assert score.soft == found.bound <= verify(data, case.timetable).score.soft
+
+
+def test_a_start_may_be_handed_over_again_and_the_last_one_counts() -> None:
+    """CP-SAT calls a model invalid in which a variable has two hints, though both may say the same."""
+    compiled = compile_dataset(dataset(course("a", sessions=2)))
+    space = build_model(compiled, *nowhere(compiled), treat=treatments(compiled, bend=False))
+    for hint in (0, 1):
+        space.hints[0] = hint
+        space.add_hint()
+    assert space.model.validate() == ""
+    assert space.model.proto.solution_hint.values[0] == 1
 
 
 def test_with_bending_the_cheapest_breach_is_found() -> None:
@@ -80,7 +92,6 @@ def test_a_model_too_large_is_refused_before_it_is_built() -> None:
     found = exact(data, compiled, nowhere(compiled), control=Control(), seconds=5.0)
     assert found.status == "too_large" and found.slots is None
     assert "variables" in found.reason
-    assert found.seconds < 5.0
 
 
 def test_a_stop_before_the_solve_gives_unknown() -> None:

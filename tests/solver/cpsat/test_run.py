@@ -11,6 +11,7 @@ from ortools.sat.python import cp_model
 from solver.control import BEAT_WORD, Control, Place, Stop
 from solver.cpsat import run as running
 from solver.cpsat.run import run
+from tests.effort import FOR_EVER
 
 
 def _hard_model(holes: int = 13) -> cp_model.CpModel:
@@ -27,35 +28,27 @@ def _hard_model(holes: int = 13) -> cp_model.CpModel:
     return model
 
 
-HANG = 20.0
-"""Seconds that only a solve which does not hear its stop can need; how fast it hears is for the benchmarks."""
 LONG = {"cp_model_presolve": False, "linearization_level": 0, "symmetry_level": 0}
 
 
 def test_a_stop_during_the_solve_ends_it() -> None:
     control = Control()
     threading.Timer(0.5, lambda: control.request_stop(Stop.CANCEL)).start()
-    began = time.monotonic()
-    found = run(_hard_model(), control=control, seconds=60.0, parameters=LONG)
+    found = run(_hard_model(), control=control, seconds=FOR_EVER, parameters=LONG)
     assert found.status == "unknown" and found.interrupted
     assert control.words[BEAT_WORD] > 0, "the stop came during the solve"
-    assert time.monotonic() - began < HANG
 
 
 def test_a_stop_before_the_solve_is_not_lost() -> None:
     control = Control()
     control.request_stop(Stop.FINISH)
-    began = time.monotonic()
-    found = run(_hard_model(), control=control, seconds=60.0, parameters=LONG)
+    found = run(_hard_model(), control=control, seconds=FOR_EVER, parameters=LONG)
     assert found.status == "unknown" and found.interrupted
-    assert time.monotonic() - began < HANG
 
 
 def test_the_deadline_of_the_control_wins_over_the_seconds_given() -> None:
-    began = time.monotonic()
-    found = run(_hard_model(), control=Control().until(0.5), seconds=60.0, parameters=LONG)
+    found = run(_hard_model(), control=Control().until(0.5), seconds=FOR_EVER, parameters=LONG)
     assert found.status == "unknown"
-    assert time.monotonic() - began < HANG
 
 
 def test_the_solve_beats_while_it_runs() -> None:
@@ -111,9 +104,7 @@ def test_a_listener_that_raises_ends_the_solve(monkeypatch: pytest.MonkeyPatch) 
     def on_beat() -> None:
         raise RuntimeError("the listener is gone")
 
-    began = time.monotonic()
-    run(_hard_model(), control=Control(on_beat=on_beat), seconds=60.0, parameters=LONG)
-    assert time.monotonic() - began < HANG
+    run(_hard_model(), control=Control(on_beat=on_beat), seconds=FOR_EVER, parameters=LONG)
     assert len(heard) == 1
 
 
@@ -136,3 +127,20 @@ def test_the_bound_of_a_solved_model_is_its_optimum() -> None:
 def test_importing_the_solver_does_not_load_pyarrow() -> None:
     code = "import sys, solver.cpsat; sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def _priced(model: cp_model.CpModel, least: int, most: int) -> cp_model.CpModel:
+    model.minimize(model.new_int_var(least, most, ""))
+    return model
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_solve_that_ends_before_its_search_has_no_bound_although_cp_sat_says_0(workers: int) -> None:
+    for least, most in ((-10, -5), (3, 9)):
+        found = run(_priced(cp_model.CpModel(), least, most), control=Control(), seconds=1e-9, workers=workers)
+        assert (found.status, found.values, found.bound) == ("unknown", (), None)
+
+
+def test_a_bound_that_a_search_without_a_solution_has_found_is_kept() -> None:
+    found = run(_priced(_hard_model(), 3, 9), control=Control(), seconds=1.0, parameters=LONG)
+    assert (found.status, found.bound) == ("unknown", 3)

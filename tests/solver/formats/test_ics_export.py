@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import icalendar
 import pytest
 from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 
+from solver.errors import InputError
 from solver.formats.meetings import Week
 from solver.grid import clock_of
 from solver.model import Dataset, Timetable
-from tests.builders import course, dataset, timetable
+from tests.builders import course, dataset, group, timetable
 from tests.solver.formats.exported import TERM, made, named, names
 
 
@@ -79,11 +81,47 @@ def test_a_moved_session_keeps_its_uid_and_no_two_sessions_share_one() -> None:
     assert first == second and len(first) == 3
 
 
+def test_uids_of_two_terms_differ_and_other_holidays_or_another_end_change_none() -> None:
+    def uids(**term: str) -> set[str]:
+        return {str(event["uid"]) for event in events(made(*named("x"), "ics", **{**TERM, **term}))}
+
+    assert uids() == uids(skip="2026-10-06", term_end="2026-11-30") == uids(time_zone="Asia/Kolkata")
+    assert uids().isdisjoint(uids(term_start="2027-01-11", term_end="2027-04-30"))
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Europe/Berlin", "America/Sao_Paulo", None])
+def test_a_weekly_rule_ends_with_its_last_day_so_that_no_reader_whose_clock_changes_drops_the_last_meeting(
+    zone: str | None,
+) -> None:
+    asked = {**TERM, "skip": "2026-12-15", **({"time_zone": zone} if zone else {})}  # the last Tuesday of the term
+    (event,) = events(made(dataset(course("a")), timetable(a=4), "ics", **asked))
+    (until,) = event["rrule"]["UNTIL"]
+    if zone is None:
+        assert until.tzinfo is None
+    else:
+        assert until.utcoffset() == timedelta()
+        until = until.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    assert until == datetime(2026, 12, 8, 23, 59, 59)
+    assert occurrences(event)[-1].replace(tzinfo=None) == datetime(2026, 12, 8, 8)
+
+
+def test_a_calendar_without_any_event_is_refused_and_says_why() -> None:
+    data, table = dataset(course("a", groups="g"), group("g"), group("h")), timetable(a=0)
+    two_days = {"term_start": "2026-09-01", "term_end": "2026-09-02"}  # a Tuesday and a Wednesday
+    for data_of, asked, pointer, said in (
+        (table, two_days, "/term_start", "no session takes place from 2026-09-01 to 2026-09-02"),
+        (table, {**TERM, "group": "h"}, "/group", "group 'h' has no session"),
+        (timetable(), TERM, "", "no session has a place"),
+    ):
+        with pytest.raises(InputError, match=said) as refused:
+            made(data, data_of, "ics", **asked)
+        assert [(issue.pointer, issue.code) for issue in refused.value.issues] == [(pointer, "empty")]
+
+
 def test_a_session_that_never_meets_in_the_term_has_no_event() -> None:
     data, table = dataset(course("a"), course("b")), timetable(a=0, b=4)
     days = {"term_start": "2026-09-01", "term_end": "2026-09-02"}  # a Tuesday and a Wednesday
     assert [str(event["summary"]) for event in events(made(data, table, "ics", **days))] == ["b"]
-    assert events(made(data, table, "ics", **days, skip="2026-09-01")) == []
 
 
 @given(names)

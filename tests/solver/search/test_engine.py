@@ -212,9 +212,7 @@ def test_the_stop_word_ends_a_run_at_once_with_its_best_timetable() -> None:
     control = Control()
     control.request_stop(Stop.FINISH)
     case = random_case(Random(4))
-    began = time.monotonic()
     found = run(case, params=SearchParams(), control=control)
-    assert time.monotonic() - began < 30, "only compiling may take this long"
     assert found.proposals == 0
 
 
