@@ -136,9 +136,11 @@ _REFUSALS: Mapping[int, str] = {
     408: "The body did not arrive in time.",
     409: "Not possible in the state of the job, or the job id is taken.",
     413: "The body is too large.",
+    415: "The body is packed in a way that is not known.",
     422: "The body or a parameter cannot be used; every problem is listed.",
     429: "Too many requests, or the queue is full.",
     500: "A fault of ours; the correlation id finds it in the log.",
+    501: "What this takes is not installed here.",
     502: "The platform's data cannot be had.",
     503: "Not at the moment; Retry-After says when to come back.",
     507: "There is no room to store a job.",
@@ -167,11 +169,13 @@ def _refusals(route: str, operation: Mapping[str, Any]) -> Iterator[int]:
     if not route.startswith("GET"):
         yield 507  # whatever is written needs room
     if "requestBody" in operation:
-        yield from (408, 413)
+        yield from (408, 413, 415)
     if route.startswith(_NOT_IN_EVERY_STATE):
         yield 409
     if route.startswith("GET /variants/{job_id}/{n}"):
         yield 406
+    if route == "POST /admin/backup":
+        yield 501
     if route == "GET /preview":
         yield 502
 

@@ -11,6 +11,7 @@ from starlette.routing import compile_path
 
 from app.api.answers import OPERATIONS
 from app.api.answers.common import Answer
+from app.api.answers.jobs import ProgressMetadata
 
 _PATTERNS = {route: compile_path(route.split()[1])[0] for route in sorted(OPERATIONS, key=lambda it: it.count("{"))}
 """Paths with fewer variables first: `/variants/{job_id}/who` is no number of a variant."""
@@ -30,7 +31,8 @@ def check_answer(answer: type[Answer], document: Any) -> None:
 
 def _untold(value: Any, place: str) -> Iterator[str]:
     if isinstance(value, BaseModel):
-        yield from (f"{place}.{name}" for name in value.model_extra or ())
+        if not isinstance(value, ProgressMetadata):  # whatever fields of a request a job has kept
+            yield from (f"{place}.{name}" for name in value.model_extra or ())
         for name in type(value).model_fields:
             yield from _untold(getattr(value, name), f"{place}.{name}")
     elif isinstance(value, list):

@@ -532,9 +532,11 @@ async def test_the_root_says_where_to_look_and_nothing_needs_another_host(client
     root = (await client.get("/")).json()
     assert root["status"] == "operational"
     assert (await client.get("/docs")).status_code == 404
-    paths = (await client.get(root["docs"])).json()["paths"]
+    description = (await client.get(root["docs"])).json()
+    paths = description["paths"]
     assert {"/generate_variants", "/progress/{job_id}", "/variants/{job_id}/{n}", "/validate", "/score"} <= set(paths)
-    schema = paths["/generate_variants"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert paths["/generate_variants"]["post"]["requestBody"]["required"]
+    schema = description["components"]["schemas"]["GenerateRequest"]
     assert {"job_id", "organization_id", "semester", "time_config", "dataset_name"} <= set(schema["properties"])
 
 

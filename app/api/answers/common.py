@@ -27,6 +27,15 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="allow", protected_namespaces=())
 
 
+class Notice(Answer):
+    """Something in the request that keeps nobody from solving, and that a person should look at."""
+
+    pointer: str
+    code: str
+    message: str
+    value: Any
+
+
 class Levels(Answer):
     """What a timetable costs, dearest level first: the first that differs decides between two timetables."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from app.api.answers.common import Answer, JobStatus, Levels, QualityName, RungName, Seconds, StopReason
+from app.api.answers.common import Answer, JobStatus, Levels, Notice, QualityName, RungName, Seconds, StopReason
 from app.api.answers.results import Account
 
 
@@ -18,6 +18,7 @@ class Accepted(Answer):
     estimated_time_minutes: int
     created: bool
     adjusted: dict[str, Any]
+    warnings: list[Notice]
     num_variants: int
     time_limit_seconds: Seconds
     poll_seconds: Seconds
@@ -26,16 +27,16 @@ class Accepted(Answer):
 
 
 class Steered(Answer):
-    """What was asked of a job, and the state that it is in."""
+    """What was asked of a job, and the state that it is in; `unknown` while a job that was called off has not come."""
 
     job_id: str
     status: Literal["cancellation_requested", "finish_requested", "queued", "deleted"]
     message: str
-    job_status: JobStatus
+    job_status: JobStatus | Literal["unknown"]
 
 
 class ProgressMetadata(Answer):
-    """What the job knows besides; fields of the request stand here as well."""
+    """What the job knows besides; fields of the request stand here as well, under their own names."""
 
     semester: int | str | None = None
     academic_year: str | None = None
@@ -46,6 +47,7 @@ class ProgressMetadata(Answer):
     quality: str | None
     stopped_by: str | None
     error: str | None
+    warning: str | None
     total_items: int | None
     completed_items: int | None
     failed_attempts: int

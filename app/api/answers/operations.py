@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from app.api.answers.common import Answer, Diagnosis, Levels, OpenSession, Seconds, TierName
+from app.api.answers.common import Answer, Diagnosis, Levels, Notice, OpenSession, Seconds, TierName
 from app.api.answers.results import QualityMetrics, RuleCount, Statistics
 
 
@@ -47,14 +47,14 @@ class Size(Answer):
 
 
 class ImportNote(Answer):
-    """What was mended, or could not be used, in one cell of a file."""
+    """What was done with one cell of a file, or why its row could not be used."""
 
     file: str
     line: int
-    column: str | None
-    code: str
+    column: str
+    value: str
     message: str
-    value: Any
+    code: str
 
 
 class ImportAccount(Answer):
@@ -62,8 +62,10 @@ class ImportAccount(Answer):
 
     rows: dict[str, int]
     counts: dict[str, int]
-    repairs: list[ImportNote]
+    warnings: list[ImportNote]
+    decisions: list[ImportNote]
     unusable: list[ImportNote]
+    repairs: list[ImportNote]
 
 
 class Validation(Answer):
@@ -72,6 +74,7 @@ class Validation(Answer):
     valid: bool
     feasible: bool | None
     summary: Size
+    warnings: list[Notice]
     diagnosis: Diagnosis
     import_account: Annotated[ImportAccount | None, Field(alias="import")] = None
 
@@ -176,6 +179,7 @@ class Signs(Answer):
     beat_age_seconds: Seconds | None
     loop_lag_seconds: Seconds
     store_available: bool
+    rows_set_aside: int
 
 
 class Alert(Answer):
@@ -255,6 +259,7 @@ class Preview(Answer):
     organization_id: str | None
     semester: int
     data: PreviewSize
+    message: str | None
     estimation: Estimation
 
 

@@ -24,9 +24,11 @@ class RuleCount(Answer):
     """One rule of the table, on or off: how often it is broken, and where."""
 
     id: str
+    name: str
     tier: TierName
     sentence: str
     count: int
+    units: str
     unit: str
     weight: int
     cost: int
@@ -53,6 +55,8 @@ class QualityMetrics(Answer):
     overall_score: float
     quality_index: float
     total_conflicts: int
+    double_bookings: int
+    open_sessions: int
     faculty_conflicts: int
     room_conflicts: int
     group_conflicts: int
@@ -81,6 +85,7 @@ class Statistics(Answer):
     total_classes: int
     total_sessions: int
     scheduled_sessions: int
+    open_sessions: int
     total_conflicts: int
     total_hours: float
     unique_subjects: int
