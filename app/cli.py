@@ -183,6 +183,7 @@ def solve_command(
     term_end: asking.TermEnd = None,
     time_zone: asking.TimeZone = None,
     skip: asking.Skip = None,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask, whatever the import has changed")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Solve a dataset here, without the service."""
@@ -201,6 +202,7 @@ def solve_command(
     if not as_json and source.rows:
         out.print(draw.imported(source.account()))
     _advise(source.dataset, as_json=as_json)
+    _confirm(source, go_on=yes or as_json)
     with err.status("making the search kernels ready (compiled once, about half a minute)"):
         warm_up()
     result = _solve_watched(source.dataset, params, quiet=as_json)
@@ -208,6 +210,16 @@ def solve_command(
         _load(lambda: write(source.dataset, result), as_json=as_json)
     _show_result(source, result, output, as_json=as_json)
     raise typer.Exit(EXIT_ANSWER if result.best.score.complete else EXIT_CONCESSIONS)
+
+
+def _confirm(source: Imported, *, go_on: bool) -> None:
+    """Asks a person before a timetable is made that the data do not ask for; without a terminal nobody can be asked."""
+    if not source.warnings or go_on:
+        return
+    if not (sys.stdin.isatty() and err.is_terminal):
+        err.print("solved as imported, with the changes above (--yes says that they are wanted)", style="yellow")
+    elif not typer.confirm("Solve with these changes?", err=True):
+        _fail("nothing was solved; change the data, or the teachers' workload, and try again", EXIT_BAD_INPUT)
 
 
 def _show_result(source: Imported, result: Result, written_to: Path | None, *, as_json: bool) -> None:
@@ -237,7 +249,7 @@ def verify_command(
             "placed": report.placed,
             "total": report.total,
             "distance_to_feasibility": report.distance_to_feasibility,
-            "score": report.score._asdict(),
+            "score": report.score.levels,
             "rules": rule_views(report),
             "warnings": _warnings(dataset),
         }

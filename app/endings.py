@@ -83,10 +83,10 @@ class Ending:
     `seconds` of solving time, `rung` the one it was on, `held` the score of the incumbent, `result` the fields of `Job`
     that come with a result. `verdict` and `place` are what the diagnosis said of a child that had to be killed,
     `peak_mb` its largest resident memory, `overshoot_seconds` how long it outlived the time limit of its job, `bundle`
-    the evidence (samples, stacks, threads) as JSON, `workers` its solver threads, `leaking` says that its memory grew
-    although nothing else went on. `taken_down` counts the earlier
-    attempts of this run that ended by one of `TAKEN_DOWN`. `noted_seconds` is solving time that the row of the job
-    counts already, None when unknown: all that is left of an attempt whose service was killed.
+    the evidence (samples, stacks, threads) as JSON, `workers` its solver threads. `leaking` says that its memory grew
+    although nothing else went on, `by_kernel` that it was not we who ended it for want of memory. `taken_down` counts
+    the earlier attempts of this run that ended by one of `TAKEN_DOWN`. `noted_seconds` is solving time that the row of
+    the job counts already, None when unknown: all that is left of an attempt whose service was killed.
     """
 
     how: How
@@ -105,6 +105,7 @@ class Ending:
     bundle: Mapping[str, Any] | None = None
     workers: int = 1
     leaking: bool = False
+    by_kernel: bool = False
     taken_down: int = 0
     noted_seconds: float | None = None
 

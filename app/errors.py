@@ -111,6 +111,20 @@ class BadHeader(ServiceError):
     """A header of the request cannot be used."""
 
 
+class UnknownEncoding(ServiceError):
+    """The body is packed in a way that is not unpacked here."""
+
+    headers: ClassVar[Mapping[str, str]] = {"Accept-Encoding": "gzip"}
+
+    def __init__(self, named: str) -> None:
+        shown = shortened(named if named.isprintable() else "unknown", 40)
+        super().__init__(f"The body is encoded as {shown!r}. Send it as plain JSON, or with `Content-Encoding: gzip`.")
+
+
+class NotUnpacked(ServiceError):
+    """The body is no gzip data, or not all of it, although its header says so."""
+
+
 class BadFraming(ServiceError):
     """The request says in two ways where its body ends. The connection is of no more use."""
 
@@ -191,6 +205,8 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     SourceNotConfigured: Row(422, "source_not_configured", "No data source"),
     BodyTooLarge: Row(413, "body_too_large", "The request body is too large"),
     TooHeavy: Row(422, "too_large", "The request is too large to be read"),
+    UnknownEncoding: Row(415, "unknown_encoding", "The request body is encoded in a way that is not known"),
+    NotUnpacked: Row(400, "bad_gzip", "The request body cannot be unpacked"),
     BadFraming: Row(400, "bad_framing", "The request is framed in two ways"),
     BadHeader: Row(400, "bad_header", "A header cannot be used"),
     IdempotencyMismatch: Row(422, "idempotency_key_reused", "This Idempotency-Key belongs to another request"),

@@ -83,7 +83,7 @@ _RESTORE = "restore a backup: `timetable restore BACKUP --force` puts this store
 _RESTORE_DUMP = (
     "restart the jobs that are named, or stop all services and put a backup back: `timetable restore BACKUP --force`"
 )
-_QUARANTINE = f"the next start puts it into {FOLDER} and serves the rest; or restore a backup"
+QUARANTINE = f"the next start puts it into {FOLDER} and serves the rest; or restore a backup"
 _ONE_ROW = ("a row of jobs (", "a row of attempts (", "a row of outbox (", "row ")
 _RESTART = "restart the job, or delete it"
 
@@ -205,7 +205,7 @@ def _bytes(store: Audit) -> Iterator[Finding]:
 def _advice(problem: str) -> str:
     """One row that is damaged keeps nobody from starting."""
     one_row = problem.startswith(_ONE_ROW) and ("not what was written" in problem or "refers to a row" in problem)
-    return _QUARANTINE if one_row else _RESTORE
+    return QUARANTINE if one_row else _RESTORE
 
 
 def _beside(store: Audit, data_dir: Path) -> Iterator[Finding]:
@@ -351,8 +351,15 @@ def _recount_incumbent(incumbent: StoredIncumbent, dataset: Dataset, simplified:
 
 
 def _earlier_scores(dataset: Dataset, timetable: Timetable, report: Recount) -> Iterator[Score]:
-    """What earlier versions charged: one of before there was a rule on top of another one did so without it."""
-    counted_before = {**report.counts, **earlier_counts(dataset, timetable)}
+    """
+    What earlier versions charged.
+
+    One of before there was a rule on top of another one did so without it, and one of before there were ranks was not
+    asked who is left open.
+    """
+    profile, counted_before = profile_of(dataset), {**report.counts, **earlier_counts(dataset, timetable)}
     for counts in (report.counts, counted_before):
         plain = {rule: count for rule, count in counts.items() if rule not in ON_TOP_OF}
-        yield from (score(known, profile_of(dataset), len(report.unplaced)) for known in (counts, plain))
+        for known in (counts, plain):
+            for left_open in (report.score.left_open, ()):
+                yield score(known, profile, len(report.unplaced), left_open)

@@ -76,7 +76,7 @@ class JobConflict(JobError):
 
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
-        super().__init__(f"job {job_id!r} exists with another request body; use a new job_id for a different request")
+        super().__init__(f"there is already a job {job_id!r} with another request; choose another job_id")
 
 
 class QueueFull(JobError):
@@ -106,7 +106,7 @@ class JobStateError(JobError):
 
     def __init__(self, job: Job, wanted: str) -> None:
         self.job_id, self.status = job.id, job.status
-        super().__init__(f"job {job.id!r} is {job.status}: cannot {wanted} it")
+        super().__init__(f"it is not possible to {wanted} job {job.id!r}, because it is {job.status}")
 
 
 class StaleAttempt(JobError):

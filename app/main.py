@@ -22,6 +22,7 @@ from app.gate.guard import KeyGuard
 from app.gate.head import HeadAsGet
 from app.gate.limits import BodyLimit, OneSpelling
 from app.gate.pacing import Paced
+from app.gate.packed import Unpacked
 from app.gate.rates import RateLimit
 from app.gate.readers import Readers
 from app.gate.tokens import read_keys
@@ -30,7 +31,7 @@ from app.operations.capacity import Capacity
 from app.operations.logs import RequestId, watch_loop
 from app.operations.metrics import Measured
 from app.operations.reports import Reports
-from app.platform.link import Link, called_off, check, opened_source
+from app.platform.link import Link, called_off, opened_source
 from app.queue import working
 from app.queue.broker import Broker
 from app.queue.embedded import Embedded
@@ -53,7 +54,6 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
     host, so there is only `/openapi.json`.
     """
     settings = settings or Settings.from_environment()
-    check(settings)
     read_keys(settings)  # a layer is only made when the first request comes, which is late for bad news
     reports = Reports(settings)
     app = Described(
@@ -84,6 +84,7 @@ def _layers(settings: Settings, reports: Reports) -> list[Middleware]:
         Middleware(KeyGuard, settings=settings),
         Middleware(RateLimit, settings=settings),
         Middleware(BodyLimit, limit=settings.max_body_bytes),
+        Middleware(Unpacked, limit=settings.max_body_bytes),
     ]
 
 

@@ -79,6 +79,8 @@ SERVICE_SILENT = "SERVICE_SILENT"
 """The verdict on a job whose service, another one than ours, has not been heard of."""
 IMPROVED_AT = "last_improvement_at"
 """In the metadata of a job: when its timetable became better last, as of the last attempt that ended."""
+QUALITY_MISSED = "quality_missed"
+"""In the metadata of a job: that its timetable keeps less of the soft rules than is wanted, in words."""
 STOP_SECONDS = 1.0
 """Time a child needs at most to hear that it shall end."""
 LIMIT_FREE: frozenset[Stage] = frozenset({"load", "validate"})
@@ -118,6 +120,7 @@ class Track:
     updated_at: float = field(default_factory=time.time)
     improved_at: float | None = None
     recounted_attempt: int | None = None
+    quality_missed: str | None = None
     changed: anyio.Event = field(default_factory=anyio.Event)
     curve: Curve = field(default_factory=Curve)
     _reserved: float = LAST
@@ -150,7 +153,7 @@ class Track:
         if begins:
             self.message = self._beginning
         if again:
-            self.percent, self.improved_at = 0.0, None
+            self.percent, self.improved_at, self.quality_missed = 0.0, None, None
             self.curve.clear()
             self._reserve_anew()
         self.percent = max(self.percent, job.percent)
@@ -182,7 +185,9 @@ class Track:
     @property
     def noted_job(self) -> Job:
         """The row with what only we know of it, for whoever writes down the end of an attempt."""
-        meta = self.job.meta if self.improved_at is None else {**self.job.meta, IMPROVED_AT: self.improved_at}
+        told = {IMPROVED_AT: self.improved_at, QUALITY_MISSED: self.quality_missed}
+        kept = {name: value for name, value in self.job.meta.items() if name != QUALITY_MISSED}
+        meta = {**kept, **{name: value for name, value in told.items() if value is not None}}
         return replace(self.job, percent=self.percent, meta=meta)
 
     def forget_best(self) -> None:
@@ -210,7 +215,7 @@ class Track:
         """News from the child. Only a timetable that we hold changes the score; one that is told of may be lost."""
         self.rung = frame.rung or self.rung
         if isinstance(frame, IncumbentFrame):
-            score = Score(*frame.score)
+            score = Score.of(frame.score)
             if self.score is None or score < self.score:
                 self.score, self.improved_at = score, time.time()
         else:
@@ -248,6 +253,13 @@ class Track:
         if (health, verdict) != (self.health, self.verdict) or told:
             self.health, self.verdict = health, verdict
             self.bump()
+
+    def wait_for(self, what: str) -> None:
+        """The child is done, or gone, and something else keeps its job from going on."""
+        self.message = f"waiting for {what}"
+        if self.health == "ok":
+            self.health = "slow"
+        self.bump()
 
     def life(self, silent_seconds: float) -> Life:
         """How the child is, for those who run it not."""

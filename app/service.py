@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, Protocol, cast
 
 import anyio
 from fastapi import Depends, Path, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 
 from app.access import Caller
 from app.errors import BodyTooSlow
+from app.gate.misspelt import refuse_near_misses
 from app.gate.readers import Readers
 from app.jobs import Job
 from app.operations.metrics import Metrics
@@ -135,3 +138,21 @@ async def read_body(request: Request, settings: Settings) -> bytes:
             return await request.body()
     except TimeoutError:
         raise BodyTooSlow(f"The request body did not arrive within {settings.body_seconds:g} s.") from None
+
+
+def known_parameters(request: Request) -> None:
+    """
+    Raises InputError for a query parameter that is close to one of the route's: what it asks for would not be done.
+
+    Others are let through: proxies and pages add some against caches.
+    """
+    if request.query_params:
+        route = request.scope.get("route")
+        known = frozenset(_queried(route.dependant)) if isinstance(route, APIRoute) else frozenset()
+        refuse_near_misses(request.query_params, known, "parameter")
+
+
+def _queried(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for below in dependant.dependencies:
+        yield from _queried(below)

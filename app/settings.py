@@ -13,14 +13,15 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
+from app import addresses
 from app.machine import default_child_mb, default_reader_mb, default_slots, this_machine
 
 PREFIX = "TIMETABLE_"
 QUEUES = ("embedded", "celery")
-BROKERS = ("redis://", "rediss://", "amqp://", "amqps://")
 TOKEN_ALGORITHMS = ("HS256", "RS256", "EdDSA")
 
 
@@ -339,12 +340,30 @@ class Settings:
             for name in self.proxies
             if not _narrows_down(name)
         ]
-        if self.broker_url and not self.broker_url.startswith(BROKERS):  # its value may hold a password
-            problems.append(f"{variable('broker_url')}: expected an address that begins with {', '.join(BROKERS)}")
+        problems += self._unfit_texts()
         problems += self._missing()
         problems += self._unfit_algorithms()
         if problems:
             raise SettingsError("; ".join(problems))
+
+    def _unfit_texts(self) -> list[str]:
+        """Addresses, keys, paths and names that cannot be used; no value is quoted, it may hold a password."""
+        checks: dict[str, tuple[addresses.Check, ...]] = {
+            row.name: (addresses.text_problem, *([addresses.path_problem] if row.metadata["unit"] == "path" else []))
+            for row in fields(self)
+            if _kind(row) is not int and _kind(row) is not float
+        }
+        for name, check in addresses.CHECKS.items():
+            checks[name] = (*checks[name], check)
+        private = self.webhook_private == "yes"
+        checks["webhook_url"] = (*checks["webhook_url"], lambda url: addresses.url_problem(url, private=private))
+        found = []
+        for name, looks in checks.items():
+            text = str(getattr(self, name))
+            problem = next((said for look in looks if text and (said := look(text))), None)
+            if problem:
+                found.append(f"{variable(name)}: {problem}")
+        return found
 
     def _missing(self) -> list[str]:
         """Settings that are of no use without another."""
@@ -484,14 +503,24 @@ def _default(row: Field[Any]) -> object:
 
 
 def _kind(row: Field[Any]) -> type:
-    kind: type = get_type_hints(Settings)[row.name]
-    return kind
+    return _kinds()[row.name]
+
+
+@cache
+def _kinds() -> dict[str, type]:
+    """Setting -> its type; reading the annotations takes milliseconds, and settings are made often."""
+    return get_type_hints(Settings)
 
 
 def _parse(row: Field[Any], text: str) -> object:
     """The value of `text`; ValueError when it is none. NaN is caught by the limits, which no NaN satisfies."""
     kind = _kind(row)
-    return Path(text).expanduser() if kind is Path else kind(text.strip())
+    if kind is Path:
+        try:
+            return Path(text).expanduser()
+        except RuntimeError as error:  # ~ of a user who does not exist
+            raise ValueError(str(error)) from error
+    return kind(text.strip())
 
 
 def _parses_to(row: Field[Any], text: str, value: object) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 
 from app.child.diagnosis import HANGS, SILENCE_SECONDS, Verdict
 from app.jobs import Status
-from app.progress import SERVICE_SILENT, Track
-from app.source import ACCOUNT, counts_of
+from app.progress import QUALITY_MISSED, SERVICE_SILENT, Track
+from app.source import ACCOUNT, IMPORT, counts_of
 
 PREPARING = "the solver is being made ready"
 _ENDED = HANGS | {Verdict.MEMORY_LEAK}
@@ -65,7 +65,7 @@ def _holding(track: Track) -> dict[str, Any]:
     return {
         "rung": track.rung,
         "cost": score.soft if score is not None else None,
-        "levels": score._asdict() if score is not None else None,
+        "levels": score.levels if score is not None else None,
         "bound": bound,
         "gap": gap,
         "placed": track.placed,
@@ -80,7 +80,8 @@ def _message(track: Track, queue_position: int | None, preparing: str, now: floa
     if job.status is Status.CANCELLED:
         return "cancelled" + ("; the best timetable so far is kept" if track.score is not None else "")
     if job.status is Status.COMPLETED:
-        return "; ".join(filter(None, (f"completed: {track.placed} of {track.total} sessions placed", job.open_note)))
+        placed = f"completed: {track.placed} of {track.total} sessions placed"
+        return "; ".join(filter(None, (placed, job.open_note, str(job.meta.get(QUALITY_MISSED, "")))))
     if job.status is Status.QUEUED:
         again = f", after attempt {job.attempt} ended: {job.error}" if job.attempt and job.error else ""
         loading = f"; {preparing}" if preparing else ""
@@ -113,8 +114,7 @@ def _metadata(track: Track) -> dict[str, Any]:
     return {
         "semester": None,
         "academic_year": None,
-        **{name: value for name, value in job.meta.items() if name != ACCOUNT},
-        **({ACCOUNT: counts_of(job.meta[ACCOUNT])} if ACCOUNT in job.meta else {}),
+        **{name: counts_of(value) if name in (ACCOUNT, IMPORT) else value for name, value in job.meta.items()},
         "stage": track.stage or job.stage,
         "phase": track.message,
         "rung": track.rung,

@@ -15,6 +15,8 @@ AWAITED = "awaits_platform"
 """In the metadata of a job whose stored body is a ticket and not yet a dataset."""
 ACCOUNT = "platform_rows"
 """In the metadata of a job whose data came from a source: what was read, mended and left out."""
+IMPORT = "import"
+"""In the metadata of a job whose data came as a CSV set: how its rows were read."""
 MAX_SENTENCES = 100
 
 

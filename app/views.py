@@ -14,6 +14,7 @@ from app.jobs import Job, Status
 from app.quality import percent, quality_metrics, statistics
 from solver.model import Dataset, Timetable
 from solver.names import Names, open_note
+from solver.ranks import highest_first
 from solver.result import (
     PROMISES,
     Concession,
@@ -164,7 +165,7 @@ def _variant(dataset: Dataset, result: Result, n: int, write: Write | None) -> V
         "statistics": statistics(dataset, variant.timetable, report, len(breaches)),
         "rules": rule_views(report),
         "concessions": [_concession(given_up) for given_up in variant.concessions],
-        "unplaced": unplaced_views(report.unplaced, variant.open_sessions, names),
+        "unplaced": unplaced_views(highest_first(dataset, report.unplaced), variant.open_sessions, names),
         "better_at": list(variant.better_at),
         "distances": {other: round(share, 4) for other, share in variant.distances.items()},
         "verified": True,
@@ -288,5 +289,5 @@ def score_view(score: Score) -> View:
     """Cost is the soft cost; the levels above it (rigid breaches, open sessions, bent rules) stand beside it."""
     return {
         "cost": score.soft,
-        "levels": {"rigid": score.rigid, "unplaced": score.unplaced, "bent": score.bent, "soft": score.soft},
+        "levels": score.levels,
     }

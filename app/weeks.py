@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple, get_args
 
 from app.entries import Entries
+from solver.formats.meetings import taught_groups
 from solver.grid import clock_of
 from solver.labels import Labels, readable
 from solver.model import Course, Dataset, Placement, Room
 from solver.names import DAY_NAMES, Names
+from solver.ranks import highest_first
 from solver.result import Variant
 from solver.terms import SessionKey
 
@@ -67,17 +69,20 @@ def week_view(dataset: Dataset, variant: Variant, of: WeekOf, id: str) -> View |
         "entries": entries,
         "open": [
             {"course_id": key[0], "session": key[1], "name": names.session(key)}
-            for key in variant.report.unplaced
+            for key in highest_first(dataset, variant.report.unplaced)
             if key[0] in mine
         ],
     }
 
 
 def who_view(dataset: Dataset) -> View:
-    """Every group, teacher and room as `[id, name, about]`; students are only counted, see `students_view`."""
-    labels = Labels(dataset)
+    """
+    Every teacher, room, and group with a course as `[id, name, about]`; students are only counted, see `students_view`.
+    """
+    labels, taught = Labels(dataset), taught_groups(dataset)
+    groups = [group for group in dataset.groups if group.id in taught]
     return {
-        "group": [[g.id, labels.groups[g.id], f"{g.size} students" if g.size else ""] for g in dataset.groups],
+        "group": [[g.id, labels.groups[g.id], f"{g.size} students" if g.size else ""] for g in groups],
         "teacher": [[f.id, labels.teachers[f.id], f.department_id or ""] for f in dataset.faculty],
         "room": [[r.id, labels.rooms[r.id], _room_about(r)] for r in dataset.rooms],
         "students": len(dataset.student_ids),

@@ -260,8 +260,12 @@ class Climb:
         self.welcome()  # it is shown and kept from now on; the run that goes on does not look at it, see search.seeds
 
     @working_at(Place.MODEL_BUILD)
-    def exact(self, seconds: float, *, bend: bool, message: str) -> str:
-        """The full CP-SAT model; keeps its bound where it bounds the original problem. Returns its status."""
+    def exact(self, seconds: float, *, bend: bool, message: str, partial: bool = False) -> str:
+        """
+        The full CP-SAT model; keeps its bound where it bounds the original problem. Returns its status.
+
+        With `partial` sessions may be left open, those that matter least first.
+        """
         if self.over or seconds <= 0:
             return "unknown"
         found = exact(
@@ -273,10 +277,11 @@ class Climb:
             workers=self.params.workers,
             seed=self.params.seed,
             bend=bend,
+            partial=partial,
         )
         if found.slots is not None and found.rooms is not None:
             self.incumbents.offer_arrays(found.slots, found.rooms, "exact")
-        if not bend:
+        if not bend and not partial:
             self.raise_bound(found.bound)
         return str(found.status)
 

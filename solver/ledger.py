@@ -7,11 +7,12 @@ happens to hold is not a concession.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from solver.diagnose import Openings
 from solver.incumbent import Incumbent, Problem
 from solver.model import Dataset
+from solver.ranks import highest_first, rank_of
 from solver.result import Concession, Coverage, OpenSession, Quality, Report, RuleCount
 from solver.rules import RULE_OF
 
@@ -52,7 +53,10 @@ def quality_of(report: Report, bound: int | None) -> Quality:
 
 
 def open_sessions(problem: Problem, incumbent: Incumbent, *, with_repairs: bool) -> tuple[OpenSession, ...]:
-    """The work list: each unplaced session with its blockers and, for the first ones, checked repairs."""
+    """
+    The work list: each unplaced session with its blockers and, for the first ones, checked repairs; those that matter
+    most come first.
+    """
     if not incumbent.report.unplaced:
         return ()
     openings = Openings(problem.dataset, incumbent.timetable, profile=problem.profile, context=problem.context)
@@ -63,7 +67,7 @@ def open_sessions(problem: Problem, incumbent: Incumbent, *, with_repairs: bool)
             blockers=openings.blockers(key),
             repairs=openings.repairs(key) if with_repairs and number < MAX_REPAIRED_SESSIONS else (),
         )
-        for number, key in enumerate(incumbent.report.unplaced)
+        for number, key in enumerate(highest_first(problem.dataset, incumbent.report.unplaced))
     )
 
 
@@ -82,8 +86,8 @@ def better_at(report: Report, others: Sequence[Report]) -> tuple[str, ...]:
 
 def core_open(problem: Problem, report: Report) -> int:
     """Unplaced sessions of core subjects: the rung `greedy` is left when there are any."""
-    courses: Mapping[str, str] = {course.id: course.subject_type for course in problem.dataset.courses}
-    return sum(courses[course_id] == "core" for course_id, _ in report.unplaced)
+    course = problem.dataset.course
+    return sum(rank_of(course[course_id]).core for course_id, _ in report.unplaced)
 
 
 def coverage_of(dataset: Dataset, core: frozenset[str], report: Report) -> Coverage:

@@ -75,15 +75,15 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
+def default_note(limit: int | None) -> str:
+    """What to add to the daily limit of a course that is the one nobody has to set."""
+    return " (the default of max_sessions_per_day)" if limit == DEFAULT_COURSE_DAY_LIMIT else ""
+
+
 def open_note(placed: int, total: int) -> str:
     """What has to be said wherever a timetable is shown that is not complete; nothing of one that is."""
     missing = total - placed
     return f"{missing} of {counted(total, 'session')} {'has' if missing == 1 else 'have'} no place" if missing else ""
-
-
-def default_note(limit: int | None) -> str:
-    """What to add to the daily limit of a course that is the one nobody has to set."""
-    return " (the default of max_sessions_per_day)" if limit == DEFAULT_COURSE_DAY_LIMIT else ""
 
 
 def with_article(noun: str) -> str:

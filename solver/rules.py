@@ -12,12 +12,13 @@ that a rule is bent at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from solver.errors import InputError, Issue
 from solver.model import Dataset, RuleSetting
+from solver.ranks import LeftOpen
 from solver.terms import Tier
 
 SLOT_PEAK_SHARE = 1.25
@@ -335,24 +336,94 @@ RULE_OF: Mapping[str, Rule] = {rule.id: rule for rule in RULES}
 """By id: what a rule is called and how it is told."""
 ON_TOP_OF: Mapping[str, str] = {rule.id: rule.on_top_of for rule in RULES if rule.on_top_of is not None}
 UNPLACED = "unplaced"
-"""Not a rule but a level of its own: an unplaced session outweighs every bent rule."""
+"""
+Not a rule but a level of its own: an unplaced session outweighs every bent rule. How much it weighs beside other ones
+stands in `ranks`.
+"""
 
 Counts = Mapping[str, int]
 """Units broken per rule id; a rule that is missing counts 0."""
 
 
 class Score(NamedTuple):
-    """Compares best-first by plain tuple order. Only timetables with `rigid` 0 may be published."""
+    """
+    Compares best first. Only timetables with `rigid` 0 may be published.
+
+    `unplaced` is the number of open sessions, `left_open` who they are (see `ranks`), and what the level of open
+    sessions is compared by: a timetable that leaves a core session open for the sake of electives is worse, however
+    many they are. It is empty where all courses are of one rank, and in scores of before there were ranks; such a one
+    counts as worse than any of the same dataset of which it is known who is open.
+    """
 
     rigid: int
     unplaced: int
     bent: int
     soft: int
+    left_open: tuple[LeftOpen, ...] = ()
+
+    @classmethod
+    def of(cls, numbers: Sequence[Any]) -> Score:
+        """
+        From what `numbers` gives, once through JSON or not.
+
+        Raises
+        ------
+        TypeError, ValueError, OverflowError
+            These are no numbers of a score.
+        """
+        rigid, unplaced, bent, soft, *rest = numbers
+        rows: Iterable[Sequence[Any]] = rest[0] if rest else ()
+        if len(rest) > 1:
+            raise ValueError(f"a score has four numbers and who is left open, got {len(numbers)} entries")
+        return cls(int(rigid), int(unplaced), int(bent), int(soft), tuple(LeftOpen(*map(int, row)) for row in rows))
+
+    @property
+    def numbers(self) -> tuple[Any, ...]:
+        """For JSON, whatever integer type a kernel has left here: four numbers, and who is open, where it matters."""
+        levels = (int(self.rigid), int(self.unplaced), int(self.bent), int(self.soft))
+        return (*levels, tuple(tuple(map(int, row)) for row in self.left_open)) if self.left_open else levels
+
+    @property
+    def levels(self) -> dict[str, int]:
+        """The four levels by name, as people are told them."""
+        return dict(zip(self._fields, self[:4], strict=False))
+
+    @property
+    def weighed(self) -> bool:
+        """Whether nobody is open, or it is known who."""
+        return self.unplaced == 0 or bool(self.left_open)
+
+    @property
+    def hard(self) -> tuple[Any, ...]:
+        """All levels above the soft cost, comparable like the score."""
+        return self._key[:3]
+
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        who = self.left_open if self.weighed else _nobody_knows_who(self.unplaced)
+        return (self.rigid, who, self.bent, self.soft)
 
     @property
     def complete(self) -> bool:
         """Every session is placed and every hard rule holds."""
         return self.rigid == 0 and self.unplaced == 0 and self.bent == 0
+
+    def __lt__(self, other: Score) -> bool:  # type: ignore[override]
+        return self._key < other._key
+
+    def __le__(self, other: Score) -> bool:  # type: ignore[override]
+        return self._key <= other._key
+
+    def __gt__(self, other: Score) -> bool:  # type: ignore[override]
+        return self._key > other._key
+
+    def __ge__(self, other: Score) -> bool:  # type: ignore[override]
+        return self._key >= other._key
+
+
+def _nobody_knows_who(sessions: int) -> tuple[LeftOpen, ...]:
+    """Open sessions of which only the number is known: above every rank, so that any account of them is better."""
+    return (LeftOpen(core=2, priority=0, sessions=sessions),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -424,8 +495,8 @@ def _resolve(rule: Rule, setting: RuleSetting) -> ActiveRule:
     return ActiveRule(id=rule.id, tier=tier, weight=weight, bendable=bendable, value=value)
 
 
-def score(counts: Counts, profile: Profile, unplaced: int = 0) -> Score:
-    """The only place where weights meet counts."""
+def score(counts: Counts, profile: Profile, unplaced: int = 0, left_open: tuple[LeftOpen, ...] = ()) -> Score:
+    """The only place where weights meet counts. `left_open` says who the `unplaced` are, where that matters."""
     rigid = bent = soft = 0
     for rule in profile.rules.values():
         count = counts.get(rule.id, 0)
@@ -435,7 +506,7 @@ def score(counts: Counts, profile: Profile, unplaced: int = 0) -> Score:
             rigid += count
         elif rule.tier == "hard":
             bent += rule.weight * count
-    return Score(rigid=rigid, unplaced=unplaced, bent=bent, soft=soft)
+    return Score(rigid=rigid, unplaced=unplaced, bent=bent, soft=soft, left_open=left_open)
 
 
 def preference_points(liking: float, contented: float = 1.0) -> int:

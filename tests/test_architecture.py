@@ -20,6 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "terms", "grid"}),
     frozenset({"checks"}),
     frozenset({"model"}),
+    frozenset({"ranks"}),
     frozenset({"rules"}),
     frozenset({"control", "result", "labels"}),
     frozenset({"names"}),
@@ -30,6 +31,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"construct", "cpsat"}),
     frozenset({"incumbent"}),
     frozenset({"ledger", "climb"}),
+    frozenset({"parts"}),
     frozenset({"rungs"}),
     frozenset({"variants"}),
     frozenset({"ladder"}),
@@ -37,7 +39,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 APP_LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"flags", "machine"}),
+    frozenset({"machine", "flags", "addresses"}),
     frozenset(
         {
             "settings",

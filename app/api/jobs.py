@@ -114,6 +114,7 @@ def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[s
         "estimated_time_minutes": math.ceil(seconds / 60),
         "created": created,
         "adjusted": order.adjusted,
+        "warnings": list(order.warnings),
         "num_variants": job.num_variants,
         "time_limit_seconds": job.time_limit_seconds,
         "poll_seconds": settings.poll_seconds,
@@ -161,7 +162,7 @@ async def cancel(job_id: JobIdInPath, service: Running) -> JSONResponse:
         raise
     if job is None:
         service.platform.heed(job_id)
-        told = "There is no such job yet; if it comes soon, it is cancelled at once."
+        told = "There is no such job yet; if it comes within a day, it is cancelled at once."
         return JSONResponse({"job_id": job_id, "status": CANCELLING, "message": told, "job_status": "unknown"})
     if job.status.terminal:
         await _tell_again(job_id, service)

@@ -51,7 +51,7 @@ from app.settings import Settings
 from app.store import StoredIncumbent
 from app.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobody
 from solver.control import Place, Stop
-from solver.result import RungId
+from solver.result import RungId, missed_quality
 from solver.rules import Score
 
 LOOK_EVERY_SECONDS = 0.1
@@ -66,6 +66,8 @@ SAVE_EVERY_SECONDS = 1.0
 DRAIN_SECONDS = 2.0
 """What a dead child has said before is still in the socket; reading it takes no longer than this."""
 UNREAPABLE_SECONDS = 5.0
+SLOW_REAPING_SECONDS = 1.0
+"""A dead child is reaped within milliseconds; what takes longer than this is said."""
 LAST_RESORT_SECONDS = 60.0
 """Beyond the longest that we let a stage last; then a child ends itself."""
 _WELL = (frozenset({How.RESULT, How.INPUT, How.CANCEL, How.FINISH}) | NOT_COUNTED) - {How.HANDOVER}
@@ -221,9 +223,22 @@ class Attempt:
         finally:
             child.kill()
             with anyio.CancelScope(shield=True):
-                code = await self._reap(child)
+                code = await self._reap_and_tell(child)
         await self._save_held()
         return self._ending(code)
+
+    async def _reap_and_tell(self, child: Child) -> int | None:
+        """Whoever asks meanwhile is told what the job waits for."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._tell_of_reaping)
+            code = await self._reap(child)
+            tasks.cancel_scope.cancel()
+        return code
+
+    async def _tell_of_reaping(self) -> None:
+        while True:
+            await anyio.sleep(SLOW_REAPING_SECONDS)
+            self._track.wait_for("the end of its process, which takes longer than it should")
 
     async def _reap(self, child: Child) -> int | None:
         with anyio.move_on_after(UNREAPABLE_SECONDS):
@@ -251,8 +266,7 @@ class Attempt:
 
     async def _speak(self, child: Child, dataset: bytes) -> None:
         if self.held is not None:
-            rigid, unplaced, bent, soft = self.held.score
-            held = IncumbentFrame(score=(rigid, unplaced, bent, soft), body=self.held.timetable)
+            held = IncumbentFrame(score=self.held.score.numbers, body=self.held.timetable)
             await child.send(encode(held))
         await child.send(encode(self._start_frame(dataset)))
         said: Stop | None = None
@@ -308,6 +322,8 @@ class Attempt:
             self._observe(Stalled(job=self.job, stalled=stalled, verdict=verdict, place=place))
 
     async def _give_up(self, child: Child, decision: Decision, now: float) -> None:
+        if self._killed_at:  # what a dying process looks like is no finding
+            return
         self._certain = self.watch.finding if self.watch.finding.certain else None
         self._lost_at = self._lost_at or self.watch.place
         if decision.how in STACKS_SECONDS and not self._killed_at:
@@ -341,7 +357,7 @@ class Attempt:
             self.rung = frame.rung or self.rung
             self._track.hear(frame)
         elif isinstance(frame, IncumbentFrame):
-            score = Score(*frame.score)
+            score = Score.of(frame.score)
             told = StoredIncumbent(score=score, timetable=frame.body, rung=frame.rung, found_at=time.time())
             known = self._began_with if self.found is None else self.found.score
             if not frame.found_by and (known is None or score < known):
@@ -356,8 +372,12 @@ class Attempt:
             self.begin_with(None, saved=True, damage=frame.message)
         elif isinstance(frame, ResultFrame):
             self.result, self._last_word_at = frame, time.monotonic()
+            self._track.quality_missed = missed_quality(frame.quality_index, self.settings.quality_threshold)
         elif isinstance(frame, ErrorFrame):
             self.error, self._last_word_at = frame, time.monotonic()
+            if frame.trace:
+                line = "job %s, attempt %d: its child failed: %s"
+                _log.error(line, self.job.id, self.job.attempt, frame.message, extra={"exception": frame.trace})
 
     def _stage_left(self, left: tuple[str, float] | None) -> None:
         if left is not None:
@@ -438,6 +458,7 @@ class Attempt:
     def _ending(self, code: int | None) -> Ending:
         now = time.monotonic()
         how, message = self._how(code)
+        by_kernel = how is How.MEMORY and code == -signal.SIGKILL and not self._killed_at
         self._stage_left((self.watch.stage, now - self.watch.stage_began))
         finding = self._finding_at_end(how, message)
         return replace(
@@ -449,6 +470,7 @@ class Attempt:
             verdict=finding.verdict.value,
             place=self._place.label,
             peak_mb=self._peak_mb or None,
+            by_kernel=by_kernel,
             leaking=how is How.MEMORY and self._certain is not None and self.watch.health == "stalled",
             overshoot_seconds=round(self.watch.overshoot_seconds(now), 3),
             bundle=None if how in _WELL and self._certain is None else self._bundle(how, finding, code, now),
@@ -526,7 +548,7 @@ class Attempt:
         result = self.result
         assert result is not None
         return {
-            "score": Score(*result.score),
+            "score": Score.of(result.score),
             "bound": result.bound,
             "placed": result.placed,
             "total": result.total,

@@ -28,13 +28,13 @@ import os
 import signal
 import socket
 import sys
-import traceback
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NoReturn
 
 from app.child import worker
 from app.child.children import FORK, FORKED, LOOK, LOOKED, MESSAGE, NO_CODE, READY, REAP, REAPED
+from app.child.saying import tell_error
 
 
 def main(argv: list[str]) -> None:
@@ -102,7 +102,7 @@ def _child(lent: worker.Lent, solve: worker.Solve, parent: int) -> NoReturn:
         worker.main(lent, solve, parent)
         code = 0
     except BaseException:  # noqa: BLE001 - nothing may return into the forkserver's loop; the exit code tells
-        traceback.print_exc()
+        tell_error("a child has ended by an error")
     finally:
         os._exit(code)
 

@@ -41,8 +41,8 @@ ENDED = {
 }
 EVIDENCE = {
     "certificate": "proved by counting",
-    "two_solves": "two differing exact solves agree",
-    "one_solve": "one exact solve says so",
+    "two_solves": "two different exact searches agree",
+    "one_solve": "one exact search says so",
     None: "not proved",
 }
 QUALITY = {
@@ -226,26 +226,38 @@ def week(entries: Sequence[View], group: str | None) -> RenderableType:
     return table
 
 
+_NOTES = (
+    ("warnings", "please confirm", "bold yellow"),
+    ("decisions", "read as", "cyan"),
+    ("unusable", "not used", "red"),
+    ("repairs", "corrected", "yellow"),
+)
+"""The kinds of notes on an import in the order of their weight: field, word, style."""
+
+
 def imported(account: View) -> RenderableType:
-    """What was mended and what was left out of a CSV set: counts, and the first notes of each kind."""
-    repairs, unusable = account["repairs"], account["unusable"]
+    """How a CSV set was read: counts, and the first notes of each kind, those first that are to be confirmed."""
     lines = [
         Text(
-            f"{sum(account['rows'].values())} rows read, {counted(len(repairs), 'cell')} corrected, "
-            f"{counted(len(unusable), 'row')} could not be used"
+            f"{sum(account['rows'].values())} rows read, {counted(len(account['repairs']), 'cell')} corrected, "
+            f"{counted(len(account['unusable']), 'row')} could not be used"
         )
     ]
-    for kind, notes, style in (("corrected", repairs, "yellow"), ("not used", unusable, "red")):
-        lines += [
-            Text(
-                f"{kind}  {n['file']}.csv:{n['line']}  {n['column']} {n['value'][:MAX_VALUE]!r}: {n['message']}",
-                style=style,
-            )
-            for n in notes[:MAX_NOTES]
-        ]
+    for kind, told, style in _NOTES:
+        notes = account[kind]
+        lines += [Text(f"{told}  {_note(note)}", style=style) for note in notes[:MAX_NOTES]]
         if len(notes) > MAX_NOTES:
-            lines.append(Text(f"{kind}  ... and {len(notes) - MAX_NOTES} more; --json and -o x.json have all of them"))
+            more = f"{told}  ... and {len(notes) - MAX_NOTES} more; --json and -o x.json have all of them"
+            lines.append(Text(more, style=style))
     return Panel(Group(*lines), title="import", title_align="left", expand=False)
+
+
+def _note(note: View) -> str:
+    place = f"{note['file']}.csv:{note['line']}"
+    if not note["column"]:
+        value = f" ({note['value'][:MAX_VALUE]})" if note["value"] else ""
+        return f"{place}  {note['message']}{value}"
+    return f"{place}  {note['column']} {note['value'][:MAX_VALUE]!r}: {note['message']}"
 
 
 def advice(found: Sequence[Issue]) -> RenderableType:

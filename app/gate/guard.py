@@ -133,5 +133,5 @@ def refusal(settings: Settings) -> str | None:
         way, help = f"other machines reach {settings.host} through a proxy", f"unset {variable('trusted_proxies')}"
     return (
         f"{way}, and no API key protects what is served there; make one with "
-        f"`timetable keys add NAME --scope submit --scope read`, or {help}"
+        f"`timetable keys add NAME --scope submit --scope read --scope cancel`, or {help}"
     )

@@ -28,7 +28,7 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from app.child.children import ENVIRONMENT, KEPT_PREFIXES, KEPT_VARIABLES, RECEIVE_BYTES
-from app.child.vitals import cpu_seconds_of, is_stopped
+from app.child.vitals import STOPPED_STATES, Vitals, cpu_seconds_of, vitals_of
 from app.errors import ReadersAway, ReadersBusy, TooHeavy
 from app.gate.burden import AMOUNTS
 from app.gate.reader import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, Work, frame, perform
@@ -61,6 +61,8 @@ start of the service has other uses for, and long before a crowd comes, which wo
 """
 LOOK_SECONDS = 0.5
 """How often we look whether a reader was stopped; one that is found so twice is ended and replaced."""
+STILL_LOOKS = 8
+"""One that has a question and has not computed at all in so many looks in a row does not come to it: it is frozen."""
 MOST_DEATHS = 2
 """So many readers may end over one question."""
 COMPUTED_SHARE = 0.1
@@ -85,7 +87,7 @@ class ReaderLost(Exception):
 
 
 class ReaderStopped(ReaderLost):
-    """A reader process was stopped by a signal and ended by us; what it was reading has nothing to do with that."""
+    """A reader process was stopped or frozen and ended by us; what it was reading has nothing to do with that."""
 
 
 class Readers:
@@ -226,7 +228,7 @@ class Readers:
             await anyio.sleep(LOOK_SECONDS)
             for process in list(self._staff):
                 if process.is_stuck():
-                    _log.error("a reader (process %d) was stopped by a signal; it is ended and replaced", process.pid)
+                    _log.error("a reader (process %d) was stopped or frozen; it is ended and replaced", process.pid)
                     self._observe(HelperStopped(helper="reader", pid=process.pid, remedy="replaced"))
                     process.kill()  # whoever asks or loads it puts it away
             if self._staff and not self._alive:
@@ -287,7 +289,9 @@ class _Process:
         self._channel = ours
         self.is_ready = False
         self.tired = False
-        self.was_stuck = self._stopped = False
+        self.was_stuck = self._asked = False
+        self._seen: Vitals | None = None
+        self._still = 0
 
     @property
     def pid(self) -> int:
@@ -304,8 +308,10 @@ class _Process:
 
     async def ask(self, question: Question) -> Reply:
         """The reply; afterwards `tired` says whether the process should make room for a fresh one."""
+        self._asked, self._still = True, 0
         await self._send(frame({"work": question.work, "options": question.options}, question.body))
         header, body = await self._receive()
+        self._asked = False
         self.tired = header["tired"]
         return Reply(header["kind"], header["header"], body)
 
@@ -315,14 +321,22 @@ class _Process:
         return cpu_seconds_of(self.pid) or 0.0
 
     def is_stuck(self) -> bool:
-        """Whether it was stopped by a signal at this look and at the last one, for the first time."""
-        before, self._stopped = self._stopped, is_stopped(self.pid)
-        return before and self._stopped and not self.was_stuck
+        """One look, of many: whether it was stopped by a signal, or has a question and neither runs nor wants to."""
+        seen, before = vitals_of(self.pid), self._seen
+        self._seen = seen
+        if seen is None or before is None or self.was_stuck:
+            return False
+        computes = seen.state == "R" or seen.cpu_seconds > before.cpu_seconds
+        self._still = 0 if computes or not self._asked else self._still + 1
+        stopped = seen.state in STOPPED_STATES and before.state in STOPPED_STATES
+        return stopped or self._still >= STILL_LOOKS
 
     def kill(self) -> None:
-        """Ends it because it was stopped; whoever waits for its answer is told so."""
+        """Ends it because it is stuck; whoever waits for its answer is told so, even if it cannot die."""
         self.was_stuck = True
         self._popen.kill()
+        with contextlib.suppress(OSError):  # its end is closed already
+            self._channel.shutdown(socket.SHUT_RDWR)
 
     async def end(self) -> None:
         """Ends the process at once and waits until it is gone."""
@@ -366,7 +380,7 @@ class _Process:
         return data
 
     def _lost(self, why: str) -> ReaderLost:
-        return ReaderStopped("the reader was stopped") if self.was_stuck else ReaderLost(why)
+        return ReaderStopped("the reader was stopped, or frozen") if self.was_stuck else ReaderLost(why)
 
 
 def environment_of_readers(ours: Mapping[str, str], settings: Settings) -> dict[str, str]:

@@ -181,7 +181,9 @@ class Metrics:
             for outcome in OUTCOMES:
                 self.deliveries_tried.labels(channel, outcome)
         self.deliveries = self._gauge("timetable_outbox", "Deliveries that wait or were given up", "channel", "state")
-        self.dependencies = self._gauge("timetable_dependency_up", "1 while it answers or is not used", "dependency")
+        self.dependencies = self._gauge(
+            "timetable_dependency_up", "1 while it answers or was not asked yet", "dependency"
+        )
         for name in (*DEPENDENCIES.values(), QUEUE_BROKER):
             self.dependencies.labels(name).set(1)
         self.messages = self._counter(
@@ -246,7 +248,8 @@ class Metrics:
     def show_queue(self, view: Mapping[str, Any]) -> None:
         """What stands between jobs and workers, before a scrape; nothing, where the service solves itself."""
         if view["kind"] != "embedded":
-            self.dependencies.labels(QUEUE_BROKER).set(view["broker"]["up"])
+            if view["broker"]["up"] is not None:
+                self.dependencies.labels(QUEUE_BROKER).set(view["broker"]["up"])
             self.workers.labels("heard").set(view["workers"])
             self.workers.labels("silent").set(view["silent_workers"])
 
@@ -314,7 +317,7 @@ class Metrics:
     def _count_end(self, end: AttemptEnded) -> None:
         ending = end.ending
         self.attempts.labels(ending.how.value).inc()
-        if ending.how in OURS_TO_KILL and ending.exit_code == KILLED:
+        if ending.how in OURS_TO_KILL and ending.exit_code == KILLED and not ending.by_kernel:
             self.kills.labels(ending.how.value).inc()
         if ending.verdict is not None:
             self.verdicts.labels(_known(ending.verdict, _VERDICTS)).inc()

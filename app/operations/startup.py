@@ -14,6 +14,7 @@ import resource
 import shutil
 import socket
 import sqlite3
+import ssl
 import stat
 import tempfile
 import time
@@ -104,6 +105,8 @@ def address_problem(host: str, port: int) -> str | None:
         socket.create_server(address[:2], family=family).close()
     except OSError as error:
         return reason_of(error)
+    except UnicodeError:  # too long, or with two dots in a row
+        return "this is no name that a machine can have"
     return None
 
 
@@ -292,7 +295,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
     if settings.database_url:
         yield from _database(settings)
         return
-    from app.integrity import check_folder  # takes half a second, which a start of the service leaves out
+    from app.integrity import QUARANTINE, check_folder  # takes half a second, which a start of the service leaves out
 
     try:
         report = check_folder(settings.data_dir, again=False)
@@ -303,7 +306,8 @@ def _store(settings: Settings) -> Iterator[Finding]:
     if report.sound:
         yield Finding("job store", "ok", f"{sum(report.jobs.values())} jobs, sound")
     for finding in wrong:
-        yield Finding("job store", "error", f"{finding.what}: {finding.found}", finding.advice)
+        verdict: Verdict = "warning" if finding.advice == QUARANTINE else "error"  # what keeps nobody from starting
+        yield Finding("job store", verdict, f"{finding.what}: {finding.found}", finding.advice)
 
 
 # --- what is installed and set ---
@@ -421,6 +425,22 @@ def _alerts(settings: Settings) -> Iterator[Finding]:
     yield Finding("alerts", "ok", f"go to {', '.join(['the log', *(sink.name for sink in sinks_of(settings))])}")
 
 
+def _certificates(settings: Settings) -> Iterator[Finding]:
+    """Read once: a file that holds none would be noticed at the first connection, long after the start."""
+    for name in ("platform_tls_ca", "broker_tls_ca"):
+        path = getattr(settings, name)
+        if not path:
+            continue
+        try:
+            ssl.create_default_context(cafile=path)
+            yield Finding("certificates", "ok", f"{variable(name)}: {path}")
+        except OSError as error:  # one that holds no certificates is an SSLError
+            said = "it holds no certificates" if isinstance(error, ssl.SSLError) else error.strerror
+            yield Finding(
+                "certificates", "error", f"{path}: {said}", f"set {variable(name)} to a PEM file, or unset it"
+            )
+
+
 def _log_file(settings: Settings) -> Iterator[Finding]:
     if not settings.log_file:
         return
@@ -438,6 +458,7 @@ CHECKS: tuple[Check, ...] = (
     Check("API keys", _keys, True),
     Check("backups", _backups, True),
     Check("alerts", _alerts, True),
+    Check("certificates", _certificates, True),
     Check("log file", _log_file, True),
     Check("environment", _variables, True),
     Check("failpoints", _failpoints, True),

@@ -48,9 +48,9 @@ _MERGED: LiteralString = """timetable_data = CASE WHEN jsonb_typeof(timetable_da
 _COMPLETED: Mapping[str, LiteralString] = {
     "status": "status = 'completed'",
     "progress": "progress = 100",
+    "error_message": "error_message = %(error)s",
     "timetable_data": _MERGED,
     "completed_at": "completed_at = %(at)s",
-    "error_message": "error_message = coalesce(nullif(%(error)s::text, ''), %(nothing)s)",
     "updated_at": "updated_at = now()",
 }
 _ENDED: Mapping[str, LiteralString] = {
@@ -147,7 +147,7 @@ async def _write(
     nothing = None if there.get("error_message", True) else ""
     await connection.execute(
         f"UPDATE generation_jobs SET {assignments} WHERE id = %(id)s",  # nosec B608 - names of ours, values bound
-        {**values, "nothing": nothing},
+        {**values, "error": values["error"] or nothing},
     )
     return before
 

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
+from app.addresses import keys_of
 from app.channels import DEPENDENCIES, Channel, carrier_of, channels_of
 from app.jobs import Job
 from app.platform.breaker import Breaker
 from app.platform.delivery import Documents, Outlet
 from app.platform.outbox import Outbox
-from app.platform.pinned import Poster, url_problem
-from app.platform.webhook import CALLBACK_SECONDS, WEBHOOK_SECONDS, Callback, Webhook, keys_of
+from app.platform.pinned import Poster
+from app.platform.webhook import CALLBACK_SECONDS, WEBHOOK_SECONDS, Callback, Webhook
 from app.results import Results
-from app.settings import Settings, SettingsError, variable
+from app.settings import Settings
 from app.source import DataSource
 from app.supervision.watchdog import keep
 from app.supervisor import Supervisor
@@ -31,23 +32,6 @@ from app.telemetry import Happening
 if TYPE_CHECKING:
     from app.platform.redis_keys import RedisKeys
     from app.platform.rows import Rows
-
-
-def check(settings: Settings) -> None:
-    """Raises SettingsError for addresses and keys that cannot be used; no message quotes one."""
-    problems = []
-    for name, url, private in (
-        ("platform_callback_url", settings.platform_callback_url, True),
-        ("webhook_url", settings.webhook_url, settings.webhook_private == "yes"),
-    ):
-        if url and (problem := url_problem(url, private=private)):
-            problems.append(f"{variable(name)}: {problem}")
-    try:
-        keys_of(settings.webhook_secrets)
-    except ValueError as error:
-        problems.append(f"{variable('webhook_secrets')}: {error}")
-    if problems:
-        raise SettingsError("; ".join(problems))
 
 
 def has_rows(settings: Settings) -> bool:
@@ -178,18 +162,19 @@ class Link:
             self._rows.heed(job_id)
 
     def up(self) -> Mapping[str, bool]:
-        """Every dependency: whether it answers."""
-        return {breaker.name: breaker.up for breaker in self._breakers.values()}
+        """Every dependency that was asked yet: whether it answers."""
+        return {breaker.name: up for breaker in self._breakers.values() if (up := breaker.known_up) is not None}
 
     def count(self, state: str) -> Mapping[str, int]:
         """Deliveries of a state by channel."""
         return {str(channel): count for channel, count in self._outbox.count(state).items()}
 
     def view(self) -> dict[str, Any]:
-        """What `/health` shows."""
+        """What `/health` shows; `up` is None of what nobody has asked yet, so that nothing is known of it."""
         return {
             "dependencies": {
-                breaker.name: {"up": breaker.up, "error": breaker.error or None} for breaker in self._breakers.values()
+                breaker.name: {"up": breaker.known_up, "error": breaker.error or None}
+                for breaker in self._breakers.values()
             },
             "deliveries": {state: self.count(state) for state in ("pending", "dead")},
         }

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpcore
 
+from app.addresses import url_problem
 from app.platform.delivery import NotDelivered
 
 MOST_ANSWER_BYTES = 4096
@@ -43,20 +44,6 @@ class Refused(NotDelivered):
         final = 300 <= status < 500 and status not in TRY_AGAIN
         super().__init__(f"it answered {status}", final=final, down=status >= 500)
         self.status = status
-
-
-def url_problem(url: str, *, private: bool) -> str | None:
-    """Why nothing may be sent there, None when something may: https, or http where `private` addresses are allowed."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        return "it is no address"
-    if parts.scheme not in (("https", "http") if private else ("https",)) or not host:
-        return "it is no https address" if not private else "it is no http or https address"
-    if parts.username is not None or parts.password is not None:
-        return "it holds a user name or a password"
-    return None
 
 
 def forbidden_because(address: str, *, private: bool) -> str | None:

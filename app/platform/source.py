@@ -92,7 +92,7 @@ def account_of(imported: Imported, notes: list[str]) -> dict[str, Any]:
         "unusable": len(imported.unusable),
         "unusable_rows": [_sentence(note) for note in imported.unusable[:MAX_SENTENCES]],
         "repaired_rows": [_sentence(note) for note in imported.repairs[:MAX_SENTENCES]],
-        "notes": notes,
+        "notes": [*notes, *(f"{note.file}: {note.message}." for note in imported.decisions)],
     }
 
 

@@ -9,7 +9,6 @@ instant and body; the id is the event's, the same in every try.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import time
@@ -28,27 +27,6 @@ WEBHOOK_SECONDS = 5.0
 CALLBACK_SECONDS = 30.0
 """It carries whole timetables."""
 UNKNOWN_JOB = 404
-LEAST_KEY_BYTES, MOST_KEY_BYTES = 24, 64
-KEY_PREFIX = "whsec_"
-
-
-def keys_of(text: str) -> tuple[bytes, ...]:
-    """
-    The keys in a setting, the one in use first. Raises ValueError, which never quotes them.
-
-    A key is `whsec_` and 24 to 64 bytes in base64.
-    """
-    return tuple(_key(word) for word in text.replace(",", " ").split())
-
-
-def _key(word: str) -> bytes:
-    try:
-        key = base64.b64decode(word.removeprefix(KEY_PREFIX), validate=True)
-    except binascii.Error:
-        raise ValueError("a key is no base64") from None
-    if not LEAST_KEY_BYTES <= len(key) <= MOST_KEY_BYTES:
-        raise ValueError(f"a key has {len(key)} bytes; expected {LEAST_KEY_BYTES} to {MOST_KEY_BYTES}")
-    return key
 
 
 def signature(keys: tuple[bytes, ...], event_id: str, timestamp: int, body: bytes) -> str:

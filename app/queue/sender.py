@@ -125,7 +125,7 @@ class Sender:
         heard = [worker for worker in workers if worker.silent_seconds < SILENT_SECONDS]
         return {
             "kind": "celery",
-            "broker": {"up": not self.error, "error": self.error or None},
+            "broker": {"up": not self.error if self._heard_at or self.error else None, "error": self.error or None},
             "workers": len(heard),
             "silent_workers": len(silent),
             "slots": self._fleet.slots,

@@ -24,7 +24,7 @@ export async function readFile(file, mostMegabytes) {
   if (kind === "json") {
     try {
       const document = JSON.parse(text);
-      if (document?.dataset) return { dataset: document.dataset };
+      if (typeof document?.dataset === "object" && document.dataset) return { dataset: document.dataset };
       if (document !== null) return { dataset: document };
     } catch {
       // the service says where it breaks

@@ -109,7 +109,7 @@ export const Search = ({ label, value, onInput, placeholder = label }) => html`
 
 /** The browser's own modal dialog, which keeps the focus inside and hears Escape. */
 export function Dialog({ title, onClose, children, class: name = "", actions }) {
-  const box = useRef(null);
+  const [box, more, look] = useMore();
   const close = useRef(null);
   close.current = onClose;
   useEffect(() => {
@@ -123,7 +123,7 @@ export function Dialog({ title, onClose, children, class: name = "", actions }) 
     };
   }, []);
   return html`
-    <dialog ref=${box} class=${name} aria-labelledby="dialog-title" onCancel=${(event) => {
+    <dialog ref=${box} class=${`${name} ${more}`} onScroll=${look} aria-labelledby="dialog-title" onCancel=${(event) => {
       event.preventDefault();
       onClose?.();
     }} onClick=${(event) => event.target === box.current && onClose?.()}>

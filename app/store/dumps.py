@@ -8,7 +8,6 @@ and the password, they learn from their environment; a command line can be read 
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import os
 import re
@@ -85,8 +84,13 @@ def environment_of(conninfo: str) -> dict[str, str]:
     variables = {option.keyword.decode(): option.envvar for option in psycopg.pq.Conninfo.get_defaults()}
     given = conninfo_to_dict(conninfo)
     told = {name.decode(): str(given[word]) for word, name in variables.items() if name and given.get(word) is not None}
+    return {**_plain(), **told}
+
+
+def _plain() -> dict[str, str]:
+    """Of our own environment what these programs may need; messages in English, which we read."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("PG")}
-    return {**kept, "LC_ALL": "C", **told}
+    return {**kept, "LC_ALL": "C"}
 
 
 def write_dump(
@@ -136,7 +140,7 @@ def write_dump(
 
 def _last_line(said: bytes) -> str:
     lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "pg_dump failed without a word"
+    return lines[-1][:300] if lines else "it failed without a word"
 
 
 class Dump:
@@ -189,16 +193,16 @@ class Dump:
     def _output(self, *options: str) -> Iterator[bytes]:
         command = [self._program, "--no-owner", "--file=-", *options, str(self.path)]
         with subprocess.Popen(  # nosec B603 - a fixed program and the name of a file
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command, env=_plain(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
             assert process.stdout is not None and process.stderr is not None
             try:
                 yield from process.stdout
                 said = process.stderr.read()
-            finally:
-                with contextlib.suppress(OSError):
-                    process.kill()  # whoever reads no further lets it go
-        if said.strip():
+            except BaseException:
+                process.kill()  # whoever reads no further lets it go
+                raise
+        if said.strip() or process.returncode:
             raise _unread(self.path, said)
 
 

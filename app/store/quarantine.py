@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from app.endings import How
-from app.store import StoreDamaged
+from app.store import StoreDamaged, schema
 from app.store.folder import os_trouble, sync_folder
 from app.store.rows import ATTEMPTS, JOBS, OUTBOX, SealedTable
 
@@ -114,12 +114,12 @@ def _damaged_outbox(db: sqlite3.Connection) -> Iterator[Kept]:
 def _damaged_journal(db: sqlite3.Connection) -> Iterator[Kept]:
     """The attempt of a job that is at it stays open, so that it can be ended."""
     for rowid, job_id, why in list(_broken(db, ATTEMPTS, "job_id")):
-        (kept,) = _selected(db, "attempts", "rowid = ?", (rowid,), why)
-        yield kept
-        attempt = kept.row["attempt"]
         job = db.execute("SELECT status, attempt, started_at, created_at FROM jobs WHERE id = ?", (job_id,)).fetchone()
         if job is None:
             continue  # an orphan
+        (kept,) = _selected(db, "attempts", "rowid = ?", (rowid,), why)
+        yield kept
+        attempt = kept.row["attempt"]
         status, at, started_at, created_at = job
         began = started_at or created_at
         is_open = status == "running" and attempt == at
@@ -154,6 +154,8 @@ def _orphan(db: sqlite3.Connection, table: str, rowid: int, why: str) -> Iterato
 
 def _broken(db: sqlite3.Connection, table: SealedTable, named: str) -> Iterator[tuple[int, Any, str]]:
     """Row id, job and reason of each row whose seal is not that of its values."""
+    if not schema.has_table(db, table.name):  # an older store has no outbox
+        return
     columns = ", ".join((*table.columns, "seal"))
     with closing(db.execute(f"SELECT rowid, {columns} FROM {table.name}")) as rows:  # nosec B608 - names of ours
         for rowid, *values in rows:
@@ -164,6 +166,8 @@ def _broken(db: sqlite3.Connection, table: SealedTable, named: str) -> Iterator[
 
 
 def _taken(db: sqlite3.Connection, table: str, where: str, values: tuple[object, ...], why: str) -> Iterator[Kept]:
+    if not schema.has_table(db, table):
+        return
     yield from _selected(db, table, where, values, why)
     db.execute(f"DELETE FROM {table} WHERE {where}", values)  # nosec B608 - names of ours, values bound
 

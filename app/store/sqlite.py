@@ -139,8 +139,12 @@ class SqliteStore(SqlStore):
         schema.refuse_newer(self._db)
         schema.examine(self._db, self.path)
         self._compare(self._mark.found)
+        sealed = schema.counts_commits(self._db)
+        if sealed:  # first: a migration that seals rows anew would make damaged ones look sound
+            set_aside(self._db, self.path.parent)
         schema.bring_up_to_date(self._db)
-        set_aside(self._db, self.path.parent)
+        if not sealed:
+            set_aside(self._db, self.path.parent)
         self.set_aside = rows_in(self.path.parent)
         self._last = schema.last_commit(self._db)
         self._mark.write(self._last)

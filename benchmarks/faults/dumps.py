@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from benchmarks.faults.copies import acknowledged, ended_well, restored
 from benchmarks.faults.kills import Stream
@@ -47,10 +49,16 @@ async def postgres_backups(run: Run) -> None:
 
 
 def _databases() -> Any:
+    """The maker of databases, once a server listens."""
     try:
-        return import_module("tests.postgres")
+        databases = import_module("tests.postgres")
+        server = urlsplit(databases.POSTGRES)
+        socket.create_connection((server.hostname, server.port or 5432), 2).close()
     except ImportError as error:
         raise NotAvailable(f"the maker of databases: {error}") from error
+    except OSError as error:
+        raise NotAvailable(f"a PostgreSQL at {server.hostname}:{server.port}") from error
+    return databases
 
 
 async def _flipped(run: Run, target: Target, copy: Path) -> None:

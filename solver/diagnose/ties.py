@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import islice
 
 from solver.diagnose.facts import Bits, Facts, indices
+from solver.diagnose.whole_courses import whole_course_proofs
 from solver.model import Link
 from solver.names import counted, listed
 from solver.result import Proof
@@ -31,6 +32,7 @@ def tie_proofs(facts: Facts) -> Iterator[Proof]:
     if not facts.hard("link"):
         return
     links = [link for link in facts.dataset.links if link.tier == "hard"]
+    yield from whole_course_proofs(facts)
     yield from _precedence_proofs(facts, links)
     yield from _pair_proofs(facts, links)
     for link in links:

@@ -15,6 +15,7 @@ from solver.errors import InputError, Issue
 from solver.grid import TimeGrid, clock_of
 from solver.labels import Labels, in_brackets, readable
 from solver.model import Course, Dataset, Placement, Timetable
+from solver.names import counted
 
 Kind = Literal["group", "teacher", "room", "student"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -32,7 +33,11 @@ class Of:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meeting:
-    """A placed session in words. `day` and `period` count from 0, `begin` and `end` are minutes after midnight."""
+    """
+    A placed session in words. `day` and `period` count from 0, `begin` and `end` are minutes after midnight.
+
+    `groups` says who is taught: where that is no group, how many students.
+    """
 
     course_id: str
     session: int
@@ -116,10 +121,11 @@ class Weeks:
         return self._week(of, self.whose(of.kind)[of.id])
 
     def weeks(self, kinds: Iterable[Kind] = LISTED_KINDS) -> Iterator[Week]:
-        """The week of everybody of these kinds."""
+        """The week of everybody of these kinds, but of no group of which nothing is known."""
         for kind in kinds:
             for id, name in self.whose(kind).items():
-                yield self._week(Of(kind=kind, id=id), name)
+                if kind != "group" or id in self._taught_groups:
+                    yield self._week(Of(kind=kind, id=id), name)
 
     @cached_property
     def meetings(self) -> tuple[Meeting, ...]:
@@ -128,6 +134,10 @@ class Weeks:
 
     def _week(self, of: Of, name: str) -> Week:
         return Week(of=of, name=name, meetings=tuple(self._by_owner[of.kind].get(of.id, ())))
+
+    @cached_property
+    def _taught_groups(self) -> frozenset[str]:
+        return taught_groups(self.dataset)
 
     @cached_property
     def _placed(self) -> list[tuple[Meeting, Placement]]:
@@ -149,6 +159,11 @@ def lunch_of(grid: TimeGrid) -> tuple[int, int] | None:
     """When lunch begins and ends, in minutes after midnight; None where it cuts no day in two."""
     after = grid.lunch_period
     return None if after is None else (grid.periods[after - 1][1], grid.periods[after][0])
+
+
+def taught_groups(dataset: Dataset) -> frozenset[str]:
+    """The groups that some course names. Of the others nothing is known, so nobody is offered an empty week of them."""
+    return frozenset(id for course in dataset.courses for id in course.group_ids)
 
 
 def check_known(dataset: Dataset, of: Of) -> None:
@@ -191,6 +206,12 @@ def _owners(course: Course, room_id: str | None, kind: Kind) -> tuple[str, ...]:
             return (room_id,) if room_id is not None else ()
 
 
+def _taught(labels: Labels, course: Course) -> tuple[str, ...]:
+    if course.group_ids or not course.student_ids:
+        return tuple(labels.groups[id] for id in course.group_ids)
+    return (counted(len(course.student_ids), "student"),)
+
+
 def _meeting(dataset: Dataset, labels: Labels, placement: Placement) -> Meeting:
     grid, course, room = dataset.time_grid, dataset.course[placement.course_id], dataset.room[placement.room_id]
     first = grid.period_of(placement.slot)
@@ -207,7 +228,7 @@ def _meeting(dataset: Dataset, labels: Labels, placement: Placement) -> Meeting:
         code=course.code or course.id,
         name=course.name,
         teachers=tuple(labels.teachers[id] for id in course.faculty_ids),
-        groups=tuple(labels.groups[id] for id in course.group_ids),
+        groups=_taught(labels, course),
         room=labels.rooms[room.id],
         building=readable(room.building),
     )

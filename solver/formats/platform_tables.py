@@ -22,6 +22,8 @@ from typing import NamedTuple
 from solver.errors import InputError, Issue
 from solver.formats.platform_csv import DEFAULT_CAPACITY, DEFAULT_CREDITS, MAX_CREDITS, Imported, sections_of
 from solver.formats.platform_rows import Repairs, Row
+from solver.formats.platform_subjects import is_lab
+from solver.formats.spelling import word
 from solver.grid import TimeGrid
 from solver.labels import Named, labels_of, readable
 from solver.model import Course, Dataset, Faculty, Room, RuleSetting
@@ -113,6 +115,7 @@ def load_platform_tables(tables: PlatformTables) -> Imported:
             courses=courses,
             rules=tables.rules,
         ),
+        decisions=tuple(work.decisions),
         repairs=tuple(work.repairs),
         unusable=tuple(work.unusable),
         rows={
@@ -143,10 +146,6 @@ def listed(cell: str) -> list[str]:
     return [str(entry) for entry in entries if entry not in (None, "", False)]
 
 
-def _word(text: str) -> str:
-    return re.sub(r"\W+", "_", text.strip().lower()).strip("_")
-
-
 def _departments(tables: PlatformTables) -> Mapping[str, str]:
     """Id -> what people call it, of every department that a room or an offering names."""
     rows = {row["dept_id"]: row for row in tables.departments}
@@ -164,7 +163,7 @@ def _rooms(work: Repairs, rows: Sequence[Row], departments: Mapping[str, str]) -
     for row in work.unique(rows, "room_id"):
         if row["is_bookable"].lower() in _FALSE:
             work.refused(row, "is_bookable", "the room may not be booked")
-        elif _word(row["room_status"]) in _UNUSABLE_ROOM:
+        elif word(row["room_status"]) in _UNUSABLE_ROOM:
             work.refused(row, "room_status", "the room is not in use")
         else:
             rooms.append(_room(work, row, departments))
@@ -178,8 +177,8 @@ def _room(work: Repairs, row: Row, departments: Mapping[str, str]) -> Room:
         code=row["room_code"],
         name=row["room_number"] or row["room_code"] or row["room_id"],
         capacity=_number(work, row, "seating_capacity", 1, 10_000, DEFAULT_CAPACITY),
-        type=_kind(_word(row["room_type"]) or "classroom", departments.get(row["dept_id"], "") if own else ""),
-        features=tuple(dict.fromkeys(_word(feature) for feature in listed(row["features"]) if _word(feature))),
+        type=_kind(word(row["room_type"]) or "classroom", departments.get(row["dept_id"], "") if own else ""),
+        features=tuple(dict.fromkeys(word(feature) for feature in listed(row["features"]) if word(feature))),
         building=row["building_id"] or None,
         department_id=(row["dept_id"] or None) if own else None,
     )
@@ -318,7 +317,7 @@ class _Courses:
                 name=(row["course_name"] or row["course_id"])
                 + (f" (Sec {number + 1}/{len(sections)})" if parallel else ""),
                 department_id=row["dept_id"] or None,
-                subject_type=_word(row["course_type"]) or CORE_SUBJECT_TYPE,
+                subject_type=word(row["course_type"]) or CORE_SUBJECT_TYPE,
                 credits=credits,
                 faculty_ids=(teachers[number % len(teachers)],) if parallel else tuple(teachers),
                 student_ids=tuple(section),
@@ -334,14 +333,18 @@ class _Courses:
 
     def _room_types(self, row: Row) -> tuple[str, ...]:
         """The types a course may use: the wanted one, where there is one, open to all or kept for its department."""
-        wanted, department = _word(row["room_type_required"]), row["dept_id"]
+        wanted, department = word(row["room_type_required"]), row["dept_id"]
         own = self._reserved.get(department, [])
         if wanted:
             kept = _kind(wanted, self._departments.get(department, ""))
             found = [kind for kind in (wanted, kept) if kind in self._open or kind in own]
             if found:
-                return tuple(found)
+                return tuple(dict.fromkeys(found))
             self._work.repaired(row, "room_type_required", "no room open to this course has this type; any will do")
+        else:
+            fitting = self._without_labs(row, (*self._open, *own))
+            if fitting:
+                return fitting
         if not self._reserved:
             return ()
         allowed = (*self._open, *own)
@@ -349,8 +352,20 @@ class _Courses:
             self._work.repaired(row, "dept_id", "every room is kept for another department; any will do")
         return allowed
 
+    def _without_labs(self, row: Row, types: Sequence[str]) -> tuple[str, ...]:
+        """Lectures stay out of laboratories, laboratory courses out of the rest; nothing where there is no choice."""
+        labs = tuple(kind for kind in types if is_lab(kind))
+        others = tuple(kind for kind in types if kind not in labs)
+        if not labs or not others:
+            return ()
+        message = (
+            "a course that names no type of room is kept out of laboratories, unless its name or type asks for one"
+        )
+        self._work.decided("rooms", "rooms", message)
+        return labs if is_lab(row["course_name"]) or is_lab(row["course_type"]) else others
+
     def _required_features(self, row: Row) -> tuple[str, ...]:
-        wanted = dict.fromkeys(_word(feature) for feature in listed(row["room_features_required"]))
+        wanted = dict.fromkeys(word(feature) for feature in listed(row["room_features_required"]))
         if missing := [feature for feature in wanted if feature not in self._features]:
             message = f"no usable room has {', '.join(missing)}; done without"
             self._work.repaired(row, "room_features_required", message)

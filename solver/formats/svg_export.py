@@ -21,7 +21,7 @@ from solver.model import Dataset, Timetable
 from solver.names import DAY_NAMES
 
 MARGIN, TITLE, HEAD, CLOCKS = 16, 36, 26, 60
-DAY_WIDTH, PERIOD_HEIGHT, LUNCH_HEIGHT = 170, 66, 24
+DAY_WIDTH, PERIOD_HEIGHT, LUNCH_HEIGHT = 170, 70, 24
 LINE, LETTER, BOLD_LETTER = 15, 7.0, 8.2
 """Height of a line of text and width of a letter of 12 pixels, in pixels, as all lengths here."""
 MIN_LANE = 40

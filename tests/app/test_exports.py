@@ -137,7 +137,25 @@ async def test_a_csv_set_in_a_zip_file_is_checked_with_an_account_of_its_rows(cl
     assert found["valid"] is True and found["summary"]["rooms"] == 2
     assert [(note["file"], note["line"]) for note in found["import"]["repairs"]] == [("classrooms", 2)]
     assert [(note["file"], note["line"]) for note in found["import"]["unusable"]] == [("classrooms", 3)]
-    assert found["import"]["counts"] == {"repairs": 1, "unusable": 1}
+    assert found["import"]["counts"] == {"warnings": 0, "decisions": 2, "repairs": 1, "unusable": 1}
+    assert list(found["import"])[:3] == ["rows", "warnings", "decisions"]
+
+
+async def test_a_teacher_who_was_replaced_is_told_first_and_kept_with_the_job(client: httpx.AsyncClient) -> None:
+    body = content({**CLEAN, "faculty.csv": CLEAN["faculty.csv"].replace("F1", "F7")})
+    checked = (await client.post("/validate", json=body)).json()
+    found = checked["import"]
+    assert [note["code"] for note in found["warnings"]] == ["teacher_unknown"]
+    (warning,) = checked["warnings"]
+    assert (warning["pointer"], warning["code"], warning["value"]) == ("/content/subjects", "teacher_unknown", "F1")
+    assert warning["message"].startswith("subjects.csv, line 2, faculty_assigned 'F1': names no teacher")
+    body |= {"job_id": "replaced", "time_limit_seconds": 1, "num_variants": 1}
+    answer = (await client.post("/generate", json=body)).json()
+    assert answer["warnings"] == checked["warnings"]
+    assert "To be confirmed (1 warning): F1 names no teacher of the faculty file; F7 takes it." in answer["message"]
+    assert (await finished(client, "replaced"))[-1]["metadata"]["import"]["counts"]["warnings"] == 1
+    kept = (await client.get("/jobs/replaced")).json()["metadata"]["import"]
+    assert kept["warnings"] == found["warnings"]
 
 
 async def test_a_csv_set_is_solved_on_the_grid_of_the_request(client: httpx.AsyncClient) -> None:
@@ -155,7 +173,11 @@ async def test_a_csv_set_is_solved_on_the_grid_of_the_request(client: httpx.Asyn
         ({"format": "csv_zip", "content": "!"}, "/content", "bad_value"),
         ({"format": "csv_zip", "content": "AAAA"}, "/content", "bad_zip"),
         (content({**CLEAN, "students.csv": b"a" * (8 << 20)}), "/content", "too_large"),
-        (content({**CLEAN, "students.csv": b"student_id,electives\n\xff\n"}), "/content/students", "bad_utf8"),
+        (
+            content({**CLEAN, "students.csv": "student_id,electives\nÜÖÄ".encode() + b"\xff\n"}),
+            "/content/students",
+            "bad_utf8",
+        ),
         (content({"students.csv": "student_id,electives\n"}), "/content/subjects", "missing"),
     ],
 )

@@ -12,7 +12,7 @@ from solver.model import Dataset, Placement, Timetable
 from solver.result import Quality, Variant
 from solver.samples import planted, sample
 from solver.verifier import verify
-from tests.builders import course, dataset, room, teacher
+from tests.builders import course, dataset, group, room, teacher
 
 
 def variant(data: Dataset, timetable: Timetable) -> Variant:
@@ -102,6 +102,11 @@ def test_everybody_can_be_chosen_and_students_are_searched(college: tuple[Datase
     found = students_view(data, some.lower(), 5)
     assert found["students"][0][0] == some and found["total"] == len(data.student_ids)  # type: ignore[index]
     assert len(students_view(data, "", 5)["students"]) == 5  # type: ignore[arg-type]
+
+
+def test_a_group_of_which_nothing_is_known_is_not_offered() -> None:
+    data = dataset(course("a", groups="taught", students="s"), course("b", students="s"), group("idle"))
+    assert [row[0] for row in who_view(data)["group"]] == ["taught"]  # type: ignore[attr-defined]
 
 
 def small() -> Dataset:

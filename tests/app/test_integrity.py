@@ -50,6 +50,7 @@ from app.store.schema import SCHEMA_VERSION
 from app.store.sqlite import SqliteStore
 from solver.control import Control
 from solver.formats.native import dump_dataset, dump_result, dump_timetable
+from solver.model import Timetable
 from solver.result import Quality, StoppedBy
 from solver.rules import profile_of, score
 from solver.samples import planted, sample
@@ -698,6 +699,22 @@ def test_an_incumbent_is_sound_as_it_is_counted_now_and_as_it_was_charged_before
     honest.save_incumbent(running, replace(held, score=score(before, profile)))
     honest.close()
     assert score(before, profile) != report.score
+    assert check_folder(folder).sound
+
+
+def test_a_partial_incumbent_of_an_older_version_that_does_not_say_who_is_open_is_still_true(
+    honest: SqliteStore, folder: Path
+) -> None:
+    running = honest.job("holds")
+    assert running is not None
+    found = Timetable(placements=planted("tiny").placements[2:])
+    counted = verify(sample("tiny"), found).score
+    assert counted.unplaced == 2 and counted.left_open
+    told = StoredIncumbent(
+        score=counted._replace(left_open=()), timetable=pack(dump_timetable(found)), rung="full", found_at=AT
+    )
+    honest.save_incumbent(running, told)
+    honest.close()
     assert check_folder(folder).sound
 
 

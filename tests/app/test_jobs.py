@@ -36,7 +36,7 @@ def test_exactly_the_events_of_the_table_are_possible(status: Status, event: Eve
     if (status, event) in TRANSITIONS:
         assert advance(job(status), event, AT).status is TRANSITIONS[status, event]
     else:
-        with pytest.raises(JobStateError, match=f"'j1' is {status}: cannot {event}"):
+        with pytest.raises(JobStateError, match=f"not possible to {event} job 'j1', because it is {status}"):
             advance(job(status), event, AT)
 
 

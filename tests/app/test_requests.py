@@ -79,7 +79,7 @@ async def test_a_key_that_cannot_be_used_is_refused(client: httpx.AsyncClient, k
 async def test_more_solver_threads_than_a_job_may_have_are_clamped_and_said(client: httpx.AsyncClient) -> None:
     answer = (await post(client, workers=64)).json()
     assert answer["adjusted"]["workers"] == {"asked": 64, "given": 1}
-    assert "workers was set to 1, 64 was asked" in answer["message"]
+    assert "workers was set to 1 instead of 64" in answer["message"]
     assert (await post(client, workers=1)).json()["adjusted"] == {}
 
 
@@ -264,3 +264,20 @@ async def test_other_methods_are_refused_with_those_that_there_are(
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     wanted = "POST" if path == "/generate_variants" else "GET"
     assert wanted in answer.headers["allow"].split(", ")
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/jobs?limt=1", "limit"),
+        ("/jobs?stauts=failed", "status"),
+        ("/jobs?Status=failed", "status"),
+        ("/preview?dataset_nam=tiny", "dataset_name"),
+    ],
+)
+async def test_a_misspelt_parameter_is_refused_by_its_name(client: httpx.AsyncClient, path: str, meant: str) -> None:
+    answer = await client.get(path)
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["code"] == "unknown_parameter" and f"did you mean '{meant}'?" in error["message"]
+    assert (await client.get("/jobs?_=1700000000&nocache=1")).status_code == 200

@@ -12,14 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from app.channels import Channels
-from app.commands.store import commands
 from app.endings import Ending, How
 from app.integrity import check_database
 from app.jobs import Event, Job, QueueFull, StaleAttempt, Status, advance
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 from app.store import SharedStore, Store, StoreDamaged, StoredIncumbent, StoreError, StoreTooNew, versions
 from app.store.life import Life, life_of, text_of
 from app.store.postgres import PostgresStore
@@ -336,23 +334,15 @@ def test_a_check_of_a_shared_store_names_what_was_altered(
         a.result("j1")
 
 
-def test_the_commands_say_that_a_database_is_backed_up_by_its_own_means(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TIMETABLE_DATABASE_URL", url)
-    monkeypatch.setenv("TIMETABLE_DATA_DIR", str(tmp_path / "c"))
-    for command in (["backup"], ["restore", str(tmp_path / "none")]):
-        answer = CliRunner().invoke(commands, [*command, "--json"])
-        assert answer.exit_code == 2 and "pg_dump" in answer.output
-    assert CliRunner().invoke(commands, ["check", "--json"]).exit_code == 0
-
-
 @pytest.mark.parametrize("address", ["no address with secret", "postgresql://u:secret@127.0.0.1:1/x?nonsense=1"])
 def test_no_message_repeats_the_address_of_a_database(tmp_path: Path, address: str) -> None:
     with pytest.raises(StoreError, match="the database address is none") as refused:
         PostgresStore(address, tmp_path)
     assert "secret" not in str(refused.value)
-    assert "secret" not in repr(Settings(database_url=address))
+    with pytest.raises(SettingsError, match="TIMETABLE_DATABASE_URL: it is no database address") as told:
+        Settings(database_url=address)
+    assert "secret" not in str(told.value)
+    assert "secret" not in repr(Settings(database_url="postgresql://u:secret@127.0.0.1:1/x"))
 
 
 def test_the_outbox_of_a_service_that_is_gone_is_told_of_by_another(url: str, tmp_path: Path) -> None:

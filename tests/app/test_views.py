@@ -246,6 +246,14 @@ def test_an_unplaced_session_is_listed_with_its_reasons_and_repairs() -> None:
     assert (second["course_id"], second["reasons"]) == ("b", []), "a session that nobody explained is not hidden"
 
 
+def test_what_is_left_open_is_listed_by_what_matters_most_and_counted_as_ever() -> None:
+    courses = (course("e", subject_type="elective", sessions=2), course("a"), course("b", priority=3))
+    data = dataset(*courses, room("r1"), grid=grid(1, 2))
+    view = variant_view(data, result_of(variant_of(data, timetable())), 1)
+    assert [row["course_id"] for row in view["unplaced"]] == ["b", "a", "e", "e"]  # type: ignore[attr-defined]
+    assert view["levels"] == {"rigid": 0, "unplaced": 4, "bent": 0, "soft": 0}
+
+
 def test_concessions_and_diagnosis_reach_the_result_in_words() -> None:
     data, table = small()
     given_up = Concession(rule="room_capacity", sentence="Seats.", count=5, unit="student", cost=5, offences=())

@@ -102,12 +102,36 @@ async def test_what_is_wrong_with_a_file_is_said_before_solving(
         await expect(it.page.get_by_role("button", name="Make the timetables")).to_be_disabled()
         await drop.set_input_files(write(tmp_path / "nothing.json", "null"))
         await expect(it.page.get_by_text("a dataset must be an object")).to_be_visible()
+        short = {**bad, "courses": [{"id": "C"}], "time_grid": {"slots_per_day": 8, "start_time": "09:00"}}
+        await drop.set_input_files(write(tmp_path / "short.json", json.dumps(short)))
+        await expect(it.page.get_by_text("only 7 slots of 60 minutes fit")).to_be_visible()
+        await expect(it.page.get_by_role("button", name="Make the timetables")).to_be_enabled()
         await drop.set_input_files(write(tmp_path / "song.mp3", b"\x00\x01"))
         await expect(it.page.get_by_text("cannot be read here")).to_be_visible()
         await drop.set_input_files(write(tmp_path / "set.zip", csv_set()))
         await expect(it.page.get_by_text("2 cells corrected")).to_be_visible()
         await expect(it.page.get_by_role("button", name="Make the timetables")).to_be_enabled()
         it.check(may_say=frozenset({"422"}))
+
+
+async def test_a_teacher_whom_the_import_replaced_is_confirmed_before_anything_is_sent(
+    browser: Browser, service: Target, tmp_path: Path
+) -> None:
+    async with tab(browser, service) as it:
+        await it.goto()
+        drop = it.page.locator("input[type=file]")
+        await drop.set_input_files(write(tmp_path / "set.zip", csv_set(assigned="F9")))
+        send = it.page.get_by_role("button", name="Make the timetables")
+        agree = it.page.get_by_label("These changes are wanted")
+        await expect(it.page.get_by_text("names no teacher of the faculty file; F1 takes it")).to_be_visible()
+        await expect(send).to_be_disabled()
+        await agree.check()
+        await expect(send).to_be_enabled()
+        await drop.set_input_files(write(tmp_path / "again.zip", csv_set(assigned="F8")))
+        await expect(it.page.get_by_text("F8")).to_be_visible()
+        await expect(agree).not_to_be_checked()  # other data, other changes
+        await expect(send).to_be_disabled()
+        it.check()
 
 
 async def test_a_file_that_was_mended_can_be_chosen_again(browser: Browser, service: Target, tmp_path: Path) -> None:
@@ -182,11 +206,11 @@ async def test_no_name_becomes_markup_in_any_view(browser: Browser, service: Tar
         it.check()
 
 
-def csv_set() -> bytes:
+def csv_set(assigned: str = "F1") -> bytes:
     """A small CSV set as a zip; its room has no capacity, which is mended."""
     files = {
         "departments.csv": "department_id,department_name,building_name\nD1,Physics,A\n",
-        "subjects.csv": "subject_id,subject_name,faculty_assigned,department_id,credits\nS1,Optics,F1,D1,2\n",
+        "subjects.csv": f"subject_id,subject_name,faculty_assigned,department_id,credits\nS1,Optics,{assigned},D1,2\n",
         "students.csv": "student_id,electives\nST1,Optics\nST2,Optics\n",
         "faculty.csv": "faculty_id,faculty_name,department_id\nF1,A. Rao,D1\n",
         "classrooms.csv": "room_id,room_number,capacity\nR1,101,\n",

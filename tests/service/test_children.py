@@ -231,7 +231,7 @@ async def test_a_forkserver_that_is_stopped_while_it_is_loaded_is_told_to_go_on(
 async def test_a_forkserver_that_gives_no_answer_is_given_up_and_another_one_takes_its_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(children, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(children, "WORD_SECONDS", 1.0)
     async with forkserver_with_troubles() as (forkserver, troubles):
         first = forkserver.pid
         assert first is not None

@@ -24,6 +24,7 @@ from app.telemetry import AttemptEnded, Happening, Stalled
 from solver.formats.native import load_result
 from solver.rules import Score
 from tests.effort import PATIENCE_SECONDS, PROMPT_SECONDS
+from tests.groups import frozen
 from tests.service.conftest import (
     SOLVE,
     Open,
@@ -289,16 +290,20 @@ async def test_a_killed_forkserver_takes_its_children_along_and_costs_the_job_no
 
 
 async def test_a_frozen_forkserver_is_replaced(open_service: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.child.children.ANSWER_SECONDS", 0.5)
+    """It cannot be told to go on, nor killed: the end of a job that runs waits for it no longer than it has to."""
+    monkeypatch.setattr("app.child.children.WORD_SECONDS", 1.0)
     async with open_service() as supervisor:
-        await supervisor.submit(request("a"))
-        await ended(supervisor, "a")
+        await supervisor.submit(request("a", "patient"))
+        await searching(supervisor, "a")
         forkserver = supervisor._forkserver.pid
         assert forkserver is not None
-        os.kill(forkserver, signal.SIGSTOP)
-        await supervisor.submit(request("b"))
-        assert (await ended(supervisor, "b"))["status"] == "completed"
-        assert not psutil.pid_exists(forkserver)
+        with frozen(forkserver):
+            await supervisor.finish("a")
+            assert (await ended(supervisor, "a"))["status"] == "completed"
+            assert await how_attempts_ended(supervisor, "a") == ["result"]
+            await supervisor.submit(request("b"))
+            assert (await ended(supervisor, "b"))["status"] == "completed"
+            assert supervisor._forkserver.pid != forkserver
 
 
 async def test_children_leave_nothing_behind(open_service: Open) -> None:

@@ -14,7 +14,7 @@ from app.access import Caller
 from app.endings import Ending, How
 from app.jobs import Event, Job, Status, advance
 from app.messages import pack
-from app.store import SharedStore, StoredIncumbent, StoreUnavailable
+from app.store import Introduction, SharedStore, StoredIncumbent, StoreUnavailable
 from app.store.postgres import PostgresStore
 from app.store.sqlite import SqliteStore
 from app.supervision.desk import Desk
@@ -274,3 +274,26 @@ async def test_a_damaged_timetable_of_one_job_keeps_no_service_from_starting(
         await service.submit(request("good"))
         for job_id in ("bad", "good"):
             assert (await ended(service, job_id))["status"] == "completed"
+
+
+async def test_a_worker_that_is_not_heard_of_is_missed_and_soon_not_listed_any_more(
+    open_service: Open, tmp_path: Path, url: str
+) -> None:
+    """Its row in the database is made older than it is, as the clock there would."""
+    silent = "UPDATE services SET renewed_at = clock_timestamp() - make_interval(secs => ?) WHERE owner = ?"
+    async with open_service(data_dir=tmp_path / "a", database_url=url) as a:
+        with closing(PostgresStore(url, tmp_path / "b")) as b:
+            b.introduce(Introduction(role="worker", slots=1, host="h", pid=1, version="1"))
+
+            async def looked(seconds: float) -> tuple[bool, int]:
+                b._write(lambda work: work.change(silent, (seconds, b.owner)))
+                listed = b.owner in [one.owner for one in await a.fleet.members()]
+                return listed, a.signs().lost_workers
+
+            assert await looked(0) == (True, 0)
+            assert await looked(20) == (True, 1)
+            assert await looked(70) == (False, 1), "an alert tells of it for longer than it is listed"
+            assert await looked(1000) == (False, 0)
+            assert await looked(20) == (True, 1)
+        await a.fleet.members()
+        assert a.signs().lost_workers == 0, "it has said that it goes"

@@ -42,7 +42,7 @@ async def test_a_deleted_job_is_gone_from_memory_and_store_and_its_id_is_free(op
         for job_id, behaviour in (("j", "steady"), ("busy", "patient")):
             await supervisor.submit(request(job_id, behaviour))
         await searching(supervisor, "busy")
-        with pytest.raises(JobStateError, match="cannot delete"):
+        with pytest.raises(JobStateError, match="not possible to delete"):
             await supervisor.delete("busy")
         await ended(supervisor, "j")
         seen = await supervisor.wait_for_change("j", -1, 0)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import json
+
 import anyio
 import pytest
 
 from app.child.recount import check
 from app.jobs import Job, JobConflict, JobStateError, QueueFull, Status
 from app.messages import pack
+from app.operations.logs import logging_to
 from app.progress import PLATFORM_STAGES
+from app.settings import Settings
 from app.store import StoredIncumbent
 from app.supervision import results
 from app.supervisor import Supervisor
@@ -273,3 +278,28 @@ async def test_several_slots_run_several_children(open_service: Open) -> None:
         assert (signs.slots, signs.queued, signs.quarantined_slots) == (2, 1, 0)
         assert signs.ready and signs.store_available and signs.oldest_queued_seconds > 0
         assert {child.job_id for child in signs.children} == {"a", "b"}
+
+
+async def test_a_traceback_of_a_child_is_one_line_of_the_log_with_its_job(open_service: Open) -> None:
+    stream = io.StringIO()
+    with logging_to(Settings(), stream):
+        async with open_service(max_attempts=1) as supervisor:
+            await supervisor.submit(request("j", "raises"))
+            assert (await ended(supervisor, "j"))["status"] == "failed"
+    (line,) = [line for line in map(json.loads, stream.getvalue().splitlines()) if "exception" in line]
+    assert (line["job"], line["attempt"]) == ("j", 1)
+    assert line["exception"].startswith("Traceback (most recent call last):\n")
+    assert line["exception"].endswith("RuntimeError: a bug on purpose")
+
+
+async def test_a_quality_below_the_one_that_is_wanted_is_said_with_the_end(open_service: Open) -> None:
+    async with open_service(quality_threshold=1.0) as supervisor:
+        await supervisor.submit(request("j", "tour"))
+        told = await ended(supervisor, "j")
+        assert told["message"].startswith("completed: ") and "less than the 100 % that are wanted" in told["message"]
+        assert told["metadata"]["quality_missed"] in told["message"]
+    async with open_service(quality_threshold=0.0) as supervisor:
+        told = supervisor.snapshot("j")
+        assert told is not None and "100 %" in told["message"], "also after a restart"
+        await supervisor.submit(request("k"))
+        assert "wanted" not in (await ended(supervisor, "k"))["message"]

@@ -202,6 +202,19 @@ TIGHT = {
         "should all differ in day: 3 sessions for 2 days",
         (3, 2),
     ),
+    "link_same_start_of_all": (
+        dataset(course("a", sessions=2), course("b", sessions=2), link("same_start", "a", "b"), room("r1"), room("r2")),
+        dataset(course("a", sessions=2), course("b"), link("same_start", ("a", 1), "b"), room("r1"), room("r2")),
+        "the link 'same start' over a and b ties every session with every session, so the 2 sessions of a would all "
+        "start together",
+        None,
+    ),
+    "link_consecutive_of_all": (
+        dataset(course("a", sessions=3), link("consecutive", "a")),
+        dataset(course("a", sessions=2), link("consecutive", "a")),
+        "the link 'consecutive' over a wants every session right before or after every other one",
+        None,
+    ),
     "link_same_start": (
         dataset(course("a"), course("b"), link("same_start", "a", "b")),
         dataset(course("a"), course("b"), link("same_start", "a", "b"), room("r1"), room("r2")),
@@ -273,6 +286,17 @@ def test_rooms_that_links_ask_for_may_not_exist() -> None:
 def test_a_session_longer_than_any_part_of_the_day_has_no_start() -> None:
     data = dataset(course("a", slots=4), grid=HALVES)
     assert "takes 4 slots in a row, more than any part of the day has" in proof(data, "no_start").sentence
+
+
+def test_two_sessions_of_one_course_have_no_two_common_neighbours_of_another_one() -> None:
+    for sessions, many in ((1, False), (2, True)):
+        data = dataset(course("a", sessions=2), course("b", sessions=sessions), link("consecutive", "a", "b"))
+        assert ("link_consecutive_of_all" in {each.code for each in diagnose(data)}) is many
+
+
+def test_a_session_that_is_tied_to_the_rest_of_its_course_has_a_neighbour_on_each_side() -> None:
+    data = dataset(course("a", sessions=3), link("consecutive", ("a", 0), "a"))
+    assert diagnose(data) == ()
 
 
 def test_fixed_sessions_with_common_students_are_told_once_for_all_of_them() -> None:
@@ -524,7 +548,7 @@ def test_no_more_repairs_than_asked_for() -> None:
 
 
 def test_an_unknown_session_is_refused() -> None:
-    with pytest.raises(InputError, match="there is no session"):
+    with pytest.raises(InputError, match="has no session"):
         blockers(dataset(course("a")), timetable(), ("a", 1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -17,9 +18,11 @@ from solver.ladder import RUNGS, Rung, Verdict, solve
 from solver.ledger import better_at, concessions_of
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.params import SolveParams
-from solver.result import Quality, StoppedBy
+from solver.ranks import rank_of
+from solver.result import Quality, StoppedBy, missed_quality
 from solver.rules import Score
 from solver.samples import sample
+from solver.samples.overfull import Listing, overfull
 from solver.verifier import verify
 from tests.builders import course, crowded_students, dataset, grid, group, link, room, teacher, timetable
 from tests.effort import FOR_EVER
@@ -177,6 +180,29 @@ def test_what_no_bending_can_place_ends_on_the_work_list_and_everything_else_is_
     assert coverage.core_courses + coverage.reinserted_courses + coverage.open_courses == coverage.total_courses == 3
 
 
+@pytest.mark.parametrize("listing", ["core first", "electives first"])
+def test_of_too_many_sessions_electives_are_left_open_however_the_courses_are_listed(listing: Listing) -> None:
+    data, core = overfull(2, listing)
+    assert verify(data, core).score.hard[::2] == (0, 0), "the core subjects fit, all of them"
+    result = solve(data, SolveParams(time_limit_seconds=3.0, num_variants=2))
+    for variant in result.variants:
+        assert {data.course[id].subject_type for id, _ in variant.report.unplaced} == {"elective"}
+    assert result.best.rung == "greedy"
+    worth = [rank_of(data.course[session.course_id]) for session in result.best.open_sessions]
+    assert worth == sorted(worth, reverse=True), "the work list begins with what matters most"
+
+
+def test_the_core_of_reduced_limits_is_placed_before_electives_and_nobody_is_lost() -> None:
+    data, _ = overfull(2, "electives first")
+    params = SolveParams(time_limit_seconds=3.0, num_variants=1, start_at="reduced", max_courses=3)
+    result = solve(data, params)
+    report, coverage = result.best.report, result.coverage
+    assert {data.course[id].subject_type for id, _ in report.unplaced} == {"elective"}
+    assert report.placed + len(report.unplaced) == report.total == len(data.sessions)
+    assert coverage is not None and coverage.core_courses == 3
+    assert coverage.core_courses + coverage.reinserted_courses + coverage.open_courses == coverage.total_courses
+
+
 def test_every_incumbent_is_better_than_the_one_before_and_none_breaks_a_rigid_rule() -> None:
     seen: list[Score] = []
     solve(feasible(), QUICK, Control(on_incumbent=lambda timetable, score: seen.append(score)))
@@ -209,7 +235,7 @@ def test_a_time_limit_shorter_than_the_floor_still_hands_over_the_floor() -> Non
 def test_once_the_time_is_over_no_rung_begins_to_place_anything_anew() -> None:
     result = solve(impossible_course(), SolveParams(time_limit_seconds=0.1, num_variants=1), Control(deadline=0.0))
     why = {visit.rung: visit.why for visit in result.journal}
-    assert why["reduced"] == "no time was left to place a core of its own"
+    assert why["reduced"] == "no time was left to place the most important courses first"
     assert (result.best.report.placed, result.best.rung, result.coverage) == (4, "manual", None)
 
 
@@ -372,3 +398,12 @@ def test_a_solve_that_is_cancelled_before_anything_is_placed_tells_of_no_incumbe
     control.request_stop(Stop.CANCEL)
     assert solve(feasible(), QUICK, control).best.report.placed == 0
     assert told == []
+
+
+def test_a_quality_below_the_one_that_is_wanted_is_said() -> None:
+    result = solve(feasible(), replace(QUICK, quality_threshold=1.0))
+    index = result.best.report.quality_index
+    told = [note for note in result.notes if "less than the 100 % that are wanted" in note]
+    assert len(told) == (index < 1.0)
+    assert missed_quality(0.79999, 0.8) == "the soft rules are kept to 79.9 %, less than the 80 % that are wanted"
+    assert missed_quality(0.8, 0.8) is None

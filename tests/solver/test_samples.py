@@ -17,6 +17,7 @@ from solver.formats.native import dump_dataset, load_dataset
 from solver.model import Dataset
 from solver.rules import profile_of
 from solver.samples import CONTRADICTIONS, PRESETS, Contradiction, Sample, build, planted, sample
+from solver.samples.overfull import overfull
 from solver.verifier import verify
 
 FEASIBLE = ("tiny", "college", "university", "bhu")
@@ -274,3 +275,21 @@ def test_a_sample_survives_the_native_format() -> None:
     for preset in ("tiny", "college", "infeasible"):
         dataset = sample(preset)
         assert load_dataset(json.dumps(dump_dataset(dataset))) == dataset
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_an_overfull_college_the_core_alone_fits_and_all_together_do_not(seed: int) -> None:
+    data, core = overfull(seed)
+    report = verify(data, core)
+    assert (report.score.rigid, report.score.bent) == (0, 0)
+    assert {data.course[id].subject_type for id, _ in report.unplaced} == {"elective"}
+    taught = Counter(g for c in data.courses for g in c.group_ids for _ in range(c.sessions_per_week * c.session_slots))
+    assert all(taught[group.id] > data.time_grid.num_slots for group in data.groups)
+
+
+def test_an_overfull_college_is_the_same_however_its_courses_are_listed() -> None:
+    first, second = overfull(3, "core first")[0], overfull(3, "electives first")[0]
+    assert [c.subject_type for c in first.courses] == sorted(c.subject_type for c in first.courses)
+    assert first.courses != second.courses
+    assert set(first.courses) == set(second.courses)
+    assert overfull(3) == overfull(3)

@@ -130,7 +130,7 @@ def test_costs_add_up_to_the_score() -> None:
     assert report.score == score(report.counts, profile_of(data), unplaced=1)
     assert report.score.rigid == 2  # teacher and room
     assert report.rules["room_capacity"].cost == 10
-    assert sum(rule.cost for rule in report.rules.values()) == sum(report.score) - report.score.unplaced
+    assert sum(rule.cost for rule in report.rules.values()) == sum(report.score.levels.values()) - report.score.unplaced
 
 
 def test_unplaced_sessions_are_listed_in_the_order_of_the_dataset() -> None:
@@ -144,7 +144,7 @@ def test_unplaced_sessions_are_listed_in_the_order_of_the_dataset() -> None:
 def test_an_empty_timetable_breaks_nothing() -> None:
     report = counted(dataset(course("a", faculty="f1", min_days=1)), timetable())
     assert set(report.counts.values()) == {0}
-    assert report.score == (0, 1, 0, 0)
+    assert report.score.numbers == (0, 1, 0, 0)
 
 
 def test_unknown_placements_are_refused_all_at_once() -> None:

@@ -21,6 +21,7 @@ export function Start() {
   const [check, setCheck] = useState(null); // {loading} | {report} | {error}
   const [wanted, setWanted] = useState({ variants: "", seconds: "", seed: "0", jobId: "", rules: {} });
   const [sending, setSending] = useState(null);
+  const [confirmed, setConfirmed] = useState(null); // the round whose changes were read and are wanted
   const round = useRef(0);
 
   const choose = async (name, body) => {
@@ -57,7 +58,8 @@ export function Start() {
     }
   };
   if (options.error) return html`<${Trouble} error=${options.error} again=${options.again} />`;
-  const ready = check?.report && !sending?.loading;
+  const unconfirmed = (check?.report?.import?.counts.warnings ?? 0) > 0 && confirmed !== round.current;
+  const ready = check?.report && !unconfirmed && !sending?.loading;
   return html`
     <div class="page-head"><div><h1>New timetable</h1>
       <p class="lead">Choose your data, see what the checks say, and start. There is a first timetable within seconds, and it improves for as long as you allow.</p></div></div>
@@ -75,7 +77,7 @@ export function Start() {
             )}
           </div>
         <//>
-        ${check && html`<${Report} name=${source.name} check=${check} />`}
+        ${check && html`<${Report} name=${source.name} check=${check} confirmed=${!unconfirmed} onConfirm=${(yes) => setConfirmed(yes ? round.current : null)} />`}
       </div>
       <div class="stack">
         <${Card} title="2. What to make">
@@ -83,7 +85,7 @@ export function Start() {
           ${sending?.error && html`<${Trouble} error=${sending.error} />`}
           <button class="button primary wide" disabled=${!ready}>
             ${sending?.loading ? "Sending" : "Make the timetables"}</button>
-          ${!ready && !sending?.loading && html`<p class="muted center">${check?.loading ? "Your data is being checked." : check?.error ? "This data cannot be used as it is." : "Choose your data first."}</p>`}
+          ${!ready && !sending?.loading && html`<p class="muted center">${check?.loading ? "Your data is being checked." : check?.error ? "This data cannot be used as it is." : unconfirmed ? "Please confirm the changes to your data first." : "Choose your data first."}</p>`}
         <//>
         ${options.data && html`<${Card} title="Rules" aside=${html`<span class="muted">${changedText(wanted.rules)}</span>`}>
           <${RuleTable} rules=${options.data.rules} changes=${wanted.rules}
@@ -148,7 +150,7 @@ function Wishes({ options, wanted, onChange }) {
       </div>
       <label class="field"><span>Name of the job <em>if you like</em></span>
         <input type="text" maxlength="128" pattern="\\s*[A-Za-z0-9]([A-Za-z0-9._:\\- ]*[A-Za-z0-9._:\\-])?\\s*" title="Letters, digits, spaces and . _ : - are allowed; begin with a letter or a digit" placeholder="such as Spring 2027" value=${wanted.jobId} onInput=${set("jobId")} /></label>
-      <label class="field"><span>Seed <em>the same seed searches in the same way</em></span>
+      <label class="field"><span>Seed <em>for repeatable runs</em></span>
         <input type="number" min="0" max="2147483647" step="1" value=${wanted.seed} onInput=${set("seed")} /></label>
     </div>
   `;
@@ -165,33 +167,54 @@ const SIZES = [
   ["time_slots", "Slots a week"],
 ];
 
-function Report({ name, check }) {
+function Report({ name, check, confirmed, onConfirm }) {
   const proofs = check.report?.diagnosis.proofs ?? [];
-  const verdict = check.error ? ["Cannot be used", "bad"] : proofs.length ? ["Cannot all be met", "warn"] : ["Ready", "good"];
+  const verdict = check.error ? ["Cannot be used", "bad"] : proofs.length ? ["Cannot all be met", "warn"] : confirmed ? ["Ready", "good"] : ["Please confirm", "warn"];
   return html`
     <${Card} title=${`Check of ${name}`} aside=${!check.loading && html`<${Badge} kind=${verdict[1]}>${verdict[0]}<//>`}>
       ${check.loading && html`<${Waiting}>Reading and checking the data<//>`}
       ${check.error && html`<${Trouble} error=${check.error} />`}
+      ${check.report?.import?.counts.warnings > 0 && html`<${Confirm} account=${check.report.import} confirmed=${confirmed} onConfirm=${onConfirm} />`}
       ${check.report && html`
         <${Tiles}>${SIZES.map(([field, text]) => html`<${Tile} name=${text} value=${number(check.report.summary[field])} />`)}<//>
         ${proofs.length === 0 && html`<p>Everything fits together. Counting found no contradiction.</p>`}
         ${proofs.length > 0 && html`
           <p>No timetable can keep every hard rule with this data. The service will place whatever it can, and list what it had to give up:</p>
           <ul class="sentences">${proofs.map((proof) => html`<li>${capital(proof.sentence)}</li>`)}</ul>`}
+        <${Oddities} warnings=${check.report.warnings.slice(check.report.import?.warnings.length ?? 0)} />
         <${Import} account=${check.report.import} />`}
     <//>
   `;
 }
 
-/** What had to be mended in a CSV set. */
+const sentence = (note) => `${note.column ? `${plain(note.column)} ` : ""}${note.value ? `“${note.value}” ` : ""}${note.message}`;
+
+/** What the import changes about who teaches: nothing is sent before somebody has agreed. */
+function Confirm({ account, confirmed, onConfirm }) {
+  const more = account.counts.warnings - account.warnings.length;
+  return html`<div class="note-box warn"><div class="stack"><p><strong>The timetable will not be quite what the data ask for:</strong></p>
+    <ul class="sentences">${account.warnings.map((note) => html`<li>${note.file}.csv, line ${note.line}: ${sentence(note)}</li>`)}</ul>
+    ${more > 0 && html`<p>and ${counted(more, "more change")}</p>`}
+    <label class="check"><input type="checkbox" checked=${confirmed} onChange=${(event) => onConfirm(event.target.checked)} /> These changes are wanted</label></div></div>`;
+}
+
+/** What is odd about data that can be used. */
+function Oddities({ warnings }) {
+  if (!warnings.length) return null;
+  return html`<p>Worth a second look before you start:</p>
+    <ul class="sentences">${warnings.map((warning) => html`<li>${capital(warning.message)}</li>`)}</ul>`;
+}
+
+/** How a CSV set was read, and what had to be mended in it. */
 function Import({ account }) {
   if (!account) return null;
   const kinds = [
+    ["decisions", "decision", "made while reading"],
     ["unusable", "row", "could not be used"],
     ["repairs", "cell", "corrected"],
   ];
   return kinds.map(
     ([kind, what, text]) => account.counts[kind] > 0 && html`<details><summary>${counted(account.counts[kind], what)} ${text}</summary>
-      <${Issues} issues=${account[kind].map((note) => ({ pointer: `${note.file}.csv:${note.line}`, message: `${plain(note.column)} ${note.value ? `“${note.value}” ` : ""}${note.message}` }))} /></details>`,
+      <${Issues} issues=${account[kind].map((note) => ({ pointer: `${note.file}.csv:${note.line}`, message: sentence(note) }))} /></details>`,
   );
 }

@@ -134,10 +134,13 @@ function hueOf(text) {
   return hash % HUES;
 }
 
+/** Who is taught: groups, or how many students where no group is. */
+const taught = (entry) => entry.batch_name || counted(entry.enrolled_count, "student");
+
 const DETAILS = {
   group: (entry) => [entry.faculty_name, entry.room_code],
-  teacher: (entry) => [entry.batch_name, entry.room_code],
-  room: (entry) => [entry.batch_name, entry.faculty_name],
+  teacher: (entry) => [taught(entry), entry.room_code],
+  room: (entry) => [taught(entry), entry.faculty_name],
   student: (entry) => [entry.faculty_name, entry.room_code],
 };
 

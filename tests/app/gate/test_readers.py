@@ -23,6 +23,7 @@ from app.settings import Settings, variable
 from app.telemetry import Happening, HelperStopped
 from solver.formats.native import load_dataset
 from tests.effort import PATIENCE_SECONDS
+from tests.groups import frozen
 
 pytestmark = pytest.mark.anyio
 STALL_SECONDS = 0.05
@@ -239,6 +240,16 @@ async def test_readers_that_are_stopped_are_replaced_and_the_request_is_read_by_
     assert {(one.pid, one.remedy) for one in heard if isinstance(one, HelperStopped)} == {
         (pid, "replaced") for pid in stopped
     }
+
+
+async def test_a_reader_that_is_frozen_is_left_and_the_request_is_read_by_another(tmp_path: Path) -> None:
+    """It can neither answer nor be killed before it is thawed."""
+    async with Readers(Settings(data_dir=tmp_path, readers=1)) as readers:
+        await readers.ask(sample("tiny"))
+        (pid,) = readers.pids
+        with frozen(pid):
+            assert content_of(await readers.ask(sample("college")))
+            assert psutil.pid_exists(pid) and pid not in readers.pids
 
 
 async def test_a_reader_that_is_stopped_while_it_is_loaded_is_replaced(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from app import failpoints, machine
 from app import settings as settings_module
 from app.commands.doctor import run
+from app.jobs import Job
 from app.operations import startup
 from app.operations.startup import CHECKS, Check, Finding, examine, file_system_of, kernel_cache
 from app.settings import Settings
@@ -230,3 +231,12 @@ def test_a_damaged_store_is_an_error_with_the_command_that_helps(tmp_path: Path)
     path.write_bytes(path.read_bytes()[:5000])
     finding = found("job store", given)["job store"]
     assert finding.verdict == "error" and "restore" in finding.advice
+
+
+def test_a_single_damaged_row_is_a_warning_as_a_service_starts_all_the_same(tmp_path: Path) -> None:
+    given = settings(tmp_path)
+    with closing(SqliteStore(given.data_dir)) as store:
+        store.submit(Job(id="j", body_hash="h", created_at=0.0), b"body", 10)
+        store._write(lambda work: work.change("UPDATE jobs SET percent = 7"))
+    finding = found("job store", given)["job store"]
+    assert finding.verdict == "warning" and "quarantine" in finding.advice

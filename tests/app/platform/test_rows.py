@@ -60,6 +60,18 @@ async def ended(service: Running, job_id: str, status: str) -> None:
     await until(look)
 
 
+async def looked(service: Running, times: int) -> None:
+    """Waits until the rows have been looked at so often."""
+    link = service.app.state.service.platform
+    for _ in range(times):
+        before = link._rows._looked_at
+
+        async def again(before: float = before) -> bool:
+            return bool(link._rows._looked_at != before)
+
+        await until(again)
+
+
 # --- cancels that come before their jobs ---
 
 
@@ -124,12 +136,15 @@ async def test_a_cancel_that_only_the_row_tells_stops_a_job_at_work_and_a_restar
 ) -> None:
     job_id = database.add(new_id())
     async with start(**following(database)) as service:
-        await service.submit(job_id, "steady")
+        await service.submit(job_id, "patient")
         set_row(database, job_id, "cancelling")
         await ended(service, job_id, "cancelled")
         await row_is(database, job_id, "cancelled")
         set_row(database, job_id, "cancelling")  # what was said of the run before is not said of the next
         await service.client.post(f"/restart/{job_id}")
+        await ended(service, job_id, "running")
+        await looked(service, 3)
+        assert (await service.client.post(f"/finish/{job_id}")).status_code == 200
         await ended(service, job_id, "completed")
         await row_is(database, job_id, "completed")
 

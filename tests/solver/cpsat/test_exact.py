@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import sys
 from random import Random
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 
 from solver.compiled import Compiled, compile_dataset, decode, encode
@@ -77,6 +79,24 @@ def test_rather_an_elective_clashes_than_two_core_courses() -> None:
     assert found.status == "optimal" and found.slots is not None and found.rooms is not None
     report = verify(data, decode(found.slots, found.rooms, data))
     assert (report.counts["student_clash"], report.counts["core_clash"], report.score.bent) == (5, 0, 5 * 24)
+
+
+@pytest.mark.parametrize("largest", [2**50, 200])
+def test_what_matters_least_is_left_open_even_where_the_objective_has_to_be_cut(
+    largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[exact.__module__], "LARGEST_OBJECTIVE", largest)
+    data = dataset(
+        course("e", groups="g", subject_type="elective", sessions=3),
+        course("low", groups="g", slots=2),
+        course("high", groups="g", priority=1, slots=2),
+        grid=grid(1, 3),
+    )
+    compiled = compile_dataset(data)
+    found = exact(data, compiled, nowhere(compiled), control=Control(), seconds=10.0, partial=True)
+    assert found.slots is not None and found.rooms is not None and found.bound is None
+    report = verify(data, decode(found.slots, found.rooms, data))
+    assert report.score.left_open == ((1, 0, 1), (0, 0, 2)), "course low and two of three electives"
 
 
 def test_rigid_rules_are_not_bent_even_with_bending() -> None:
