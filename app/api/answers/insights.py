@@ -69,10 +69,12 @@ class Difference(Answer):
 class BrokenRule(Answer):
     rule: str
     tier: TierName
+    name: str
     sentence: str
     message: str
     amount: int
     unit: str
+    units: str
     cost: int
 
 

@@ -289,6 +289,8 @@ class RuleOption(Answer):
     id: str
     tier: TierName
     unit: str
+    units: str
+    name: str
     sentence: str
     weight: int
     price: int | None

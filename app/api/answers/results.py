@@ -25,9 +25,11 @@ class RuleCount(Answer):
 
     id: str
     tier: TierName
+    name: str
     sentence: str
     count: int
     unit: str
+    units: str
     weight: int
     cost: int
     checks: int
@@ -40,9 +42,11 @@ class Concession(Answer):
     """A rule that was given up, counted on the original rules."""
 
     rule: str
+    name: str
     sentence: str
     count: int
     unit: str
+    units: str
     cost: int
     offences: list[Offence]
 
