@@ -255,7 +255,6 @@ class Preview(Answer):
     organization_id: str | None
     semester: int
     data: PreviewSize
-    message: str | None
     estimation: Estimation
 
 
