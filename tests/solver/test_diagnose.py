@@ -484,7 +484,7 @@ def test_a_daily_limit_that_nobody_set_is_told_as_our_default() -> None:
     assert note not in proof(own, "course_daily_limit").sentence
     assert any(note in line for line in blockers(ours, timetable(a=[0, 1]), ("a", 2)))
     broken = verify(ours, timetable(a=[0, 1, 2])).rules["course_daily_limit"]
-    assert broken.offences[0].message == f"course a has 3 sessions on Monday, the limit is 2 {note}"
+    assert broken.offences[0].message == f"course a has 3 sessions on Monday, but the limit is 2 {note}"
 
 
 def test_a_longest_run_that_nobody_set_is_told_as_our_default() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from app.api.answers.common import Answer, Entry, Grid, Move, SessionRef, TierName
+from app.api.answers.common import Answer, Entry, Grid, Move, Row, SessionRef, TierName
 
 
 class Who(Answer):
@@ -109,7 +109,7 @@ class Department(Answer):
     job_id: str
     dept_id: str
     variant: int
-    entries: list[Entry]
+    entries: list[Row]
     total: int
     conflicts: int
 

@@ -48,6 +48,7 @@ class ProgressMetadata(Answer):
     error: str | None
     total_items: int | None
     completed_items: int | None
+    warning: str | None
     failed_attempts: int
     attempt_started_at: Seconds | None
     verdict: str | None

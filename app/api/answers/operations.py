@@ -255,6 +255,7 @@ class Preview(Answer):
     organization_id: str | None
     semester: int
     data: PreviewSize
+    message: str | None
     estimation: Estimation
 
 

@@ -57,6 +57,7 @@ class QualityMetrics(Answer):
     overall_score: float
     quality_index: float
     total_conflicts: int
+    double_bookings: int
     faculty_conflicts: int
     room_conflicts: int
     group_conflicts: int
@@ -73,6 +74,7 @@ class QualityMetrics(Answer):
     compactness_score: float
     student_gap_score: float
     placed_percent: float
+    open_sessions: int
     hard_constraint_violations: int
     soft_constraint_violations: int
     soft_violation_count: int
@@ -85,6 +87,7 @@ class Statistics(Answer):
     total_classes: int
     total_sessions: int
     scheduled_sessions: int
+    open_sessions: int
     total_conflicts: int
     total_hours: float
     unique_subjects: int

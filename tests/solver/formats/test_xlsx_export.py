@@ -83,7 +83,7 @@ def test_every_sheet_tells_whose_it_is_by_its_name_and_its_colour() -> None:
     book = workbook(made(data, timetable(), "xlsx"))
     assert book.sheetnames[2:] == [
         *(f"Department of C…ar 2, section {letter}" for letter in "AB"),
-        *("Group 101", "Teacher F1", "Teacher F2", "B. Sen", "Room 101"),
+        *("Group 101", "A. Rao (F1)", "A. Rao (F2)", "B. Sen", "Room 101"),
     ]
     assert len({book[name].sheet_properties.tabColor.rgb for name in book.sheetnames[2:]}) == 3
 
