@@ -73,7 +73,7 @@ def test_the_workbook_has_every_session_and_every_week_where_the_index_says(
 def test_every_sheet_tells_whose_it_is_by_its_name_and_its_colour() -> None:
     long = "Department of Computer Science and Engineering, year 2, section"
     data = dataset(
-        course("c"),
+        course("c", groups="gA gB g101"),
         *(group(f"g{letter}", name=f"{long} {letter}") for letter in "AB"),
         group("g101", name="101"),
         room("r101", name="101"),
