@@ -82,6 +82,7 @@ class Entry(Answer):
     end_time: str
     duration_slots: int
     course_id: str
+    offering_id: str | None
     course_code: str
     subject_code: str
     course_name: str
@@ -91,6 +92,7 @@ class Entry(Answer):
     faculty_ids: list[str]
     faculty_name: str
     batch_name: str
+    batch_id: str | None
     batch_ids: list[str]
     department_id: str | None
     year: int | None
@@ -105,6 +107,12 @@ class Entry(Answer):
     session_number: int
     has_conflict: bool
     conflict_description: str
+
+
+class Row(Entry):
+    """The same as the platform stores it: with one teacher, and the students, who stand in the row of the first one."""
+
+    student_ids: list[str]
 
 
 class Move(Answer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from app.api.answers.common import Answer, Entry, Grid, Move, SessionRef, TierName
+from app.api.answers.common import Answer, Entry, Grid, Move, Row, SessionRef, TierName
 
 
 class Who(Answer):
@@ -69,10 +69,12 @@ class Difference(Answer):
 class BrokenRule(Answer):
     rule: str
     tier: TierName
+    name: str
     sentence: str
     message: str
     amount: int
     unit: str
+    units: str
     cost: int
 
 
@@ -107,7 +109,7 @@ class Department(Answer):
     job_id: str
     dept_id: str
     variant: int
-    entries: list[Entry]
+    entries: list[Row]
     total: int
     conflicts: int
 

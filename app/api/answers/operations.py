@@ -231,6 +231,8 @@ class Hardware(Answer):
     total_memory_gb: float
     available_memory_gb: float
     has_gpu: bool
+    in_container: bool
+    processor_quota: float | None
     tier: str
     slots: int
     workers_per_job: int
@@ -293,6 +295,8 @@ class RuleOption(Answer):
     id: str
     tier: TierName
     unit: str
+    units: str
+    name: str
     sentence: str
     weight: int
     price: int | None

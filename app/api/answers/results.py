@@ -28,8 +28,8 @@ class RuleCount(Answer):
     tier: TierName
     sentence: str
     count: int
-    units: str
     unit: str
+    units: str
     weight: int
     cost: int
     checks: int
@@ -42,9 +42,11 @@ class Concession(Answer):
     """A rule that was given up, counted on the original rules."""
 
     rule: str
+    name: str
     sentence: str
     count: int
     unit: str
+    units: str
     cost: int
     offences: list[Offence]
 

@@ -73,7 +73,7 @@ def test_the_workbook_has_every_session_and_every_week_where_the_index_says(
 def test_every_sheet_tells_whose_it_is_by_its_name_and_its_colour() -> None:
     long = "Department of Computer Science and Engineering, year 2, section"
     data = dataset(
-        course("c"),
+        course("c", groups="gA gB g101"),
         *(group(f"g{letter}", name=f"{long} {letter}") for letter in "AB"),
         group("g101", name="101"),
         room("r101", name="101"),
@@ -83,7 +83,7 @@ def test_every_sheet_tells_whose_it_is_by_its_name_and_its_colour() -> None:
     book = workbook(made(data, timetable(), "xlsx"))
     assert book.sheetnames[2:] == [
         *(f"Department of C…ar 2, section {letter}" for letter in "AB"),
-        *("Group 101", "Teacher F1", "Teacher F2", "B. Sen", "Room 101"),
+        *("Group 101", "A. Rao (F1)", "A. Rao (F2)", "B. Sen", "Room 101"),
     ]
     assert len({book[name].sheet_properties.tabColor.rgb for name in book.sheetnames[2:]}) == 3
 
