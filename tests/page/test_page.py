@@ -342,6 +342,7 @@ async def test_no_view_shows_an_id_of_a_rule_or_a_word_of_a_programming_language
     raw = re.compile(rf"\b((?i:{ids})|None|null|undefined|NaN|Errno|\[object Object\])\b|[a-z]_[a-z]")
     async with tab(browser, service) as it:
         for view in (*VIEWS, "jobs/open/results/week?room=R-SEN-101"):
+            await it.page.goto("about:blank")  # so that nothing of the view before is taken for the next one
             await it.goto(view)
             await expect(it.page.locator("main h1")).to_be_visible()
             await expect(it.page.locator(".waiting")).to_have_count(0)
