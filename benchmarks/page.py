@@ -38,13 +38,13 @@ class Shot(NamedTuple):
 
 
 async def _check_college(page: Page) -> None:
-    await page.get_by_role("button", name="College 120").click()
-    await page.get_by_text("no contradiction was found").wait_for()
+    await page.get_by_role("button", name="College").click()
+    await page.get_by_text("found no contradiction").wait_for()
 
 
 async def _open_session(page: Page) -> None:
     await page.locator(".session").first.click()
-    await page.get_by_role("heading", name="Why not elsewhere").wait_for()
+    await page.get_by_role("heading", name="Why not at another time").wait_for()
 
 
 async def _open_exports(page: Page) -> None:

@@ -106,24 +106,26 @@ const Mark = () => html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"
   <path d="M7 7h5v8H7zM20 7h5v11h-5zM13.5 14h5v11h-5z" /><path opacity=".55" d="M13.5 7h5v5h-5zM7 17h5v8H7zM20 20h5v5h-5z" /></g></svg>`;
 
 const LOOK_SECONDS = 15;
+const SOON_SECONDS = 3;
 
 /** Whether jobs are taken at the moment. Any request of the page that nobody answers shows at once. */
 function Service() {
   const [state, setState] = useState("");
   useEffect(() => {
-    const look = () =>
-      ask("health/ready").then(
-        () => setState("ready"),
-        (error) => setState(error.status ? "not ready" : "unreachable"),
-      );
+    let timer = null;
+    const saw = (seen) => {
+      setState(seen);
+      clearTimeout(timer);
+      timer = setTimeout(look, (seen === "ready" ? LOOK_SECONDS : SOON_SECONDS) * 1000);
+    };
+    const look = () => ask("health/ready").then(() => saw("ready"), (error) => saw(error.status ? "not ready" : "unreachable"));
     const lost = () => setState("unreachable");
     const found = () => setState((before) => (before === "unreachable" ? "ready" : before));
     look();
-    const timer = setInterval(look, LOOK_SECONDS * 1000);
     line.addEventListener("lost", lost);
     line.addEventListener("found", found);
     return () => {
-      clearInterval(timer);
+      clearTimeout(timer);
       line.removeEventListener("lost", lost);
       line.removeEventListener("found", found);
     };

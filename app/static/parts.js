@@ -2,6 +2,7 @@
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 import { ask } from "./api.js";
+import { capital } from "./words.js";
 
 export { html, useEffect, useLayoutEffect, useMemo, useRef, useState };
 
@@ -59,7 +60,7 @@ export const Empty = ({ title, children }) => html`<div class="empty"><p class="
 /** What went wrong, with every problem of an input. */
 export const Trouble = ({ error, again }) => html`
   <div class="note-box bad" role="alert">
-    ${!repeats(error) && html`<p>${error.name === "TypeError" ? "The service cannot be reached." : error.message}</p>`}
+    ${!repeats(error) && html`<p>${error.name === "TypeError" ? "The service cannot be reached." : capital(error.message)}</p>`}
     ${error.errors?.length > 0 && html`<${Issues} issues=${error.errors} />`}
     ${again && html`<button class="button small" onClick=${again}>Try again</button>`}
   </div>

@@ -57,7 +57,7 @@ function JobRow({ job, onDelete }) {
       <span class="sub">${[job.metadata.dataset, job.metadata.academic_year].filter(Boolean).join(" · ")}</span></td>
     <td data-label="State"><${Badge} kind=${kindOf(job.status, job.levels)}>${status}<//>${job.dead_letter && html` <${Badge} kind="bad" title="It was tried several times and failed each time">needs help<//>`}
       ${job.status === "running" && html`<${Bar} percent=${job.percent} label=${`Progress of ${job.job_id}`} />`}</td>
-    <td data-label="Result">${QUALITY[job.quality]?.[0] ?? html`<span class="muted">${ended ? "none" : job.placed ? "none yet" : "–"}</span>`}</td>
+    <td data-label="Result">${QUALITY[job.quality]?.[0] ?? html`<span class="muted">${job.cost !== null ? "best so far kept" : ended ? "none" : "none yet"}</span>`}</td>
     <td data-label="Placed" class="num">${job.total ? `${number(job.placed)} of ${number(job.total)}` : "–"}</td>
     <td data-label="Cost" class="num">${number(job.cost)}</td>
     <td data-label="Made">${at(job.created_at)}</td>
