@@ -9,7 +9,7 @@ from typing import Any
 from app.errors import below, wire_issue
 from app.gate.intake import check_rules, load_source, read_object
 from app.quality import quality_metrics, statistics
-from app.schemas import ScoreRequest, ValidateRequest
+from app.schemas import ScoreRequest, Source, ValidateRequest
 from app.settings import Settings
 from app.views import View, diagnosis_view, rule_views, score_view, unplaced_views
 from solver.advice import advice_on
@@ -45,16 +45,21 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
     asked = ValidateRequest.model_validate(_wrapped(document))
     loaded = load_source(asked, settings)
     dataset, imported = loaded.dataset, loaded.imported
-    place = "/content" if asked.content is not None else "/dataset"
     proofs = diagnose(dataset)
     return {
         "valid": True,
         "feasible": False if proofs else None,
         "summary": size_of(dataset),
-        "warnings": [wire_issue(issue) for issue in below(place, InputError(advice_on(dataset))).issues],
+        "warnings": _warnings(dataset, asked),
         "diagnosis": diagnosis_view(Diagnosis(proofs=proofs, evidence="certificate" if proofs else None)),
         **({"import": _account(imported)} if imported else {}),
     }
+
+
+def _warnings(dataset: Dataset, asked: Source) -> list[View]:
+    """What is odd about the data, with pointers into the body."""
+    place = "/content" if asked.content is not None else "/dataset"
+    return [wire_issue(issue) for issue in below(place, InputError(advice_on(dataset))).issues]
 
 
 def _account(imported: Imported) -> View:
@@ -121,6 +126,7 @@ def score_timetable(body: bytes, settings: Settings) -> View:
         "statistics": statistics(dataset, timetable, report),
         "rules": rule_views(report),
         "unplaced": unplaced_views(report.unplaced, (), Names(dataset)),
+        "warnings": _warnings(dataset, asked),
     }
 
 
