@@ -12,6 +12,9 @@ ENV NUMBA_CACHE_DIR=/opt/timetable/numba-cache NUMBA_CPU_NAME=generic
 RUN /opt/timetable/bin/python -c "from solver.search import warm_up; warm_up()"
 
 FROM python:3.11-slim
+# Backups of a store on PostgreSQL are made by its own programs; they must not be older than the server.
+RUN apt-get update && apt-get install --yes --no-install-recommends postgresql-client \
+    && rm -rf /var/lib/apt/lists/*
 # Keys that several services share lie in a volume at the second folder; a new volume takes its owner from it.
 RUN useradd --system --create-home --home-dir /var/lib/timetable timetable \
     && install --directory --owner timetable --mode 700 /var/lib/timetable-keys
@@ -28,6 +31,6 @@ EXPOSE 8001
 HEALTHCHECK --interval=10s --timeout=3s CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8001/health/live', timeout=2)"]
 # Inside the container every address is the container's own, and on another address than loopback the service starts only
 # with an API key. Make one first, in the same volume, and publish the port on loopback:
-#   docker run --rm -v timetable:/var/lib/timetable timetable timetable keys add platform --scope submit --scope read
+#   docker run --rm -v timetable:/var/lib/timetable timetable timetable keys add platform --scope submit --scope read --scope cancel
 #   docker run -v timetable:/var/lib/timetable -p 127.0.0.1:8001:8001 timetable
 CMD ["timetable", "serve", "--host", "0.0.0.0"]

@@ -87,6 +87,7 @@ ROUTES: Mapping[str, Access] = {
     "GET /variants/{job_id}/who": Access(Scope.READ, Rate.READ),
     "GET /variants/{job_id}/students": Access(Scope.READ, Rate.READ),
     "GET /variants/{job_id}/{n}": Access(Scope.READ, Rate.CHECK),
+    "GET /variants/{job_id}/{n}/file": Access(Scope.READ, Rate.CHECK),
     "GET /variants/{job_id}": Access(Scope.READ, Rate.READ),
     "GET /jobs": Access(Scope.READ, Rate.READ),
     "GET /jobs/{job_id}": Access(Scope.READ, Rate.READ),
@@ -121,8 +122,7 @@ ROUTES: Mapping[str, Access] = {
 
 
 def access_of(method: str, path: str) -> Access:
-    """The access of a request whose path is in its plain spelling already. HEAD is a GET without a body."""
-    method = "GET" if method == "HEAD" else method
+    """The access of a request whose path is in its plain spelling already."""
     return next((access for verb, pattern, access in _PATTERNS if verb == method and pattern.match(path)), UNLISTED)
 
 

@@ -30,8 +30,17 @@ NO_CHANNELS: Channels = {}
 COMPLETED = frozenset({Status.COMPLETED})
 COMPLETED_OR_FAILED = frozenset({Status.COMPLETED, Status.FAILED})
 EVERY_END = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
-CELERY_ENDS: Mapping[str, frozenset[Status]] = {"inline": COMPLETED_OR_FAILED, "committed": COMPLETED}
-"""The older platform hears of failures by its task, the newer one only of what its database holds already."""
+CELERY_ENDS: Mapping[tuple[str, bool], frozenset[Status]] = {
+    ("inline", False): EVERY_END,
+    ("inline", True): COMPLETED_OR_FAILED,
+    ("committed", True): COMPLETED,
+}
+"""
+Form of the task, and whether its database is told as well -> what the platform's workers hear of.
+
+Where they alone write the row of a job, they have to hear of a cancel, too; the newer platform's, only of what its
+database holds already.
+"""
 
 
 def channels_of(settings: Settings) -> Channels:
@@ -43,9 +52,9 @@ def _switched_on(settings: Settings) -> Iterator[tuple[Channel, frozenset[Status
     if settings.platform_update == "yes":
         yield "sql", EVERY_END
     if settings.platform_celery != "off":
-        yield "celery", CELERY_ENDS[settings.platform_celery]
+        yield "celery", CELERY_ENDS[settings.platform_celery, settings.platform_update == "yes"]
     if settings.platform_callback_url:
-        yield "callback", COMPLETED_OR_FAILED
+        yield "callback", EVERY_END if carrier_of(settings) == "callback" else COMPLETED_OR_FAILED
     if settings.webhook_url:
         yield "webhook", EVERY_END
     if settings.platform_redis_url:
@@ -67,6 +76,9 @@ def carrier_of(settings: Settings) -> Channel | None:
 
 def told_of_end(before: Job, after: Job, channels: Channels) -> list[Channel]:
     """The channels that hear of a move; none unless it ends the job."""
-    if before.status.terminal or not after.status.terminal:
-        return []
-    return [channel for channel, ends in channels.items() if after.status in ends]
+    return [] if before.status.terminal else told_of(after, channels)
+
+
+def told_of(job: Job, channels: Channels) -> list[Channel]:
+    """The channels that hear how this job has ended; none before that."""
+    return [channel for channel, ends in channels.items() if job.status in ends]

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 from rich.console import Console
 
+from app import SERVICE, service_version
 from app.commands import console as draw
 from app.commands import demo as demonstration
 from app.commands import export as asking
@@ -28,12 +29,14 @@ from app.commands.store import commands as store_commands
 from app.settings import Settings, SettingsError
 from app.views import result_view, rule_views
 from solver import Control, Progress, SolveParams, Stop, advice_on, verify
-from solver.errors import InputError, SolverError
+from solver.errors import InputError, SolverError, in_words
 from solver.formats import READABLE, WRITABLE, read_dataset, read_source, read_timetable, write_result, write_timetable
 from solver.formats.native import dump_dataset
 from solver.formats.platform_csv import Imported
 from solver.model import Dataset
+from solver.names import counted
 from solver.result import Report, Result
+from solver.rules import RULE_OF
 from solver.samples import PRESETS, sample
 
 if TYPE_CHECKING:
@@ -57,6 +60,21 @@ T = TypeVar("T")
 File = Annotated[Path, typer.Argument(help=f"dataset: {', '.join(READABLE)}")]
 Format = Annotated[str | None, typer.Option(help="format of the output; default by its suffix")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document instead of tables")]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"{SERVICE} {service_version()}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="print the version and end")
+    ] = False,
+) -> None:
+    """University timetables: generated, verified, honest about what was given up."""
 
 
 @app.command()
@@ -165,6 +183,7 @@ def solve_command(
     term_end: asking.TermEnd = None,
     time_zone: asking.TimeZone = None,
     skip: asking.Skip = None,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask, whatever the import has changed")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Solve a dataset here, without the service."""
@@ -183,6 +202,7 @@ def solve_command(
     if not as_json and source.rows:
         out.print(draw.imported(source.account()))
     _advise(source.dataset, as_json=as_json)
+    _confirm(source, go_on=yes or as_json)
     with err.status("making the search kernels ready (compiled once, about half a minute)"):
         warm_up()
     result = _solve_watched(source.dataset, params, quiet=as_json)
@@ -190,6 +210,16 @@ def solve_command(
         _load(lambda: write(source.dataset, result), as_json=as_json)
     _show_result(source, result, output, as_json=as_json)
     raise typer.Exit(EXIT_ANSWER if result.best.score.complete else EXIT_CONCESSIONS)
+
+
+def _confirm(source: Imported, *, go_on: bool) -> None:
+    """Asks a person before a timetable is made that the data do not ask for; without a terminal nobody can be asked."""
+    if not source.warnings or go_on:
+        return
+    if not (sys.stdin.isatty() and err.is_terminal):
+        err.print("solved as imported, with the changes above (--yes says that they are wanted)", style="yellow")
+    elif not typer.confirm("Solve with these changes?", err=True):
+        _fail("nothing was solved; change the data, or the teachers' workload, and try again", EXIT_BAD_INPUT)
 
 
 def _show_result(source: Imported, result: Result, written_to: Path | None, *, as_json: bool) -> None:
@@ -219,7 +249,7 @@ def verify_command(
             "placed": report.placed,
             "total": report.total,
             "distance_to_feasibility": report.distance_to_feasibility,
-            "score": report.score._asdict(),
+            "score": report.score.levels,
             "rules": rule_views(report),
             "warnings": _warnings(dataset),
         }
@@ -232,12 +262,13 @@ def verify_command(
 def _show_report(report: Report) -> None:
     out.print(draw.rules(rule_views(report)))
     breaches, soft = sum(rule.count for rule in report.breaches), report.score.soft
-    out.print(f"{report.placed} of {report.total} sessions placed, {breaches} hard breaches, soft cost {soft}")
+    told = counted(breaches, "hard breach", "hard breaches")
+    out.print(f"{report.placed} of {report.total} sessions placed, {told}, soft cost {soft}")
     if report.distance_to_feasibility:
         out.print(f"distance to feasibility {report.distance_to_feasibility}: the students of the open sessions")
     for rule in report.breaches:
         for offence in rule.offences:
-            out.print(f"  {rule.rule}: {offence.message}")
+            out.print(f"  {RULE_OF[rule.rule].name}: {offence.message}", markup=False)
 
 
 @app.command("export")
@@ -281,7 +312,7 @@ def generate(
         _fail(f"there is no preset {preset!r}; the presets are {', '.join(PRESETS)}", EXIT_BAD_INPUT)
     dataset = sample(preset, seed)
     text = json.dumps(dump_dataset(dataset), ensure_ascii=False, separators=(",", ":"))
-    output.write_text(text + "\n", encoding="utf-8")
+    _load(lambda: output.write_text(text + "\n", encoding="utf-8"), as_json=False)
     out.print(
         f"{output}: {len(dataset.courses)} courses, {len(dataset.sessions)} sessions, "
         f"{len(dataset.student_ids)} students"
@@ -378,14 +409,15 @@ def _load(read: Callable[[], T], *, as_json: bool) -> T:
     except (OSError, SolverError) as error:
         from app.errors import wire_issue  # brings FastAPI along, which takes as long as all other imports
 
+        told = in_words(error) if isinstance(error, OSError) else str(error)
         found = error.issues if isinstance(error, InputError) else ()
         issues = [wire_issue(issue) for issue in found]
         if as_json:
-            print(json.dumps({"code": "invalid_input", "detail": str(error), "errors": issues}))
+            print(json.dumps({"code": "invalid_input", "detail": told, "errors": issues}))
         elif issues:
             err.print(draw.issues(issues))
         else:
-            _fail(str(error), EXIT_BAD_INPUT)
+            _fail(told, EXIT_BAD_INPUT)
         raise typer.Exit(EXIT_BAD_INPUT) from error
 
 

@@ -83,9 +83,10 @@ class Ending:
     `seconds` of solving time, `rung` the one it was on, `held` the score of the incumbent, `result` the fields of `Job`
     that come with a result. `verdict` and `place` are what the diagnosis said of a child that had to be killed,
     `peak_mb` its largest resident memory, `overshoot_seconds` how long it outlived the time limit of its job, `bundle`
-    the evidence (samples, stacks, threads) as JSON, `workers` its solver threads. `taken_down` counts the earlier
-    attempts of this run that ended by one of `TAKEN_DOWN`. `noted_seconds` is solving time that the row of the job
-    counts already, None when unknown: all that is left of an attempt whose service was killed.
+    the evidence (samples, stacks, threads) as JSON, `workers` its solver threads. `leaking` says that its memory grew
+    although nothing else went on, `by_kernel` that it was not we who ended it for want of memory. `taken_down` counts
+    the earlier attempts of this run that ended by one of `TAKEN_DOWN`. `noted_seconds` is solving time that the row of
+    the job counts already, None when unknown: all that is left of an attempt whose service was killed.
     """
 
     how: How
@@ -103,6 +104,8 @@ class Ending:
     overshoot_seconds: float = 0.0
     bundle: Mapping[str, Any] | None = None
     workers: int = 1
+    leaking: bool = False
+    by_kernel: bool = False
     taken_down: int = 0
     noted_seconds: float | None = None
 
@@ -195,7 +198,8 @@ def _dead_letter(job: Job, ending: Ending, lost: Mapping[str, Any]) -> Job:
 
 def causes(job: Job, ending: Ending) -> str:
     """What all attempts of this run that are held against the job ended by, the latest last."""
-    latest = f"attempt {job.attempt}: {ending.how}: {ending.message or 'no more is known'}"
+    how = ending.how.replace("_", " ")
+    latest = f"attempt {job.attempt}: {how}: {ending.message or 'no more is known'}"
     return "; ".join(filter(None, (job.error, latest)))[-MOST_ERROR:]
 
 
@@ -214,10 +218,15 @@ def _next_rung(job: Job, ending: Ending) -> dict[str, Any]:
 
 
 def _smaller(job: Job, ending: Ending) -> dict[str, Any]:
-    """Fewer threads first, because each has a copy of the search; then the priority core before the rest."""
-    if ending.workers > 1:
-        return {"workers": 1}
-    return {"start_at": _further(step_down(job.start_at, ending.rung), REDUCED_RUNG)}
+    """
+    Fewer threads first, because each has a copy of the search; then the priority core before the rest.
+
+    Both at once after a leak, which is not a matter of how much is held at a time.
+    """
+    fewer = {"workers": 1} if ending.workers > 1 else {}
+    if fewer and not ending.leaking:
+        return fewer
+    return {**fewer, "start_at": _further(step_down(job.start_at, ending.rung), REDUCED_RUNG)}
 
 
 RECOVERIES: Mapping[Place, Recovery] = {

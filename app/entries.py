@@ -1,21 +1,24 @@
 """
 Timetable entries as the platform reads them: one per session, under all the names its two versions and its pages use.
 
-What a dataset does not know (the year of study, the section letter) is null, never guessed.
+What a dataset does not know (the year of study, the section letter) is null, never guessed. Rooms, teachers and groups
+are written by their labels, which differ (`solver.labels`): the platform finds double bookings by comparing what is
+written, so two rooms of one number would look like one. `rows` are the same entries for the platform's own pages, where
+everybody has to find their sessions.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
+from app.flags import Conflicts, conflicts_of
+from solver.formats.platform_tables import origin_of
 from solver.grid import clock_of
+from solver.labels import Labels
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.names import DAY_NAMES
-from solver.result import Report, RuleCount
-from solver.terms import SessionKey
-from solver.verifier import verify
+from solver.result import Report
 
 Entry = dict[str, object]
 
@@ -25,20 +28,58 @@ class Entries:
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
+        self._labels = Labels(dataset)
 
     def of(self, timetable: Timetable, report: Report) -> list[Entry]:
-        """Every placed session, by day, slot and course; sessions in a hard breach are flagged with the reason."""
+        """Every placed session, by day, slot and course; sessions that people must look at say why."""
         return self.chosen(timetable.placements, conflicts_of(self._dataset, timetable, report))
 
-    def of_department(self, id: str, timetable: Timetable, report: Report) -> list[Entry]:
-        """The same of the courses of one department, which is that of the course, of its first group or its teacher."""
-        placed = [p for p in timetable.placements if self._of_course[p.course_id]["department_id"] == id]
-        return self.chosen(placed, conflicts_of(self._dataset, timetable, report))
+    def rows(self, placements: Iterable[Placement], conflicts: Conflicts, *, students: bool) -> list[Entry]:
+        """
+        The entries of these placements as the platform stores them.
 
-    def chosen(self, placements: Iterable[Placement], conflicts: Mapping[SessionKey, Iterable[str]]) -> list[Entry]:
-        """These placements alone, in the same order, each with what `conflicts` says of it."""
+        A row has one teacher, so that each of several finds it: the further ones have rows of their own, which bring
+        nothing else twice, see `_as_seen_by`. `students` adds the ids of those who attend, by which the platform finds
+        a student's week.
+        """
+        return [row for entry in self.chosen(placements, conflicts) for row in self._rows(entry, students)]
+
+    def chosen(self, placements: Iterable[Placement], conflicts: Conflicts) -> list[Entry]:
+        """These placements alone, by day, slot and course, each with what `conflicts` says of it."""
         ordered = sorted(placements, key=lambda p: (p.slot, p.course_id, p.session))
         return [self._entry(placement, conflicts.get(placement.key, ())) for placement in ordered]
+
+    def of_department(self, id: str, placements: Iterable[Placement]) -> list[Placement]:
+        """Those of one department, which is that of the course, of its first group or its teacher."""
+        return [p for p in placements if self._of_course[p.course_id]["department_id"] == id]
+
+    def _rows(self, entry: Entry, students: bool) -> Iterator[Entry]:
+        course = self._dataset.course[str(entry["course_id"])]
+        teachers = course.faculty_ids
+        first = {"faculty_name": self._labels.teachers[teachers[0]]} if teachers else {}
+        yield {**entry, **first, **({"student_ids": list(course.student_ids)} if students else {})}
+        for id in teachers[1:]:
+            yield self._as_seen_by(id, entry, str(first["faculty_name"]), students)
+
+    def _as_seen_by(self, id: str, entry: Entry, lead: str, students: bool) -> Entry:
+        """
+        The session once more, for a teacher who gives it together with `lead`.
+
+        Its students, batches and conflicts stand in the row of `lead`, so that they see it once and it counts once; and
+        what is written for the room differs from that row, since the same room twice at one time looks like a double
+        booking to the platform.
+        """
+        return {
+            **entry,
+            "faculty_id": id,
+            "faculty_name": self._labels.teachers[id],
+            "room_number": f"{entry['room_number']} (with {lead})",
+            "batch_id": None,
+            "batch_ids": [],
+            "has_conflict": False,
+            "conflict_description": "",
+            **({"student_ids": []} if students else {}),
+        }
 
     def _entry(self, placement: Placement, conflicts: Iterable[str]) -> Entry:
         course = self._dataset.course[placement.course_id]
@@ -74,61 +115,51 @@ class Entries:
         return {course.id: self._course(course) for course in self._dataset.courses}
 
     def _course(self, course: Course) -> Entry:
-        teachers = [self._dataset.teacher[id] for id in course.faculty_ids]
-        groups = [self._dataset.group[id] for id in course.group_ids]
         code, name = course.code or course.id, course.name or course.code or course.id
-        departments = [course.department_id, *(g.department_id for g in groups), *(f.department_id for f in teachers)]
+        origin = origin_of(course.id)
         return {
             "course_id": course.id,
+            "offering_id": origin and origin.offering_id,
             "course_code": code,
             "subject_code": code,
             "course_name": name,
             "subject_name": name,
             "subject_type": course.subject_type,
-            "faculty_id": course.faculty_ids[0] if teachers else None,
+            "faculty_id": next(iter(course.faculty_ids), None),
             "faculty_ids": list(course.faculty_ids),
-            "faculty_name": ", ".join(teacher.name or teacher.id for teacher in teachers),
-            "batch_name": ", ".join(group.name or group.id for group in groups),
-            "batch_ids": list(course.group_ids),
-            "department_id": next((id for id in departments if id is not None), None),
+            "faculty_name": ", ".join(self._labels.teachers[id] for id in course.faculty_ids),
+            **self._batches(course),
+            "department_id": self._department(course),
             "year": None,
             "section": None,
             "enrolled_count": self._dataset.expected_students(course),
         }
+
+    def _batches(self, course: Course) -> Entry:
+        """Those that attend as a whole: the groups, or the batches that are named for those who look for them."""
+        named = {**{id: self._labels.groups[id] for id in course.group_ids}, **course.batches}
+        return {
+            "batch_id": next(iter(named), None),
+            "batch_ids": list(named),
+            "batch_name": ", ".join(filter(None, named.values())),
+        }
+
+    def _department(self, course: Course) -> str | None:
+        groups = (self._dataset.group[id] for id in course.group_ids)
+        teachers = (self._dataset.teacher[id] for id in course.faculty_ids)
+        departments = [course.department_id, *(g.department_id for g in groups), *(f.department_id for f in teachers)]
+        return next((id for id in departments if id is not None), None)
 
     @cached_property
     def _of_room(self) -> Mapping[str, Entry]:
         return {
             room.id: {
                 "room_id": room.id,
-                "room_code": room.name or room.id,
-                "room_number": room.name or room.id,
+                "room_code": room.code or self._labels.rooms[room.id],
+                "room_number": self._labels.rooms[room.id],
                 "room_type": room.type,
                 "room_capacity": room.capacity,
                 "building": room.building,
             }
             for room in self._dataset.rooms
         }
-
-
-def conflicts_of(dataset: Dataset, timetable: Timetable, report: Report) -> dict[SessionKey, list[str]]:
-    """The hard breaches of each session, in words."""
-    told: dict[SessionKey, list[str]] = defaultdict(list)
-    for rule in hard_breaches(dataset, timetable, report):
-        for offence in rule.offences:
-            for key in offence.sessions:
-                told[key].append(offence.message)
-    return told
-
-
-def hard_breaches(dataset: Dataset, timetable: Timetable, report: Report) -> list[RuleCount]:
-    """
-    Every hard rule that is broken, each breach once, with all of its offences.
-
-    A stored report names only the worst offenders of a rule; when some are missing here we count once more.
-    """
-    broken = report.breaches
-    if any(rule.broken > len(rule.offences) for rule in broken):
-        recount = verify(dataset, timetable, max_offences=max(rule.broken for rule in broken))
-        broken = [recount.rules[rule.rule] for rule in broken]
-    return broken

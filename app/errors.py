@@ -22,10 +22,11 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access import methods_of
-from app.jobs import DiskFull, JobConflict, JobStateError, QueueFull
+from app.jobs import DiskFull, JobConflict, JobStateError, QueueFull, TooManyCancels
 from app.schemas import PATTERNS
-from app.source import SourceError
+from app.source import SourceError, UnknownOrganisation
 from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
+from app.store.manifests import NoTools
 from solver.errors import InputError, Issue
 from solver.formats.issues import MAX_ITEMS, MAX_SHOWN_DEPTH, MAX_TEXT, kind_of, pointer, readable, shortened
 from solver.formats.issues import issues_of as translated
@@ -110,6 +111,20 @@ class BadHeader(ServiceError):
     """A header of the request cannot be used."""
 
 
+class UnknownEncoding(ServiceError):
+    """The body is packed in a way that is not unpacked here."""
+
+    headers: ClassVar[Mapping[str, str]] = {"Accept-Encoding": "gzip"}
+
+    def __init__(self, named: str) -> None:
+        shown = shortened(named if named.isprintable() else "unknown", 40)
+        super().__init__(f"The body is encoded as {shown!r}. Send it as plain JSON, or with `Content-Encoding: gzip`.")
+
+
+class NotUnpacked(ServiceError):
+    """The body is no gzip data, or not all of it, although its header says so."""
+
+
 class BadFraming(ServiceError):
     """The request says in two ways where its body ends. The connection is of no more use."""
 
@@ -128,6 +143,10 @@ class ReadersBusy(ServiceError):
     """Too many large requests are being read at this moment."""
 
 
+class ReadersAway(ServiceError):
+    """The processes that read large requests do not get to work at this moment."""
+
+
 class IdempotencyMismatch(ServiceError):
     """The same Idempotency-Key came with another body."""
 
@@ -138,7 +157,10 @@ class NoKey(ServiceError):
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="timetable"'}
 
     def __init__(self) -> None:
-        super().__init__("A valid API key or token is needed: `Authorization: Bearer <key>` or `X-API-Key: <key>`.")
+        super().__init__(
+            "A valid API key or token is needed: `Authorization: Bearer <key>`, `X-API-Key: <key>`, "
+            "or the key as the password of the address, `http://platform:<key>@host`."
+        )
 
 
 class NotAllowed(ServiceError):
@@ -178,10 +200,13 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     InputError: Row(422, "invalid_input", "The input cannot be used"),
     ValidationError: Row(422, "invalid_input", "The input cannot be used"),
     RequestValidationError: Row(422, "invalid_parameter", "A parameter cannot be used"),
+    UnknownOrganisation: Row(404, "organisation_not_found", "Unknown organisation"),
     SourceError: Row(502, "platform_data", "The platform's data cannot be had"),
     SourceNotConfigured: Row(422, "source_not_configured", "No data source"),
     BodyTooLarge: Row(413, "body_too_large", "The request body is too large"),
     TooHeavy: Row(422, "too_large", "The request is too large to be read"),
+    UnknownEncoding: Row(415, "unknown_encoding", "The request body is encoded in a way that is not known"),
+    NotUnpacked: Row(400, "bad_gzip", "The request body cannot be unpacked"),
     BadFraming: Row(400, "bad_framing", "The request is framed in two ways"),
     BadHeader: Row(400, "bad_header", "A header cannot be used"),
     IdempotencyMismatch: Row(422, "idempotency_key_reused", "This Idempotency-Key belongs to another request"),
@@ -200,15 +225,18 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     JobConflict: Row(409, "job_conflict", "Another job has this id"),
     JobStateError: Row(409, "job_state", "Not possible in this state of the job"),
     # The platform repeats a 429 or 503 after 30 s, so these two stand only where that helps.
+    TooManyCancels: Row(429, "too_many_cancels", "Too many unknown jobs were cancelled", retry_after=60),
     QueueFull: Row(429, "queue_full", "Too many jobs are waiting", retry_after=30),
     NotReady: Row(503, "not_ready", "Not ready", retry_after=5),
     ResultTooHeavy: Row(503, "result_too_heavy", "The result is too large to be made now", retry_after=60),
     ReadersBusy: Row(503, "readers_busy", "Too many large requests at once", retry_after=5),
+    ReadersAway: Row(503, "readers_away", "Large requests cannot be read at the moment", retry_after=5),
     TooManyStreams: Row(503, "too_many_streams", "Too many event streams", retry_after=5),
     StoreUnavailable: Row(503, "store_unavailable", "The job store does not answer", retry_after=30),
     DiskFull: Row(507, "disk_full", "There is no room left for more jobs", retry_after=60),
     StoreFull: Row(507, "disk_full", "There is no room left for the job store", retry_after=60),
     StoreDamaged: Row(503, "store_damaged", "The job store is damaged", retry_after=300),
+    NoTools: Row(501, "no_backups", "No backup can be made here"),
     StoreError: Row(503, "store_refused", "The job store refused", retry_after=30),
 }
 _UNFORESEEN = Row(500, "internal_error", "Internal error")
@@ -277,6 +305,7 @@ async def answer(request: Request, error: Exception) -> Response:
     if "allow" in answer.headers:
         # The framework names the methods of one of several routes with this path only.
         allowed = {*answer.headers["allow"].split(", "), *methods_of(request.scope["path"])}
+        allowed |= {"HEAD"} if "GET" in allowed else set()  # see `app.gate.head`
         answer.headers["allow"] = ", ".join(sorted(allowed))
     return answer
 
@@ -318,6 +347,8 @@ def problem_response(error: Exception, members: Mapping[str, object] | None = No
 def _detail(error: Exception, row: Row, issues: Sequence[Issue]) -> str:
     if row is _UNFORESEEN:
         return "Something went wrong on our side. The correlation id finds it in the log."
+    if isinstance(error, NoTools):
+        return str(error)
     store = next((text for kind, text in _STORE_DETAILS.items() if isinstance(error, kind)), None)
     if store is not None:
         return store

@@ -140,6 +140,16 @@ def _hog(name: str) -> None:
         time.sleep(HOG_PAUSE_SECONDS)
 
 
+def _hog_busily(name: str) -> None:
+    """The same while it computes."""
+    hoard: list[bytearray] = []
+    while True:
+        hoard.append(bytearray(os.urandom(1) * HOG_STEP_BYTES))
+        until = time.thread_time() + HOG_PAUSE_SECONDS
+        while time.thread_time() < until:
+            pass
+
+
 ACTIONS: Mapping[str, Callable[[str], None]] = {
     "kill": _signal(signal.SIGKILL),
     "terminate": _signal(signal.SIGTERM),
@@ -156,5 +166,6 @@ ACTIONS: Mapping[str, Callable[[str], None]] = {
     "sleep_with_lock": _sleep_in_native,
     "deadlock": _deadlock,
     "hog": _hog,
+    "hog_busily": _hog_busily,
 }
 """What can be made to happen; the words stand in the files."""

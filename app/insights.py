@@ -9,16 +9,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
 from app.entries import Entries
+from app.views import told_view
 from app.weeks import View, grid_view
 from solver.diagnose import Openings
+from solver.labels import Labels
 from solver.model import Dataset, Placement, Timetable
 from solver.names import Names
 from solver.result import RuleCount, Variant
-from solver.rules import RULES
 from solver.terms import SessionKey
 from solver.verifier import verify
 
-_SENTENCES = {rule.id: rule.sentence for rule in RULES}
 ALL_OFFENCES = 1_000_000
 MAX_TOLD = 50
 """So many broken rules of one session are told, dearest first."""
@@ -28,7 +28,7 @@ def load_view(dataset: Dataset, timetable: Timetable) -> View:
     """
     Which slots each room and teacher is used in, as text of one letter per slot: `1` used, `0` free, `x` closed.
 
-    Rooms and teachers that are used most come first.
+    The fullest rooms come first, by the share of their open slots that is used, and the teachers with most slots.
     """
     rooms: dict[str, set[int]] = defaultdict(set)
     teachers: dict[str, set[int]] = defaultdict(set)
@@ -40,19 +40,22 @@ def load_view(dataset: Dataset, timetable: Timetable) -> View:
         running.update(slots)
         for teacher in course.faculty_ids:
             teachers[teacher].update(slots)
-    size = dataset.time_grid.num_slots
+    size, labels = dataset.time_grid.num_slots, Labels(dataset)
     return {
         "grid": grid_view(dataset),
         "sessions": [running[slot] for slot in range(size)],
         "rooms": sorted(
-            ([r.id, r.name or r.id, r.type, r.capacity, _use(rooms[r.id], r.unavailable, size)] for r in dataset.rooms),
-            key=lambda row: -str(row[-1]).count("1"),
+            (
+                [r.id, labels.rooms[r.id], r.type, r.capacity, _use(rooms[r.id], r.unavailable, size)]
+                for r in dataset.rooms
+            ),
+            key=lambda row: -_share(str(row[-1])),
         ),
         "teachers": sorted(
             (
                 [
                     f.id,
-                    f.name or f.id,
+                    labels.teachers[f.id],
                     f.department_id or "",
                     f.max_sessions_per_week,
                     _use(teachers[f.id], f.unavailable, size),
@@ -67,6 +70,11 @@ def load_view(dataset: Dataset, timetable: Timetable) -> View:
 def _use(used: set[int], closed: tuple[int, ...], size: int) -> str:
     shut = frozenset(closed)
     return "".join("1" if slot in used else "x" if slot in shut else "0" for slot in range(size))
+
+
+def _share(use: str) -> float:
+    """Used slots of a room by the slots in which it is open, or used though it is closed."""
+    return use.count("1") / max(1, len(use) - use.count("x"))
 
 
 def difference_view(dataset: Dataset, variant: Variant, other: Variant) -> View:
@@ -86,7 +94,7 @@ def difference_view(dataset: Dataset, variant: Variant, other: Variant) -> View:
             rows.append([*key, names.session(key), kind, *_place(here), *_place(there)])
     return {
         "grid": grid_view(dataset),
-        "rooms": {id: room.name or id for id, room in dataset.room.items()},
+        "rooms": Labels(dataset).rooms,
         "counts": {kind: kinds[kind] for kind in ("same", "time", "room", "placed")},
         "rows": rows,
     }
@@ -145,9 +153,8 @@ def _broken_by(rules: Mapping[str, RuleCount], key: SessionKey) -> Iterator[View
                 yield {
                     "rule": rule.rule,
                     "tier": rule.tier,
-                    "sentence": _SENTENCES[rule.rule],
+                    **told_view(rule.rule),
                     "message": offence.message,
                     "amount": offence.amount,
-                    "unit": rule.unit,
                     "cost": offence.amount * rule.weight,
                 }

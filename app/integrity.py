@@ -26,9 +26,11 @@ from app.jobs import effective_dataset
 from app.messages import unpack
 from app.store import StoreDamaged, StoredIncumbent
 from app.store.audit import Audit, Held, audit
-from app.store.backups import REPLACED_PREFIX, RESTORING_NAME, leftovers_in
+from app.store.backups import REPLACED_PREFIX, RESTORING_NAME
 from app.store.folder import FILE_NAME, MARK_NAME, SPOOL_NAME, holds_store, read_mark, take_lock
 from app.store.inventory import Entry, State, inventory
+from app.store.manifests import DUMP_SUFFIX, leftovers_in
+from app.store.quarantine import FOLDER, files_in
 from app.store.schema import SCHEMA_VERSION, SEALED_SINCE
 from app.store.signing import NoBackupKey, read_key
 from solver.context import build_context
@@ -78,7 +80,11 @@ class Report:
 
 
 _RESTORE = "restore a backup: `timetable restore BACKUP --force` puts this store aside"
-_RESTORE_DUMP = "restart the jobs that are named, or put a dump of the database back with pg_restore"
+_RESTORE_DUMP = (
+    "restart the jobs that are named, or stop all services and put a backup back: `timetable restore BACKUP --force`"
+)
+QUARANTINE = f"the next start puts it into {FOLDER} and serves the rest; or restore a backup"
+_ONE_ROW = ("a row of jobs (", "a row of attempts (", "a row of outbox (", "row ")
 _RESTART = "restart the job, or delete it"
 
 
@@ -124,6 +130,8 @@ def check_file(
     beside: Callable[[Audit], Iterator[Finding]] = lambda store: iter(()),
 ) -> Report:
     """The same for one store file that nobody uses, a backup for instance. `beside` looks at what belongs to it."""
+    if path.suffix == DUMP_SUFFIX:
+        return check_dump(path)
     began = time.monotonic()
     findings: list[Finding] = []
     counts: dict[str, Mapping[str, int]] = {}
@@ -139,8 +147,34 @@ def check_file(
     return Report(path=str(path), findings=findings, seconds=time.monotonic() - began, **counts)
 
 
-def check_database(url: str, *, again: bool = True, beat: Callable[[str], None] = lambda job_id: None) -> Report:
-    """The same for a store on PostgreSQL, which services may use meanwhile. Raises StoreError."""
+def check_dump(path: Path) -> Report:
+    """The same for a dump of a store on PostgreSQL, whose timetables are verified once it is put back. StoreError."""
+    from app.store.dumps import Dump  # loads the driver
+    from app.store.postgres_backups import Reading
+
+    began, read = time.monotonic(), Reading(Dump(path))
+    try:
+        problems = list(islice(read.problems(), MAX_SHOWN))
+    except StoreDamaged as error:
+        problems = [str(error)]
+    findings = [Finding("backup", "damaged", problem, "use another backup") for problem in problems]
+    if not problems:
+        findings.append(Finding("backup", "ok", "seals, digests and what links them are as they were written"))
+    advice = "put it into an empty database with `timetable restore`, and run `timetable check` there"
+    findings.append(Finding("timetables", "note", "of a dump they are not counted again", advice))
+    counts = {"rows": dict(read.rows), "jobs": dict(read.jobs)}
+    return Report(path=str(path), findings=findings, seconds=time.monotonic() - began, **counts)
+
+
+def check_database(
+    url: str,
+    kept: Path | None = None,
+    *,
+    key_file: str = "",
+    again: bool = True,
+    beat: Callable[[str], None] = lambda job_id: None,
+) -> Report:
+    """The same as `check_folder` for a store on PostgreSQL, which services may use meanwhile. Raises StoreError."""
     from app.store.postgres_audit import PostgresAudit  # loads the driver
 
     began, findings = time.monotonic(), list[Finding]()
@@ -149,9 +183,7 @@ def check_database(url: str, *, again: bool = True, beat: Callable[[str], None] 
             findings.append(Finding("store", "damaged", problem, _RESTORE_DUMP))
         if not findings:
             findings.append(Finding("store", "ok", "seals and digests are as they were written"))
-        findings.append(
-            Finding("backups", "note", "not made by this program", "pg_dump makes them, pg_restore reads them")
-        )
+        findings.extend(check_backups(kept, key_file, read_all=again))
         counts: dict[str, Mapping[str, int]] = {"rows": store.rows(), "jobs": store.jobs_by_status()}
         if again:
             counts["verified"] = _verify_all(store, findings, beat)
@@ -161,7 +193,7 @@ def check_database(url: str, *, again: bool = True, beat: Callable[[str], None] 
 def _bytes(store: Audit) -> Iterator[Finding]:
     problems = store.problems()
     for problem in problems[:MAX_SHOWN]:
-        yield Finding("store", "damaged", problem, _RESTORE)
+        yield Finding("store", "damaged", problem, _advice(problem))
     if len(problems) > MAX_SHOWN:
         yield Finding("store", "damaged", f"and {len(problems) - MAX_SHOWN} more problems", _RESTORE)
     if not problems:
@@ -170,9 +202,20 @@ def _bytes(store: Audit) -> Iterator[Finding]:
         yield Finding("schema", "note", f"schema {store.version}", f"the next start brings it to {SCHEMA_VERSION}")
 
 
+def _advice(problem: str) -> str:
+    """One row that is damaged keeps nobody from starting."""
+    one_row = problem.startswith(_ONE_ROW) and ("not what was written" in problem or "refers to a row" in problem)
+    return QUARANTINE if one_row else _RESTORE
+
+
 def _beside(store: Audit, data_dir: Path) -> Iterator[Finding]:
     if store.version >= SEALED_SINCE:
         yield _mark(store, data_dir)
+    for path in files_in(data_dir):
+        found = f"{FOLDER}/{path.name}: rows that were damaged and are out of the way"
+        yield Finding(
+            "quarantine", "note", found, "hand in the jobs again that it names; delete it when nobody misses it"
+        )
     for path in sorted(data_dir.glob(f"{REPLACED_PREFIX}*")):
         yield Finding("folder", "note", f"{path.name}: put aside by a restore", "delete it when nobody misses it")
     if (data_dir / RESTORING_NAME).exists():
@@ -308,8 +351,15 @@ def _recount_incumbent(incumbent: StoredIncumbent, dataset: Dataset, simplified:
 
 
 def _earlier_scores(dataset: Dataset, timetable: Timetable, report: Recount) -> Iterator[Score]:
-    """What earlier versions charged: one of before there was a rule on top of another one did so without it."""
-    counted_before = {**report.counts, **earlier_counts(dataset, timetable)}
+    """
+    What earlier versions charged.
+
+    One of before there was a rule on top of another one did so without it, and one of before there were ranks was not
+    asked who is left open.
+    """
+    profile, counted_before = profile_of(dataset), {**report.counts, **earlier_counts(dataset, timetable)}
     for counts in (report.counts, counted_before):
         plain = {rule: count for rule, count in counts.items() if rule not in ON_TOP_OF}
-        yield from (score(known, profile_of(dataset), len(report.unplaced)) for known in (counts, plain))
+        for known in (counts, plain):
+            for left_open in (report.score.left_open, ()):
+                yield score(known, profile, len(report.unplaced), left_open)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, get_args
 
+from solver.names import open_note
 from solver.result import Quality, RungId, StoppedBy
 from solver.rules import Score
 
@@ -75,7 +76,7 @@ class JobConflict(JobError):
 
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
-        super().__init__(f"job {job_id!r} exists with another request body; use a new job_id for a different request")
+        super().__init__(f"there is already a job {job_id!r} with another request; choose another job_id")
 
 
 class QueueFull(JobError):
@@ -84,6 +85,13 @@ class QueueFull(JobError):
     def __init__(self, limit: int) -> None:
         self.limit = limit
         super().__init__(f"{limit} jobs are waiting already, which is the limit; try again later")
+
+
+class TooManyCancels(JobError):
+    """More jobs that are not here were cancelled within a minute than anybody waits for."""
+
+    def __init__(self) -> None:
+        super().__init__("too many jobs that are not here were cancelled within a minute; try again later")
 
 
 class DiskFull(JobError):
@@ -98,7 +106,7 @@ class JobStateError(JobError):
 
     def __init__(self, job: Job, wanted: str) -> None:
         self.job_id, self.status = job.id, job.status
-        super().__init__(f"job {job.id!r} is {job.status}: cannot {wanted} it")
+        super().__init__(f"it is not possible to {wanted} job {job.id!r}, because it is {job.status}")
 
 
 class StaleAttempt(JobError):
@@ -181,6 +189,13 @@ class Job:
         left = self.time_limit_seconds - self.used_seconds
         least = LAST_CHANCE_SECONDS if self.score is None else MIN_SOLVE_SECONDS
         return min(self.time_limit_seconds, max(least, left))
+
+    @property
+    def open_note(self) -> str:
+        """What has to be said of the timetable of a completed job, wherever it is told of; nothing when it is whole."""
+        if self.status is not Status.COMPLETED or self.placed is None or self.total is None:
+            return ""
+        return open_note(self.placed, self.total)
 
 
 def tenant_of(job: Job) -> str:

@@ -19,8 +19,10 @@ from app.api.openapi import Described
 from app.api.operations import Lookout
 from app.child.children import ForkServer
 from app.gate.guard import KeyGuard
+from app.gate.head import HeadAsGet
 from app.gate.limits import BodyLimit, OneSpelling
 from app.gate.pacing import Paced
+from app.gate.packed import Unpacked
 from app.gate.rates import RateLimit
 from app.gate.readers import Readers
 from app.gate.tokens import read_keys
@@ -29,7 +31,7 @@ from app.operations.capacity import Capacity
 from app.operations.logs import RequestId, watch_loop
 from app.operations.metrics import Measured
 from app.operations.reports import Reports
-from app.platform.link import Link, check, opened_source
+from app.platform.link import Link, called_off, opened_source
 from app.queue import working
 from app.queue.broker import Broker
 from app.queue.embedded import Embedded
@@ -52,7 +54,6 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
     host, so there is only `/openapi.json`.
     """
     settings = settings or Settings.from_environment()
-    check(settings)
     read_keys(settings)  # a layer is only made when the first request comes, which is late for bad news
     reports = Reports(settings)
     app = Described(
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
 def _layers(settings: Settings, reports: Reports) -> list[Middleware]:
     """What a request goes through before it comes to a route; the first is the outermost."""
     return [
+        Middleware(HeadAsGet),
         Middleware(Paced),
         Middleware(RequestId),
         Middleware(Measured, metrics=reports.metrics, unforeseen=reports.failed_unforeseen),
@@ -82,6 +84,7 @@ def _layers(settings: Settings, reports: Reports) -> list[Middleware]:
         Middleware(KeyGuard, settings=settings),
         Middleware(RateLimit, settings=settings),
         Middleware(BodyLimit, limit=settings.max_body_bytes),
+        Middleware(Unpacked, limit=settings.max_body_bytes),
     ]
 
 
@@ -99,9 +102,14 @@ async def _lifespan(
     async with (
         opened_source(settings) as source,
         Supervisor(
-            settings, observe=reports.observers, forkserver=forkserver, takes=takes, source=source
+            settings,
+            observe=reports.observers,
+            forkserver=forkserver,
+            takes=takes,
+            source=source,
+            called_off=partial(called_off, settings),
         ) as supervisor,
-        Readers(settings) as readers,
+        Readers(settings, reports.observers) as readers,
         anyio.create_task_group() as tasks,
     ):
         capacity = Capacity(settings, supervisor.signs, on_lag=metrics.loop_lag.observe, on_sample=alerts.see)

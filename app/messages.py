@@ -21,6 +21,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import AllowInfNan, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from solver.control import NUM_WORDS, Stage, Stop
+from solver.ranks import MAX_TOLD
 from solver.result import Quality, RungId, StoppedBy
 
 MAX_HEADER_BYTES = 1 << 20
@@ -37,7 +38,14 @@ Seconds: TypeAlias = Annotated[float, Field(ge=0), AllowInfNan(False)]
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1), AllowInfNan(False)]
 Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 Cost: TypeAlias = Annotated[int, Field(gt=-(2**63), lt=2**63)]
-ScoreNumbers: TypeAlias = tuple[Count, Count, Count, Cost]
+OpenRow: TypeAlias = tuple[Count, Cost, Count]
+ScoreNumbers: TypeAlias = (
+    tuple[Count, Count, Count, Cost]
+    | tuple[Count, Count, Count, Cost, Annotated[tuple[OpenRow, ...], Field(max_length=MAX_TOLD)]]
+)
+"""`Score.numbers`."""
+MAX_TRACE = 16_000
+"""Characters of a traceback, the end of it."""
 Text: TypeAlias = Annotated[str, Field(max_length=10_000)]
 
 
@@ -103,7 +111,7 @@ class ResultFrame(Frame):
     """
     The end of a good attempt: the packed result as body, and what the job row says about its best variant.
 
-    `found_by` as for incumbents.
+    `found_by` as for incumbents; `quality_index` is that of `solver.result.Report`.
     """
 
     kind: Literal["result"] = "result"
@@ -116,6 +124,7 @@ class ResultFrame(Frame):
     total: Count
     verified: Literal[True]
     found_by: Count = 0
+    quality_index: Share | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,12 +150,15 @@ ErrorKind: TypeAlias = Literal["input", "memory", "verify", "error"]
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorFrame(Frame):
-    """The end of a bad attempt. `input` is final; anything else is tried again one rung down."""
+    """
+    The end of a bad attempt. `input` is final; anything else is tried again one rung down. `trace` is for the log.
+    """
 
     kind: Literal["error"] = "error"
     error: ErrorKind
     message: Text
     issues: Annotated[tuple[IssueRecord, ...], Field(max_length=MAX_ISSUES)] = ()
+    trace: Annotated[str, Field(max_length=MAX_TRACE)] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,10 +16,11 @@ a little more than is shown is stored ahead, and a service that starts anew star
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import anyio
 
@@ -27,6 +28,7 @@ from app.curve import Curve
 from app.jobs import Job, Status
 from app.messages import IncumbentFrame, ProgressFrame
 from app.pace import Estimate, Pace
+from app.store.life import Life
 from app.telemetry import Health
 from solver.control import Stage
 from solver.result import StoppedBy
@@ -55,6 +57,17 @@ SPANS: Mapping[Stage, Span] = {
 PLATFORM_STAGES = ("initializing", *dict.fromkeys(span.platform for span in SPANS.values()))
 TIME_SHARE = 74.0
 """Walking down the ladder repeats stages; meanwhile the bar follows the clock, at most to here."""
+WALK: frozenset[Stage] = frozenset({"construct", "search", "exact"})
+"""
+Stages that a walk down the ladder repeats in any order. How much of an exact solve is done says nothing about how much
+of the walk is: a bar that followed it would stand still for as long as the search after it takes to get there.
+"""
+HELD_SHARE = 0.9
+"""Of the rest of a stage only half is shown before it is over: that is room for what takes longer than it thought."""
+LEAST_SECONDS = 8.0
+"""However soon a part should end, the bar leaves at least so long for it, and never gets quite there."""
+NEWS_SECONDS, NEWS_PERCENT = 1.0, 0.01
+"""A bar that moves is news so often at most, and from so much on."""
 LEAD = 2.0
 """Percent that are stored ahead of what is shown."""
 FIRST_RESERVE = 20.0
@@ -66,10 +79,14 @@ SERVICE_SILENT = "SERVICE_SILENT"
 """The verdict on a job whose service, another one than ours, has not been heard of."""
 IMPROVED_AT = "last_improvement_at"
 """In the metadata of a job: when its timetable became better last, as of the last attempt that ended."""
+QUALITY_MISSED = "quality_missed"
+"""In the metadata of a job: that its timetable keeps less of the soft rules than is wanted, in words."""
 STOP_SECONDS = 1.0
 """Time a child needs at most to hear that it shall end."""
 LIMIT_FREE: frozenset[Stage] = frozenset({"load", "validate"})
 LAST_STAGES: frozenset[Stage] = frozenset({"verify", "store"})
+_TOLD = ("stage", "stage_share", "message", "rung", "bound", "placed", "total")
+"""What the last words of a child say."""
 _RAN_ITS_COURSE = frozenset({StoppedBy.PROVED, StoppedBy.STALLED, StoppedBy.DEADLINE})
 
 
@@ -103,6 +120,7 @@ class Track:
     updated_at: float = field(default_factory=time.time)
     improved_at: float | None = None
     recounted_attempt: int | None = None
+    quality_missed: str | None = None
     changed: anyio.Event = field(default_factory=anyio.Event)
     curve: Curve = field(default_factory=Curve)
     _reserved: float = LAST
@@ -111,12 +129,16 @@ class Track:
     _began: float | None = None
     _solving_began: float | None = None
     _last_stage_began: float | None = None
+    _moved_at: float = 0.0
+    _told_percent: float = 0.0
 
     def __post_init__(self) -> None:
         """A row from the store. Of a run that had begun, the store may not know yet how far it came at first."""
         self.percent = self.job.percent
         if self.job.started_at is not None and not self.job.status.terminal:
             self.percent = max(self.percent, FIRST_RESERVE)
+        if self.job.status is Status.RUNNING:
+            self.message = self._beginning
         self._reserve_anew()
         self._remember_best()
 
@@ -126,9 +148,12 @@ class Track:
         """The row has changed; a run that starts anew starts its bar anew."""
         again = self.job.status.terminal and not job.status.terminal
         self._learn_from(job)
+        begins = job.status is Status.RUNNING and job.attempt != self.job.attempt
         self.job = job
+        if begins:
+            self.message = self._beginning
         if again:
-            self.percent, self.improved_at = 0.0, None
+            self.percent, self.improved_at, self.quality_missed = 0.0, None, None
             self.curve.clear()
             self._reserve_anew()
         self.percent = max(self.percent, job.percent)
@@ -160,7 +185,9 @@ class Track:
     @property
     def noted_job(self) -> Job:
         """The row with what only we know of it, for whoever writes down the end of an attempt."""
-        meta = self.job.meta if self.improved_at is None else {**self.job.meta, IMPROVED_AT: self.improved_at}
+        told = {IMPROVED_AT: self.improved_at, QUALITY_MISSED: self.quality_missed}
+        kept = {name: value for name, value in self.job.meta.items() if name != QUALITY_MISSED}
+        meta = {**kept, **{name: value for name, value in told.items() if value is not None}}
         return replace(self.job, percent=self.percent, meta=meta)
 
     def forget_best(self) -> None:
@@ -173,16 +200,22 @@ class Track:
         """A child starts, at the wall time `now`, that may solve for `seconds`."""
         self.attempt_began_at = self.beat_at = now
         self._seconds, self._began = seconds, time.monotonic()
+        self._moved_at = self._began
         self._solving_began = self._last_stage_began = None
-        self.message = "starting" if self.job.attempt == 1 else f"starting attempt {self.job.attempt}"
+        self.message = self._beginning
         self._aim(at_once=True)
         self.bump()
+
+    @property
+    def _beginning(self) -> str:
+        """What there is to say before the child has said anything."""
+        return "starting" if self.job.attempt == 1 else f"starting attempt {self.job.attempt}"
 
     def hear(self, frame: ProgressFrame | IncumbentFrame) -> None:
         """News from the child. Only a timetable that we hold changes the score; one that is told of may be lost."""
         self.rung = frame.rung or self.rung
         if isinstance(frame, IncumbentFrame):
-            score = Score(*frame.score)
+            score = Score.of(frame.score)
             if self.score is None or score < self.score:
                 self.score, self.improved_at = score, time.time()
         else:
@@ -214,9 +247,53 @@ class Track:
         elif health == "ok" or before is None:
             self.beat_at = now
         self._aim()
-        seconds_told = health == "stalled" and now - self.updated_at >= 1.0
-        if (health, verdict) != (self.health, self.verdict) or seconds_told:
+        works = health != "stalled" or verdict == NORMAL  # a child may be silent because it computes
+        moved = self._move(works=works)
+        told = now - self.updated_at >= NEWS_SECONDS and (moved >= NEWS_PERCENT or health == "stalled")
+        if (health, verdict) != (self.health, self.verdict) or told:
             self.health, self.verdict = health, verdict
+            self.bump()
+
+    def wait_for(self, what: str) -> None:
+        """The child is done, or gone, and something else keeps its job from going on."""
+        self.message = f"waiting for {what}"
+        if self.health == "ok":
+            self.health = "slow"
+        self.bump()
+
+    def life(self, silent_seconds: float) -> Life:
+        """How the child is, for those who run it not."""
+        deadline = self.stage_deadline_at
+        return Life(
+            attempt=self.job.attempt,
+            health=self.health,
+            verdict=self.verdict,
+            place=self.place,
+            stage=self.stage,
+            stage_share=round(self.stage_share, 4),
+            message=self.message,
+            rung=self.rung,
+            bound=self.bound,
+            placed=self.placed,
+            total=self.total,
+            silent_seconds=round(silent_seconds, 2),
+            deadline_seconds=None if deadline is None else round(deadline - time.time(), 2),
+        )
+
+    def follow(self, life: Life, age_seconds: float) -> None:
+        """How a child is that runs elsewhere, as was told so long ago; of an attempt that is over it says nothing."""
+        if life.attempt != self.job.attempt or self.job.status is not Status.RUNNING:
+            return
+        told = {name: getattr(life, name) for name in _TOLD if getattr(life, name) is not None}
+        news = any(getattr(self, name) != value for name, value in told.items())
+        for name, value in told.items():
+            setattr(self, name, value)
+        health: Health = life.health if life.health in get_args(Health) else "ok"  # type: ignore[assignment]
+        deadline = None if life.deadline_seconds is None else time.time() + life.deadline_seconds - age_seconds
+        silent = None if life.silent_seconds is None else life.silent_seconds + age_seconds
+        version = self.version
+        self.look(health, deadline, life.verdict or NORMAL, life.place, silent)
+        if news and self.version == version:
             self.bump()
 
     def bump(self) -> None:
@@ -224,6 +301,7 @@ class Track:
         self.version += 1
         self.updated_at = time.time()
         self.curve.note(self.updated_at, self.score, self.bound)
+        self._told_percent = self.percent
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
 
@@ -242,12 +320,50 @@ class Track:
         self._aim(at_once=first)
 
     def _advance(self, stage: Stage) -> None:
-        span = SPANS[stage]
-        reached = span.low + self.stage_share * (span.high - span.low)
-        if self._solving_began is not None and stage != "context":
-            used = self.job.used_seconds + time.monotonic() - self._solving_began
-            reached = max(reached, TIME_SHARE * min(1.0, used / max(self.job.time_limit_seconds, 1e-9)))
-        self.percent = max(self.percent, reached)
+        span = SPANS["search"] if stage == "exact" else SPANS[stage]
+        share = 0.0 if stage == "exact" else self.stage_share
+        share = min(share, (HELD_SHARE + share) / 2)
+        reached = span.low + share * (span.high - span.low)
+        self.percent = max(self.percent, reached, self._by_clock(stage))
+
+    def _by_clock(self, stage: Stage) -> float:
+        if self._solving_began is None or stage == "context":
+            return 0.0
+        used = self.job.used_seconds + time.monotonic() - self._solving_began
+        return TIME_SHARE * min(1.0, used / max(self.job.time_limit_seconds, 1e-9))
+
+    def _move(self, *, works: bool) -> float:
+        """
+        Lets the bar go on while somebody works, whether or not there is news; how far it is beyond what was told last.
+
+        Towards the end of the part at hand, in the time that this should still take, and never quite to it.
+        """
+        now, before = time.monotonic(), self._moved_at
+        self._moved_at = now
+        if works and self._began is not None and self.job.status is Status.RUNNING:
+            stage = self.stage or "load"
+            gone = 1.0 - math.exp(-max(0.0, now - before) / self._part_seconds(stage, now))
+            self.percent = max(
+                self.percent + gone * max(0.0, self._ceiling(stage) - self.percent), self._by_clock(stage)
+            )
+        return self.percent - self._told_percent
+
+    def _ceiling(self, stage: Stage) -> float:
+        """Where the part at hand ends; who has been farther in an earlier attempt goes on from there."""
+        own = TIME_SHARE if stage in WALK else SPANS[stage].high
+        if self.percent < own:
+            return own
+        ends = (TIME_SHARE, *(span.high for span in SPANS.values()))
+        return min((end for end in ends if end > self.percent), default=LAST)
+
+    def _part_seconds(self, stage: Stage, now: float) -> float:
+        if stage in LAST_STAGES:
+            expected = self.pace.outside("after", self.total)
+        elif stage in LIMIT_FREE or stage == "context":
+            expected = self.pace.outside("before", self.total)
+        else:
+            expected = float(self._estimate.seconds(now))
+        return max(LEAST_SECONDS, expected)
 
     @property
     def shown_percent(self) -> float:

@@ -7,6 +7,7 @@ except where one that is misspelt would do harm.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
@@ -23,11 +24,12 @@ ODD, EVEN = 1, 2
 MAX_BATCHES = 500
 MAX_RULES = 100
 """Far more than there are rules, so that wrong names are listed, and not millions of them."""
-_JOB_ID = "[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
+_JOB_ID = "[A-Za-z0-9](?:[A-Za-z0-9._: -]{0,126}[A-Za-z0-9._:-])?"
 JOB_ID_PATTERN = f"^{_JOB_ID}$"
 TIMETABLE_ID_PATTERN = f"^{_JOB_ID}(-variant-[1-9][0-9]{{0,2}})?$"
 CONFLICT_ID_PATTERN = "^[a-z]{1,20}_[0-9a-f]{16}$"
-_JOB_ID_IN_WORDS = "be 1 to 128 letters, digits or . _ : -, and begin with a letter or digit"
+_JOB_ID_IN_WORDS = "be 1 to 128 letters, digits, spaces or . _ : -, begin with a letter or digit and end with no space"
+_LONG_VARIANT = re.compile(rf"{_JOB_ID}-variant-([1-9][0-9]{{0,2}})")
 PATTERNS: Mapping[str, str] = {
     JOB_ID_PATTERN: _JOB_ID_IN_WORDS,
     TIMETABLE_ID_PATTERN: f"{_JOB_ID_IN_WORDS}; -variant-<n> with n from 1 to 999 may follow",
@@ -75,6 +77,18 @@ def _at_most(entries: int) -> Callable[[object], object]:
     return checked
 
 
+def _variant_number(value: object) -> object:
+    """The number in the platform's name of a variant, `<job id>-variant-<n>`; whatever else is given stays as it is."""
+    matched = _LONG_VARIANT.fullmatch(value) if isinstance(value, str) else None
+    return matched[1] if matched else value
+
+
+VariantNumber = Annotated[
+    int,
+    BeforeValidator(_variant_number),
+    Field(ge=1, le=1000, description="Counted from 1, or `<job id>-variant-<n>` as the platform calls it."),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1000}, {"type": "string"}]}),
+]
 Text = Annotated[
     str,
     BeforeValidator(_text),
@@ -220,6 +234,12 @@ META_FIELDS = (
     "created_at",
 )
 """What a job keeps of the request besides the work itself; shown again in progress and results."""
+
+MAY_BE_MISSING = ("time_config", *(name for name in META_FIELDS if name not in ("organization_id", "semester")))
+"""
+The platform has two ways to post one job, and each leaves out some of these: a request that lacks one of them, or has
+it where the first one did not, is still the same.
+"""
 
 
 class ValidateRequest(Source):

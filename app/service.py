@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, Protocol, cast
 
 import anyio
 from fastapi import Depends, Path, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 
 from app.access import Caller
 from app.errors import BodyTooSlow
+from app.gate.misspelt import refuse_near_misses
 from app.gate.readers import Readers
 from app.jobs import Job
 from app.operations.metrics import Metrics
 from app.results import Results
 from app.schemas import JOB_ID_PATTERN
 from app.settings import Settings
-from app.source import DataSource, Fetched, Query, SourceError
+from app.source import DataSource, Fetched, Query, UnknownOrganisation
 from app.supervisor import Supervisor
 from app.tenant import TenantJobs, TenantResults, Withheld
 
@@ -27,6 +30,9 @@ class Platform(Protocol):
     async def announce(self, job: Job) -> None: ...
 
     def wake(self) -> None: ...
+
+    def heed(self, job_id: str) -> None:
+        """The platform has spoken of a job that has ended or is not here: what it makes of our answer is looked at."""
 
     def up(self) -> Mapping[str, bool]: ...
 
@@ -79,7 +85,7 @@ class TenantPlatform(Withheld):
     """The link to the platform, for a bound caller: it hears of jobs, and tells nothing."""
 
     def __init__(self, platform: Platform) -> None:
-        self.announce, self.wake = platform.announce, platform.wake
+        self.announce, self.wake, self.heed = platform.announce, platform.wake, platform.heed
 
 
 class TenantQueue(Withheld):
@@ -97,7 +103,7 @@ class TenantSource(Withheld):
 
     def fetch(self, query: Query) -> Fetched:
         if not self._caller.reaches(query.organization_id):
-            raise SourceError(f"There is no organisation {query.organization_id[:80]!r}.")
+            raise UnknownOrganisation(f"There is no organisation {query.organization_id[:80]!r}.")
         return self._source.fetch(query)
 
     def close(self) -> None:
@@ -132,3 +138,21 @@ async def read_body(request: Request, settings: Settings) -> bytes:
             return await request.body()
     except TimeoutError:
         raise BodyTooSlow(f"The request body did not arrive within {settings.body_seconds:g} s.") from None
+
+
+def known_parameters(request: Request) -> None:
+    """
+    Raises InputError for a query parameter that is close to one of the route's: what it asks for would not be done.
+
+    Others are let through: proxies and pages add some against caches.
+    """
+    if request.query_params:
+        route = request.scope.get("route")
+        known = frozenset(_queried(route.dependant)) if isinstance(route, APIRoute) else frozenset()
+        refuse_near_misses(request.query_params, known, "parameter")
+
+
+def _queried(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for below in dependant.dependencies:
+        yield from _queried(below)

@@ -14,10 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.events import Streams
 from app.child.children import ForkServer
 from app.gate.patience import patient_for
+from app.gate.tokens import TokensUnusable
 from app.main import create_app
 from app.operations.logs import logging_to
 from app.operations.startup import address_problem, examine, log_warnings, refusal
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 from app.store import StoreError
 
 GRACEFUL_SECONDS = 3
@@ -55,7 +56,10 @@ def serve(settings: Settings, forkserver: ForkServer | None = None) -> None:
 
 
 def _serve(settings: Settings, forkserver: ForkServer | None) -> None:
-    inner = create_app(settings, forkserver)
+    try:
+        inner = create_app(settings, forkserver)
+    except (SettingsError, TokensUnusable) as error:
+        raise CannotServe(str(error)) from error
     app = _PlainStart(inner)
     server = _Server(
         uvicorn.Config(

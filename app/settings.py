@@ -13,12 +13,15 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
+from app import addresses
+from app.machine import default_child_mb, default_reader_mb, default_slots, this_machine
+
 PREFIX = "TIMETABLE_"
 QUEUES = ("embedded", "celery")
-BROKERS = ("redis://", "rediss://", "amqp://", "amqps://")
 TOKEN_ALGORITHMS = ("HS256", "RS256", "EdDSA")
 
 
@@ -59,10 +62,8 @@ def default_data_dir() -> Path:
 
 
 def usable_cores() -> int:
-    """Processors this process may run on; a container's affinity mask counts, the hardware does not."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Processors this process may keep busy; a container's mask and quota count, the hardware does not."""
+    return this_machine().cores()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,7 @@ class Settings:
         0, "", "port on TIMETABLE_HOST where a worker shows its /metrics and /health/live; 0 = none", low=0, high=65535
     )
     # --- how much at once ---
-    slots: int = _setting(usable_cores, "children", "jobs solved at the same time", low=1, high=256)
+    slots: int = _setting(default_slots, "children", "jobs solved at the same time", low=1, high=256)
     workers_per_job: int = _setting(1, "threads", "solver threads of one job", low=1, high=64)
     portfolio_workers: int = _setting(
         1, "workers", "most workers that solve one job together, each from another seed (celery)", low=1, high=64
@@ -107,7 +108,7 @@ class Settings:
     )
     queue_limit: int = _setting(1000, "jobs", "jobs that may wait; more are refused with 429", low=1, high=1_000_000)
     memory_limit_mb: int = _setting(
-        2048, "MB", "resident memory of one child before it is stopped", low=256, high=1_048_576
+        default_child_mb, "MB", "resident memory of one child before it is stopped", low=256, high=1_048_576
     )
     # --- how long ---
     context_seconds: float = _setting(
@@ -203,7 +204,9 @@ class Settings:
     read_seconds: float = _setting(
         20.0, "s", "time to read one request body, or to wait for a free reader", low=0.1, high=3600
     )
-    reader_memory_mb: int = _setting(2048, "MB", "memory of one reader before it is ended", low=256, high=1_048_576)
+    reader_memory_mb: int = _setting(
+        default_reader_mb, "MB", "memory of one reader before it is ended", low=256, high=1_048_576
+    )
     # --- how often one client may ask; a client is an API key, or an address where there are no keys ---
     submits_per_minute: int = _setting(3_000, "requests", "jobs a client may submit; 0 = any", low=0, high=10_000_000)
     checks_per_minute: int = _setting(
@@ -251,6 +254,9 @@ class Settings:
     platform_statement_seconds: float = _setting(30.0, "s", "time for one question there", low=0.1, high=600)
     platform_update: str = _setting(
         "no", "", "whether results are written to generation_jobs of that database", words=("no", "yes")
+    )
+    platform_rows_seconds: float = _setting(
+        5.0, "s", "time between two looks at its rows there while jobs live or have just ended", low=0.05, high=3600
     )
     platform_redis_url: str = _setting(
         "", "", "Redis of the platform, redis:// or rediss://, for progress; empty = none", secret=True
@@ -334,12 +340,30 @@ class Settings:
             for name in self.proxies
             if not _narrows_down(name)
         ]
-        if self.broker_url and not self.broker_url.startswith(BROKERS):  # its value may hold a password
-            problems.append(f"{variable('broker_url')}: expected an address that begins with {', '.join(BROKERS)}")
+        problems += self._unfit_texts()
         problems += self._missing()
         problems += self._unfit_algorithms()
         if problems:
             raise SettingsError("; ".join(problems))
+
+    def _unfit_texts(self) -> list[str]:
+        """Addresses, keys, paths and names that cannot be used; no value is quoted, it may hold a password."""
+        checks: dict[str, tuple[addresses.Check, ...]] = {
+            row.name: (addresses.text_problem, *([addresses.path_problem] if row.metadata["unit"] == "path" else []))
+            for row in fields(self)
+            if _kind(row) is not int and _kind(row) is not float
+        }
+        for name, check in addresses.CHECKS.items():
+            checks[name] = (*checks[name], check)
+        private = self.webhook_private == "yes"
+        checks["webhook_url"] = (*checks["webhook_url"], lambda url: addresses.url_problem(url, private=private))
+        found = []
+        for name, looks in checks.items():
+            text = str(getattr(self, name))
+            problem = next((said for look in looks if text and (said := look(text))), None)
+            if problem:
+                found.append(f"{variable(name)}: {problem}")
+        return found
 
     def _missing(self) -> list[str]:
         """Settings that are of no use without another."""
@@ -479,14 +503,24 @@ def _default(row: Field[Any]) -> object:
 
 
 def _kind(row: Field[Any]) -> type:
-    kind: type = get_type_hints(Settings)[row.name]
-    return kind
+    return _kinds()[row.name]
+
+
+@cache
+def _kinds() -> dict[str, type]:
+    """Setting -> its type; reading the annotations takes milliseconds, and settings are made often."""
+    return get_type_hints(Settings)
 
 
 def _parse(row: Field[Any], text: str) -> object:
     """The value of `text`; ValueError when it is none. NaN is caught by the limits, which no NaN satisfies."""
     kind = _kind(row)
-    return Path(text).expanduser() if kind is Path else kind(text.strip())
+    if kind is Path:
+        try:
+            return Path(text).expanduser()
+        except RuntimeError as error:  # ~ of a user who does not exist
+            raise ValueError(str(error)) from error
+    return kind(text.strip())
 
 
 def _parses_to(row: Field[Any], text: str, value: object) -> bool:

@@ -10,10 +10,12 @@ from typing import Any
 
 from app.child.diagnosis import HANGS, SILENCE_SECONDS, Verdict
 from app.jobs import Status
-from app.progress import SERVICE_SILENT, Track
-from app.source import ACCOUNT, counts_of
+from app.progress import QUALITY_MISSED, SERVICE_SILENT, Track
+from app.source import ACCOUNT, IMPORT, counts_of
 
 PREPARING = "the solver is being made ready"
+_ENDED = HANGS | {Verdict.MEMORY_LEAK}
+"""What a silent child is stopped for."""
 COMPILING = f"{PREPARING} (its kernels are compiled once, which takes about half a minute)"
 
 
@@ -65,7 +67,7 @@ def _holding(track: Track) -> dict[str, Any]:
     return {
         "rung": track.rung,
         "cost": score.soft if score is not None else None,
-        "levels": score._asdict() if score is not None else None,
+        "levels": score.levels if score is not None else None,
         "bound": bound,
         "gap": gap,
         "placed": track.placed,
@@ -80,7 +82,8 @@ def _message(track: Track, queue_position: int | None, preparing: str, now: floa
     if job.status is Status.CANCELLED:
         return "cancelled" + ("; the best timetable so far is kept" if track.score is not None else "")
     if job.status is Status.COMPLETED:
-        return f"completed: {track.placed} of {track.total} sessions placed"
+        placed = f"completed: {track.placed} of {track.total} sessions placed"
+        return "; ".join(filter(None, (placed, job.open_note, str(job.meta.get(QUALITY_MISSED, "")))))
     if job.status is Status.QUEUED:
         again = f", after attempt {job.attempt} ended: {job.error}" if job.attempt and job.error else ""
         loading = f"; {preparing}" if preparing else ""
@@ -101,8 +104,9 @@ def _stalled(track: Track, now: float) -> str:
     if track.verdict == Verdict.OVERDUE:
         return f"stage {track.stage}{place} has used up its time; unless it ends by itself it will be stopped"
     told = f"no sign of life for {now - beat:.0f} s in stage {track.stage}{place}"
-    if track.verdict not in HANGS:
+    if track.verdict not in _ENDED:
         return f"{told}; it is left alone for as long as it computes"
+    told += "" if track.verdict in HANGS else ", and its memory grows all the time"
     at = datetime.fromtimestamp(max(now, beat + SILENCE_SECONDS), UTC)
     return f"{told}; unless it wakes it will be stopped and tried again at {at:%H:%M:%S} UTC"
 
@@ -112,8 +116,7 @@ def _metadata(track: Track) -> dict[str, Any]:
     return {
         "semester": None,
         "academic_year": None,
-        **{name: value for name, value in job.meta.items() if name != ACCOUNT},
-        **({ACCOUNT: counts_of(job.meta[ACCOUNT])} if ACCOUNT in job.meta else {}),
+        **{name: counts_of(value) if name in (ACCOUNT, IMPORT) else value for name, value in job.meta.items()},
         "stage": track.stage or job.stage,
         "phase": track.message,
         "rung": track.rung,
@@ -122,6 +125,7 @@ def _metadata(track: Track) -> dict[str, Any]:
         "error": job.error,
         "total_items": track.total,
         "completed_items": track.placed,
+        "warning": job.open_note or None,
         "failed_attempts": job.failed_attempts,
         "attempt_started_at": track.attempt_began_at,
         "verdict": track.verdict,

@@ -15,6 +15,8 @@ AWAITED = "awaits_platform"
 """In the metadata of a job whose stored body is a ticket and not yet a dataset."""
 ACCOUNT = "platform_rows"
 """In the metadata of a job whose data came from a source: what was read, mended and left out."""
+IMPORT = "import"
+"""In the metadata of a job whose data came as a CSV set: how its rows were read."""
 MAX_SENTENCES = 100
 
 
@@ -25,6 +27,18 @@ def counts_of(account: Mapping[str, Any]) -> dict[str, Any]:
 
 class SourceError(Exception):
     """The data cannot be had; the message says why, without secrets. Trying the job again at once would not help."""
+
+
+class UnknownOrganisation(SourceError):
+    """The source is there, and has no such organisation."""
+
+
+class NothingThere(SourceError):
+    """The organisation has nothing that could be scheduled. `size` is what it has, in the names of `Fetched.size`."""
+
+    def __init__(self, why: str, size: Mapping[str, int]) -> None:
+        super().__init__(why)
+        self.size = size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +64,6 @@ class DataSource(Protocol):
     """Both methods block and may be called from any thread."""
 
     def fetch(self, query: Query) -> Fetched:
-        """Raises SourceError."""
+        """Raises SourceError, and where that is the reason `UnknownOrganisation` or `NothingThere`."""
 
     def close(self) -> None: ...

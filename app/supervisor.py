@@ -24,13 +24,16 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from app.channels import Channel
 from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
 from app.child.vitals import kill_orphans
-from app.jobs import DiskFull, Job, JobConflict, JobRequest, Status, new_job
+from app.fingerprint import is_same
+from app.jobs import DiskFull, Event, Job, JobConflict, JobRequest, StaleAttempt, Status, new_job
+from app.machine import most_child_mb
 from app.settings import Settings
 from app.source import DataSource
 from app.store import DeliveryRow, PortfolioRow, Store, StoreFull
-from app.store.backups import Manifest, folder_of
+from app.store.manifests import Manifest, folder_of
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher, Takes
 from app.supervision.fleet import Fleet
@@ -40,12 +43,15 @@ from app.supervision.recovery import recover
 from app.supervision.results import Recounting, StoredResult, StoredResults, in_a_thread
 from app.supervision.retention import Retention
 from app.supervision.spool import Spool
-from app.supervision.steering import Among, Steering, anyone
+from app.supervision.steering import Among, CalledOff, Steering, anyone
 from app.supervision.storage import for_client, passing
 from app.supervision.watchdog import Watchdog, keep
-from app.telemetry import Observer, Recovered, Signs, nobody
+from app.telemetry import HelperStopped, Observer, Recovered, Remedy, Signs, nobody
 
 T = TypeVar("T")
+
+AGAIN_SECONDS = 1.0
+"""Before an end is told again because somebody has asked for its job once more."""
 
 _log = logging.getLogger("timetable.supervisor")
 
@@ -57,8 +63,9 @@ class Supervisor:
     `solve` names the function that children call, as `module:name`; `observe` hears of everything that happens;
     `forkserver` is one that was launched already, so that it imports the solver while the service is imported; `takes`
     says which jobs are run here, where others may run them as well (`fleet` knows these); `source` has the data of
-    jobs that bring none. Every method that asks the store raises `StoreUnavailable` when it does not answer in time;
-    what was asked for may then still happen, and asking again is safe.
+    jobs that bring none; `called_off` says which of the jobs that wait at the start are not wanted any more. Every
+    method that asks the store raises `StoreUnavailable` when it does not answer in time; what was asked for may then
+    still happen, and asking again is safe.
 
     Raises
     ------
@@ -75,7 +82,9 @@ class Supervisor:
         forkserver: ForkServer | None = None,
         takes: Takes = "any",
         source: DataSource | None = None,
+        called_off: CalledOff | None = None,
     ) -> None:
+        settings = replace(settings, memory_limit_mb=most_child_mb(settings.memory_limit_mb))
         self._settings = settings
         self._tag = tag_of(settings.data_dir)
         self._forkserver = forkserver or ForkServer(solve, self._tag)
@@ -88,8 +97,10 @@ class Supervisor:
         self._watchdog = Watchdog(self._desk, self._dispatcher)
         self._retention = Retention(self._desk)
         self._in_store = self._desk.in_store
+        self._forkserver.on_trouble = self._forkserver_stopped
         self._results = StoredResults(self._desk, self._for_client)
         self._steering = Steering(self._desk, self._dispatcher, self._neighbours, self._retention, self._for_client)
+        self._called_off = called_off
         self._open = False
 
     # --- starting and stopping ---
@@ -107,6 +118,8 @@ class Supervisor:
             await self._neighbours.begin()
             await self.fleet.begin()
             interrupted = await recover(desk, self._spool)
+            if self._called_off is not None:
+                await self._steering.cancel_waiting(self._called_off)
             # Pushed again, so that it comes first: children end before the store is closed and its folder let go.
             stack.push_async_callback(_to_the_end, self._forkserver.stop)
             desk.tell(Recovered(jobs=interrupted, orphans=len(orphans), seconds=time.monotonic() - began))
@@ -124,6 +137,7 @@ class Supervisor:
                 "assistants": dispatcher.assistants.watch,
                 "watchdog": self._watchdog.watch,
                 "probe": self._watchdog.probe,
+                "forkserver": partial(self._watchdog.look_after, self._forkserver),
             }
             for name, work in works.items():
                 self._tasks.start_soon(keep, name, work)
@@ -139,6 +153,11 @@ class Supervisor:
             self._forkserver.launch()
         except ForkServerLost as error:
             _log.warning("%s; the dispatcher tries again", error)
+
+    def _forkserver_stopped(self, pid: int, remedy: Remedy) -> None:
+        told = {"continued": "was stopped by a signal and is told to go on", "replaced": "gives no answer and is ended"}
+        _log.error("the forkserver (process %d) %s", pid, told[remedy])
+        self._desk.tell(HelperStopped(helper="forkserver", pid=pid, remedy=remedy))
 
     async def _open_store(self, stack: AsyncExitStack) -> None:
         try:
@@ -190,7 +209,9 @@ class Supervisor:
             oldest_queued_seconds=max(waiting, default=0.0),
             supervisor_beat_age_seconds=self._watchdog.beat_age,
             store_available=self._in_store.refusal is None,
+            rows_set_aside=self._store.set_aside if self._open else 0,
             children=(*(child for child in children if child is not None), *self._dispatcher.assistants.signs()),
+            lost_workers=len(self.fleet.lost),
         )
 
     def _not_ready_because(self) -> str | None:
@@ -238,7 +259,7 @@ class Supervisor:
         track = self._desk.board.get(request.job_id)
         if track is None:
             return None
-        if track.job.body_hash != request.body_hash:
+        if not is_same(track.job.body_hash, request.body_hash):
             raise JobConflict(request.job_id)
         return track.job, False
 
@@ -249,17 +270,20 @@ class Supervisor:
         if self._desk.room.full_because is not None:
             raise DiskFull(self._desk.room.full_because)
         submit = passing(self._desk.store.submit, before="submit.before_commit", after="submit.after_commit")
-        job = new_job(request, time.time())
+        new = new_job(request, time.time())
         try:
-            job, created = await self._in_store(submit, job, request.packed, self._settings.queue_limit)
+            job, created = await self._in_store(submit, new, request.packed, self._settings.queue_limit)
         except Exception:
             await self._show_if_stored(request.job_id)
             raise
-        if created:
-            self._desk.moved(job, None)
-        else:
+        if not created:
             self._desk.show(job)
-        return job, created
+            return job, False
+        self._desk.moved(new, None)
+        if job.status is Status.CANCELLED:
+            _log.info("job %s was cancelled before it came", job.id)
+            self._desk.moved(job, Event.CANCEL)
+        return job, True
 
     async def _show_if_stored(self, job_id: str) -> None:
         """After an error nobody knows whether a job was written; if it was, it must be seen."""
@@ -279,9 +303,16 @@ class Supervisor:
         """Waits until the snapshot has a version other than `seen`, `timeout` seconds at most; returns the version."""
         return await self._desk.board.wait_for_change(job_id, seen, timeout)
 
-    async def cancel(self, job_id: str, *, among: Among = anyone) -> Job | None:
-        """Cancels a job: at once when it waits, else when its child is gone. Cancelling twice is no error."""
-        return await self._steering.cancel(job_id, among)
+    async def cancel(
+        self, job_id: str, *, among: Among = anyone, organisations: tuple[str, ...] | None = None
+    ) -> Job | None:
+        """
+        Cancels a job: at once when it waits, else when its child is gone. Cancelling twice is no error.
+
+        None when there is no such job. That is remembered: one that comes soon, of these `organisations` where the
+        caller is bound to some, is cancelled at once.
+        """
+        return await self._steering.cancel(job_id, among, organisations)
 
     async def finish(self, job_id: str, *, among: Among = anyone) -> Job | None:
         """Ends the search now and publishes the best timetable so far."""
@@ -365,6 +396,21 @@ class Supervisor:
     async def undelivered(self) -> list[DeliveryRow]:
         """What is still to be told, and what was given up."""
         return await self._in_store(self._desk.store.undelivered)
+
+    async def tell_again(self, job_id: str, only: Channel | None = None) -> int:
+        """
+        Has the end of an ended job told once more, on every channel or on one; returns on how many that comes of it.
+
+        A moment later: whoever made us do so may first write down what it has just heard from us.
+        """
+        track = self._desk.board.get(job_id)
+        if track is None or not track.job.status.terminal:
+            return 0
+        try:
+            at = time.time() + AGAIN_SECONDS
+            return await self._in_store.must(self._desk.store.tell_again, track.job, at, only)
+        except StaleAttempt:  # it runs again, and will end again
+            return 0
 
     async def deliver_again(self, job_id: str) -> int:
         """Has the deliveries of a job tried again that were given up; returns how many."""

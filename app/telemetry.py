@@ -129,6 +129,25 @@ class QueueStuck:
     seconds: float
 
 
+Remedy: TypeAlias = Literal["continued", "replaced"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelperStopped:
+    """
+    A process that works for the service did not go on: it was stopped by a signal, or does not answer any more.
+
+    `helper` is one of `HELPERS`, `remedy` what was done: it was told to go on, or another one has taken its place.
+    """
+
+    helper: Literal["forkserver", "reader"]
+    pid: int
+    remedy: Remedy
+
+
+HELPERS = ("forkserver", "reader")
+
+
 Happening: TypeAlias = (
     Moved
     | Seen
@@ -143,6 +162,7 @@ Happening: TypeAlias = (
     | StoreTrouble
     | Recovered
     | QueueStuck
+    | HelperStopped
 )
 Observer: TypeAlias = Callable[[Happening], None]
 
@@ -168,7 +188,7 @@ class ChildSigns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """The state of the supervisor at this moment, from memory."""
+    """The state of the supervisor at this moment, from memory; `lost_workers` of those that share its store."""
 
     ready: bool
     not_ready_because: str | None
@@ -179,3 +199,5 @@ class Signs:
     supervisor_beat_age_seconds: float
     store_available: bool
     children: tuple[ChildSigns, ...]
+    rows_set_aside: int = 0
+    lost_workers: int = 0

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from app.access import Caller
+from app.channels import Channel
 from app.errors import NotAllowed
 from app.gate.reader import Work
 from app.jobs import Job, JobConflict, JobRequest, Status
@@ -87,7 +88,9 @@ class TenantJobs(_Narrowed):
         )
 
     async def cancel(self, job_id: str) -> Job | None:
-        return await self._supervisor.cancel(job_id, among=self._is_mine)
+        """As there; one that is not the caller's is answered like one that has not come."""
+        mine = self._caller.organisations
+        return await self._supervisor.cancel(job_id, among=self._is_mine, organisations=mine)
 
     async def finish(self, job_id: str) -> Job | None:
         return await self._supervisor.finish(job_id, among=self._is_mine)
@@ -116,6 +119,9 @@ class TenantJobs(_Narrowed):
     async def deliveries(self, job_id: str) -> list[DeliveryRow]:
         found = await self._supervisor.deliveries(job_id)
         return found if self.known(job_id) is not None else []
+
+    async def tell_again(self, job_id: str, only: Channel | None = None) -> int:
+        return await self._supervisor.tell_again(job_id, only) if await self.job(job_id) is not None else 0
 
     async def deliver_again(self, job_id: str) -> int:
         return await self._supervisor.deliver_again(job_id) if await self.job(job_id) is not None else 0

@@ -6,13 +6,15 @@ Every number comes from the verifier's report on the original dataset; `app/qual
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from app.entries import Entries
+from app.entries import Entries, Entry
+from app.flags import Conflicts, breaches_of, with_open_sessions
 from app.jobs import Job, Status
 from app.quality import percent, quality_metrics, statistics
 from solver.model import Dataset, Timetable
-from solver.names import Names
+from solver.names import Names, open_note
+from solver.ranks import highest_first
 from solver.result import (
     PROMISES,
     Concession,
@@ -24,20 +26,28 @@ from solver.result import (
     Result,
     RuleCount,
     RungVisit,
+    Variant,
 )
-from solver.rules import RULES, Score
+from solver.rules import RULE_OF, Score
 from solver.terms import SessionKey
 
 View = dict[str, object]
+Write = Callable[[int, Variant, Conflicts], list[Entry]]
+"""The entries of a variant, whose number counts from 1, with what its conflicts are."""
 
 PLATFORM_PRIORITIES = {"room_economy": "room_utilization"}
 """Our name of an emphasis -> the platform's, where the two differ."""
-_SENTENCES = {rule.id: rule.sentence for rule in RULES}
+OPEN_FITNESS = 1_000_000
+"""What an open session costs in `fitness`: more than whatever could be gained by leaving it out."""
 
 
 def result_view(dataset: Dataset, result: Result, *, entries: bool = True) -> View:
     """The whole result without what the job knows better (id, status, times); `entries` False leaves the rows out."""
-    writer = Entries(dataset) if entries else None
+    return written_view(dataset, result, _plain(Entries(dataset)) if entries else None)
+
+
+def written_view(dataset: Dataset, result: Result, write: Write | None) -> View:
+    """The same with the rows that `write` makes; none where it is None."""
     best = result.best
     return {
         "rung": best.rung,
@@ -47,7 +57,7 @@ def result_view(dataset: Dataset, result: Result, *, entries: bool = True) -> Vi
         "lower_bound": result.lower_bound,
         "gap": result.gap,
         "verified": True,
-        "variants": [_variant(dataset, result, n, writer) for n in range(1, len(result.variants) + 1)],
+        "variants": [_variant(dataset, result, n, write) for n in range(1, len(result.variants) + 1)],
         "timetable": {
             "total_sessions_scheduled": best.report.placed,
             "total_sessions": best.report.total,
@@ -60,7 +70,11 @@ def result_view(dataset: Dataset, result: Result, *, entries: bool = True) -> Vi
 
 def variant_view(dataset: Dataset, result: Result, n: int, shown: Timetable | None = None) -> View:
     """Variant `n`, counted from 1, with its entries, or only those of a part of it that is `shown`."""
-    return _variant(dataset, result, n, Entries(dataset), shown)
+    return _variant(dataset, result, n, _plain(Entries(dataset), shown))
+
+
+def _plain(entries: Entries, shown: Timetable | None = None) -> Write:
+    return lambda n, variant, conflicts: entries.chosen((shown or variant.timetable).placements, conflicts)
 
 
 def account_view(dataset: Dataset, result: Result) -> View:
@@ -120,20 +134,22 @@ def job_view(job: Job) -> View:
     }
 
 
-def _variant(dataset: Dataset, result: Result, n: int, writer: Entries | None, shown: Timetable | None = None) -> View:
+def _variant(dataset: Dataset, result: Result, n: int, write: Write | None) -> View:
     variant = result.variants[n - 1]
     report, names = variant.report, Names(dataset)
-    metrics = quality_metrics(dataset, variant.timetable, report)
+    breaches = breaches_of(dataset, variant.timetable, report)
+    metrics = quality_metrics(dataset, variant.timetable, report, len(breaches))
+    note = open_note(report.placed, report.total)
     view: View = {
         "variant_id": n,
         "id": n,
-        "name": variant.label,
+        "name": f"{variant.label} ({note})" if note else variant.label,
         "label": variant.label,
         "emphasis": variant.name,
         "optimization_priority": PLATFORM_PRIORITIES.get(variant.name, variant.name),
         "is_selected": False,
         "score": metrics["overall_score"],
-        "fitness": -float(report.score.bent + report.score.soft),
+        "fitness": -float(OPEN_FITNESS * len(report.unplaced) + report.score.bent + report.score.soft),
         "conflicts": metrics["total_conflicts"],
         "room_utilization": metrics["room_utilization"],
         "faculty_satisfaction": metrics["faculty_satisfaction"],
@@ -146,16 +162,16 @@ def _variant(dataset: Dataset, result: Result, n: int, writer: Entries | None, s
         **score_view(report.score),
         "distance_to_feasibility": report.distance_to_feasibility,
         "quality_metrics": metrics,
-        "statistics": statistics(dataset, variant.timetable, report),
+        "statistics": statistics(dataset, variant.timetable, report, len(breaches)),
         "rules": rule_views(report),
         "concessions": [_concession(given_up) for given_up in variant.concessions],
-        "unplaced": unplaced_views(report.unplaced, variant.open_sessions, names),
+        "unplaced": unplaced_views(highest_first(dataset, report.unplaced), variant.open_sessions, names),
         "better_at": list(variant.better_at),
         "distances": {other: round(share, 4) for other, share in variant.distances.items()},
         "verified": True,
     }
-    if writer is not None:
-        view["timetable_entries"] = writer.of(shown or variant.timetable, report)
+    if write is not None:
+        view["timetable_entries"] = write(n, variant, with_open_sessions(dataset, variant.timetable, report, breaches))
     return view
 
 
@@ -164,13 +180,18 @@ def rule_views(report: Report) -> list[View]:
     return [_rule(rule) for rule in report.rules.values()]
 
 
+def told_view(rule_id: str) -> View:
+    """What a rule is called and how it is told; `unit` is one of what it counts, `units` are several."""
+    rule = RULE_OF[rule_id]
+    return {"name": rule.name, "sentence": rule.sentence, "unit": rule.unit, "units": rule.plural}
+
+
 def _rule(rule: RuleCount) -> View:
     return {
         "id": rule.rule,
         "tier": rule.tier,
-        "sentence": _SENTENCES[rule.rule],
+        **told_view(rule.rule),
         "count": rule.count,
-        "unit": rule.unit,
         "weight": rule.weight,
         "cost": rule.cost,
         "checks": rule.checks,
@@ -192,9 +213,9 @@ def _offence(offence: Offence) -> View:
 def _concession(given_up: Concession) -> View:
     return {
         "rule": given_up.rule,
+        **told_view(given_up.rule),
         "sentence": given_up.sentence,
         "count": given_up.count,
-        "unit": given_up.unit,
         "cost": given_up.cost,
         "offences": [_offence(offence) for offence in given_up.offences],
     }
@@ -268,5 +289,5 @@ def score_view(score: Score) -> View:
     """Cost is the soft cost; the levels above it (rigid breaches, open sessions, bent rules) stand beside it."""
     return {
         "cost": score.soft,
-        "levels": {"rigid": score.rigid, "unplaced": score.unplaced, "bent": score.bent, "soft": score.soft},
+        "levels": score.levels,
     }

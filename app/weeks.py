@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple, get_args
 
 from app.entries import Entries
+from solver.formats.meetings import taught_groups
 from solver.grid import clock_of
+from solver.labels import Labels, readable
 from solver.model import Course, Dataset, Placement, Room
 from solver.names import DAY_NAMES, Names
+from solver.ranks import highest_first
 from solver.result import Variant
 from solver.terms import SessionKey
 
@@ -66,18 +69,22 @@ def week_view(dataset: Dataset, variant: Variant, of: WeekOf, id: str) -> View |
         "entries": entries,
         "open": [
             {"course_id": key[0], "session": key[1], "name": names.session(key)}
-            for key in variant.report.unplaced
+            for key in highest_first(dataset, variant.report.unplaced)
             if key[0] in mine
         ],
     }
 
 
 def who_view(dataset: Dataset) -> View:
-    """Every group, teacher and room as `[id, name, about]`; students are only counted, see `students_view`."""
+    """
+    Every teacher, room, and group with a course as `[id, name, about]`; students are only counted, see `students_view`.
+    """
+    labels, taught = Labels(dataset), taught_groups(dataset)
+    groups = [group for group in dataset.groups if group.id in taught]
     return {
-        "group": [[g.id, g.name or g.id, f"{g.size} students" if g.size else ""] for g in dataset.groups],
-        "teacher": [[f.id, f.name or f.id, f.department_id or ""] for f in dataset.faculty],
-        "room": [[r.id, r.name or r.id, _room_about(r)] for r in dataset.rooms],
+        "group": [[g.id, labels.groups[g.id], f"{g.size} students" if g.size else ""] for g in groups],
+        "teacher": [[f.id, labels.teachers[f.id], f.department_id or ""] for f in dataset.faculty],
+        "room": [[r.id, labels.rooms[r.id], _room_about(r)] for r in dataset.rooms],
         "students": len(dataset.student_ids),
         "grid": grid_view(dataset),
     }
@@ -117,7 +124,7 @@ def _group(dataset: Dataset, id: str) -> _Owner | None:
     if group is None:
         return None
     about = f"{group.size} students" if group.size else ""
-    return _Owner(group.name or id, about, group.unavailable, lambda course: id in course.group_ids)
+    return _Owner(Labels(dataset).groups[id], about, group.unavailable, lambda course: id in course.group_ids)
 
 
 def _teacher(dataset: Dataset, id: str) -> _Owner | None:
@@ -125,14 +132,14 @@ def _teacher(dataset: Dataset, id: str) -> _Owner | None:
     if teacher is None:
         return None
     about = teacher.department_id or ""
-    return _Owner(teacher.name or id, about, teacher.unavailable, lambda course: id in course.faculty_ids)
+    return _Owner(Labels(dataset).teachers[id], about, teacher.unavailable, lambda course: id in course.faculty_ids)
 
 
 def _room(dataset: Dataset, id: str) -> _Owner | None:
     room = dataset.room.get(id)
     if room is None:
         return None
-    return _Owner(room.name or id, _room_about(room), room.unavailable, lambda course: False)
+    return _Owner(Labels(dataset).rooms[id], _room_about(room), room.unavailable, lambda course: False)
 
 
 def _student(dataset: Dataset, id: str) -> _Owner | None:
@@ -149,5 +156,5 @@ _OWNERS: Mapping[WeekOf, Callable[[Dataset, str], _Owner | None]] = {
 
 
 def _room_about(room: Room) -> str:
-    building = f"building {room.building}" if room.building else ""
+    building = f"building {room.building}" if readable(room.building) else ""
     return ", ".join(filter(None, (room.type.replace("_", " "), f"{room.capacity} seats", building)))

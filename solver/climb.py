@@ -89,6 +89,8 @@ class Climb:
     bound: int | None = None
     room_floor: int | None = None
     """What rooms cost at least whatever the times are; None while nobody has looked."""
+    variants_seconds: float = 0.0
+    """What was left when the first variant was begun; 0 before."""
     stalled: bool = False
     tries: int = 0
     """Searches for any complete timetable so far."""
@@ -131,9 +133,12 @@ class Climb:
         """
         A control for one time-boxed stage; its beats report the share of the time that has gone.
 
-        It ends with `of`, the walk by default. Search comes in several rounds, so its share is that of the whole walk.
+        It ends with `of`, the walk by default. Search comes in several rounds, so its share is that of the whole walk;
+        variants are made one after the other, so theirs is that of the time for all of them.
         """
         began = time.monotonic()
+        if stage == "variants" and not self.variants_seconds:
+            self.variants_seconds = self.control.remaining
         last = 0.0
 
         def on_beat() -> None:
@@ -146,6 +151,8 @@ class Climb:
         def share(now: float) -> float:
             if stage == "search":
                 return 1.0 - self.walk.remaining / max(self.walk_seconds, 1e-9)
+            if stage == "variants":
+                return 1.0 - self.control.remaining / max(self.variants_seconds, 1e-9)
             return (now - began) / max(seconds, 1e-9)
 
         self.report(stage, share(began), message)
@@ -253,8 +260,12 @@ class Climb:
         self.welcome()  # it is shown and kept from now on; the run that goes on does not look at it, see search.seeds
 
     @working_at(Place.MODEL_BUILD)
-    def exact(self, seconds: float, *, bend: bool, message: str) -> str:
-        """The full CP-SAT model; keeps its bound where it bounds the original problem. Returns its status."""
+    def exact(self, seconds: float, *, bend: bool, message: str, partial: bool = False) -> str:
+        """
+        The full CP-SAT model; keeps its bound where it bounds the original problem. Returns its status.
+
+        With `partial` sessions may be left open, those that matter least first.
+        """
         if self.over or seconds <= 0:
             return "unknown"
         found = exact(
@@ -266,10 +277,11 @@ class Climb:
             workers=self.params.workers,
             seed=self.params.seed,
             bend=bend,
+            partial=partial,
         )
         if found.slots is not None and found.rooms is not None:
             self.incumbents.offer_arrays(found.slots, found.rooms, "exact")
-        if not bend:
+        if not bend and not partial:
             self.raise_bound(found.bound)
         return str(found.status)
 

@@ -22,6 +22,7 @@ from solver.context.graph import Matrix, enrolment_matrix, group_matrix, teachin
 from solver.context.spatial import travel_table
 from solver.context.starts import allowed_starts, closed_slots, session_lengths, session_starts, sum_over_session
 from solver.model import Course, Dataset, Placement, Timetable
+from solver.ranks import rank_numbers
 from solver.rules import (
     RULE_IDS,
     ActiveRule,
@@ -74,6 +75,10 @@ class Compiled(NamedTuple):
     """``(courses,)`` expected students."""
     core: Flags
     """``(courses,)`` 1 for core subjects, 0 for electives."""
+    priority: Ints
+    """``(courses,)``"""
+    rank: Ints
+    """``(courses,)`` who comes before whom where not all find a place: 0 for the lowest rank, see `ranks`."""
 
     start_possible: Flags
     """``(courses, slots)`` 1 where a session may start: on the grid, and allowed when `slot_forbidden` is rigid."""
@@ -261,6 +266,8 @@ def _courses(dataset: Dataset) -> dict[str, Any]:
         "length": session_lengths(dataset),
         "seats": _ints(dataset.expected_students(course) for course in courses),
         "core": _core(dataset),
+        "priority": _ints(course.priority for course in courses),
+        "rank": _ints(rank_numbers(courses)),
         "min_days": _ints(course.min_days for course in courses),
     }
 

@@ -2,12 +2,13 @@
 The greedy floor: a timetable within seconds that breaks no hard rule; what does not fit is left out.
 
 Sessions are placed one by one, the most constrained first, each where it breaks nothing and costs least; a session
-that finds no place may push one other session aside. An earlier timetable (`start`) keeps its places as far as they
-break nothing.
+that finds no place may push one other session aside, and then takes the place of sessions of lower ranks
+(`solver.ranks`). An earlier timetable (`start`) keeps its places as far as they break nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from solver.control import NUM_WORDS, Control, Stop
 from solver.rules import RULE_IDS
 from solver.search.building import build_problem
 from solver.search.ejection import eject_for
+from solver.search.giving_way import give_way
 from solver.search.greedy import place_sessions, put_all
 from solver.search.kernels import count_rules
 from solver.search.loading import loadable, placing_order
@@ -41,7 +43,13 @@ class Floor(NamedTuple):
 
 
 def construct(
-    compiled: Compiled, *, control: Control, seed: int, start: Arrays | None = None, first: bool = False
+    compiled: Compiled,
+    *,
+    control: Control,
+    seed: int,
+    start: Arrays | None = None,
+    first: bool = False,
+    by_rank: bool = False,
 ) -> Floor:
     """
     Places what it can without breaking a hard rule.
@@ -55,6 +63,9 @@ def construct(
         Breaks ties in the order of placing.
     start
         A timetable to begin with; whatever breaks a hard rule in it is placed anew.
+    by_rank
+        Nobody is placed before all of higher ranks have had their turn: worth while where not all will find a place,
+        but the sessions that are hard to place come late.
     """
     params = SearchParams()
     final = publishable(compiled, weights_of(compiled, params), keep_bent=False)
@@ -65,16 +76,31 @@ def construct(
         put_all(problem, state, *loadable(problem, *start))
         clear_breaches(compiled, problem, weights, state)
     order = _order(problem, seed)
+    ejecting = control.until(EJECTION_SECONDS)
+    for part in _ranks_apart(problem, order) if by_rank else (order,):
+        _place(problem, state, part, control, first=first)
+        _eject(problem, state, part, ejecting)
+    # Where others wait for this floor it is finished, and a few sessions take no time.
+    giving = Control() if first and control.stop is not Stop.CANCEL else control
+    give_way(problem, state, order, giving.until(EJECTION_SECONDS))
+    if final.total(count_rules(compiled, state.slot, state.room))[1] > 0:
+        problem, state = _judged(compiled, problem, state, final, params)
+    return Floor(state.slot, state.room)
+
+
+def _ranks_apart(problem: Problem, order: Ints) -> Iterator[Ints]:
+    """Parts of the order, highest rank first."""
+    rank = problem.rank[problem.course_of[order]]
+    return (order[rank == one] for one in np.unique(rank)[::-1])
+
+
+def _place(problem: Problem, state: State, order: Ints, control: Control, *, first: bool) -> None:
     unstoppable = np.zeros(NUM_WORDS, dtype=np.int64)
     for done in range(0, len(order), SESSIONS_PER_CHUNK):
         if (control.stop is Stop.CANCEL) if first else control.should_stop:
             break
         place_sessions(problem, state, order[done : done + SESSIONS_PER_CHUNK], True, unstoppable)
         control.beat()
-    _eject(problem, state, order, control.until(EJECTION_SECONDS))
-    if final.total(count_rules(compiled, state.slot, state.room))[1] > 0:
-        problem, state = _judged(compiled, problem, state, final, params)
-    return Floor(state.slot, state.room)
 
 
 def _growing(compiled: Compiled, weights: Weights) -> Weights:

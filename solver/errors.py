@@ -16,6 +16,13 @@ class Issue:
     value: object = None
 
 
+def in_words(error: OSError) -> str:
+    """What the system refused, for people: "data.json: no such file or directory", without the number of the error."""
+    reason = error.strerror or str(error) or type(error).__name__
+    reason = reason[:1].lower() + reason[1:]
+    return reason if error.filename is None else f"{error.filename}: {reason}"
+
+
 class SolverError(Exception):
     """Base of everything the solver raises on purpose. Infeasible, late and cancelled are results, not errors."""
 

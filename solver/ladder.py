@@ -28,7 +28,7 @@ from solver.incumbent import Incumbent, Incumbents, Problem
 from solver.ledger import coverage_of
 from solver.model import Dataset, Timetable
 from solver.params import SolveParams, search_share
-from solver.result import PROMISES, Diagnosis, Quality, Result, RungId, RungVisit, StoppedBy, Variant
+from solver.result import PROMISES, Diagnosis, Quality, Result, RungId, RungVisit, StoppedBy, Variant, missed_quality
 from solver.rules import profile_of
 from solver.rungs import Verdict, cheapest_relaxation, construct_and_repair, core_then_rest, exact_and_search, work_list
 from solver.search import strip, warm_up
@@ -96,7 +96,8 @@ def solve(
     climb.welcome()
     kept = _promise_kept(climb, kept)
     variants = make_variants(climb, kept)
-    control.report(Progress(stage="verify", share=1.0, message="recounted against the original dataset", rung=kept))
+    missed = missed_quality(variants[0].report.quality_index, params.quality_threshold)
+    control.report(Progress(stage="verify", share=0.4, message="recounted against the original dataset", rung=kept))
     return Result(
         variants=variants,
         stopped_by=_stopped_by(climb, variants),
@@ -109,7 +110,7 @@ def solve(
         seed=params.seed,
         seconds=control.elapsed,
         versions=versions(),
-        notes=tuple(dict.fromkeys([*notes_on(dataset), *climb.incumbents.notes])),
+        notes=tuple(dict.fromkeys([*notes_on(dataset), *climb.incumbents.notes, *([missed] if missed else [])])),
     )
 
 

@@ -7,18 +7,17 @@ happens to hold is not a concession.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from solver.diagnose import Openings
 from solver.incumbent import Incumbent, Problem
 from solver.model import Dataset
+from solver.ranks import highest_first, rank_of
 from solver.result import Concession, Coverage, OpenSession, Quality, Report, RuleCount
-from solver.rules import RULES
+from solver.rules import RULE_OF
 
 MAX_REPAIRED_SESSIONS = 50
 """Repairs are tried for this many open sessions; more than that is no work list any more but a planning problem."""
-
-_SENTENCE = {rule.id: rule.sentence for rule in RULES}
 
 
 def concessions_of(report: Report) -> tuple[Concession, ...]:
@@ -28,12 +27,15 @@ def concessions_of(report: Report) -> tuple[Concession, ...]:
 
 
 def _concession(rule: RuleCount, dearer: Sequence[RuleCount]) -> Concession:
+    told = RULE_OF[rule.rule]
     which = [
-        f" {more.count} of these {rule.count} cost more: {more.unit}." for more in dearer if more.count < rule.count
+        f" {more.count} of these {rule.count} cost more: {RULE_OF[more.rule].amount(more.count)}."
+        for more in dearer
+        if more.count < rule.count
     ]
     return Concession(
         rule=rule.rule,
-        sentence=_SENTENCE[rule.rule] + "".join(which),
+        sentence=told.sentence + "".join(which),
         count=rule.count,
         unit=rule.unit,
         cost=rule.cost + sum(more.cost for more in dearer),
@@ -51,7 +53,10 @@ def quality_of(report: Report, bound: int | None) -> Quality:
 
 
 def open_sessions(problem: Problem, incumbent: Incumbent, *, with_repairs: bool) -> tuple[OpenSession, ...]:
-    """The work list: each unplaced session with its blockers and, for the first ones, checked repairs."""
+    """
+    The work list: each unplaced session with its blockers and, for the first ones, checked repairs; those that matter
+    most come first.
+    """
     if not incumbent.report.unplaced:
         return ()
     openings = Openings(problem.dataset, incumbent.timetable, profile=problem.profile, context=problem.context)
@@ -62,7 +67,7 @@ def open_sessions(problem: Problem, incumbent: Incumbent, *, with_repairs: bool)
             blockers=openings.blockers(key),
             repairs=openings.repairs(key) if with_repairs and number < MAX_REPAIRED_SESSIONS else (),
         )
-        for number, key in enumerate(incumbent.report.unplaced)
+        for number, key in enumerate(highest_first(problem.dataset, incumbent.report.unplaced))
     )
 
 
@@ -74,14 +79,15 @@ def better_at(report: Report, others: Sequence[Report]) -> tuple[str, ...]:
     for rule in report.rules.values():
         rival = min(other.rules[rule.rule].count for other in others)
         if rule.tier == "soft" and rule.checks and rule.count < rival:
-            lines.append(f"{_SENTENCE[rule.rule].rstrip('.')}: {rule.count} against {rival} ({rule.unit})")
+            told = RULE_OF[rule.rule]
+            lines.append(f"{told.sentence.rstrip('.')}: {told.amount(rule.count)}, against {rival}")
     return tuple(lines)
 
 
 def core_open(problem: Problem, report: Report) -> int:
     """Unplaced sessions of core subjects: the rung `greedy` is left when there are any."""
-    courses: Mapping[str, str] = {course.id: course.subject_type for course in problem.dataset.courses}
-    return sum(courses[course_id] == "core" for course_id, _ in report.unplaced)
+    course = problem.dataset.course
+    return sum(rank_of(course[course_id]).core for course_id, _ in report.unplaced)
 
 
 def coverage_of(dataset: Dataset, core: frozenset[str], report: Report) -> Coverage:

@@ -22,7 +22,10 @@ from solver.terms import CORE_SUBJECT_TYPE, DEFAULT_COURSE_DAY_LIMIT, NEUTRAL_LI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
+    """`code` is what the books of the institution call it; people call it by its name."""
+
     id: str
+    code: str = ""
     name: str = ""
     capacity: int
     type: str = "lecture_hall"
@@ -41,6 +44,7 @@ class Faculty:
     """
 
     id: str
+    code: str = ""
     name: str = ""
     department_id: str | None = None
     max_sessions_per_week: int | None = None
@@ -93,7 +97,9 @@ class Course:
     One section of a subject. All `faculty_ids` teach every session together.
 
     Empty `room_types` means any type; `allowed_slots` lists start slots, None means every slot;
-    `expected_students` None means the larger of the enrolled students and the sum of the group sizes.
+    `expected_students` None means the larger of the enrolled students and the sum of the group sizes. `batches` (id ->
+    name) are those whose students attend it one and all, for whoever looks for the timetable of a batch; no rule counts
+    them, as it counts `group_ids`.
     """
 
     id: str
@@ -105,6 +111,7 @@ class Course:
     faculty_ids: tuple[str, ...] = ()
     group_ids: tuple[str, ...] = ()
     student_ids: tuple[str, ...] = ()
+    batches: Mapping[str, str] = field(default_factory=dict)
     expected_students: int | None = None
     sessions_per_week: int = 1
     session_slots: int = 1

@@ -1,16 +1,18 @@
-"""How people, places and times are called in sentences: by name with the id behind it, and by day and clock."""
+"""How people, places and times are called in sentences: by labels that tell them apart, and by day and clock."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from solver.grid import clock_of
+from solver.labels import Labels, readable
 from solver.model import Dataset
 from solver.terms import DEFAULT_COURSE_DAY_LIMIT, SessionKey
 
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LISTED = 4
 """So many names stand in one sentence; the others are only counted."""
+LISTED_STUDENTS = 3
 
 
 class Names:
@@ -18,18 +20,27 @@ class Names:
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
+        self._labels = Labels(dataset)
 
     def teacher(self, id: str) -> str:
-        return _with_id(self._dataset.teacher[id].name, id)
+        return self._labels.teachers[id]
 
     def group(self, id: str) -> str:
-        return _with_id(self._dataset.group[id].name, id)
+        return self._labels.groups[id]
 
     def room(self, id: str) -> str:
-        return _with_id(self._dataset.room[id].name, id)
+        return self._labels.rooms[id]
 
     def course(self, id: str) -> str:
-        return _with_id(self._dataset.course[id].title, id)
+        return self._labels.courses[id]
+
+    def student(self, id: str) -> str:
+        return f"student {id}" if readable(id) else "a student"
+
+    def students(self, ids: Sequence[str]) -> str:
+        """How many there are, and who the first are where their ids say something to people."""
+        told = counted(len(ids), "student")
+        return f"{told} ({listed(ids, LISTED_STUDENTS)})" if all(map(readable, ids[:LISTED_STUDENTS])) else told
 
     def session(self, key: SessionKey) -> str:
         """People count sessions from 1; a course with one session needs no number."""
@@ -52,10 +63,6 @@ class Names:
         return f"{self.day(grid.day_of(slot))} {self.period(grid.period_of(slot))}"
 
 
-def _with_id(name: str, id: str) -> str:
-    return id if name in ("", id) else f"{name} ({id})"
-
-
 def listed(words: Sequence[str], most: int = LISTED) -> str:
     """ "a, b and c", or "a, b, c, d and 5 more"."""
     if len(words) > most:
@@ -71,6 +78,12 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 def default_note(limit: int | None) -> str:
     """What to add to the daily limit of a course that is the one nobody has to set."""
     return " (the default of max_sessions_per_day)" if limit == DEFAULT_COURSE_DAY_LIMIT else ""
+
+
+def open_note(placed: int, total: int) -> str:
+    """What has to be said wherever a timetable is shown that is not complete; nothing of one that is."""
+    missing = total - placed
+    return f"{missing} of {counted(total, 'session')} {'has' if missing == 1 else 'have'} no place" if missing else ""
 
 
 def with_article(noun: str) -> str:

@@ -11,17 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from solver.model import Course, Dataset, Timetable
-from solver.terms import CORE_SUBJECT_TYPE
+from solver.ranks import rank_of
 
 BATCH_GROWTH = 1.5
 
 
 def core_first(dataset: Dataset) -> tuple[Course, ...]:
-    """Courses in the order in which they deserve a place: priority, pins, core subjects, then the larger audience."""
+    """Courses in the order in which they deserve a place: by rank, then pins, then the larger audience."""
 
-    def claim(course: Course) -> tuple[int, int, int, int]:
-        core = course.subject_type == CORE_SUBJECT_TYPE
-        return (-course.priority, -len(course.fixed), -int(core), -dataset.expected_students(course))
+    def claim(course: Course) -> tuple[int, ...]:
+        rank = rank_of(course)
+        return (-rank.core, -rank.priority, -len(course.fixed), -dataset.expected_students(course))
 
     return tuple(sorted(dataset.courses, key=claim))
 
@@ -31,14 +31,19 @@ def batches(dataset: Dataset, max_courses: int, max_faculty: int, max_rooms: int
     Course ids of the core, then of each following batch; together they are all courses, each exactly once.
 
     The core is the longest run of `core_first` within all three limits (rooms: as many as its sessions keep busy all
-    week), but at most half of the courses, for a core that is everything would be no reduction.
+    week), but at most half of the courses, for a core that is everything would be no reduction. No batch holds both
+    core subjects and others: these come when all of those have been placed.
     """
     courses = core_first(dataset)
     size = _core_size(courses, dataset, max_courses, max_faculty, max_rooms)
+    subjects = sum(rank_of(course).core for course in courses)
     first = 0
     while first < len(courses):
-        yield tuple(course.id for course in courses[first : first + size])
-        first += size
+        end = first + size
+        if first < subjects < end:
+            end = subjects
+        yield tuple(course.id for course in courses[first:end])
+        first = end
         size = max(size + 1, int(size * BATCH_GROWTH))
 
 

@@ -262,6 +262,14 @@ class CurvePoint:
     source: str
 
 
+def missed_quality(index: float | None, wanted: float) -> str | None:
+    """That a quality index (`Report.quality_index`) is below the one that is wanted, in words; None when it is not."""
+    if index is None or index >= wanted:
+        return None
+    kept = min(100 * index, 100 * wanted - 0.1)  # 79.96 of 80 must not read as 80 of 80
+    return f"the soft rules are kept to {kept:.1f} %, less than the {100 * wanted:g} % that are wanted"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """

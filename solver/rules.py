@@ -12,12 +12,13 @@ that a rule is bent at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from solver.errors import InputError, Issue
 from solver.model import Dataset, RuleSetting
+from solver.ranks import LeftOpen
 from solver.terms import Tier
 
 SLOT_PEAK_SHARE = 1.25
@@ -35,6 +36,8 @@ class Rule:
     """
     `weight` is the soft cost per unit, `price` the cost per unit when bent as a hard rule, None when rigid.
 
+    People read `name`, and what was counted as `amount` puts it: `units` are several of `unit`.
+
     A rule `on_top_of` an earlier one makes some of its breaches dearer: each of its units is a unit of the other rule
     too, and both are paid. Where the other one may not be bent, or is not hard, it is off unless a dataset gives it a
     tier of its own.
@@ -42,12 +45,22 @@ class Rule:
 
     id: str
     tier: Tier
+    name: str
     unit: str
     sentence: str
+    units: str = ""
     weight: int = 1
     price: int | None = None
     value: int | None = None
     on_top_of: str | None = None
+
+    @property
+    def plural(self) -> str:
+        return self.units or f"{self.unit}s"
+
+    def amount(self, count: int) -> str:
+        """What was counted, for people: "1 extra room", "5 extra rooms"."""
+        return f"{count} {self.unit if count == 1 else self.plural}"
 
 
 RULES: tuple[Rule, ...] = (
@@ -55,124 +68,172 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="faculty_clash",
         tier="hard",
-        unit="double-booked teacher slot",
-        sentence="A teacher gives at most one session at a time.",
+        name="Teachers double-booked",
+        unit="double booking of a teacher",
+        units="double bookings of teachers",
+        sentence="A teacher has at most one session at a time.",
     ),
     Rule(
         id="room_clash",
         tier="hard",
-        unit="overbooked room slot",
+        name="Rooms double-booked",
+        unit="double booking of a room",
+        units="double bookings of rooms",
         sentence="A room holds at most one session at a time, and none while it is closed.",
     ),
     Rule(
         id="group_clash",
         tier="hard",
-        unit="double-booked group slot",
+        name="Groups double-booked",
+        unit="double booking of a group",
+        units="double bookings of groups",
         sentence="A group, and each course, has at most one session at a time.",
     ),
     Rule(
         id="slot_forbidden",
         tier="hard",
-        unit="session",
-        sentence="A session starts at an allowed slot, ends the same day and does not run through lunch.",
+        name="Permitted times",
+        unit="session at a time that is not permitted",
+        units="sessions at times that are not permitted",
+        sentence="A session starts at a permitted time, ends on the same day and does not run through lunch.",
     ),
-    Rule(id="fixed_moved", tier="hard", unit="session", sentence="A fixed session stays at its slot and in its room."),
+    Rule(
+        id="fixed_moved",
+        tier="hard",
+        name="Fixed sessions",
+        unit="moved session",
+        sentence="A fixed session stays at its time and in its room.",
+    ),
     # --- hard, bendable: cheapest first ------------------------------------------------------------------------------
     Rule(
         id="group_daily_limit",
         tier="hard",
+        name="Groups' daily limit",
         unit="session above the limit",
+        units="sessions above the limit",
         price=2,
-        sentence="A group has no more sessions on a day than its limit.",
+        sentence="A group has no more sessions in a day than its limit.",
     ),
     Rule(
         id="course_daily_limit",
         tier="hard",
+        name="Courses' daily limit",
         unit="session above the limit",
+        units="sessions above the limit",
         price=4,
-        sentence="A course has no more sessions on a day than its limit.",
+        sentence="A course has no more sessions in a day than its limit.",
     ),
     Rule(
         id="faculty_daily_limit",
         tier="hard",
+        name="Teachers' daily limit",
         unit="session above the limit",
+        units="sessions above the limit",
         price=6,
-        sentence="A teacher gives no more sessions on a day than the limit.",
+        sentence="A teacher has no more sessions in a day than their limit.",
     ),
     Rule(
         id="faculty_weekly_limit",
         tier="hard",
+        name="Teachers' weekly limit",
         unit="session above the limit",
+        units="sessions above the limit",
         price=8,
-        sentence="A teacher gives no more sessions in the week than the limit.",
+        sentence="A teacher has no more sessions in the week than their limit.",
     ),
     Rule(
         id="room_capacity",
         tier="hard",
+        name="Seats for everyone",
         unit="student without a seat",
+        units="students without a seat",
         price=1,
         sentence="A room has a seat for every expected student.",
     ),
     Rule(
         id="room_unsuitable",
         tier="hard",
-        unit="session",
+        name="Suitable rooms",
+        unit="session in an unsuitable room",
+        units="sessions in unsuitable rooms",
         price=12,
-        sentence="A room has a wanted type and every required feature.",
+        sentence="A room is of a type the course accepts and has every feature it requires.",
     ),
     Rule(
         id="group_unavailable",
         tier="hard",
-        unit="slot",
+        name="Groups' availability",
+        unit="slot outside a group's hours",
+        units="slots outside a group's hours",
         price=16,
-        sentence="A group has no session outside its shift.",
+        sentence="A group has no session while it is unavailable.",
     ),
     Rule(
         id="faculty_unavailable",
         tier="hard",
-        unit="slot",
+        name="Teachers' availability",
+        unit="slot outside a teacher's hours",
+        units="slots outside a teacher's hours",
         price=18,
-        sentence="A teacher gives no session while unavailable.",
+        sentence="A teacher has no session while unavailable.",
     ),
-    Rule(id="link", tier="hard", unit="pair of sessions", price=20, sentence="Hard links between sessions hold."),
+    Rule(
+        id="link",
+        tier="hard",
+        name="Required links",
+        unit="broken pair of sessions",
+        units="broken pairs of sessions",
+        price=20,
+        sentence="Required links between sessions are kept.",
+    ),
     Rule(
         id="student_clash",
         tier="hard",
-        unit="student in two sessions at once, per slot",
+        name="Student clashes",
+        unit="student clash",
+        units="student clashes",
         price=24,
         sentence="A student has at most one session at a time.",
     ),
     Rule(
         id="core_clash",
         tier="hard",
-        unit="student in two core sessions at once, per slot",
+        name="Clashes of core courses",
+        unit="student clash between core courses",
+        units="student clashes between core courses",
         price=12,
         on_top_of="student_clash",
-        sentence="Rather an elective clashes than two core courses; on top of `student_clash`, while that may bend.",
+        sentence="Where students cannot avoid a clash, it is an elective that clashes rather than two core courses.",
     ),
     # --- soft --------------------------------------------------------------------------------------------------------
     Rule(
         id="faculty_preference",
         tier="soft",
+        name="Teachers' preferred times",
         unit="preference point",
-        sentence="Teachers who state preferences teach when they like to.",
+        sentence="Teachers who state preferences teach at the times they like.",
     ),
     Rule(
         id="group_gap",
         tier="soft",
+        name="Gaps in a group's day",
         unit="free slot between sessions",
+        units="free slots between sessions",
         weight=2,
-        sentence="A group's day has no free slots between sessions.",
+        sentence="A group has no free slots between sessions.",
     ),
     Rule(
         id="student_gap",
         tier="off",
+        name="Gaps in a student's day",
         unit="free slot between sessions",
-        sentence="A student's day has no free slots between sessions.",
+        units="free slots between sessions",
+        sentence="A student has no free slots between sessions.",
     ),
     Rule(
         id="isolated_session",
         tier="off",
+        name="Isolated sessions",
         unit="isolated slot",
         weight=2,
         sentence="A group's session has another one right before or after it.",
@@ -180,40 +241,57 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="min_days",
         tier="soft",
+        name="Spread over the week",
         unit="missing day",
         weight=5,
         sentence="A course is spread over at least its minimum number of days.",
     ),
-    Rule(id="room_stability", tier="soft", unit="extra room", sentence="A course keeps one room."),
+    Rule(
+        id="room_stability",
+        tier="soft",
+        name="One room per course",
+        unit="extra room",
+        sentence="A course keeps one room.",
+    ),
     Rule(
         id="room_waste",
         tier="soft",
-        unit=f"{SEATS_PER_WASTE_UNIT} empty seats",
+        name="Empty seats",
+        unit=f"block of {SEATS_PER_WASTE_UNIT} empty seats",
+        units=f"blocks of {SEATS_PER_WASTE_UNIT} empty seats",
         sentence="A room is not much larger than its class.",
     ),
     Rule(
         id="load_balance",
         tier="soft",
+        name="Even teaching days",
         unit="session above the fair daily share",
+        units="sessions above the fair daily share",
         weight=2,
         sentence="A teacher's sessions are spread evenly over the days.",
     ),
     Rule(
         id="slot_peak",
         tier="soft",
+        name="Crowded slots",
         unit="session above the peak",
+        units="sessions above the peak",
         sentence=f"No slot runs more than {SLOT_PEAK_SHARE} times the mean number of sessions.",
     ),
     Rule(
         id="travel",
         tier="soft",
-        unit=f"each begun {MINUTES_PER_TRAVEL_UNIT} minutes of walking between adjacent slots",
-        sentence="Groups and teachers need not cross the campus between adjacent slots.",
+        name="Walking between buildings",
+        unit=f"block of {MINUTES_PER_TRAVEL_UNIT} minutes on foot between adjacent slots",
+        units=f"blocks of {MINUTES_PER_TRAVEL_UNIT} minutes on foot between adjacent slots",
+        sentence="Groups and teachers do not have to cross the campus between adjacent slots.",
     ),
     Rule(
         id="consecutive_limit",
         tier="soft",
+        name="Long stretches",
         unit="slot above the limit",
+        units="slots above the limit",
         weight=2,
         value=DEFAULT_LONGEST_RUN,
         sentence="Nobody sits through more slots in a row than the limit.",
@@ -221,46 +299,131 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="single_session_day",
         tier="soft",
-        unit="day",
+        name="Days with a single slot",
+        unit="day with a single slot",
+        units="days with a single slot",
         weight=2,
-        sentence="Nobody comes in for a single slot on a day.",
+        sentence="Nobody comes in for a single slot in a day.",
     ),
-    Rule(id="last_slot", tier="soft", unit="slot", sentence="Nobody sits in the last slot of a day."),
+    Rule(
+        id="last_slot",
+        tier="soft",
+        name="Late finishes",
+        unit="day that runs to the last slot",
+        units="days that run to the last slot",
+        sentence="Nobody has to stay for the last slot of a day.",
+    ),
     Rule(
         id="soft_link",
         tier="soft",
+        name="Preferred links",
         unit="weighted pair of sessions",
-        sentence="Soft links between sessions hold.",
+        units="weighted pairs of sessions",
+        sentence="Preferred links between sessions are kept.",
     ),
     Rule(
         id="context",
         tier="soft",
-        unit="context point",
-        sentence="Sessions stand at times and places that suit their courses, by the five context dimensions.",
+        name="Suitable times and places",
+        unit="point for time and place",
+        units="points for time and place",
+        sentence="Sessions take place at times and in rooms that suit their courses, by the five context dimensions.",
     ),
 )  # fmt: skip
 
 RULE_IDS: tuple[str, ...] = tuple(rule.id for rule in RULES)
+RULE_OF: Mapping[str, Rule] = {rule.id: rule for rule in RULES}
+"""By id: what a rule is called and how it is told."""
 ON_TOP_OF: Mapping[str, str] = {rule.id: rule.on_top_of for rule in RULES if rule.on_top_of is not None}
 UNPLACED = "unplaced"
-"""Not a rule but a level of its own: an unplaced session outweighs every bent rule."""
+"""
+Not a rule but a level of its own: an unplaced session outweighs every bent rule. How much it weighs beside other ones
+stands in `ranks`.
+"""
 
 Counts = Mapping[str, int]
 """Units broken per rule id; a rule that is missing counts 0."""
 
 
 class Score(NamedTuple):
-    """Compares best-first by plain tuple order. Only timetables with `rigid` 0 may be published."""
+    """
+    Compares best first. Only timetables with `rigid` 0 may be published.
+
+    `unplaced` is the number of open sessions, `left_open` who they are (see `ranks`), and what the level of open
+    sessions is compared by: a timetable that leaves a core session open for the sake of electives is worse, however
+    many they are. It is empty where all courses are of one rank, and in scores of before there were ranks; such a one
+    counts as worse than any of the same dataset of which it is known who is open.
+    """
 
     rigid: int
     unplaced: int
     bent: int
     soft: int
+    left_open: tuple[LeftOpen, ...] = ()
+
+    @classmethod
+    def of(cls, numbers: Sequence[Any]) -> Score:
+        """
+        From what `numbers` gives, once through JSON or not.
+
+        Raises
+        ------
+        TypeError, ValueError, OverflowError
+            These are no numbers of a score.
+        """
+        rigid, unplaced, bent, soft, *rest = numbers
+        rows: Iterable[Sequence[Any]] = rest[0] if rest else ()
+        if len(rest) > 1:
+            raise ValueError(f"a score has four numbers and who is left open, got {len(numbers)} entries")
+        return cls(int(rigid), int(unplaced), int(bent), int(soft), tuple(LeftOpen(*map(int, row)) for row in rows))
+
+    @property
+    def numbers(self) -> tuple[Any, ...]:
+        """For JSON, whatever integer type a kernel has left here: four numbers, and who is open, where it matters."""
+        levels = (int(self.rigid), int(self.unplaced), int(self.bent), int(self.soft))
+        return (*levels, tuple(tuple(map(int, row)) for row in self.left_open)) if self.left_open else levels
+
+    @property
+    def levels(self) -> dict[str, int]:
+        """The four levels by name, as people are told them."""
+        return dict(zip(self._fields, self[:4], strict=False))
+
+    @property
+    def weighed(self) -> bool:
+        """Whether nobody is open, or it is known who."""
+        return self.unplaced == 0 or bool(self.left_open)
+
+    @property
+    def hard(self) -> tuple[Any, ...]:
+        """All levels above the soft cost, comparable like the score."""
+        return self._key[:3]
+
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        who = self.left_open if self.weighed else _nobody_knows_who(self.unplaced)
+        return (self.rigid, who, self.bent, self.soft)
 
     @property
     def complete(self) -> bool:
         """Every session is placed and every hard rule holds."""
         return self.rigid == 0 and self.unplaced == 0 and self.bent == 0
+
+    def __lt__(self, other: Score) -> bool:  # type: ignore[override]
+        return self._key < other._key
+
+    def __le__(self, other: Score) -> bool:  # type: ignore[override]
+        return self._key <= other._key
+
+    def __gt__(self, other: Score) -> bool:  # type: ignore[override]
+        return self._key > other._key
+
+    def __ge__(self, other: Score) -> bool:  # type: ignore[override]
+        return self._key >= other._key
+
+
+def _nobody_knows_who(sessions: int) -> tuple[LeftOpen, ...]:
+    """Open sessions of which only the number is known: above every rank, so that any account of them is better."""
+    return (LeftOpen(core=2, priority=0, sessions=sessions),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,8 +495,8 @@ def _resolve(rule: Rule, setting: RuleSetting) -> ActiveRule:
     return ActiveRule(id=rule.id, tier=tier, weight=weight, bendable=bendable, value=value)
 
 
-def score(counts: Counts, profile: Profile, unplaced: int = 0) -> Score:
-    """The only place where weights meet counts."""
+def score(counts: Counts, profile: Profile, unplaced: int = 0, left_open: tuple[LeftOpen, ...] = ()) -> Score:
+    """The only place where weights meet counts. `left_open` says who the `unplaced` are, where that matters."""
     rigid = bent = soft = 0
     for rule in profile.rules.values():
         count = counts.get(rule.id, 0)
@@ -343,7 +506,7 @@ def score(counts: Counts, profile: Profile, unplaced: int = 0) -> Score:
             rigid += count
         elif rule.tier == "hard":
             bent += rule.weight * count
-    return Score(rigid=rigid, unplaced=unplaced, bent=bent, soft=soft)
+    return Score(rigid=rigid, unplaced=unplaced, bent=bent, soft=soft, left_open=left_open)
 
 
 def preference_points(liking: float, contented: float = 1.0) -> int:

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from itertools import count
 
 from solver.climb import Climb, working_at
-from solver.compiled import Compiled, compile_dataset, decode, encode
+from solver.compiled import encode
 from solver.construct import construct
-from solver.context import build_context
 from solver.control import Place
 from solver.ledger import core_open
-from solver.model import Dataset, Timetable
+from solver.model import Timetable
 from solver.names import counted
-from solver.reduction import batches, only, restrict
+from solver.parts import core_apart, place_part
+from solver.ranks import rank_of
+from solver.reduction import batches
 from solver.result import Diagnosis
-from solver.search import SearchParams, search, strip
+from solver.search import SearchParams, strip
 from solver.search.params import Arrays
 
 SMALL_SESSIONS = 600
@@ -41,6 +42,8 @@ what follows starts from the best at a temperature that breaks nothing which the
 """
 ROOM_BOUND_SECONDS, ROOM_BOUND_SHARE = 1.0, 0.02
 """What rooms cost at least is found before the search, in the lesser of these seconds and this share of the time."""
+CORE_SHARE = 0.25
+"""Of the time left, for the core subjects apart, once a first try at bending has left some of them open."""
 EXPLAIN_SECONDS = 10.0
 LEAST_SECONDS = 0.05
 """Less is not worth a round."""
@@ -71,7 +74,7 @@ def exact_and_search(climb: Climb) -> Verdict:
         return _give_up_on_full(climb)
     _improve(climb, reserve=exact_seconds)
     _prove(climb, exact_seconds)
-    return Verdict(True, "every session is placed and every hard rule holds")
+    return Verdict(True, "every session is placed and every hard rule is kept")
 
 
 def _exact_share(climb: Climb) -> float:
@@ -102,14 +105,16 @@ def _give_up_on_full(climb: Climb) -> Verdict:
         )
         if climb.complete:
             _improve(climb, reserve=0.0)
-            return Verdict(True, "every session is placed and every hard rule holds")
+            return Verdict(True, "every session is placed and every hard rule is kept")
         if status == "infeasible":
             climb.explain(min(EXPLAIN_SECONDS, 0.5 * climb.walk.remaining))
             climb.diagnosis = Diagnosis(
                 proofs=climb.diagnosis.proofs, conflicts=climb.diagnosis.conflicts, evidence="two_solves"
             )
-            return Verdict(False, "proved infeasible: two differing exact solves agree that the hard rules contradict")
-    return Verdict(False, "no timetable that keeps every hard rule was found in the time this rung may use")
+            return Verdict(
+                False, "proved infeasible: two different exact searches agree that the hard rules contradict each other"
+            )
+    return Verdict(False, "no timetable that keeps every hard rule was found in the time set aside for this step")
 
 
 def _improve(climb: Climb, *, reserve: float) -> None:
@@ -156,7 +161,7 @@ def cheapest_relaxation(climb: Climb) -> Verdict:
     """Everything placed, bendable rules broken at the least price found."""
     if climb.complete:
         _improve(climb, reserve=0.0)
-        return Verdict(True, "nothing has to be bent: the timetable at hand keeps every hard rule")
+        return Verdict(True, "nothing has to be bent, because the timetable found so far keeps every hard rule")
     time_left = climb.walk.remaining
     small = len(climb.problem.dataset.sessions) <= SMALL_SESSIONS
     if small and not climb.diagnosis.conflicts:
@@ -170,34 +175,40 @@ def cheapest_relaxation(climb: Climb) -> Verdict:
         )
         if climb.best is not None and climb.best.unplaced == 0 and attempt == 0 and not small:
             break
+        if attempt == 0:
+            core_apart(climb, CORE_SHARE * climb.walk.remaining)
     if small:
         climb.exact(0.5 * climb.walk.remaining, bend=True, message="bending as little as possible, exactly")
+        if climb.best is not None and climb.best.left_open:  # who it is matters
+            message = "leaving open what matters least, exactly"
+            climb.exact(0.5 * climb.walk.remaining, bend=True, partial=True, message=message)
     if climb.best is None or climb.best.unplaced:
         open_count = climb.best.unplaced if climb.best else len(climb.problem.dataset.sessions)
         return Verdict(
-            False, f"{counted(open_count, 'session')} found no place even though every bendable rule might be broken"
+            False, f"{counted(open_count, 'session')} found no place although every rule that may bend was allowed to"
         )
-    return Verdict(True, "every session is placed; the broken rules are listed")
+    return Verdict(True, "every session is placed, and the broken rules are listed")
 
 
 @working_at(Place.CONSTRUCT)
 def construct_and_repair(climb: Climb) -> Verdict:
     """The greedy floor, improved by stripping the best timetable down to what keeps every hard rule."""
     problem = climb.problem
-    climb.report("construct", 0.0, "placing what fits, greedily")
+    climb.report("construct", 0.0, "placing whatever fits")
     if not climb.over:  # the floor keeps every hard rule, too: there is something to judge
         _construct_again(climb)
+        core_apart(climb, 0.5 * climb.walk.remaining)
     strict = climb.incumbents.strict
     open_core = core_open(problem, strict.report) if strict else len(problem.dataset.sessions)
     if open_core:
         return Verdict(False, f"{counted(open_core, 'session')} of core courses {_left_open(climb)}")
     if climb.best is None or climb.best.bent:
         return Verdict(False, "bending rules leaves fewer sessions open than keeping them all does")
-    return Verdict(True, "every hard rule holds; what does not fit is listed")
+    return Verdict(True, "every hard rule is kept, and whatever does not fit is listed")
 
 
 def _left_open(climb: Climb) -> str:
-    return "had no place when the time was over" if climb.over else "found no place"
+    return "had no place when time ran out" if climb.over else "found no place"
 
 
 def _construct_again(climb: Climb) -> None:
@@ -206,70 +217,43 @@ def _construct_again(climb: Climb) -> None:
         slots, rooms = encode(climb.incumbents.best.timetable, problem.dataset)
         climb.incumbents.offer_arrays(*strip(problem.compiled, slots, rooms, keep_bent=False), "greedy")
     strict = climb.incumbents.strict
-    placed = construct(
-        problem.compiled,
-        control=climb.walk,
-        seed=climb.params.seed,
-        start=encode(strict.timetable, problem.dataset) if strict else None,
-    )
+    start = encode(strict.timetable, problem.dataset) if strict else None
+    placed = construct(problem.compiled, control=climb.walk, seed=climb.params.seed, start=start)
     climb.incumbents.offer_arrays(placed.slots, placed.rooms, "greedy")
+    if strict is not None and strict.score.left_open:
+        placed = construct(problem.compiled, control=climb.walk, seed=climb.params.seed, by_rank=True)
+        climb.incumbents.offer_arrays(placed.slots, placed.rooms, "greedy")
 
 
 @working_at(Place.CONSTRUCT)
 def core_then_rest(climb: Climb) -> Verdict:
     """The priority core on its own, then the rest in growing batches around it."""
     if climb.over:
-        return Verdict(False, "no time was left to place a core of its own")
+        return Verdict(False, "no time was left to place the most important courses first")
     dataset, params = climb.problem.dataset, climb.params
     chosen: set[str] = set()
     placed = Timetable()
-    seconds = 0.5 * climb.walk.remaining
     parts = list(batches(dataset, params.max_courses, params.max_faculty, params.max_rooms))
     for number, part in enumerate(parts):
         if climb.over:
             break
         chosen |= set(part)
         climb.report("construct", number / len(parts), f"placing batch {number + 1} of {len(parts)}")
-        placed = _place_part(climb, chosen, placed, seconds if number == 0 else 0.0)
+        searched = number == 0 or all(rank_of(dataset.course[course_id]).core for course_id in part)
+        placed = place_part(climb, chosen, placed, 0.5 * climb.walk.remaining if searched else 0.0)
     found = climb.incumbents.offer(placed, "reduced")
     climb.core = frozenset(parts[0])
     open_in_core = [key for key in found.report.unplaced if key[0] in climb.core]
     if open_in_core:
-        return Verdict(False, f"{counted(len(open_in_core), 'session')} of the priority core {_left_open(climb)}")
+        return Verdict(
+            False, f"{counted(len(open_in_core), 'session')} of the most important courses {_left_open(climb)}"
+        )
     if climb.best is None or climb.best < found.score:
-        return Verdict(False, "the best timetable so far places more than the core and its batches do")
-    return Verdict(True, f"the core of {len(parts[0])} courses was placed first, the rest around it")
-
-
-def _place_part(climb: Climb, chosen: set[str], placed: Timetable, search_seconds: float) -> Timetable:
-    """Adds the chosen courses that are not placed yet; the core is searched, later batches are built greedily."""
-    part = restrict(climb.problem.dataset, chosen)
-    profile = climb.problem.profile
-    compiled = compile_dataset(part, profile, build_context(part, simplified=True))
-    start = encode(only(placed, chosen), part)
-    floor = construct(compiled, control=climb.walk, seed=climb.params.seed, start=start)
-    slots, rooms = floor.slots, floor.rooms
-    if search_seconds > 0 and not climb.over and (slots < 0).any():
-        slots, rooms = _search_part(climb, part, compiled, (slots, rooms), search_seconds)
-    return decode(slots, rooms, part)
-
-
-@working_at(Place.LOCAL_SEARCH)
-def _search_part(climb: Climb, part: Dataset, compiled: Compiled, start: Arrays, seconds: float) -> Arrays:
-    found = search(
-        part,
-        compiled,
-        start,
-        control=climb.timed("search", seconds, "placing the priority core"),
-        seconds=seconds,
-        workers=climb.params.workers,
-        seed=climb.params.seed,
-        params=SearchParams(bend=False),
-    )
-    return strip(compiled, found.slots, found.rooms, keep_bent=False)
+        return Verdict(False, "the best timetable so far places more than this step does")
+    return Verdict(True, f"the {len(parts[0])} most important courses were placed first, and the rest around them")
 
 
 def work_list(climb: Climb) -> Verdict:
     """Never fails: whatever stands is verified, and every open session gets its blockers and repairs."""
-    best = climb.best
-    return Verdict(True, f"open sessions are listed with blockers and repairs: {best.unplaced if best else 0}")
+    left = climb.best.unplaced if climb.best else 0
+    return Verdict(True, f"{counted(left, 'open session')} listed, with what is in the way and what would help")

@@ -121,7 +121,7 @@ def make_variants(climb: Climb, rung: RungId) -> tuple[Variant, ...]:
     if len(found) < wanted:
         climb.incumbents.notes.append(_why_fewer(climb, len(found), wanted))
     with climb.control.at(Place.VERIFY):
-        climb.report("verify", 0.5, "writing the account of each variant")
+        climb.report("verify", 0.0, "writing the account of each variant")
         return tuple(_account(climb, rung, emphasis, incumbent, found) for emphasis, incumbent in found)
 
 
@@ -167,7 +167,7 @@ def _variant(climb: Climb, emphasis: Emphasis, others: Sequence[Incumbent], seco
         slots, rooms = _search_away(climb, emphasis, anchors, budget, attempt)
         found = climb.incumbents.recount(decode(slots, rooms, dataset), f"variant {emphasis.name}")
         far = all(distance(dataset, found.timetable, o.timetable) >= climb.params.min_distance for o in others)
-        if far and found.score[:3] <= others[0].score[:3]:
+        if far and found.score.hard <= others[0].score.hard:
             return found
     return None
 
@@ -201,10 +201,11 @@ def _all_open(arrays: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
 
 
 def _why_fewer(climb: Climb, found: int, wanted: int) -> str:
-    share = f"{100 * climb.params.min_distance:.0f} %"
+    share = f"{100 * climb.params.min_distance:.0f}%"
     if climb.control.should_stop:
-        return f"{found} of {wanted} variants: the solve ended before the others were made"
-    return f"{found} of {wanted} variants: no further one that differs in {share} of the placements was found as good"
+        return f"{found} of {wanted} variants were made: the search ended before the others were ready"
+    why = f"no other one as good was found that differs in {share} of the sessions"
+    return f"{found} of {wanted} variants were made: {why}"
 
 
 @working_at(Place.DIAGNOSE)

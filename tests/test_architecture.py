@@ -20,8 +20,10 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "terms", "grid"}),
     frozenset({"checks"}),
     frozenset({"model"}),
+    frozenset({"ranks"}),
     frozenset({"rules"}),
-    frozenset({"control", "result", "names"}),
+    frozenset({"control", "result", "labels"}),
+    frozenset({"names"}),
     frozenset({"params", "context", "advice"}),
     frozenset({"verifier", "compiled"}),
     frozenset({"diagnose"}),
@@ -29,6 +31,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"construct", "cpsat"}),
     frozenset({"incumbent"}),
     frozenset({"ledger", "climb"}),
+    frozenset({"parts"}),
     frozenset({"rungs"}),
     frozenset({"variants"}),
     frozenset({"ladder"}),
@@ -36,9 +39,11 @@ LAYERS: tuple[frozenset[str], ...] = (
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 APP_LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"machine", "flags", "addresses"}),
     frozenset(
         {
             "settings",
+            "fingerprint",
             "jobs",
             "messages",
             "schemas",

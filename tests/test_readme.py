@@ -69,14 +69,14 @@ def test_the_rung_table_is_the_ladder_in_its_order() -> None:
     assert table == [(rung.id, rung.promise) for rung in RUNGS]
 
 
-def test_the_rule_table_is_the_rules_in_their_order() -> None:
-    table = re.findall(r"^\| `(\w+)` \| (\w+) \|", section("Rules"), re.M)
-    assert table == [(rule.id, rule.tier) for rule in RULES]
+def test_the_rule_table_is_the_rules_in_their_order_and_words() -> None:
+    table = re.findall(r"^\| `(\w+)` \| (\w+) \| [^|]+ \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", section("Rules"), re.M)
+    assert table == [(rule.id, rule.tier, rule.unit, rule.name, rule.sentence) for rule in RULES]
 
 
-def test_every_preset_is_in_readme() -> None:
-    for preset in PRESETS:
-        assert f"`{preset}`" in README
+def test_every_preset_is_in_readme_as_the_page_tells_it() -> None:
+    table = re.findall(r"^\| `(\w+)` \| (.+?) \|$", section("Data"), re.M)
+    assert [row for row in table if row[0] in PRESETS] == list(PRESETS.items())
 
 
 def test_the_run_and_test_lines_are_one_shell_line_each() -> None:

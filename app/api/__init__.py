@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from app.api import (
     caches,
@@ -18,11 +18,12 @@ from app.api import (
     variants,
     workers,
 )
+from app.service import known_parameters
 
 
 def all_routes() -> APIRouter:
     """One router with every route of the service."""
-    router = APIRouter(redirect_slashes=False)
+    router = APIRouter(redirect_slashes=False, dependencies=[Depends(known_parameters)])
     parts = (
         jobs,
         events,

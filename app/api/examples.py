@@ -114,6 +114,7 @@ PARAMETERS: Mapping[str, Mapping[str, object]] = {
         "time_zone": "Asia/Kolkata",
         "skip": ["2026-10-02", "2026-12-25"],
     },
+    "GET /variants/{job_id}/{n}/file": {"format": "xlsx"},
     "GET /variants/{job_id}/{n}/week": {"group": _GROUP},
     "GET /timetables/{job_id}/department/{dept_id}": {"dept_id": "D1"},
     # With itself: a job that is finished early may hold one variant only.

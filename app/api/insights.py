@@ -10,13 +10,13 @@ from fastapi.responses import Response
 from app.api.variants import result_of
 from app.gate.reader import Work
 from app.results import joined
+from app.schemas import VariantNumber
 from app.service import JobIdInPath, Running, Service
 from app.weeks import MAX_STUDENTS, WEEKS_OF, WeekOf
 from solver.errors import InputError, Issue
 from solver.terms import MAX_ID_LENGTH
 
 router = APIRouter(tags=["results"])
-VariantNumber = Annotated[int, Path(ge=1, le=1000, description="Counted from 1.")]
 Id = Annotated[str, Query(min_length=1, max_length=200)]
 _REVALIDATE = {"Cache-Control": "no-cache"}
 
@@ -63,7 +63,7 @@ async def department(
     job_id: JobIdInPath,
     dept_id: Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)],
     service: Running,
-    variant: Annotated[int, Query(ge=1, le=1000, description="Counted from 1.")] = 1,
+    variant: VariantNumber = 1,
 ) -> Response:
     """The entries of the courses of one department, and how many of them are in a hard breach."""
     job, body = await result_of(job_id, service, "department", n=variant, id=dept_id)
@@ -81,7 +81,7 @@ async def difference(
     job_id: JobIdInPath,
     n: VariantNumber,
     service: Running,
-    other: Annotated[int, Query(ge=1, le=1000, description="The variant to compare with.")],
+    other: Annotated[VariantNumber, Query(description="The variant to compare with.")],
 ) -> Response:
     """Every session that stands elsewhere in another variant."""
     return await _piece(job_id, service, "difference", n=n, other=other)

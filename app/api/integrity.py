@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from app.service import Running
-from app.store.backups import folder_of, view
+from app.store.manifests import folder_of, view
 
 router = APIRouter(tags=["operations"], prefix="/admin")
 COPIES_NAME = "copies"

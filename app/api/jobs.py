@@ -6,6 +6,7 @@ import math
 import uuid
 from dataclasses import asdict
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -13,9 +14,10 @@ from fastapi.responses import JSONResponse, Response
 from app.access import Caller
 from app.api.openapi import json_body
 from app.errors import BadHeader, IdempotencyMismatch, JobNotFound, NoBundle
+from app.fingerprint import added
 from app.gate.intake import Order
 from app.gate.reader import Question, order_of
-from app.jobs import Job, JobConflict, Status
+from app.jobs import Job, JobConflict, JobStateError, Status
 from app.results import joined
 from app.schemas import GenerateRequest
 from app.service import JobIdInPath, Running, Service, read_body
@@ -26,6 +28,7 @@ router = APIRouter(tags=["jobs"])
 IDEMPOTENCY_KEY = "Idempotency-Key"
 MAX_IDEMPOTENCY_KEY = 255
 _JOBS_BY_KEY = uuid.UUID("8f6a3b1e-0d7c-5c55-9a3e-6f1f5a0c2d41")
+CANCELLING = "cancellation_requested"
 NO_STORE = {"Cache-Control": "no-store"}
 """Proxies of the platform cache answers of GET for minutes; a progress that does not move looks like a hang."""
 
@@ -54,8 +57,20 @@ async def generate_variants(request: Request, service: Running) -> JSONResponse:
         if order.request.job_id != options["default_job_id"]:
             raise
         raise IdempotencyMismatch("This Idempotency-Key was sent with another body before.") from conflict
-    await service.platform.announce(job)
+    if created or not job.status.terminal:
+        await service.platform.announce(job)
+    else:
+        await _tell_again(job.id, service)
     return JSONResponse(_accepted(job, created, order, service))
+
+
+async def _tell_again(job_id: str, service: Service) -> None:
+    """
+    Whoever asks for an ended job once more has not heard of its end, or forgets it now: the platform marks its row as
+    running whenever a POST is taken, and as cancelling whenever a person cancels, whatever we answer.
+    """
+    await service.supervisor.tell_again(job_id)
+    service.platform.heed(job_id)
 
 
 def own_organisation(request: Request) -> str | None:
@@ -87,21 +102,31 @@ def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[s
     ahead = max(0, (progress.get("queue_position") or 1) - 1) + service.supervisor.children
     slots = max(1, service.queue.view()["slots"])
     seconds = math.ceil(job.time_limit_seconds * (1 + ahead // slots))
-    first = "Timetable generation is queued." if created else f"This job exists already; it is {job.status.value}."
+    first = "Timetable generation is queued." if created else _exists_already(job, order)
+    unwanted = created and job.status is Status.CANCELLED
+    if unwanted:
+        first = "This job was cancelled before its request came, so it is not run; a restart runs it after all."
     return {
         "job_id": job.id,
-        "status": "queued" if created else job.status.value,
+        "status": "queued" if created and not unwanted else job.status.value,
         "message": " ".join([first, *order.notes]),
         "estimated_time_seconds": seconds,
         "estimated_time_minutes": math.ceil(seconds / 60),
         "created": created,
         "adjusted": order.adjusted,
+        "warnings": list(order.warnings),
         "num_variants": job.num_variants,
         "time_limit_seconds": job.time_limit_seconds,
         "poll_seconds": settings.poll_seconds,
-        "progress_url": f"/progress/{job.id}",
-        "variants_url": f"/variants/{job.id}",
+        "progress_url": f"/progress/{quote(job.id)}",
+        "variants_url": f"/variants/{quote(job.id)}",
     }
+
+
+def _exists_already(job: Job, order: Order) -> str:
+    told = f"This job exists already; it is {job.status.value}."
+    late = added(job.body_hash, order.request.body_hash)
+    return f"{told} It was taken without {' and '.join(late)}, which does not change it any more." if late else told
 
 
 @router.get("/progress/{job_id}")
@@ -125,11 +150,24 @@ async def curve(job_id: JobIdInPath, service: Running) -> JSONResponse:
 
 @router.post("/cancel/{job_id}")
 async def cancel(job_id: JobIdInPath, service: Running) -> JSONResponse:
-    """Stops a job. The best timetable found so far is kept and marked as cancelled."""
-    job = await service.supervisor.cancel(job_id)
-    ended = job is not None and job.status.terminal
-    told = "The job is cancelled." if ended else "Cancellation is on its way."
-    return JSONResponse(_steered(job_id, job, "cancellation_requested", told))
+    """
+    Stops a job. The best timetable found so far is kept and marked as cancelled.
+
+    A job that has not come yet is cancelled when it comes, if that is within a day.
+    """
+    try:
+        job = await service.supervisor.cancel(job_id)
+    except JobStateError:
+        await _tell_again(job_id, service)
+        raise
+    if job is None:
+        service.platform.heed(job_id)
+        told = "There is no such job yet; if it comes within a day, it is cancelled at once."
+        return JSONResponse({"job_id": job_id, "status": CANCELLING, "message": told, "job_status": "unknown"})
+    if job.status.terminal:
+        await _tell_again(job_id, service)
+    told = "The job is cancelled." if job.status.terminal else "Cancellation is on its way."
+    return JSONResponse(_steered(job_id, job, CANCELLING, told))
 
 
 @router.post("/finish/{job_id}")

@@ -1,8 +1,8 @@
 """
-The API description, made to be held against the service: every status and media type that a route can answer with.
+The API description, made to be held against the service: every status, media type and field that a route can answer.
 
 Routes read bodies and choose answers themselves, so FastAPI cannot know them; they are stated here, by simple rules
-about the shape of a route and one table of the answers that are no JSON.
+about the shape of a route, the classes of `app.api.answers`, and one table of the answers that are no JSON.
 """
 
 from __future__ import annotations
@@ -12,21 +12,25 @@ from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 from app.access import access_of
+from app.api.answers import OPERATIONS, REFERENCE, answer_schemas
 from app.api.examples import add_examples
 from app.errors import MEDIA_TYPE
-from app.schemas import JOB_ID_PATTERN
+from app.schemas import JOB_ID_PATTERN, CacheRequest, GenerateRequest, ScoreRequest, Source, ValidateRequest
 from solver.formats import EXPORTS
+from solver.formats.native_schema import TimetableDataset, dataset_schema
 
-JSON = "application/json"
+JSON, BINARY = "application/json", "application/octet-stream"
 MEDIA_TYPES: Mapping[str, tuple[str, ...]] = {
     "GET /": (JSON, "text/html"),
     "GET /metrics": ("text/plain", "application/openmetrics-text"),
     "GET /progress/{job_id}/events": ("text/event-stream",),
     "GET /variants/{job_id}/{n}": (JSON, *dict.fromkeys(file.media_type for file in EXPORTS.values())),
+    "GET /variants/{job_id}/{n}/file": (BINARY,),
 }
-"""Media types of good answers, where they are not just JSON."""
+"""Media types of good answers, where they are not just JSON. Clients of one type each take the first."""
 
 PROBLEM = {
     "type": "object",
@@ -55,6 +59,7 @@ PROBLEM = {
 }
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer"},
+    "basic": {"type": "http", "scheme": "basic", "description": "The key is the password; the user may have any name."},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
 IDEMPOTENCY_KEY = {
@@ -64,6 +69,10 @@ IDEMPOTENCY_KEY = {
     "description": "Makes a repeated request without a job_id the same job.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
+
+
+DATASET = {"$ref": REFERENCE.format(model=TimetableDataset.__name__)}
+"""A native dataset. It is read by `solver.formats`, which tells all that is wrong with it."""
 
 
 class Described(FastAPI):
@@ -78,14 +87,16 @@ class Described(FastAPI):
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
-            schemas["Problem"] = PROBLEM
+            schemas |= {"Problem": PROBLEM, **_body_schemas(), **answer_schemas(), **_dataset_schemas()}
+            schemas["SampleBody"]["properties"]["dataset"] = DATASET
             document["components"]["securitySchemes"] = SECURITY
             self.openapi_schema = document
         return self.openapi_schema
 
 
 def _describe(route: str, operation: dict[str, Any]) -> None:
-    good: dict[str, Any] = {media_type: {"schema": {}} for media_type in MEDIA_TYPES.get(route, (JSON,))}
+    good = {media_type: {"schema": _schema_of(route, media_type)} for media_type in MEDIA_TYPES.get(route, (JSON,))}
+    operation["operationId"] = OPERATIONS[route].id
     status = next(status for status in operation["responses"] if status.startswith("2"))
     operation["responses"] = {status: {"description": "The answer.", "content": good}}
     for refusal in sorted(_refusals(route, operation)):
@@ -102,6 +113,20 @@ def _describe(route: str, operation: dict[str, Any]) -> None:
     operation["security"] = [] if scope is None else [{}, *({scheme: []} for scheme in SECURITY)]
 
 
+def _schema_of(route: str, media_type: str) -> dict[str, Any]:
+    """Of a good answer: a class of ours, a text, or bytes."""
+    answer = OPERATIONS[route].answer
+    if media_type == JSON and answer is not None:
+        return {"$ref": REFERENCE.format(model=answer.__name__)}
+    return {"type": "string"} if media_type.startswith("text/") else {"type": "string", "format": "binary"}
+
+
+def _dataset_schemas() -> dict[str, Any]:
+    """A native dataset and its parts, for `components`."""
+    whole = dataset_schema(REFERENCE)
+    return {**whole.pop("$defs"), whole["title"]: whole}
+
+
 _REFUSALS: Mapping[int, str] = {
     400: "The request is no proper HTTP, or a header cannot be used.",
     401: "A key is needed.",
@@ -113,6 +138,8 @@ _REFUSALS: Mapping[int, str] = {
     413: "The body is too large.",
     422: "The body or a parameter cannot be used; every problem is listed.",
     429: "Too many requests, or the queue is full.",
+    500: "A fault of ours; the correlation id finds it in the log.",
+    502: "The platform's data cannot be had.",
     503: "Not at the moment; Retry-After says when to come back.",
     507: "There is no room to store a job.",
 }
@@ -126,39 +153,44 @@ _NOT_IN_EVERY_STATE = (
     "POST /cancel",
     "POST /finish",
     "POST /restart",
+    "POST /jobs",
     "DELETE /jobs",
+    "GET /timetables",
 )
 
 
 def _refusals(route: str, operation: Mapping[str, Any]) -> Iterator[int]:
-    """Every status but 200 that a route can answer with, apart from a bug of ours."""
-    yield from (400, 401, 403, 429, 503)
+    """Every status but 200 that a route can answer with."""
+    yield from (400, 401, 403, 429, 500, 503)
     if operation.get("parameters") or "requestBody" in operation:
         yield from (404, 422)
+    if not route.startswith("GET"):
+        yield 507  # whatever is written needs room
     if "requestBody" in operation:
         yield from (408, 413)
     if route.startswith(_NOT_IN_EVERY_STATE):
         yield 409
-    if route.startswith(("POST /restart", "POST /generate", "POST /admin")):
-        yield 507
-    if route == "GET /variants/{job_id}/{n}":
+    if route.startswith("GET /variants/{job_id}/{n}"):
         yield 406
+    if route == "GET /preview":
+        yield 502
 
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:
-    """`openapi_extra` of a route whose body is read as `model`."""
-    schema = model.model_json_schema()
-    definitions = schema.pop("$defs", {})
-    content = {JSON: {"schema": _inlined(schema, definitions)}}
+    """`openapi_extra` of a route whose body is read as `model`, one of `BODIES`."""
+    content = {JSON: {"schema": {"$ref": REFERENCE.format(model=model.__name__)}}}
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _inlined(node: Any, definitions: Mapping[str, Any]) -> Any:
-    """The schema with every reference replaced by what it refers to; our models do not refer to themselves."""
-    if isinstance(node, list):
-        return [_inlined(item, definitions) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if "$ref" in node:
-        return _inlined(definitions[node["$ref"].rsplit("/", 1)[1]], definitions)
-    return {key: _inlined(value, definitions) for key, value in node.items()}
+BODIES: tuple[type[BaseModel], ...] = (GenerateRequest, ValidateRequest, ScoreRequest, CacheRequest)
+
+
+def _body_schemas() -> dict[str, Any]:
+    """What is sent, for `components`."""
+    _, document = models_json_schema([(model, "validation") for model in BODIES], ref_template=REFERENCE)
+    schemas: dict[str, Any] = document["$defs"]
+    for model in BODIES:
+        if issubclass(model, Source):
+            told = schemas[model.__name__]["properties"]
+            told["dataset"] = {"anyOf": [DATASET, {"type": "null"}], "description": told["dataset"]["description"]}
+    return schemas

@@ -9,13 +9,13 @@ from typing import Annotated, Any, NamedTuple
 
 import anyio
 import anyio.to_thread
-import psutil
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.errors import NotReady
 from app.gate.reader import Question, content_of
+from app.machine import this_machine
 from app.operations.capacity import Capacity
 from app.operations.health import (
     hardware_tier,
@@ -27,7 +27,7 @@ from app.operations.health import (
 from app.operations.sinks import Alerts
 from app.schemas import MAX_NAME, semester_of
 from app.service import Running
-from app.source import DataSource
+from app.source import DataSource, NothingThere
 from app.source import Query as Asked
 
 router = APIRouter(tags=["operations"])
@@ -53,7 +53,6 @@ Looking = Annotated[Lookout, Depends(_lookout)]
 
 
 @router.get("/health")
-@router.head("/health", include_in_schema=False)
 async def health(service: Running, lookout: Looking) -> JSONResponse:
     """Status, resources, signs and standing alerts. Always 200: who wants a verdict asks `/health/ready`."""
     view = health_view(
@@ -67,7 +66,6 @@ async def health(service: Running, lookout: Looking) -> JSONResponse:
 
 
 @router.get("/health/live")
-@router.head("/health/live", include_in_schema=False)
 async def live(service: Running) -> JSONResponse:
     """The event loop turns, and the supervisor beats. 503 means that a restart would help."""
     if not_alive_because(service.supervisor.signs()):
@@ -79,7 +77,6 @@ async def live(service: Running) -> JSONResponse:
 
 
 @router.get("/health/ready")
-@router.head("/health/ready", include_in_schema=False)
 async def ready(service: Running) -> JSONResponse:
     """Jobs can be taken. `notes` say what keeps them from being begun at the moment, though they are safe."""
     reasons = not_ready_because(service.supervisor.signs())
@@ -113,8 +110,9 @@ async def preview(
     dataset_name: Annotated[str | None, Query(max_length=MAX_NAME)] = None,
 ) -> JSONResponse:
     """How large a job would be and how long it may take."""
+    message = None
     if dataset_name is None and organization_id and service.source is not None:
-        size = await _size_at_source(
+        size, message = await _size_at_source(
             service.source, Asked(organization_id=organization_id, semester=semester_of(semester))
         )
     else:
@@ -127,19 +125,23 @@ async def preview(
             "organization_id": organization_id,
             "semester": semester_of(semester),
             "data": {name: size[name] for name in wanted},
+            "message": message,
             "estimation": {
                 "time_minutes": math.ceil(service.settings.solve_seconds / 60),
                 "strategy": _strategy(size, service),
-                "hardware_tier": hardware_tier(psutil.virtual_memory().total),
+                "hardware_tier": hardware_tier(this_machine().memory().total),
             },
         }
     )
 
 
-async def _size_at_source(source: DataSource, query: Asked) -> Mapping[str, Any]:
-    """What a job with this query would get, counted by the code that fetches it."""
-    fetched = await anyio.to_thread.run_sync(source.fetch, query, abandon_on_cancel=True, limiter=_PREVIEWS)
-    return fetched.size
+async def _size_at_source(source: DataSource, query: Asked) -> tuple[Mapping[str, Any], str | None]:
+    """What a job with this query would get, counted by the code that fetches it; and why it would fail, if it would."""
+    try:
+        fetched = await anyio.to_thread.run_sync(source.fetch, query, abandon_on_cancel=True, limiter=_PREVIEWS)
+    except NothingThere as nothing:
+        return nothing.size, str(nothing)
+    return fetched.size, None
 
 
 _PREVIEWS = anyio.CapacityLimiter(1)

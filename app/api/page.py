@@ -13,6 +13,7 @@ from app.errors import FileNotFound
 from app.gate.results import FORMATS
 from app.page import ASK_AGAIN, HEADERS, Asset, Page
 from app.service import Running
+from app.views import told_view
 from solver.rules import RULES, Rule
 
 router = APIRouter(tags=["page"])
@@ -81,8 +82,7 @@ def _rule(rule: Rule) -> dict[str, object]:
     return {
         "id": rule.id,
         "tier": rule.tier,
-        "unit": rule.unit,
-        "sentence": rule.sentence,
+        **told_view(rule.id),
         "weight": rule.weight,
         "price": rule.price,
         "value": rule.value,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 
@@ -15,6 +15,7 @@ from app.gate.reader import Work
 from app.gate.results import FORMATS, check_format
 from app.jobs import Job
 from app.results import joined
+from app.schemas import VariantNumber
 from app.service import JobIdInPath, Running, Service
 from solver.formats import EXPORTS, read_wanted
 from solver.formats.exports import MAX_SKIPPED, Export
@@ -68,7 +69,7 @@ class Asked(BaseModel):
 @router.get("/variants/{job_id}/{n}")
 async def variant(
     job_id: JobIdInPath,
-    n: Annotated[int, Path(ge=1, le=1000, description="Counted from 1.")],
+    n: VariantNumber,
     service: Running,
     asked: Annotated[Asked, Query()],
 ) -> Response:
@@ -82,6 +83,32 @@ async def variant(
     file = EXPORTS[asked.format]
     headers = {"Content-Disposition": _disposition(file, job.id, n, fields), **_SAFE}
     return Response(data, media_type=file.media_type, headers=headers)
+
+
+class AskedFile(Asked):
+    """The same of a file to be kept."""
+
+    format: Annotated[str, Query(description=", ".join(EXPORTS))] = "xlsx"
+
+
+@router.get("/variants/{job_id}/{n}/file")
+async def variant_file(
+    job_id: JobIdInPath,
+    n: VariantNumber,
+    service: Running,
+    asked: Annotated[AskedFile, Query()],
+) -> Response:
+    """
+    The same as a file to be kept, of one media type whatever its format is.
+
+    Programs that are made from this description have one type for each answer.
+    """
+    check_format(asked.format, tuple(EXPORTS))
+    answer = await variant(job_id, n, service, asked)
+    disposition = answer.headers["Content-Disposition"].replace("inline", "attachment", 1)
+    return Response(
+        answer.body, media_type="application/octet-stream", headers={"Content-Disposition": disposition, **_SAFE}
+    )
 
 
 _SAFE = {

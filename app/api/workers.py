@@ -20,7 +20,8 @@ async def workers(service: Running) -> JSONResponse:
     """
     Everybody who runs jobs of this store, with the jobs each owns and those it assists; ages by the clock of the store.
 
-    One that is `silent` may be gone: its jobs are taken over when their leases have run out.
+    One that is `silent` may be gone: its jobs are taken over when their leases have run out. After a minute it is not
+    listed any more; `queue` counts it among the silent ones for some time, and an alert tells of it.
     """
     found = [view(member) for member in await service.supervisor.fleet.members() if member.slots]
     heard = [one for one in found if not one["silent"]]

@@ -17,6 +17,7 @@ import hashlib
 import logging
 import signal
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -30,6 +31,7 @@ from app.child.watch import LOAD_SECONDS, VERIFY_SECONDS, Decision, Watch
 from app.endings import NOT_COUNTED, Ending, How
 from app.failpoints import failpoint
 from app.jobs import Job
+from app.machine import this_machine
 from app.messages import (
     TIME_WAS_UP,
     ErrorFrame,
@@ -49,16 +51,23 @@ from app.settings import Settings
 from app.store import StoredIncumbent
 from app.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobody
 from solver.control import Place, Stop
-from solver.result import RungId
+from solver.result import RungId, missed_quality
 from solver.rules import Score
 
 LOOK_EVERY_SECONDS = 0.1
 FINISH_SECONDS = 2.0
 """A child that was asked to finish and holds an incumbent has this long; then the incumbent is published without it."""
+KILLS_LOOKS = 50
+"""
+So many looks back, some five seconds, somebody may have been killed by the kernel for it to have been our child: a
+large process takes its time to end.
+"""
 SAVE_EVERY_SECONDS = 1.0
 DRAIN_SECONDS = 2.0
 """What a dead child has said before is still in the socket; reading it takes no longer than this."""
 UNREAPABLE_SECONDS = 5.0
+SLOW_REAPING_SECONDS = 1.0
+"""A dead child is reaped within milliseconds; what takes longer than this is said."""
 LAST_RESORT_SECONDS = 60.0
 """Beyond the longest that we let a stage last; then a child ends itself."""
 _WELL = (frozenset({How.RESULT, How.INPUT, How.CANCEL, How.FINISH}) | NOT_COUNTED) - {How.HANDOVER}
@@ -66,8 +75,11 @@ _WELL = (frozenset({How.RESULT, How.INPUT, How.CANCEL, How.FINISH}) | NOT_COUNTE
 Ends of which nobody wants a bundle, unless a hang was found: a child that was stopped, and is let run again for its
 stacks, may hand in its result after all.
 """
-STACKS_SECONDS: Mapping[How, float] = {How.HANG: 1.0, How.DEADLINE: 0.2}
-"""How long we wait for the stacks of a child that is killed for this; the overshoot of a deadline is short."""
+STACKS_SECONDS: Mapping[How, float] = {How.HANG: 1.0, How.DEADLINE: 0.2, How.MEMORY: 0.2}
+"""
+How long we wait for the stacks of a child that is killed for this; the overshoot of a deadline is short, and what eats
+memory goes on eating.
+"""
 
 _log = logging.getLogger("timetable.supervisor")
 
@@ -117,6 +129,7 @@ class Attempt:
         self._offer: OfferFrame | None = None
         self._to_say, self._drained, self._over = anyio.Event(), anyio.Event(), anyio.Event()
         self._dropped = anyio.Event()
+        self._kernel_kills: deque[int] = deque(maxlen=KILLS_LOOKS)
 
     @property
     def pid(self) -> int | None:
@@ -190,6 +203,7 @@ class Attempt:
         """
         child = self._child = await self._forkserver.fork()
         self.watch.start(time.monotonic(), len(dataset) / MEBIBYTE)
+        self._kernel_kills.append(this_machine().memory_kills() or 0)
         if self._stop is not None:
             child.request_stop(self._stop)
         code: int | None = None
@@ -209,9 +223,22 @@ class Attempt:
         finally:
             child.kill()
             with anyio.CancelScope(shield=True):
-                code = await self._reap(child)
+                code = await self._reap_and_tell(child)
         await self._save_held()
         return self._ending(code)
+
+    async def _reap_and_tell(self, child: Child) -> int | None:
+        """Whoever asks meanwhile is told what the job waits for."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._tell_of_reaping)
+            code = await self._reap(child)
+            tasks.cancel_scope.cancel()
+        return code
+
+    async def _tell_of_reaping(self) -> None:
+        while True:
+            await anyio.sleep(SLOW_REAPING_SECONDS)
+            self._track.wait_for("the end of its process, which takes longer than it should")
 
     async def _reap(self, child: Child) -> int | None:
         with anyio.move_on_after(UNREAPABLE_SECONDS):
@@ -239,8 +266,7 @@ class Attempt:
 
     async def _speak(self, child: Child, dataset: bytes) -> None:
         if self.held is not None:
-            rigid, unplaced, bent, soft = self.held.score
-            held = IncumbentFrame(score=(rigid, unplaced, bent, soft), body=self.held.timetable)
+            held = IncumbentFrame(score=self.held.score.numbers, body=self.held.timetable)
             await child.send(encode(held))
         await child.send(encode(self._start_frame(dataset)))
         said: Stop | None = None
@@ -268,6 +294,7 @@ class Attempt:
             now = time.monotonic()
             closely = self.watch.diagnosis.silence(now) >= CLOSE_LOOK_SECONDS
             sample, before = child.look(now, closely=closely), self.watch.health
+            self._kernel_kills.append(this_machine().memory_kills() or 0)
             self._threads = sample if sample is not None and sample.threads else self._threads
             decision = self.watch.see(now, sample)
             self._tell(before, now)
@@ -295,6 +322,8 @@ class Attempt:
             self._observe(Stalled(job=self.job, stalled=stalled, verdict=verdict, place=place))
 
     async def _give_up(self, child: Child, decision: Decision, now: float) -> None:
+        if self._killed_at:  # what a dying process looks like is no finding
+            return
         self._certain = self.watch.finding if self.watch.finding.certain else None
         self._lost_at = self._lost_at or self.watch.place
         if decision.how in STACKS_SECONDS and not self._killed_at:
@@ -328,7 +357,7 @@ class Attempt:
             self.rung = frame.rung or self.rung
             self._track.hear(frame)
         elif isinstance(frame, IncumbentFrame):
-            score = Score(*frame.score)
+            score = Score.of(frame.score)
             told = StoredIncumbent(score=score, timetable=frame.body, rung=frame.rung, found_at=time.time())
             known = self._began_with if self.found is None else self.found.score
             if not frame.found_by and (known is None or score < known):
@@ -343,8 +372,12 @@ class Attempt:
             self.begin_with(None, saved=True, damage=frame.message)
         elif isinstance(frame, ResultFrame):
             self.result, self._last_word_at = frame, time.monotonic()
+            self._track.quality_missed = missed_quality(frame.quality_index, self.settings.quality_threshold)
         elif isinstance(frame, ErrorFrame):
             self.error, self._last_word_at = frame, time.monotonic()
+            if frame.trace:
+                line = "job %s, attempt %d: its child failed: %s"
+                _log.error(line, self.job.id, self.job.attempt, frame.message, extra={"exception": frame.trace})
 
     def _stage_left(self, left: tuple[str, float] | None) -> None:
         if left is not None:
@@ -425,6 +458,7 @@ class Attempt:
     def _ending(self, code: int | None) -> Ending:
         now = time.monotonic()
         how, message = self._how(code)
+        by_kernel = how is How.MEMORY and code == -signal.SIGKILL and not self._killed_at
         self._stage_left((self.watch.stage, now - self.watch.stage_began))
         finding = self._finding_at_end(how, message)
         return replace(
@@ -435,7 +469,9 @@ class Attempt:
             result=self._result_fields() if self.result is not None else None,
             verdict=finding.verdict.value,
             place=self._place.label,
-            peak_mb=self.watch.diagnosis.peak_bytes // MEBIBYTE or None,
+            peak_mb=self._peak_mb or None,
+            by_kernel=by_kernel,
+            leaking=how is How.MEMORY and self._certain is not None and self.watch.health == "stalled",
             overshoot_seconds=round(self.watch.overshoot_seconds(now), 3),
             bundle=None if how in _WELL and self._certain is None else self._bundle(how, finding, code, now),
         )
@@ -494,13 +530,25 @@ class Attempt:
             return How.HANDOVER if hung_handing_over else self._decision.how, self._decision.message
         if code is None:
             return How.FORKSERVER_LOST, f"the forkserver ended, and its child with it, {where}"
+        if code == -signal.SIGKILL and self._killed_by_kernel:
+            return How.MEMORY, f"the kernel ended it because memory ran out, at {self._peak_mb} MB of its own, {where}"
         return How.CRASH, f"the child {_cause_of(code)} {where}"
+
+    @property
+    def _killed_by_kernel(self) -> bool:
+        """Whether the kernel has killed somebody for want of memory since a few seconds before the child was gone."""
+        kills = this_machine().memory_kills()
+        return kills is not None and bool(self._kernel_kills) and kills > self._kernel_kills[0]
+
+    @property
+    def _peak_mb(self) -> int:
+        return self.watch.diagnosis.peak_bytes // MEBIBYTE
 
     def _result_fields(self) -> Mapping[str, Any]:
         result = self.result
         assert result is not None
         return {
-            "score": Score(*result.score),
+            "score": Score.of(result.score),
             "bound": result.bound,
             "placed": result.placed,
             "total": result.total,

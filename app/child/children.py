@@ -18,19 +18,23 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import anyio
 
 from app import failpoints
 from app.child.diagnosis import Sample
-from app.child.vitals import TAG, threads_of, vitals_of
+from app.child.vitals import TAG, is_stopped, threads_of, vitals_of
 from app.messages import WORDS_BYTES, Frame, FrameReader
+from app.telemetry import Remedy
 from solver.control import BEAT_WORD, PLACE_WORD, REASON_WORD, STOP_WORD, Place, Stop
+from solver.errors import in_words
 
 MESSAGE = struct.Struct("=6sii")
 READY, FORK, FORKED, REAP, REAPED = b"ready ", b"fork  ", b"forked", b"reap  ", b"reaped"
+LOOK, LOOKED = b"look  ", b"looked"
 SOLVE = "solver:solve"
 """What children run: `module:function`."""
 NO_CODE = 2**31 - 1
@@ -50,6 +54,15 @@ KEPT_PREFIXES = ("LC_", "PYTHON", "NUMBA_", "LLVM", "COVERAGE_", "COV_")
 READY_SECONDS = 600.0
 """Importing takes a second; compiling all kernels on a machine that never did takes minutes."""
 ANSWER_SECONDS = 10.0
+"""For a fork, at most; it copies page tables."""
+WORD_SECONDS = 5.0
+"""For what takes no work at all. It is never as late on a busy machine, where its turn comes like anybody's."""
+HELD_UP_SECONDS = 1.0
+TURN_SECONDS = 0.02
+END_SECONDS = 2.0
+"""For a forkserver that was given up to be gone. One that is frozen stays; it is of no more concern."""
+STOPPED_SECONDS = 0.5
+"""While we wait for an answer we look this often whether the forkserver was stopped; then it is told to go on."""
 RECEIVE_BYTES = 1 << 18
 STACKS_BYTES = 1 << 16
 STACKS_PAUSE_SECONDS = 0.02
@@ -64,11 +77,14 @@ class Child:
     """
     One forked process. Close it when it has ended and was reaped.
 
-    `stacks` is the descriptor of the memory into which the child's fault handler writes.
+    `stacks` is the descriptor of the memory into which the child's fault handler writes, `forkserver` the process that
+    has forked it, and alone can reap it.
     """
 
-    def __init__(self, pid: int, pidfd: int, channel: socket.socket, words: mmap.mmap, stacks: int) -> None:
-        self.pid = pid
+    def __init__(
+        self, pid: int, pidfd: int, channel: socket.socket, words: mmap.mmap, stacks: int, forkserver: int | None
+    ) -> None:
+        self.pid, self.forkserver = pid, forkserver
         self._pidfd = pidfd
         self._channel = channel
         self._stacks = stacks
@@ -199,7 +215,9 @@ class ForkServer:
     """
     Starts the forkserver when it is needed, and again when it has died.
 
-    `solve` is the `module:function` that children run; `tag` marks all processes for `kill_orphans`.
+    `solve` is the `module:function` that children run; `tag` marks all processes for `kill_orphans`. One that was
+    stopped is told to go on, by whoever waits for it or looks after it; `on_trouble` hears of that, and of one that was
+    given up because it gave no answer. Its children end with it, so going on is always tried first.
     """
 
     def __init__(self, solve: str, tag: str) -> None:
@@ -208,6 +226,7 @@ class ForkServer:
         self._channel: socket.socket | None = None
         self._talking = anyio.Lock()
         self._ready = False
+        self.on_trouble: Callable[[int, Remedy], None] = _nobody_hears
 
     @property
     def pid(self) -> int | None:
@@ -238,7 +257,7 @@ class ForkServer:
         try:
             self._channel = self._begin()
         except OSError as error:  # no descriptors, processes or memory left; that may pass
-            raise ForkServerLost(f"the forkserver cannot be started: {error}") from error
+            raise ForkServerLost(f"the forkserver cannot be started: {in_words(error)}") from error
 
     def abandon(self) -> None:
         """Ends a forkserver that was launched for a service which does not start."""
@@ -258,22 +277,36 @@ class ForkServer:
             try:
                 return await self._fork()
             except OSError as error:
-                raise ForkServerLost(f"no child can be started: {error}") from error
+                raise ForkServerLost(f"no child can be started: {in_words(error)}") from error
 
     async def reap(self, child: Child) -> int | None:
         """
         The exit code of a child that has ended: minus the signal when one killed it, None when nobody knows any more.
 
-        When the forkserver is gone, its children were reaped by the system.
+        When the forkserver is gone, its children were reaped by the system; one that was given up reaps nobody.
         """
+        while self._talking.locked() and child.forkserver == self.pid:
+            await anyio.sleep(TURN_SECONDS)  # whoever talks may be about to give it up, and then to load another one
+        if child.forkserver != self.pid:
+            return None
         async with self._talking:
-            if not self.alive:
+            if not self.alive or child.forkserver != self.pid:
                 return None
             try:
-                code = (await self._ask(MESSAGE.pack(REAP, child.pid, 0), REAPED))[0][2]
+                code = (await self._ask(MESSAGE.pack(REAP, child.pid, 0), REAPED, within=WORD_SECONDS))[0][2]
             except ForkServerLost:
                 return None
         return None if code == NO_CODE else int(code)
+
+    async def look(self) -> None:
+        """
+        Finds out whether the forkserver answers, so that one that does not is noticed before anybody needs it.
+
+        Does nothing while there is none, or while it is being loaded. Raises ForkServerLost when it was given up.
+        """
+        async with self._talking:
+            if self.ready:
+                await self._ask(MESSAGE.pack(LOOK, 0, 0), LOOKED, within=WORD_SECONDS)
 
     async def stop(self) -> None:
         """Ends the forkserver; its children die with it."""
@@ -321,7 +354,7 @@ class ForkServer:
             pid, pidfd = await self._request_child([theirs.fileno(), words, stacks])
             on_failure.callback(os.close, pidfd)
             ours.setblocking(False)
-            child = Child(pid, pidfd, ours, mmap.mmap(words, WORDS_BYTES), stacks)
+            child = Child(pid, pidfd, ours, mmap.mmap(words, WORDS_BYTES), stacks, self.pid)
             on_failure.pop_all()
             return child
 
@@ -332,7 +365,12 @@ class ForkServer:
         return fields[1], descriptors[0]
 
     async def _ask(
-        self, message: bytes, answer: bytes, descriptors: list[int] | None = None
+        self,
+        message: bytes,
+        answer: bytes,
+        descriptors: list[int] | None = None,
+        *,
+        within: float | None = None,
     ) -> tuple[tuple[bytes, int, int], list[int]]:
         channel = self._channel
         if channel is None:
@@ -340,31 +378,55 @@ class ForkServer:
         try:
             socket.send_fds(channel, [message], descriptors or [])
         except OSError as error:
-            raise ForkServerLost(f"the forkserver does not listen: {error}") from error
-        return await self._answer(answer, ANSWER_SECONDS)
+            raise ForkServerLost(f"the forkserver does not listen: {in_words(error)}") from error
+        return await self._answer(answer, ANSWER_SECONDS if within is None else within)
 
     async def _answer(self, expected: bytes, seconds: float) -> tuple[tuple[bytes, int, int], list[int]]:
         """The next message; anything but the expected one means that this forkserver is of no more use."""
-        channel = self._channel
+        channel, pid, late = self._channel, self.pid, True
         assert channel is not None
-        with anyio.move_on_after(seconds, shield=seconds <= ANSWER_SECONDS):  # half a conversation helps nobody
-            await anyio.wait_readable(channel)
-            try:
-                data, descriptors, _, _ = socket.recv_fds(channel, MESSAGE.size, 1)
-            except OSError:
-                data, descriptors = b"", []
-            if len(data) == MESSAGE.size and data.startswith(expected):
-                return MESSAGE.unpack(data), list(descriptors)
+        while late:
+            began = time.monotonic()
+            with anyio.move_on_after(seconds, shield=seconds <= ANSWER_SECONDS):  # half a conversation helps nobody
+                await self._until_it_speaks(channel)
+                try:
+                    data, descriptors, _, _ = socket.recv_fds(channel, MESSAGE.size, 1)
+                except OSError:
+                    data, descriptors = b"", []
+                if len(data) == MESSAGE.size and data.startswith(expected):
+                    return MESSAGE.unpack(data), list(descriptors)
+                break
+            late = time.monotonic() - began > seconds + HELD_UP_SECONDS  # we were stopped ourselves, and judge nobody
+        gone = not self.alive
         await self._give_up()
+        if pid is not None and not gone:
+            self.on_trouble(pid, "replaced")
         raise ForkServerLost(f"the forkserver gave no answer ({expected.decode().strip()}); see its messages above")
+
+    async def _until_it_speaks(self, channel: socket.socket) -> None:
+        while True:
+            with anyio.move_on_after(STOPPED_SECONDS):
+                return await anyio.wait_readable(channel)
+            self._continue()
+
+    def _continue(self) -> None:
+        """Tells it to go on if it was stopped."""
+        process = self._process
+        if process is not None and is_stopped(process.pid):
+            process.send_signal(signal.SIGCONT)
+            self.on_trouble(process.pid, "continued")
 
     async def _give_up(self) -> None:
         """A forkserver that has lost the thread of the conversation is killed; the next use starts another."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            with anyio.move_on_after(ANSWER_SECONDS, shield=True):
+            with anyio.move_on_after(END_SECONDS, shield=True):
                 await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+
+
+def _nobody_hears(pid: int, remedy: Remedy) -> None:
+    """What a forkserver without a supervisor does about its troubles."""
 
 
 def _memory(name: str, size: int) -> int:

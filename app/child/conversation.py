@@ -136,7 +136,7 @@ class Conversation:
             timetable, score = found
             self._incumbent_sent_at = now
             body, finder = pack(dump_timetable(timetable)), self.offers.finder_of(timetable)
-            self.send(IncumbentFrame(score=numbers(score), rung=self.outbox.rung, found_by=finder, body=body))
+            self.send(IncumbentFrame(score=score.numbers, rung=self.outbox.rung, found_by=finder, body=body))
         if self.outbox.progress:
             self.send(progress_frame(self.outbox.progress.popleft(), self.outbox.rung))
 
@@ -152,8 +152,3 @@ def progress_frame(progress: Progress, rung: RungId | None) -> ProgressFrame:
         placed=progress.placed,
         total=progress.total,
     )
-
-
-def numbers(score: Score) -> tuple[int, int, int, int]:
-    """Plain integers, whatever integer type a kernel has left in the score."""
-    return (int(score.rigid), int(score.unplaced), int(score.bent), int(score.soft))

@@ -9,6 +9,7 @@ busy processor: a healthy solver is always at 100 %.
     beat silent, computing more than the place may       INFINITE_LOOP
     beat silent, no thread wants to run                  DEADLOCK_SUSPECTED
     beat silent, threads want to run and may not         NORMAL_PROCESSING: the machine is busy
+    beat silent, and its memory grows all the time       MEMORY_LEAK, whatever else it does
     more memory than allowed, or soon                    MEMORY_LEAK
     gone without a last word                             PROCESS_DIED
     killed, and still there                              UNKILLABLE
@@ -43,6 +44,8 @@ GAP_SECONDS = 2.0
 """A pause between two looks that is longer than this is the watcher's own, and nobody is judged for it."""
 LEAK_HORIZON_SECONDS = 60.0
 """A steady growth that reaches the limit within this time is warned of."""
+LEAK_BYTES_PER_SECOND = 1 << 20
+"""A silent child that grows faster than this from first to last leaks: what waits or runs in circles does not grow."""
 KEEP_EVERY_SECONDS = 0.5
 KEPT_SAMPLES = 30
 MEBIBYTE = 1 << 20
@@ -202,6 +205,22 @@ class Diagnosis:
         return Finding(Verdict.MEMORY_LEAK, f"it used {used} MB of memory; the limit is {limit} MB", certain=True)
 
     def _of_silence(self, sample: Sample) -> Finding | None:
+        found = self._of_standstill(sample)
+        slope = 0.0 if found is None or sample.stopped else self._silent_growth(sample)
+        if found is None or slope < LEAK_BYTES_PER_SECOND:
+            return found
+        grows = f"its memory grows by {slope / MEBIBYTE:.0f} MB a second, to {sample.resident_bytes // MEBIBYTE} MB"
+        silent = f"it has shown no sign of life for {self.silence(sample.at):.0f} s (state {sample.state})"
+        return Finding(Verdict.MEMORY_LEAK, f"{grows}, and {silent}", found.certain)
+
+    def _silent_growth(self, sample: Sample) -> float:
+        """Bytes per second by which it has grown since the last beat, in the slowest third of that time."""
+        since = [(seen.at, seen.resident_bytes) for seen in self.samples if seen.at >= self._beat_at]
+        if not since or since[-1][0] < sample.at:
+            since.append((sample.at, sample.resident_bytes))
+        return min(slopes_of_thirds(since), default=0.0)
+
+    def _of_standstill(self, sample: Sample) -> Finding | None:
         silent = self.silence(sample.at)
         if silent < SUSPECT_SECONDS:
             return None
@@ -242,10 +261,19 @@ def steady_growth(points: Sequence[tuple[float, int]]) -> float:
     """
     if len(points) < KEPT_SAMPLES // 2:
         return 0.0
+    slopes = slopes_of_thirds(points)
+    if not 0 < max(slopes) <= 2 * min(slopes):
+        return 0.0
+    return (points[-1][1] - points[0][1]) / (points[-1][0] - points[0][0])
+
+
+def slopes_of_thirds(points: Sequence[tuple[float, int]]) -> list[float]:
+    """Bytes per second in each third of the (time, bytes) seen; none of fewer than four."""
     third = len(points) // 3
+    if len(points) < 4:
+        return []
     marks = [points[0], points[third], points[2 * third], points[-1]]
-    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(marks)]
-    return (marks[-1][1] - marks[0][1]) / (marks[-1][0] - marks[0][0]) if 0 < max(slopes) <= 2 * min(slopes) else 0.0
+    return [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(marks)]
 
 
 def died(sentence: str) -> Finding:

@@ -18,6 +18,7 @@ Conversation over a SOCK_SEQPACKET socket, one message at a time:
       (the child's socket, the shared words,
       the memory for its stacks)
     "reap" pid                                  "reaped" pid exit-code, or pid NO_CODE while it lives
+    "look"                                      "looked"
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ import os
 import signal
 import socket
 import sys
-import traceback
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NoReturn
 
 from app.child import worker
-from app.child.children import FORK, FORKED, MESSAGE, NO_CODE, READY, REAP, REAPED
+from app.child.children import FORK, FORKED, LOOK, LOOKED, MESSAGE, NO_CODE, READY, REAP, REAPED
+from app.child.saying import tell_error
 
 
 def main(argv: list[str]) -> None:
@@ -58,6 +59,8 @@ def _serve(channel: socket.socket, solve: worker.Solve) -> bool:
     order, pid, _ = MESSAGE.unpack(data)
     if order == FORK:
         _answer_fork(channel, descriptors, solve)
+    elif order == LOOK:
+        channel.send(MESSAGE.pack(LOOKED, 0, 0))
     elif order == REAP:
         channel.send(MESSAGE.pack(REAPED, pid, _reap(pid)))
     return True
@@ -99,7 +102,7 @@ def _child(lent: worker.Lent, solve: worker.Solve, parent: int) -> NoReturn:
         worker.main(lent, solve, parent)
         code = 0
     except BaseException:  # noqa: BLE001 - nothing may return into the forkserver's loop; the exit code tells
-        traceback.print_exc()
+        tell_error("a child has ended by an error")
     finally:
         os._exit(code)
 

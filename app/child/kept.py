@@ -11,8 +11,9 @@ from typing import Any
 
 from app.jobs import effective_dataset
 from app.messages import pack, unpack
-from solver.formats.native import load_result
-from solver.result import Quality, RungId
+from solver.formats.native import load_dataset, load_result
+from solver.ranks import left_open
+from solver.result import Quality, RungId, Variant
 from solver.rules import Score
 
 _log = logging.getLogger("timetable.supervisor")
@@ -51,7 +52,8 @@ def recount(held: Held) -> Recounted | None:
     """
     from app.child.recount import NotVerified, publish_kept  # takes half a second, which every start can do without
 
-    if held.earlier is not None and load_result(unpack(held.earlier)).best.score <= held.score:
+    earlier = None if held.earlier is None else load_result(unpack(held.earlier)).best
+    if earlier is not None and earlier.score.weighed and held.score.weighed and earlier.score <= held.score:
         return None
     document = effective_dataset(unpack(held.dataset), held.rules)
     try:
@@ -60,6 +62,8 @@ def recount(held: Held) -> Recounted | None:
         _log.error("what a cancelled job holds is no timetable: %s", error)
         return None
     best = load_result(result).best
+    if earlier is not None and _weighed(earlier, document) <= best.score:
+        return None
     return Recounted(
         body=pack(result),
         score=best.score,
@@ -68,3 +72,8 @@ def recount(held: Held) -> Recounted | None:
         quality=best.quality,
         rung=best.rung,
     )
+
+
+def _weighed(variant: Variant, document: Mapping[str, Any]) -> Score:
+    """The score of a variant that an older version may have counted, which did not ask who is left open."""
+    return variant.score._replace(left_open=left_open(load_dataset(document), variant.report.unplaced))

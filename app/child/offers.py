@@ -8,10 +8,10 @@ child's own.
 
 from __future__ import annotations
 
-import traceback
 from collections import deque
 
 from app.child.recount import NotVerified, timetable_of
+from app.child.saying import tell_error
 from app.messages import OfferFrame
 from solver.model import Timetable
 
@@ -34,7 +34,7 @@ class Offers:
         try:
             timetable = timetable_of(frame.body)
         except NotVerified:
-            traceback.print_exc()
+            tell_error("an offered timetable cannot be read, and is left out")
             return None
         self._finders.setdefault(_print_of(timetable), frame.found_by)
         return timetable

@@ -30,11 +30,36 @@ class Vitals:
     state: str
 
 
+STOPPED_STATES = frozenset("Tt")
+"""Letters of a process that a signal, or a debugger, has stopped."""
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process is stopped at this moment; one that is gone is not."""
+    try:
+        return _fields_of(pid)[0] in STOPPED_STATES
+    except (OSError, IndexError):
+        return False
+
+
+def cpu_seconds_of(pid: int) -> float | None:
+    """Processor time that a process has used; None when it is gone."""
+    try:
+        fields = _fields_of(pid)
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+    except (OSError, IndexError):
+        return None
+
+
+def _fields_of(pid: int) -> list[str]:
+    """What the kernel says of a process, from its state on. Its name may contain anything, so we begin behind that."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+
+
 def vitals_of(pid: int) -> Vitals | None:
     """None when the process is gone, or a zombie."""
     try:
-        # The name of a program may contain anything, so we count fields from its closing parenthesis.
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        fields = _fields_of(pid)
         if fields[0] in "ZX":
             return None
         resident = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE

@@ -160,8 +160,9 @@ class Watch:
         return (self._judge_finding(said) if sample is not None else None) or self._judge_time(now, said)
 
     def _health(self, now: float) -> Health:
-        silent = self.diagnosis.silence(now)
-        if self.diagnosis.finding.verdict in HANGS or silent >= self.settings.stalled_after_seconds:
+        silent, verdict = self.diagnosis.silence(now), self.diagnosis.finding.verdict
+        leaks = verdict is Verdict.MEMORY_LEAK and self.diagnosis.gets_nowhere(SUSPECT_SECONDS)
+        if verdict in HANGS or leaks or silent >= self.settings.stalled_after_seconds:
             return "stalled"
         return "slow" if silent >= SUSPECT_SECONDS else "ok"
 

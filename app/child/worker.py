@@ -34,13 +34,15 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from app.child.conversation import MAX_TEXT, Conversation, Outbox, numbers
+from app.child.conversation import MAX_TEXT, Conversation, Outbox
 from app.child.offers import Offers
 from app.child.recount import NotVerified, check, publish, timetable_of
+from app.child.saying import tell_error
 from app.failpoints import failpoint
 from app.jobs import effective_dataset
 from app.messages import (
     MAX_ISSUES,
+    MAX_TRACE,
     TIME_WAS_UP,
     WORDS_BYTES,
     ErrorFrame,
@@ -96,7 +98,7 @@ def preload(path: str) -> Solve:
         try:
             importlib.import_module("solver.search").warm_up()
         except Exception:  # noqa: BLE001 - a broken kernel fails jobs, with its cause in their journal, not the service
-            traceback.print_exc()
+            tell_error("the search kernels cannot be made ready; jobs that need them will fail")
     return solve
 
 
@@ -202,8 +204,8 @@ def _solve_and_tell(
     except NotVerified as error:
         outbox.last = _error("verify", str(error))
     except Exception as error:  # noqa: BLE001 - whatever a solver can raise becomes the journal's last line
-        traceback.print_exc()
-        outbox.last = _error("error", f"{type(error).__name__}: {error}")
+        trace = traceback.format_exc()[-MAX_TRACE:]
+        outbox.last = replace(_error("error", f"{type(error).__name__}: {error}"), trace=trace)
     finally:
         finished.close()
 
@@ -301,12 +303,13 @@ def _result_frame(result: Result, found_by: int) -> ResultFrame:
         stopped_by=result.stopped_by,
         quality=best.quality,
         rung=best.rung,
-        score=numbers(best.score),
+        score=best.score.numbers,
         bound=None if result.lower_bound is None else int(result.lower_bound),
         placed=best.report.placed,
         total=best.report.total,
         verified=True,
         found_by=found_by,
+        quality_index=best.report.quality_index,
         body=pack(dump_result(result)),
     )
 

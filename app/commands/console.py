@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -21,10 +22,10 @@ MAX_LISTED = 12
 MAX_NOTES = 5
 MAX_VALUE = 40
 METRICS = (
-    ("score", "score", "overall_score"),
-    ("compact days", "%", "student_compactness_score"),
-    ("teacher wishes", "%", "faculty_satisfaction"),
-    ("even load", "%", "faculty_workload_balance_score"),
+    ("score", "", "overall_score"),
+    ("days without gaps", "%", "student_compactness_score"),
+    ("teachers' wishes met", "%", "faculty_satisfaction"),
+    ("even workload", "%", "faculty_workload_balance_score"),
     ("seats filled", "%", "seat_fill"),
     ("rooms used", "%", "rooms_used"),
 )
@@ -40,11 +41,17 @@ ENDED = {
 }
 EVIDENCE = {
     "certificate": "proved by counting",
-    "two_solves": "two differing exact solves agree",
-    "one_solve": "one exact solve says so",
+    "two_solves": "two different exact searches agree",
+    "one_solve": "one exact search says so",
     None: "not proved",
 }
-QUALITY_STYLE = {"optimal": "bold green", "feasible": "green", "relaxed": "yellow", "partial": "red"}
+QUALITY = {
+    "optimal": ("the best possible, proved", "bold green"),
+    "feasible": ("every hard rule is kept", "green"),
+    "relaxed": ("some hard rules are bent", "yellow"),
+    "partial": ("some sessions have no place", "red"),
+}
+"""What a result is, and its colour."""
 
 
 def progress_bar(console: Console) -> Progress:
@@ -90,19 +97,19 @@ def verdict(view: View) -> RenderableType:
     """What we hold, by which promise, and why the search ended."""
     best = view["variants"][0]
     levels, statistics = best["levels"], best["statistics"]
-    quality = Text(str(best["quality"]), style=QUALITY_STYLE.get(best["quality"], ""))
+    quality = Text(*QUALITY[best["quality"]])
     bound, gap = view.get("lower_bound"), view.get("gap")
     proved = (
         "no bound proved"
         if bound is None
-        else f"proved bound {bound}" + (f", gap {100 * gap:.1f} %" if gap is not None else "")
+        else f"proved bound {bound}" + (f", gap {100 * gap:.1f}%" if gap is not None else "")
     )
     lines = [
-        Text.assemble("quality ", quality, f"   rung {best['rung']}   {ENDED[view['stopped_by']]}"),
+        Text.assemble(quality, f"   {ENDED[view['stopped_by']]}   rung {best['rung']}"),
         Text(str(best["promise"]), style="italic"),
         Text(
             f"{statistics['scheduled_sessions']} of {statistics['total_sessions']} sessions placed, "
-            f"{hard_breaches(best)} hard breaches"
+            f"{counted(hard_breaches(best), 'hard breach', 'hard breaches')}"
         ),
         Text(f"soft cost {levels['soft']} ({proved})"),
     ]
@@ -119,14 +126,14 @@ def ledger(view: View) -> RenderableType:
     parts: list[RenderableType] = []
     concessions = view["variants"][0]["concessions"]
     if not concessions and not view["variants"][0]["unplaced"]:
-        return Text("ledger: nothing was given up", style="green")
+        return Text("nothing was given up", style="green")
     if concessions:
-        table = Table(title="ledger: rules given up, counted on the original data", title_justify="left")
-        for column in ("rule", "count", "unit", "price", "for example"):
+        table = Table(title="rules given up, counted on the original data", title_justify="left")
+        for column in ("rule", "how much", "price", "for example"):
             table.add_column(column, overflow="fold")
         for row in concessions:
             example = row["offences"][0]["message"] if row["offences"] else ""
-            table.add_row(row["rule"], str(row["count"]), row["unit"], str(row["cost"]), example)
+            table.add_row(row["name"], counted(row["count"], row["unit"], row["units"]), str(row["cost"]), example)
         parts.append(table)
     parts.extend(_work_list(view["variants"][0]["unplaced"]))
     parts.extend(_diagnosis(view.get("diagnosis", {})))
@@ -140,7 +147,7 @@ def _work_list(unplaced: Sequence[View]) -> Iterable[RenderableType]:
     for column in ("session", "blocked by", "repair"):
         table.add_column(column, overflow="fold")
     for row in unplaced[:MAX_LISTED]:
-        repair = row["repairs"][0]["sentence"] if row["repairs"] else "none found that holds"
+        repair = row["repairs"][0]["sentence"] if row["repairs"] else "none was found"
         table.add_row(row["name"], "; ".join(row["reasons"]), repair)
     if len(unplaced) > MAX_LISTED:
         table.add_row(f"... and {len(unplaced) - MAX_LISTED} more", "", "")
@@ -150,13 +157,13 @@ def _work_list(unplaced: Sequence[View]) -> Iterable[RenderableType]:
 def _diagnosis(diagnosis: View) -> Iterable[RenderableType]:
     sentences = [proof["sentence"] for proof in diagnosis.get("proofs", ())]
     for conflict in diagnosis.get("conflicts", ()):
-        smallest = "smallest set" if conflict["minimal"] else "set"
-        sentences.append(f"These cannot hold together ({smallest} found): " + " | ".join(conflict["sentences"]))
+        smallest = ", and dropping any one of them would help" if conflict["minimal"] else ""
+        sentences.append(f"These demands cannot all be met{smallest}: " + " | ".join(conflict["sentences"]))
     if sentences:
         shown = [Text(f"- {sentence}") for sentence in sentences[:MAX_LISTED]]
         yield Panel(
             Group(*shown),
-            title=f"why not everything holds: {EVIDENCE[diagnosis.get('evidence')]}",
+            title=f"why not every hard rule can be kept: {EVIDENCE[diagnosis.get('evidence')]}",
             title_align="left",
             expand=False,
         )
@@ -169,9 +176,7 @@ def variants(view: View) -> RenderableType:
     for variant in view["variants"]:
         table.add_column(str(variant["label"]), justify="right")
     for title, unit, key in METRICS:
-        cells = [
-            f"{variant['quality_metrics'][key]:g} {unit if unit == '%' else ''}".strip() for variant in view["variants"]
-        ]
+        cells = [f"{variant['quality_metrics'][key]:g}{unit}" for variant in view["variants"]]
         table.add_row(title, *cells)
     table.add_row("soft cost", *(str(variant["cost"]) for variant in view["variants"]))
     table.add_row("hard breaches", *(str(hard_breaches(variant)) for variant in view["variants"]))
@@ -185,13 +190,13 @@ def variants(view: View) -> RenderableType:
 def _strength(variant: View) -> str:
     """What a variant is best at; one that is best at nothing is an alternative, and is called that."""
     if not variant["better_at"]:
-        return f"{variant['label']} is an alternative: on no single rule the best"
+        return f"{variant['label']} is an alternative that is best at no single rule"
     return f"{variant['label']} is best at\n" + "\n".join(f"  - {line}" for line in variant["better_at"])
 
 
 def _distance(first: View, variant: View) -> str:
     share = variant["distances"].get(first["emphasis"])
-    return "-" if share is None else f"{100 * share:.0f} %"
+    return "-" if share is None else f"{100 * share:.0f}%"
 
 
 def busiest_group(entries: Sequence[View]) -> str | None:
@@ -221,26 +226,38 @@ def week(entries: Sequence[View], group: str | None) -> RenderableType:
     return table
 
 
+_NOTES = (
+    ("warnings", "please confirm", "bold yellow"),
+    ("decisions", "read as", "cyan"),
+    ("unusable", "not used", "red"),
+    ("repairs", "corrected", "yellow"),
+)
+"""The kinds of notes on an import in the order of their weight: field, word, style."""
+
+
 def imported(account: View) -> RenderableType:
-    """What was mended and what was left out of a CSV set: counts, and the first notes of each kind."""
-    repairs, unusable = account["repairs"], account["unusable"]
+    """How a CSV set was read: counts, and the first notes of each kind, those first that are to be confirmed."""
     lines = [
         Text(
-            f"{sum(account['rows'].values())} rows read, {counted(len(repairs), 'cell')} mended, "
-            f"{counted(len(unusable), 'row')} could not be used"
+            f"{sum(account['rows'].values())} rows read, {counted(len(account['repairs']), 'cell')} corrected, "
+            f"{counted(len(account['unusable']), 'row')} could not be used"
         )
     ]
-    for kind, notes, style in (("mended", repairs, "yellow"), ("not used", unusable, "red")):
-        lines += [
-            Text(
-                f"{kind}  {n['file']}.csv:{n['line']}  {n['column']} {n['value'][:MAX_VALUE]!r}: {n['message']}",
-                style=style,
-            )
-            for n in notes[:MAX_NOTES]
-        ]
+    for kind, told, style in _NOTES:
+        notes = account[kind]
+        lines += [Text(f"{told}  {_note(note)}", style=style) for note in notes[:MAX_NOTES]]
         if len(notes) > MAX_NOTES:
-            lines.append(Text(f"{kind}  ... and {len(notes) - MAX_NOTES} more; --json and -o x.json have all of them"))
+            more = f"{told}  ... and {len(notes) - MAX_NOTES} more; --json and -o x.json have all of them"
+            lines.append(Text(more, style=style))
     return Panel(Group(*lines), title="import", title_align="left", expand=False)
+
+
+def _note(note: View) -> str:
+    place = f"{note['file']}.csv:{note['line']}"
+    if not note["column"]:
+        value = f" ({note['value'][:MAX_VALUE]})" if note["value"] else ""
+        return f"{place}  {note['message']}{value}"
+    return f"{place}  {note['column']} {note['value'][:MAX_VALUE]!r}: {note['message']}"
 
 
 def advice(found: Sequence[Issue]) -> RenderableType:
@@ -251,7 +268,7 @@ def advice(found: Sequence[Issue]) -> RenderableType:
     return Panel(Group(*lines), title="worth a second look", title_align="left", expand=False)
 
 
-def rules(counted: Sequence[View]) -> RenderableType:
+def rules(found: Sequence[View]) -> RenderableType:
     """Every rule with its count and cost."""
     table = Table(title="rules", title_justify="left")
     for column, justify in (
@@ -259,18 +276,18 @@ def rules(counted: Sequence[View]) -> RenderableType:
         ("tier", "left"),
         ("count", "right"),
         ("cost", "right"),
-        ("unit", "left"),
+        ("counted in", "left"),
     ):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    for rule in counted:
+    for rule in found:
         style = "red" if rule["tier"] == "hard" and rule["count"] else "dim" if rule["tier"] == "off" else ""
-        table.add_row(rule["id"], rule["tier"], str(rule["count"]), str(rule["cost"]), rule["unit"], style=style)
+        table.add_row(rule["name"], rule["tier"], str(rule["count"]), str(rule["cost"]), rule["units"], style=style)
     return table
 
 
 def _cell(value: object) -> str:
-    """A value as it fits a table: a whole document in the wrong place is cut."""
-    text = repr(value)
+    """A value as the file has it, empty where it has none; a whole document in the wrong place is cut."""
+    text = "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= MAX_CELL else f"{text[:MAX_CELL]}..."
 
 

@@ -18,9 +18,10 @@ from rich.console import Console
 from rich.table import Table
 
 from app.settings import Settings, SettingsError
-from app.store import StoreError, StoreLocked, StoreTooNew, backups
-from app.store.backups import NoBackups, NotRestored
+from app.store import StoreError, StoreLocked, StoreTooNew, backups, manifests
 from app.store.folder import holds_store
+from app.store.manifests import NoTools, NotRestored
+from app.store.opening import back_up_database, put_back
 from app.store.signing import NoBackupKey, read_key
 from app.store.sqlite import SqliteStore
 
@@ -81,11 +82,11 @@ def _report_of(settings: Settings, backup: Path | None, again: bool, beat: Calla
     if backup is not None:
         signing = read_key(key_file)
         if signing is not None:
-            backups.check_copy(backup, signing)
+            manifests.check_copy(backup, signing)
         return check_file(backup, again=again, beat=beat)
+    kept = manifests.folder_of(settings)
     if settings.database_url:
-        return check_database(settings.database_url, again=again, beat=beat)
-    kept = backups.folder_of(settings)
+        return check_database(settings.database_url, kept, key_file=key_file, again=again, beat=beat)
     return check_folder(settings.data_dir, kept, key_file=key_file, again=again, beat=beat)
 
 
@@ -95,9 +96,9 @@ def _report_of_copy(settings: Settings, copy: Path, again: bool, beat: Callable[
 
     report = check_file(copy, again=again, beat=beat)
     report.findings.append(Finding("copy", "note", OF_A_COPY, "stop the service to check the file itself"))
-    report.findings.extend(check_backups(backups.folder_of(settings), settings.backup_key_file, read_all=again))
+    report.findings.extend(check_backups(manifests.folder_of(settings), settings.backup_key_file, read_all=again))
     copy.unlink()
-    backups.manifest_path(copy).unlink()
+    manifests.manifest_path(copy).unlink()
     return report
 
 
@@ -112,7 +113,6 @@ def backup_command(
 ) -> None:
     """Make a verified backup. A running service is asked to; otherwise it is made here."""
     settings = _settings()
-    _only_files(settings, as_json=as_json)
     try:
         made = _make(settings, output, url, key, as_json=as_json)
     except StoreError as error:
@@ -126,35 +126,34 @@ def backup_command(
 
 @commands.command("restore")
 def restore_command(
-    backup: Annotated[Path, typer.Argument(help="the .sqlite3 file of a backup, its manifest beside it")],
+    backup: Annotated[Path, typer.Argument(help="the .sqlite3 or .pgdump file of a backup, its manifest beside it")],
     force: Annotated[bool, typer.Option("--force", help="put a store that is there aside")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Put a backup in place of the store of a stopped service; jobs that were running run again at the next start."""
     settings = _settings()
-    _only_files(settings, as_json=as_json)
     try:
         signing = read_key(settings.backup_key_file)
-        manifest = backups.restore(backup, settings.data_dir, force=force, key=signing)
+        manifest = put_back(settings, backup, force=force, key=signing)
     except StoreError as error:
         _fail(error, as_json=as_json)
     if as_json:
-        done = {"restored": True, "data_dir": str(settings.data_dir), **backups.view(manifest, backup.parent)}
+        into = {"database": True} if settings.database_url else {"data_dir": str(settings.data_dir)}
+        done = {"restored": True, **into, **manifests.view(manifest, backup.parent)}
         typer.echo(json.dumps(done, ensure_ascii=False))
     else:
         jobs = ", ".join(f"{count} {status}" for status, count in manifest.jobs.items()) or "no jobs"
-        _out.print(f"{settings.data_dir} now holds {backup.name}: {jobs}", markup=False, soft_wrap=True)
-
-
-def _only_files(settings: Settings, *, as_json: bool) -> None:
-    if settings.database_url:
-        _say(str(NoBackups()), as_json=as_json)
+        where = "the database" if settings.database_url else settings.data_dir
+        _out.print(f"{where} now holds {backup.name}: {jobs}", markup=False, soft_wrap=True)
 
 
 def _make(
     settings: Settings, output: Path | None, url: str | None, key: str | None, *, as_json: bool
 ) -> dict[str, Any]:
-    folder, signing = output or backups.folder_of(settings), read_key(settings.backup_key_file)
+    folder, signing = output or manifests.folder_of(settings), read_key(settings.backup_key_file)
+    if settings.database_url:
+        manifest = back_up_database(settings.database_url, folder, settings.backup_keep, signing)
+        return manifests.view(manifest, folder)
     if not holds_store(settings.data_dir):
         _say(f"{settings.data_dir} holds no store, so there is nothing to back up", as_json=as_json)
     try:
@@ -163,10 +162,10 @@ def _make(
         made = _ask(settings, url, key, keep=True, as_json=as_json)
         if output is None:
             return made
-        copied = backups.copy_to(Path(made["path"]), output, signing)
-        return backups.view(backups.read_manifest(copied), output)
+        copied = manifests.copy_to(Path(made["path"]), output, signing)
+        return manifests.view(manifests.read_manifest(copied), output)
     try:
-        return backups.view(backups.take(store, folder, settings.backup_keep, signing), folder)
+        return manifests.view(backups.take(store, folder, settings.backup_keep, signing), folder)
     finally:
         store.close()
 
@@ -237,7 +236,7 @@ def _settings() -> Settings:
 
 
 def _fail(error: StoreError, *, as_json: bool) -> NoReturn:
-    refused = isinstance(error, NotRestored | StoreTooNew | StoreLocked | NoBackupKey)
+    refused = isinstance(error, NotRestored | NoTools | StoreTooNew | StoreLocked | NoBackupKey)
     _say(str(error), as_json=as_json, code=EXIT_REFUSED if refused else EXIT_OUR_FAULT)
 
 

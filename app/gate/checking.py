@@ -7,9 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from app.errors import below, wire_issue
+from app.flags import breaches_of
+from app.gate.imports import account_of, warnings_of
 from app.gate.intake import check_rules, load_source, read_object
+from app.gate.misspelt import refuse_near_misses
 from app.quality import quality_metrics, statistics
-from app.schemas import ScoreRequest, Source, ValidateRequest
+from app.schemas import GenerateRequest, ScoreRequest, Source, ValidateRequest
 from app.settings import Settings
 from app.views import View, diagnosis_view, rule_views, score_view, unplaced_views
 from solver.advice import advice_on
@@ -17,19 +20,14 @@ from solver.diagnose import diagnose
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_solution
 from solver.formats.native import load_timetable
-from solver.formats.platform_csv import Imported
-from solver.formats.safe import shortened
 from solver.formats.sln import load_sln
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.names import Names
+from solver.ranks import highest_first
 from solver.result import Diagnosis
 from solver.rules import profile_of
 from solver.verifier import verify
 
-MAX_NOTES = 100
-"""Rows of a CSV set that are named for each kind of trouble; all of them are counted."""
-MAX_VALUE, MAX_MESSAGE = 100, 300
-"""Characters of a cell, and of what is said about it."""
 _DATASET_KEYS = frozenset({"schema", "time_grid", "rooms", "courses", "faculty", "groups"})
 
 
@@ -37,12 +35,14 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
     """
     The size of a usable dataset, what is odd about it, and the proofs against it.
 
-    `feasible` is False with a proof, else null for "not known"; `warnings` are problems that keep nobody from solving.
+    `feasible` is False with a proof, else null for "not known"; `warnings` keep nobody from solving.
+    First come those about an import, which people are to confirm before they have it solved.
 
     Raises what `load_source` raises.
     """
-    document = read_object(body, settings)
-    asked = ValidateRequest.model_validate(_wrapped(document))
+    document = _wrapped(read_object(body, settings))
+    refuse_near_misses(document, GenerateRequest.model_fields)  # a body for a job may be checked as it is
+    asked = ValidateRequest.model_validate(document)
     loaded = load_source(asked, settings)
     dataset, imported = loaded.dataset, loaded.imported
     proofs = diagnose(dataset)
@@ -50,36 +50,21 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
         "valid": True,
         "feasible": False if proofs else None,
         "summary": size_of(dataset),
-        "warnings": _warnings(dataset, asked),
+        "warnings": [*warnings_of(imported), *_oddities(dataset, asked)],
         "diagnosis": diagnosis_view(Diagnosis(proofs=proofs, evidence="certificate" if proofs else None)),
-        **({"import": _account(imported)} if imported else {}),
+        **({"import": account_of(imported)} if imported else {}),
     }
 
 
-def _warnings(dataset: Dataset, asked: Source) -> list[View]:
+def _oddities(dataset: Dataset, asked: Source) -> list[View]:
     """What is odd about the data, with pointers into the body."""
     place = "/content" if asked.content is not None else "/dataset"
     return [wire_issue(issue) for issue in below(place, InputError(advice_on(dataset))).issues]
 
 
-def _account(imported: Imported) -> View:
-    """What was mended in a CSV set and what could not be used, with file and line: counts, and the first of each."""
-    account = imported.account()
-    notes = ("repairs", "unusable")
-    return {
-        "rows": account["rows"],
-        **{name: [_short(note) for note in account[name][:MAX_NOTES]] for name in notes},
-        "counts": {name: len(account[name]) for name in notes},
-    }
-
-
-def _short(note: Mapping[str, Any]) -> View:
-    return {**note, "value": shortened(note["value"], MAX_VALUE), "message": shortened(note["message"], MAX_MESSAGE)}
-
-
 def _wrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A bare native dataset counts as `{"dataset": ...}`."""
-    is_bare = "dataset" not in document and not _DATASET_KEYS.isdisjoint(document)
+    """A bare native dataset counts as `{"dataset": ...}`; so does another document of ours, which is named then."""
+    is_bare = "schema" in document or ("dataset" not in document and not _DATASET_KEYS.isdisjoint(document))
     return {"dataset": document} if is_bare else document
 
 
@@ -101,7 +86,9 @@ def size_of(dataset: Dataset) -> View:
 
 def score_timetable(body: bytes, settings: Settings) -> View:
     """Raises `InputError` also for a timetable that does not fit its dataset."""
-    asked = ScoreRequest.model_validate(read_object(body, settings))
+    document = read_object(body, settings)
+    refuse_near_misses(document, GenerateRequest.model_fields | ScoreRequest.model_fields)
+    asked = ScoreRequest.model_validate(document)
     check_rules(asked.rules)
     dataset = load_source(asked, settings).dataset
     timetable, prefix = _timetable(asked, dataset)
@@ -113,7 +100,8 @@ def score_timetable(body: bytes, settings: Settings) -> View:
         report = verify(dataset, timetable, profile=profile_of(dataset, overrides))
     except InputError as error:
         raise below(prefix, error) from error
-    metrics = quality_metrics(dataset, timetable, report)
+    in_breach = len(breaches_of(dataset, timetable, report))
+    metrics = quality_metrics(dataset, timetable, report, in_breach)
     return {
         "verified": True,
         "complete": report.score.complete,
@@ -123,10 +111,10 @@ def score_timetable(body: bytes, settings: Settings) -> View:
         "total": report.total,
         "distance_to_feasibility": report.distance_to_feasibility,
         "quality_metrics": metrics,
-        "statistics": statistics(dataset, timetable, report),
+        "statistics": statistics(dataset, timetable, report, in_breach),
         "rules": rule_views(report),
-        "unplaced": unplaced_views(report.unplaced, (), Names(dataset)),
-        "warnings": _warnings(dataset, asked),
+        "unplaced": unplaced_views(highest_first(dataset, report.unplaced), (), Names(dataset)),
+        "warnings": _oddities(dataset, asked),
     }
 
 

@@ -7,8 +7,11 @@ organisation in a query; what it sees of jobs is narrowed down in `app.tenant`, 
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import time
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Receive, Send
@@ -74,7 +77,25 @@ def presented_key(scope: Connection) -> str:
     if b"x-api-key" in headers:
         return headers[b"x-api-key"].decode("latin-1").strip()
     kind, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-    return text.strip() if kind.lower() == "bearer" else ""
+    read = _SCHEMES.get(kind.lower())
+    return "" if read is None else read(text.strip())
+
+
+def _password(text: str) -> str:
+    """The password of HTTP Basic, whatever the user is called; "" when there is none."""
+    try:
+        return base64.b64decode(text, validate=True).decode("latin-1").partition(":")[2].strip()
+    except binascii.Error:
+        return ""
+
+
+# We do not ask for Basic in a 401: browsers would open a window of theirs, and the page asks for a key itself.
+_SCHEMES: Mapping[str, Callable[[str], str]] = {"bearer": str, "basic": _password}
+"""
+Scheme of `Authorization`, in lower case -> the key or token in what follows it.
+
+Basic is for callers that send no header of their own, and know an address only: `http://platform:KEY@host`.
+"""
 
 
 def is_loopback(host: str) -> bool:
@@ -112,5 +133,5 @@ def refusal(settings: Settings) -> str | None:
         way, help = f"other machines reach {settings.host} through a proxy", f"unset {variable('trusted_proxies')}"
     return (
         f"{way}, and no API key protects what is served there; make one with "
-        f"`timetable keys add NAME --scope submit --scope read`, or {help}"
+        f"`timetable keys add NAME --scope submit --scope read --scope cancel`, or {help}"
     )

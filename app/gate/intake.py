@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, get_args
 
@@ -19,13 +19,17 @@ from pydantic import BaseModel
 
 from app.catalogue import load_sample
 from app.errors import SourceNotConfigured, below
+from app.fingerprint import fingerprint
 from app.gate.burden import check_document, check_model
+from app.gate.imports import MAX_KEPT, account_of, told, warnings_of
+from app.gate.misspelt import strangers_of, unused_note
 from app.gate.prescan import check_amount
 from app.jobs import MIN_SOLVE_SECONDS, JobRequest
 from app.messages import pack_text
 from app.portfolio import ASKED
 from app.schemas import (
     ADDED_FIELDS,
+    MAY_BE_MISSING,
     META_FIELDS,
     TIME_CONFIG_FIELDS,
     GenerateRequest,
@@ -35,7 +39,7 @@ from app.schemas import (
     TimeConfig,
 )
 from app.settings import Settings
-from app.source import AWAITED, Query
+from app.source import AWAITED, IMPORT, Query
 from solver.advice import notes_on
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_ctt
@@ -77,15 +81,22 @@ class _Load(NamedTuple):
     name: str
     notes: tuple[str, ...]
     sent_text: str | None = None
+    imported: Imported | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A checked request. `notes` are sentences for the answer; `adjusted` maps a field to what was asked and given."""
+    """
+    A checked request. `notes` are sentences for the answer; `adjusted` maps a field to what was asked and given.
+
+    A field that nobody knows, and that is close to one of ours, was given nothing; `meant` is that of ours. `warnings`
+    are what people have to confirm about a CSV set, in the form of issues.
+    """
 
     request: JobRequest
     notes: tuple[str, ...]
-    adjusted: Mapping[str, Mapping[str, float]]
+    adjusted: Mapping[str, Mapping[str, object]]
+    warnings: tuple[Mapping[str, Any], ...] = ()
 
 
 def read_object(body: bytes, settings: Settings) -> dict[str, Any]:
@@ -131,6 +142,7 @@ def read_order(
     document = read_object(body, settings)
     if default_organization_id is not None and document.get("organization_id") is None:
         document["organization_id"] = default_organization_id
+    strangers = strangers_of(document)
     asked = GenerateRequest.model_validate(document)
     check_rules(asked.rules)
     awaited = has_platform and not asked.named
@@ -138,7 +150,7 @@ def read_order(
     given, adjusted = _clamped(asked, settings)
     request = JobRequest(
         job_id=asked.job_id or default_job_id or str(uuid.uuid4()),
-        body_hash=body_hash(asked, loaded.sent_text),
+        body_hash=fingerprint_of(asked, loaded.sent_text),
         packed=loaded.packed,
         meta=_told(asked, loaded, given, awaited=awaited),
         num_variants=int(given["num_variants"]),
@@ -147,7 +159,14 @@ def read_order(
         workers=int(given["workers"]) if asked.workers is not None else None,
         rules={name: rule.model_dump(exclude_none=True) for name, rule in asked.rules.items()},
     )
-    return Order(request=request, notes=_notes(loaded, adjusted), adjusted=adjusted)
+    notes = (*_notes(loaded, adjusted), *_notes_on(strangers), *filter(None, [unused_note(document)]))
+    warnings = warnings_of(loaded.imported)
+    return Order(request=request, notes=notes, adjusted={**adjusted, **strangers}, warnings=warnings)
+
+
+def _notes_on(strangers: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
+    for name, change in strangers.items():
+        yield f"{name} is no known field and was not used; did you mean {change['meant']}?"
 
 
 def _told(asked: GenerateRequest, loaded: _Load, given: Mapping[str, float], *, awaited: bool) -> dict[str, Any]:
@@ -155,6 +174,8 @@ def _told(asked: GenerateRequest, loaded: _Load, given: Mapping[str, float], *, 
     meta = {**_meta(asked), "dataset": loaded.name or asked.dataset_name or ""}
     if awaited:
         meta[AWAITED] = True
+    if loaded.imported is not None:
+        meta[IMPORT] = account_of(loaded.imported, MAX_KEPT)
     if asked.portfolio_workers is not None:
         meta[ASKED] = int(given["portfolio_workers"])
     return meta
@@ -162,7 +183,7 @@ def _told(asked: GenerateRequest, loaded: _Load, given: Mapping[str, float], *, 
 
 def _notes(loaded: _Load, adjusted: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
     changes = (
-        f"{name} was set to {change['given']:g}, {change['asked']:g} was asked." for name, change in adjusted.items()
+        f"{name} was set to {change['given']:g} instead of {change['asked']:g}." for name, change in adjusted.items()
     )
     return (*loaded.notes, *changes)
 
@@ -171,7 +192,7 @@ def _inline(asked: GenerateRequest, loaded: Loaded) -> _Load:
     text = canonical(loaded.document)
     sent = text if loaded.document is asked.dataset else None
     notes = tuple(filter(None, (loaded.note, *notes_on(loaded.dataset))))
-    return _Load(pack_text(text), loaded.dataset.name, notes, sent)
+    return _Load(pack_text(text), loaded.dataset.name, notes, sent, loaded.imported)
 
 
 def _ticket(asked: GenerateRequest) -> _Load:
@@ -229,19 +250,47 @@ def canonical(document: object) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
+def fingerprint_of(asked: GenerateRequest, dataset_text: str | None = None) -> str:
+    """
+    What a repetition of this request is known by, see `app.fingerprint`.
+
+    `dataset_text` is the canonical text of `asked.dataset` for those who have it: nearly all of a body, which need not
+    be encoded again.
+    """
+    texts = _texts(asked, dataset_text)
+    if not (asked.organization_id or "").strip():
+        return fingerprint(_hash_of(texts))
+    optional = {name: texts[name] for name in MAY_BE_MISSING if texts[name] not in _SAYS_NOTHING}
+    fixed = {name: text for name, text in texts.items() if name not in MAY_BE_MISSING}
+    return fingerprint(_hash_of(texts), _joined(fixed), optional)
+
+
+_SAYS_NOTHING = frozenset({"null", "[]", "{}", '""'})
+
+
 def body_hash(asked: GenerateRequest, dataset_text: str | None = None) -> str:
     """
     SHA-256 of what a request asks for, in hex: every field we know, in canonical JSON, without the job id.
 
-    Unknown fields, the order of keys and two spellings of one semester make no other job. `dataset_text` is the
-    canonical text of `asked.dataset` for those who have it: nearly all of a body, which need not be encoded again.
+    Unknown fields, the order of keys and two spellings of one semester make no other job.
     """
+    return _hash_of(_texts(asked, dataset_text))
+
+
+def _texts(asked: GenerateRequest, dataset_text: str | None) -> dict[str, str]:
     # A field added later must not change the hash of a body that does not name it: jobs are resent after upgrades.
     left_out = {"job_id", "dataset", *(name for name in ADDED_FIELDS if getattr(asked, name) is None)}
     texts = {name: canonical(value) for name, value in asked.model_dump(mode="json", exclude=left_out).items()}
-    texts["dataset"] = canonical(asked.dataset) if dataset_text is None else dataset_text
+    return {**texts, "dataset": canonical(asked.dataset) if dataset_text is None else dataset_text}
+
+
+def _hash_of(texts: Mapping[str, str]) -> str:
+    return hashlib.sha256(_joined(texts).encode()).hexdigest()
+
+
+def _joined(texts: Mapping[str, str]) -> str:
     whole = ",".join(f'"{name}":{texts[name]}' for name in sorted(texts))
-    return hashlib.sha256(f"{{{whole}}}".encode()).hexdigest()
+    return f"{{{whole}}}"
 
 
 def check_rules(rules: Mapping[str, RuleOverride]) -> None:
@@ -317,9 +366,7 @@ def _load_csv_set(content: str, settings: Settings, time_config: object) -> Load
     if time_config is not None:
         del document["time_grid"]
     loaded = _load_inline(document, settings, time_config, "/content")
-    rows, repairs, unusable = sum(imported.rows.values()), len(imported.repairs), len(imported.unusable)
-    told = f"{rows} rows were read, {repairs} cells mended, {unusable} rows could not be used."
-    note = " ".join(filter(None, (told, loaded.note)))
+    note = " ".join(filter(None, (told(imported), loaded.note)))
     return loaded._replace(note=note, imported=imported)
 
 

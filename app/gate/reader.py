@@ -152,6 +152,7 @@ def order_of(reply: Reply) -> Order:
         request=JobRequest(**header["request"], packed=packed),
         notes=tuple(header["notes"]),
         adjusted=header["adjusted"],
+        warnings=tuple(header["warnings"]),
     )
 
 
@@ -161,7 +162,7 @@ def recounting_of(held: Held) -> Question:
     options = {
         "sizes": [len(part) for part in parts],
         "rules": dict(held.rules),
-        "score": held.score,
+        "score": held.score.numbers,
         "rung": held.rung,
         "simplified_context": held.simplified_context,
     }
@@ -173,7 +174,7 @@ def recounted_of(reply: Reply) -> Recounted | None:
     body, header = content_of(reply), reply.header
     if not header:
         return None
-    told = {**header, "score": Score(*header["score"]), "quality": Quality(header["quality"])}
+    told = {**header, "score": Score.of(header["score"]), "quality": Quality(header["quality"])}
     return Recounted(body=body, **told)
 
 
@@ -184,7 +185,7 @@ def _recount(question: Question, settings: Settings) -> Reply:
         timetable=question.body[first : first + second],
         earlier=question.body[first + second :] or None,
         rules=options["rules"],
-        score=Score(*options["score"]),
+        score=Score.of(options["score"]),
         rung=options["rung"],
         simplified_context=options["simplified_context"],
     )
@@ -206,7 +207,8 @@ def _order(question: Question, settings: Settings) -> Reply:
     )
     request = asdict(order.request)
     packed = request.pop("packed")
-    return Reply("order", {"request": request, "notes": order.notes, "adjusted": order.adjusted}, packed)
+    told = {"notes": order.notes, "adjusted": order.adjusted, "warnings": order.warnings}
+    return Reply("order", {"request": request, **told}, packed)
 
 
 def _validate(question: Question, settings: Settings) -> Reply:

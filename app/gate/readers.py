@@ -2,8 +2,9 @@
 A small pool of reader processes (`app.gate.reader`), so that no request body can stop the event loop.
 
 Processes are started early and replaced at once when they end, so that nobody waits for one to be loaded. A body that
-takes too long costs its reader and nothing else. Small bodies are read here, in one thread: they cannot hold the
-interpreter for longer than a request may wait.
+takes too long costs its reader and nothing else; but only a reader that has computed for that long tells anything of
+the body. One that was stopped is ended within seconds, and its question is asked of another. Small bodies are read
+here, in one thread: they cannot hold the interpreter for longer than a request may wait.
 """
 
 from __future__ import annotations
@@ -27,11 +28,14 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from app.child.children import ENVIRONMENT, KEPT_PREFIXES, KEPT_VARIABLES, RECEIVE_BYTES
-from app.errors import ReadersBusy, TooHeavy
+from app.child.vitals import STOPPED_STATES, Vitals, cpu_seconds_of, vitals_of
+from app.errors import ReadersAway, ReadersBusy, TooHeavy
 from app.gate.burden import AMOUNTS
 from app.gate.reader import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, Work, frame, perform
 from app.portfolio import most_workers
 from app.settings import PREFIX, Settings, variable
+from app.telemetry import HelperStopped, Observer, nobody
+from solver.errors import in_words
 
 SMALL_BODY = 8 * 1024
 """Bytes of a body that is read in this process."""
@@ -55,6 +59,14 @@ EARLY_EVERY_SECONDS = 5.0
 How often we look whether one of them is missing: not at once, since loading takes a second of processor time that the
 start of the service has other uses for, and long before a crowd comes, which would wait for that second.
 """
+LOOK_SECONDS = 0.5
+"""How often we look whether a reader was stopped; one that is found so twice is ended and replaced."""
+STILL_LOOKS = 8
+"""One that has a question and has not computed at all in so many looks in a row does not come to it: it is frozen."""
+MOST_DEATHS = 2
+"""So many readers may end over one question."""
+COMPUTED_SHARE = 0.1
+"""Whoever has not had even this share of its time on a processor has not been kept busy by a body."""
 LOAD_SECONDS = 120.0
 RETRY_SECONDS = 1.0
 CLOSING_SECONDS = 5.0
@@ -74,6 +86,10 @@ class ReaderLost(Exception):
     """A reader process has ended, or talks nonsense."""
 
 
+class ReaderStopped(ReaderLost):
+    """A reader process was stopped or frozen and ended by us; what it was reading has nothing to do with that."""
+
+
 class Readers:
     """
     Use it as an async context; entering starts the first process and does not wait for it.
@@ -83,7 +99,8 @@ class Readers:
     successor is loaded.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, observe: Observer = nobody) -> None:
+        self._observe = observe
         # A reader does not know how jobs are queued, which decides how many workers one may have.
         self._settings = replace(settings, portfolio_workers=most_workers(settings))
         self._staff: set[_Process] = set()
@@ -97,6 +114,7 @@ class Readers:
         self._open = True
         self._hire()
         self._tasks.start_soon(self._hire_early)
+        self._tasks.start_soon(self._look_after)
         return self
 
     async def __aexit__(
@@ -109,6 +127,11 @@ class Readers:
         self._next.close()
         for process in list(self._staff):
             await self._dismiss(process)
+
+    @property
+    def _alive(self) -> list[_Process]:
+        """Those that have not ended; one that has while it waited is put away by whoever comes next."""
+        return [process for process in self._staff if not process.has_ended]
 
     @property
     def pids(self) -> list[int]:
@@ -128,30 +151,38 @@ class Readers:
         ------
         ReadersBusy
             No reader was free in time; worth another try.
+        ReadersAway
+            Readers were stopped, or not let run, again and again; the same.
         TooHeavy
             Reading took longer than `read_seconds`, or two readers died of it.
         """
         if _is_small(question):
             return await anyio.to_thread.run_sync(perform, question, self._settings, limiter=self._here)
-        try:
+        died, until = 0, anyio.current_time() + self._settings.read_seconds
+        while True:
             try:
                 return await self._ask(question)
-            except ReaderLost:
-                return await self._ask(question)
-        except ReaderLost as error:
-            raise TooHeavy("Two processes have died of reading this request. Maybe send less at once.") from error
+            except ReaderStopped as error:
+                if anyio.current_time() >= until:
+                    raise ReadersAway("The processes that read requests were stopped; try again later.") from error
+            except ReaderLost as error:
+                died += 1
+                if died == MOST_DEATHS:
+                    told = "Two processes have died of reading this request. Maybe send less at once."
+                    raise TooHeavy(told) from error
 
     async def _ask(self, question: Question) -> Reply:
         while (process := await self._next_free()).has_ended:  # while it waited, so nobody's body is to blame
             await self._put_back(process, usable=False)
-        usable = False
+        usable, before, seconds = False, process.cpu_seconds, self._settings.read_seconds
         try:
-            with anyio.fail_after(self._settings.read_seconds):
+            with anyio.fail_after(seconds):
                 reply = await process.ask(question)
             usable = True
             return reply
         except TimeoutError:
-            seconds = self._settings.read_seconds
+            if process.cpu_seconds - before < COMPUTED_SHARE * seconds:
+                raise ReadersAway("The process that reads the request did not get to it; try again later.") from None
             told = f"Reading the request took longer than {seconds:g} s and was given up. Maybe send less at once."
             raise TooHeavy(told) from None
         finally:
@@ -161,8 +192,8 @@ class Readers:
     async def _next_free(self) -> _Process:
         if self._waiting >= MAX_WAITING:
             raise ReadersBusy(f"{self._waiting} large requests are waiting to be read already; try again later.")
-        all_busy = self._waiting >= self._next.statistics().current_buffer_used
-        if all_busy and len(self._staff) < self._settings.readers and all(one.is_ready for one in self._staff):
+        all_busy, alive = self._waiting >= self._next.statistics().current_buffer_used, self._alive
+        if all_busy and len(alive) < self._settings.readers and all(one.is_ready for one in alive):
             self._hire()
         self._waiting += 1
         try:
@@ -181,20 +212,33 @@ class Readers:
             self._free.send_nowait(process)
         else:
             await self._dismiss(process)
-        if self._open and all(one.tired for one in self._staff):
+        if self._open and all(one.tired for one in self._alive):
             self._hire()
 
     async def _hire_early(self) -> None:
         while True:
             await anyio.sleep(EARLY_EVERY_SECONDS)
-            if len(self._staff) < min(EARLY, self._settings.readers) and all(one.is_ready for one in self._staff):
+            alive = self._alive
+            if len(alive) < min(EARLY, self._settings.readers) and all(one.is_ready for one in alive):
+                self._hire()
+
+    async def _look_after(self) -> None:
+        """Ends those that are stopped, whether they read, wait or are being loaded. Others take their places."""
+        while True:
+            await anyio.sleep(LOOK_SECONDS)
+            for process in list(self._staff):
+                if process.is_stuck():
+                    _log.error("a reader (process %d) was stopped or frozen; it is ended and replaced", process.pid)
+                    self._observe(HelperStopped(helper="reader", pid=process.pid, remedy="replaced"))
+                    process.kill()  # whoever asks or loads it puts it away
+            if self._staff and not self._alive:
                 self._hire()
 
     def _hire(self) -> None:
         try:
             process = _Process(self._settings)
         except OSError as error:  # no memory, processes or descriptors; whoever asks next tries again
-            _log.error("a reader could not be started: %s", error)
+            _log.error("a reader could not be started: %s", in_words(error))
             return
         self._staff.add(process)
         self._tasks.start_soon(self._load, process)
@@ -207,7 +251,7 @@ class Readers:
             _log.error("a reader could not be loaded: %s", error or "it took too long")
             await self._dismiss(process)
             await anyio.sleep(RETRY_SECONDS)
-            if not self._staff:
+            if not self._alive:
                 self._hire()
             return
         self._free.send_nowait(process)
@@ -245,6 +289,9 @@ class _Process:
         self._channel = ours
         self.is_ready = False
         self.tired = False
+        self.was_stuck = self._asked = False
+        self._seen: Vitals | None = None
+        self._still = 0
 
     @property
     def pid(self) -> int:
@@ -261,10 +308,35 @@ class _Process:
 
     async def ask(self, question: Question) -> Reply:
         """The reply; afterwards `tired` says whether the process should make room for a fresh one."""
+        self._asked, self._still = True, 0
         await self._send(frame({"work": question.work, "options": question.options}, question.body))
         header, body = await self._receive()
+        self._asked = False
         self.tired = header["tired"]
         return Reply(header["kind"], header["header"], body)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time it has used; none when it is gone."""
+        return cpu_seconds_of(self.pid) or 0.0
+
+    def is_stuck(self) -> bool:
+        """One look, of many: whether it was stopped by a signal, or has a question and neither runs nor wants to."""
+        seen, before = vitals_of(self.pid), self._seen
+        self._seen = seen
+        if seen is None or before is None or self.was_stuck:
+            return False
+        computes = seen.state == "R" or seen.cpu_seconds > before.cpu_seconds
+        self._still = 0 if computes or not self._asked else self._still + 1
+        stopped = seen.state in STOPPED_STATES and before.state in STOPPED_STATES
+        return stopped or self._still >= STILL_LOOKS
+
+    def kill(self) -> None:
+        """Ends it because it is stuck; whoever waits for its answer is told so, even if it cannot die."""
+        self.was_stuck = True
+        self._popen.kill()
+        with contextlib.suppress(OSError):  # its end is closed already
+            self._channel.shutdown(socket.SHUT_RDWR)
 
     async def end(self) -> None:
         """Ends the process at once and waits until it is gone."""
@@ -282,7 +354,7 @@ class _Process:
             except BlockingIOError:
                 continue
             except OSError as error:
-                raise ReaderLost("the reader does not listen") from error
+                raise self._lost("the reader does not listen") from error
 
     async def _receive(self) -> tuple[dict[str, Any], bytes]:
         header_length, body_length = LENGTHS.unpack(await self._exactly(LENGTHS.size))
@@ -301,11 +373,14 @@ class _Process:
             except BlockingIOError:
                 continue
             except OSError as error:
-                raise ReaderLost("the reader does not talk") from error
+                raise self._lost("the reader does not talk") from error
             if not received:
-                raise ReaderLost("the reader has ended")
+                raise self._lost("the reader has ended")
             view = view[received:]
         return data
+
+    def _lost(self, why: str) -> ReaderLost:
+        return ReaderStopped("the reader was stopped, or frozen") if self.was_stuck else ReaderLost(why)
 
 
 def environment_of_readers(ours: Mapping[str, str], settings: Settings) -> dict[str, str]:

@@ -7,13 +7,14 @@ hands the packed bytes on as they lie in the store, and gets the bytes of the an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from app.conflicts import conflicts_view, resolution_view, resolutions_view
 from app.entries import Entries
 from app.errors import ConflictNotFound, FormatNotAvailable, NoResult
+from app.flags import conflicts_of
 from app.insights import difference_view, load_view, session_view
 from app.jobs import effective_dataset
 from app.messages import unpack
@@ -41,11 +42,11 @@ def open_result(dataset: bytes, result: bytes, rules: Mapping[str, Any]) -> Open
     return Opened(load_dataset(effective_dataset(unpack(dataset), rules)), load_result(unpack(result)))
 
 
-def check_format(name: str) -> None:
-    """Raises `FormatNotAvailable` for a format that we do not write."""
-    if name not in FORMATS:
+def check_format(name: str, formats: Sequence[str] = FORMATS) -> None:
+    """Raises `FormatNotAvailable` for a format that is none of `formats`."""
+    if name not in formats:
         raise FormatNotAvailable(
-            f"Results are not available as {name[:40]!r}, only as {', '.join(FORMATS)}.", members={"formats": FORMATS}
+            f"Results are not available as {name[:40]!r}, only as {', '.join(formats)}.", members={"formats": formats}
         )
 
 
@@ -112,7 +113,8 @@ def week(opened: Opened, n: int, of: str, id: str) -> View:
 def department(opened: Opened, n: int, id: str) -> View:
     """A department that the dataset does not name has no entries. Raises `NoResult` when there is no variant `n`."""
     variant = _variant(opened, n)
-    entries = Entries(opened.dataset).of_department(id, variant.timetable, variant.report)
+    writer, conflicts = Entries(opened.dataset), conflicts_of(opened.dataset, variant.timetable, variant.report)
+    entries = writer.rows(writer.of_department(id, variant.timetable.placements), conflicts, students=True)
     return {
         "dept_id": id,
         "variant": n,

@@ -25,7 +25,7 @@ from app.jobs import Event
 from app.operations.capacity import Hold, Sample
 from app.operations.health import SILENT_SECONDS
 from app.settings import Settings
-from app.telemetry import AttemptEnded, Happening, Moved, QueueStuck, Recovered, Slow
+from app.telemetry import AttemptEnded, Happening, HelperStopped, Moved, QueueStuck, Recovered, Slow
 
 STORE_HOLD_SECONDS = 5.0
 CHILD_SILENT_SECONDS = 60.0
@@ -188,8 +188,16 @@ ALERTS: tuple[Alert, ...] = (
     Alert(
         "backup_failed",
         Severity.HIGH,
-        "A scheduled backup has failed; the one before is kept.",
-        "See the reason in the log; run `timetable check`, then `timetable backup`.",
+        "A scheduled backup has failed; there is none of this time.",
+        "See the reason in the log; `timetable check` lists the backups that there are. Then run `timetable backup`.",
+    ),
+    Alert(
+        "rows_set_aside",
+        Severity.HIGH,
+        "Rows of the job store were not what was written; they are out of the way, and the rest is served.",
+        "`timetable check` names them. Hand in the jobs again that are missing; find out what damages the disk.",
+        holds=lambda s, _: s.signs.rows_set_aside > 0,
+        hold_seconds=0.0,
     ),
     Alert(
         "disk_high",
@@ -215,6 +223,21 @@ ALERTS: tuple[Alert, ...] = (
         Severity.HIGH,
         "The broker between services and workers does not answer; jobs are taken and wait.",
         "See `queue` in /health, and the broker itself. What waits is sent when it answers again.",
+    ),
+    Alert(
+        "worker_lost",
+        Severity.HIGH,
+        "Somebody who solves jobs was not heard of any more, and had not said that it goes.",
+        "Its jobs are taken over. The log names it, and so does GET /workers for a minute; start it again.",
+        holds=lambda s, _: s.signs.lost_workers > 0,
+        hold_seconds=0.0,
+    ),
+    Alert(
+        "helper_stopped",
+        Severity.MEDIUM,
+        "A process that works for the service was stopped from outside; it was told to go on, or replaced.",
+        "Nothing is lost. Find out who stops processes here: a debugger, a person, a tool that freezes containers.",
+        happens=lambda h: isinstance(h, HelperStopped),
     ),
     Alert(
         "service_was_killed",
@@ -275,6 +298,8 @@ ALERTS: tuple[Alert, ...] = (
         holds=_cpu_short,
     ),
 )
+OF_THE_WHOLE = frozenset({"queue_old", "worker_lost"})
+"""What every worker sees that shares the store as every service does; services tell of it."""
 BY_NAME: Mapping[str, Alert] = {alert.name: alert for alert in ALERTS}
 
 
@@ -321,19 +346,28 @@ def message_of(standing: Standing, state: str) -> Message:
 
 @dataclass(kw_only=True)
 class AlertBook:
-    """Which alerts stand. Every method returns the messages that are due; instants are monotonic seconds."""
+    """
+    Which alerts stand. Every method returns the messages that are due; instants are monotonic seconds.
+
+    Those in `left_out` are not raised here.
+    """
 
     settings: Settings
+    left_out: frozenset[str] = frozenset()
     wall: Callable[[], float] = time.time
     standing: dict[str, Standing] = field(default_factory=dict)
     _holds: dict[str, Hold] = field(default_factory=dict)
     _recent: dict[str, deque[float]] = field(default_factory=dict)
 
+    @property
+    def _raised_here(self) -> list[Alert]:
+        return [alert for alert in ALERTS if alert.name not in self.left_out]
+
     def hear(self, happening: Happening, now: float) -> list[Message]:
         """Something has happened."""
         job = getattr(happening, "job", None)
         job_id = job.id if job is not None else getattr(happening, "job_id", None)
-        found = [alert for alert in ALERTS if alert.happens is not None and alert.happens(happening)]
+        found = [alert for alert in self._raised_here if alert.happens is not None and alert.happens(happening)]
         return [message for alert in found for message in self.occurred(alert, now, job_id)]
 
     def occurred(self, alert: Alert, now: float, job: str | None = None) -> list[Message]:
@@ -352,7 +386,7 @@ class AlertBook:
     def see(self, sample: Sample) -> list[Message]:
         """A look at machine and service; also what is due because time has passed."""
         found: list[Message] = []
-        for alert in ALERTS:
+        for alert in self._raised_here:
             if alert.holds is None:
                 continue
             raised = self._hold(alert).see(sample.at, alert.holds(sample, self.settings))
@@ -384,12 +418,12 @@ class AlertBook:
                 found.append(message_of(self.standing.pop(alert.name), "resolved"))
             elif not standing.escalated and now - standing.began >= max(response):
                 standing.escalated = True
-                found.append(self._told(standing, now, "escalated"))
+                found.append(self._tell_again(standing, now, "escalated"))
             elif standing.count and now - standing.told_at >= hold:
-                found.append(self._told(standing, now, "firing"))
+                found.append(self._tell_again(standing, now, "firing"))
         return found
 
-    def _told(self, standing: Standing, now: float, state: str) -> Message:
+    def _tell_again(self, standing: Standing, now: float, state: str) -> Message:
         message = message_of(standing, state)
         standing.told_at, standing.count = now, 0
         return message

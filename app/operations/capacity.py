@@ -20,6 +20,7 @@ import anyio
 import anyio.to_thread
 import psutil
 
+from app.machine import Machine, this_machine
 from app.settings import Settings
 from app.telemetry import Signs
 
@@ -31,7 +32,11 @@ LAG_WINDOW_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """Use of the machine. Percent from 0 to 100; the disk is that of the data folder."""
+    """
+    Use of the machine. Percent from 0 to 100; the disk is that of the data folder.
+
+    Processors and memory are those of the container where its limits are used up sooner.
+    """
 
     cpu_percent: float
     memory_percent: float
@@ -106,10 +111,11 @@ class Capacity:
         *,
         on_lag: Callable[[float], None],
         on_sample: Callable[[Sample], None],
+        machine: Machine | None = None,
     ) -> None:
         self._folder = settings.data_dir
         self._signs, self._on_sample = signs, on_sample
-        self._lag = Lag(on_lag)
+        self._lag, self._machine = Lag(on_lag), machine or this_machine()
         self._disk = disk_of(self._folder)
         self._disk_thread = anyio.CapacityLimiter(1)
         psutil.cpu_percent(interval=None)  # the first call has nothing to compare with and answers 0
@@ -132,9 +138,10 @@ class Capacity:
     def _look(self) -> Sample:
         now = time.monotonic()
         total, free = self._disk
+        of_quota = self._machine.quota_percent()
         resources = Resources(
-            cpu_percent=psutil.cpu_percent(interval=None),
-            memory_percent=psutil.virtual_memory().percent,
+            cpu_percent=max(psutil.cpu_percent(interval=None), of_quota or 0.0),
+            memory_percent=self._machine.memory().percent,
             disk_percent=round(100 * (1 - free / total), 1) if total else 0.0,
             disk_free_bytes=free,
         )

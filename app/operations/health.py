@@ -14,9 +14,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-import psutil
-
 from app import SERVICE, service_version
+from app.machine import most_child_mb, this_machine
 from app.operations.capacity import Sample, alarms
 from app.settings import Settings, usable_cores
 from app.telemetry import Signs
@@ -64,6 +63,7 @@ def health_view(
             ),
             "loop_lag_seconds": round(sample.loop_lag_seconds, 3),
             "store_available": signs.store_available,
+            "rows_set_aside": signs.rows_set_aside,
         },
         "queue": queue,
         "platform": platform,
@@ -92,21 +92,24 @@ def not_ready_because(signs: Signs) -> list[str]:
 
 
 def hardware_view(settings: Settings) -> Health:
-    """What the machine offers and how much of it we use."""
-    memory = psutil.virtual_memory()
+    """What the machine, or the container we are in, offers and how much of it we use."""
+    here = this_machine()
+    memory, quota = here.memory(), here.quota()
     return {
         "platform": platform.system().lower(),
         "architecture": platform.machine(),
         "python_version": platform.python_version(),
         "cpu_cores": os.cpu_count(),
         "usable_cores": usable_cores(),
+        "processor_quota": None if quota is None else round(quota, 2),
+        "in_container": memory.in_container,
         "total_memory_gb": round(memory.total / 2**30, 2),
         "available_memory_gb": round(memory.available / 2**30, 2),
         "has_gpu": False,
         "tier": hardware_tier(memory.total),
         "slots": settings.slots,
         "workers_per_job": settings.workers_per_job,
-        "memory_limit_mb": settings.memory_limit_mb,
+        "memory_limit_mb": most_child_mb(settings.memory_limit_mb),
     }
 
 

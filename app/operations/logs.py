@@ -40,6 +40,7 @@ MAX_TRACE = 16_000
 EXTRA_FIELDS = (
     *("alert", "state", "severity", "count", "job", "attempt", "runbook"),
     *("action", "key", "address", "result", "status", "code"),
+    "exception",
 )
 """What a call of a logger may add with `extra`."""
 QUIET = ("httpx", "httpcore", "asyncio", "urllib3", "alembic")

@@ -37,9 +37,11 @@ from app.operations.capacity import Sample
 from app.portfolio import ENDS, OWNER
 from app.store import Store
 from app.telemetry import (
+    HELPERS,
     Assisted,
     AttemptEnded,
     Happening,
+    HelperStopped,
     Moved,
     QueueStuck,
     Recovered,
@@ -126,6 +128,9 @@ class Metrics:
         self.queue = self._gauge("timetable_queue_length", "Jobs that wait")
         self.queue_oldest = self._gauge("timetable_queue_oldest_seconds", "Waiting time of the oldest queued job")
         self.queue_stuck = self._counter("timetable_queue_stuck_total", "Dispatcher started anew as jobs did not start")
+        self.helpers_stopped = self._counter(
+            "timetable_helpers_stopped_total", "Processes of ours that did not go on", "helper", of=HELPERS
+        )
 
     def _make_attempts(self) -> None:
         self.attempts = self._counter("timetable_attempts_total", "Ended attempts by cause", "how", of=How)
@@ -158,6 +163,7 @@ class Metrics:
         self.ready = self._gauge("timetable_ready", "1 while jobs are taken")
         self.supervisor_beat = self._gauge("timetable_supervisor_beat_age_seconds", "Silence of the supervisor")
         self.store_up = self._gauge("timetable_store_available", "1 while the job store answers")
+        self.set_aside = self._gauge("timetable_store_rows_set_aside", "Damaged rows that are out of the way")
         self.store_time = self._histogram(
             "timetable_store_call_seconds", "Time of a call of the job store", "operation", of=STORE_CALLS
         )
@@ -175,7 +181,9 @@ class Metrics:
             for outcome in OUTCOMES:
                 self.deliveries_tried.labels(channel, outcome)
         self.deliveries = self._gauge("timetable_outbox", "Deliveries that wait or were given up", "channel", "state")
-        self.dependencies = self._gauge("timetable_dependency_up", "1 while it answers or is not used", "dependency")
+        self.dependencies = self._gauge(
+            "timetable_dependency_up", "1 while it answers or was not asked yet", "dependency"
+        )
         for name in (*DEPENDENCIES.values(), QUEUE_BROKER):
             self.dependencies.labels(name).set(1)
         self.messages = self._counter(
@@ -240,7 +248,8 @@ class Metrics:
     def show_queue(self, view: Mapping[str, Any]) -> None:
         """What stands between jobs and workers, before a scrape; nothing, where the service solves itself."""
         if view["kind"] != "embedded":
-            self.dependencies.labels(QUEUE_BROKER).set(view["broker"]["up"])
+            if view["broker"]["up"] is not None:
+                self.dependencies.labels(QUEUE_BROKER).set(view["broker"]["up"])
             self.workers.labels("heard").set(view["workers"])
             self.workers.labels("silent").set(view["silent_workers"])
 
@@ -261,6 +270,7 @@ class Metrics:
         self.ready.set(signs.ready)
         self.supervisor_beat.set(signs.supervisor_beat_age_seconds)
         self.store_up.set(signs.store_available)
+        self.set_aside.set(signs.rows_set_aside)
 
     # --- as things happen ---
 
@@ -293,6 +303,8 @@ class Metrics:
                 self.recovered.labels("orphans").set(orphans)
             case QueueStuck():
                 self.queue_stuck.inc()
+            case HelperStopped(helper=helper):
+                self.helpers_stopped.labels(helper).inc()
 
     def _count_move(self, job: Job, event: Event | None) -> None:
         if event in _EVENT_NAMES:
@@ -305,7 +317,7 @@ class Metrics:
     def _count_end(self, end: AttemptEnded) -> None:
         ending = end.ending
         self.attempts.labels(ending.how.value).inc()
-        if ending.how in OURS_TO_KILL and ending.exit_code == KILLED:
+        if ending.how in OURS_TO_KILL and ending.exit_code == KILLED and not ending.by_kernel:
             self.kills.labels(ending.how.value).inc()
         if ending.verdict is not None:
             self.verdicts.labels(_known(ending.verdict, _VERDICTS)).inc()

@@ -15,7 +15,7 @@ from app.operations.observers import Observers, journal
 from app.operations.sinks import Alerts
 from app.settings import Settings
 from app.store import StoreError
-from app.store.backups import Manifest
+from app.store.manifests import Manifest
 
 _log = logging.getLogger("timetable.service")
 

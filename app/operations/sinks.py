@@ -69,11 +69,12 @@ class Alerts:
     """
     The alerts of one application. `run` delivers; the other methods are quick and never wait.
 
-    `count` is told of every message and sink what became of it: "sent", "failed" or "dropped".
+    Those in `left_out` are not raised. `count` is told of every message and sink what became of it: "sent", "failed" or
+    "dropped".
     """
 
-    def __init__(self, settings: Settings, count: COUNT) -> None:
-        self.book = AlertBook(settings=settings)
+    def __init__(self, settings: Settings, count: COUNT, left_out: frozenset[str] = frozenset()) -> None:
+        self.book = AlertBook(settings=settings, left_out=left_out)
         self._count = count
         self._outlets = [_Outlet(sink, count) for sink in sinks_of(settings)]
 

@@ -14,6 +14,7 @@ import resource
 import shutil
 import socket
 import sqlite3
+import ssl
 import stat
 import tempfile
 import time
@@ -25,17 +26,18 @@ from pathlib import Path
 from platform import python_version
 from typing import Literal, NamedTuple
 
-import psutil
-
 from app import failpoints
 from app.gate import guard
+from app.machine import MEGABYTE, OWN_MB, SHARED_MB, most_child_mb, this_machine
 from app.operations.sinks import command_problem, sinks_of, url_problem
 from app.portfolio import most_workers
 from app.settings import Settings, unknown_variables, usable_cores, variable
 from app.store import StoreError, StoreLocked
 from app.store.folder import take_lock
+from app.store.manifests import NoTools
 from app.store.signing import NoBackupKey, read_key
 from app.store.sqlite import wal_reset_race
+from solver.errors import in_words
 from solver.names import counted
 
 Verdict = Literal["ok", "warning", "error"]
@@ -80,7 +82,8 @@ def examine(settings: Settings, *, at_start: bool = False) -> Iterator[Finding]:
             try:
                 yield from check.look(settings)
             except Exception as error:  # noqa: BLE001 - what cannot be looked at must not keep us from starting
-                yield Finding(check.name, "warning", f"cannot be examined: {error}")
+                told = in_words(error) if isinstance(error, OSError) else str(error)
+                yield Finding(check.name, "warning", f"cannot be examined: {told}")
 
 
 def refusal(findings: Iterable[Finding]) -> str | None:
@@ -102,6 +105,8 @@ def address_problem(host: str, port: int) -> str | None:
         socket.create_server(address[:2], family=family).close()
     except OSError as error:
         return reason_of(error)
+    except UnicodeError:  # too long, or with two dots in a row
+        return "this is no name that a machine can have"
     return None
 
 
@@ -125,7 +130,9 @@ def _versions(settings: Settings) -> Iterator[Finding]:
 
 def _cores(settings: Settings) -> Iterator[Finding]:
     cores, wanted = usable_cores(), settings.slots * settings.workers_per_job
-    found = f"{cores} usable, {counted(settings.slots, 'job')} of {counted(settings.workers_per_job, 'thread')}"
+    quota = this_machine().quota()
+    usable = f"{cores} usable" if quota is None else f"{cores} usable (the container has the time of {quota:.3g})"
+    found = f"{usable}, {counted(settings.slots, 'job')} of {counted(settings.workers_per_job, 'thread')}"
     if wanted > cores:
         yield Finding("processors", "warning", found, "lower TIMETABLE_SLOTS or TIMETABLE_WORKERS_PER_JOB")
     else:
@@ -133,10 +140,17 @@ def _cores(settings: Settings) -> Iterator[Finding]:
 
 
 def _memory(settings: Settings) -> Iterator[Finding]:
-    free_mb = psutil.virtual_memory().available // 2**20
-    wanted_mb = settings.slots * settings.memory_limit_mb
-    found = f"{free_mb} MB free, jobs may use {wanted_mb} MB"
-    if wanted_mb > free_mb:
+    memory = this_machine().memory()
+    free_mb, child_mb = memory.available // MEGABYTE, most_child_mb(settings.memory_limit_mb)
+    wanted_mb = OWN_MB + settings.slots * (child_mb - SHARED_MB)
+    free = f"{free_mb} MB free" + (
+        f" of the {memory.total // MEGABYTE} MB of the container" if memory.in_container else ""
+    )
+    found = f"{free}, service and jobs may use {wanted_mb} MB"
+    if child_mb < settings.memory_limit_mb:
+        told = f"{found}; a job is stopped at {child_mb} MB, not at {settings.memory_limit_mb}"
+        yield Finding("memory", "warning", told, "give the container more memory, or lower TIMETABLE_MEMORY_LIMIT_MB")
+    elif wanted_mb > free_mb:
         yield Finding("memory", "warning", found, "lower TIMETABLE_SLOTS or TIMETABLE_MEMORY_LIMIT_MB")
     else:
         yield Finding("memory", "ok", found)
@@ -232,7 +246,8 @@ def _lock(settings: Settings) -> Iterator[Finding]:
     except StoreLocked as error:
         yield Finding("lock", "ok", f"{error}")
     except (StoreError, OSError) as error:
-        yield Finding("lock", "error", f"{error}", "see who may write the data folder")
+        told = in_words(error) if isinstance(error, OSError) else str(error)
+        yield Finding("lock", "error", told, "see who may write the data folder")
     else:
         yield Finding("lock", "ok", "no service uses the data folder")
 
@@ -256,9 +271,23 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("job store", "error", f"{error}", "see TIMETABLE_DATABASE_URL, and whether the server lets us in")
         return
     yield Finding("job store", "ok", f"{database.where}, version {version}; `timetable check` reads it all")
-    if settings.backup_every_hours:
-        advice = "back the database up with pg_dump, and unset TIMETABLE_BACKUP_EVERY_HOURS"
-        yield Finding("job store", "warning", "scheduled backups are made of SQLite stores only", advice)
+    yield _dumps(settings, int(version.partition(".")[0]))
+
+
+def _dumps(settings: Settings, server: int) -> Finding:
+    """Whether backups of a PostgreSQL of this version can be made here, and put back."""
+    from app.store.dumps import tool  # loads the driver
+
+    try:
+        found = [f"{name} {tool(name, least).version}" for name, least in (("pg_dump", server), ("pg_restore", 0))]
+    except NoTools as error:
+        wanted = bool(settings.backup_every_hours)
+        advice = "until then back the database up where these programs are"
+        return Finding("backups", "error" if wanted else "warning", str(error), advice)
+    every = f"every {settings.backup_every_hours:g} h" if settings.backup_every_hours else "only when somebody asks"
+    return Finding(
+        "backups", "ok", f"are made {every}, by {' and '.join(found)}; `timetable check` lists those there are"
+    )
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
@@ -266,7 +295,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
     if settings.database_url:
         yield from _database(settings)
         return
-    from app.integrity import check_folder  # takes half a second, which a start of the service leaves out
+    from app.integrity import QUARANTINE, check_folder  # takes half a second, which a start of the service leaves out
 
     try:
         report = check_folder(settings.data_dir, again=False)
@@ -277,7 +306,8 @@ def _store(settings: Settings) -> Iterator[Finding]:
     if report.sound:
         yield Finding("job store", "ok", f"{sum(report.jobs.values())} jobs, sound")
     for finding in wrong:
-        yield Finding("job store", "error", f"{finding.what}: {finding.found}", finding.advice)
+        verdict: Verdict = "warning" if finding.advice == QUARANTINE else "error"  # what keeps nobody from starting
+        yield Finding("job store", verdict, f"{finding.what}: {finding.found}", finding.advice)
 
 
 # --- what is installed and set ---
@@ -374,9 +404,9 @@ def _backups(settings: Settings) -> Iterator[Finding]:
         yield Finding("backups", "error", str(error), "no backup can be made or put back until then")
         return
     if signed:
-        yield Finding("backups", "ok", "are signed, and no other is put back")
+        yield Finding("backups", "ok", "those that are made are signed, and no other is put back")
     elif guard.is_loopback(settings.host):
-        yield Finding("backups", "ok", "are not signed")
+        yield Finding("backups", "ok", "those that are made are not signed")
     else:
         yield Finding(
             "backups",
@@ -393,6 +423,22 @@ def _alerts(settings: Settings) -> Iterator[Finding]:
     if settings.alert_command and (problem := command_problem(settings.alert_command)):
         yield Finding("alerts", "error", f"{variable('alert_command')}: {problem}", "correct it, or unset it")
     yield Finding("alerts", "ok", f"go to {', '.join(['the log', *(sink.name for sink in sinks_of(settings))])}")
+
+
+def _certificates(settings: Settings) -> Iterator[Finding]:
+    """Read once: a file that holds none would be noticed at the first connection, long after the start."""
+    for name in ("platform_tls_ca", "broker_tls_ca"):
+        path = getattr(settings, name)
+        if not path:
+            continue
+        try:
+            ssl.create_default_context(cafile=path)
+            yield Finding("certificates", "ok", f"{variable(name)}: {path}")
+        except OSError as error:  # one that holds no certificates is an SSLError
+            said = "it holds no certificates" if isinstance(error, ssl.SSLError) else error.strerror
+            yield Finding(
+                "certificates", "error", f"{path}: {said}", f"set {variable(name)} to a PEM file, or unset it"
+            )
 
 
 def _log_file(settings: Settings) -> Iterator[Finding]:
@@ -412,6 +458,7 @@ CHECKS: tuple[Check, ...] = (
     Check("API keys", _keys, True),
     Check("backups", _backups, True),
     Check("alerts", _alerts, True),
+    Check("certificates", _certificates, True),
     Check("log file", _log_file, True),
     Check("environment", _variables, True),
     Check("failpoints", _failpoints, True),

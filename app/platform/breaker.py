@@ -30,6 +30,7 @@ class Breaker:
         self._changed = changed
         self._failures, self._pause, self._until = 0, FIRST_PAUSE_SECONDS, 0.0
         self._up = True
+        self._asked = self._reached = False
 
     @property
     def up(self) -> bool:
@@ -37,11 +38,17 @@ class Breaker:
         return self._up
 
     @property
+    def known_up(self) -> bool | None:
+        """The same for people: None before the first try, and never True of what was not reached once."""
+        return self._up and self._reached if self._asked else None
+
+    @property
     def seconds_closed(self) -> float:
         """Seconds until something may be tried; 0 = now."""
         return 0.0 if self._up else max(0.0, self._until - time.monotonic())
 
     def succeeded(self) -> None:
+        self._asked = self._reached = True
         self._failures, self._pause, self.error = 0, FIRST_PAUSE_SECONDS, ""
         if not self._up:
             self._up = True
@@ -49,6 +56,7 @@ class Breaker:
             self._changed(self.name, True)
 
     def failed(self, why: str) -> None:
+        self._asked = True
         self._failures += 1
         self.error = why
         if self._failures < FAILURES:

@@ -1,9 +1,9 @@
 """
 The task that the platform's workers run when a job has ended, in the two forms that its versions know.
 
-`inline` brings the variants with it, for ends and failures; `committed` brings nothing, because its database holds the
-result already. We send it as any Celery client would, and import nothing of theirs. The id of the task is the event's
-id, so a repetition can be known by it.
+`inline` brings the variants with it, and says why there are none; `committed` brings nothing, because its database
+holds the result already. We send it as any Celery client would, and import nothing of theirs. The id of the task is the
+event's id, so a repetition can be known by it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kombu.messaging import Producer
 from app.jobs import Job, Status
 from app.platform.addresses import REDIS_SCHEMES, tls_options, uses_tls, with_index
 from app.platform.breaker import Breaker
-from app.platform.delivery import NOT_ARRIVED, Documents, NotDelivered
+from app.platform.delivery import NOT_ARRIVED, Documents, NotDelivered, error_of
 from app.results import encoded, joined
 from app.settings import Settings
 from app.store import DeliveryRow
@@ -48,9 +48,9 @@ class CeleryTask:
                 raise NotDelivered(NOT_ARRIVED, final=True)
             given = b"{}"
         elif row.status is Status.COMPLETED:
-            given = joined(await self.documents.of(job, "inline"), {"error": None})
+            given = joined(await self.documents.of(job, "inline"), {"error": error_of(row, job)})
         else:
-            given = encoded({"variants": None, "error": job.error})
+            given = encoded({"variants": None, "error": error_of(row, job)})
         arguments = json.dumps([job.id, row.status.value]).encode()
         body = b"".join((b"[", arguments, b",", given, b",", encoded(_NO_REPLIES), b"]"))
         await anyio.to_thread.run_sync(self._send, row, body)

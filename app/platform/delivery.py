@@ -8,12 +8,14 @@ import random
 from datetime import UTC, datetime
 from typing import Protocol
 
-from app.jobs import Job
+from app.jobs import Job, Status
 from app.platform.breaker import Breaker
 from app.results import Results
 from app.settings import Settings
 from app.store import DeliveryRow
 
+CANCELLED_BY_USER = "Cancelled by user"
+POSTING_SECONDS = 120.0
 NOT_ARRIVED = "the timetables are made and kept, but the platform's database did not take them"
 
 
@@ -21,12 +23,25 @@ class NotDelivered(Exception):
     """
     A delivery did not arrive. `final`: trying again will not help. `down`: nobody could have got through just now.
 
-    The text is stored and shown; it never holds an address with a key in it.
+    `gone`: the platform has deleted its job, so there is nobody to tell. The text is stored and shown; it never holds
+    an address with a key in it.
     """
 
-    def __init__(self, why: str, *, final: bool = False, down: bool = True) -> None:
+    def __init__(self, why: str, *, final: bool = False, down: bool = True, gone: bool = False) -> None:
         super().__init__(why)
-        self.final, self.down = final, down and not final
+        self.final, self.down, self.gone = final or gone, down and not (final or gone), gone
+
+
+def error_of(row: DeliveryRow, job: Job) -> str | None:
+    """Why there is no timetable, or what the one that there is lacks, as the platform's pages show it."""
+    if row.status is Status.COMPLETED:
+        return job.open_note or None
+    return CANCELLED_BY_USER if row.status is Status.CANCELLED else job.error
+
+
+def is_late(job: Job, at: float) -> bool:
+    """Whether the platform's own transaction, in which it posts a job, is over by the wall time `at` in any case."""
+    return at - job.created_at > POSTING_SECONDS
 
 
 class Outlet(Protocol):

@@ -7,22 +7,23 @@ second longer.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
-from app.channels import DEPENDENCIES, Channel, channels_of
+from app.addresses import keys_of
+from app.channels import DEPENDENCIES, Channel, carrier_of, channels_of
 from app.jobs import Job
 from app.platform.breaker import Breaker
 from app.platform.delivery import Documents, Outlet
 from app.platform.outbox import Outbox
-from app.platform.pinned import Poster, url_problem
-from app.platform.webhook import CALLBACK_SECONDS, WEBHOOK_SECONDS, Callback, Webhook, keys_of
+from app.platform.pinned import Poster
+from app.platform.webhook import CALLBACK_SECONDS, WEBHOOK_SECONDS, Callback, Webhook
 from app.results import Results
-from app.settings import Settings, SettingsError, variable
+from app.settings import Settings
 from app.source import DataSource
 from app.supervision.watchdog import keep
 from app.supervisor import Supervisor
@@ -30,23 +31,21 @@ from app.telemetry import Happening
 
 if TYPE_CHECKING:
     from app.platform.redis_keys import RedisKeys
+    from app.platform.rows import Rows
 
 
-def check(settings: Settings) -> None:
-    """Raises SettingsError for addresses and keys that cannot be used; no message quotes one."""
-    problems = []
-    for name, url, private in (
-        ("platform_callback_url", settings.platform_callback_url, True),
-        ("webhook_url", settings.webhook_url, settings.webhook_private == "yes"),
-    ):
-        if url and (problem := url_problem(url, private=private)):
-            problems.append(f"{variable(name)}: {problem}")
-    try:
-        keys_of(settings.webhook_secrets)
-    except ValueError as error:
-        problems.append(f"{variable('webhook_secrets')}: {error}")
-    if problems:
-        raise SettingsError("; ".join(problems))
+def has_rows(settings: Settings) -> bool:
+    """Whether the platform's rows can be read, and have to do with what it is told."""
+    return bool(settings.platform_database_url and channels_of(settings))
+
+
+async def called_off(settings: Settings, job_ids: Collection[str]) -> Collection[str]:
+    """Which of these waiting jobs the platform has called off while we were away."""
+    if not has_rows(settings):
+        return ()
+    from app.platform import rows
+
+    return await rows.called_off(settings, job_ids)
 
 
 @asynccontextmanager
@@ -90,6 +89,11 @@ class Link:
             from app.platform.redis_keys import RedisKeys
 
             self._redis = RedisKeys(supervisor, documents, settings, self._breakers["redis"])
+        self._rows: Rows | None = None
+        if has_rows(settings):
+            from app.platform.rows import Rows
+
+            self._rows = Rows(supervisor, settings, carrier_of(settings), self.wake)
         outlets = {channel: self._outlet(channel, documents) for channel in self._breakers}
         self._outbox = Outbox(supervisor, outlets, settings, told)
 
@@ -109,7 +113,8 @@ class Link:
         if channel == "sql":
             from app.platform.database import DatabaseUpdate
 
-            return DatabaseUpdate(settings, documents, breaker)
+            assert self._rows is not None
+            return DatabaseUpdate(settings, documents, breaker, self._rows.seen)
         if channel == "celery":
             from app.platform.celery_task import CeleryTask
 
@@ -123,8 +128,9 @@ class Link:
     def observe(self, happening: Happening) -> None:
         """An observer of `app.telemetry`."""
         self._outbox.observe(happening)
-        if self._redis is not None:
-            self._redis.observe(happening)
+        for part in (self._redis, self._rows):
+            if part is not None:
+                part.observe(happening)
 
     async def announce(self, job: Job) -> None:
         """Lets the platform see a job that was just taken; short, whoever answers."""
@@ -138,6 +144,8 @@ class Link:
                 tasks.start_soon(keep, "outbox", self._outbox.run)
                 if self._redis is not None:
                     tasks.start_soon(keep, "progress in Redis", self._redis.run)
+                if self._rows is not None:
+                    tasks.start_soon(keep, "the platform's rows", self._rows.run)
         finally:
             if self._redis is not None:
                 with anyio.move_on_after(1.0, shield=True):
@@ -147,19 +155,26 @@ class Link:
         """There are rows in the store that were not there before."""
         self._outbox.wake(read=True)
 
+    def heed(self, job_id: str) -> None:
+        """The platform has spoken of a job that has ended, or that is not here."""
+        self.wake()
+        if self._rows is not None:
+            self._rows.heed(job_id)
+
     def up(self) -> Mapping[str, bool]:
-        """Every dependency: whether it answers."""
-        return {breaker.name: breaker.up for breaker in self._breakers.values()}
+        """Every dependency that was asked yet: whether it answers."""
+        return {breaker.name: up for breaker in self._breakers.values() if (up := breaker.known_up) is not None}
 
     def count(self, state: str) -> Mapping[str, int]:
         """Deliveries of a state by channel."""
         return {str(channel): count for channel, count in self._outbox.count(state).items()}
 
     def view(self) -> dict[str, Any]:
-        """What `/health` shows."""
+        """What `/health` shows; `up` is None of what nobody has asked yet, so that nothing is known of it."""
         return {
             "dependencies": {
-                breaker.name: {"up": breaker.up, "error": breaker.error or None} for breaker in self._breakers.values()
+                breaker.name: {"up": breaker.known_up, "error": breaker.error or None}
+                for breaker in self._breakers.values()
             },
             "deliveries": {state: self.count(state) for state in ("pending", "dead")},
         }

@@ -36,6 +36,8 @@ MOST_ERROR = 500
 _log = logging.getLogger("timetable.platform")
 
 Told = Callable[[Channel, str], None]
+OF_THE_ROW: frozenset[Channel] = frozenset({"sql", "celery", "callback"})
+"""Channels whose receivers write the platform's row of a job, or look it up: without one they have nothing to do."""
 
 
 class Outbox:
@@ -146,6 +148,9 @@ class Outbox:
         try:
             await outlet.deliver(row, job, arrived=first is None or first.state != "dead")
         except NotDelivered as error:
+            if error.gone:
+                await self._give_up_for_all(row, str(error))
+                return _gone(row, str(error))
             if error.down:
                 outlet.breaker.failed(str(error))
             return self._failed(row, error)
@@ -155,6 +160,13 @@ class Outbox:
         outlet.breaker.succeeded()
         failpoint("delivery.after_send")
         return replace(row, state="delivered", done_at=time.time(), error=None)
+
+    async def _give_up_for_all(self, row: DeliveryRow, why: str) -> None:
+        """Whoever would look for the platform's row as well; first them, because they wait for this one."""
+        for channel in OF_THE_ROW - {row.channel}:
+            other = self._rows.get((row.event_id, channel))
+            if other is not None and other.state == "pending":
+                await self._note(_gone(other, why))
 
     def _failed(self, row: DeliveryRow, error: NotDelivered) -> DeliveryRow:
         why = str(error)[:MOST_ERROR]
@@ -184,3 +196,9 @@ class Outbox:
             self._rows.pop(key, None)
         if row.channel == self._carrier:
             self.wake()
+
+
+def _gone(row: DeliveryRow, why: str) -> DeliveryRow:
+    """Nobody has to hear of this any more, and nobody has to be alarmed by that."""
+    _log.info("job %s: %s is not told: %s", row.job_id, row.channel, why)
+    return replace(row, state="superseded", done_at=time.time(), error=why[:MOST_ERROR])

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpcore
 
+from app.addresses import url_problem
 from app.platform.delivery import NotDelivered
 
 MOST_ANSWER_BYTES = 4096
@@ -36,18 +37,13 @@ class Forbidden(NotDelivered):
         super().__init__(why, final=True)
 
 
-def url_problem(url: str, *, private: bool) -> str | None:
-    """Why nothing may be sent there, None when something may: https, or http where `private` addresses are allowed."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        return "it is no address"
-    if parts.scheme not in (("https", "http") if private else ("https",)) or not host:
-        return "it is no https address" if not private else "it is no http or https address"
-    if parts.username is not None or parts.password is not None:
-        return "it holds a user name or a password"
-    return None
+class Refused(NotDelivered):
+    """The answer is no success."""
+
+    def __init__(self, status: int) -> None:
+        final = 300 <= status < 500 and status not in TRY_AGAIN
+        super().__init__(f"it answered {status}", final=final, down=status >= 500)
+        self.status = status
 
 
 def forbidden_because(address: str, *, private: bool) -> str | None:
@@ -135,8 +131,7 @@ class Poster:
         except httpcore.ProtocolError as error:
             raise NotDelivered(f"its answer is no HTTP: {type(error).__name__}") from None
         if not 200 <= status < 300:
-            final = 300 <= status < 500 and status not in TRY_AGAIN
-            raise NotDelivered(f"it answered {status}", final=final, down=status >= 500)
+            raise Refused(status)
 
     async def _status(self, body: bytes, headers: Mapping[str, str]) -> int:
         """The status of the answer; its body is read up to a bound, so that a polite server is not cut off."""

@@ -60,7 +60,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("room_id", "room_code", "room_number", "room_type", "seating_capacity", "building_id", "dept_id"),
         *("features", "allow_cross_department_usage", "room_status", "is_bookable"),
     ),
-    "students": ("student_id",),
+    "students": ("student_id", "batch_id"),
+    "departments": ("dept_id", "dept_code", "dept_name"),
+    "batches": ("batch_id", "batch_code", "batch_name"),
     "timetable_configurations": (
         *("working_days", "slots_per_day", "start_time", "end_time", "slot_duration_minutes", "lunch_break_enabled"),
         *("lunch_break_start", "lunch_break_end", "faculty_max_continuous", "avoid_first_last_slot"),

@@ -14,12 +14,12 @@ from app.messages import pack
 from app.platform.reading import MAX_ENROLMENTS, NOT_APPLIED, Answer, Database, Reader, rows_of
 from app.schemas import TimeConfig
 from app.settings import Settings
-from app.source import MAX_SENTENCES, Fetched, Query, SourceError
+from app.source import MAX_SENTENCES, Fetched, NothingThere, Query, SourceError, UnknownOrganisation
 from solver.errors import InputError
 from solver.formats.native import dump_dataset
 from solver.formats.platform_csv import Imported
-from solver.formats.platform_rows import RowNote
-from solver.formats.platform_tables import PlatformTables, load_platform_tables
+from solver.formats.platform_rows import Row, RowNote
+from solver.formats.platform_tables import NothingUsable, PlatformTables, load_platform_tables
 from solver.grid import TimeGrid
 from solver.model import RuleSetting
 
@@ -73,8 +73,15 @@ class PlatformSource:
             tables, notes = _tables(reader, query)
         try:
             return load_platform_tables(tables), notes
+        except NothingUsable as error:
+            raise NothingThere(str(error.issues[0].message), _size_of_nothing(error, tables)) from error
         except InputError as error:
             raise SourceError(str(error.issues[0].message)) from error
+
+
+def _size_of_nothing(error: NothingUsable, tables: PlatformTables) -> Mapping[str, int]:
+    usable = {"courses": error.courses, "rooms": error.rooms, "faculty": error.faculty}
+    return {**usable, "time_slots": tables.time_grid.num_slots, "students": 0, "sessions": 0, "groups": 0}
 
 
 def account_of(imported: Imported, notes: list[str]) -> dict[str, Any]:
@@ -85,7 +92,7 @@ def account_of(imported: Imported, notes: list[str]) -> dict[str, Any]:
         "unusable": len(imported.unusable),
         "unusable_rows": [_sentence(note) for note in imported.unusable[:MAX_SENTENCES]],
         "repaired_rows": [_sentence(note) for note in imported.repairs[:MAX_SENTENCES]],
-        "notes": notes,
+        "notes": [*notes, *(f"{note.file}: {note.message}." for note in imported.decisions)],
     }
 
 
@@ -101,7 +108,8 @@ def _tables(reader: Reader, query: Query) -> tuple[PlatformTables, list[str]]:
     rooms = rows_of("rooms", _table(reader, "rooms", "room_id", values))
     faculty = rows_of("faculty", _table(reader, "faculty", "faculty_id", values))
     offerings = _offerings(reader, values)
-    enrolments, left_out = _enrolments(reader, values, {row[0] for row in offerings.rows})
+    batch_of = _students(reader, values)
+    enrolments, left_out = _enrolments(reader, values, {row[0] for row in offerings.rows}, batch_of)
     stored = _configuration(reader, values, query.semester)
     notes = list(reader.missing)
     tables = PlatformTables(
@@ -111,6 +119,9 @@ def _tables(reader: Reader, query: Query) -> tuple[PlatformTables, list[str]]:
         offerings=rows_of("course_offerings", offerings),
         enrolments=enrolments,
         left_out=left_out,
+        departments=_optional(reader, "departments", "dept_id", values),
+        batches=_optional(reader, "batches", "batch_id", values),
+        batch_of={student: batch for student, batch in (batch_of or {}).items() if batch},
         time_grid=_grid(query.time_grid or TimeConfig.model_validate(_time_config(stored)).grid()),
         rules=_rules(stored, notes),
     )
@@ -128,7 +139,7 @@ def _organisation(reader: Reader, wanted: str) -> tuple[str, str]:
         {"wanted": wanted},
     )
     if not found.rows:
-        raise SourceError(f"the platform database has no organisation {wanted[:100]!r}")
+        raise UnknownOrganisation(f"the platform database has no organisation {wanted[:100]!r}")
     org, name = found.rows[0]
     return org, name
 
@@ -142,6 +153,10 @@ def _table(reader: Reader, table: str, key: str, values: Mapping[str, object]) -
         sql.Identifier("C"),
     )
     return reader.ask(question, values)
+
+
+def _optional(reader: Reader, table: str, key: str, values: Mapping[str, object]) -> list[Row]:
+    return rows_of(table, _table(reader, table, key, values)) if reader.has(table, key) else []
 
 
 def _all(conditions: list[sql.Composable]) -> sql.Composable:
@@ -178,7 +193,7 @@ def _offerings(reader: Reader, values: Mapping[str, object]) -> Answer:
 
 
 def _enrolments(
-    reader: Reader, values: Mapping[str, object], offerings: set[str]
+    reader: Reader, values: Mapping[str, object], offerings: set[str], active: Mapping[str, str] | None
 ) -> tuple[dict[str, list[str]], Counter[str]]:
     """Students by offering, each once, in id order; and how many enrolments are of students that are not active."""
     enrolled = {**ACTIVE, "enrollment_status": "upper(coalesce({}::text, 'ENROLLED')) = 'ENROLLED'"}
@@ -187,7 +202,7 @@ def _enrolments(
         " JOIN course_offerings co ON co.offering_id = e.offering_id JOIN courses c ON c.course_id = co.course_id"
         " WHERE {} AND {}"
     ).format(_all(reader.conditions("e", "course_enrollments", enrolled)), _running(reader))
-    known = _students(reader, values)
+    known = None if active is None else {id: id for id in active}
     students: dict[str, list[str]] = {offering: [] for offering in offerings}
     left_out: Counter[str] = Counter()
     for offering, student in reader.ask(question, values, MAX_ENROLMENTS).rows:
@@ -203,10 +218,11 @@ def _enrolments(
 
 
 def _students(reader: Reader, values: Mapping[str, object]) -> dict[str, str] | None:
-    """Active students; None where there is no such table, and then every enrolment counts."""
+    """Active students, each with the batch or ""; None where there is no such table: then every enrolment counts."""
     if not reader.has("students", "student_id"):
         return None
-    return {id: id for (id,) in ((str(row[0]),) for row in _table(reader, "students", "student_id", values).rows)}
+    rows = rows_of("students", _table(reader, "students", "student_id", values))
+    return {row["student_id"]: row["batch_id"] for row in rows}
 
 
 # --- what the organisation has stored about its week ------------------------------------------------------------------

@@ -9,44 +9,24 @@ instant and body; the id is the event's, the same in every try.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import time
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from app import SERVICE
 from app.jobs import Job, Status
 from app.platform.breaker import Breaker
-from app.platform.delivery import Documents, instant_of
-from app.platform.pinned import Poster
+from app.platform.delivery import Documents, NotDelivered, error_of, instant_of, is_late
+from app.platform.pinned import Poster, Refused
 from app.results import encoded, joined
 from app.store import DeliveryRow
 
 WEBHOOK_SECONDS = 5.0
 CALLBACK_SECONDS = 30.0
 """It carries whole timetables."""
-LEAST_KEY_BYTES, MOST_KEY_BYTES = 24, 64
-KEY_PREFIX = "whsec_"
-
-
-def keys_of(text: str) -> tuple[bytes, ...]:
-    """
-    The keys in a setting, the one in use first. Raises ValueError, which never quotes them.
-
-    A key is `whsec_` and 24 to 64 bytes in base64.
-    """
-    return tuple(_key(word) for word in text.replace(",", " ").split())
-
-
-def _key(word: str) -> bytes:
-    try:
-        key = base64.b64decode(word.removeprefix(KEY_PREFIX), validate=True)
-    except binascii.Error:
-        raise ValueError("a key is no base64") from None
-    if not LEAST_KEY_BYTES <= len(key) <= MOST_KEY_BYTES:
-        raise ValueError(f"a key has {len(key)} bytes; expected {LEAST_KEY_BYTES} to {MOST_KEY_BYTES}")
-    return key
+UNKNOWN_JOB = 404
 
 
 def signature(keys: tuple[bytes, ...], event_id: str, timestamp: int, body: bytes) -> str:
@@ -89,7 +69,8 @@ def event_of(row: DeliveryRow, job: Job) -> dict[str, object]:
             "placed": job.placed,
             "total": job.total,
             "error": job.error,
-            "variants_url": f"/variants/{job.id}" if row.status is Status.COMPLETED else None,
+            "open_sessions": None if job.placed is None or job.total is None else job.total - job.placed,
+            "variants_url": f"/variants/{quote(job.id)}" if row.status is Status.COMPLETED else None,
         },
     }
 
@@ -103,7 +84,15 @@ class Callback:
     breaker: Breaker
 
     async def deliver(self, row: DeliveryRow, job: Job, *, arrived: bool) -> None:
-        told = {"job_id": job.id, "status": row.status.value, "error": job.error}
+        """It knows two ends; a cancel is told to it as a failure with that reason, and only where nobody else can."""
+        status = Status.COMPLETED if row.status is Status.COMPLETED else Status.FAILED
+        told = {"job_id": job.id, "status": status.value, "error": error_of(row, job)}
         result: dict[str, object] = {"variants": [], "generation_time": None}
         document = await self.documents.of(job, "callback") if row.status is Status.COMPLETED else encoded(result)
-        await self.poster.post(joined(told, document), {"Idempotency-Key": row.event_id, "User-Agent": SERVICE})
+        headers = {"Idempotency-Key": row.event_id, "User-Agent": SERVICE}
+        try:
+            await self.poster.post(joined(told, document), headers)
+        except Refused as refused:
+            if refused.status == UNKNOWN_JOB and is_late(job, time.time()):
+                raise NotDelivered(str(refused), final=True) from None
+            raise

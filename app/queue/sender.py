@@ -23,7 +23,7 @@ from app.endings import How
 from app.jobs import Event, Status
 from app.queue.broker import Broker, BrokerAway
 from app.store import Message, StoreError
-from app.supervision.fleet import SILENT_SECONDS, Fleet
+from app.supervision.fleet import MISSED_SECONDS, SILENT_SECONDS, Fleet
 from app.telemetry import AttemptEnded, Happening, Moved, Seen
 
 LOOK_SECONDS = 1.0
@@ -121,11 +121,12 @@ class Sender:
     def view(self) -> dict[str, Any]:
         """What `/health` shows."""
         workers = [member for member in self._fleet.known if member.role == "worker"]
-        silent = [worker for worker in workers if worker.silent_seconds >= SILENT_SECONDS]
+        silent = [worker for worker in workers if SILENT_SECONDS <= worker.silent_seconds < MISSED_SECONDS]
+        heard = [worker for worker in workers if worker.silent_seconds < SILENT_SECONDS]
         return {
             "kind": "celery",
-            "broker": {"up": not self.error, "error": self.error or None},
-            "workers": len(workers) - len(silent),
+            "broker": {"up": not self.error if self._heard_at or self.error else None, "error": self.error or None},
+            "workers": len(heard),
             "silent_workers": len(silent),
             "slots": self._fleet.slots,
         }

@@ -25,6 +25,7 @@ from app.gate.patience import patient_for
 from app.operations.capacity import Capacity
 from app.operations.health import not_alive_because
 from app.operations.metrics import Measured, Metrics
+from app.operations.sinks import Alerts
 from app.queue.sender import Sender
 from app.settings import Settings
 from app.supervisor import Supervisor
@@ -49,11 +50,13 @@ class Window:
         )[0]
         self._socket = socket.create_server(address[:2], family=family)
 
-    async def serve(self, supervisor: Supervisor, sender: Sender, metrics: Metrics, capacity: Capacity) -> None:
+    async def serve(
+        self, supervisor: Supervisor, sender: Sender, metrics: Metrics, capacity: Capacity, alerts: Alerts
+    ) -> None:
         """Until it is cancelled."""
         server = _Server(
             uvicorn.Config(
-                self._app(supervisor, sender, metrics, capacity),
+                self._app(supervisor, sender, metrics, capacity, alerts),
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -65,7 +68,9 @@ class Window:
         )
         await server.serve([self._socket])
 
-    def _app(self, supervisor: Supervisor, sender: Sender, metrics: Metrics, capacity: Capacity) -> FastAPI:
+    def _app(
+        self, supervisor: Supervisor, sender: Sender, metrics: Metrics, capacity: Capacity, alerts: Alerts
+    ) -> FastAPI:
         app = FastAPI(
             title="Timetable worker",
             version=service_version(),
@@ -83,7 +88,7 @@ class Window:
         @app.get("/metrics")
         async def shown() -> Response:
             metrics.show_queue(sender.view())
-            text = metrics.render(await supervisor.counts(), capacity.now(), {})
+            text = metrics.render(await supervisor.counts(), capacity.now(), alerts.book.by_severity())
             return Response(text, media_type=CONTENT_TYPE_LATEST, headers=_NO_STORE)
 
         @app.get("/health/live")

@@ -22,10 +22,12 @@ import anyio.to_thread
 
 from app.child.children import SOLVE, ForkServer
 from app.operations import startup
+from app.operations.alerts import OF_THE_WHOLE
 from app.operations.capacity import Capacity
 from app.operations.logs import logging_to, watch_loop
 from app.operations.metrics import Metrics
 from app.operations.observers import Observers, journal
+from app.operations.sinks import Alerts
 from app.queue.broker import Broker
 from app.queue.hands import Hands
 from app.queue.sender import Sender
@@ -114,7 +116,8 @@ def _window(settings: Settings) -> Window | None:
 async def _work(settings: Settings, forkserver: ForkServer | None, solve: str, open_source: OpenSource) -> None:
     window, metrics = _window(settings), Metrics(settings.slow_seconds)
     watch_loop(metrics.background_errors.inc)
-    observers = Observers(metrics.observe_happening, journal, slow_seconds=settings.slow_seconds)
+    alerts = Alerts(settings, lambda sink, result: metrics.alerts_sent.labels(sink, result).inc(), OF_THE_WHOLE)
+    observers = Observers(metrics.observe_happening, journal, alerts.observe, slow_seconds=settings.slow_seconds)
     end = _End()
     async with (
         open_source(settings) as source,
@@ -134,10 +137,11 @@ async def _work(settings: Settings, forkserver: ForkServer | None, solve: str, o
         )
         tasks.start_soon(keep, "messages", sender.run)
         tasks.start_soon(_signals, end.came)
+        capacity = Capacity(settings, supervisor.signs, on_lag=metrics.loop_lag.observe, on_sample=alerts.see)
+        tasks.start_soon(keep, "capacity", capacity.run)
+        tasks.start_soon(keep, "alerts", alerts.run)
         if window is not None:
-            capacity = _capacity(settings, supervisor, metrics)
-            tasks.start_soon(keep, "capacity", capacity.run)
-            tasks.start_soon(keep, "window", partial(window.serve, supervisor, sender, metrics, capacity))
+            tasks.start_soon(keep, "window", partial(window.serve, supervisor, sender, metrics, capacity, alerts))
             _log.info("metrics are shown on http://%s:%d/metrics", settings.host, settings.worker_port)
         hands.start()
         _log.info("working: %d slots, queue %s", settings.slots, settings.broker_queue)
@@ -157,11 +161,6 @@ class _End:
     def of_hands(self, asked: bool) -> None:
         self.lost = not asked
         self.came.set()
-
-
-def _capacity(settings: Settings, supervisor: Supervisor, metrics: Metrics) -> Capacity:
-    """The samples themselves interest nobody: a worker raises no alerts."""
-    return Capacity(settings, supervisor.signs, on_lag=metrics.loop_lag.observe, on_sample=lambda sample: None)
 
 
 async def _give_back(hands: Hands, supervisor: Supervisor) -> None:

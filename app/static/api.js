@@ -23,6 +23,10 @@ export function headers() {
   return key.get() ? { "X-API-Key": key.get() } : {};
 }
 
+/** Hears "lost" when nobody answers a request, and "found" when somebody does again. */
+export const line = new EventTarget();
+export const tell = (what) => line.dispatchEvent(new Event(what));
+
 /** Is told when a key is needed, with the problem; answers with a promise that resolves when there is one. */
 export const door = { onLocked: null };
 
@@ -35,7 +39,7 @@ export async function request(path, { method = "GET", body, query, signal } = {}
   }
   for (;;) {
     const used = key.get();
-    const answer = await fetch(url, {
+    const answer = await reached(url, {
       method,
       signal,
       headers: { ...headers(), ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
@@ -47,6 +51,17 @@ export async function request(path, { method = "GET", body, query, signal } = {}
     if (used !== key.get()) continue; // another request has got a key meanwhile
     asking ??= door.onLocked(problem).finally(() => (asking = null));
     await asking;
+  }
+}
+
+async function reached(url, options) {
+  try {
+    const answer = await fetch(url, options);
+    tell("found");
+    return answer;
+  } catch (error) {
+    if (error.name !== "AbortError") tell("lost");
+    throw error;
   }
 }
 

@@ -15,16 +15,16 @@ function kindOf(name, beginning) {
 /** `{dataset}` or `{content, format}`. Throws an Error for people. */
 export async function readFile(file, mostMegabytes) {
   const kind = kindOf(file.name, await file.slice(0, 2000).text());
-  if (kind === null) throw new Error(`${file.name} is neither native JSON, .ctt, .tim nor a zip of CSV files.`);
+  if (kind === null) throw new Error(`${file.name} cannot be read here. Give a .json, .ctt or .tim file, or a .zip of CSV files.`);
   const size = (file.size / 1e6) * (kind === ZIP ? BASE64 : 1);
-  if (size > mostMegabytes) throw new Error(`${file.name} has ${size.toFixed(1)} MB; the service takes ${mostMegabytes} MB.`);
+  if (size > mostMegabytes) throw new Error(`${file.name} has ${size.toFixed(1)} MB. The service takes at most ${mostMegabytes} MB.`);
   if (kind === ZIP) return { content: await base64(file), format: "csv_zip" };
   const text = await file.text();
   // A ready request body, as GET /datasets/{name} hands out, holds the dataset in a field.
   if (kind === "json") {
     try {
       const document = JSON.parse(text);
-      if (document?.dataset) return { dataset: document.dataset };
+      if (typeof document?.dataset === "object" && document.dataset) return { dataset: document.dataset };
       if (document !== null) return { dataset: document };
     } catch {
       // the service says where it breaks

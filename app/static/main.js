@@ -2,7 +2,7 @@
 
 import { render } from "./vendor/preact-htm.js";
 import { Dialog, Waiting, html, useEffect, useState } from "./parts.js";
-import { ask, door, key } from "./api.js";
+import { ask, door, key, line } from "./api.js";
 import { Start } from "./views/start.js";
 
 /** Pattern, view, title of the document, names of what the pattern catches. Views other than the first are loaded when they are gone to. */
@@ -83,7 +83,7 @@ function Page() {
 }
 
 const Broken = () => html`<div class="note-box bad" role="alert">
-  <p>This part of the page could not be loaded. The service may be starting anew.</p>
+  <p>This part of the page could not be loaded. The service may be restarting.</p>
   <button class="button small" onClick=${() => location.reload()}>Load again</button>
 </div>`;
 
@@ -107,7 +107,7 @@ const Mark = () => html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"
 
 const LOOK_SECONDS = 15;
 
-/** Whether jobs are taken at the moment. */
+/** Whether jobs are taken at the moment. Any request of the page that nobody answers shows at once. */
 function Service() {
   const [state, setState] = useState("");
   useEffect(() => {
@@ -116,9 +116,17 @@ function Service() {
         () => setState("ready"),
         (error) => setState(error.status ? "not ready" : "unreachable"),
       );
+    const lost = () => setState("unreachable");
+    const found = () => setState((before) => (before === "unreachable" ? "ready" : before));
     look();
     const timer = setInterval(look, LOOK_SECONDS * 1000);
-    return () => clearInterval(timer);
+    line.addEventListener("lost", lost);
+    line.addEventListener("found", found);
+    return () => {
+      clearInterval(timer);
+      line.removeEventListener("lost", lost);
+      line.removeEventListener("found", found);
+    };
   }, []);
   return html`<span class=${`service ${state.replace(" ", "-")}`} role="status" title=${`The service is ${state || "being asked"}`}>
     <span class="dot" aria-hidden="true"></span><span class="service-text">${state && `Service ${state}`}</span></span>`;
@@ -154,7 +162,7 @@ function AskForKey({ problem, onKey }) {
       <p>${problem.message}</p>
       <label class="field"><span>API key</span>
         <input type="password" autocomplete="off" autofocus value=${text} onInput=${(event) => setText(event.target.value)} /></label>
-      <p class="muted">It is kept until this tab is closed, and nowhere else. Whoever runs the service makes one with <code>timetable keys add</code>.</p>
+      <p class="muted">It is kept in this tab only, until you close it. Whoever runs the service can make one with <code>timetable keys add</code>.</p>
       <div class="row end"><button class="button primary" disabled=${!text.trim()}>Use this key</button></div>
     </form>
   <//>`;

@@ -71,11 +71,11 @@ const repeats = ({ errors = [], message }) => errors.length === 1 && message.inc
 const SHOWN_ISSUES = 100;
 
 export const Issues = ({ issues }) => html`
-  <ul class="issues">
+  <${ScrollBox} tag="ul" role="list" label="Problems" class="issues">
     ${issues.slice(0, SHOWN_ISSUES).map(
       (issue) => html`<li>${issue.pointer && html`<code>${issue.pointer}</code> `}${issue.message}</li>`,
     )}
-  </ul>
+  <//>
 `;
 
 export const Bar = ({ percent, label, kind = "" }) => html`
@@ -109,7 +109,7 @@ export const Search = ({ label, value, onInput, placeholder = label }) => html`
 
 /** The browser's own modal dialog, which keeps the focus inside and hears Escape. */
 export function Dialog({ title, onClose, children, class: name = "", actions }) {
-  const box = useRef(null);
+  const [box, more, look] = useMore();
   const close = useRef(null);
   close.current = onClose;
   useEffect(() => {
@@ -123,7 +123,7 @@ export function Dialog({ title, onClose, children, class: name = "", actions }) 
     };
   }, []);
   return html`
-    <dialog ref=${box} class=${name} aria-labelledby="dialog-title" onCancel=${(event) => {
+    <dialog ref=${box} class=${`${name} ${more}`} onScroll=${look} aria-labelledby="dialog-title" onCancel=${(event) => {
       event.preventDefault();
       onClose?.();
     }} onClick=${(event) => event.target === box.current && onClose?.()}>
@@ -138,11 +138,37 @@ export function Dialog({ title, onClose, children, class: name = "", actions }) 
   `;
 }
 
+/** A box whose content may be wider or higher than it is: its edges show where there is more. */
+export function ScrollBox({ label, class: name = "", role = "region", tag = "div", children }) {
+  const [box, more, look] = useMore();
+  return html`<div class=${`scroll ${more}`}><${tag} ref=${box} class=${name} tabindex="0" role=${role} aria-label=${label} onScroll=${look}>${children}<//></div>`;
+}
+
+/** Towards which edges a box can be scrolled, as words of a class: `[ref, words, look again]`. `shown` changes when there is a box. */
+export function useMore(shown) {
+  const box = useRef(null);
+  const [more, setMore] = useState("");
+  const look = () => {
+    if (!box.current) return;
+    const { scrollLeft, scrollTop, scrollWidth, scrollHeight, clientWidth, clientHeight } = box.current;
+    const towards = { left: scrollLeft > 2, right: scrollWidth - clientWidth - scrollLeft > 2, up: scrollTop > 2, down: scrollHeight - clientHeight - scrollTop > 2 };
+    setMore(Object.keys(towards).filter((edge) => towards[edge]).map((edge) => `more-${edge}`).join(" "));
+  };
+  useEffect(() => {
+    if (!box.current) return undefined;
+    const resized = new ResizeObserver(look);
+    for (const part of [box.current, ...box.current.children]) resized.observe(part);
+    return () => resized.disconnect();
+  }, [shown]);
+  useEffect(look); // what is inside may have become longer
+  return [box, more, look];
+}
+
 const BEYOND = 8;
 
 /** Thousands of rows, of which only those in sight exist. All rows are `row` pixels high. */
 export function LongList({ items, row, label, render, most = 520, pick }) {
-  const box = useRef(null);
+  const [box, more, look] = useMore();
   const [top, setTop] = useState(0);
   useLayoutEffect(() => {
     if (box.current) box.current.scrollTop = 0;
@@ -158,9 +184,12 @@ export function LongList({ items, row, label, render, most = 520, pick }) {
   const first = Math.max(0, Math.floor(top / row) - BEYOND);
   const last = Math.min(items.length, Math.ceil((top + most) / row) + BEYOND);
   const height = Math.min(most, items.length * row);
-  return html`
+  return html`<div class=${`scroll ${more}`}>
     <div class="long" ref=${box} tabindex="0" role="list" aria-label=${label} style=${{ height: `${height + 2}px` }}
-      onScroll=${(event) => setTop(event.currentTarget.scrollTop)}>
+      onScroll=${(event) => {
+        setTop(event.currentTarget.scrollTop);
+        look();
+      }}>
       <div role="presentation" class="long-inner" style=${{ height: `${items.length * row}px` }}>
         ${items.slice(first, last).map(
           (item, i) => html`<div class="long-row" role="listitem" aria-setsize=${items.length} aria-posinset=${first + i + 1}
@@ -169,6 +198,6 @@ export function LongList({ items, row, label, render, most = 520, pick }) {
           </div>`,
         )}
       </div>
-    </div>
+    </div></div>
   `;
 }

@@ -81,7 +81,7 @@ export function Pick({ label, chosen, find, onPick, stamp }) {
                 }}><span class="pick-name">${row[1]}</span><span class="pick-about">${[row[0] === row[1] ? "" : row[0], row[2]].filter(Boolean).join(" · ")}</span></div>`,
             )}
           </div>
-          <p class="pick-foot">${answer.found === 0 ? "Nobody of that name" : answer.found > rows.length ? `${number(rows.length)} of ${number(answer.found)}; type to narrow down` : `${number(answer.found)} found`}</p>
+          <p class="pick-foot">${answer.found === 0 ? "No match" : answer.found > rows.length ? `${number(rows.length)} of ${number(answer.found)}; keep typing to narrow it down` : `${number(answer.found)} found`}</p>
         </div>`}
     </div>
   `;

@@ -3,8 +3,10 @@
 const whole = new Intl.NumberFormat("en");
 export const number = (value) => (value === null || value === undefined ? "–" : whole.format(value));
 export const percent = (value, digits = 1) =>
-  value === null || value === undefined ? "–" : `${Number(value).toFixed(digits).replace(/\.0+$/, "")}\u00a0%`;
+  value === null || value === undefined ? "–" : `${Number(value).toFixed(digits).replace(/\.0+$/, "")}%`;
 export const counted = (count, noun, plural = `${noun}s`) => `${number(count)} ${count === 1 ? noun : plural}`;
+/** "5 extra rooms": what was counted of a rule, a concession, or an offence, which all bring their words along. */
+export const amount = ({ unit, units }, count) => counted(count, unit, units);
 export const plain = (id) => String(id ?? "").replaceAll("_", " ");
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
@@ -26,62 +28,67 @@ export const STATUS = {
   failed: ["Failed", "bad"],
   cancelled: ["Cancelled", "warn"],
 };
+
+/** The colour of a job: one that is completed is as good as what came out of it, as counted on the original rules. */
+export function kindOf(status, levels) {
+  if (status !== "completed" || !levels) return STATUS[status][1];
+  return levels.unplaced ? "bad" : levels.bent ? "warn" : "good";
+}
 export const TERMINAL = new Set(["completed", "failed", "cancelled"]);
 
 /** Our own stages in their order, gathered to what a person can follow. */
 export const STEPS = [
-  { name: "Read", stages: ["load", "validate"], about: "reads and checks the data" },
-  { name: "Context", stages: ["context"], about: "weighs times and places" },
-  { name: "First timetable", stages: ["construct"], about: "secures an answer" },
-  { name: "Search", stages: ["search"], about: "improves it" },
-  { name: "Exact", stages: ["exact"], about: "proves a bound" },
-  { name: "Variants", stages: ["variants"], about: "makes alternatives" },
-  { name: "Verify", stages: ["verify", "store"], about: "recounts every rule" },
+  { name: "Read", stages: ["load", "validate"], about: "Reads and checks the data" },
+  { name: "Prepare", stages: ["context"], about: "Weighs up times and places" },
+  { name: "First timetable", stages: ["construct"], about: "Makes sure that there is an answer" },
+  { name: "Improve", stages: ["search"], about: "Improves the timetable" },
+  { name: "Prove", stages: ["exact"], about: "Proves how good a timetable can be" },
+  { name: "Variants", stages: ["variants"], about: "Makes alternatives to choose from" },
+  { name: "Check", stages: ["verify", "store"], about: "Counts every rule again" },
 ];
 
 export const RUNGS = {
-  full: ["Full", "Every session is placed and every hard rule holds."],
-  relaxed: ["Relaxed", "Every session is placed; some bendable rules are bent, each breach is listed."],
-  greedy: ["Greedy", "Placed in seconds without the exact solver; what does not fit is listed."],
-  reduced: ["Reduced", "The priority core first, the rest in growing batches."],
-  manual: ["Manual", "The best partial timetable, and a work list for people."],
+  full: ["Full", "Every session is placed and every hard rule is kept."],
+  relaxed: ["Relaxed", "Every session is placed. Some rules that may bend are bent, and each breach is listed."],
+  greedy: ["Greedy", "Placed within seconds, without the exact solver. Whatever does not fit is listed."],
+  reduced: ["Reduced", "The most important courses were placed first, the rest in growing batches."],
+  manual: ["Manual", "The best partial timetable, with a work list for people."],
 };
 
 export const QUALITY = {
-  optimal: ["Proved optimal", "good"],
-  feasible: ["Every hard rule holds", "good"],
+  optimal: ["Best possible, proved", "good"],
+  feasible: ["Every hard rule kept", "good"],
   relaxed: ["Some rules bent", "warn"],
-  partial: ["Sessions left open", "bad"],
+  partial: ["Sessions without a place", "bad"],
 };
 
 export const STOPPED = {
   proved: "nothing better exists",
-  deadline: "time was up",
-  stalled: "it found nothing better for long",
+  deadline: "time ran out",
+  stalled: "nothing better had been found for a long time",
   cancelled: "it was cancelled",
-  finished_early: "somebody asked to finish",
+  finished_early: "someone asked it to finish",
   memory: "memory ran out",
-  crash: "a process was lost",
+  crash: "a process ended unexpectedly",
 };
 
 export const HEALTH = { ok: ["Working", "good"], slow: ["Slow", "warn"], stalled: ["Stalled", "bad"] };
 
 export const EVIDENCE = {
   certificate: "Proved by counting",
-  two_solves: "Shown by two different exact solves",
-  one_solve: "Shown by one exact solve",
+  two_solves: "Confirmed by two different exact searches",
+  one_solve: "Found by one exact search",
 };
 
 /** Metrics of a variant for people: field of `quality_metrics`, name, whether more is better, how it is written. */
 export const METRICS = [
   ["overall_score", "Score", 1, percent],
-  ["quality_index", "Soft rules kept", 1, (value) => percent(100 * value)],
   ["placed_percent", "Sessions placed", 1, percent],
-  ["total_conflicts", "Double bookings", -1, number],
-  ["student_compactness_score", "Compact days", 1, percent],
-  ["faculty_satisfaction", "Teachers' wishes", 1, percent],
-  ["workload_balance_score", "Balanced workload", 1, percent],
-  ["room_utilization", "Room use", 0, percent],
+  ["double_bookings", "Double bookings", -1, number],
+  ["student_compactness_score", "Days without gaps", 1, percent],
+  ["faculty_satisfaction", "Teachers' wishes met", 1, percent],
+  ["workload_balance_score", "Even workload", 1, percent],
+  ["room_utilization", "Rooms in use", 0, percent],
   ["seat_fill", "Seats filled", 1, percent],
 ];
 
@@ -94,7 +101,7 @@ export const OF = {
 
 /** "Monday 08:00" of a slot. */
 export function slotName(grid, slot) {
-  if (slot === null || slot === undefined) return "no place";
+  if (slot === null || slot === undefined) return "not placed";
   const per = grid.periods.length;
   return `${grid.days[Math.floor(slot / per)]} ${grid.periods[slot % per].start}`;
 }

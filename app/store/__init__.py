@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checka
 from app.channels import Channel
 from app.endings import Ending
 from app.jobs import Job, Status
+from app.store.life import Life
 from solver.result import RungId
 from solver.rules import Score
 
@@ -119,9 +120,32 @@ class PortfolioRow:
     published: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyCancel:
+    """
+    That a job is not wanted which has not come yet. `asked_at` is a wall time.
+
+    `organisations` are those whose jobs the caller may cancel; None means all.
+    """
+
+    job_id: str
+    asked_at: float
+    organisations: tuple[str, ...] | None = None
+
+
 class Store(Protocol):
+    set_aside: int
+    """Damaged rows that are out of the way of all others, see `app.store.quarantine`."""
+
     def submit(self, job: Job, dataset: bytes, queue_limit: int) -> tuple[Job, bool]:
-        """Adds a job unless its id is there; returns the job and whether it is new. Raises JobConflict, QueueFull."""
+        """
+        Adds a job unless its id is there; returns the job and whether it is new. Raises JobConflict, QueueFull.
+
+        A new one that was called off before it came is cancelled in the same transaction, and told of like any end.
+        """
+
+    def remember_cancel(self, cancel: EarlyCancel) -> Job | None:
+        """Keeps an early cancel for a while; returns the job of that id instead, if there is one by now."""
 
     def claim(self, at: float, skip: Collection[str] = (), only: str | None = None) -> Job | None:
         """
@@ -166,7 +190,7 @@ class Store(Protocol):
     def job(self, job_id: str) -> Job | None: ...
 
     def jobs(self, *, status: Status | None = None, limit: int | None = None, offset: int = 0) -> list[Job]:
-        """Newest first."""
+        """Newest first; a job whose row is damaged is passed over."""
 
     def dataset(self, job_id: str) -> bytes | None: ...
 
@@ -184,8 +208,14 @@ class Store(Protocol):
     def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
         """The evidence of an attempt that had to be ended, None when there is none."""
 
-    def checkpoint(self, job: Job, *, used_seconds: float, percent: float, stage: str | None) -> None:
-        """How far a running attempt is, so that a service that is killed knows it again. Raises StaleAttempt."""
+    def checkpoint(
+        self, job: Job, *, used_seconds: float, percent: float, stage: str | None, life: Life | None = None
+    ) -> None:
+        """
+        How far a running attempt is, so that a service that is killed knows it again. Raises StaleAttempt.
+
+        A shared store shows its `life` to the others.
+        """
 
     def expired(self, before: float, limit: int) -> list[str]:
         """Ids of jobs that ended before the wall time `before`, oldest first."""
@@ -203,6 +233,14 @@ class Store(Protocol):
     def deliveries(self, job_id: str) -> list[DeliveryRow]:
         """All rows of the outbox about one job, oldest first."""
 
+    def tell_again(self, job: Job, next_at: float, only: Channel | None = None) -> int:
+        """
+        Has the end of an ended job told once more, from the wall time `next_at` on, under the id of the first time.
+
+        On every channel that hears of such an end, or on one; returns on how many. What is still to be told is left as
+        it is. Raises StaleAttempt when the job has left the state of `job`.
+        """
+
     def note_delivery(self, row: DeliveryRow) -> None:
         """Writes what has become of a delivery; raises StaleAttempt when its job is deleted."""
 
@@ -215,12 +253,14 @@ class Changes:
     What has been written to a shared store since the last look, by anybody.
 
     `incumbents` are the new ones of jobs that run elsewhere; `silent_seconds` says for each of these how long ago its
-    service has renewed its lease; `total` counts all jobs; `upto` is where the next look begins.
+    service has renewed its lease, `lives` how its child is, and how many seconds ago that was told; `total` counts all
+    jobs; `upto` is where the next look begins.
     """
 
     jobs: list[Job]
     incumbents: Mapping[str, StoredIncumbent]
     silent_seconds: Mapping[str, float]
+    lives: Mapping[str, tuple[Life, float]]
     total: int
     upto: int
 

@@ -20,10 +20,9 @@ from app.endings import TAKEN_DOWN
 from app.jobs import Job, StaleAttempt
 from app.settings import Settings
 from app.store import Store, StoreDamaged, StoredIncumbent, StoreError, StoreUnavailable
-from app.store.backups import Manifest, NoBackups, take
-from app.store.opening import open_store
+from app.store.manifests import Manifest
+from app.store.opening import back_up, open_store
 from app.store.signing import read_key
-from app.store.sqlite import SqliteStore
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -67,16 +66,13 @@ class StoreAccess:
 
     async def backup(self, folder: Path, keep: int, key_file: str = "") -> Manifest:
         """
-        Makes a verified backup (`app.store.backups`) beside the other calls; one at a time. Raises StoreError.
+        Makes a verified backup (`app.store.manifests`) beside the other calls; one at a time. Raises StoreError.
 
         `key_file` names the key that signs it, empty for none.
         """
-        store = self.store
-        if not isinstance(store, SqliteStore):
-            raise NoBackups
 
         def work() -> Manifest:
-            return take(store, folder, keep, read_key(key_file))
+            return back_up(self.store, folder, keep, read_key(key_file))
 
         return await anyio.to_thread.run_sync(work, limiter=self._one_backup, abandon_on_cancel=True)
 

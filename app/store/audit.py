@@ -129,7 +129,7 @@ def into_one_file(path: Path) -> bool:
 
 
 def _structure(db: sqlite3.Connection) -> Iterable[str]:
-    return schema.structure_problems(db)
+    return [*schema.page_problems(db), *schema.header_problems(db), *schema.dangling_problems(db)]
 
 
 def _schema(db: sqlite3.Connection) -> Iterable[str]:
@@ -173,7 +173,22 @@ def _links(db: sqlite3.Connection) -> Iterator[str]:
         yield f"the dataset {digest[:12]}… belongs to no job"
 
 
-_LOOKS: tuple[Callable[[sqlite3.Connection], Iterable[str]], ...] = (_structure, _schema, _seals, _digests, _links)
+def _numbers(db: sqlite3.Connection) -> Iterator[str]:
+    """By which number the next job comes behind all others."""
+    last = db.execute("SELECT max(seq) FROM jobs").fetchone()[0]
+    known = db.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
+    if [name for name, _ in known if name != "jobs"] or (last is not None and (not known or known[0][1] < last)):
+        yield "the number of the last job is not what was written"
+
+
+_LOOKS: tuple[Callable[[sqlite3.Connection], Iterable[str]], ...] = (
+    _structure,
+    _schema,
+    _seals,
+    _digests,
+    _links,
+    _numbers,
+)
 """In this order: what a later one reads, an earlier one has found to be readable."""
 
 

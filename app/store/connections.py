@@ -78,12 +78,12 @@ class Connections:
             given = conninfo_to_dict(url)
         except psycopg.Error:
             raise StoreError("the database address is none; write it as postgresql://user@host:port/name") from None
-        self._conninfo = make_conninfo("", **{**_DEFAULTS, "application_name": application[:60], **given})
+        self.conninfo = make_conninfo("", **{**_DEFAULTS, "application_name": application[:60], **given})
         shown = {name: given.get(name) for name in ("host", "port", "dbname")}
         self.where = f"PostgreSQL at {shown['host'] or 'localhost'}:{shown['port'] or 5432}/{shown['dbname'] or ''}"
         self._wait_for_server()
         self._pool: ConnectionPool[Connection] = ConnectionPool(
-            self._conninfo,
+            self.conninfo,
             min_size=1,
             max_size=MOST,
             kwargs={"prepare_threshold": None},  # a pooler in between may not know what was prepared
@@ -108,7 +108,7 @@ class Connections:
 
     def connect(self) -> Connection:
         """A connection outside of the pool; the caller closes it. Raises psycopg.Error."""
-        return psycopg.connect(self._conninfo, prepare_threshold=None)
+        return psycopg.connect(self.conninfo, prepare_threshold=None)
 
     def close(self) -> None:
         self._pool.close(timeout=2.0)

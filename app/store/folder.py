@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.store import StoreError, StoreFull, StoreLocked, StoreUnavailable
+from solver.errors import in_words
 
 FILE_NAME = "jobs.sqlite3"
 LOCK_NAME = "service.lock"
@@ -103,7 +104,9 @@ def take_lock(folder: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise StoreError(f"the data folder {folder} cannot be used: {error}; choose another data_dir") from error
+        raise StoreError(
+            f"the data folder {folder} cannot be used: {in_words(error)}; choose another data_dir"
+        ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -158,4 +161,4 @@ def sync_folder(folder: Path) -> None:
 def os_trouble(error: OSError) -> StoreError:
     """The error of the contract that stands for a file that cannot be written."""
     kind = StoreFull if error.errno in _NO_ROOM else StoreUnavailable
-    return kind(f"the folder cannot be written: {error}")
+    return kind(f"the folder cannot be written: {in_words(error)}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from app.store import StoreDamaged, StoreTooNew
-from app.store.backups import COPY_SUFFIX, PREFIX, Manifest, NotRestored, check_copy, manifest_path, read_manifest
+from app.store.manifests import Manifest, NotRestored, check_copy, copies_in, manifest_path, read_manifest
 
 State: TypeAlias = Literal["good", "unsigned", "too new", "damaged"]
 
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 def inventory(folder: Path, key: bytes | None, *, read_all: bool = True) -> Iterator[Entry]:
     """Every copy with a manifest, by name; `read_all` False looks at manifests only and compares no digest."""
-    for path in sorted(folder.glob(f"{PREFIX}*{COPY_SUFFIX}")):
+    for path in copies_in(folder):
         if manifest_path(path).exists():
             yield _entry(path, key, read_all=read_all)
 

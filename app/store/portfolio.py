@@ -144,7 +144,7 @@ def save_found(work: Work, worker: str, job: Job, number: int, incumbent: Stored
     _rewrite(
         work,
         rows[0],
-        score=json.dumps(incumbent.score),
+        score=json.dumps(incumbent.score.numbers),
         rung=incumbent.rung,
         found_at=incumbent.found_at,
         timetable=incumbent.timetable,
@@ -180,7 +180,7 @@ def leave(work: Work, worker: str, job: Job, number: int, how: str) -> None:
 
 def note_end(work: Work, job: Job, winner: int | None, own: StoredIncumbent | None) -> None:
     """The caller holds the row of the job, which runs."""
-    found = {} if own is None else {"score": json.dumps(own.score), "rung": own.rung, "found_at": own.found_at}
+    found = {} if own is None else {"score": json.dumps(own.score.numbers), "rung": own.rung, "found_at": own.found_at}
     for row in _rows(work, job.id, job.attempt):
         _rewrite(work, row, published=row["number"] == winner, **(found if row["number"] == OWNER else {}))
 
@@ -192,7 +192,7 @@ def note_kept(work: Work, job: Job) -> None:
     It is of whoever has found a timetable of that cost, or the owner's, who has begun with it.
     """
     rows = _rows(work, job.id, job.attempt)
-    winner = min((row["number"] for row in rows if row["score"] == json.dumps(job.score)), default=OWNER)
+    winner = min((row["number"] for row in rows if row["score"] and _claimed(row["score"]) == job.score), default=OWNER)
     for row in rows:
         _rewrite(work, row, published=row["number"] == winner)
 
@@ -220,7 +220,7 @@ def of_job(work: Work, job_id: str) -> list[PortfolioRow]:
 def _claimed(score: str | None) -> Score:
     """What a row says of itself before its seal is looked at; one that says nonsense is looked at first."""
     try:
-        return Score(*map(int, json.loads(score or "")))
+        return Score.of(json.loads(score or ""))
     except (TypeError, ValueError, OverflowError):
         return _NONSENSE
 

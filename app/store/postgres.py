@@ -7,8 +7,8 @@ the clock of the database. What a service may write is decided by the attempt nu
 and is not is refused, whatever its lease says. So a lease only says when others may begin anew, and never whether two
 results can count.
 
-Rows carry the same seals as in SQLite. What SQLite's pages and marks are for, PostgreSQL does itself; its backups are
-made with `pg_dump`.
+Rows carry the same seals as in SQLite. What SQLite's pages and marks are for, PostgreSQL does itself; backups are dumps
+of it (`app.store.postgres_backups`).
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from app.store import (
 )
 from app.store.connections import Connections
 from app.store.folder import instance_of, take_lock
+from app.store.life import Life, life_of, text_of
 from app.store.postgres_faults import told
 from app.store.rows import INCUMBENTS, JOBS, SealedTable, incumbent_of_row, job_of_row
 from app.store.sql import SqlStore, Work, held_by
@@ -58,7 +59,7 @@ FORGOTTEN_DAYS = 1
 """A service that was not heard of for so long is listed no more."""
 _NEVER = 2**62
 """Transactions from now."""
-_MIGRATING, _ADMITTING = 0x54544201, 0x54544202
+MIGRATING, _ADMITTING = 0x54544201, 0x54544202
 """Advisory locks: one migration at a time; and one submit or delete, so that a full queue is full for all."""
 
 _NOBODY = Introduction(role="service", slots=0, host="", pid=0, version="")
@@ -112,7 +113,7 @@ class PostgresStore(SqlStore):
                 raise StoreTooNew(f"{message}: use a newer one")
             if found != newest:
                 with self._connections.connect() as connection:
-                    versions.upgrade("postgres", connection, f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+                    versions.upgrade("postgres", connection, f"SELECT pg_advisory_xact_lock({MIGRATING})")
         self._write(_forget_other_clusters)
 
     def _version(self) -> str | None:
@@ -134,6 +135,15 @@ class PostgresStore(SqlStore):
             self._write(lambda work: work.change("DELETE FROM services WHERE owner = ?", (self.owner,)))
         self._connections.close()
         os.close(self._lock)
+
+    @property
+    def database(self) -> Connections:
+        """Its connections, of which a backup takes one."""
+        return self._connections
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
 
     def _write(self, body: Callable[[Work], T]) -> T:
         return self._connections.run(body)
@@ -159,10 +169,16 @@ class PostgresStore(SqlStore):
             """INSERT INTO leases (job_id, attempt, owner, renewed_at, until)
                VALUES (?, ?, ?, clock_timestamp(), clock_timestamp() + make_interval(secs => ?))
                ON CONFLICT (job_id) DO UPDATE SET attempt = excluded.attempt, owner = excluded.owner, places = 0,
-                   renewed_at = excluded.renewed_at, until = excluded.until""",
+                   renewed_at = excluded.renewed_at, until = excluded.until, life = ''""",
             (job.id, job.attempt, self.owner, LEASE_SECONDS),
         )
         turns.take_turns(work, job.id)
+
+    def _told(self, work: Work, job: Job, life: Life) -> None:
+        work.change(
+            "UPDATE leases SET life = ?, told_at = clock_timestamp() WHERE job_id = ? AND attempt = ? AND owner = ?",
+            (text_of(life), job.id, job.attempt, self.owner),
+        )
 
     def _left(self, work: Work, before: Job, after: Job) -> None:
         if before.status is Status.RUNNING and after.status is not Status.RUNNING:
@@ -174,13 +190,16 @@ class PostgresStore(SqlStore):
             if self._me.role == "service":
                 work.change("UPDATE outbox SET owner = ? WHERE job_id = ? AND owner IS NULL", (self.owner, after.id))
 
+    def _to_tell(self, work: Work, job: Job) -> None:
+        work.change("UPDATE outbox SET owner = ? WHERE job_id = ? AND state = 'pending'", (self.owner, job.id))
+
     # --- several services ---
 
     def abandoned(self, at_work: Collection[str], *, expired: bool = True) -> list[Job]:
         cared_for = """SELECT 1 FROM leases WHERE job_id = jobs.id AND leases.attempt = jobs.attempt AND CASE
                        WHEN owner = ? THEN job_id = ANY(?::text[]) ELSE until >= clock_timestamp() OR NOT ? END"""
         query = f"{JOBS.select} WHERE status = 'running' AND NOT EXISTS ({cared_for}) ORDER BY seq"  # nosec B608 - names of ours, values bound
-        return [job_of_row(JOBS.opened(row)) for row in self._rows(query, (self.owner, list(at_work), expired))]
+        return self._sound(self._rows(query, (self.owner, list(at_work), expired)))
 
     def renew(self) -> Mapping[str, int]:
         def body(work: Work) -> dict[str, int]:
@@ -322,15 +341,17 @@ class PostgresStore(SqlStore):
             query = f"{INCUMBENTS.select} WHERE {newer} LIMIT ?"  # nosec B608 - names of ours, values bound
             incumbents = work.rows(query, (str(beginning), others, MOST_INCUMBENTS))
             leases = work.rows(
-                """SELECT job_id, extract(epoch FROM clock_timestamp() - renewed_at)::float8 FROM leases
-                   WHERE owner <> ?""",
+                """SELECT job_id, extract(epoch FROM clock_timestamp() - renewed_at)::float8,
+                          life, extract(epoch FROM clock_timestamp() - told_at)::float8
+                   FROM leases WHERE owner <> ?""",
                 (self.owner,),
             )
             total = work.rows("SELECT count(*) FROM jobs")[0][0]
             return Changes(
                 jobs=_sound(jobs, JOBS, job_of_row),
                 incumbents=dict(_sound(incumbents, INCUMBENTS, lambda row: (row["job_id"], incumbent_of_row(row)))),
-                silent_seconds=dict(leases),
+                silent_seconds={job_id: silent for job_id, silent, _, _ in leases},
+                lives={job_id: (life, age) for job_id, _, text, age in leases if (life := life_of(text)) is not None},
                 total=total,
                 upto=upto,
             )

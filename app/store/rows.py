@@ -2,9 +2,9 @@
 Rows as they stand in the store, and the seal each of them carries.
 
 A flipped byte inside a row is no error to SQLite: the page still parses. So every row of `jobs`, `attempts`,
-`incumbents` and `outbox` has a seal, a digest over all its values, written by the statement that writes them and
-compared whenever the row is read. Datasets and results carry the SHA-256 of their body instead, and the row of the job,
-which is sealed, names both. What does not match is refused as `StoreDamaged`, never served.
+`incumbents`, `outbox` and `cancels` has a seal, a digest over all its values, written by the statement that writes them
+and compared whenever the row is read. Datasets and results carry the SHA-256 of their body instead, and the row of the
+job, which is sealed, names both. What does not match is refused as `StoreDamaged`, never served.
 """
 
 from __future__ import annotations
@@ -135,7 +135,13 @@ PORTFOLIO = SealedTable(
     columns=("job_id", *(row.name for row in fields(PortfolioRow)), "timetable"),
     reals=_reals_of(PortfolioRow),
 )
-SEALED = (JOBS, ATTEMPTS, INCUMBENTS, OUTBOX)
+CANCELS = SealedTable(
+    name="cancels",
+    key=("job_id", "organisations"),
+    columns=("job_id", "organisations", "asked_at"),
+    reals=frozenset({"asked_at"}),
+)
+SEALED = (JOBS, ATTEMPTS, INCUMBENTS, OUTBOX, CANCELS)
 """The tables of every kind of store."""
 
 _JSON = frozenset({"meta", "rules", "score"})
@@ -146,6 +152,8 @@ _ENUMS: Mapping[str, Any] = {"status": Status, "publish": StoppedBy, "stopped_by
 def row_of_job(job: Job, dataset: str) -> dict[str, object]:
     """`dataset` is the digest of the dataset's body."""
     values = {name: getattr(job, name) for name in _JOB_FIELDS}
+    if job.score is not None:
+        values["score"] = job.score.numbers
     packed = {name: json.dumps(values[name]) for name in _JSON if values[name] is not None}
     return {"dataset": dataset, **values, **packed}
 
@@ -162,7 +170,7 @@ def job_of_row(row: Mapping[str, Any]) -> Job:
         elif name in _ENUMS:
             values[name] = _ENUMS[name](value)
     if values["score"] is not None:
-        values["score"] = Score(*values["score"])
+        values["score"] = Score.of(values["score"])
     return Job(**values)
 
 
@@ -181,7 +189,7 @@ def row_of_incumbent(job: Job, incumbent: StoredIncumbent) -> dict[str, object]:
     return {
         "job_id": job.id,
         "attempt": job.attempt,
-        "score": json.dumps(incumbent.score),
+        "score": json.dumps(incumbent.score.numbers),
         "timetable": incumbent.timetable,
         "rung": incumbent.rung,
         "found_at": incumbent.found_at,
@@ -191,8 +199,8 @@ def row_of_incumbent(job: Job, incumbent: StoredIncumbent) -> dict[str, object]:
 def incumbent_of_row(row: Mapping[str, Any]) -> StoredIncumbent:
     """Raises StoreDamaged when another version wrote it, whose seal fits and whose words we do not know."""
     try:
-        score = Score(*map(int, json.loads(row["score"])))
-    except (TypeError, ValueError) as error:
+        score = Score.of(json.loads(row["score"]))
+    except (TypeError, ValueError, OverflowError) as error:
         raise StoreDamaged(f"the score of a timetable cannot be read: {row['score']!r}"[:200]) from error
     if row["rung"] is not None and row["rung"] not in RUNG_ORDER:
         raise StoreDamaged(f"a timetable was found on a rung that is not known: {row['rung']!r}"[:200])
@@ -200,13 +208,13 @@ def incumbent_of_row(row: Mapping[str, Any]) -> StoredIncumbent:
 
 
 def row_of_portfolio(job_id: str, member: PortfolioRow, timetable: bytes | None = None) -> dict[str, object]:
-    score = None if member.score is None else json.dumps(member.score)
+    score = None if member.score is None else json.dumps(member.score.numbers)
     return {**asdict(member), "job_id": job_id, "score": score, "timetable": timetable}
 
 
 def portfolio_of_row(row: Mapping[str, Any]) -> PortfolioRow:
     values = {field.name: row[field.name] for field in fields(PortfolioRow)}
-    score = None if row["score"] is None else Score(*json.loads(row["score"]))
+    score = None if row["score"] is None else Score.of(json.loads(row["score"]))
     return PortfolioRow(**{**values, "score": score, "published": bool(row["published"])})
 
 

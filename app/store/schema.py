@@ -17,16 +17,18 @@ from pathlib import Path
 from app.failpoints import failpoint
 from app.store import StoreDamaged, StoreTooNew, versions
 from app.store.folder import Commit
-from app.store.rows import JOBS, SealedTable
+from app.store.rows import SealedTable
 
 SCHEMA_VERSION = versions.number_of(versions.NEWEST["sqlite"])
 WHOLE_CHECK_BYTES = 1 << 30
 """Of a larger store only the tables without bodies are read at each start; `timetable check` reads it all."""
-TABLES = ("jobs", "attempts", "datasets", "incumbents", "results", "outbox")
+TABLES = ("jobs", "attempts", "datasets", "incumbents", "results", "outbox", "cancels")
 _SMALL_TABLES = ("identity", "jobs", "attempts")
 MAX_FINDINGS = 20
 SEALED_SINCE = 2
 """Since this version a store says which one it is, and its rows are sealed over the columns that they have today."""
+APPLICATION_ID, USER_VERSION = 0x54544254, 4
+"""Of every store since its version stands in Alembic's table."""
 LAST_IN_HEADER = 3
 """Later versions do not stand in the header of the file, but in Alembic's table."""
 
@@ -94,27 +96,41 @@ def note_schema(db: sqlite3.Connection) -> None:
 
 
 def examine(db: sqlite3.Connection, path: Path) -> None:
-    """Raises StoreDamaged unless the database is whole: pages, indexes, references, schema, seals of the jobs."""
-    problems = structure_problems(db, whole=path.stat().st_size <= WHOLE_CHECK_BYTES)
+    """
+    Raises StoreDamaged unless the database is whole: pages, indexes, schema.
+
+    Single rows that are not what was written are dealt with one by one, see `app.store.quarantine`.
+    """
+    problems = page_problems(db, whole=path.stat().st_size <= WHOLE_CHECK_BYTES)
     if problems:
         raise StoreDamaged("; ".join(problems[:3]))
     if version_of(db) >= SEALED_SINCE:  # an older one is looked at as well: it is taken over as it is
         check_schema(db)
-        for row in db.execute(JOBS.select):
-            JOBS.opened(row)
 
 
-def structure_problems(db: sqlite3.Connection, *, whole: bool = True) -> list[str]:
-    """What SQLite finds wrong with its pages, indexes, constraints and references; empty when nothing is."""
+def page_problems(db: sqlite3.Connection, *, whole: bool = True) -> list[str]:
+    """What SQLite finds wrong with its pages, indexes and constraints; empty when nothing is."""
     scopes = [""] if whole else [f"({table})" for table in _SMALL_TABLES if has_table(db, table)]
     found = [row[0] for scope in scopes for row in db.execute(f"PRAGMA integrity_check{scope}")]
-    dangling = db.execute("PRAGMA foreign_key_check").fetchmany(MAX_FINDINGS)
+    return [text for text in found if text != "ok"]
+
+
+def dangling_problems(db: sqlite3.Connection) -> list[str]:
+    """One sentence per row that refers to what is not there."""
     return [
-        *(text for text in found if text != "ok"),
-        *(
-            f"row {rowid} of {table} refers to a row of {parent} that is not there"
-            for table, rowid, parent, _ in dangling
-        ),
+        f"row {rowid} of {table} refers to a row of {parent} that is not there"
+        for table, rowid, parent, _ in db.execute("PRAGMA foreign_key_check").fetchmany(MAX_FINDINGS)
+    ]
+
+
+def header_problems(db: sqlite3.Connection) -> list[str]:
+    """Two numbers in the header that every program of ours writes alike, and that no page check looks at."""
+    if not has_table(db, versions.TABLE):
+        return []
+    wanted = {"application_id": APPLICATION_ID, "user_version": USER_VERSION}
+    found = {name: db.execute(f"PRAGMA {name}").fetchone()[0] for name in wanted}
+    return [
+        f"{name} in its header is {found[name]}, not {wanted[name]}" for name in wanted if found[name] != wanted[name]
     ]
 
 

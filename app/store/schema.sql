@@ -115,6 +115,14 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_by_job ON outbox (job_id);
 CREATE INDEX outbox_by_state ON outbox (state) WHERE state IN ('pending', 'dead');
 
+CREATE TABLE cancels (                  -- of jobs that have not come yet, see app/store/cancels.py
+    job_id        TEXT NOT NULL,
+    organisations TEXT NOT NULL,        -- whose jobs are meant, as JSON; empty = anybody's
+    asked_at      REAL NOT NULL,
+    seal          BLOB NOT NULL,
+    PRIMARY KEY (job_id, organisations)
+) STRICT;
+
 CREATE TABLE results (
     job_id  TEXT NOT NULL,
     attempt INTEGER NOT NULL,           -- second fence: one result per attempt

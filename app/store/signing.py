@@ -51,8 +51,12 @@ def read_key(path: str) -> bytes | None:
 
 
 def signature_of(manifest: Mapping[str, object], key: bytes) -> str:
-    """The signature of a manifest in hex: over its canonical JSON, without the signature itself."""
-    signed = {name: value for name, value in manifest.items() if name != "signature"}
+    """
+    The signature of a manifest in hex: over its canonical JSON, without the signature itself.
+
+    What is None counts as not said, so that manifests of before there was such a field keep their signatures.
+    """
+    signed = {name: value for name, value in manifest.items() if name != "signature" and value is not None}
     text = json.dumps(signed, sort_keys=True, separators=(",", ":"))
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 

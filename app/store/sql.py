@@ -11,15 +11,27 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from app.channels import Channels, told_of_end
+from app.channels import Channel, Channels, told_of, told_of_end
 from app.endings import Ending
-from app.jobs import Job, JobConflict, QueueFull, StaleAttempt, Status
-from app.store import AttemptRow, DeliveryRow, PortfolioRow, StoreDamaged, StoredIncumbent, StoreError
+from app.fingerprint import is_same
+from app.jobs import Event, Job, JobConflict, QueueFull, StaleAttempt, Status, advance
+from app.store import (
+    AttemptRow,
+    DeliveryRow,
+    EarlyCancel,
+    PortfolioRow,
+    StoreDamaged,
+    StoredIncumbent,
+    StoreError,
+    cancels,
+)
+from app.store.life import Life
 from app.store.rows import (
     ATTEMPTS,
     INCUMBENTS,
@@ -36,6 +48,7 @@ from app.store.rows import (
     row_of_job,
     undamaged,
 )
+from solver.result import StoppedBy
 
 T = TypeVar("T")
 
@@ -47,6 +60,11 @@ ON CONFLICT (digest) DO UPDATE SET body = excluded.body WHERE datasets.body <> e
 """
 """One row for all jobs with the same dataset; where it was damaged, whoever sends it again mends it."""
 DROP_UNUSED = "DELETE FROM datasets WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE dataset = digest)"
+AFTER_ANSWER_SECONDS = 1.0
+"""
+A job that ends while it is taken is told of so much later: the platform marks its row as running when it has our
+answer.
+"""
 _ANY_NUMBER = 2**62
 _ENDING = ("how", "exit_code", "stage", "rung", "message", "verdict", "place", "peak_mb")
 
@@ -70,6 +88,9 @@ class SqlStore(ABC):
 
     _order = "rowid"
     """The order of insertion."""
+
+    set_aside = 0
+    """Rows that are in quarantine, or were passed over when all jobs were read last, because they are damaged."""
 
     def __init__(self, channels: Channels) -> None:
         self._channels = channels
@@ -97,6 +118,12 @@ class SqlStore(ABC):
     def _left(self, work: Work, before: Job, after: Job) -> None:  # noqa: B027 - as above
         """The job has moved."""
 
+    def _told(self, work: Work, job: Job, life: Life) -> None:  # noqa: B027 - as above
+        """The owner of a running attempt has told how it is."""
+
+    def _to_tell(self, work: Work, job: Job) -> None:  # noqa: B027 - as above
+        """The end of the job is to be told by this service."""
+
     # --- jobs ---
 
     def submit(self, job: Job, dataset: bytes, queue_limit: int) -> tuple[Job, bool]:
@@ -107,15 +134,34 @@ class SqlStore(ABC):
             row = _row(work, job.id)
             if row is not None:
                 known = job_of_row(row)
-                if known.body_hash != job.body_hash:
+                if not is_same(known.body_hash, job.body_hash):
                     raise JobConflict(job.id)
                 return known, False
-            if work.rows("SELECT count(*) FROM jobs WHERE status = 'queued'")[0][0] >= queue_limit:
+            unwanted = cancels.used_up(work, job)
+            if not unwanted and _waiting(work) >= queue_limit:
                 raise QueueFull(queue_limit)
             work.change(KEEP_DATASET, (digest, dataset))
             work.change(JOBS.insert, JOBS.to_insert(row_of_job(job, digest)))
             self._added(work, job)
-            return job, True
+            return (self._call_off(work, job, digest) if unwanted else job), True
+
+        return self._write(body)
+
+    def _call_off(self, work: Work, job: Job, dataset: str) -> Job:
+        after = advance(job, Event.CANCEL, job.created_at, stopped_by=StoppedBy.CANCELLED)
+        work.change(JOBS.update, JOBS.to_update(row_of_job(after, dataset)))
+        self._tell_end(work, job, after, next_at=job.created_at + AFTER_ANSWER_SECONDS)
+        self._left(work, job, after)
+        return after
+
+    def remember_cancel(self, cancel: EarlyCancel) -> Job | None:
+        def body(work: Work) -> Job | None:
+            self._enter(work)
+            row = _row(work, cancel.job_id)
+            if row is not None:
+                return job_of_row(row)
+            cancels.remember(work, cancel)
+            return None
 
         return self._write(body)
 
@@ -139,10 +185,10 @@ class SqlStore(ABC):
 
     def _begin(self, work: Work, row: Mapping[str, Any], at: float) -> Job:
         queued = job_of_row(row)
-        started_at = at if queued.started_at is None else queued.started_at
+        started_at = _after_all(work, queued.id, at) if queued.started_at is None else queued.started_at
         job = replace(queued, status=Status.RUNNING, attempt=queued.attempt + 1, started_at=started_at)
         work.change(JOBS.update, JOBS.to_update(row_of_job(job, row["dataset"])))
-        work.change(ATTEMPTS.insert, ATTEMPTS.to_insert(new_attempt(job, at)))
+        work.change(ATTEMPTS.insert, ATTEMPTS.to_insert(new_attempt(job, max(at, started_at))))
         self._taken(work, job)
         return job
 
@@ -170,11 +216,14 @@ class SqlStore(ABC):
             work.change(JOBS.update, JOBS.to_update(row_of_job(after, row["dataset"])))
             if ending is not None:
                 self._close_attempt(work, before, ending)
-            for delivery in deliveries_of(after, told_of_end(before, after, self._channels)):
-                work.change(OUTBOX.insert, OUTBOX.to_insert(row_of_delivery(delivery)))
+            self._tell_end(work, before, after)
             self._left(work, before, after)
 
         self._write(body)
+
+    def _tell_end(self, work: Work, before: Job, after: Job, next_at: float = 0.0) -> None:
+        for delivery in deliveries_of(after, told_of_end(before, after, self._channels)):
+            work.change(OUTBOX.insert, OUTBOX.to_insert(row_of_delivery(replace(delivery, next_at=next_at))))
 
     def _still(self, work: Work, job: Job) -> dict[str, Any]:
         """The row of a job that has not left the state and attempt of `job`; raises StaleAttempt."""
@@ -212,7 +261,18 @@ class SqlStore(ABC):
         rows = self._read(
             lambda work: work.rows(f"{JOBS.select}{where} ORDER BY seq DESC LIMIT ? OFFSET ?", (*values, *page))
         )
-        return [job_of_row(JOBS.opened(row)) for row in rows]
+        return self._sound(rows)
+
+    def _sound(self, rows: list[tuple[Any, ...]]) -> list[Job]:
+        """Without those that are not what was written: one damaged row must not hide all others."""
+        found = []
+        for row in rows:
+            try:
+                found.append(job_of_row(JOBS.opened(row)))
+            except StoreDamaged as error:
+                _log.error("a job is passed over: %s", error)
+        self.set_aside = max(self.set_aside, len(rows) - len(found))
+        return found
 
     def dataset(self, job_id: str) -> bytes | None:
         def body(work: Work) -> bytes | None:
@@ -287,11 +347,15 @@ class SqlStore(ABC):
 
     # --- the long run ---
 
-    def checkpoint(self, job: Job, *, used_seconds: float, percent: float, stage: str | None) -> None:
+    def checkpoint(
+        self, job: Job, *, used_seconds: float, percent: float, stage: str | None, life: Life | None = None
+    ) -> None:
         def body(work: Work) -> None:
             row = self._still_runs(work, job)
             changes = {"used_seconds": used_seconds, "percent": percent, "stage": stage}
             work.change(JOBS.update, JOBS.to_update({**row, **changes}))
+            if life is not None:
+                self._told(work, job, life)
 
         self._write(body)
 
@@ -337,12 +401,38 @@ class SqlStore(ABC):
     def _outbox(self, work: Work, condition: str, values: Collection[object]) -> list[tuple[Any, ...]]:
         return work.rows(f"{OUTBOX.select} WHERE {condition} ORDER BY ended_at, {self._order}", values)
 
+    def tell_again(self, job: Job, next_at: float, only: Channel | None = None) -> int:
+        def body(work: Work) -> int:
+            now = job_of_row(self._still(work, job))
+            known = self._deliveries(work, "job_id = ? AND ended_at = ?", now.id, now.finished_at)
+            by_channel = {row.channel: row for row in known}
+            channels = [channel for channel in told_of(now, self._channels) if only in (None, channel)]
+            told = 0
+            for new in deliveries_of(now, channels):
+                old = by_channel.get(new.channel)
+                event_id = known[0].event_id if known else new.event_id
+                row = row_of_delivery(replace(new, event_id=event_id, next_at=next_at))
+                if old is None:  # this channel was not switched on then
+                    work.change(OUTBOX.insert, OUTBOX.to_insert(row))
+                elif old.state != "pending":
+                    work.change(OUTBOX.update, OUTBOX.to_update(row))
+                told += old is None or old.state != "pending"
+            self._to_tell(work, now)
+            return told
+
+        return self._write(body)
+
     def note_delivery(self, row: DeliveryRow) -> None:
         def body(work: Work) -> None:
             if not work.change(OUTBOX.update, OUTBOX.to_update(row_of_delivery(row))):
                 raise StaleAttempt(f"job {row.job_id!r} is deleted, and what was to be told of it")
 
         self._write(body)
+
+
+def _waiting(work: Work) -> int:
+    count: int = work.rows("SELECT count(*) FROM jobs WHERE status = 'queued'")[0][0]
+    return count
 
 
 def _row(work: Work, job_id: str) -> dict[str, Any] | None:
@@ -364,6 +454,16 @@ def _add_result(work: Work, before: Job, after: Job, body: bytes) -> None:
     if after.result_attempt != before.attempt or after.result_digest != hashlib.sha256(body).hexdigest():
         raise StoreError(f"job {before.id!r}: the row does not name the result that is to be stored with it")
     work.change("INSERT INTO results VALUES (?, ?, ?, ?)", (before.id, before.attempt, after.result_digest, body))
+
+
+def _after_all(work: Work, job_id: str, at: float) -> float:
+    """
+    When a run begins: now, or after all attempts of earlier runs, whose machines may have had other clocks.
+
+    The attempts of a run are known by that they did not begin before it.
+    """
+    last = work.rows("SELECT max(started_at) FROM attempts WHERE job_id = ?", (job_id,))[0][0]
+    return at if last is None or last < at else math.nextafter(last, math.inf)
 
 
 def _stale(job: Job) -> StaleAttempt:

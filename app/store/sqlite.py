@@ -7,7 +7,8 @@ on, and every write begins with BEGIN IMMEDIATE, because a read transaction that
 when anything was committed in between, whatever the busy timeout.
 
 What stands in the store is what was written, or it is refused: SQLite checks its pages, `app.store.rows` seals the
-rows, and `app.store.folder` notices commits that are gone. The calls of one connection take turns, so that a backup,
+rows, `app.store.quarantine` takes single damaged ones out of the way, and `app.store.folder` notices commits that are
+gone. The calls of one connection take turns, so that a backup,
 which copies a few pages per turn, never holds up anybody for long.
 """
 
@@ -30,8 +31,10 @@ from app.jobs import Job, Status
 from app.store import StoreDamaged, StoreError, StoreTooNew, StoreUnavailable, schema
 from app.store.faults import kind_of, told
 from app.store.folder import FILE_NAME, Commit, Mark, take_lock
+from app.store.quarantine import rows_in, set_aside
 from app.store.rows import JOBS
 from app.store.sql import SqlStore, Work
+from solver.errors import in_words
 
 T = TypeVar("T")
 
@@ -136,7 +139,13 @@ class SqliteStore(SqlStore):
         schema.refuse_newer(self._db)
         schema.examine(self._db, self.path)
         self._compare(self._mark.found)
+        sealed = schema.counts_commits(self._db)
+        if sealed:  # first: a migration that seals rows anew would make damaged ones look sound
+            set_aside(self._db, self.path.parent)
         schema.bring_up_to_date(self._db)
+        if not sealed:
+            set_aside(self._db, self.path.parent)
+        self.set_aside = rows_in(self.path.parent)
         self._last = schema.last_commit(self._db)
         self._mark.write(self._last)
         self._mark.flush()
@@ -200,7 +209,7 @@ class SqliteStore(SqlStore):
         try:
             self._mark.write(commit)
         except OSError as error:  # the commit stands; only a later loss of it would go unnoticed
-            _log.error("the mark of the last commit cannot be written: %s", error)
+            _log.error("the mark of the last commit cannot be written: %s", in_words(error))
 
     def _rows(self, statement: str, values: Collection[object] = ()) -> list[tuple[Any, ...]]:
         return self._read(lambda work: work.rows(statement, values))

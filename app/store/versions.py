@@ -18,7 +18,7 @@ from app.store import StoreDamaged
 Kind = Literal["postgres", "sqlite"]
 
 TABLE = "alembic_version"
-NEWEST: dict[Kind, str] = {"postgres": "p003", "sqlite": "s004"}
+NEWEST: dict[Kind, str] = {"postgres": "p005", "sqlite": "s005"}
 """The last version of each kind of store; a test compares it with the scripts."""
 _DIALECTS: dict[Kind, str] = {"postgres": "postgresql+psycopg", "sqlite": "sqlite"}
 _SCRIPTS = Path(__file__).parent / "migrations"
@@ -44,10 +44,12 @@ def upgrade(
     first: str,
     *,
     adopted: str | None = None,
+    to: str = "head",
+    begun: Callable[[Any], None] = lambda db: None,
     last: Callable[[Any], None] = lambda db: None,
 ) -> None:
     """
-    Brings a store to the newest version, in one transaction: killed in between, it is what it was.
+    Brings a store to the newest version, or to another one, in one transaction: killed in between, it is what it was.
 
     Parameters
     ----------
@@ -57,6 +59,11 @@ def upgrade(
         The statement that begins it: a lock that keeps a second service from doing the same.
     adopted
         The version of a store that Alembic does not know yet; None when it does, or when the store is empty.
+    to
+        The version that it is brought to; a backup is filled into the tables of its own.
+    begun
+        Called with `db` when the transaction has begun. What `db` did before is rolled back: SQLAlchemy does so when it
+        first sees a connection.
     last
         Called with `db` before the commit.
 
@@ -76,13 +83,14 @@ def upgrade(
         with engine.connect() as connection, connection.begin():
             config.attributes["connection"] = connection
             connection.exec_driver_sql(first)
+            begun(db)
             if adopted is not None:
                 command.stamp(config, adopted)
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
             last(db)
     except DBAPIError as error:
         raise (error.orig or error) from error
-    _log.warning("the store has been brought to schema %s", NEWEST[kind])
+    _log.warning("the store has been brought to schema %s", NEWEST[kind] if to == "head" else to)
 
 
 def _config(kind: Kind) -> Any:

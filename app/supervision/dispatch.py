@@ -30,6 +30,7 @@ from app.supervision.loading import Loading, NotLoaded
 from app.supervision.spool import Spool
 from app.supervision.storage import passing
 from app.telemetry import AttemptEnded, Started
+from solver.errors import in_words
 
 IDLE_SECONDS = 5.0
 """The dispatcher looks at the queue at least this often, even when nobody woke it."""
@@ -333,6 +334,7 @@ class Dispatcher:
                 used_seconds=job.used_seconds + watch.solving_seconds(time.monotonic()),
                 percent=percent,
                 stage=watch.stage,
+                life=track.life(watch.diagnosis.silence(time.monotonic())),
             )
         except (StaleAttempt, StoreError) as error:
             _log.debug("job %s: no checkpoint: %s", job.id, error)  # it has ended, or the next one will do
@@ -378,7 +380,7 @@ class Dispatcher:
         try:
             await anyio.to_thread.run_sync(self._spool.write, attempt.job, ending, body)
         except OSError as error:
-            _log.error("job %s: nor can its end be written to a file: %s", attempt.job.id, error)
+            _log.error("job %s: nor can its end be written to a file: %s", attempt.job.id, in_words(error))
 
     async def _settle(self, attempt: Attempt, ending: Ending) -> None:
         """Writes what the end of an attempt means for its job. Raises StoreUnavailable when that can be tried again."""

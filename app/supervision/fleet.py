@@ -29,6 +29,12 @@ T = TypeVar("T")
 LOOK_SECONDS = 3.0
 SILENT_SECONDS = 6.0
 """Two renewals of its leases have failed to come: it may be gone."""
+LOST_SECONDS = 15.0
+"""Its leases have run out: it is gone, or might as well be."""
+LISTED_SECONDS = 60.0
+"""One that was not heard of for so long is no more among those who solve."""
+MISSED_SECONDS = 900.0
+"""And after so long nobody waits for it any more: it has come back under another name, or was taken away."""
 
 _log = logging.getLogger("timetable.neighbours")
 
@@ -42,6 +48,7 @@ class Fleet:
         self._store: SharedStore | None = None
         self._began_at = time.time()
         self.known: list[Member] = []
+        self._heard: set[str] = set()
 
     async def begin(self) -> None:
         """Says to the others who we are. Raises StoreError."""
@@ -67,9 +74,25 @@ class Fleet:
             alone = Member(**me, owner=me["host"], started_at=self._began_at, silent_seconds=0.0, jobs=jobs)
             self.known = [alone]
         else:
+            before = {one.owner for one in self.lost}
             self.known = await self._ask(self._store.members)
+            self._heard |= {one.owner for one in self.known if one.silent_seconds < SILENT_SECONDS}
             self._desk.board.slots = self.slots
-        return self.known
+            for one in self.lost:
+                if one.owner not in before:
+                    told = "%s %s (process %d on %s) was not heard of for %.0f s; its jobs are taken over"
+                    _log.error(told, one.role, one.owner, one.pid, one.host, one.silent_seconds)
+        return [one for one in self.known if one.silent_seconds < LISTED_SECONDS]
+
+    @property
+    def lost(self) -> list[Member]:
+        """Others that were here while we were, are silent for longer than a lease, and did not say that they go."""
+        return [
+            one for one in self.known if LOST_SECONDS <= one.silent_seconds < MISSED_SECONDS and self._is_missed(one)
+        ]
+
+    def _is_missed(self, one: Member) -> bool:
+        return self._store is not None and one.owner in self._heard and one.owner != self._store.owner
 
     @property
     def slots(self) -> int:

@@ -166,10 +166,14 @@ class Neighbours:
             self._show_incumbent(job_id, held)
         for job_id, seconds in changes.silent_seconds.items():
             track = self._desk.board.get(job_id)
-            if track is not None and track.job.status is Status.RUNNING:
-                silent = seconds >= SILENT_SECONDS
-                verdict = SERVICE_SILENT if silent else NORMAL
-                track.look("stalled" if silent else "ok", None, verdict, silent_seconds=seconds)
+            if track is None or track.job.status is not Status.RUNNING:
+                continue
+            if seconds >= SILENT_SECONDS:
+                track.look("stalled", None, SERVICE_SILENT, track.place, silent_seconds=seconds)
+            elif job_id in changes.lives:
+                track.follow(*changes.lives[job_id])
+            else:  # it has only begun
+                track.look("ok", None, NORMAL, silent_seconds=seconds)
 
     def _show_incumbent(self, job_id: str, held: StoredIncumbent) -> None:
         track = self._desk.board.get(job_id)

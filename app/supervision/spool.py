@@ -101,11 +101,11 @@ def _ending(said: Mapping[str, Any]) -> Ending:
     if result is not None:
         result = {
             **result,
-            "score": Score(*result["score"]),
+            "score": Score.of(result["score"]),
             "quality": Quality(result["quality"]),
             "stopped_by": StoppedBy(result["stopped_by"]),
         }
-    return Ending(**{**said, "how": How(said["how"]), "held": held and Score(*held), "result": result})
+    return Ending(**{**said, "how": How(said["how"]), "held": held and Score.of(held), "result": result})
 
 
 def _flush(folder: Path) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 from app.endings import How
-from app.jobs import Event, Job, JobStateError, StaleAttempt, Status, advance
+from app.gate.rates import Buckets
+from app.jobs import Event, Job, JobStateError, StaleAttempt, Status, TooManyCancels, advance
+from app.store import EarlyCancel
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher
 from app.supervision.neighbours import Neighbours
@@ -24,6 +26,14 @@ from solver.result import StoppedBy
 Among = Callable[[Job], bool]
 """Which jobs are meant; one that is not among them is treated as one that does not exist."""
 
+CalledOff = Callable[[Collection[str]], Awaitable[Collection[str]]]
+"""Which of some jobs somebody has called off who could not reach us."""
+
+EARLY_PER_MINUTE = 600
+"""
+Cancels of jobs that are not here, by callers of the same organisations. Nobody who steers a job is ever counted, but
+what is remembered is written, and an endless stream of it would keep the store from everybody.
+"""
 OVERTAKEN = 3
 """So often something is tried again because another service has moved the job meanwhile."""
 
@@ -48,9 +58,20 @@ class Steering:
         self._desk, self._dispatcher = desk, dispatcher
         self._neighbours, self._retention = neighbours, retention
         self._for_client = for_client
+        self._early = Buckets(EARLY_PER_MINUTE)
 
-    async def cancel(self, job_id: str, among: Among) -> Job | None:
-        return await self._steer(self._cancel, job_id, among)
+    async def cancel(self, job_id: str, among: Among, organisations: tuple[str, ...] | None = None) -> Job | None:
+        """A job that is not there may still come; for a while it is remembered that these organisations want none."""
+
+        async def remember() -> None:
+            if self._early.wait(repr(organisations)):
+                raise TooManyCancels
+            cancel = EarlyCancel(job_id=job_id, asked_at=time.time(), organisations=organisations)
+            found = await self._desk.in_store(self._desk.store.remember_cancel, cancel)
+            if found is not None and among(found):
+                raise StaleAttempt(f"job {job_id!r} has come at this very moment")
+
+        return await self._steer(self._cancel, job_id, among, remember)
 
     async def finish(self, job_id: str, among: Among) -> Job | None:
         return await self._steer(self._finish, job_id, among)
@@ -61,12 +82,35 @@ class Steering:
     async def delete(self, job_id: str, among: Among) -> Job | None:
         return await self._steer(self._delete, job_id, among)
 
-    async def _steer(self, act: Callable[[Job], Awaitable[Job | None]], job_id: str, among: Among) -> Job | None:
-        """Does `act` with a job, alone; the job as `act` leaves it."""
+    async def cancel_waiting(self, called_off: CalledOff) -> None:
+        """
+        Whoever cancelled a job while we were away could not reach us: what waits is looked at before it goes on.
+
+        To be called before there is anybody who could run a job or ask for it.
+        """
+        waiting = [track.job.id for track in self._desk.board.newest_first() if track.job.status is Status.QUEUED]
+        for job_id in await called_off(waiting) if waiting else ():
+            try:
+                await self._cancel(self._desk.board[job_id].job)
+            except StaleAttempt as error:
+                _log.info("job %s: another service has it: %s", job_id, error)
+
+    async def _steer(
+        self,
+        act: Callable[[Job], Awaitable[Job | None]],
+        job_id: str,
+        among: Among,
+        otherwise: Callable[[], Awaitable[None]] | None = None,
+    ) -> Job | None:
+        """Does `act` with a job, alone, or `otherwise` where there is none; the job as `act` leaves it."""
 
         async def once() -> Job | None:
             track = await self._neighbours.latest(job_id)
-            return await act(track.job) if track is not None and among(track.job) else None
+            if track is not None and among(track.job):
+                return await act(track.job)
+            if otherwise is not None:
+                await otherwise()
+            return None
 
         return await self._for_client(lambda: self._anew(once), self._desk.moving)
 

@@ -41,6 +41,8 @@ WRITES = frozenset(
         "checkpoint",
         "delete",
         "note_delivery",
+        "remember_cancel",
+        "tell_again",
     }
 )
 READS = frozenset(

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 import anyio.to_thread
 
+from app.child.children import ForkServer, ForkServerLost
 from app.store import StoreError
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher
@@ -22,6 +23,7 @@ from app.telemetry import QueueStuck
 
 LOOK_SECONDS = 0.5
 PING_SECONDS = 1.0
+LOOK_AFTER_SECONDS = 1.0
 STUCK_SECONDS = 10.0
 RESTART_SECONDS = 0.5
 
@@ -69,6 +71,16 @@ class Watchdog:
             except StoreError:
                 _log.debug("the store does not take a write", exc_info=True)  # whoever looks is told by the storage
             await anyio.sleep(PING_SECONDS)
+
+    async def look_after(self, forkserver: ForkServer) -> None:
+        """Keeps known whether the forkserver answers; a stopped one is told to go on, another one is replaced."""
+        while not self._dispatcher.closing:
+            await anyio.sleep(LOOK_AFTER_SECONDS)
+            try:
+                await forkserver.look()
+            except ForkServerLost as error:
+                _log.error("%s", error)
+                self._desk.wake.set()  # the dispatcher starts another one, before a job has need of it
 
     def _look_at_queue(self) -> None:
         desk, dispatcher, now = self._desk, self._dispatcher, time.monotonic()

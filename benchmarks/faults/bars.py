@@ -12,7 +12,23 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from benchmarks.faults import bodies, copies, crowd, hangs, healthy, kills, machine, memory, misuse, points, stops
+from benchmarks.faults import (
+    bodies,
+    copies,
+    crowd,
+    dumps,
+    groups,
+    hangs,
+    healthy,
+    kills,
+    machine,
+    memory,
+    misuse,
+    points,
+    stops,
+    weighing,
+    workers,
+)
 from benchmarks.faults.run import Run, Tally
 from benchmarks.figures import percentile
 
@@ -169,6 +185,35 @@ BARS: tuple[Bar, ...] = (
         limits=(Limit("peak", 1.0, memory.LIMIT_MB * (1 + memory.ALLOWED_SHARE), "MB"),),
     ),
     Bar(
+        name="leak",
+        text="a child that gives no sign of life but that it grows, far below its limit",
+        recipe=memory.leaks,
+        count=10,
+        quick=1,
+        seconds=13,
+        fixed=5,
+        limits=(Limit("decided", 1.0, 10.0), Limit("peak", 1.0, 1500.0, "MB")),
+    ),
+    Bar(
+        name="cgroup",
+        text=f"a service in a container of {groups.LIMIT_MB} MB whose kernel, or who itself, ends a child",
+        recipe=groups.in_a_container,
+        count=6,
+        quick=0,
+        seconds=8,
+        limits=(Limit("peak", 1.0, groups.LIMIT_MB, "MB"),),
+    ),
+    Bar(
+        name="worker-mode",
+        text="two workers, of which the child of one hangs and the other is killed",
+        recipe=workers.worker_mode,
+        count=5,
+        quick=1,
+        seconds=38,
+        fixed=20,
+        limits=(Limit("alert", 1.0, 30.0), Limit("said before the end", 1.0, 10.0)),
+    ),
+    Bar(
         name="many-jobs",
         text="small jobs through one service",
         recipe=memory.many_jobs,
@@ -226,6 +271,15 @@ BARS: tuple[Bar, ...] = (
         beside=True,
     ),
     Bar(
+        name="postgres-backup",
+        text="dumps of a store on PostgreSQL under load, each checked, every fifth restored, served and compared",
+        recipe=dumps.postgres_backups,
+        count=20,
+        quick=1,
+        seconds=7,
+        beside=True,
+    ),
+    Bar(
         name="damaged-stores",
         text="flipped, swapped, truncated stores",
         recipe=copies.damaged,
@@ -242,6 +296,17 @@ BARS: tuple[Bar, ...] = (
         quick=0,
         seconds=20,
         fixed=90,
+        beside=True,
+    ),
+    Bar(
+        name="core-first",
+        text="a college with more sessions than fit, in either listing: the core is placed and nobody lost",
+        recipe=weighing.core_first,
+        count=20,
+        quick=1,
+        seconds=8,
+        fixed=20,
+        least=2,
         beside=True,
     ),
     Bar(

@@ -25,7 +25,7 @@ import anyio
 
 from benchmarks.faults.bars import BARS, BY_NAME, Bar, counts, shortfalls, wrongs
 from benchmarks.faults.ledger import Ledger
-from benchmarks.faults.run import NotAvailable, Run
+from benchmarks.faults.run import Impossible, NotAvailable, Run
 from benchmarks.faults.target import Target
 from benchmarks.figures import percentile
 
@@ -45,6 +45,7 @@ class Row:
     One line of the table, and of the JSON file.
 
     `wrong` is what was lost or wrong, `short` why it does not pass besides: values over their limits, too little done.
+    `left_out` says why this machine does not let us do it; then the row tells nothing, for or against.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Row:
     figures: dict[str, dict[str, Any]]
     notes: list[str]
     seconds: float
+    left_out: str = ""
 
     @property
     def faults(self) -> list[str]:
@@ -67,6 +69,8 @@ class Row:
 
     @property
     def verdict(self) -> str:
+        if self.left_out:
+            return f"left out: {self.left_out}"
         return "pass" if self.passed else "; ".join(["FAIL", *self.short])
 
     @property
@@ -88,7 +92,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=None, help="the same seed makes the same choices; printed")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=BY_NAME, help=f"rows: {', '.join(BY_NAME)}")
-    parser.add_argument("--quick", action="store_true", help="the part that runs in CI, three minutes at most")
+    parser.add_argument("--quick", action="store_true", help="the part that runs in CI, four minutes at most")
     parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the rows to this file as well")
 
 
@@ -163,6 +167,9 @@ async def run_bar(bar: Bar, count: int, seed: int, folder: Path, slack: float = 
     try:
         with anyio.fail_after(seconds + GRACE_SECONDS):
             await bar.recipe(run)
+    except Impossible as why:
+        print(f"    left out: {why}", flush=True)
+        return _row(bar, run, count, slack, str(why))
     except NotAvailable as missing:
         run.tally.undone.append(f"not available: {missing}")
     except TimeoutError:
@@ -170,6 +177,10 @@ async def run_bar(bar: Bar, count: int, seed: int, folder: Path, slack: float = 
     except Exception as error:  # noqa: BLE001 - a recipe that fails is a row that fails
         run.tally.breaches += _told(error)
         (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+    return _row(bar, run, count, slack)
+
+
+def _row(bar: Bar, run: Run, count: int, slack: float, left_out: str = "") -> Row:
     units = {limit.figure: limit.unit for limit in bar.limits}
     row = Row(
         name=bar.name,
@@ -177,7 +188,7 @@ async def run_bar(bar: Bar, count: int, seed: int, folder: Path, slack: float = 
         wanted=count,
         done=run.tally.done,
         wrong=wrongs(run.tally),
-        short=shortfalls(bar, run.tally, count, slack),
+        short=[] if left_out else shortfalls(bar, run.tally, count, slack),
         figures={
             name: {
                 "n": len(values),
@@ -188,6 +199,7 @@ async def run_bar(bar: Bar, count: int, seed: int, folder: Path, slack: float = 
         },
         notes=run.tally.notes,
         seconds=time.monotonic() - run.began,
+        left_out=left_out,
     )
     print(f"    {'pass' if row.passed else 'FAIL'} after {row.seconds:.0f} s", flush=True)
     for sentence in row.faults[:MOST_SHOWN]:

@@ -29,11 +29,11 @@ async def backups(run: Run) -> None:
         stream = Stream(run, target)
         for n in run.rounds():
             await stream.top_up()
-            before = _acknowledged(target.ledger)
+            before = acknowledged(target.ledger)
             done = await target.command("backup")
             if UNKNOWN_COMMAND in done.stderr:
                 raise NotAvailable("`timetable backup`")
-            if not _ended_well(run, done, "backup"):
+            if not ended_well(run, done, "backup"):
                 continue
             copies = sorted((target.data / "backups").glob("*.sqlite3"))
             run.tally.check(bool(copies), "a backup ended well and left no copy")
@@ -42,11 +42,11 @@ async def backups(run: Run) -> None:
                 fault = await anyio.to_thread.run_sync(_unsound, copies[-1], set(before), known)
                 run.tally.check(fault is None, f"backup {n}: {fault}")
                 if n % 10 == 0:
-                    await _restored(run, target, copies[-1], before)
+                    await restored(run, target, copies[-1], before)
             run.tally.done += 1
 
 
-def _acknowledged(ledger: Ledger) -> dict[str, Entry]:
+def acknowledged(ledger: Ledger) -> dict[str, Entry]:
     """What a backup that begins now must have: each acknowledged job, and its end if one was seen."""
     return {id: replace(entry) for id, entry in ledger.entries.items() if entry.acknowledged and not entry.deleted}
 
@@ -64,9 +64,9 @@ def _unsound(copy: Any, acknowledged: set[str], known: set[str]) -> str | None:
     return f"it has jobs that nobody asked for: {sorted(ids - known)[:3]}" if ids - known else None
 
 
-async def _restored(run: Run, target: Target, copy: Any, before: dict[str, Entry]) -> None:
+async def restored(run: Run, target: Target, copy: Any, before: dict[str, Entry], **settings: object) -> None:
     """
-    The copy, put into an empty folder, is served beside the service that it was made of.
+    The copy, put into an empty folder or database, is served beside the service that it was made of.
 
     Every job acknowledged before the backup is there: one that had ended is what it was, to the last entry of its
     variants, and every other one runs and ends as it should.
@@ -76,13 +76,13 @@ async def _restored(run: Run, target: Target, copy: Any, before: dict[str, Entry
     # Those of which the backup may have or not have caught the submit are known, and not missed.
     later = {id: replace(entry, acknowledged=False) for id, entry in target.ledger.entries.items() if id not in before}
     ledger = Ledger(entries={**before, **later})
-    elsewhere = Target(folder, ledger)
+    elsewhere = Target(folder, ledger, **settings)
     try:
         done = await elsewhere.command("restore", str(copy))
-        if not _ended_well(run, done, "restore"):
+        if not ended_well(run, done, "restore"):
             return
         checked = await elsewhere.command("check")
-        _ended_well(run, checked, "check of the restored store")
+        ended_well(run, checked, "check of the restored store")
         async with elsewhere:
             await _same(target, elsewhere, [id for id, entry in before.items() if entry.ended_as is not None])
             await elsewhere.settle()
@@ -110,7 +110,7 @@ def differing_fields(one: Any, other: Any, name: str = "") -> list[str]:
     return [] if one == other else [name]
 
 
-def _ended_well(run: Run, done: Any, what: str) -> bool:
+def ended_well(run: Run, done: Any, what: str) -> bool:
     text = (done.stdout + done.stderr).strip().splitlines()
     said = text[-1] if text else "nothing"
     run.tally.check(done.returncode == 0, f"{what} ended with {done.returncode} and said {said[:200]}")

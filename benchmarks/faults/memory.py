@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import anyio
 import psutil
 
+from benchmarks.faults.hangs import SOURCES
 from benchmarks.faults.run import Run
 from benchmarks.faults.target import Target
 from benchmarks.figures import slope
@@ -17,6 +21,8 @@ MOST_MB_PER_100_JOBS = 2.0
 MEBIBYTE = 1 << 20
 STAGES = ("stage.load", "stage.validate", "stage.context", "stage.construct")
 """Where a hog is armed: stages that the neighbour has behind it, or it would take the hog's place."""
+LEAKS = ("load", "validate", "context", "construct", "search")
+"""The stages in which a child leaks."""
 
 
 async def hogs(run: Run) -> None:
@@ -33,6 +39,40 @@ async def hogs(run: Run) -> None:
             await target.ended(neighbour)
             await _judge(run, target, job, neighbour)
             run.tally.done += 1
+
+
+async def leaks(run: Run) -> None:
+    """
+    A child that grows far below its limit and gives no other sign of life: said, called a leak, ended, tried with less.
+
+    Every second one computes meanwhile, as it would in an endless loop.
+    """
+    async with run.target(slots=1) as target:
+        for n in run.rounds():
+            stage = run.rng.choice(LEAKS)
+            target.arm(f"stage.{stage}", ("hog", "hog_busily")[n % 2])
+            job = await target.submit(SOURCES.get(stage, "trivial"), 30.0, num_variants=2)
+            run.tally.check(await target.fired(f"stage.{stage}", 30.0), f"stage {stage} was not reached")
+            injected, seen = time.time(), list[dict[str, Any]]()
+            await target.until(job, lambda shown, seen=seen: bool(seen.append(shown)) or shown["attempt"] > 1, 60.0)
+            await target.ended(job)
+            _judge_leak(run, await target.job(job), seen, injected)
+            run.tally.done += 1
+
+
+def _judge_leak(run: Run, view: dict[str, Any], seen: list[dict[str, Any]], injected: float) -> None:
+    first, job = view["attempts"][0], view["job_id"]
+    told = f"job {job}: its first attempt ended by {first['how']} ({first['verdict']}): {first['message']}"
+    run.tally.check((first["how"], first["verdict"]) == ("memory", "MEMORY_LEAK"), told)
+    run.tally.check("grows by" in (first["message"] or ""), told)
+    run.tally.measured("decided", first["ended_at"] - injected)
+    run.tally.measured("peak", first["peak_mb"])
+    said = any(shown["health"] == "stalled" and shown["verdict"] == "MEMORY_LEAK" for shown in seen)
+    run.tally.check(said, f"job {job}: nobody was told before its child was ended")
+    rungs = [visit["rung"] for visit in view["journal"] if visit["outcome"] != "skipped"]
+    run.tally.check(
+        not {"full", "relaxed", "greedy"} & set(rungs), f"job {job}: after the leak it went through {rungs}"
+    )
 
 
 async def _judge(run: Run, target: Target, job: str, neighbour: str) -> None:

@@ -17,6 +17,10 @@ class NotAvailable(Exception):
     """What the recipe needs of the service is not there; the row fails with the reason."""
 
 
+class Impossible(Exception):
+    """This machine does not let us do it, whatever the service is like; the row is left out with the reason."""
+
+
 @dataclass
 class Tally:
     """
@@ -70,13 +74,19 @@ class Run:
             yield n
 
     @asynccontextmanager
-    async def target(self, *, settle: bool = True, **settings: object) -> AsyncIterator[Target]:
-        """A running service with a ledger of its own; at the end, when nothing was raised, the two are compared."""
+    async def target(
+        self, *, settle: bool = True, group: Path | None = None, **settings: object
+    ) -> AsyncIterator[Target]:
+        """
+        A running service with a ledger of its own; at the end, when nothing was raised, the two are compared.
+
+        All of its processes are in the control group `group`, if there is one.
+        """
         self._targets += 1
         folder = self.folder / f"service-{self._targets}"
         ledger = Ledger()
         try:
-            async with Target(folder, ledger, **settings) as target:
+            async with Target(folder, ledger, group=group, **settings) as target:
                 yield target
                 if settle:
                     await target.settle()

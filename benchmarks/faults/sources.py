@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from solver import Timetable, verify
 from solver.context import build_context
-from solver.formats.native import load_dataset
+from solver.formats.native import dump_dataset, load_dataset
 from solver.model import Dataset, Placement
 from solver.samples import sample
+from solver.samples.overfull import Listing, overfull
 
 SMALL = ("mini", "tiny", "college")
 """Sources whose jobs are worth a second or two."""
@@ -39,13 +40,26 @@ INLINE: Mapping[str, Mapping[str, Any]] = {
 """Sent whole. Every other source is a sample, asked for by its name."""
 
 
+OVERFULL = "overfull"
+
+
+def overfull_source(seed: int, listing: Listing) -> str:
+    """The source of a college with more teaching than its week holds."""
+    return f"{OVERFULL}-{seed}-{listing.replace(' ', '-')}"
+
+
 def body_of(source: str) -> dict[str, Any]:
     """The part of a request body that says what to solve."""
+    if source.startswith(OVERFULL):
+        return {"dataset": dump_dataset(dataset_of(source))}
     return {"dataset": INLINE[source]} if source in INLINE else {"dataset_name": source}
 
 
 @cache
 def dataset_of(source: str) -> Dataset:
+    if source.startswith(OVERFULL):
+        _, seed, listing = source.split("-", 2)
+        return overfull(int(seed), cast(Listing, listing.replace("-", " ")))[0]
     return load_dataset(INLINE[source]) if source in INLINE else sample(source)
 
 
@@ -68,7 +82,7 @@ def recount(source: str, variant: Mapping[str, Any]) -> list[str]:
         )
     )
     claimed = variant["levels"]
-    counted = [verify(dataset, timetable, context=context).score._asdict() for context in _contexts(source)]
+    counted = [verify(dataset, timetable, context=context).score.levels for context in _contexts(source)]
     if counted[0]["rigid"]:
         return [f"a published timetable breaks {counted[0]['rigid']} rigid rule(s)"]
     return [] if claimed in counted else [f"{claimed} was claimed, {counted[0]} counted"]

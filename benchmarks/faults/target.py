@@ -33,6 +33,8 @@ from benchmarks.faults.sources import body_of, recount
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "app.cli")
+JOIN = ("sh", "-c", 'echo $$ > "$0" && exec "$@"')
+"""Joins the group whose file comes next, and becomes the command behind that."""
 START_SECONDS = 60.0
 PATIENCE_SECONDS = 30.0
 """A question that nobody answers for so long is a breach by itself."""
@@ -61,13 +63,14 @@ class Unanswered(Exception):
 
 class Target:
     """
-    One service. `folder` holds its data, its log and its armed failpoints; `settings` overrule `SETTINGS`.
+    One service. `folder` holds its data, its log and its armed failpoints; `settings` overrule `SETTINGS`. Where a
+    control group is given as `group`, the service and all that it starts are in it.
 
     Use it as an async context: entering starts it, leaving ends whatever is left of it.
     """
 
-    def __init__(self, folder: Path, ledger: Ledger, **settings: object) -> None:
-        self.folder, self.ledger = folder, ledger
+    def __init__(self, folder: Path, ledger: Ledger, *, group: Path | None = None, **settings: object) -> None:
+        self.folder, self.ledger, self._group = folder, ledger, group
         self.data, self.failpoints = folder / "data", folder / "failpoints"
         self.failpoints.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -108,9 +111,10 @@ class Target:
     def launch(self) -> None:
         """Starts the process and waits for nothing."""
         self.starts += 1
+        joins = () if self._group is None else (*JOIN, str(self._group / "cgroup.procs"))
         with (self.folder / "service.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "serve"],
+                [*joins, *COMMAND, "serve"],
                 env=self.environment,
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,

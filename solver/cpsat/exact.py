@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,8 +40,8 @@ class ExactResult:
     What the full model gave. `slots` and `rooms`, None without a timetable, are a claim for the caller to recount.
 
     `bound` is a lower bound of the soft cost of every timetable that places every session and keeps every hard rule;
-    None when nothing was proved, and always None with `bend`, where it would bound another problem. "infeasible" has
-    been confirmed by a second, differently configured solve.
+    None when nothing was proved, and always None with `bend` or `partial`, where it would bound another problem.
+    "infeasible" has been confirmed by a second, differently configured solve.
     """
 
     slots: Array | None
@@ -78,22 +78,38 @@ def build_from(plan: Plan, *, partial: bool = False, with_rooms: bool = True, co
 
 def minimise(space: Space, *, extra_soft: Tally | None = None) -> bool:
     """
-    Sets the objective: sessions unplaced, before hard rules bent, before soft cost, as `Score` compares.
+    Sets the objective: sessions unplaced, highest rank first, before hard rules bent, before soft cost, as `Score`
+    compares.
 
     The levels are joined by factors. False is returned when these had to be cut to keep the objective in range, so that
-    the optimum of the model need not be the best by `Score`.
+    the optimum of the model need not be the best by `Score`. Where ranks are told apart, soft cost and bent rules are
+    rather left out, in this order, for no number of them may outweigh a rank.
     """
-    levels = [_level(space, soft=True), _level(space, soft=False), space.unplaced]
+    levels = [_level(space, soft=True), _level(space, soft=False)]
     if extra_soft is not None:
         levels[0].include(extra_soft)
+    unplaced = [space.unplaced[rank] for rank in sorted(space.unplaced)]
+    total, exact = _joined([*levels, *unplaced])
+    if len(unplaced) > 1:
+        left_out = 0
+        while not exact and left_out < len(levels):
+            left_out += 1
+            total, fits = _joined([*levels[left_out:], *unplaced])
+            if fits:
+                break
+    space.model.minimize(total.expression())
+    return exact
+
+
+def _joined(levels: Sequence[Tally]) -> tuple[Tally, bool]:
+    """Levels, lowest first, as one number; whether no factor had to be cut."""
     total, exact, factor = Tally(), True, 1
     for level in levels:
         if level.variables and factor * max(1, level.upper) > LARGEST_OBJECTIVE:
             factor, exact = max(1, LARGEST_OBJECTIVE // max(1, level.upper)), False
         total.include(level, factor)
         factor = max(factor, total.upper + 1)
-    space.model.minimize(total.expression())
-    return exact
+    return total, exact
 
 
 def _level(space: Space, *, soft: bool) -> Tally:
@@ -114,6 +130,7 @@ def exact(
     workers: int = 1,
     seed: int = 0,
     bend: bool = False,
+    partial: bool = False,
 ) -> ExactResult:
     """
     Solves the whole problem as one model, every session placed.
@@ -126,6 +143,8 @@ def exact(
         Includes building; a stop through `control` is heard within a fraction of a second.
     bend
         Prices bendable hard rules instead of keeping them.
+    partial
+        Sessions may be left open, those that matter least first; there is no bound then.
     """
     began, budget = time.monotonic(), control.until(seconds)
     treat = treatments(compiled, bend=bend)
@@ -136,7 +155,7 @@ def exact(
     if size > MAX_SIZE:
         reason = f"the full model would have about {size:,} variables; {MAX_SIZE:,} is the most we build"
         return ExactResult(None, None, "too_large", None, time.monotonic() - began, reason)
-    space = build_from(plan, control=budget)
+    space = build_from(plan, partial=partial, control=budget)
     exact_levels = minimise(space)
     space.add_hint()
     found = run(
@@ -147,13 +166,13 @@ def exact(
         seed=seed,
         parameters=QUICK_PRESOLVE if len(space.hints) > LARGE_MODEL else {},
     )
-    return _result(space, found, exact_levels, bend, budget, seed, time.monotonic() - began)
+    return _result(space, found, exact_levels, bend or partial, budget, seed, time.monotonic() - began)
 
 
 def _result(
-    space: Space, found: Run, exact_levels: bool, bend: bool, budget: Control, seed: int, seconds: float
+    space: Space, found: Run, exact_levels: bool, unbounded: bool, budget: Control, seed: int, seconds: float
 ) -> ExactResult:
-    bound = None if bend or found.bound is None else max(0, found.bound)
+    bound = None if unbounded or found.bound is None else max(0, found.bound)
     if found.values:
         slots, rooms = space.decode(found.values)
         proved = found.status == "optimal" and exact_levels and not found.interrupted

@@ -67,7 +67,7 @@ class Space:
     with_rooms
         False leaves rooms out: a relaxation.
     partial
-        True lets sessions stay unplaced; `unplaced` counts them.
+        True lets sessions stay unplaced; `unplaced` counts them, by rank.
     control
         A stop cuts adding rules short; such a model is of no use, and `run` will not solve it.
     """
@@ -83,7 +83,7 @@ class Space:
         self.hints: list[int] = []
         self.uppers: list[int] = []
         self.tallies: dict[str, Tally] = {rule_id: Tally() for rule_id in RULE_IDS}
-        self.unplaced = Tally()
+        self.unplaced: dict[int, Tally] = {}
         self.apart: set[tuple[int, int]] = set()
         self.meetings: dict[tuple[int, int, int], Tally] = {}
         self._covers: dict[tuple[int, int], list[Var]] = {}
@@ -142,9 +142,10 @@ class Space:
         placed = cp_model.LinearExpr.sum(list(x.values()))
         if self.partial:
             self.model.add(placed <= unit.size)
-            self.unplaced.add(1, unit.size)
+            tally = self.unplaced.setdefault(int(self.compiled.rank[unit.course]), Tally())
+            tally.add(1, unit.size)
             for literal in x.values():
-                self.unplaced.add(-1, literal)
+                tally.add(-1, literal)
         elif unit.size == 1 and x:
             self.model.add_exactly_one(list(x.values()))
         elif len(x) < unit.size:

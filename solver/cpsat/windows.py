@@ -8,6 +8,7 @@ what the solver can finish.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
@@ -22,6 +23,7 @@ from solver.cpsat.exact import build_from, minimise
 from solver.cpsat.plan import Array, make_plan, treatments
 from solver.cpsat.run import run
 from solver.model import Dataset
+from solver.ranks import Rank, by_rank
 from solver.rules import RULE_IDS, ActiveRule, Profile, Score, score
 from solver.search import count_rules
 
@@ -55,8 +57,9 @@ def judge(compiled: Compiled, slots: Array, rooms: Array) -> Score:
         )
         for k, rule in enumerate(RULE_IDS)
     }
-    unplaced = int(((slots < 0) | (rooms < 0)).sum())
-    return score(count_rules(compiled, slots, rooms), Profile(rules=rules), unplaced)
+    courses = compiled.course_of_session[(slots < 0) | (rooms < 0)].tolist()
+    ranks = Counter(Rank(int(compiled.core[c]), int(compiled.priority[c])) for c in courses if compiled.rank.any())
+    return score(count_rules(compiled, slots, rooms), Profile(rules=rules), len(courses), by_rank(ranks))
 
 
 def improve_window(

@@ -146,7 +146,7 @@ def fixed_proofs(facts: Facts) -> Iterator[Proof]:
         yield _fixed_clash(facts, rule, f"{kind} {name} has", (id,), slot, together)
     for together, ids in students.items():
         slot = max(facts.fixed[key].slot for key in together)
-        who = f"student {ids[0]} has" if len(ids) == 1 else f"students {listed(ids)} have"
+        who = f"{facts.names.student(ids[0])} has" if len(ids) == 1 else f"{facts.names.students(ids)} have"
         yield _fixed_clash(facts, "student_clash", who, tuple(ids), slot, together)
 
 

@@ -148,7 +148,7 @@ class Openings:
     def _lift(self, session: SessionKey) -> None:
         course = self._facts.dataset.course.get(session[0])
         if course is None or not 0 <= session[1] < course.sessions_per_week:
-            message = f"there is no session {session!r}"
+            message = f"course {session[0]!r} has no session {session[1] + 1}"
             raise InputError([Issue(pointer="", code="dangling_id", message=message, value=list(session))])
         if session in self._board.pins:
             self._board.take(session)

@@ -97,7 +97,9 @@ def _owners(facts: Facts, demands: Mapping[str, tuple[Demand, ...]]) -> Iterator
         yield Owner("course", name, (course.id,), "group_clash", demands[course.id], limit, "course_daily_limit")
     if facts.hard("group_clash"):
         for joint, ids in _students_by_courses(facts).items():
-            name = f"student {ids[0]}" + (f" (and {len(ids) - 1} more with the same courses)" if len(ids) > 1 else "")
+            name = facts.names.student(ids[0]) + (
+                f" (and {len(ids) - 1} more with the same courses)" if len(ids) > 1 else ""
+            )
             yield Owner("student", name, tuple(ids[:SHOWN_ENTITIES]), "student_clash", all_of(joint))
 
 

@@ -45,6 +45,7 @@ def load_timetable(source: bytes | str | Mapping[str, Any]) -> Timetable:
         With every problem. Whether courses, rooms and slots exist is the verifier's question.
     """
     document = _document(source, "a timetable")
+    _refuse_dataset(document)
     if "variants" in document:
         return load_result(document).best.timetable
     issues: list[Issue] = []
@@ -68,9 +69,30 @@ def load_timetable(source: bytes | str | Mapping[str, Any]) -> Timetable:
     return Timetable(placements=tuple(placements))
 
 
+def _refuse_dataset(document: Mapping[str, Any]) -> None:
+    """Raises `InputError` for documents of ours that hold no timetable of this form, with what they are."""
+    schema = str(document.get("schema", ""))
+    what = ""
+    if schema.startswith("timetable-dataset/") or {"rooms", "courses"} <= document.keys():
+        what = "this is a dataset, which holds no timetable; a result of `timetable solve` is wanted here"
+    elif "dataset" in document and "variants" not in document:
+        what = "this is a request with a dataset in it, which holds no timetable"
+    elif "variants" in document and "schema" not in document and "job_id" in document:
+        what = (
+            "this is an answer of the service about a job; ask it for a file instead (?format=csv, xlsx, ...), "
+            "or give a result of `timetable solve`"
+        )
+    if what:
+        raise InputError([_issue("/schema" if schema else "", "wrong_kind", what, schema or None)])
+
+
 def dump_result(result: Result) -> dict[str, Any]:
     """The result as JSON data; `load_result` of it is equal to `result`."""
-    return {"schema": RESULT_SCHEMA, **_adapter().dump_python(result, mode="json")}
+    document = _adapter().dump_python(result, mode="json")
+    for holder in (*(variant["report"] for variant in document["variants"]), *document["journal"], *document["curve"]):
+        if holder["score"] and not holder["score"][-1]:
+            holder["score"].pop()  # four numbers, as ever, where it does not matter who is left open
+    return {"schema": RESULT_SCHEMA, **document}
 
 
 def load_result(source: bytes | str | Mapping[str, Any]) -> Result:
@@ -83,6 +105,7 @@ def load_result(source: bytes | str | Mapping[str, Any]) -> Result:
         With every problem.
     """
     document = dict(_document(source, "a result"))
+    _refuse_dataset(document)
     schema = document.pop("schema", RESULT_SCHEMA)
     if schema != RESULT_SCHEMA:
         raise_if_any([_issue("/schema", "bad_schema", f"this reader knows the schema {RESULT_SCHEMA!r} only", schema)])

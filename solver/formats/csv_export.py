@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from solver.formats.meetings import Of, is_of, part_of
 from solver.formats.safe import inert_in_csv
 from solver.grid import clock_of
+from solver.labels import Labels, readable
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.names import DAY_NAMES
 
@@ -55,17 +56,18 @@ def csv_file(dataset: Dataset, timetable: Timetable, of: Of | None = None) -> by
 
 def rows_of(dataset: Dataset, timetable: Timetable, of: Of | None = None) -> Iterator[Mapping[str, object]]:
     """The rows as they stand in the file, by column; what is not known is left out."""
-    order = {key: n for n, key in enumerate(dataset.sessions)}
+    order, labels = {key: n for n, key in enumerate(dataset.sessions)}, Labels(dataset)
     placed = part_of(dataset, timetable, of).placements
     for placement in sorted(placed, key=lambda p: (p.slot, order[p.key])):
-        yield {**_place(dataset, placement), **_subject(dataset, dataset.course[placement.course_id])}
+        course = dataset.course[placement.course_id]
+        yield {**_place(dataset, labels, placement), **_subject(dataset, labels, course)}
     for course_id, session in dataset.sessions:
         course = dataset.course[course_id]
         if (course_id, session) not in timetable.by_session and (of is None or is_of(course, None, of)):
-            yield _subject(dataset, course)
+            yield _subject(dataset, labels, course)
 
 
-def _place(dataset: Dataset, placement: Placement) -> Mapping[str, object]:
+def _place(dataset: Dataset, labels: Labels, placement: Placement) -> Mapping[str, object]:
     grid, room = dataset.time_grid, dataset.room[placement.room_id]
     first = grid.period_of(placement.slot)
     # A session that runs past the end of the day is a mistake of the timetable; it is shown ending with the day.
@@ -74,18 +76,16 @@ def _place(dataset: Dataset, placement: Placement) -> Mapping[str, object]:
         "day": DAY_NAMES[grid.day_of(placement.slot)],
         "start": clock_of(grid.periods[first][0]),
         "end": clock_of(grid.periods[last][1]),
-        "room": room.name or room.id,
-        "building": room.building or "",
+        "room": labels.rooms[room.id],
+        "building": readable(room.building),
     }
 
 
-def _subject(dataset: Dataset, course: Course) -> Mapping[str, object]:
-    teachers = (dataset.teacher[id] for id in course.faculty_ids)
-    groups = (dataset.group[id] for id in course.group_ids)
+def _subject(dataset: Dataset, labels: Labels, course: Course) -> Mapping[str, object]:
     return {
         "course_code": course.code or course.id,
         "course_name": course.name,
-        "teachers": LIST_SEPARATOR.join(teacher.name or teacher.id for teacher in teachers),
-        "groups": LIST_SEPARATOR.join(group.name or group.id for group in groups),
+        "teachers": LIST_SEPARATOR.join(labels.teachers[id] for id in course.faculty_ids),
+        "groups": LIST_SEPARATOR.join(labels.groups[id] for id in course.group_ids),
         "students": dataset.expected_students(course),
     }

@@ -15,7 +15,7 @@ from itertools import chain, islice
 from typing import Any
 
 from solver.checks import dataset_issues
-from solver.errors import Issue
+from solver.errors import InputError, Issue
 from solver.formats.ctt_rows import END, NAME, Row, Rows, grid_size, is_number, lines, scan
 from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_TEXT, raise_if_any
 from solver.formats.remaining import unchecked
@@ -46,6 +46,7 @@ def load_ctt(text: str) -> Dataset:
     InputError
         With every problem; pointers are `/line/<n>`, counted from 1.
     """
+    _refuse_extended(text)
     rows = scan(text)
     size = grid_size(rows)
     if size is None:
@@ -68,6 +69,22 @@ def load_ctt(text: str) -> Dataset:
     # What has no line in the file is still wrong.
     raise_if_any(first)
     return dataset
+
+
+_EXTENSIONS = ("Min_Max_Daily_Lectures", "UnavailabilityConstraints", "RoomConstraints", "ROOM_CONSTRAINTS")
+"""First words of lines that only the extended format has; in it courses and rooms have a column more, too."""
+
+
+def _refuse_extended(text: str) -> None:
+    """Raises `InputError` for the extended format, whose rows would be a hundred faults without it."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.split(":")[0].strip() in _EXTENSIONS:
+            message = (
+                "this is the extended format (.ectt, formulations UD3 to UD5), which is not read: it has limits of "
+                "lectures a day, rooms closed to a course, double lectures and buildings, for which .ctt has no place; "
+                "give the plain .ctt file of the problem"
+            )
+            raise InputError([Issue(pointer=f"/line/{number}", code="extended_format", message=message)])
 
 
 def _line_of(issue: Issue) -> int:
@@ -277,7 +294,7 @@ def dump_solution(dataset: Dataset, timetable: Timetable) -> str:
     """
     order = {key: n for n, key in enumerate(dataset.sessions)}
     raise_if_any(
-        Issue(pointer=f"/placements/{i}", code="dangling_id", message=f"there is no session {p.key}", value=list(p.key))
+        Issue(pointer=f"/placements/{i}", code="dangling_id", message=_no_session(p), value=list(p.key))
         for i, p in enumerate(timetable.placements)
         if p.key not in order
     )
@@ -286,6 +303,10 @@ def dump_solution(dataset: Dataset, timetable: Timetable) -> str:
     grid = dataset.time_grid
     placed = sorted(timetable.placements, key=lambda p: order[p.key])
     return "".join(f"{p.course_id} {p.room_id} {grid.day_of(p.slot)} {grid.period_of(p.slot)}\n" for p in placed)
+
+
+def _no_session(placement: Placement) -> str:
+    return f"course {placement.course_id!r} has no session {placement.session + 1}"
 
 
 def load_solution(text: str, dataset: Dataset) -> Timetable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -13,10 +14,12 @@ from solver.errors import InputError, Issue
 from solver.formats.answers import dump_result, load_timetable
 from solver.formats.ctt import load_ctt, load_solution
 from solver.formats.exports import EXPORTS, export, read_wanted
+from solver.formats.foreign import foreign_issue
 from solver.formats.json_text import MAX_BYTES
 from solver.formats.meetings import check_known
 from solver.formats.native import load_dataset
 from solver.formats.platform_csv import Imported, load_platform_csv
+from solver.formats.platform_rows import NAMES, SUFFIXES
 from solver.formats.sln import load_sln
 from solver.formats.tim import load_tim
 from solver.formats.zipped_csv import BEGINNING, load_zipped_csv
@@ -52,12 +55,23 @@ def read_source(path: Path | str) -> Imported:
         return load_platform_csv(path)
     suffix = path.suffix.lower()
     data = read_bytes(path)
+    other = foreign_issue(io.BytesIO(data), path.name)
+    if other is not None:
+        raise InputError([other])
     kind = suffix if suffix in _READERS else _kind_by_beginning(data)
     if kind is None:
-        raise _refusal(
-            "unknown_format", f"{path.name} is none of the kinds that can be read: {', '.join(READABLE)}", suffix
-        )
+        raise _refusal("unknown_format", _unknown(path), suffix)
     return _READERS[kind](data, path.stem)
+
+
+def _unknown(path: Path) -> str:
+    """What a file is that cannot be read as a dataset, where its suffix tells more than that."""
+    suffix = path.suffix.lower()
+    if suffix in _ANSWER_READERS:
+        return f"{path.name} is the answer to a problem; the problem itself is wanted here, a .ctt, .tim or .json file"
+    if suffix in SUFFIXES and path.stem.lower() in NAMES:
+        return f"{path.name} is one table of a CSV set; give the folder that holds all of them, or a zip file of it"
+    return f"{path.name} is none of the kinds that can be read: {', '.join(READABLE)}"
 
 
 _READERS: Mapping[str, Callable[[bytes, str], Imported]] = {

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from solver.errors import InputError, Issue
-from solver.formats.meetings import Meeting, Of, Week, Weeks
+from solver.formats.meetings import Meeting, Of, Week, Weeks, lunch_of
+from solver.formats.print_size import height_of, points_of
 from solver.formats.safe import CONTENT_POLICY, printable
 from solver.grid import TimeGrid, clock_of
 from solver.model import Dataset, Timetable
@@ -30,15 +31,22 @@ section { margin: 2rem 0; }
 table { width: 100%; border-collapse: collapse; table-layout: fixed; }
 th, td { border: 1px solid #999; padding: .25rem .35rem; vertical-align: top; text-align: start;
          overflow-wrap: anywhere; }
-thead th { background: #e8eef5; } tbody th { width: 5.5rem; font-weight: normal; white-space: nowrap; }
+thead th { background: #e8eef5; } tbody th { font-weight: normal; white-space: nowrap; }
 col.clock { width: 6.5rem; }
+.lunch > * { padding-block: .1rem; background: #f3f5f8; color: #555; font-size: 8pt; text-align: center; }
+.lunch > th { text-align: start; }
 .meeting + .meeting { border-top: 1px dashed #999; margin-top: .3rem; padding-top: .3rem; }
 .meeting b { display: block; } .meeting span { display: block; color: #333; font-size: 9pt; }
-@page { size: A4 landscape; margin: 12mm; }
+@page { size: A4 landscape; margin: 10mm; }
 @media print {
   body { padding: 0; max-width: none; } section { margin: 0; break-before: page; } tr { break-inside: avoid; }
-  nav a { color: inherit; text-decoration: none; } thead th { print-color-adjust: exact; }
+  nav a { color: inherit; text-decoration: none; } thead th, .lunch > * { print-color-adjust: exact; }
   .alone { break-before: auto; }
+  /* A week has one page. How large its letters may be for that is said with each week. */
+  h2 { font-size: 12pt; margin: 0 0 1mm; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+  th, td { padding: .3mm 1mm; } th { font-size: 8pt; line-height: 1.2; } col.clock { width: 22mm; }
+  td { font-size: var(--letters); line-height: 1.2; } .meeting span { font-size: inherit; }
+  .meeting + .meeting { margin-top: .3mm; padding-top: .3mm; } .lunch > * { font-size: 7pt; padding-block: 0; }
 }
 """
 
@@ -77,7 +85,8 @@ def _document(title: str, weeks: Sequence[Week], grid: TimeGrid, *, alone: bool)
     head = "".join(f'<th scope="col">{day}</th>' for day in DAY_NAMES[: grid.num_days])
     for n, week in enumerate(weeks):
         yield (
-            f'<section id="week-{n}"{" class=alone" if alone else ""}><h2>{_name(week.title)} '
+            f'<section id="week-{n}"{" class=alone" if alone else ""} style="--letters: {points_of(week, grid):g}pt">'
+            f"<h2>{_name(week.title)} "
             f"<small>{week.of.kind}, {counted(len(week.meetings), 'session')} a week</small></h2>\n"
             '<table><colgroup><col class="clock"></colgroup>'
             f'<thead><tr><th scope="col">Time</th>{head}</tr></thead><tbody>\n'
@@ -89,32 +98,32 @@ def _document(title: str, weeks: Sequence[Week], grid: TimeGrid, *, alone: bool)
 
 def _rows(week: Week, grid: TimeGrid) -> Iterator[str]:
     """A meeting of several periods stands in one high cell, where nothing else runs beside it."""
-    cells = week.cells()
+    cells, lunch = week.cells(), lunch_of(grid)
     covered: set[tuple[int, int]] = set()
     for period, (begin, end) in enumerate(grid.periods):
-        yield f'<tr><th scope="row">{clock_of(begin)}-{clock_of(end)}</th>'
+        if lunch and period == grid.lunch_period:
+            yield f'<tr class="lunch"><th scope="row">{_span_of(*lunch)}</th>'
+            yield f'<td colspan="{grid.num_days}">Lunch</td></tr>\n'
+        yield f'<tr><th scope="row">{_span_of(begin, end)}</th>'
         for day in range(grid.num_days):
             if (day, period) in covered:
                 continue
             here = cells.get((day, period), [])
-            height = _height(here, cells)
+            height = height_of(here, cells, grid)
             covered.update((day, period + k) for k in range(height))
             span = f' rowspan="{height}"' if height > 1 else ""
-            yield f"<td{span}>{''.join(_meeting(meeting) for meeting in here)}</td>"
+            yield f"<td{span}>{''.join(_meeting(week, meeting, height) for meeting in here)}</td>"
         yield "</tr>\n"
 
 
-def _height(here: Sequence[Meeting], cells: dict[tuple[int, int], list[Meeting]]) -> int:
-    if len(here) != 1:
-        return 1
-    (only,) = here
-    periods = range(only.period, only.period + only.length)
-    return only.length if all(cells[only.day, period] == [only] for period in periods) else 1
+def _span_of(begin: int, end: int) -> str:
+    return f"{clock_of(begin)}-{clock_of(end)}"
 
 
-def _meeting(meeting: Meeting) -> str:
-    lines = (meeting.clock, meeting.place, ", ".join(meeting.teachers), ", ".join(meeting.groups))
-    return f'<div class="meeting"><b>{_name(meeting.title)}</b>{_spans(lines)}</div>'
+def _meeting(week: Week, meeting: Meeting, height: int) -> str:
+    """The rows say when it is, unless it takes more of them than its cell."""
+    clock = [] if height == meeting.length else [meeting.clock]
+    return f'<div class="meeting"><b>{_name(meeting.title)}</b>{_spans((*clock, *week.lines(meeting)))}</div>'
 
 
 def _spans(lines: Iterable[str]) -> str:

@@ -12,8 +12,10 @@ from functools import cached_property
 from typing import Literal, get_args
 
 from solver.errors import InputError, Issue
-from solver.grid import clock_of
+from solver.grid import TimeGrid, clock_of
+from solver.labels import Labels, in_brackets, readable
 from solver.model import Course, Dataset, Placement, Timetable
+from solver.names import counted
 
 Kind = Literal["group", "teacher", "room", "student"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -31,7 +33,11 @@ class Of:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meeting:
-    """A placed session in words. `day` and `period` count from 0, `begin` and `end` are minutes after midnight."""
+    """
+    A placed session in words. `day` and `period` count from 0, `begin` and `end` are minutes after midnight.
+
+    `groups` says who is taught: where that is no group, how many students.
+    """
 
     course_id: str
     session: int
@@ -54,7 +60,8 @@ class Meeting:
     @property
     def place(self) -> str:
         """Room, and the building where it is known."""
-        return f"{self.room}, {self.building}" if self.building else self.room
+        told = not self.building or self.room.endswith(in_brackets("", self.building))
+        return self.room if told else f"{self.room}, {self.building}"
 
     @property
     def title(self) -> str:
@@ -73,7 +80,18 @@ class Week:
     @property
     def title(self) -> str:
         """The name, with the id behind it where that says more."""
-        return self.name if self.name == self.of.id else f"{self.name} ({self.of.id})"
+        return self.name if self.name == self.of.id or not readable(self.of.id) else f"{self.name} ({self.of.id})"
+
+    def lines(self, meeting: Meeting) -> list[str]:
+        """Place, teachers and groups of a meeting, without what the heading of the week has said already."""
+        told: dict[Kind, tuple[str, ...]] = {
+            "room": (meeting.place,),
+            "teacher": meeting.teachers,
+            "group": meeting.groups,
+        }
+        if self.of.kind == "room" or told.get(self.of.kind) == (self.name,):
+            del told[self.of.kind]
+        return [", ".join(words) for words in told.values() if words]
 
     def cells(self) -> dict[tuple[int, int], list[Meeting]]:
         """(day, period) -> the meetings that run then; one of several periods stands in each of them."""
@@ -88,15 +106,14 @@ class Weeks:
     """All weeks of a timetable, which names only courses, rooms and slots of the dataset."""
 
     def __init__(self, dataset: Dataset, timetable: Timetable) -> None:
-        self.dataset, self._timetable = dataset, timetable
+        self.dataset, self._timetable, self._labels = dataset, timetable, Labels(dataset)
 
     def whose(self, kind: Kind) -> Mapping[str, str]:
         """Id -> name of everybody of a kind, in the order of the dataset."""
-        data = self.dataset
         if kind == "student":
-            return {id: id for id in data.student_ids}
-        entries = {"group": data.groups, "teacher": data.faculty, "room": data.rooms}[kind]
-        return {entry.id: entry.name or entry.id for entry in entries}  # type: ignore[attr-defined]
+            return {id: id for id in self.dataset.student_ids}
+        labels = self._labels
+        return {"group": labels.groups, "teacher": labels.teachers, "room": labels.rooms}[kind]
 
     def week(self, of: Of) -> Week:
         """Raises `InputError` when the dataset has no such group, teacher, room or student."""
@@ -104,10 +121,11 @@ class Weeks:
         return self._week(of, self.whose(of.kind)[of.id])
 
     def weeks(self, kinds: Iterable[Kind] = LISTED_KINDS) -> Iterator[Week]:
-        """The week of everybody of these kinds."""
+        """The week of everybody of these kinds, but of no group of which nothing is known."""
         for kind in kinds:
             for id, name in self.whose(kind).items():
-                yield self._week(Of(kind=kind, id=id), name)
+                if kind != "group" or id in self._taught_groups:
+                    yield self._week(Of(kind=kind, id=id), name)
 
     @cached_property
     def meetings(self) -> tuple[Meeting, ...]:
@@ -118,10 +136,14 @@ class Weeks:
         return Week(of=of, name=name, meetings=tuple(self._by_owner[of.kind].get(of.id, ())))
 
     @cached_property
+    def _taught_groups(self) -> frozenset[str]:
+        return taught_groups(self.dataset)
+
+    @cached_property
     def _placed(self) -> list[tuple[Meeting, Placement]]:
         order = {key: n for n, key in enumerate(self.dataset.sessions)}
         placements = sorted(self._timetable.placements, key=lambda p: (p.slot, order[p.key]))
-        return [(_meeting(self.dataset, placement), placement) for placement in placements]
+        return [(_meeting(self.dataset, self._labels, placement), placement) for placement in placements]
 
     @cached_property
     def _by_owner(self) -> Mapping[Kind, Mapping[str, list[Meeting]]]:
@@ -131,6 +153,17 @@ class Weeks:
                 for id in dict.fromkeys(_owners(self.dataset.course[placement.course_id], placement.room_id, kind)):
                     found[kind].setdefault(id, []).append(meeting)
         return found
+
+
+def lunch_of(grid: TimeGrid) -> tuple[int, int] | None:
+    """When lunch begins and ends, in minutes after midnight; None where it cuts no day in two."""
+    after = grid.lunch_period
+    return None if after is None else (grid.periods[after - 1][1], grid.periods[after][0])
+
+
+def taught_groups(dataset: Dataset) -> frozenset[str]:
+    """The groups that some course names. Of the others nothing is known, so nobody is offered an empty week of them."""
+    return frozenset(id for course in dataset.courses for id in course.group_ids)
 
 
 def check_known(dataset: Dataset, of: Of) -> None:
@@ -173,7 +206,13 @@ def _owners(course: Course, room_id: str | None, kind: Kind) -> tuple[str, ...]:
             return (room_id,) if room_id is not None else ()
 
 
-def _meeting(dataset: Dataset, placement: Placement) -> Meeting:
+def _taught(labels: Labels, course: Course) -> tuple[str, ...]:
+    if course.group_ids or not course.student_ids:
+        return tuple(labels.groups[id] for id in course.group_ids)
+    return (counted(len(course.student_ids), "student"),)
+
+
+def _meeting(dataset: Dataset, labels: Labels, placement: Placement) -> Meeting:
     grid, course, room = dataset.time_grid, dataset.course[placement.course_id], dataset.room[placement.room_id]
     first = grid.period_of(placement.slot)
     # A session that runs past the end of the day is a mistake of the timetable; it is shown ending with the day.
@@ -188,8 +227,8 @@ def _meeting(dataset: Dataset, placement: Placement) -> Meeting:
         end=grid.periods[first + length - 1][1],
         code=course.code or course.id,
         name=course.name,
-        teachers=tuple(dataset.teacher[id].name or id for id in course.faculty_ids),
-        groups=tuple(dataset.group[id].name or id for id in course.group_ids),
-        room=room.name or room.id,
-        building=room.building or "",
+        teachers=tuple(labels.teachers[id] for id in course.faculty_ids),
+        groups=_taught(labels, course),
+        room=labels.rooms[room.id],
+        building=readable(room.building),
     )

@@ -13,7 +13,14 @@ from dataclasses import is_dataclass, replace
 from typing import Any
 
 from solver.errors import InputError, Issue
-from solver.formats.answers import dump_result, dump_timetable, load_result, load_timetable
+from solver.formats.answers import (
+    RESULT_SCHEMA,
+    TIMETABLE_SCHEMA,
+    dump_result,
+    dump_timetable,
+    load_result,
+    load_timetable,
+)
 from solver.formats.entries import COLLECTIONS, read_collection
 from solver.formats.issues import MAX_COUNTED_ISSUES, kind_of, pointer, raise_if_any
 from solver.formats.json_text import first_value_issues, read_json
@@ -93,6 +100,7 @@ def _plain(value: Any) -> Any:
 
 
 def _read_dataset(document: Mapping[str, Any], found: list[Issue]) -> Dataset:
+    _refuse_others(document)
     reading = Reading(document, found)
     _check_head(reading)
     parts: dict[str, Any] = {"time_grid": _read_grid(reading)}
@@ -105,6 +113,23 @@ def _read_dataset(document: Mapping[str, Any], found: list[Issue]) -> Dataset:
     raise_if_any(sorted(reading.issues, key=_place_in_document), reading.unlisted)
     # The model has just been asked for its issues and had none, so it need not check itself again.
     return unchecked(parts)
+
+
+_OTHERS: Mapping[str, tuple[str, frozenset[str]]] = {
+    RESULT_SCHEMA: ("a result of `timetable solve`", frozenset({"variants"})),
+    TIMETABLE_SCHEMA: ("a timetable", frozenset({"placements"})),
+    "": ("a request with a dataset in it", frozenset({"dataset"})),
+}
+"""Documents of ours that are taken for a dataset: by their schema, or by a field that a dataset has not."""
+
+
+def _refuse_others(document: Mapping[str, Any]) -> None:
+    """Raises `InputError` for a document that is no dataset but something else of ours."""
+    schema = document.get("schema", "")
+    for name, (what, fields) in _OTHERS.items():
+        if (name and schema == name) or ("schema" not in document and fields & document.keys()):
+            message = f"this is {what}; a dataset is wanted here, with the schema {SCHEMA!r}"
+            raise InputError([Issue(pointer="/schema", code="wrong_kind", message=message, value=schema or None)])
 
 
 def _check_head(reading: Reading) -> None:

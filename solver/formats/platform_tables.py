@@ -3,8 +3,9 @@ The platform's database rows (contract, section 8) as a dataset, with the accoun
 
 It knows no database: cells arrive as text, lists as JSON text or in PostgreSQL's `{a,b}` form, so every type that the
 columns have had in some version of the platform is read alike. Who takes part in what is decided by individual
-enrolments; batches are not read. An offering of more than 60 students becomes parallel sections, whose teachers cycle
-through the primary and the co-teachers; in one section all of them teach together.
+enrolments; of a batch it is only said which courses all of its students attend. An offering of more than 60 students
+becomes parallel sections, whose teachers cycle through the primary and the co-teachers; in one section all of them
+teach together.
 
 Row notes name the table as `file`, and the row's number in the order of ids as `line`.
 """
@@ -13,13 +14,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from solver.errors import InputError, Issue
 from solver.formats.platform_csv import DEFAULT_CAPACITY, DEFAULT_CREDITS, MAX_CREDITS, Imported, sections_of
 from solver.formats.platform_rows import Repairs, Row
+from solver.formats.platform_subjects import is_lab
+from solver.formats.spelling import word
 from solver.grid import TimeGrid
+from solver.labels import Named, labels_of, readable
 from solver.model import Course, Dataset, Faculty, Room, RuleSetting
 from solver.terms import CORE_SUBJECT_TYPE
 
@@ -33,6 +39,7 @@ _TIMES: Mapping[str, tuple[int, int]] = {
     "AFTERNOON": (NOON, EVENING),
     "EVENING": (EVENING, 24 * 60),
 }
+_COURSE_ID = re.compile(r"(?P<course>.+)_off_(?P<offering>.+?)(?:_sec[0-9]+)?")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TRUE, _FALSE = frozenset({"true", "t", "1"}), frozenset({"false", "f", "0"})
 _UNUSABLE_ROOM = frozenset({"maintenance", "under_maintenance", "closed", "inactive", "unavailable", "out_of_service"})
@@ -44,7 +51,8 @@ class PlatformTables:
     Rows of one organisation and one half of the year, each table in the order of ids.
 
     `enrolments` maps an offering to its students, each once and in id order; `left_out` maps an offering to the number
-    of enrolments of students that are not active. Offerings carry the columns of their course as well.
+    of enrolments of students that are not active. `batch_of` maps an active student to the batch, where there is one.
+    Offerings carry the columns of their course as well.
     """
 
     name: str
@@ -53,8 +61,32 @@ class PlatformTables:
     offerings: Sequence[Row]
     enrolments: Mapping[str, Sequence[str]]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    departments: Sequence[Row] = ()
+    batches: Sequence[Row] = ()
+    batch_of: Mapping[str, str] = field(default_factory=dict)
     time_grid: TimeGrid = field(default_factory=TimeGrid)
     rules: Mapping[str, RuleSetting] = field(default_factory=dict)
+
+
+class NothingUsable(InputError):
+    """Nothing can be scheduled; how many usable courses, rooms and teachers there are all the same."""
+
+    def __init__(self, why: str, *, courses: int, rooms: int, faculty: int) -> None:
+        super().__init__([Issue(pointer="", code="empty", message=why)])
+        self.courses, self.rooms, self.faculty = courses, rooms, faculty
+
+
+class Origin(NamedTuple):
+    """The platform's own ids of what became a course of a dataset."""
+
+    course_id: str
+    offering_id: str
+
+
+def origin_of(id: str) -> Origin | None:
+    """What is behind the id of a course, which `load_platform_tables` has made; None for the id of another source."""
+    matched = _COURSE_ID.fullmatch(id)
+    return Origin(matched["course"], matched["offering"]) if matched else None
 
 
 def load_platform_tables(tables: PlatformTables) -> Imported:
@@ -63,17 +95,17 @@ def load_platform_tables(tables: PlatformTables) -> Imported:
 
     Raises
     ------
-    InputError
+    NothingUsable
         No usable room or no usable course remains; the message says what became of the rows.
     """
     work = Repairs()
-    rooms = tuple(_rooms(work, tables.rooms))
+    departments = _departments(tables)
+    rooms = tuple(_rooms(work, tables.rooms, departments))
     faculty = tuple(_teacher(work, row, tables.time_grid) for row in work.unique(tables.faculty, "faculty_id"))
-    courses = _Courses(work, rooms, faculty).of(tables)
+    courses = _Courses(work, rooms, faculty, _Batches(tables), departments).of(tables)
     if not rooms or not courses:
-        raise InputError(
-            [Issue(pointer="", code="empty", message=_nothing(work, tables, "courses" if rooms else "rooms"))]
-        )
+        why = _nothing(work, tables, "courses" if rooms else "rooms")
+        raise NothingUsable(why, courses=len(courses), rooms=len(rooms), faculty=len(faculty))
     return Imported(
         dataset=Dataset(
             name=tables.name,
@@ -83,6 +115,7 @@ def load_platform_tables(tables: PlatformTables) -> Imported:
             courses=courses,
             rules=tables.rules,
         ),
+        decisions=tuple(work.decisions),
         repairs=tuple(work.repairs),
         unusable=tuple(work.unusable),
         rows={
@@ -113,30 +146,39 @@ def listed(cell: str) -> list[str]:
     return [str(entry) for entry in entries if entry not in (None, "", False)]
 
 
-def _word(text: str) -> str:
-    return re.sub(r"\W+", "_", text.strip().lower()).strip("_")
+def _departments(tables: PlatformTables) -> Mapping[str, str]:
+    """Id -> what people call it, of every department that a room or an offering names."""
+    rows = {row["dept_id"]: row for row in tables.departments}
+    ids = dict.fromkeys(row["dept_id"] for row in (*tables.rooms, *tables.offerings) if row["dept_id"])
+    return labels_of(_department(id, rows.get(id)) for id in ids)
 
 
-def _rooms(work: Repairs, rows: Sequence[Row]) -> list[Room]:
+def _department(id: str, row: Row | None) -> Named:
+    code, name = (row["dept_code"], row["dept_name"]) if row else ("", "")
+    return Named(id, code or name or readable(id) or "another department", (name, readable(id)))
+
+
+def _rooms(work: Repairs, rows: Sequence[Row], departments: Mapping[str, str]) -> list[Room]:
     rooms: list[Room] = []
     for row in work.unique(rows, "room_id"):
         if row["is_bookable"].lower() in _FALSE:
             work.refused(row, "is_bookable", "the room may not be booked")
-        elif _word(row["room_status"]) in _UNUSABLE_ROOM:
+        elif word(row["room_status"]) in _UNUSABLE_ROOM:
             work.refused(row, "room_status", "the room is not in use")
         else:
-            rooms.append(_room(work, row))
+            rooms.append(_room(work, row, departments))
     return rooms
 
 
-def _room(work: Repairs, row: Row) -> Room:
+def _room(work: Repairs, row: Row, departments: Mapping[str, str]) -> Room:
     own = row["allow_cross_department_usage"].lower() in _FALSE
     return Room(
         id=row["room_id"],
+        code=row["room_code"],
         name=row["room_number"] or row["room_code"] or row["room_id"],
         capacity=_number(work, row, "seating_capacity", 1, 10_000, DEFAULT_CAPACITY),
-        type=_kind(_word(row["room_type"]) or "classroom", row["dept_id"] if own else ""),
-        features=tuple(dict.fromkeys(_word(feature) for feature in listed(row["features"]) if _word(feature))),
+        type=_kind(word(row["room_type"]) or "classroom", departments.get(row["dept_id"], "") if own else ""),
+        features=tuple(dict.fromkeys(word(feature) for feature in listed(row["features"]) if word(feature))),
         building=row["building_id"] or None,
         department_id=(row["dept_id"] or None) if own else None,
     )
@@ -158,6 +200,7 @@ def _teacher(work: Repairs, row: Row, grid: TimeGrid) -> Faculty:
     stated = row["max_hours_per_week"] not in ("", "0")
     return Faculty(
         id=row["faculty_id"],
+        code=row["faculty_code"],
         name=name or row["faculty_code"] or row["faculty_id"],
         department_id=row["dept_id"] or None,
         max_sessions_per_week=_number(work, row, "max_hours_per_week", 1, 168, hours) if stated else hours,
@@ -189,11 +232,37 @@ def _research_slots(work: Repairs, row: Row, grid: TimeGrid) -> tuple[int, ...]:
     return tuple(slot for slot in range(grid.num_slots) if grid.day_of(slot) == day)
 
 
-class _Courses:
-    """Makes courses of offerings, knowing which rooms and teachers there are."""
+class _Batches:
+    """
+    Who belongs to which batch.
 
-    def __init__(self, work: Repairs, rooms: Sequence[Room], faculty: Sequence[Faculty]) -> None:
-        self._work = work
+    A batch attends a course when every active student of it does: whoever looks for a course by batch finds it for all
+    of them. Of a batch that is spread over parallel sections, each student has to be found one by one.
+    """
+
+    def __init__(self, tables: PlatformTables) -> None:
+        self._of = tables.batch_of
+        self._sizes = Counter(tables.batch_of.values())
+        self._names = {row["batch_id"]: row["batch_name"] or row["batch_code"] for row in tables.batches}
+
+    def attending(self, students: Sequence[str]) -> dict[str, str]:
+        """Id -> name of those whose students are all among these."""
+        present = Counter(self._of[student] for student in students if student in self._of)
+        return {id: self._names.get(id) or readable(id) for id in sorted(present) if present[id] == self._sizes[id]}
+
+
+class _Courses:
+    """Makes courses of offerings, knowing which rooms, teachers and batches there are."""
+
+    def __init__(
+        self,
+        work: Repairs,
+        rooms: Sequence[Room],
+        faculty: Sequence[Faculty],
+        batches: _Batches,
+        departments: Mapping[str, str],
+    ) -> None:
+        self._work, self._batches, self._departments = work, batches, departments
         self._open = dict.fromkeys(room.type for room in rooms if room.department_id is None)
         self._reserved: dict[str, list[str]] = {}
         for room in rooms:
@@ -248,10 +317,11 @@ class _Courses:
                 name=(row["course_name"] or row["course_id"])
                 + (f" (Sec {number + 1}/{len(sections)})" if parallel else ""),
                 department_id=row["dept_id"] or None,
-                subject_type=_word(row["course_type"]) or CORE_SUBJECT_TYPE,
+                subject_type=word(row["course_type"]) or CORE_SUBJECT_TYPE,
                 credits=credits,
                 faculty_ids=(teachers[number % len(teachers)],) if parallel else tuple(teachers),
                 student_ids=tuple(section),
+                batches=self._batches.attending(section),
                 expected_students=None if parallel else self._seats(row, len(section)),
                 sessions_per_week=hours,
                 room_types=types,
@@ -263,13 +333,18 @@ class _Courses:
 
     def _room_types(self, row: Row) -> tuple[str, ...]:
         """The types a course may use: the wanted one, where there is one, open to all or kept for its department."""
-        wanted, department = _word(row["room_type_required"]), row["dept_id"]
+        wanted, department = word(row["room_type_required"]), row["dept_id"]
         own = self._reserved.get(department, [])
         if wanted:
-            found = [kind for kind in (wanted, _kind(wanted, department)) if kind in self._open or kind in own]
+            kept = _kind(wanted, self._departments.get(department, ""))
+            found = [kind for kind in (wanted, kept) if kind in self._open or kind in own]
             if found:
-                return tuple(found)
+                return tuple(dict.fromkeys(found))
             self._work.repaired(row, "room_type_required", "no room open to this course has this type; any will do")
+        else:
+            fitting = self._without_labs(row, (*self._open, *own))
+            if fitting:
+                return fitting
         if not self._reserved:
             return ()
         allowed = (*self._open, *own)
@@ -277,8 +352,20 @@ class _Courses:
             self._work.repaired(row, "dept_id", "every room is kept for another department; any will do")
         return allowed
 
+    def _without_labs(self, row: Row, types: Sequence[str]) -> tuple[str, ...]:
+        """Lectures stay out of laboratories, laboratory courses out of the rest; nothing where there is no choice."""
+        labs = tuple(kind for kind in types if is_lab(kind))
+        others = tuple(kind for kind in types if kind not in labs)
+        if not labs or not others:
+            return ()
+        message = (
+            "a course that names no type of room is kept out of laboratories, unless its name or type asks for one"
+        )
+        self._work.decided("rooms", "rooms", message)
+        return labs if is_lab(row["course_name"]) or is_lab(row["course_type"]) else others
+
     def _required_features(self, row: Row) -> tuple[str, ...]:
-        wanted = dict.fromkeys(_word(feature) for feature in listed(row["room_features_required"]))
+        wanted = dict.fromkeys(word(feature) for feature in listed(row["room_features_required"]))
         if missing := [feature for feature in wanted if feature not in self._features]:
             message = f"no usable room has {', '.join(missing)}; done without"
             self._work.repaired(row, "room_features_required", message)

@@ -56,6 +56,7 @@ class TimeGridShape(Shape):
 
 class RoomShape(Shape):
     id: str
+    code: str = UNSET
     name: str = UNSET
     capacity: Integer
     type: str = UNSET
@@ -67,6 +68,7 @@ class RoomShape(Shape):
 
 class FacultyShape(Shape):
     id: str
+    code: str = UNSET
     name: str = UNSET
     department_id: str | None = UNSET
     max_sessions_per_week: Integer | None = UNSET
@@ -100,6 +102,7 @@ class CourseShape(Shape):
     faculty_ids: Texts = UNSET
     group_ids: Texts = UNSET
     student_ids: Students = UNSET
+    batches: Annotated[dict[str, str], Field(max_length=MAX_REFERENCES)] = UNSET
     expected_students: Integer | None = UNSET
     sessions_per_week: Integer = UNSET
     session_slots: Integer = UNSET

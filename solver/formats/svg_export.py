@@ -1,7 +1,8 @@
 """
 The week of one group, teacher, room or student as a picture: SVG, drawn here, one box per meeting.
 
-Meetings that run at the same time stand side by side. Texts are cut to their box, by the width of a common letter; the
+The colours are those of the page by day, and a course has the same one in both. Meetings that run at the same time
+stand side by side. Texts are cut to their box, by the width of a common letter; the
 whole text is the title of the box, which browsers show and screen readers read.
 """
 
@@ -13,21 +14,25 @@ from typing import NamedTuple
 from unicodedata import east_asian_width
 from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405 - writes XML, parses none
 
-from solver.formats.meetings import Meeting, Of, Week, Weeks
+from solver.formats.meetings import Meeting, Of, Week, Weeks, lunch_of
 from solver.formats.safe import printable, shortened
 from solver.grid import TimeGrid, clock_of
 from solver.model import Dataset, Timetable
 from solver.names import DAY_NAMES
 
 MARGIN, TITLE, HEAD, CLOCKS = 16, 36, 26, 60
-DAY_WIDTH, PERIOD_HEIGHT = 170, 66
+DAY_WIDTH, PERIOD_HEIGHT, LUNCH_HEIGHT = 170, 70, 24
 LINE, LETTER, BOLD_LETTER = 15, 7.0, 8.2
 """Height of a line of text and width of a letter of 12 pixels, in pixels, as all lengths here."""
 MIN_LANE = 40
 """A box is at least so wide: a day with many meetings at once is drawn wider than the others."""
 MAX_LANES = 40
 """Beside more meetings at once only a count is drawn."""
-_FILLS = ("#dbe9f6", "#e2f0d9", "#fdebd3", "#eadcf4", "#fbdfe3", "#d9f0ee", "#f4f0cf", "#e3e3ea")
+HUES = ("#3a62d6", "#0b7d72", "#9a5b00", "#8b3fb0", "#b23a55", "#2b7a2f", "#1673a8", "#6a6312")
+TINT = 0.11
+"""A box is white with so much of its hue."""
+INK, INK_2, INK_3, LINE_COLOUR, SUNK = "#18202f", "#3f4a5f", "#596479", "#dde2eb", "#eef1f6"
+BORDER = 3
 
 
 class Box(NamedTuple):
@@ -43,7 +48,7 @@ def dump_svg(dataset: Dataset, timetable: Timetable, of: Of) -> str:
     days = [_lanes([m for m in week.meetings if m.day == day]) for day in range(grid.num_days)]
     widths = [max(DAY_WIDTH, MIN_LANE * min(MAX_LANES, _lanes_used(day))) for day in days]
     width = 2 * MARGIN + CLOCKS + sum(widths)
-    height = 2 * MARGIN + TITLE + HEAD + PERIOD_HEIGHT * grid.num_periods
+    height = _top(grid, grid.num_periods) + MARGIN
     picture = Element(
         "svg",
         {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {width} {height}", "role": "img"}
@@ -53,10 +58,11 @@ def dump_svg(dataset: Dataset, timetable: Timetable, of: Of) -> str:
     _rect(picture, 0, 0, width, height, fill="#ffffff")
     _text(picture, MARGIN, MARGIN + 18, week.title, width - 2 * MARGIN, size=18, weight="bold")
     _draw_clocks(picture, grid, width)
+    _draw_lunch(picture, grid, width)
     left = MARGIN + CLOCKS
     for name, boxes, day_width in zip(DAY_NAMES, days, widths, strict=False):
         _text(picture, left + 6, MARGIN + TITLE + 17, name, day_width, size=12, weight="bold")
-        _draw_day(picture, week, boxes, left, day_width)
+        _draw_day(picture, week, grid, boxes, left, day_width)
         left += day_width
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(picture, encoding="unicode") + "\n"
 
@@ -78,40 +84,74 @@ def _lanes_used(boxes: Sequence[Box]) -> int:
 
 
 def _draw_clocks(picture: Element, grid: TimeGrid, width: int) -> None:
-    for period, (begin, _) in enumerate(grid.periods):
-        top = _top(period)
-        line = {"x1": str(MARGIN), "x2": str(width - MARGIN), "y1": str(top), "y2": str(top), "stroke": "#c8ccd2"}
+    for period, (begin, end) in enumerate(grid.periods):
+        top = _top(grid, period)
+        line = {"x1": str(MARGIN), "x2": str(width - MARGIN), "y1": str(top), "y2": str(top), "stroke": LINE_COLOUR}
         SubElement(picture, "line", line)
-        _text(picture, MARGIN, top + LINE, clock_of(begin), CLOCKS, size=12)
+        _text(picture, MARGIN, top + LINE, clock_of(begin), CLOCKS, size=12, weight="bold", fill=INK_2)
+        _text(picture, MARGIN, top + 2 * LINE, clock_of(end), CLOCKS, size=12, fill=INK_3)
 
 
-def _draw_day(picture: Element, week: Week, boxes: Sequence[Box], left: int, width: int) -> None:
-    fills = {code: _FILLS[n % len(_FILLS)] for n, code in enumerate(dict.fromkeys(m.course_id for m in week.meetings))}
+def _draw_lunch(picture: Element, grid: TimeGrid, width: int) -> None:
+    lunch = lunch_of(grid)
+    if lunch is None or grid.lunch_period is None:
+        return
+    top, left = _top(grid, grid.lunch_period) - LUNCH_HEIGHT, MARGIN + CLOCKS
+    _text(picture, MARGIN, top + LINE + 1, clock_of(lunch[0]), CLOCKS, size=12, weight="bold", fill=INK_2)
+    _rect(picture, left, top, width - MARGIN - left, LUNCH_HEIGHT, fill=SUNK)
+    _text(picture, (left + width - MARGIN) / 2 - 18, top + LINE + 1, "Lunch", CLOCKS, size=12, fill=INK_3)
+
+
+def _draw_day(picture: Element, week: Week, grid: TimeGrid, boxes: Sequence[Box], left: int, width: int) -> None:
     lane_width = width / min(MAX_LANES, _lanes_used(boxes))
     for box in boxes:
         if box.lane < MAX_LANES:
-            _draw_box(picture, box, left + box.lane * lane_width, lane_width, fills[box.meeting.course_id])
+            _draw_box(picture, week, grid, box, left + box.lane * lane_width, lane_width)
     left_out = sorted(box.meeting.period for box in boxes if box.lane >= MAX_LANES)
     for period, more in groupby(left_out):
-        _text(picture, left, _top(period) - 2, f"and {len(list(more))} more", width, size=11)
+        _text(picture, left, _top(grid, period) - 2, f"and {len(list(more))} more", width, size=11)
 
 
-def _draw_box(picture: Element, box: Box, left: float, width: float, fill: str) -> None:
-    meeting = box.meeting
-    lines = [meeting.title, meeting.place, ", ".join(meeting.teachers), ", ".join(meeting.groups)]
+def _draw_box(picture: Element, week: Week, grid: TimeGrid, box: Box, left: float, width: float) -> None:
+    meeting, hue = box.meeting, hue_of(box.meeting.code)
     group = SubElement(picture, "g")
-    told = "; ".join(filter(None, [f"{DAY_NAMES[meeting.day]} {meeting.clock}", *lines]))
-    SubElement(group, "title").text = printable(told)
-    top, height = _top(meeting.period), meeting.length * PERIOD_HEIGHT
-    _rect(group, left + 2, top + 2, width - 4, height - 4, fill=fill, stroke="#7a8794", rx="4")
-    for n, line in enumerate(filter(None, lines)):
-        _text(
-            group, left + 8, top + 4 + LINE * (n + 1) - 2, line, width - 14, size=12, weight="normal" if n else "bold"
-        )
+    told = [f"{DAY_NAMES[meeting.day]} {meeting.clock}", meeting.title, meeting.place]
+    told += [", ".join(meeting.teachers), ", ".join(meeting.groups)]
+    SubElement(group, "title").text = printable("; ".join(filter(None, told)))
+    top = _top(grid, meeting.period)
+    height = _top(grid, meeting.period + meeting.length - 1) + PERIOD_HEIGHT - top
+    _rect(group, left + 2, top + 2, width - 4, height - 4, fill=tinted(hue), rx="5")
+    _line(group, left + 2 + BORDER / 2, top + 3, top + height - 3, hue)
+    for n, line in enumerate([meeting.title, *week.lines(meeting)]):
+        style = {"weight": "normal", "fill": INK_2} if n else {"weight": "bold", "fill": INK}
+        _text(group, left + 10, top + 2 + LINE * (n + 1), line, width - 16, size=12, **style)
 
 
-def _top(period: int) -> int:
-    return MARGIN + TITLE + HEAD + period * PERIOD_HEIGHT
+def hue_of(code: str) -> str:
+    """The colour that the page gives to a course of this code, by the same sum as `hueOf` in `week.js`."""
+    digest = 7
+    for letter in map(ord, code):
+        # JavaScript sees the first half only of a letter beyond 16 bits.
+        unit = letter if letter < 2**16 else 0xD800 + (letter - 2**16 >> 10)
+        digest = (digest * 31 + unit) % 2**32
+    return HUES[digest % len(HUES)]
+
+
+def tinted(hue: str) -> str:
+    """White with a little of a colour."""
+    parts = (int(hue[n : n + 2], 16) for n in (1, 3, 5))
+    return "#" + "".join(f"{round(255 - TINT * (255 - part)):02x}" for part in parts)
+
+
+def _top(grid: TimeGrid, period: int) -> int:
+    """Where a period begins; one behind the last is the end of the picture."""
+    lunch = LUNCH_HEIGHT if grid.lunch_period is not None and period >= grid.lunch_period else 0
+    return MARGIN + TITLE + HEAD + period * PERIOD_HEIGHT + lunch
+
+
+def _line(parent: Element, x: float, top: float, bottom: float, stroke: str) -> None:
+    place = {"x1": f"{x:g}", "x2": f"{x:g}", "y1": f"{top:g}", "y2": f"{bottom:g}"}
+    SubElement(parent, "line", {**place, "stroke": stroke, "stroke-width": str(BORDER), "stroke-linecap": "round"})
 
 
 def _rect(parent: Element, x: float, y: float, width: float, height: float, **more: str) -> None:
@@ -119,12 +159,14 @@ def _rect(parent: Element, x: float, y: float, width: float, height: float, **mo
     SubElement(parent, "rect", {**box, **more})
 
 
-def _text(parent: Element, x: float, y: float, text: str, width: float, *, size: int, weight: str = "normal") -> None:
+def _text(
+    parent: Element, x: float, y: float, text: str, width: float, *, size: int, weight: str = "normal", fill: str = INK
+) -> None:
     """One line, cut to about `width` pixels."""
     letter = (BOLD_LETTER if weight == "bold" else LETTER) * size / 12
     line = " ".join(printable(text).split())
     wide = sum(east_asian_width(character) in "WF" for character in line)
     most = max(1, int(width / letter * len(line) / max(1, len(line) + wide)))
-    place = {"x": f"{x:g}", "y": f"{y:g}", "font-size": str(size), "font-weight": weight, "fill": "#16202a"}
+    place = {"x": f"{x:g}", "y": f"{y:g}", "font-size": str(size), "font-weight": weight, "fill": fill}
     element = SubElement(parent, "text", {**place, "unicode-bidi": "plaintext"})
     element.text = shortened(line, most)

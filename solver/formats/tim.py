@@ -1,5 +1,6 @@
 """
-Post-enrolment course timetabling, ITC-2007 track 2: problems (`.tim`). Their answers (`.sln`) are in `sln.py`.
+Post-enrolment course timetabling, ITC-2007 track 2: problems (`.tim`). Their answers (`.sln`) are in `sln.py`. Files of
+the competition of 2002 are read as well: the same rules, without closed slots and without an order of events.
 
 A problem becomes a rule profile of the one model: an event is a course with one session and known students, precedences
 are links, and three soft rules count students. Our soft cost of a timetable is then the competition's (Lewis, Paechter,

@@ -48,6 +48,8 @@ BLOCKS: Mapping[str, Block] = {
     "order": Block("the order of events {i} and {j}", "events", "events", -1, 1),
 }
 """In the order of the file."""
+ADDED_IN_2007 = ("open", "order")
+"""The blocks at the end, which the competition of 2002 had not: there every slot was open and no order given."""
 
 
 def tables(text: str) -> dict[str, Numbers]:
@@ -66,11 +68,19 @@ def tables(text: str) -> dict[str, Numbers]:
     raise_if_any(_form_issues(words, lines))
     sizes = _sizes(words)
     shapes = {key: (sizes[block.rows], sizes[block.columns]) for key, block in BLOCKS.items()}
-    wanted = len(HEADER) + sum(rows * columns for rows, columns in shapes.values())
-    if wanted != len(words):
-        message = f"by its first line the file has {wanted} numbers, it has {len(words)}"
+    numbers = {key: rows * columns for key, (rows, columns) in shapes.items()}
+    wanted = len(HEADER) + sum(numbers.values())
+    of_2002 = wanted - sum(numbers[key] for key in ADDED_IN_2007)
+    if len(words) not in (wanted, of_2002):
+        message = (
+            f"by its first line the file has {wanted} numbers, it has {len(words)}; "
+            f"in the layout of the competition of 2002 it would have {of_2002}"
+        )
         raise InputError([Issue(pointer="/line/1", code="wrong_count", message=message, value=len(words))])
-    found = _cut(np.array(words, dtype=np.int64), shapes)
+    present = {key: shape for key, shape in shapes.items() if len(words) == wanted or key not in ADDED_IN_2007}
+    found = _cut(np.array(words, dtype=np.int64), present)
+    if len(words) != wanted:
+        found |= {"open": np.ones(shapes["open"], np.int64), "order": np.zeros(shapes["order"], np.int64)}
     raise_if_any(_content_issues(found, lines))
     return found
 

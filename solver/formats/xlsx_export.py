@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 
@@ -18,10 +19,11 @@ from openpyxl.cell import Cell, WriteOnlyCell
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter, quote_sheetname
 from openpyxl.worksheet.hyperlink import Hyperlink
+from openpyxl.worksheet.worksheet import Worksheet
 
 from solver.errors import InputError, Issue
 from solver.formats.csv_export import COLUMNS, rows_of
-from solver.formats.meetings import LISTED_KINDS, Kind, Meeting, Of, Week, Weeks
+from solver.formats.meetings import LISTED_KINDS, Kind, Meeting, Of, Week, Weeks, lunch_of
 from solver.formats.safe import inert, printable, shortened
 from solver.grid import TimeGrid, clock_of
 from solver.model import Dataset, Timetable
@@ -40,7 +42,8 @@ INDEX, SESSIONS = "Index", "Sessions"
 
 _NOT_IN_TITLES = re.compile(r"[\\/*?:\[\]\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _BOLD, _LINK = Font(bold=True), Font(color="0563C1", underline="single")
-_HEAD = PatternFill("solid", fgColor="DDE6F0")
+_TITLE, _HEAD, _LUNCH = Font(bold=True, size=14), PatternFill("solid", fgColor="DDE6F0"), Font(italic=True)
+TAB_COLOURS: dict[Kind, str] = {"group": "3A62D6", "teacher": "2B7A2F", "room": "9A5B00", "student": "8B3FB0"}
 _WRAP = Alignment(wrap_text=True, vertical="top")
 _Value = str | int
 _Place = tuple[str, int]
@@ -105,19 +108,35 @@ class _Sheet:
     def freeze(self, corner: str) -> None:
         self._sheet.freeze_panes = corner
 
-    def print_on_one_page_width(self) -> None:
+    def dress(self, kind: Kind, *, one_page: bool) -> None:
+        """A tab in the colour of the kind; on paper A4, as wide as a page and, where it is one week, as high."""
+        self._sheet.sheet_properties.tabColor = TAB_COLOURS[kind]
         self._sheet.page_setup.orientation = "landscape"
+        self._sheet.page_setup.paperSize = Worksheet.PAPERSIZE_A4
         self._sheet.sheet_properties.pageSetUpPr.fitToPage = True
-        self._sheet.page_setup.fitToHeight = 0
+        self._sheet.page_setup.fitToHeight = int(one_page)
 
 
 def _own_places(weeks: Sequence[Week], grid: TimeGrid) -> list[_Place]:
     titles = Titles((INDEX, SESSIONS))
-    return [(titles.free(week.name), 1) for week in weeks]
+    return [(titles.free(name), 1) for name in telling_names(weeks)]
+
+
+def telling_names(weeks: Sequence[Week]) -> list[str]:
+    """A name for each sheet that no other one has even when it is cut: the name, with the kind, or else the id."""
+    names = [week.name for week in weeks]
+    kinds = [week.of.kind.capitalize() for week in weeks]
+    for better in ([week.name for week in weeks], [week.of.id for week in weeks]):
+        seen = Counter(_shortened(name, MAX_TITLE).casefold() for name in names)
+        names = [
+            f"{kind} {other}" if seen[_shortened(name, MAX_TITLE).casefold()] > 1 else name
+            for name, kind, other in zip(names, kinds, better, strict=True)
+        ]
+    return names
 
 
 def _shared_places(weeks: Sequence[Week], grid: TimeGrid) -> list[_Place]:
-    height = grid.num_periods + 3  # title, days, a blank row
+    height = grid.num_periods + 3 + (grid.lunch_period is not None)  # title, days, a blank row
     rows: dict[Kind, Iterator[int]] = {kind: count(1, height) for kind in LISTED_KINDS}
     places = [(SHARED_TITLES[week.of.kind], next(rows[week.of.kind])) for week in weeks]
     lowest = max(row for _, row in places) + height
@@ -149,29 +168,36 @@ def _write_weeks(book: Workbook, grid: TimeGrid, weeks: Sequence[Week], places: 
     sheet, current = None, ""
     for week, (title, _) in zip(weeks, places, strict=True):
         if sheet is None or title != current:
-            sheet, current = _Sheet(book, title, (14, *(26,) * grid.num_days)), title
-            sheet.print_on_one_page_width()
+            sheet, current = _Sheet(book, title, (14, *(26,) * grid.num_days, 14)), title
+            sheet.dress(week.of.kind, one_page=title not in SHARED_TITLES.values())
         _write_week(sheet, week, grid)
 
 
 def _write_week(sheet: _Sheet, week: Week, grid: TimeGrid) -> None:
-    sheet.append(sheet.cell(f"{week.of.kind} {week.title}", font=_BOLD), sheet.link("to the index", (INDEX, 1), "B"))
-    sheet.head("", *DAY_NAMES[: grid.num_days])
-    cells = week.cells()
+    # Alone in its row, so that nothing stands in the way of a long name.
+    sheet.append(sheet.cell(f"{week.of.kind.capitalize()} {week.title}", font=_TITLE))
+    days = (sheet.cell(day, font=_BOLD, fill=_HEAD) for day in ("", *DAY_NAMES[: grid.num_days]))
+    sheet.append(*days, sheet.link("to the index", (INDEX, 1), get_column_letter(grid.num_days + 2)))
+    cells, lunch = week.cells(), lunch_of(grid)
     for period, (begin, end) in enumerate(grid.periods):
-        texts = ("\n".join(cell_text(m, period) for m in cells.get((day, period), ())) for day in range(grid.num_days))
+        if lunch and period == grid.lunch_period:
+            sheet.append(_span(*lunch), *(sheet.cell("Lunch", font=_LUNCH) for _ in range(grid.num_days)))
+        here = (cells.get((day, period), ()) for day in range(grid.num_days))
+        texts = ("\n".join(cell_text(week, meeting, period) for meeting in meetings) for meetings in here)
         row = [sheet.cell(text, alignment=_WRAP) if text else "" for text in texts]
-        sheet.append(f"{clock_of(begin)}-{clock_of(end)}", *row)
+        sheet.append(_span(begin, end), *row)
     sheet.append()
 
 
-def cell_text(meeting: Meeting, period: int) -> str:
+def _span(begin: int, end: int) -> str:
+    return f"{clock_of(begin)}-{clock_of(end)}"
+
+
+def cell_text(week: Week, meeting: Meeting, period: int) -> str:
     """What a cell of the grid says about a meeting that runs then."""
     if period > meeting.period:
         return f"({meeting.code}, continued)"
-    return "\n".join(
-        filter(None, (meeting.title, meeting.place, ", ".join(meeting.teachers), ", ".join(meeting.groups)))
-    )
+    return "\n".join(filter(None, (meeting.title, *week.lines(meeting))))
 
 
 class Titles:
@@ -186,13 +212,26 @@ class Titles:
         plain = _NOT_IN_TITLES.sub("_", name).strip().strip("'") or "_"
         for n in count(1):
             tail = "" if n == 1 else f" ({n})"
-            title = (_first_units(plain, MAX_TITLE - len(tail)).rstrip().rstrip("'") or "_") + tail
+            title = (_shortened(plain, MAX_TITLE - len(tail)).rstrip().rstrip("'") or "_") + tail
             if title.casefold() not in self._taken:
                 self._taken.add(title.casefold())
                 return title
         raise AssertionError("numbers do not end")
 
 
+def _shortened(text: str, most: int) -> str:
+    """Names that are too long differ at their ends, so what is cut out is the middle."""
+    if text == _first_units(text, most):
+        return text
+    head = _first_units(text, most // 2)
+    return f"{head.rstrip()}…{_last_units(text, most - most // 2 - 1).lstrip()}"
+
+
 def _first_units(text: str, most: int) -> str:
     """As much of the text as fits into `most` units of UTF-16; no character is cut in two."""
     return text.encode("utf-16-le")[: 2 * most].decode("utf-16-le", "ignore")
+
+
+def _last_units(text: str, most: int) -> str:
+    """As much of the end of the text."""
+    return text.encode("utf-16-le")[-2 * most :].decode("utf-16-le", "ignore")

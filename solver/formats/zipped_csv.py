@@ -14,8 +14,9 @@ from pathlib import PurePosixPath
 from typing import NoReturn
 
 from solver.errors import InputError, Issue
+from solver.formats.foreign import SAVE_AS_CSV, foreign_issue
 from solver.formats.platform_csv import Imported, load_platform_csv
-from solver.formats.platform_rows import text_of
+from solver.formats.platform_rows import NAMES, SUFFIXES, set_members
 
 MAX_MEMBERS = 100
 MAX_UNPACKED = 32 << 20
@@ -25,6 +26,7 @@ MAX_RATIO = 100
 SMALL = 64 << 10
 """Bytes that a file may have whatever its ratio: a column of equal cells packs well."""
 ENCRYPTED = 0x1
+WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
 BEGINNING = b"PK"
 
 
@@ -35,33 +37,50 @@ def load_zipped_csv(data: bytes) -> Imported:
     Raises
     ------
     InputError
-        The file is no zip file, more than we are ready to unpack, or its CSV set cannot be used.
+        The file is no zip file, more than we are ready to unpack, a workbook, or its CSV set cannot be used.
     """
+    other = foreign_issue(io.BytesIO(data), "")
+    if other is not None:
+        raise InputError([other])
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            texts = _texts(archive)
+            files = _files(archive)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, OSError) as error:
         raise InputError([Issue(pointer="", code="bad_zip", message=f"this is no sound zip file: {error}")]) from error
-    return load_platform_csv(texts)
+    return load_platform_csv(files)
 
 
-def _texts(archive: zipfile.ZipFile) -> dict[str, str]:
+def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
         _refuse("too_large", f"the zip file has {len(members)} entries, at most {MAX_MEMBERS} are accepted")
-    left = MAX_UNPACKED
-    texts: dict[str, str] = {}
+    tables: dict[str, zipfile.ZipInfo] = {}
     for member in members:
-        name = PurePosixPath(member.filename).name
+        path = PurePosixPath(member.filename)
         # Some systems put a shadow `._name` of each file into an archive.
-        if member.is_dir() or name.startswith(".") or PurePosixPath(name).suffix.lower() != ".csv":
+        is_table = path.suffix.lower() in SUFFIXES and path.stem.lower() in NAMES and not path.name.startswith(".")
+        if member.is_dir() or not is_table:
             continue
-        if name.lower() in texts:
-            _refuse("duplicate", f"the zip file has {name!r} twice, maybe in two folders", name)
-        content = _unpacked(archive, member, name, left)
-        left -= len(content)
-        texts[name.lower()] = text_of(name, content)
-    return texts
+        if path.name.lower() in tables:
+            _refuse("duplicate", f"the zip file has {path.name!r} twice, maybe in two folders", path.name)
+        tables[path.name.lower()] = member
+    if not tables:
+        _refuse_without_tables(archive)
+    left = MAX_UNPACKED
+    files: dict[str, bytes] = {}
+    for name in set_members(list(tables)):
+        files[name] = _unpacked(archive, tables[name], PurePosixPath(tables[name].filename).name, left)
+        left -= len(files[name])
+    return files
+
+
+def _refuse_without_tables(archive: zipfile.ZipFile) -> None:
+    """Raises `InputError` where workbooks or other zip files were packed instead of CSV files."""
+    for member in archive.infolist():
+        suffix = PurePosixPath(member.filename).suffix.lower()
+        if suffix in WORKBOOKS:
+            name = PurePosixPath(member.filename).name
+            _refuse("workbook", f"the zip file holds {name!r}, {SAVE_AS_CSV}", name)
 
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, left: int) -> bytes:

@@ -17,11 +17,14 @@ __all__ = ["CONTRADICTIONS", "PRESETS", "Contradiction", "Sample", "build", "pla
 
 PRESETS: Mapping[str, str] = MappingProxyType(
     {
-        "tiny": "10 courses, 33 sessions or so, 70 students, 6 teachers, 5 days x 6 slots: solved in a blink",
-        "college": "120 courses in 4 departments, 1,500 students, 42 teachers, 6 days x 8 slots",
-        "university": "500 courses in 16 departments, 6,000 students, 165 teachers, 6 days x 8 slots",
-        "bhu": "2,494 sections, 8,270 sessions, 19,072 students, about 95,000 enrolments, 2,320 teachers, 1,147 rooms",
-        "infeasible": f"a college of 34 courses plus {len(CONTRADICTIONS)} named demands that cannot hold",
+        "tiny": "10 courses, 31 sessions, 70 students, 6 teachers, 5 days of 6 slots: solved in a blink",
+        "college": "120 courses, 372 sessions, 1,500 students, 42 teachers, 6 days of 8 slots",
+        "university": "500 courses, 1,600 sessions, 6,000 students, 165 teachers, 6 days of 8 slots",
+        "bhu": "2,494 courses, 8,270 sessions, 19,072 students, 2,320 teachers, 6 days of 8 slots: as large as BHU",
+        "infeasible": (
+            "52 courses, 141 sessions, 337 students, 31 teachers, 6 days of 8 slots; "
+            f"{len(CONTRADICTIONS)} demands in it cannot be met"
+        ),
     }
 )
 

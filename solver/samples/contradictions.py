@@ -114,7 +114,7 @@ def added_to(dataset: Dataset) -> Dataset:
     )
     return replace(
         dataset,
-        name=f"{dataset.name}: {', '.join(contradiction.code for contradiction in CONTRADICTIONS)}",
+        name=f"{dataset.name}: {', '.join(contradiction.code.replace('_', ' ') for contradiction in CONTRADICTIONS)}",
         rooms=(*dataset.rooms, *(room for extra in extras for room in extra.rooms)),
         faculty=(*dataset.faculty, *(teacher for extra in extras for teacher in extra.faculty)),
         groups=(*dataset.groups, *(group for extra in extras for group in extra.groups)),

@@ -49,6 +49,7 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         course_of=c.course_of_session,
         session_ptr=c.session_ptr,
         length=c.length,
+        rank=c.rank,
         day_of=slot_of // c.num_periods,
         period_of=slot_of % c.num_periods,
         mobile=mobile,

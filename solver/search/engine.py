@@ -13,6 +13,7 @@ import numpy as np
 from solver.compiled import Compiled, Ints
 from solver.control import Control
 from solver.model import Dataset
+from solver.ranks import left_open
 from solver.rules import Score, profile_of, score
 from solver.search.annealing import anneal_level, remember_now
 from solver.search.building import build_problem
@@ -385,4 +386,5 @@ class Run:
 
 def claim_of(dataset: Dataset, counts: Mapping[str, int], slots: Ints) -> Score:
     """The score of counts under the rules of the dataset."""
-    return score(counts, profile_of(dataset), unplaced=int((slots < 0).sum()))
+    unplaced = [dataset.sessions[s] for s in np.flatnonzero(slots < 0)]
+    return score(counts, profile_of(dataset), len(unplaced), left_open(dataset, unplaced))

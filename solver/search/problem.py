@@ -32,6 +32,8 @@ class Problem(Bundle):
     course_of: Ints
     session_ptr: Ints
     length: Ints
+    rank: Ints
+    """``(courses,)`` who gives way to whom where not all find a place: whoever has less, see `solver.ranks`."""
     day_of: Ints
     period_of: Ints
     mobile: Ints

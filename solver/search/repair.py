@@ -12,6 +12,7 @@ from solver.control import NUM_WORDS, Control
 from solver.search.annealing import remember_now
 from solver.search.building import build_problem
 from solver.search.ejection import ANYWHERE, hard_shares, rebuild, take_out_breakers, take_out_courses
+from solver.search.giving_way import give_way
 from solver.search.greedy import place_sessions, put_all
 from solver.search.kernels import count_rules
 from solver.search.loading import loadable, placing_order
@@ -22,6 +23,8 @@ from solver.search.weights import Weights, publishable, weights_of
 from solver.terms import LINK_TYPES
 
 MEND_TRIES = 100
+GIVING_WAY_SECONDS = 0.5
+"""No stop is heard meanwhile. Enough for about a thousand sessions of a large university."""
 SAME_START = LINK_TYPES.index("same_start")
 MEAN_EXCESS = 10
 """How much more than at best may be broken on the way, on average: some sessions above a limit, or half a clash."""
@@ -35,7 +38,8 @@ MOST_COMPANY = 12
 
 def strip(compiled: Compiled, slots: Ints, rooms: Ints, keep_bent: bool) -> Arrays:
     """
-    Takes out a small set of sessions so that no rigid rule is broken, and tries to place them elsewhere.
+    Takes out a small set of sessions so that no rigid rule is broken, and tries to place them elsewhere: lower ranks
+    go first, and leave their places to higher ones that find no other.
 
     Parameters
     ----------
@@ -54,21 +58,32 @@ def strip(compiled: Compiled, slots: Ints, rooms: Ints, keep_bent: bool) -> Arra
     put_all(problem, state, *loadable(problem, slots, rooms))
     clear_breaches(compiled, problem, weights, state)
     words = np.zeros(NUM_WORDS, dtype=np.int64)
-    place_sessions(problem, state, placing_order(problem), True, words)
+    order = placing_order(problem)
+    order = order[np.argsort(-_ranks(problem)[order], kind="stable")]
+    place_sessions(problem, state, order, True, words)
+    give_way(problem, state, order, Control().until(GIVING_WAY_SECONDS))
     return state.slot, state.room
 
 
+def _ranks(problem: Problem) -> Ints:
+    """``(sessions,)``"""
+    return problem.rank[problem.course_of]
+
+
 def clear_breaches(compiled: Compiled, problem: Problem, weights: Weights, state: State) -> None:
-    """Takes sessions out of `state` until its hard part is 0: those that break most first, pinned ones last."""
+    """
+    Takes sessions out of `state` until its hard part is 0: pinned ones last, lower ranks first, of these those that
+    break most.
+    """
     state.totals[COST], state.totals[HARD_PART] = weights.total(count_rules(compiled, state.slot, state.room))
     everybody = np.arange(problem.num_sessions, dtype=np.int32)
     shares = np.zeros(problem.num_sessions, dtype=np.int64)
     while state.totals[HARD_PART] > 0:
         hard_shares(problem, state, everybody, shares)
-        order = np.lexsort((-shares, problem.pinned_slot >= 0))
+        order = np.lexsort((-shares, _ranks(problem), problem.pinned_slot >= 0))
         if take_out_breakers(problem, state, order[shares[order] > 0].astype(np.int32)):
             continue
-        if not take_out_courses(problem, state, np.arange(problem.num_courses, dtype=np.int32)):
+        if not take_out_courses(problem, state, np.argsort(problem.rank, kind="stable").astype(np.int32)):
             _take_out_any(problem, state)
         state.totals[COST], state.totals[HARD_PART] = weights.total(count_rules(compiled, state.slot, state.room))
 
@@ -172,6 +187,7 @@ def _take_out_any(problem: Problem, state: State) -> None:
     """Breaches that no single course explains: half of the placed sessions go, so that the loop ends soon."""
     slots, rooms = state.slot.copy(), state.room.copy()
     placed = np.flatnonzero(slots >= 0)
+    placed = placed[np.argsort(-_ranks(problem)[placed], kind="stable")]
     slots[placed[len(placed) // 2 :]] = -1
     fresh = new_state(problem, seed=0)
     put_all(problem, fresh, slots, rooms)

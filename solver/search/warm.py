@@ -13,6 +13,7 @@ from solver.search.annealing import remember_now
 from solver.search.building import build_problem
 from solver.search.ejection import eject_for, take_out_courses
 from solver.search.engine import anneal
+from solver.search.giving_way import count_losses, take_start
 from solver.search.greedy import put_all
 from solver.search.params import SearchParams
 from solver.search.repair import mend, strip
@@ -43,3 +44,6 @@ def warm_up() -> None:
     mend(problem, state, Control())
     remember_now(state)
     take_out_courses(problem, state, clashing[:0])
+    state = new_state(problem, seed=0)
+    count_losses(problem, state, 0, clashing, np.zeros(len(clashing), dtype=np.int64))
+    take_start(problem, state, 0, 0)

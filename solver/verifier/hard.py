@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from solver.model import FixedSession, Link
-from solver.names import counted, default_note, listed
+from solver.names import counted, default_note, listed, with_article
 from solver.terms import SessionKey
 from solver.verifier.view import Counter, PlacedSession, Places, Told, View, by_day, by_slot, keys_of
 
@@ -27,7 +27,7 @@ def tell_faculty_clash(view: View, teacher: str, slot: int) -> Told:
     keys = keys_of(by_slot(view.by_teacher[teacher])[slot])
     name, when = view.names.teacher(teacher), view.names.slot(slot)
     return Told(
-        f"teacher {name} gives {len(keys)} sessions at once on {when}: {view.names.sessions(keys)}", keys, (teacher,)
+        f"teacher {name} has {len(keys)} sessions at once on {when}: {view.names.sessions(keys)}", keys, (teacher,)
     )
 
 
@@ -115,8 +115,11 @@ def _told_pairs(view: View, slot: int, courses: tuple[str, ...], kind: str = "")
     common = set.intersection(*(set(view.dataset.course[course].student_ids) for course in courses))
     names = listed([view.names.course(course) for course in courses])
     when = view.names.slot(slot)
-    who = f"{counted(len(common), 'student')} ({listed(sorted(common), 3)})"
-    return Told(f"{who} should be in {kind}{names} at once on {when}", keys_of(sessions), courses)
+    return Told(
+        f"{view.names.students(sorted(common))} should be in {kind}{names} at once on {when}",
+        keys_of(sessions),
+        courses,
+    )
 
 
 # --- places in time --------------------------------------------------------------------------------------------------
@@ -134,7 +137,9 @@ def count_slot_forbidden(view: View) -> Places:
 def tell_slot_forbidden(view: View, key: SessionKey) -> Told:
     session = view.placed[key]
     possible = view.dataset.time_grid.can_start(session.start, session.course.session_slots)
-    why = "which is not among its allowed slots" if possible else "from where it would run into lunch or past the day"
+    why = (
+        "which is not one of its permitted times" if possible else "from where it would run into lunch or past the day"
+    )
     return Told(f"{view.names.session(key)} starts on {view.names.slot(session.start)}, {why}", (key,), (key[0],))
 
 
@@ -157,7 +162,7 @@ def tell_fixed_moved(view: View, key: SessionKey) -> Told:
     session, fixed = next(pair for pair in _fixed(view) if pair[0].key == key)
     wanted = view.names.slot(fixed.slot) + (f" in {view.names.room(fixed.room_id)}" if fixed.room_id else "")
     stands = f"{view.names.slot(session.start)} in {view.names.room(session.room.id)}"
-    return Told(f"{view.names.session(key)} is fixed to {wanted} but stands on {stands}", (key,), (key[0],))
+    return Told(f"{view.names.session(key)} is fixed to {wanted} but is on {stands}", (key,), (key[0],))
 
 
 def count_group_unavailable(view: View) -> Places:
@@ -185,7 +190,7 @@ def count_faculty_unavailable(view: View) -> Places:
 
 def tell_faculty_unavailable(view: View, key: SessionKey, teacher: str, slot: int) -> Told:
     who, when = view.names.teacher(teacher), view.names.slot(slot)
-    return Told(f"teacher {who} is not available on {when} but gives {view.names.session(key)}", (key,), (teacher,))
+    return Told(f"teacher {who} is not available on {when} but has {view.names.session(key)}", (key,), (teacher,))
 
 
 # --- limits ----------------------------------------------------------------------------------------------------------
@@ -227,13 +232,15 @@ def count_faculty_daily_limit(view: View) -> Places:
 
 def tell_faculty_daily_limit(view: View, teacher: str, day: int) -> Told:
     limit = view.dataset.teacher[teacher].max_sessions_per_day
-    who = f"teacher {view.names.teacher(teacher)} gives"
+    who = f"teacher {view.names.teacher(teacher)} has"
     return _tell_daily(view, who, teacher, day, view.by_teacher[teacher], limit)
 
 
 def _tell_daily(view: View, who: str, id: str, day: int, sessions: Iterable[PlacedSession], limit: int | None) -> Told:
     keys = keys_of(by_day(sessions)[day])
-    return Told(f"{who} {counted(len(keys), 'session')} on {view.names.day(day)}, the limit is {limit}", keys, (id,))
+    return Told(
+        f"{who} {counted(len(keys), 'session')} on {view.names.day(day)}, but the limit is {limit}", keys, (id,)
+    )
 
 
 def count_faculty_weekly_limit(view: View) -> Places:
@@ -249,7 +256,7 @@ def tell_faculty_weekly_limit(view: View, teacher: str) -> Told:
     limit = view.dataset.teacher[teacher].max_sessions_per_week
     who = view.names.teacher(teacher)
     return Told(
-        f"teacher {who} gives {counted(len(keys), 'session')} in the week, the limit is {limit}", keys, (teacher,)
+        f"teacher {who} has {counted(len(keys), 'session')} in the week, but the limit is {limit}", keys, (teacher,)
     )
 
 
@@ -272,24 +279,28 @@ def tell_room_capacity(view: View, key: SessionKey) -> Told:
 def count_room_unsuitable(view: View) -> Places:
     """Sessions in a room of a wrong type or without a required feature."""
     for key, session in view.placed.items():
-        yield int(bool(_faults(session))), (key,)
+        yield int(_is_of_wrong_type(session) or bool(_missing(session))), (key,)
 
 
-def _faults(session: PlacedSession) -> list[str]:
-    course, room = session.course, session.room
-    missing = [feature for feature in course.required_features if feature not in room.features]
-    if course.room_types and room.type not in course.room_types:
-        missing.insert(0, f"type {' or '.join(course.room_types)}")
-    return missing
+def _is_of_wrong_type(session: PlacedSession) -> bool:
+    return bool(session.course.room_types) and session.room.type not in session.course.room_types
+
+
+def _missing(session: PlacedSession) -> list[str]:
+    return [feature for feature in session.course.required_features if feature not in session.room.features]
 
 
 def tell_room_unsuitable(view: View, key: SessionKey) -> Told:
     session = view.placed[key]
-    room = f"room {view.names.room(session.room.id)} (type {session.room.type})"
-    needs = listed(_faults(session))
-    return Told(
-        f"{view.names.session(key)} needs {needs}, which {room} does not offer", (key,), (session.room.id, key[0])
-    )
+    name, room = view.names.session(key), f"room {view.names.room(session.room.id)}"
+    missing = listed([feature.replace("_", " ") for feature in _missing(session)])
+    message = f"{name} needs {missing}, which {room} does not have"
+    if _is_of_wrong_type(session):
+        kinds = (" or ".join(session.course.room_types), session.room.type)
+        wanted, is_one = (with_article(kind.replace("_", " ")) for kind in kinds)
+        also, without = (f" with {missing}", f" without {missing}") if missing else ("", "")
+        message = f"{name} needs {wanted}{also}, but {room} is {is_one}{without}"
+    return Told(message, (key,), (session.room.id, key[0]))
 
 
 # --- links -----------------------------------------------------------------------------------------------------------

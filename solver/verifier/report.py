@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from solver.errors import InputError, Issue
 from solver.model import Dataset, Timetable
+from solver.ranks import left_open
 from solver.result import Offence, Report, RuleCount
 from solver.rules import RULES, Profile, Rule, profile_of, score
 from solver.verifier.hard import HARD_COUNTERS
@@ -56,7 +57,9 @@ def verify(
     rules = {rule.id: _count(rule, COUNTERS[rule.id], view, max_offences) for rule in RULES}
     unplaced = tuple(key for key in dataset.sessions if key not in timetable.by_session)
     return Report(
-        score=score({id: rule.count for id, rule in rules.items()}, profile, len(unplaced)),
+        score=score(
+            {id: rule.count for id, rule in rules.items()}, profile, len(unplaced), left_open(dataset, unplaced)
+        ),
         rules=rules,
         unplaced=unplaced,
         placed=len(dataset.sessions) - len(unplaced),

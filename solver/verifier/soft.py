@@ -65,7 +65,7 @@ def count_student_gap(view: View) -> Places:
 
 def tell_student_gap(view: View, student: str, day: int) -> Told:
     periods, keys = view.student_days[student][day], view.sessions_of_student(student, day)
-    return _tell_gap(view, f"student {student}", student, day, periods, keys)
+    return _tell_gap(view, view.names.student(student), student, day, periods, keys)
 
 
 def _tell_gap(view: View, who: str, id: str, day: int, periods: Sequence[int], keys: tuple[SessionKey, ...]) -> Told:
@@ -137,7 +137,7 @@ def tell_last_slot(view: View, id: str, day: int) -> Told:
     slot = (day + 1) * grid.num_periods - 1
     standing = view.sessions_of_attendee(id, day)
     keys = tuple(key for key in standing if slot in view.placed[key].slots)
-    return Told(f"{view.attendee(id)} sits in the last slot of {view.names.day(day)}", keys, (id,))
+    return Told(f"{view.attendee(id)} has to stay for the last slot of {view.names.day(day)}", keys, (id,))
 
 
 # --- teachers --------------------------------------------------------------------------------------------------------
@@ -157,8 +157,8 @@ def count_faculty_preference(view: View) -> Places:
 def tell_faculty_preference(view: View, key: SessionKey, teacher: str, slot: int) -> Told:
     who, when, what = view.names.teacher(teacher), view.names.slot(slot), view.names.session(key)
     liking = view.dataset.teacher[teacher].preferences.get(slot)
-    wish = "outside the slots asked for" if liking is None else f"a slot liked {liking:g} of 1"
-    return Told(f"teacher {who} gives {what} on {when}, {wish}", (key,), (teacher,))
+    wish = "outside the times asked for" if liking is None else f"a time rated {liking:g} out of 1"
+    return Told(f"teacher {who} has {what} on {when}, {wish}", (key,), (teacher,))
 
 
 def _sessions_of_teachers(view: View) -> Mapping[str, int]:
@@ -182,7 +182,9 @@ def count_load_balance(view: View) -> Places:
 def tell_load_balance(view: View, teacher: str, day: int, share: int) -> Told:
     keys = keys_of(by_day(view.by_teacher[teacher])[day])
     who, when = view.names.teacher(teacher), view.names.day(day)
-    return Told(f"teacher {who} gives {len(keys)} sessions on {when}, an even spread has {share}", keys, (teacher,))
+    return Told(
+        f"teacher {who} has {len(keys)} sessions on {when}; spread evenly it would be {share}", keys, (teacher,)
+    )
 
 
 # --- courses and rooms -----------------------------------------------------------------------------------------------
@@ -201,7 +203,7 @@ def count_min_days(view: View) -> Places:
 def tell_min_days(view: View, course: str) -> Told:
     wanted, used = view.dataset.course[course].min_days, counted(_days_used(view, course), "day")
     keys = keys_of(view.by_course[course])
-    return Told(f"course {view.names.course(course)} is on {used}, not on {wanted} or more", keys, (course,))
+    return Told(f"course {view.names.course(course)} meets on {used}, not on {wanted} or more", keys, (course,))
 
 
 def count_room_stability(view: View) -> Places:
@@ -212,7 +214,7 @@ def count_room_stability(view: View) -> Places:
 
 def tell_room_stability(view: View, course: str) -> Told:
     rooms = tuple(dict.fromkeys(session.room.id for session in view.by_course[course]))
-    message = f"course {view.names.course(course)} changes between {counted(len(rooms), 'room')}"
+    message = f"course {view.names.course(course)} uses {counted(len(rooms), 'room')}"
     return Told(message, keys_of(view.by_course[course]), (course, *rooms))
 
 
@@ -225,9 +227,8 @@ def count_room_waste(view: View) -> Places:
 def tell_room_waste(view: View, key: SessionKey) -> Told:
     session = view.placed[key]
     students, room = view.dataset.expected_students(session.course), view.names.room(session.room.id)
-    message = (
-        f"{view.names.session(key)} has {counted(students, 'student')} in room {room} of {session.room.capacity} seats"
-    )
+    seats = f"room {room}, which has {session.room.capacity} seats"
+    message = f"{view.names.session(key)} has {counted(students, 'student')} in {seats}"
     return Told(message, (key,), (key[0], session.room.id))
 
 
@@ -243,7 +244,7 @@ def _peak(view: View) -> int:
 
 
 def tell_slot_peak(view: View, slot: int, running: int) -> Told:
-    return Told(f"{running} sessions run on {view.names.slot(slot)}, the peak is {_peak(view)}")
+    return Told(f"{running} sessions run on {view.names.slot(slot)}, but {_peak(view)} is the most there should be")
 
 
 # --- ways and places -------------------------------------------------------------------------------------------------
@@ -295,7 +296,7 @@ def tell_context(view: View, key: SessionKey, time: int, place: int) -> Told:
     session = view.placed[key]
     where = f"{view.names.slot(session.start)} in room {view.names.room(session.room.id)}"
     lost = f"{counted(time, 'point')} for the time and {place} for the place"
-    return Told(f"{view.names.session(key)} stands on {where}: {lost}", (key,), (key[0],))
+    return Told(f"{view.names.session(key)} is on {where}: {lost}", (key,), (key[0],))
 
 
 SOFT_COUNTERS: Mapping[str, Counter] = {

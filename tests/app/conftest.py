@@ -15,6 +15,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.settings import Settings
+from tests.app.documented import check_response
 
 TERMINAL = ("completed", "failed", "cancelled")
 
@@ -41,7 +42,10 @@ async def application(settings: Settings, anyio_backend: str) -> AsyncIterator[F
 @pytest.fixture(scope="module")
 async def client(application: FastAPI, anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(application)
-    async with httpx.AsyncClient(transport=transport, base_url="http://service", timeout=60) as client:
+    hooks = {"response": [check_response]}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://service", timeout=60, event_hooks=hooks
+    ) as client:
         yield client
 
 

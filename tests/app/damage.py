@@ -105,9 +105,19 @@ def answers(folder: Path, ids: list[str]) -> Mapping[str, object]:
     except StoreError as error:
         return {"open": error}
     try:
-        return {name: _asked(ask) for name, ask in _questions(store, ids)}
+        told = {name: _asked(ask) for name, ask in _questions(store, ids)}
+        return told if not store.set_aside else {name: _owned_up(answer) for name, answer in told.items()}
     finally:
         store.close()
+
+
+class SetAside(StoreError):
+    """Something is missing, and the store says that it has put rows aside."""
+
+
+def _owned_up(answer: object) -> object:
+    """What lacks something in a store that says so is a refusal; whatever it does tell must be true all the same."""
+    return SetAside() if answer is None or isinstance(answer, list) else answer
 
 
 def _questions(store: SqliteStore, ids: list[str]) -> Iterator[tuple[str, Callable[[], object]]]:

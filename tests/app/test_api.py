@@ -379,7 +379,6 @@ async def test_finish_publishes_what_there_is(client: httpx.AsyncClient) -> None
         ("GET", "/variants/nobody"),
         ("GET", "/variants/nobody/1"),
         ("GET", "/jobs/nobody"),
-        ("POST", "/cancel/nobody"),
         ("POST", "/finish/nobody"),
         ("POST", "/restart/nobody"),
     ],
@@ -389,6 +388,30 @@ async def test_an_unknown_job_is_a_404(client: httpx.AsyncClient, method: str, p
     assert answer.status_code == 404
     assert answer.json()["code"] == "job_not_found"
     assert answer.json()["job_id"] == "nobody"
+
+
+async def test_a_cancel_of_an_unknown_job_is_taken_and_calls_it_off_when_it_comes(client: httpx.AsyncClient) -> None:
+    told = await client.post("/api/cancel/to-come/")
+    assert (told.status_code, told.json()["status"], told.json()["job_status"]) == (
+        200,
+        "cancellation_requested",
+        "unknown",
+    )
+    assert (await client.get("/progress/to-come")).status_code == 404
+    answer = (await post(client, "to-come", dataset=SMALL)).json()
+    assert (answer["status"], answer["created"]) == ("cancelled", True) and "cancelled before" in answer["message"]
+    assert [one["status"] for one in await finished(client, "to-come")] == ["cancelled"]
+
+
+async def test_the_two_ways_of_the_platform_post_one_job(client: httpx.AsyncClient) -> None:
+    shared = {"dataset": SMALL, "organization_id": "BHU", "academic_year": "2024-2025"}
+    first = await post(client, "both-ways", **shared, semester="odd", quality_mode="balanced")
+    again = await post(client, "both-ways", **shared, semester=1, time_config={"working_days": 6}, batch_ids=[])
+    assert (first.json()["created"], again.status_code, again.json()["created"]) == (True, 200, False)
+    assert "taken without time_config" in again.json()["message"]
+    other = await post(client, "both-ways", **shared, semester=2)
+    assert (other.status_code, other.json()["code"]) == (409, "job_conflict")
+    await finished(client, "both-ways")
 
 
 async def test_progress_of_an_unknown_job_is_readable_by_the_platforms_poller(client: httpx.AsyncClient) -> None:

@@ -12,6 +12,7 @@ from app import catalogue
 from app.errors import DatasetNotFound
 from solver.model import Dataset
 from solver.samples import sample
+from tests.effort import PATIENCE_SECONDS
 
 
 def test_parallel_first_requests_make_a_sample_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +27,7 @@ def test_parallel_first_requests_make_a_sample_once(monkeypatch: pytest.MonkeyPa
     together = Barrier(4)
 
     def ask(_: int) -> catalogue.Sample:
-        together.wait(timeout=10)
+        together.wait(timeout=PATIENCE_SECONDS)
         return catalogue.load_sample("tiny", 424_242)
 
     with ThreadPoolExecutor(4) as pool:

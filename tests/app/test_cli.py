@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -118,7 +120,7 @@ def test_verify_finds_the_breach_in_a_broken_solution(toy: Path, tmp_path: Path)
     broken.write_text("c1 big 0 1\nc1 big 1 0\nc2 big 0 1\nc2 big 1 1\nc3 small 0 2\n")
     verified = timetable("verify", toy, broken)
     assert verified.returncode == 3
-    assert "room_clash" in verified.stdout and "group_clash" in verified.stdout
+    assert "Rooms double-booked" in verified.stdout and "_" not in verified.stdout
 
 
 def test_what_is_odd_about_a_dataset_is_printed_beside_the_answer_and_stands_in_its_json(tmp_path: Path) -> None:
@@ -149,14 +151,15 @@ def test_concessions_end_with_exit_code_3(tmp_path: Path) -> None:
     timetable("generate", "infeasible", "-o", data)
     solved = timetable("solve", data, "--time-limit", "8")
     assert solved.returncode == 3, solved.stderr
-    assert "ledger" in solved.stdout and "proved by counting" in solved.stdout
+    assert "rules given up" in solved.stdout and "proved by counting" in solved.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("solve", "nowhere.json"), "nowhere.json"),
-        (("verify", "nowhere.ctt", "nowhere.sol"), "nowhere.ctt"),
+        (("solve", "nowhere.json"), "nowhere.json: no such file or directory"),
+        (("verify", "nowhere.ctt", "nowhere.sol"), "nowhere.ctt: no such file or directory"),
+        (("generate", "tiny", "-o", "nowhere/x.json"), "nowhere/x.json: no such file or directory"),
         (("generate", "moon", "-o", "x.json"), "presets are tiny"),
         (("generate", "tiny", "--seed", "-1", "-o", "x.json"), "--seed"),
     ],
@@ -164,7 +167,7 @@ def test_concessions_end_with_exit_code_3(tmp_path: Path) -> None:
 def test_bad_input_ends_with_exit_code_2_and_names_it(arguments: tuple[str, ...], said: str) -> None:
     done = timetable(*arguments)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert said in done.stderr and "Errno" not in done.stderr and "Traceback" not in done.stderr
 
 
 def test_every_problem_of_a_dataset_is_shown_at_once(tmp_path: Path) -> None:
@@ -175,6 +178,18 @@ def test_every_problem_of_a_dataset_is_shown_at_once(tmp_path: Path) -> None:
     done = timetable("solve", data)
     assert done.returncode == 2
     assert "/rooms" in done.stderr and "/courses/0/sessions_per_week" in done.stderr
+
+
+def test_values_of_a_problem_are_shown_as_the_file_has_them(tmp_path: Path) -> None:
+    data = tmp_path / "bad.json"
+    data.write_text('{"schema": "timetable-dataset/1", "rooms": null, "courses": [], "moon": true}')
+    done = timetable("solve", data)
+    assert "true" in done.stderr and "True" not in done.stderr and "None" not in done.stderr
+
+
+def test_the_version_is_told() -> None:
+    done = timetable("--version")
+    assert (done.returncode, done.stdout.split()) == (0, ["timetable", version("timetable")])
 
 
 @pytest.mark.parametrize(
@@ -221,7 +236,7 @@ def csv_set(tmp_path: Path) -> Path:
     folder = tmp_path / "set"
     folder.mkdir()
     for name, text in (
-        ("subjects", "subject_id,subject_name,faculty_assigned,credits\nS1,Optics,F1,many\n"),
+        ("subjects", "subject_id,subject_name,faculty_assigned,credits\nS1,Optics,F9,many\n"),
         ("students", "student_id,electives\nT1,Optics\nT1,Optics\n"),
         ("faculty", "faculty_id,max_workload_per_week\nF1,12\n"),
         ("classrooms", "room_id,capacity\nR1,60\n"),
@@ -233,9 +248,44 @@ def csv_set(tmp_path: Path) -> Path:
 def test_what_was_mended_in_a_csv_set_is_printed(csv_set: Path) -> None:
     done = timetable("solve", csv_set, "--time-limit", "2")
     assert done.returncode == 0, done.stderr
-    assert "5 rows read, 1 cell mended, 1 row could not be used" in done.stdout
+    assert "5 rows read, 1 cell corrected, 1 row could not be used" in done.stdout
     assert "subjects.csv:2  credits 'many': is no number; 3 is used" in done.stdout
     assert "students.csv:3  student_id 'T1': the id stands on an earlier line already" in done.stdout
+    first = "please confirm  subjects.csv:2  faculty_assigned 'F9': names no teacher of the faculty file; F1 takes it"
+    assert done.stdout.index(first) < done.stdout.index("mended  subjects.csv:2")
+    assert "solved as imported" in done.stderr  # nobody sits before it
+
+
+def test_whoever_sits_before_a_terminal_is_asked_before_a_teacher_is_replaced(csv_set: Path, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "app.cli", "solve", str(csv_set), "-o", str(tmp_path / "r.json")]
+    asked = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT, env={**os.environ, "TERM": "xterm"}
+    )
+    os.close(theirs)
+    shown = b""
+    while b"Solve with these changes?" not in shown:
+        shown += os.read(ours, 4096)
+    os.write(ours, b"n\n")
+    assert asked.wait(timeout=60) == 2
+    os.close(ours)
+    assert b"names no teacher" in shown and not (tmp_path / "r.json").exists()
+
+
+def test_a_dataset_in_the_place_of_a_result_and_the_other_way_round_is_named(solved: Solved, tmp_path: Path) -> None:
+    data = tmp_path / "d.json"
+    data.write_text(
+        '{"schema": "timetable-dataset/1", "rooms": [{"id": "R", "capacity": 5}], "courses": [{"id": "C"}]}'
+    )
+    given: tuple[tuple[tuple[str | Path, ...], str], ...] = (
+        (("export", data, "--dataset", data, "-o", tmp_path / "x.csv"), "this is a dataset, which holds no timetable"),
+        (("verify", solved.result, solved.result), "this is a result of `timetable solve`"),
+    )
+    for arguments, said in given:
+        done = timetable(*arguments)
+        assert (done.returncode, done.stdout) == (2, "") and "wrong_kind" in done.stderr
+        assert said in done.stderr
+    assert not (tmp_path / "x.csv").exists()
 
 
 def test_what_was_mended_in_a_csv_set_stands_in_both_json_documents(csv_set: Path, tmp_path: Path) -> None:
@@ -244,6 +294,7 @@ def test_what_was_mended_in_a_csv_set_stands_in_both_json_documents(csv_set: Pat
     assert done.returncode == 0, done.stderr
     printed, written = json.loads(done.stdout)["import"], json.loads(result.read_text())["import"]
     assert printed == written
+    assert [(note["code"], note["line"]) for note in printed["warnings"]] == [("teacher_unknown", 2)]
     assert [(note["file"], note["line"]) for note in printed["repairs"]] == [("subjects", 2)]
     assert [(note["file"], note["line"]) for note in printed["unusable"]] == [("students", 3)]
 

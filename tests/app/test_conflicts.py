@@ -41,7 +41,7 @@ def test_a_conflict_says_who_what_and_when_in_the_platforms_words() -> None:
     ]
     first = found["conflicts"][0]
     assert (first["affected_courses"], first["affected_entities"]) == (["a", "b"], ["f"])
-    assert first["description"].startswith("teacher f gives 2 sessions at once on Monday 08:00")
+    assert first["description"].startswith("teacher f has 2 sessions at once on Monday 08:00")
     assert first["timestamp"] == "1970-01-01T00:00:00+00:00"
     assert (found["total"], found["by_type"]) == (3, {"faculty": 1, "student": 1, "room": 1})
 
@@ -161,6 +161,10 @@ async def test_the_conflicts_of_a_published_timetable_are_listed_and_stay_there(
         found = (await client.get("/api/conflicts/detect/", params={"timetable_id": timetable_id})).json()
         assert (found["timetable_id"], found["job_id"], found["variant"]) == (timetable_id, crowded, 1)
         assert (found["total"], found["by_type"]) == (2, {"room": 2})
+    numbered = (await client.get("/conflicts/detect", params={"timetable_id": crowded, "variant_id": 1})).json()
+    assert (numbered["variant"], numbered["total"]) == (1, 2)
+    beyond = await client.get("/conflicts/detect", params={"timetable_id": crowded, "variant_id": "2"})
+    assert (beyond.status_code, beyond.json()["code"]) == (404, "no_result")
     few = (await client.get("/conflicts/detect", params={"timetable_id": crowded, "limit": 1})).json()
     assert (len(few["conflicts"]), few["total"]) == (1, 2)
     for auto_resolve in (True, False):

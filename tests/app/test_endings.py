@@ -87,13 +87,13 @@ def test_a_hang_while_the_result_is_handed_over_is_followed_by_publishing_what_i
 @pytest.mark.parametrize("how", sorted(TAKEN_DOWN))
 @pytest.mark.parametrize("held", [None, HELD])
 def test_a_job_under_which_everything_ends_again_and_again_ends_too(how: How, held: Score | None) -> None:
-    job, rounds = running(), 0
+    job, rounds, spoken = running(), 0, how.replace("_", " ")
     while job.status is not Status.FAILED:
         job = settle(job, ending(how, held=held, message="all gone", taken_down=rounds), MAX)
         job = advance(job, Event.CLAIM, AT) if job.status is Status.QUEUED else job
         rounds += 1
     assert MAX_RELEASES < rounds <= MAX_RELEASES + MAX + PUBLISH_ATTEMPTS
-    assert job.error is not None and job.error.endswith(f"{how}: all gone") and job.dead_letter
+    assert job.error is not None and job.error.endswith(f"{spoken}: all gone") and job.dead_letter
 
 
 def test_input_that_the_solver_refuses_is_not_tried_again() -> None:
@@ -127,6 +127,11 @@ def test_when_memory_runs_out_there_are_fewer_threads_first_and_then_the_core() 
     assert (first.workers, first.start_at) == (1, "full")
     second = settle(running(), ending(How.MEMORY, rung="full", workers=1), 9)
     assert second.start_at == "reduced"
+
+
+def test_after_a_leak_there_are_fewer_threads_and_only_the_core_at_once() -> None:
+    after = settle(running(), ending(How.MEMORY, rung="full", workers=4, leaking=True), 9)
+    assert (after.workers, after.start_at) == (1, "reduced")
 
 
 def test_after_two_lost_attempts_the_next_one_runs_on_safe_settings() -> None:

@@ -20,7 +20,6 @@ from fastapi import FastAPI
 from app.api.examples import BODIES, EVERYWHERE, JOB_ID, PARAMETERS
 from tests.app.conftest import TERMINAL
 
-pytestmark = pytest.mark.timeout(300)
 ROOT = Path(__file__).resolve().parents[2]
 FIRST = ("POST /generate_variants", "GET /progress/{job_id}", "running", "POST /finish/{job_id}", "wait")
 LAST = ("POST /restart/{job_id}", "POST /cancel/{job_id}", "wait", "DELETE /jobs/{job_id}")

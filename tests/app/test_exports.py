@@ -17,7 +17,7 @@ from tests.app.conftest import finished
 from tests.solver.formats.test_platform_csv import CLEAN
 from tests.solver.formats.test_zipped_csv import zipped
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.anyio
 TERM = {"term_start": "2026-09-01", "term_end": "2026-12-18"}
 TYPES = {
     "csv": "text/csv",
@@ -58,6 +58,16 @@ async def test_the_entries_of_one_owner_are_fetched_alone(
     assert found["statistics"]["scheduled_sessions"] == len(entries), "the variant is described as a whole"
     text = (await client.get("/variants/done/1", params={kind: id, "format": "csv"})).content.decode("utf-8-sig")
     assert len(list(csv.DictReader(io.StringIO(text, newline="")))) == len(expected)
+
+
+async def test_a_variant_is_found_by_its_number_and_by_the_platforms_name_of_it(
+    client: httpx.AsyncClient, entries: list[dict[str, Any]]
+) -> None:
+    for named in ("1", "done-variant-1"):
+        assert (await client.get(f"/variants/done/{named}")).json()["timetable_entries"] == entries
+        assert (await client.get(f"/api/variants/done/{named}/load/")).status_code == 200
+    for wrong in ("0", "done-variant-0", "done-variant-1x", "one"):
+        assert (await client.get(f"/variants/done/{wrong}")).status_code == 422, wrong
 
 
 @pytest.mark.parametrize("format", TYPES)
@@ -127,7 +137,25 @@ async def test_a_csv_set_in_a_zip_file_is_checked_with_an_account_of_its_rows(cl
     assert found["valid"] is True and found["summary"]["rooms"] == 2
     assert [(note["file"], note["line"]) for note in found["import"]["repairs"]] == [("classrooms", 2)]
     assert [(note["file"], note["line"]) for note in found["import"]["unusable"]] == [("classrooms", 3)]
-    assert found["import"]["counts"] == {"repairs": 1, "unusable": 1}
+    assert found["import"]["counts"] == {"warnings": 0, "decisions": 2, "repairs": 1, "unusable": 1}
+    assert list(found["import"])[:3] == ["rows", "warnings", "decisions"]
+
+
+async def test_a_teacher_who_was_replaced_is_told_first_and_kept_with_the_job(client: httpx.AsyncClient) -> None:
+    body = content({**CLEAN, "faculty.csv": CLEAN["faculty.csv"].replace("F1", "F7")})
+    checked = (await client.post("/validate", json=body)).json()
+    found = checked["import"]
+    assert [note["code"] for note in found["warnings"]] == ["teacher_unknown"]
+    (warning,) = checked["warnings"]
+    assert (warning["pointer"], warning["code"], warning["value"]) == ("/content/subjects", "teacher_unknown", "F1")
+    assert warning["message"].startswith("subjects.csv, line 2, faculty_assigned 'F1': names no teacher")
+    body |= {"job_id": "replaced", "time_limit_seconds": 1, "num_variants": 1}
+    answer = (await client.post("/generate", json=body)).json()
+    assert answer["warnings"] == checked["warnings"]
+    assert "To be confirmed (1 warning): F1 names no teacher of the faculty file; F7 takes it." in answer["message"]
+    assert (await finished(client, "replaced"))[-1]["metadata"]["import"]["counts"]["warnings"] == 1
+    kept = (await client.get("/jobs/replaced")).json()["metadata"]["import"]
+    assert kept["warnings"] == found["warnings"]
 
 
 async def test_a_csv_set_is_solved_on_the_grid_of_the_request(client: httpx.AsyncClient) -> None:
@@ -145,7 +173,11 @@ async def test_a_csv_set_is_solved_on_the_grid_of_the_request(client: httpx.Asyn
         ({"format": "csv_zip", "content": "!"}, "/content", "bad_value"),
         ({"format": "csv_zip", "content": "AAAA"}, "/content", "bad_zip"),
         (content({**CLEAN, "students.csv": b"a" * (8 << 20)}), "/content", "too_large"),
-        (content({**CLEAN, "students.csv": b"student_id,electives\n\xff\n"}), "/content/students", "bad_utf8"),
+        (
+            content({**CLEAN, "students.csv": "student_id,electives\nÜÖÄ".encode() + b"\xff\n"}),
+            "/content/students",
+            "bad_utf8",
+        ),
         (content({"students.csv": "student_id,electives\n"}), "/content/subjects", "missing"),
     ],
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from app.entries import Entries
+from app.flags import conflicts_of
 from app.insights import difference_view, load_view, session_view
 from app.weeks import WEEKS_OF, WeekOf, students_view, week_view, who_view
 from solver.model import Dataset, Placement, Timetable
 from solver.result import Quality, Variant
 from solver.samples import planted, sample
 from solver.verifier import verify
-from tests.builders import course, dataset, room, teacher
+from tests.builders import course, dataset, group, room, teacher
 
 
 def variant(data: Dataset, timetable: Timetable) -> Variant:
@@ -65,7 +66,11 @@ def test_departments_part_the_entries_and_show_their_breaches_with_other_departm
     room_id = shared.rooms[0].id
     at = Timetable(placements=tuple(Placement(course_id=c, session=0, slot=s, room_id=room_id) for c, s in AT))
     report, entries = verify(shared, at), Entries(shared)
-    parts = {id: entries.of_department(id, at, report) for id in ("D1", "D2", "D3")}
+    conflicts = conflicts_of(shared, at, report)
+    parts = {
+        id: entries.rows(entries.of_department(id, at.placements), conflicts, students=False)
+        for id in ("D1", "D2", "D3")
+    }
     assert [entry["course_id"] for entry in parts["D1"]] == ["a"] and parts["D3"] == []
     assert {entry["course_id"]: entry["has_conflict"] for entry in parts["D2"]} == {"b": True, "c": False}
     assert parts["D1"][0] in entries.of(at, report)
@@ -99,6 +104,11 @@ def test_everybody_can_be_chosen_and_students_are_searched(college: tuple[Datase
     assert len(students_view(data, "", 5)["students"]) == 5  # type: ignore[arg-type]
 
 
+def test_a_group_of_which_nothing_is_known_is_not_offered() -> None:
+    data = dataset(course("a", groups="taught", students="s"), course("b", students="s"), group("idle"))
+    assert [row[0] for row in who_view(data)["group"]] == ["taught"]  # type: ignore[attr-defined]
+
+
 def small() -> Dataset:
     """Two courses of one teacher, who is away in slot 3; one room is closed in slot 0."""
     return dataset(
@@ -122,6 +132,12 @@ def test_the_load_says_for_each_slot_whether_it_is_used_free_or_closed() -> None
     assert rooms["r"].startswith("x110") and set(rooms["q"]) == {"0"}
     assert teacher_row[-1].startswith("011x")
     assert load["sessions"][:3] == [0, 1, 1]  # type: ignore[index]
+
+
+def test_the_fullest_room_comes_first_by_the_share_of_its_open_slots_that_is_shown() -> None:
+    data = dataset(*(course(id, sessions=1) for id in "abc"), room("wide"), room("narrow", unavailable=range(1, 20)))
+    load = load_view(data, placed(("a", 0, "narrow"), ("b", 0, "wide"), ("c", 1, "wide")))
+    assert [row[0] for row in load["rooms"]] == ["narrow", "wide"]  # type: ignore[attr-defined]
 
 
 def test_a_difference_names_what_moved_and_how() -> None:

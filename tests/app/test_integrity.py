@@ -41,18 +41,22 @@ from app.store import (
     StoreTooNew,
     StoreUnavailable,
     backups,
+    manifests,
 )
-from app.store.backups import Manifest, NotRestored, keep_backups, manifest_path, restore, take
+from app.store.backups import keep_backups, restore, take
 from app.store.folder import FILE_NAME, MARK_NAME, Commit, read_mark, write_mark
+from app.store.manifests import Manifest, NotRestored, manifest_path
 from app.store.schema import SCHEMA_VERSION
 from app.store.sqlite import SqliteStore
 from solver.control import Control
 from solver.formats.native import dump_dataset, dump_result, dump_timetable
+from solver.model import Timetable
 from solver.result import Quality, StoppedBy
 from solver.rules import profile_of, score
 from solver.samples import planted, sample
 from solver.verifier import earlier_counts, verify
 from tests.app.damage import AT, WAL_NAME, fill, trials
+from tests.effort import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -253,7 +257,7 @@ def test_only_the_newest_backups_of_this_store_are_kept(folder: Path, tmp_path: 
     store = SqliteStore(folder)
     made = [take(store, target, keep=2) for _ in range(4)]
     store.close()
-    kept = [manifest.file for _, manifest in backups.backups_in(target)]
+    kept = [manifest.file for _, manifest in manifests.backups_in(target)]
     assert kept == [other.file, made[2].file, made[3].file]
     assert len(list(target.iterdir())) == 6
 
@@ -273,7 +277,7 @@ def test_a_backup_of_a_damaged_store_is_no_backup_and_the_former_one_stays(folde
 
 
 def test_a_backup_never_takes_the_last_room(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.store.backups.SPARE_BYTES", 10**18)
+    monkeypatch.setattr("app.store.manifests.SPARE_BYTES", 10**18)
     store = SqliteStore(folder)
     with pytest.raises(StoreFull, match="a backup needs"):
         take(store, tmp_path / "backups", keep=1)
@@ -342,9 +346,9 @@ async def test_backups_are_made_by_the_clock_and_tried_again_when_they_fail(fold
         asked += 1
         if asked == 2:
             raise StoreUnavailable("on purpose")
-        return await anyio.to_thread.run_sync(take, store, backups.folder_of(settings), 2)
+        return await anyio.to_thread.run_sync(take, store, manifests.folder_of(settings), 2)
 
-    with anyio.move_on_after(20):
+    with anyio.move_on_after(PATIENCE_SECONDS):
         async with anyio.create_task_group() as tasks:
 
             def report(outcome: Manifest | StoreError) -> None:
@@ -355,7 +359,7 @@ async def test_backups_are_made_by_the_clock_and_tried_again_when_they_fail(fold
             tasks.start_soon(keep_backups, settings, take_one, report)
     store.close()
     assert [type(outcome) for outcome in outcomes] == [Manifest, StoreUnavailable, Manifest]
-    assert len(backups.backups_in(folder / "backups")) == 2
+    assert len(manifests.backups_in(folder / "backups")) == 2
 
 
 @pytest.mark.anyio
@@ -533,12 +537,12 @@ def test_with_a_key_a_manifest_that_is_altered_or_unsigned_is_refused(
     key = b"k" * 32
     manifest = opened(folder, lambda store: (submitted(store, "a"), take(store, tmp_path / "kept", 1, key))[1])
     backup = tmp_path / "kept" / manifest.file
-    backups.check_copy(backup, key)
+    manifests.check_copy(backup, key)
     change(backup)
     for refused in (
         lambda: restore(backup, tmp_path / "new", key=key),
-        lambda: backups.check_copy(backup, key),
-        lambda: backups.copy_to(backup, tmp_path / "away", key),
+        lambda: manifests.check_copy(backup, key),
+        lambda: manifests.copy_to(backup, tmp_path / "away", key),
     ):
         with pytest.raises(NotRestored, match="sign"):
             refused()
@@ -550,7 +554,7 @@ def test_a_signed_backup_whose_file_was_exchanged_is_refused(folder: Path, tmp_p
     manifest = opened(folder, lambda store: (submitted(store, "a"), take(store, tmp_path / "kept", 1, key))[1])
     flip_byte(tmp_path / "kept" / manifest.file)
     with pytest.raises(StoreDamaged):
-        backups.check_copy(tmp_path / "kept" / manifest.file, key)
+        manifests.check_copy(tmp_path / "kept" / manifest.file, key)
 
 
 def test_with_a_key_nothing_unsigned_takes_the_place_of_a_backup(folder: Path, tmp_path: Path, key_file: Path) -> None:
@@ -563,7 +567,7 @@ def test_with_a_key_nothing_unsigned_takes_the_place_of_a_backup(folder: Path, t
         altered(target / manifest.file, made_at=time.time() + 1e6)
     newest = take(store, target, 2, key)
     store.close()
-    assert [manifest.file for _, manifest in backups.backups_in(target, key)] == [signed[1].file, newest.file]
+    assert [manifest.file for _, manifest in manifests.backups_in(target, key)] == [signed[1].file, newest.file]
     assert {path.name for path in target.glob("*.sqlite3")} == {
         manifest.file for manifest in (old, signed[1], *planted, newest)
     }, "what nobody signed is left for a person to look at"
@@ -618,7 +622,7 @@ def test_a_key_that_cannot_be_used_makes_no_unsigned_backup(
         key_file.chmod(mode)
     code, said = run("backup", data_dir=folder, TIMETABLE_BACKUP_KEY_FILE=str(key_file))
     assert (code, "key of the backups" in said["error"]) == (2, True)
-    assert not backups.backups_in(folder / "backups")
+    assert not manifests.backups_in(folder / "backups")
 
 
 RESTORE_IT = """
@@ -695,6 +699,22 @@ def test_an_incumbent_is_sound_as_it_is_counted_now_and_as_it_was_charged_before
     honest.save_incumbent(running, replace(held, score=score(before, profile)))
     honest.close()
     assert score(before, profile) != report.score
+    assert check_folder(folder).sound
+
+
+def test_a_partial_incumbent_of_an_older_version_that_does_not_say_who_is_open_is_still_true(
+    honest: SqliteStore, folder: Path
+) -> None:
+    running = honest.job("holds")
+    assert running is not None
+    found = Timetable(placements=planted("tiny").placements[2:])
+    counted = verify(sample("tiny"), found).score
+    assert counted.unplaced == 2 and counted.left_open
+    told = StoredIncumbent(
+        score=counted._replace(left_open=()), timetable=pack(dump_timetable(found)), rung="full", found_at=AT
+    )
+    honest.save_incumbent(running, told)
+    honest.close()
     assert check_folder(folder).sound
 
 
@@ -801,7 +821,7 @@ def test_people_get_sentences(folder: Path, tmp_path: Path) -> None:
     assert "sound (1 jobs, looked at in" in said[0]
     assert "1 jobs," in said[1]
     assert "has no manifest" in said[2]
-    assert len(backups.backups_in(folder / "backups")) == 1
+    assert len(manifests.backups_in(folder / "backups")) == 1
 
 
 def test_a_service_that_holds_the_folder_and_does_not_answer_is_named(folder: Path) -> None:

@@ -36,7 +36,7 @@ def test_exactly_the_events_of_the_table_are_possible(status: Status, event: Eve
     if (status, event) in TRANSITIONS:
         assert advance(job(status), event, AT).status is TRANSITIONS[status, event]
     else:
-        with pytest.raises(JobStateError, match=f"'j1' is {status}: cannot {event}"):
+        with pytest.raises(JobStateError, match=f"not possible to {event} job 'j1', because it is {status}"):
             advance(job(status), event, AT)
 
 
@@ -129,3 +129,11 @@ def test_a_last_chance_is_for_jobs_that_hold_nothing() -> None:
     spent = {"time_limit_seconds": 60.0, "used_seconds": 59.5}
     assert job(**spent).remaining_seconds == LAST_CHANCE_SECONDS
     assert job(**spent, score=Score(0, 0, 0, 7)).remaining_seconds == MIN_SOLVE_SECONDS
+
+
+def test_a_completed_job_says_what_its_timetable_lacks_and_no_other_job_does() -> None:
+    assert job(Status.COMPLETED, placed=48, total=180).open_note == "132 of 180 sessions have no place"
+    assert job(Status.COMPLETED, placed=179, total=180).open_note == "1 of 180 sessions has no place"
+    assert job(Status.COMPLETED, placed=180, total=180).open_note == ""
+    assert job(Status.COMPLETED).open_note == "", "a job of an older version may not know"
+    assert job(Status.FAILED, placed=0, total=180).open_note == ""

@@ -55,6 +55,7 @@ FRAMES: tuple[Frame, ...] = (
     ProgressFrame(stage="search", share=0.25, message="Übung 🙂", rung="full", bound=-3, placed=5, total=6),
     ProgressFrame(stage="load", share=0.0),
     IncumbentFrame(score=(0, 1, 2, 3), rung="relaxed", body=pack({"placements": []})),
+    IncumbentFrame(score=(0, 7, 2, 3, ((1, 9, 1), (0, -4, 6))), body=pack({"placements": []})),
     OfferFrame(found_by=2, body=pack({"placements": []})),
     SetAsideFrame(message="it cannot be read"),
     ResultFrame(
@@ -150,6 +151,8 @@ def test_a_frame_with_changed_bytes_is_refused_or_still_a_frame(frame: Frame, da
         b'{"kind":"progress","stage":"search","share":1.5}',
         b'{"kind":"progress","stage":"search","share":0,"score":[0,0,0]}',
         b'{"kind":"incumbent","score":[0,0,0,99999999999999999999]}',
+        b'{"kind":"incumbent","score":[0,1,0,9,[[1,0]]]}',
+        b'{"kind":"incumbent","score":[0,17,0,9,[' + b",".join(b"[0,%d,1]" % n for n in range(17)) + b"]]}",
         b"[" * 100_000,
         b"\xff\xfe",
         b"null",

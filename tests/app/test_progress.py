@@ -206,6 +206,41 @@ def test_a_silence_that_computes_is_not_said_to_end_in_a_kill() -> None:
     assert "left alone" in shown(track)["message"]
 
 
+def test_a_job_that_runs_elsewhere_is_shown_as_those_see_it_who_run_it() -> None:
+    ours, theirs = running(), Track(advance(job(), Event.CLAIM, time.time()))
+    assert shown(theirs)["message"] == "starting"
+    ours.hear(says("search", message="looking for a better one", placed=7, total=9))
+    ours.look("ok", time.time() + 30, place="local_search", silent_seconds=0.5)
+    theirs.follow(ours.life(0.5), 1.0)
+    told = shown(theirs)
+    assert (told["message"], told["metadata"]["place"]) == ("looking for a better one", "local_search")
+    assert (told["metadata"]["stage"], told["placed"], told["total"]) == ("search", 7, 9)
+    assert 1.4 < time.time() - told["last_beat_at"] < 3 and 25 < told["stage_deadline_at"] - time.time() < 30
+    version = theirs.version
+    theirs.follow(ours.life(0.5), 1.0)
+    assert theirs.version == version, "nothing is new"
+
+
+def test_a_child_that_hangs_elsewhere_is_called_stalled_and_an_attempt_that_is_over_says_nothing() -> None:
+    ours, theirs = running(), Track(advance(job(), Event.CLAIM, time.time()))
+    ours.hear(says("search"))
+    ours.look("stalled", None, "INFINITE_LOOP", "local_search", silent_seconds=5.0)
+    theirs.follow(ours.life(5.0), 0.5)
+    told = shown(theirs)
+    assert (told["health"], told["verdict"]) == ("stalled", "INFINITE_LOOP")
+    assert "in stage search (local search); unless it wakes" in told["message"]
+    theirs.follow(replace(ours.life(0.0), attempt=7, message="of another attempt"), 0.0)
+    assert "another attempt" not in shown(theirs)["message"]
+
+
+def test_a_silent_leak_is_said_to_grow_and_to_end_in_a_kill() -> None:
+    track = running()
+    track.hear(says("search"))
+    track.look("stalled", None, "MEMORY_LEAK", "local_search", silent_seconds=6.0)
+    told = shown(track)["message"]
+    assert "its memory grows" in told and "it will be stopped and tried again at" in told
+
+
 def test_life_goes_on_while_the_timetable_does_not_improve() -> None:
     track = running()
     track.hear(IncumbentFrame(score=(0, 0, 0, 40), rung="full"))

@@ -26,7 +26,7 @@ from tests.solver.formats.test_json_text import JSON
 
 pytestmark = pytest.mark.anyio
 KEY = "Idempotency-Key"
-ID_IN_WORDS = "be 1 to 128 letters, digits or . _ : -, and begin with a letter or digit"
+ID_IN_WORDS = "be 1 to 128 letters, digits, spaces or . _ : -, begin with a letter or digit and end with no space"
 
 
 async def post(client: httpx.AsyncClient, key: str | None = None, **fields: object) -> httpx.Response:
@@ -79,7 +79,7 @@ async def test_a_key_that_cannot_be_used_is_refused(client: httpx.AsyncClient, k
 async def test_more_solver_threads_than_a_job_may_have_are_clamped_and_said(client: httpx.AsyncClient) -> None:
     answer = (await post(client, workers=64)).json()
     assert answer["adjusted"]["workers"] == {"asked": 64, "given": 1}
-    assert "workers was set to 1, 64 was asked" in answer["message"]
+    assert "workers was set to 1 instead of 64" in answer["message"]
     assert (await post(client, workers=1)).json()["adjusted"] == {}
 
 
@@ -210,7 +210,7 @@ def test_a_dataset_above_a_limit_is_named_with_its_amount(settings: Settings, so
             "too_large",
             "have at most 100 entries, got an object",
         ),
-        ("job_id", "a b", "bad_id", f"{ID_IN_WORDS}, got text 'a b'"),
+        ("job_id", "a/b", "bad_id", f"{ID_IN_WORDS}, got text 'a/b'"),
     ],
 )
 async def test_a_fault_of_the_request_is_told_in_a_plain_sentence(
@@ -231,7 +231,7 @@ async def test_all_faults_of_a_request_are_told_at_once(client: httpx.AsyncClien
 
 STEERING = ("POST /cancel/{}", "POST /finish/{}", "POST /restart/{}")
 ROUTES = ("GET /progress/{}", "GET /jobs/{}", "GET /variants/{}", "GET /variants/{}/1", *STEERING)
-BAD_IDS = ("x" * 129, "%00", "a%0Ab", "..%5Cetc", "%2e%2e", "a%20b", "%C3%A4", "-x", "a%1b[31m")
+BAD_IDS = ("x" * 129, "%00", "a%0Ab", "..%5Cetc", "%2e%2e", "%20a", "a%20", "%C3%A4", "-x", "a%1b[31m")
 
 
 @pytest.mark.parametrize("id", BAD_IDS)
@@ -242,6 +242,15 @@ async def test_an_id_that_no_job_can_have_is_refused_in_words(client: httpx.Asyn
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "bad_id"), route
         assert "letters, digits" in answer.json()["errors"][0]["message"]
         assert answer.text.isprintable(), "nothing of it can harm a terminal or a log"
+
+
+async def test_a_job_may_be_called_what_people_call_it_and_is_found_where_the_answer_says(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = (await post(client, job_id="Spring term 2027")).json()
+    assert answer["job_id"] == "Spring term 2027" and " " not in answer["progress_url"]
+    assert (await client.get(answer["progress_url"])).json()["job_id"] == "Spring term 2027"
+    await client.post("/cancel/Spring%20term%202027")
 
 
 @pytest.mark.parametrize("path", ["/jobs/..%2f..%2fetc%2fpasswd", "/datasets/..%2fx", "/progress/a/b/c"])
@@ -260,3 +269,20 @@ async def test_other_methods_are_refused_with_those_that_there_are(
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     wanted = "POST" if path == "/generate_variants" else "GET"
     assert wanted in answer.headers["allow"].split(", ")
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/jobs?limt=1", "limit"),
+        ("/jobs?stauts=failed", "status"),
+        ("/jobs?Status=failed", "status"),
+        ("/preview?dataset_nam=tiny", "dataset_name"),
+    ],
+)
+async def test_a_misspelt_parameter_is_refused_by_its_name(client: httpx.AsyncClient, path: str, meant: str) -> None:
+    answer = await client.get(path)
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["code"] == "unknown_parameter" and f"did you mean '{meant}'?" in error["message"]
+    assert (await client.get("/jobs?_=1700000000&nocache=1")).status_code == 200

@@ -37,7 +37,7 @@ from solver.formats.native import dump_dataset, dump_timetable, load_result
 from solver.rules import Score
 from solver.samples import planted, sample
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.anyio
 SHARE = 0.25
 """Of the processor time that an answer costs, this much at most may be spent in the service."""
 

@@ -162,8 +162,8 @@ def test_a_connection_without_a_whole_request_is_closed(running_port: int, alrea
         if already_served:
             assert " 200 " in answer_to(connection, GET_LIVE)
         began = time.monotonic()
-        assert answer_to(connection, said) == ""
-        assert 0.5 < time.monotonic() - began < 10
+        assert answer_to(connection, said) == "", "closed by the service before this client gives up"
+        assert time.monotonic() - began > 0.5
 
 
 def test_a_connection_is_kept_for_clients_that_ask_again(running_port: int) -> None:

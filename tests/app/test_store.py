@@ -30,7 +30,9 @@ from app.store import (
 )
 from app.store.folder import FILE_NAME
 from app.store.postgres import PostgresStore
+from app.store.rows import incumbent_of_row, job_of_row, row_of_job
 from app.store.sqlite import SqliteStore, wal_reset_race
+from solver.ranks import LeftOpen
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 from tests.postgres import database
@@ -280,6 +282,26 @@ def test_the_better_incumbent_replaces_the_former_one(store: Store) -> None:
     assert store.incumbent("j1") == incumbent
 
 
+def test_who_is_left_open_is_kept_with_the_score_of_a_timetable_and_of_a_job(store: Store) -> None:
+    running = claimed(store)
+    score = Score(0, 7, 0, 9, (LeftOpen(1, 9, 1), LeftOpen(0, 0, 6)))
+    store.save_incumbent(running, StoredIncumbent(score=score, timetable=b"t", rung="full", found_at=AT))
+    held = store.incumbent("j1")
+    assert held is not None and held.score == score
+    store.move(running, replace(completed(running), score=score), result=BODY)
+    found = store.job("j1")
+    assert found is not None and found.score == score
+
+
+def test_a_score_of_before_there_were_ranks_is_still_read() -> None:
+    job = Job(id="j1", body_hash="h", created_at=AT, score=Score(0, 2, 0, 9))
+    row = row_of_job(job, "digest")
+    assert row["score"] == "[0, 2, 0, 9]", "as every version before has written it"
+    assert job_of_row(row).score == job.score
+    kept = incumbent_of_row({"score": "[0, 2, 0, 9]", "rung": "full", "timetable": b"t", "found_at": AT})
+    assert kept.score == Score(0, 2, 0, 9)
+
+
 def test_a_restarted_job_keeps_its_result_until_a_new_one_replaces_it(store: Store) -> None:
     running = claimed(store)
     store.move(running, completed(running), result=BODY)
@@ -451,8 +473,8 @@ def test_a_damaged_job_at_the_head_of_the_queue_does_not_hold_up_those_behind_it
     ("statement", "ask"),
     [
         ("UPDATE jobs SET meta = '[]'", lambda store: store.job("j1")),
-        ("UPDATE jobs SET percent = 1", lambda store: store.jobs()),
-        ("UPDATE jobs SET status = 'running', attempt = 7", lambda store: store.jobs(status=Status.RUNNING)),
+        ("UPDATE jobs SET percent = 1", lambda store: store.dataset("j1")),
+        ("UPDATE jobs SET status = 'running', attempt = 7", lambda store: store.result("j1")),
         ("UPDATE attempts SET how = 'result'", lambda store: store.attempts("j1")),
         ("UPDATE attempts SET bundle = '{}'", lambda store: store.bundle("j1", 1)),
         ("UPDATE incumbents SET timetable = x'00'", lambda store: store.incumbent("j1")),

@@ -19,6 +19,7 @@ from app.store import Assistance, AssistanceKey, Introduction, Message, StoredIn
 from app.store.portfolio import INVITE_AGAIN_SECONDS
 from app.store.postgres import PostgresStore
 from app.store.sqlite import SqliteStore
+from solver.ranks import LeftOpen
 from solver.result import StoppedBy
 from solver.rules import Score
 from tests.app.test_store import AT, BODY, DATASET, completed, job
@@ -214,6 +215,20 @@ def test_the_best_of_all_is_what_a_job_holds_while_it_runs_and_what_its_next_att
     assert b.join("j") is None  # the places were those of the attempt before
     assert a.found(again, None) is None
     assert [row.score for row in a.portfolio("j")] == [None, Score(0, 0, 0, 6), Score(0, 0, 0, 5)]
+
+
+def test_the_best_of_all_leaves_electives_open_rather_than_a_core_session(stores: Stores) -> None:
+    a, b = stores
+    owned = running(a, places=2)
+    first, second = joined(b), joined(b)
+    core = replace(held(5), score=Score(0, 1, 0, 5, (LeftOpen(1, 0, 1),)))
+    electives = replace(held(9), score=Score(0, 3, 0, 9, (LeftOpen(0, 0, 3),)))
+    b.save_found(owned, first.number, core)
+    b.save_found(owned, second.number, electives)
+    assert a.found(owned, core.score) == (second.number, electives)
+    assert a.found(owned, electives.score) is None
+    ended(a, owned)
+    assert a.incumbent("j") == electives
 
 
 def test_what_a_job_holds_is_not_replaced_by_something_worse(stores: Stores) -> None:

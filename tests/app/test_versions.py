@@ -30,9 +30,10 @@ from app.operations.logs import flush, logging_to
 from app.settings import Settings
 from app.store import StoreDamaged, StoredIncumbent, StoreTooNew, versions
 from app.store.audit import audit
-from app.store.backups import describe, manifest_path, restore
+from app.store.backups import describe, restore
 from app.store.folder import FILE_NAME
-from app.store.migrations.sqlite import s001_jobs, s002_seals, s003_outbox
+from app.store.manifests import manifest_path
+from app.store.migrations.sqlite import s001_jobs, s002_seals, s003_outbox, s005_cancels
 from app.store.postgres import PostgresStore
 from app.store.rows import ATTEMPTS, INCUMBENTS, JOBS, SealedTable
 from app.store.schema import SCHEMA_VERSION, TABLES, note_schema, version_of
@@ -123,12 +124,24 @@ def keeps_version_1(folder: Path) -> None:
     store.close()
 
 
-def version_3(folder: Path) -> None:
-    """One completed job; the version stands in the header of the file only."""
+def version_4(folder: Path) -> None:
+    """One completed job; cancels that come early are not remembered yet."""
     store = SqliteStore(folder)
     running = claimed(store)
     store.move(running, completed(running), ending=ENDING, result=BODY)
     store.close()
+    altered(folder, _from_before_cancels)
+
+
+def _from_before_cancels(db: sqlite3.Connection) -> None:
+    db.execute("DROP TABLE cancels")
+    db.execute(f"UPDATE {versions.TABLE} SET version_num = 's004'")
+    note_schema(db)
+
+
+def version_3(folder: Path) -> None:
+    """The same, and the version stands in the header of the file only."""
+    version_4(folder)
     altered(folder, _from_before_alembic)
 
 
@@ -168,7 +181,8 @@ def is_empty(folder: Path) -> None:
         assert store.jobs() == []
 
 
-FROM_3 = 1
+FROM_4 = len(s005_cancels.STATEMENTS)
+FROM_3 = FROM_4 + 1
 FROM_2 = FROM_3 + len(s003_outbox.STATEMENTS)
 FROM_1 = FROM_2 + len(s002_seals.STATEMENTS) + len(s002_seals.SEALED) + 1
 OLD = pytest.mark.parametrize(
@@ -178,6 +192,7 @@ OLD = pytest.mark.parametrize(
         (1, version_1, keeps_version_1, FROM_1),
         (2, version_2, keeps_its_job, FROM_2),
         (3, version_3, keeps_its_job, FROM_3),
+        (4, version_4, keeps_its_job, FROM_4),
     ],
 )
 """A version, one who writes a store of it, one who asserts that all of it is kept, and steps to the newest."""
@@ -201,24 +216,29 @@ def test_a_store_of_an_earlier_version_opens_and_keeps_everything(
         assert db.execute("SELECT version_num FROM alembic_version").fetchall() == [(versions.NEWEST["sqlite"],)]
 
 
-@pytest.mark.parametrize(
-    ("statement", "said"),
-    [
-        ("DROP INDEX jobs_by_status", "schema is not the one"),
-        ("UPDATE jobs SET seed = seed + 1", "is not what was written"),
-    ],
-)
 @pytest.mark.parametrize("write", [version_2, version_3])
 def test_an_older_store_that_was_altered_is_refused_and_not_taken_over(
-    folder: Path, write: Callable[[Path], None], statement: str, said: str
+    folder: Path, write: Callable[[Path], None]
 ) -> None:
     write(folder)
-    altered(folder, lambda db: db.execute(statement))
+    altered(folder, lambda db: db.execute("DROP INDEX jobs_by_status"))
     assert not check_folder(folder, again=False).sound
-    with pytest.raises(StoreDamaged, match=said):
+    with pytest.raises(StoreDamaged, match="schema is not the one"):
         SqliteStore(folder)
     with audit(folder / FILE_NAME) as found:
         assert found.version < SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("write", [version_2, version_3])
+def test_a_row_of_an_older_store_that_was_altered_is_put_aside_and_not_taken_over(
+    folder: Path, write: Callable[[Path], None]
+) -> None:
+    write(folder)
+    altered(folder, lambda db: db.execute("UPDATE jobs SET seed = seed + 1"))
+    assert not check_folder(folder, again=False).sound
+    with closing(SqliteStore(folder)) as store:
+        assert store.jobs() == [] and store.set_aside > 0
+    assert check_folder(folder, again=False).sound
 
 
 def test_a_backup_that_an_earlier_version_has_made_is_put_back_and_brought_up_to_date(folder: Path) -> None:
@@ -395,7 +415,9 @@ def test_a_store_of_a_later_version_is_not_touched(folder: Path) -> None:
     SqliteStore(folder).close()
     altered(folder, lambda db: db.execute("UPDATE alembic_version SET version_num = 's999'"))
     before = (folder / FILE_NAME).read_bytes()
-    with pytest.raises(StoreTooNew, match="it has schema 999, this program knows up to 4: use a newer one"):
+    with pytest.raises(
+        StoreTooNew, match=f"it has schema 999, this program knows up to {SCHEMA_VERSION}: use a newer one"
+    ):
         SqliteStore(folder)
     assert (folder / FILE_NAME).read_bytes() == before
     assert not check_folder(folder, again=False).sound

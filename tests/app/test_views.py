@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.entries import Entries, conflicts_of
+from app.entries import Entries
+from app.flags import breaches_of, conflicts_of
 from app.jobs import JobRequest, new_job
 from app.quality import quality_metrics, statistics
 from app.views import account_view, job_view, result_view, variant_view
@@ -66,6 +67,11 @@ def result_of(*variants: Variant, **changes: object) -> Result:
         **changes,
     }
     return Result(variants=variants, **fields)  # type: ignore[arg-type]
+
+
+def metrics_of(data: Dataset, table: Timetable) -> dict[str, int | float]:
+    report = verify(data, table)
+    return quality_metrics(data, table, report, len(breaches_of(data, table, report)))
 
 
 def small() -> tuple[Dataset, Timetable]:
@@ -153,7 +159,7 @@ def test_a_faultless_timetable_scores_one_hundred() -> None:
         course("a", sessions=2), course("b"), rules={rule.id: "off" for rule in RULES if rule.tier == "soft"}
     )
     table = timetable(a=[0, 5], b=10)
-    metrics = quality_metrics(data, table, verify(data, table))
+    metrics = metrics_of(data, table)
     assert metrics["overall_score"] == 100.0
     assert metrics["total_conflicts"] == metrics["hard_constraint_violations"] == 0
 
@@ -161,13 +167,52 @@ def test_a_faultless_timetable_scores_one_hundred() -> None:
 def test_an_unplaced_session_lowers_the_score_by_its_share() -> None:
     data = dataset(course("a", sessions=4), rules={rule.id: "off" for rule in RULES if rule.tier == "soft"})
     table = timetable(a=[0, 5, 10, None])
-    metrics = quality_metrics(data, table, verify(data, table))
+    metrics = metrics_of(data, table)
     assert metrics["overall_score"] == metrics["placed_percent"] == 75.0
+
+
+def test_no_figure_of_a_partial_timetable_looks_better_than_what_is_placed() -> None:
+    data = dataset(course("a", sessions=4, students="s", faculty="f"), course("b"), room("r1", 100))
+    table = timetable(a=[0, 5, 10, None], b=15)
+    found = result_of(variant_of(data, table), variant_of(data, timetable(a=[0, 5, 10, 15], b=16)))
+    partial, whole = result_view(data, found)["variants"]  # type: ignore[misc]
+    figures = partial["quality_metrics"]
+    scores = [
+        name for name in figures if name.endswith("_score") or name in ("faculty_satisfaction", "workload_balance")
+    ]
+    assert len(scores) >= 8
+    assert {name: figures[name] for name in scores if figures[name] > 80} == {}, "4 of 5 sessions are placed"
+    assert partial["fitness"] < whole["fitness"]
+    assert (partial["name"], whole["name"]) == ("Balanced (1 of 5 sessions has no place)", "Balanced")
+
+
+def test_what_is_flagged_and_what_is_open_are_the_conflicts_in_every_place() -> None:
+    """The entries are what the platform compares variants by, the figures what it writes on their cards."""
+    courses = (course("a", sessions=2, faculty="f"), course("b", faculty="f"), course("c"), course("d", sessions=2))
+    data = dataset(*courses, room("r1"), room("r2"), room("r3"))
+    table = timetable(a=[(0, "r1"), (5, "r1")], b=(0, "r2"), c=(0, "r3"), d=[(9, "r1"), None])
+    view = variant_view(data, result_of(variant_of(data, table)), 1)
+    flagged = [e for e in view["timetable_entries"] if e["has_conflict"]]  # type: ignore[attr-defined]
+    assert [(e["course_id"], e["session_number"]) for e in flagged] == [("a", 0), ("b", 0), ("d", 0)]
+    assert flagged[-1]["conflict_description"] == "d session 2 has no place in this timetable"
+    counts = (view["conflicts"], view["quality_metrics"]["total_conflicts"], view["statistics"]["total_conflicts"])  # type: ignore[index]
+    assert counts == (3, 3, 3)
+    assert view["quality_metrics"]["hard_constraint_violations"] == 2  # type: ignore[index]
+
+
+def test_the_room_score_tells_variants_apart() -> None:
+    data = dataset(course("a", size=30), course("b", size=30), room("small", 40), room("large", 120))
+    tight, wide = (timetable(a=(0, where), b=(1, where)) for where in ("small", "large"))
+    figures = [metrics_of(data, table) for table in (tight, wide)]
+    assert figures[0]["room_utilization"] == figures[1]["room_utilization"]
+    assert [each["room_utilization_score"] for each in figures] == [75.0, 25.0]
+    crowded = dataset(course("a", size=90), course("b", size=10), room("r1", 45))
+    assert metrics_of(crowded, timetable(a=0, b=1))["seat_fill"] == round(100 * 55 / 90, 2), "who stands fills no seat"
 
 
 def test_room_figures_follow_their_formulas() -> None:
     data, table = small()
-    metrics = quality_metrics(data, table, verify(data, table))
+    metrics = metrics_of(data, table)
     assert metrics["room_utilization"] == round(100 * 3 / (8 + 7), 2)  # 2 slots in r2 and 1 in r1; r2 is closed in one
     assert metrics["rooms_used"] == 100.0
     assert metrics["seat_fill"] == 80.0  # 30 + 50 students on 40 + 60 seats
@@ -176,13 +221,13 @@ def test_room_figures_follow_their_formulas() -> None:
 def test_double_bookings_of_students_count_as_conflicts() -> None:
     data = dataset(course("a", students="s1 s2"), course("b", students="s1 s2"), room("r1"), room("r2"))
     table = timetable(a=(0, "r1"), b=(0, "r2"))
-    metrics = quality_metrics(data, table, verify(data, table))
+    metrics = metrics_of(data, table)
     assert (metrics["total_conflicts"], metrics["student_conflicts"], metrics["room_conflicts"]) == (2, 2, 0)
 
 
 def test_statistics_are_plain_totals() -> None:
     data, table = small()
-    figures = statistics(data, table, verify(data, table))
+    figures = statistics(data, table, verify(data, table), 0)
     assert (figures["total_classes"], figures["total_hours"], figures["average_classes_per_day"]) == (2, 3.0, 1.0)
     assert (figures["unique_subjects"], figures["unique_faculty"], figures["unique_rooms"]) == (2, 2, 2)
     assert (figures["total_students"], figures["total_time_slots"]) == (50, 8)
@@ -199,6 +244,14 @@ def test_an_unplaced_session_is_listed_with_its_reasons_and_repairs() -> None:
     assert first["repairs"][0]["moves"] == [{"session": ["b", 0], "slot": 7, "room_id": "r1"}]
     assert first["repairs"][0]["time"] == "Monday 11:00"
     assert (second["course_id"], second["reasons"]) == ("b", []), "a session that nobody explained is not hidden"
+
+
+def test_what_is_left_open_is_listed_by_what_matters_most_and_counted_as_ever() -> None:
+    courses = (course("e", subject_type="elective", sessions=2), course("a"), course("b", priority=3))
+    data = dataset(*courses, room("r1"), grid=grid(1, 2))
+    view = variant_view(data, result_of(variant_of(data, timetable())), 1)
+    assert [row["course_id"] for row in view["unplaced"]] == ["b", "a", "e", "e"]  # type: ignore[attr-defined]
+    assert view["levels"] == {"rigid": 0, "unplaced": 4, "bent": 0, "soft": 0}
 
 
 def test_concessions_and_diagnosis_reach_the_result_in_words() -> None:

@@ -152,5 +152,6 @@ def test_two_commits_are_compared_by_level_before_cost() -> None:
 def test_a_profile_books_every_second_of_a_solve_on_one_place() -> None:
     began = time.perf_counter()
     spent = profiled("sample:tiny", 1.0, 1, 2)
-    assert sum(spent.values()) == pytest.approx(time.perf_counter() - began, abs=0.1)
+    whole = time.perf_counter() - began
+    assert 0.8 * whole < sum(spent.values()) <= whole
     assert all(spent[place] > 0 for place in (Place.LOAD, Place.COMPILE, Place.LOCAL_SEARCH, Place.VERIFY))

@@ -26,11 +26,12 @@ from celery import Celery
 
 from app.queue.broker import celery_of
 from app.settings import Settings
+from tests.effort import PATIENCE_SECONDS
 from tests.real import RABBITMQ, REDIS, free_port, listening
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
-SECONDS = 60.0
+SECONDS = PATIENCE_SECONDS
 """Nothing takes as long that is waited for, also of programs that start together on a machine that does other work."""
 REDIS_INDEX = 14
 COMMAND = ("-m", "app.cli")
@@ -44,6 +45,8 @@ CLOCKS = {
     "app.supervision.neighbours.FENCE_SECONDS": 2.0,
     "app.supervision.neighbours.SILENT_SECONDS": 1.2,
     "app.supervision.fleet.SILENT_SECONDS": 1.2,
+    "app.supervision.fleet.LOST_SECONDS": 3.0,
+    "app.supervision.fleet.LOOK_SECONDS": 0.6,
     "app.queue.sender.PING_SECONDS": 0.5,
     "app.store.portfolio.HANDOVER_SECONDS": 0.6,
     "app.store.portfolio.LEAST_SECONDS": 1.0,

@@ -17,7 +17,7 @@ from tests.cluster.conftest import places_with
 from tests.cluster.rig import COMMAND, LOOPBACK, ROOT, Cluster
 from tests.real import free_port
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(scope="module", params=["redis", "rabbitmq"])

@@ -1,10 +1,13 @@
-"""Generated bodies against the application: each is refused with a problem document, quickly, and nothing is stored."""
+"""
+Generated bodies against the application: each is refused with a problem document, and nothing is stored.
+
+How quickly they are refused is a row of the fault campaign: `python -m benchmarks faults --only misuse`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from itertools import islice
-from time import perf_counter
 
 import httpx
 import pytest
@@ -15,9 +18,6 @@ from tests.malformed.fuzz import MUTATIONS, bodies, named
 
 pytestmark = pytest.mark.anyio
 SEED, COUNT = 20_260, 320
-SECONDS = 0.2
-SLOW_SHARE = 0.02
-"""Of all answers, as many may be late because other programs had the processor."""
 
 
 @pytest.fixture(scope="module")
@@ -33,21 +33,15 @@ async def client(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -
         yield client
 
 
-async def test_every_generated_body_is_refused_quickly_and_leaves_nothing_behind(client: httpx.AsyncClient) -> None:
+async def test_every_generated_body_is_refused_and_leaves_nothing_behind(client: httpx.AsyncClient) -> None:
     wrongs = list(islice(named(SEED), COUNT))
     assert {wrong.how for wrong in wrongs} == {mutation.__name__ for mutation in MUTATIONS}
     await client.get("/datasets/tiny")  # a reader is loaded
-    slow = []
     for wrong in wrongs:
-        began = perf_counter()
         answer = await client.post("/generate_variants", content=wrong.body)
-        seconds = perf_counter() - began
         assert 400 <= answer.status_code < 500, (wrong.how, wrong.body[:2_000], answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["detail"]
-        if seconds > SECONDS:
-            slow.append((wrong.how, len(wrong.body), seconds))
-    assert len(slow) <= SLOW_SHARE * COUNT, slow
     assert (await client.get("/jobs")).json()["jobs"] == []
 
 

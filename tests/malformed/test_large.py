@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -20,6 +17,7 @@ from app.gate.intake import read_order
 from app.settings import Settings
 from solver.errors import InputError
 from solver.formats.issues import MAX_ISSUES
+from tests.effort import calls_of
 from tests.malformed.corpus import VALID
 
 SETTINGS = Settings(data_dir=Path("unused"))
@@ -55,23 +53,6 @@ BODIES: dict[str, dict[str, Any]] = {
     ),
     "rows of a ctt file": ctt("a b c d e\n"),
 }
-
-
-def calls_of(work: Callable[[], object]) -> int:
-    """How many Python functions are called while something is done."""
-    count = 0
-
-    def counting(_frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal count
-        count += event == "call"
-
-    before = sys.getprofile()
-    sys.setprofile(counting)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 @pytest.mark.parametrize("name", BODIES)

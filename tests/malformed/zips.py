@@ -51,11 +51,24 @@ def wrong_bytes(chance: random.Random) -> bytes:
     return bytes(spoilt)
 
 
+def workbook(chance: random.Random) -> bytes:
+    return packed({"[Content_Types].xml": b"<x/>", "xl/workbook.xml": chance.randbytes(chance.randrange(2_000))})
+
+
+def damaged_text(chance: random.Random) -> bytes:
+    """UTF-8 with a byte in it that stands in none, or bytes that stand in no text at all."""
+    names = "".join(chance.choice("äöüßéñłшф漢") for _ in range(30))
+    wrong = chance.choice([names.encode() + b"\xff", b"\x00\xfe" + chance.randbytes(100), names.encode("utf-16-le")])
+    return packed({**SET, chance.choice(NEEDED): SET["subjects.csv"] + wrong})
+
+
 KINDS: tuple[Callable[[random.Random], bytes], ...] = (
     cut,
     without_a_table,
     of_another_kind,
     wrong_bytes,
+    workbook,
+    damaged_text,
     lambda chance: BOMB,
     lambda chance: CROWD,
     lambda chance: TWICE,

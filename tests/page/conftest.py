@@ -16,7 +16,7 @@ from benchmarks.faults.ledger import Ledger
 from benchmarks.faults.target import Target
 from tests.real import missing
 
-WAIT_MILLISECONDS = 20_000
+WAIT_MILLISECONDS = 60_000
 """For the slowest thing that a page waits for on a busy machine."""
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}

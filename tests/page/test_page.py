@@ -23,7 +23,7 @@ from benchmarks.faults.target import Target
 from solver.rules import RULES
 from tests.page.conftest import PHONE, WAIT_MILLISECONDS, WIDE, tab, write
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
 FIRST_VIEW_BYTES = 300_000
@@ -49,7 +49,7 @@ async def test_the_whole_way_from_a_sample_to_an_exported_file(browser: Browser,
         await expect(page.get_by_text("Everything fits together")).to_be_visible()
         await page.get_by_label("Variants").fill("2")
         await page.get_by_label("Time limit in seconds").fill("2")
-        await page.get_by_label("Name of the job").fill("from-the-page")
+        await page.get_by_label("Name of the job").fill("From the page ")
         await page.get_by_role("button", name="Make the timetables").click()
         await page.get_by_role("link", name="Open the results").click()
         await expect(page.get_by_role("article", name="Variant 2")).to_be_visible()
@@ -65,7 +65,7 @@ async def test_the_whole_way_from_a_sample_to_an_exported_file(browser: Browser,
         await page.get_by_label("Only the week of").uncheck()
         download = await saved(page, "CSV")
         rows = list(csv.reader(io.StringIO((await download.read()).decode("utf-8-sig"))))
-        entries = (await service.ask("GET", "/variants/from-the-page/1")).json()["timetable_entries"]
+        entries = (await service.ask("GET", "/variants/From%20the%20page/1")).json()["timetable_entries"]
         assert download.name.endswith(".csv") and len(rows) - 1 == len(entries)
         it.check()
 
@@ -107,11 +107,31 @@ async def test_what_is_wrong_with_a_file_is_said_before_solving(
         await expect(it.page.get_by_text("only 7 slots of 60 minutes fit")).to_be_visible()
         await expect(it.page.get_by_role("button", name="Make the timetables")).to_be_enabled()
         await drop.set_input_files(write(tmp_path / "song.mp3", b"\x00\x01"))
-        await expect(it.page.get_by_text("neither native JSON")).to_be_visible()
+        await expect(it.page.get_by_text("cannot be read here")).to_be_visible()
         await drop.set_input_files(write(tmp_path / "set.zip", csv_set()))
-        await expect(it.page.get_by_text("2 cells mended")).to_be_visible()
+        await expect(it.page.get_by_text("2 cells corrected")).to_be_visible()
         await expect(it.page.get_by_role("button", name="Make the timetables")).to_be_enabled()
         it.check(may_say=frozenset({"422"}))
+
+
+async def test_a_teacher_whom_the_import_replaced_is_confirmed_before_anything_is_sent(
+    browser: Browser, service: Target, tmp_path: Path
+) -> None:
+    async with tab(browser, service) as it:
+        await it.goto()
+        drop = it.page.locator("input[type=file]")
+        await drop.set_input_files(write(tmp_path / "set.zip", csv_set(assigned="F9")))
+        send = it.page.get_by_role("button", name="Make the timetables")
+        agree = it.page.get_by_label("These changes are wanted")
+        await expect(it.page.get_by_text("names no teacher of the faculty file; F1 takes it")).to_be_visible()
+        await expect(send).to_be_disabled()
+        await agree.check()
+        await expect(send).to_be_enabled()
+        await drop.set_input_files(write(tmp_path / "again.zip", csv_set(assigned="F8")))
+        await expect(it.page.get_by_text("F8")).to_be_visible()
+        await expect(agree).not_to_be_checked()  # other data, other changes
+        await expect(send).to_be_disabled()
+        it.check()
 
 
 async def test_a_file_that_was_mended_can_be_chosen_again(browser: Browser, service: Target, tmp_path: Path) -> None:
@@ -186,11 +206,11 @@ async def test_no_name_becomes_markup_in_any_view(browser: Browser, service: Tar
         it.check()
 
 
-def csv_set() -> bytes:
+def csv_set(assigned: str = "F1") -> bytes:
     """A small CSV set as a zip; its room has no capacity, which is mended."""
     files = {
         "departments.csv": "department_id,department_name,building_name\nD1,Physics,A\n",
-        "subjects.csv": "subject_id,subject_name,faculty_assigned,department_id,credits\nS1,Optics,F1,D1,2\n",
+        "subjects.csv": f"subject_id,subject_name,faculty_assigned,department_id,credits\nS1,Optics,{assigned},D1,2\n",
         "students.csv": "student_id,electives\nST1,Optics\nST2,Optics\n",
         "faculty.csv": "faculty_id,faculty_name,department_id\nF1,A. Rao,D1\n",
         "classrooms.csv": "room_id,room_number,capacity\nR1,101,\n",
@@ -209,8 +229,8 @@ async def test_a_changed_rule_goes_with_the_job_and_the_others_stay_as_they_are(
         page = it.page
         await it.goto()
         await expect(page.locator(".rule")).to_have_count(len(RULES))
-        await page.get_by_label("Weight of group gap", exact=False).fill("7")
-        await page.get_by_label("Tier of last slot").select_option("off")
+        await page.get_by_label("Weight: Gaps in a group's day", exact=False).fill("7")
+        await page.get_by_label("Kind of rule: Late finishes").select_option("off")
         await page.get_by_role("button", name="Tiny").click()
         await page.get_by_label("Name of the job").fill("weighted")
         await page.get_by_label("Time limit in seconds").fill("1")
@@ -271,9 +291,11 @@ async def test_a_service_that_was_killed_is_found_again_and_the_job_goes_on(brow
         await expect(it.page.get_by_role("button", name="Finish now")).to_be_visible()
         service.kill()
         await expect(it.page.get_by_text("The service does not answer")).to_be_visible()
+        await expect(it.page.locator(".service.unreachable")).to_be_visible()
         await service.start()
         await it.page.get_by_role("button", name="Ask now").click()
         await expect(it.page.get_by_text("The service does not answer")).to_be_hidden()
+        await expect(it.page.locator(".service.ready")).to_be_visible()
         await service.runs("killed", after_attempt=1)
         await expect(it.page.get_by_text("attempt 2", exact=True)).to_be_visible()
         await it.page.get_by_role("button", name="Cancel").click()
@@ -298,11 +320,124 @@ async def test_why_a_session_stands_where_it_stands_is_told_by_keyboard_alone(
         await page.locator(".session").first.focus()
         await page.keyboard.press("Enter")
         dialog = page.get_by_role("dialog")
-        await expect(dialog.get_by_role("heading", name="Why not elsewhere")).to_be_visible()
+        await expect(dialog.get_by_role("heading", name="Why not at another time")).to_be_visible()
         assert await dialog.locator(".spot").count() == 48
         await page.keyboard.press("Escape")
         await expect(dialog).to_be_hidden()
         it.check()
+
+
+async def test_the_work_list_of_a_timetable_with_bent_rules_is_not_empty(browser: Browser, service: Target) -> None:
+    bent = {
+        "schema": "timetable-dataset/1",
+        "rooms": [{"id": "R", "capacity": 10}],
+        "groups": [{"id": "G", "size": 12}],
+        "courses": [{"id": "C", "group_ids": ["G"]}],
+    }
+    await service.submit("tiny", 2, job_id="bent", num_variants=1, dataset=bent, dataset_name=None)
+    await service.ended("bent")
+    async with tab(browser, service) as it:
+        await it.goto("jobs/bent/results/work")
+        await expect(
+            it.page.get_by_role("heading", name="Seats for everyone: 2 students without a seat")
+        ).to_be_visible()
+        await expect(it.page.get_by_role("link", name="Work list 1")).to_be_visible()
+        await expect(it.page.get_by_text("Nothing is left to do")).to_have_count(0)
+        it.check()
+
+
+async def test_what_has_sessions_without_a_place_is_green_nowhere(browser: Browser, service: Target) -> None:
+    async with tab(browser, service) as it:
+        await it.goto("jobs")
+        row = it.page.get_by_role("row").filter(has=it.page.get_by_role("link", name="open", exact=True))
+        await expect(row.locator(".badge.bad", has_text="Completed")).to_be_visible()
+        await it.goto("jobs/open")
+        await expect(it.page.locator(".bar.bad")).to_be_visible()
+        await expect(it.page.locator(".good")).to_have_count(0)
+        await it.goto("jobs/open/results/overview")
+        await expect(it.page.locator(".verdict .badge.bad")).to_be_visible()
+        it.check()
+
+
+async def test_no_view_shows_an_id_of_a_rule_or_a_word_of_a_programming_language(
+    browser: Browser, service: Target
+) -> None:
+    ids = "|".join(rule.id.replace("_", "[_ ]") for rule in RULES if rule.id.startswith("faculty"))
+    raw = re.compile(rf"\b((?i:{ids})|None|null|undefined|NaN|Errno|\[object Object\])\b|[a-z]_[a-z]")
+    async with tab(browser, service) as it:
+        for view in (*VIEWS, "jobs/open/results/week?room=R-SEN-101"):
+            await it.goto(view)
+            await expect(it.page.locator("main h1")).to_be_visible()
+            await expect(it.page.locator(".waiting")).to_have_count(0)
+            text = await it.page.evaluate(ALL_TEXTS)
+            assert len(text) > 200 and not raw.search(text), (view, raw.search(text))
+        it.check()
+
+
+ALL_TEXTS = """
+() => [...document.querySelectorAll("main details")].map((box) => (box.open = true)) && [
+  document.querySelector("main").innerText,
+  ...[...document.querySelectorAll("main [title], main [aria-label], main [placeholder]")]
+    .flatMap((one) => ["title", "aria-label", "placeholder"].map((name) => one.getAttribute(name) ?? "")),
+].join("\\n")
+"""
+
+
+async def test_a_job_is_deleted_after_a_question_and_only_then(browser: Browser, service: Target) -> None:
+    await service.submit("tiny", 1, job_id="doomed", num_variants=1)
+    await service.ended("doomed")
+    async with tab(browser, service) as it:
+        await it.goto("jobs")
+        ask = it.page.get_by_role("button", name="Delete job doomed")
+        await ask.click()
+        await it.page.get_by_role("dialog").get_by_role("button", name="Keep it").click()
+        await expect(it.page.get_by_role("dialog")).to_have_count(0)
+        assert (await service.job("doomed"))["status"] == "completed"
+        await ask.click()
+        await it.page.get_by_role("dialog").get_by_role("button", name="Delete it").click()
+        await expect(it.page.get_by_role("link", name="doomed", exact=True)).to_have_count(0)
+        assert (await service.ask("GET", "/jobs/doomed")).status_code == 404
+        it.check()
+
+
+async def test_figures_for_experts_are_folded_away_until_they_are_asked_for(browser: Browser, service: Target) -> None:
+    async with tab(browser, service) as it:
+        for view in ("jobs/open", "jobs/open/results/overview"):
+            await it.goto(view)
+            for word in ("Proved bound", "Gap", "The ladder of promises"):
+                await expect(it.page.get_by_text(word, exact=True)).to_be_hidden()
+            await it.page.get_by_text("How good is it?").click()
+            await expect(it.page.get_by_text("Proved bound", exact=True)).to_be_visible()
+        it.check()
+
+
+async def test_a_box_that_goes_on_beyond_its_edge_shows_that_and_where(browser: Browser, service: Target) -> None:
+    async with tab(browser, service, viewport=PHONE) as it:
+        await it.goto("jobs/open/results/overview")
+        box = it.page.locator(".scroll", has=it.page.get_by_role("region", name="Variants side by side"))
+        await expect(box).to_have_class(re.compile("more-right"))
+        await box.get_by_role("region").evaluate("(box) => box.scrollTo(box.scrollWidth, 0)")
+        await expect(box).to_have_class(re.compile("more-left"))
+        await expect(box).not_to_have_class(re.compile("more-right"))
+        it.check()
+
+
+async def test_the_week_on_the_page_prints_on_one_sheet(browser: Browser, service: Target) -> None:
+    async with tab(browser, service, color_scheme="dark") as it:
+        await it.goto("jobs/open/results/week")
+        await expect(it.page.locator(".session").first).to_be_visible()
+        pdf = await it.page.pdf(prefer_css_page_size=True)
+        assert len(re.findall(rb"/MediaBox", pdf)) == 1
+        it.check()
+
+
+async def test_a_cell_of_one_hour_shows_the_code_of_its_course(browser: Browser, service: Target) -> None:
+    entries = (await service.ask("GET", "/variants/open/1")).json()["timetable_entries"]
+    short = next(entry for entry in entries if entry["duration_slots"] == 1 and entry["batch_ids"])
+    async with tab(browser, service) as it:
+        await it.goto(f"jobs/open/results/week?group={short['batch_ids'][0]}")
+        cell = it.page.locator(".session:not(.tall)", has_text=short["course_code"])
+        await expect(cell.first).to_be_visible()
 
 
 @pytest.mark.parametrize(("theme", "size"), [(theme, size) for theme in ("light", "dark") for size in (WIDE, PHONE)])

@@ -10,7 +10,7 @@ from playwright.async_api import Browser
 from benchmarks.faults.target import Target
 from tests.page.conftest import Tab, tab
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 async def follow(it: Tab, script: str) -> Any:

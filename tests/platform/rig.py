@@ -9,12 +9,15 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import httpx
 import psycopg
 from redis import Redis
 
+from app.access import Scope
+from app.gate.keys import KeyFile
 from app.platform.addresses import with_index
 from tests import postgres, real
 from tests.deploy.rig import LOOPBACK, ROOT, until
@@ -23,13 +26,19 @@ PROGRESS_INDEX, BROKER_INDEX = 11, 12
 
 
 class Platform(NamedTuple):
-    """Addresses of what runs; `service_port` is where its worker looks for us."""
+    """
+    Addresses of what runs; `service_port` is where its worker looks for us.
+
+    It sends no header of its own: its address of us has `key` as the password, which the folder `keys` knows.
+    """
 
     database: str
     queue: str
     service_port: int
     web: httpx.Client
     redis: Redis
+    keys: Path
+    key: str
 
     def create(self, organisation: str, semester: str = "odd") -> str:
         """A job, made as the page makes one."""
@@ -38,6 +47,19 @@ class Platform(NamedTuple):
         assert answer.status_code == 201, answer.text
         job_id: str = answer.json()["job_id"]
         return job_id
+
+    def steer(self, job_id: str, how: str) -> Any:
+        """What the platform does to a job: "cancel", "again" or "directly"."""
+        answer = self.web.post(f"/api/generation-jobs/{job_id}/{how}/")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def row_is(self, job_id: str, status: str) -> str | None:
+        """Waits until the row of a job has a status; its error."""
+        question = "SELECT status, error_message FROM generation_jobs WHERE id = %(job)s"
+        until(lambda: self.rows(question, job=job_id)[0][0] == status, f"the row does not become {status}")
+        error: str | None = self.rows(question, job=job_id)[0][1]
+        return error
 
     def ask(self, path: str, **query: Any) -> Any:
         answer = self.web.get(path, params=query)
@@ -57,8 +79,10 @@ class Platform(NamedTuple):
             "platform_redis_url": real.REDIS,
             "platform_redis_db": str(PROGRESS_INDEX),
             "platform_redis_seconds": "0.05",
+            "platform_rows_seconds": "0.3",
         }
         with service(self.database, self.service_port, folder, **small, **given) as client:
+            client.headers["X-API-Key"] = self.key
             yield client
 
 
@@ -88,13 +112,15 @@ def platform() -> Iterator[Platform]:
     queue, service_port, web_port = f"platform-{uuid.uuid4().hex}", real.free_port(), real.free_port()
     with ExitStack() as stack:
         database = stack.enter_context(postgres.database())
+        keys = Path(stack.enter_context(TemporaryDirectory()))
+        _, key = KeyFile(keys).add("platform", (Scope.SUBMIT, Scope.READ, Scope.CANCEL))
         environment = {
             "DJANGO_SETTINGS_MODULE": "tests.django_project.settings",
             "DATABASE_URL": database,
             "REDIS_URL": with_index(redis_url, PROGRESS_INDEX),
             "BROKER_URL": with_index(redis_url, BROKER_INDEX),
             "CELERY_QUEUE": queue,
-            "FASTAPI_URL": f"http://{LOOPBACK}:{service_port}",
+            "FASTAPI_URL": f"http://platform:{key}@{LOOPBACK}:{service_port}",
         }
         worker = ["-m", "celery", "-A", "tests.django_project", "worker", "--pool", "solo", "--loglevel", "error"]
         stack.enter_context(running([*worker, "--without-gossip", "--without-mingle"], environment))
@@ -106,7 +132,7 @@ def platform() -> Iterator[Platform]:
         until(lambda: _answers(web, "/"), "the web server of the platform does not start")
         redis = stack.enter_context(Redis.from_url(environment["REDIS_URL"], decode_responses=True))
         stack.callback(_forget, environment["BROKER_URL"], queue)
-        yield Platform(database, queue, service_port, web, redis)
+        yield Platform(database, queue, service_port, web, redis, keys, key)
 
 
 def _forget(broker: str, queue: str) -> None:

@@ -8,7 +8,7 @@ The platform's tables in a database of our own, and a loader that writes one of 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,7 +55,13 @@ def run(url: str, statements: str) -> None:
 
 
 def load(
-    url: str, dataset: Dataset, *, organisation: str = ORGANISATION, lists: str = "jsonb", semester_type: str = "ODD"
+    url: str,
+    dataset: Dataset,
+    *,
+    organisation: str = ORGANISATION,
+    org_id: uuid.UUID = ORG_ID,
+    lists: str = "jsonb",
+    semester_type: str = "ODD",
 ) -> None:
     """Writes a dataset: a course becomes a course with one offering, its first teacher the primary one."""
 
@@ -70,17 +76,17 @@ def load(
                 for row in rows:
                     stream.write_row(row)
 
-        copy("organizations", "org_id org_name", iter([(ORG_ID, organisation)]))
+        copy("organizations", "org_id org_name", iter([(org_id, organisation)]))
         copy(
             "faculty",
             "faculty_id org_id faculty_code first_name dept_id max_hours_per_week",
-            ((f.id, ORG_ID, f.id, f.name, f.department_id, f.max_sessions_per_week) for f in dataset.faculty),
+            ((f.id, org_id, f.code or f.id, f.name, f.department_id, f.max_sessions_per_week) for f in dataset.faculty),
         )
         copy(
             "rooms",
             "room_id org_id room_code room_number room_type seating_capacity building_id features",
             (
-                (r.id, ORG_ID, r.id, r.name, r.type.upper(), r.capacity, r.building, listed(r.features))
+                (r.id, org_id, r.code or r.id, r.name, r.type.upper(), r.capacity, r.building, listed(r.features))
                 for r in dataset.rooms
             ),
         )
@@ -90,7 +96,7 @@ def load(
             "room_features_required course_type",
             (
                 (
-                    *(c.id, ORG_ID, c.code, c.name, c.department_id, c.sessions_per_week, max(1, int(c.credits))),
+                    *(c.id, org_id, c.code, c.name, c.department_id, c.sessions_per_week, max(1, int(c.credits))),
                     *((c.room_types or (None,))[0], listed(c.required_features), c.subject_type.upper()),
                 )
                 for c in dataset.courses
@@ -104,7 +110,7 @@ def load(
                 for c in dataset.courses
             ),
         )
-        copy("students", "student_id org_id enrollment_number", ((s, ORG_ID, s) for s in dataset.student_ids))
+        copy("students", "student_id org_id enrollment_number", ((s, org_id, s) for s in dataset.student_ids))
         copy(
             "course_enrollments",
             "student_id offering_id",
@@ -119,7 +125,7 @@ def load(
             iter(
                 [
                     (
-                        *(ORG_ID, YEAR, 1, grid.working_days, grid.slots_per_day, grid.start_time),
+                        *(org_id, YEAR, 1, grid.working_days, grid.slots_per_day, grid.start_time),
                         *(clock_of(grid.periods[-1][1]), grid.slot_minutes, grid.lunch is not None, start, end),
                     )
                 ]
@@ -128,3 +134,14 @@ def load(
         database.commit()
         database.autocommit = True
         cursor.execute("ANALYZE")
+
+
+def assign(url: str, batches: Mapping[str, tuple[str, Iterable[str]]], org_id: uuid.UUID = ORG_ID) -> None:
+    """Puts students into batches: id -> name and students."""
+    with psycopg.connect(url) as database, database.cursor() as cursor:
+        for id, (name, students) in batches.items():
+            cursor.execute(
+                "INSERT INTO batches (batch_id, org_id, batch_code, batch_name) VALUES (%s, %s, %s, %s)",
+                (id, org_id, name, name),
+            )
+            cursor.execute("UPDATE students SET batch_id = %s WHERE student_id = ANY(%s)", (id, list(students)))

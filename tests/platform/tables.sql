@@ -14,7 +14,12 @@ CREATE TABLE course_offerings (
   is_active boolean DEFAULT true);
 CREATE TABLE students (
   student_id text PRIMARY KEY, org_id uuid NOT NULL REFERENCES organizations, enrollment_number text, first_name text,
-  last_name text, dept_id text, current_semester integer, is_active boolean DEFAULT true);
+  last_name text, dept_id text, current_semester integer, batch_id text, is_active boolean DEFAULT true);
+CREATE TABLE departments (
+  dept_id text PRIMARY KEY, org_id uuid NOT NULL REFERENCES organizations, dept_code text, dept_name text);
+CREATE TABLE batches (
+  batch_id text PRIMARY KEY, org_id uuid NOT NULL REFERENCES organizations, batch_code text, batch_name text,
+  dept_id text, current_semester integer, total_students integer, is_active boolean DEFAULT true);
 CREATE TABLE course_enrollments (
   enrollment_id bigserial PRIMARY KEY, student_id text, offering_id text REFERENCES course_offerings,
   enrollment_status text DEFAULT 'ENROLLED', is_active boolean DEFAULT true);

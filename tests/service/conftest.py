@@ -18,12 +18,11 @@ from app.messages import pack
 from app.settings import Settings
 from app.supervisor import Supervisor
 from app.telemetry import nobody
+from tests.effort import PATIENCE_SECONDS
 from tests.postgres import database
 from tests.service.solvers import campus
 
 SOLVE = "tests.service.quick:solve"
-PATIENCE_SECONDS = 40.0
-"""Nothing takes as long that is waited for, also on a slow machine with other work; what is promised is asserted."""
 Open = Callable[..., AbstractAsyncContextManager[Supervisor]]
 
 

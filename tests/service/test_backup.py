@@ -7,9 +7,13 @@ from pathlib import Path
 import anyio
 import pytest
 
+from app.settings import Settings
 from app.store import StoreUnavailable
 from app.store.backups import restore
-from tests.service.conftest import PATIENCE_SECONDS, Open, ended, how_attempts_ended, request, searching
+from app.store.opening import put_back
+from tests.effort import PATIENCE_SECONDS
+from tests.postgres import database
+from tests.service.conftest import Open, ended, how_attempts_ended, request, searching
 
 pytestmark = pytest.mark.anyio
 
@@ -33,6 +37,24 @@ async def test_jobs_that_ran_when_a_backup_was_made_run_again_once_it_is_put_bac
         assert await how_attempts_ended(supervisor, "j") == ["service_lost", None]
         await supervisor.finish("j")
         assert (await ended(supervisor, "j"))["status"] == "completed"
+
+
+async def test_jobs_on_postgres_that_ran_run_again_once_a_backup_is_put_into_another_database(
+    open_service: Open, tmp_path: Path
+) -> None:
+    kept = tmp_path / "backups"
+    with database() as one, database() as other:
+        async with open_service(backup_dir=str(kept), database_url=one) as supervisor:
+            await supervisor.submit(request("j", "patient"))
+            await searching(supervisor, "j")
+            manifest = await supervisor.backup()
+        assert manifest.jobs == {"running": 1}
+        put_back(Settings(data_dir=tmp_path, database_url=other), kept / manifest.file, force=False, key=None)
+        async with open_service(data_dir=tmp_path / "moved", database_url=other) as supervisor:
+            await searching(supervisor, "j")
+            assert await how_attempts_ended(supervisor, "j") == ["service_lost", None]
+            await supervisor.finish("j")
+            assert (await ended(supervisor, "j"))["status"] == "completed"
 
 
 async def test_a_backup_that_cannot_be_written_is_told_and_harms_no_job(open_service: Open, tmp_path: Path) -> None:

@@ -15,14 +15,17 @@ import anyio
 import psutil
 import pytest
 
+from app.child import children
 from app.child.children import Child, ForkServer, ForkServerLost, environment_of_children
 from app.child.vitals import TAG
 from app.messages import ProgressFrame, Start, encode, pack
 from solver.control import Place
-from tests.service.conftest import PATIENCE_SECONDS, SOLVE
+from tests.effort import PATIENCE_SECONDS
+from tests.groups import frozen
+from tests.service.conftest import SOLVE
 from tests.service.solvers import campus
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 def start(behaviour: str, **fields: Any) -> Start:
@@ -68,7 +71,7 @@ async def child_of(behaviour: str, **fields: Any) -> AsyncIterator[Child]:
 async def test_a_child_that_nobody_watches_ends_itself_although_native_code_holds_the_interpreter() -> None:
     """Its supervisor lives and keeps the socket open, but does nothing: as one that was stopped."""
     async with child_of("silent_native", last_resort_seconds=2.5) as child:
-        with anyio.fail_after(6):
+        with anyio.fail_after(PATIENCE_SECONDS):
             await child.ended()
         assert "Timeout (0:00:02.5" in child.stacks() and "solvers.py" in child.stacks()
 
@@ -183,3 +186,62 @@ async def test_a_fork_that_fails_for_want_of_descriptors_costs_no_other_child_it
         await forkserver.reap(child)
         child.close()
         await forkserver.stop()
+
+
+# --- a forkserver that does not go on ---
+
+
+@asynccontextmanager
+async def forkserver_with_troubles() -> AsyncIterator[tuple[ForkServer, list[str]]]:
+    forkserver, troubles = ForkServer(SOLVE, "test-of-troubles"), list[str]()
+    forkserver.on_trouble = lambda pid, remedy: troubles.append(remedy)
+    try:
+        await forkserver.start()
+        yield forkserver, troubles
+    finally:
+        await forkserver.stop()
+
+
+async def test_a_forkserver_that_was_stopped_is_told_to_go_on_by_whoever_needs_it() -> None:
+    async with forkserver_with_troubles() as (forkserver, troubles):
+        pid = forkserver.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        child = await forkserver.fork()
+        child.kill()
+        await child.ended()
+        os.kill(pid, signal.SIGSTOP)
+        assert await forkserver.reap(child) == -signal.SIGKILL
+        child.close()
+        os.kill(pid, signal.SIGSTOP)
+        await forkserver.look()
+        assert (forkserver.pid, troubles) == (pid, ["continued"] * 3)
+
+
+async def test_a_forkserver_that_is_stopped_while_it_is_loaded_is_told_to_go_on() -> None:
+    forkserver = ForkServer(SOLVE, "test-of-troubles")
+    forkserver.launch()
+    assert forkserver.pid is not None
+    os.kill(forkserver.pid, signal.SIGSTOP)
+    await forkserver.start()
+    assert forkserver.ready
+    await forkserver.stop()
+
+
+async def test_a_forkserver_that_gives_no_answer_is_given_up_and_another_one_takes_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(children, "WORD_SECONDS", 1.0)
+    async with forkserver_with_troubles() as (forkserver, troubles):
+        first = forkserver.pid
+        assert first is not None
+        with frozen(first):
+            with pytest.raises(ForkServerLost, match="no answer"):
+                await forkserver.look()
+            monkeypatch.undo()
+            child = await forkserver.fork()
+            assert (forkserver.pid != first, troubles) == (True, ["replaced"])
+            child.kill()
+            await child.ended()
+            assert await forkserver.reap(child) == -signal.SIGKILL
+            child.close()

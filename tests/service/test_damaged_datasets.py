@@ -11,7 +11,7 @@ from tests.service.conftest import Open, ended, request
 from tests.service.damage import leave
 from tests.service.solvers import cost
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("left", [0, 40])

@@ -23,7 +23,7 @@ from tests.service.conftest import Open, ended, until
 from tests.service.damage import SOUND, leave
 from tests.service.solvers import COURSES, cost, timetable
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.anyio
 CLASHES = Timetable(placements=tuple(replace(placed, slot=0, room_id="r0") for placed in timetable(9).placements))
 
 ALTERED = {
@@ -89,7 +89,7 @@ async def test_a_job_that_was_to_be_finished_ends_with_the_first_timetable_that_
 ) -> None:
     leave({"data_dir": tmp_path}, "patient", publish=StoppedBy.FINISHED_EARLY, finish_requested=True, **damage)
     async with open_service() as supervisor:
-        last = await ended(supervisor, "j", 15)
+        last = await ended(supervisor, "j")
         assert (last["status"], last["cost"], last["attempt"]) == ("completed", cost(3), 2)
         job = await supervisor.job("j")
         assert job is not None and job.stopped_by is StoppedBy.FINISHED_EARLY

@@ -15,9 +15,10 @@ from app import failpoints
 from app.failpoints import SERVICE_POINTS, FailpointError
 from app.jobs import Status
 from app.supervision import dispatch
-from tests.service.conftest import PATIENCE_SECONDS, Open, ended, how_attempts_ended, request, searching
+from tests.effort import PATIENCE_SECONDS
+from tests.service.conftest import Open, ended, how_attempts_ended, request, searching
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 SERVICE = """
 import sys

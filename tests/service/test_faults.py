@@ -16,7 +16,6 @@ import psutil
 import pytest
 
 from app.child import diagnosis
-from app.child.watch import longest_overshoot
 from app.failpoints import VARIABLE
 from app.jobs import Status
 from app.settings import Settings
@@ -24,8 +23,9 @@ from app.supervisor import Supervisor
 from app.telemetry import AttemptEnded, Happening, Stalled
 from solver.formats.native import load_result
 from solver.rules import Score
+from tests.effort import PATIENCE_SECONDS, PROMPT_SECONDS
+from tests.groups import frozen
 from tests.service.conftest import (
-    PATIENCE_SECONDS,
     SOLVE,
     Open,
     child_pid,
@@ -38,7 +38,7 @@ from tests.service.conftest import (
 )
 from tests.service.solvers import STARVED_CORE, cost
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM])
@@ -132,11 +132,11 @@ async def test_a_child_that_ignores_its_deadline_is_killed_and_its_timetable_pub
         last = await ended(supervisor, "j")
         job = await supervisor.job("j")
         assert job is not None
-        assert anyio.current_time() - began < 5.0
+        assert anyio.current_time() - began < PROMPT_SECONDS
         assert (last["status"], last["cost"], job.stopped_by) == ("completed", cost(3), "deadline")
         assert await how_attempts_ended(supervisor, "j") == ["deadline", "result"]
         seconds = (await supervisor.attempts("j"))[0]["seconds"]
-        assert 1.0 < seconds < 1.0 + longest_overshoot(1.0) + 0.3, "a second, and what a busy machine adds"
+        assert 1.0 < seconds < PROMPT_SECONDS
 
 
 async def test_a_child_that_stops_when_time_is_up_says_deadline_not_finish(open_service: Open) -> None:
@@ -176,7 +176,7 @@ async def test_a_frozen_child_is_shown_as_stalled_then_killed_as_hung(
         await searching(supervisor, "j")
         pid = await child_pid(supervisor, "j")
         os.kill(pid, signal.SIGSTOP)
-        await until(supervisor, "j", lambda s: s["health"] == "stalled", 5.0)
+        await until(supervisor, "j", lambda s: s["health"] == "stalled")
         last = await ended(supervisor, "j")
         first = (await supervisor.attempts("j"))[0]
         assert first["how"] == "hang" and "state T" in first["message"]
@@ -208,7 +208,7 @@ def core_kept_busy(core: int) -> Iterator[None]:
         hog.wait()
 
 
-async def test_every_kind_of_hang_is_told_named_and_ended_within_ten_seconds_and_no_job_is_lost(
+async def test_every_kind_of_hang_is_told_named_and_ended_soon_and_no_job_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A healthy child that hardly gets a processor runs beside them, and is left alone."""
@@ -227,7 +227,7 @@ async def test_every_kind_of_hang_is_told_named_and_ended_within_ten_seconds_and
                 await anyio.sleep(0.02)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_starve, supervisor)
-            last = [await ended(supervisor, job_id, 60.0) for job_id in jobs]
+            last = [await ended(supervisor, job_id) for job_id in jobs]
         assert [snapshot["status"] for snapshot in last] == ["completed"] * len(jobs)
         assert await how_attempts_ended(supervisor, "starved") == ["cancel"]
     ended_badly = [h.ending for h in happened if isinstance(h, AttemptEnded) and h.ending.verdict in diagnosis.HANGS]
@@ -235,7 +235,7 @@ async def test_every_kind_of_hang_is_told_named_and_ended_within_ten_seconds_and
     assert set(found) == {(place, verdict) for _, verdict, place in HANGS.values()}
     for ending in found.values():
         bundle = ending.bundle
-        assert bundle is not None and (bundle["beat_age_seconds"] <= 10.0 or _starving(bundle))
+        assert bundle is not None and (bundle["beat_age_seconds"] <= PROMPT_SECONDS or _starving(bundle))
         assert "most recent call first" in bundle["stacks"] and bundle["threads"] and len(bundle["samples"]) > 10
         assert bundle["place"] == ending.place and bundle["verdict"] == ending.verdict
     said = {h.job.id for h in happened if isinstance(h, Stalled) and h.stalled}
@@ -290,16 +290,20 @@ async def test_a_killed_forkserver_takes_its_children_along_and_costs_the_job_no
 
 
 async def test_a_frozen_forkserver_is_replaced(open_service: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.child.children.ANSWER_SECONDS", 0.5)
+    """It cannot be told to go on, nor killed: the end of a job that runs waits for it no longer than it has to."""
+    monkeypatch.setattr("app.child.children.WORD_SECONDS", 1.0)
     async with open_service() as supervisor:
-        await supervisor.submit(request("a"))
-        await ended(supervisor, "a")
+        await supervisor.submit(request("a", "patient"))
+        await searching(supervisor, "a")
         forkserver = supervisor._forkserver.pid
         assert forkserver is not None
-        os.kill(forkserver, signal.SIGSTOP)
-        await supervisor.submit(request("b"))
-        assert (await ended(supervisor, "b"))["status"] == "completed"
-        assert not psutil.pid_exists(forkserver)
+        with frozen(forkserver):
+            await supervisor.finish("a")
+            assert (await ended(supervisor, "a"))["status"] == "completed"
+            assert await how_attempts_ended(supervisor, "a") == ["result"]
+            await supervisor.submit(request("b"))
+            assert (await ended(supervisor, "b"))["status"] == "completed"
+            assert supervisor._forkserver.pid != forkserver
 
 
 async def test_children_leave_nothing_behind(open_service: Open) -> None:

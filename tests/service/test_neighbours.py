@@ -14,7 +14,7 @@ from app.access import Caller
 from app.endings import Ending, How
 from app.jobs import Event, Job, Status, advance
 from app.messages import pack
-from app.store import SharedStore, StoredIncumbent, StoreUnavailable
+from app.store import Introduction, SharedStore, StoredIncumbent, StoreUnavailable
 from app.store.postgres import PostgresStore
 from app.store.sqlite import SqliteStore
 from app.supervision.desk import Desk
@@ -23,10 +23,10 @@ from app.supervision.spool import Spool
 from app.supervisor import Supervisor
 from app.tenant import TenantJobs
 from solver.rules import Score
+from tests.effort import PATIENCE_SECONDS
 from tests.postgres import database
 from tests.proxy import Proxy
 from tests.service.conftest import (
-    PATIENCE_SECONDS,
     Open,
     child_pid,
     ended,
@@ -38,7 +38,7 @@ from tests.service.conftest import (
 )
 from tests.service.solvers import campus
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -67,13 +67,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(name, seconds)
 
 
-async def comes(what: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> float:
-    """Waits until `what` is true; the seconds that took."""
-    began = anyio.current_time()
-    with anyio.fail_after(seconds):
+async def comes(what: Callable[[], object]) -> None:
+    """Waits until `what` is true."""
+    with anyio.fail_after(PATIENCE_SECONDS):
         while not what():
             await anyio.sleep(0.02)
-    return anyio.current_time() - began
 
 
 def status(supervisor: Supervisor, job_id: str) -> str | None:
@@ -102,7 +100,25 @@ async def test_a_job_of_one_service_is_seen_at_the_other_from_its_first_moment_t
         ours, theirs = await a.result("j"), await b.result("j")
         assert ours is not None and theirs is not None and ours.result == theirs.result
         await b.delete("j")
-        await comes(lambda: a.snapshot("j") is None, 2.0)
+        await comes(lambda: a.snapshot("j") is None)
+
+
+async def test_a_child_that_hangs_in_one_service_is_called_stalled_by_the_other_with_its_place(
+    open_service: Open, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.child.diagnosis.SUSPECT_SECONDS", 1.0)
+    monkeypatch.setattr("app.child.diagnosis.SILENCE_SECONDS", 6.0)
+    async with (
+        open_service(data_dir=tmp_path / "a", database_url=url) as a,
+        open_service(data_dir=tmp_path / "b", database_url=url) as b,
+    ):
+        await a.submit(request("j", "lost_in_search"))
+        await comes(lambda: b.snapshot("j"))
+        told = await until(b, "j", lambda s: s["health"] == "stalled")
+        assert told["verdict"] == "INFINITE_LOOP" and "no sign of life" in told["message"]
+        assert told["metadata"]["place"] is not None and told["metadata"]["stage"] == "search"
+        await a.cancel("j")
+        await ended(a, "j")
 
 
 async def test_a_caller_of_one_organisation_is_told_no_names_of_machines(
@@ -123,7 +139,7 @@ async def test_a_caller_of_one_organisation_is_told_no_names_of_machines(
 
 
 @pytest.mark.parametrize(("ask", "last"), [("cancel", "cancelled"), ("finish", "completed")])
-async def test_a_request_at_one_service_reaches_the_child_of_the_other_within_a_second(
+async def test_a_request_at_one_service_reaches_the_child_of_the_other(
     open_service: Open, tmp_path: Path, url: str, ask: str, last: str
 ) -> None:
     async with (
@@ -134,15 +150,13 @@ async def test_a_request_at_one_service_reaches_the_child_of_the_other_within_a_
         await searching(a, "j")
         pid = await child_pid(a, "j")
         await getattr(b, ask)("j")
-        began = anyio.current_time()
         assert (await ended(a, "j"))["status"] == last
-        assert anyio.current_time() - began < 2.0
         assert not lives(pid)
-        await comes(lambda: status(b, "j") == last, 2.0)
+        await comes(lambda: status(b, "j") == last)
         await b.restart("j")
-        await comes(lambda: status(a, "j") in ("queued", "running"), 2.0)
+        await comes(lambda: status(a, "j") in ("queued", "running"))
         await a.cancel("j")
-        await comes(lambda: status(b, "j") == "cancelled", 5.0)
+        await comes(lambda: status(b, "j") == "cancelled")
 
 
 async def test_jobs_are_shared_among_services_and_none_runs_twice(open_service: Open, tmp_path: Path, url: str) -> None:
@@ -174,15 +188,15 @@ async def test_a_service_that_is_cut_off_ends_its_children_and_the_other_takes_o
         await searching(a, "j")
         pid = await child_pid(a, "j")
         proxy.cut()
-        assert await comes(lambda: not a.ready) < 3.0
-        assert await comes(lambda: not lives(pid)) < 4.0
+        await comes(lambda: not a.ready)
+        await comes(lambda: not lives(pid))
         told = await until(b, "j", lambda s: s["health"] == "stalled" or s["attempt"] == 2)
         assert told["attempt"] == 2 or "the service that runs it" in told["message"]
         await until(b, "j", lambda s: s["attempt"] == 2 and s["status"] == "running")
         with pytest.raises(StoreUnavailable):
             await a.submit(request("other", "quick"))
         proxy.restore()
-        assert await comes(lambda: a.ready) < 5.0
+        await comes(lambda: a.ready)
         await comes(lambda: (a.snapshot("j") or {})["attempt"] == 2)
         await a.finish("j")
         assert (await ended(b, "j"))["status"] == (await ended(a, "j"))["status"] == "completed"
@@ -199,7 +213,7 @@ async def test_an_end_that_the_database_could_not_take_is_stored_when_it_is_back
         await searching(a, "j")
         getattr(proxy, trouble)()
         await comes(lambda: not a.ready)
-        await comes(lambda: list((tmp_path / "a" / "spool").glob("*.end")), 10.0)
+        await comes(lambda: list((tmp_path / "a" / "spool").glob("*.end")))
         proxy.restore()
         last = await ended(a, "j")
         assert (last["status"], last["attempt"]) in (("completed", 1), ("completed", 2))
@@ -260,3 +274,26 @@ async def test_a_damaged_timetable_of_one_job_keeps_no_service_from_starting(
         await service.submit(request("good"))
         for job_id in ("bad", "good"):
             assert (await ended(service, job_id))["status"] == "completed"
+
+
+async def test_a_worker_that_is_not_heard_of_is_missed_and_soon_not_listed_any_more(
+    open_service: Open, tmp_path: Path, url: str
+) -> None:
+    """Its row in the database is made older than it is, as the clock there would."""
+    silent = "UPDATE services SET renewed_at = clock_timestamp() - make_interval(secs => ?) WHERE owner = ?"
+    async with open_service(data_dir=tmp_path / "a", database_url=url) as a:
+        with closing(PostgresStore(url, tmp_path / "b")) as b:
+            b.introduce(Introduction(role="worker", slots=1, host="h", pid=1, version="1"))
+
+            async def looked(seconds: float) -> tuple[bool, int]:
+                b._write(lambda work: work.change(silent, (seconds, b.owner)))
+                listed = b.owner in [one.owner for one in await a.fleet.members()]
+                return listed, a.signs().lost_workers
+
+            assert await looked(0) == (True, 0)
+            assert await looked(20) == (True, 1)
+            assert await looked(70) == (False, 1), "an alert tells of it for longer than it is listed"
+            assert await looked(1000) == (False, 0)
+            assert await looked(20) == (True, 1)
+        await a.fleet.members()
+        assert a.signs().lost_workers == 0, "it has said that it goes"

@@ -14,9 +14,10 @@ from app.store.sqlite import SqliteStore
 from app.supervision import retention
 from app.supervision.retention import DAY
 from app.supervisor import Supervisor
-from tests.service.conftest import PATIENCE_SECONDS, Open, ended, request, searching
+from tests.effort import PATIENCE_SECONDS
+from tests.service.conftest import Open, ended, request, searching
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 def leave(folder: Path, ages_in_days: dict[str, float]) -> None:
@@ -41,7 +42,7 @@ async def test_a_deleted_job_is_gone_from_memory_and_store_and_its_id_is_free(op
         for job_id, behaviour in (("j", "steady"), ("busy", "patient")):
             await supervisor.submit(request(job_id, behaviour))
         await searching(supervisor, "busy")
-        with pytest.raises(JobStateError, match="cannot delete"):
+        with pytest.raises(JobStateError, match="not possible to delete"):
             await supervisor.delete("busy")
         await ended(supervisor, "j")
         seen = await supervisor.wait_for_change("j", -1, 0)

@@ -18,9 +18,10 @@ from app.supervision import dispatch
 from app.supervision.room import MEGABYTE
 from app.supervisor import Supervisor
 from app.telemetry import Happening, StoreTrouble
+from tests.effort import PATIENCE_SECONDS
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, request, searching
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.anyio
 
 DISK_BYTES = 6 * MEGABYTE
 
@@ -52,9 +53,9 @@ def fill(folder: Path) -> Path:
     return filler
 
 
-async def taken(supervisor: Supervisor, job_id: str, seconds: float) -> None:
+async def taken(supervisor: Supervisor, job_id: str) -> None:
     """Submits again and again until the job is taken, as a client would."""
-    with anyio.fail_after(seconds):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while True:
             try:
                 await supervisor.submit(request(job_id))
@@ -75,21 +76,21 @@ async def test_on_a_full_disk_running_jobs_end_old_ones_go_and_new_ones_wait_for
         await ended(supervisor, "old")
         await searching(supervisor, "running")
         filler = fill(small_disk)
-        with anyio.fail_after(3):
+        with anyio.fail_after(PATIENCE_SECONDS):
             while supervisor.ready:
                 await anyio.sleep(0.05)
         assert "0 MB are free on the disk" in str(supervisor.signs().not_ready_because)
         assert supervisor.signs().store_available, "it can be read, and serves what it has"
         with pytest.raises(DiskFull, match="running jobs go on"):
             await supervisor.submit(request("new"))
-        with anyio.fail_after(8):
+        with anyio.fail_after(PATIENCE_SECONDS):
             await supervisor.finish("running")
             assert (await ended(supervisor, "running"))["status"] == "completed"
             assert await supervisor.result("running") is not None
             assert await supervisor.delete("old") is not None
         assert not (small_disk / "reserve").exists(), "this is what it is there for"
         filler.unlink()
-        await taken(supervisor, "new", 5.0)
+        await taken(supervisor, "new")
         assert supervisor.ready
         assert (await ended(supervisor, "new"))["status"] == "completed"
     assert not (small_disk / "reserve").exists()
@@ -109,7 +110,7 @@ async def test_a_service_killed_on_a_full_disk_starts_on_its_reserve(open_servic
         assert snapshot is not None and snapshot["status"] == "completed"
         assert not supervisor.ready
         filler.unlink()
-        await taken(supervisor, "k", 5.0)
+        await taken(supervisor, "k")
 
 
 async def test_where_the_store_may_not_grow_an_end_waits_in_a_file_until_it_may(
@@ -128,7 +129,7 @@ async def test_where_the_store_may_not_grow_an_end_waits_in_a_file_until_it_may(
             with pytest.raises(StoreFull):
                 await supervisor.submit(request("k"))
             os.kill(pid, 9)
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE_SECONDS):
                 while not list(tmp_path.glob("spool/*.end")):
                     await anyio.sleep(0.02)
             snapshot = supervisor.snapshot("j")
@@ -151,7 +152,7 @@ async def test_below_the_watermark_new_jobs_are_refused_and_the_others_run(
         await supervisor.submit(request("j"))
         room = supervisor._desk.room
         least, room._least_bytes = room._least_bytes, 1 << 60
-        with anyio.fail_after(2):
+        with anyio.fail_after(PATIENCE_SECONDS):
             while supervisor.ready:
                 await anyio.sleep(0.01)
         with pytest.raises(DiskFull):
@@ -159,5 +160,5 @@ async def test_below_the_watermark_new_jobs_are_refused_and_the_others_run(
         assert (await supervisor.submit(request("j")))[1] is False, "a job that is there needs no room"
         assert (await ended(supervisor, "j"))["status"] == "completed"
         room._least_bytes = least
-        await taken(supervisor, "k", 2.0)
+        await taken(supervisor, "k")
         await ended(supervisor, "k")

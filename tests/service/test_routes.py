@@ -15,10 +15,11 @@ from app.settings import Settings
 from app.supervision import results
 from app.supervisor import Supervisor
 from solver.rules import Score
-from tests.service.conftest import PATIENCE_SECONDS, SOLVE, searching
+from tests.effort import PATIENCE_SECONDS
+from tests.service.conftest import SOLVE, searching
 from tests.service.solvers import campus, cost
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 TERMINAL = ("completed", "failed", "cancelled")
 

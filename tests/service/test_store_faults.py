@@ -21,10 +21,11 @@ from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from app.store.access import StoreBusy
 from app.store.sqlite import FILE_NAME, SqliteStore
 from app.supervision import dispatch
-from tests.service.conftest import PATIENCE_SECONDS, Open, child_pid, ended, how_attempts_ended, request, searching
+from tests.effort import PATIENCE_SECONDS
+from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, request, searching
 from tests.service.solvers import cost
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 class Heard(logging.Handler):
@@ -80,7 +81,7 @@ async def test_while_the_store_is_locked_clients_are_answered_and_the_end_of_a_j
         with locked(tmp_path):
             async with logged("its end cannot be stored yet"):
                 os.kill(await child_pid(supervisor, "j"), signal.SIGKILL)
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE_SECONDS):
                 with pytest.raises(StoreUnavailable):
                     await supervisor.submit(request("other"))
                 with pytest.raises(StoreUnavailable):

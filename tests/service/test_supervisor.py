@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from statistics import median
+import io
+import json
 
 import anyio
 import pytest
@@ -10,16 +11,19 @@ import pytest
 from app.child.recount import check
 from app.jobs import Job, JobConflict, JobStateError, QueueFull, Status
 from app.messages import pack
+from app.operations.logs import logging_to
 from app.progress import PLATFORM_STAGES
+from app.settings import Settings
 from app.store import StoredIncumbent
 from app.supervision import results
 from app.supervisor import Supervisor
 from solver.formats.native import dump_timetable, load_dataset, load_result
 from solver.rules import Score
+from tests.effort import PROMPT_SECONDS
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, lives, request, searching, until
 from tests.service.solvers import COURSES, cost, timetable
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 async def test_a_job_runs_to_a_verified_result_and_its_progress_only_ever_rises(open_service: Open) -> None:
@@ -129,22 +133,18 @@ async def test_a_job_that_waits_is_cancelled_without_ever_starting_a_child(open_
 
 async def test_a_cancel_is_done_soon_and_only_when_the_child_is_gone(shared: Supervisor) -> None:
     behaviours = ("hog", "lost_in_context", "patient", "stubborn", "silent_native")
-    waits: list[float] = []
     for behaviour in reversed(behaviours):
         await shared.submit(request(behaviour, behaviour))
     for behaviour in behaviours:
         await until(shared, behaviour, lambda s: s["metadata"]["stage"] in ("search", "context"))
         pid = await child_pid(shared, behaviour)
-        asked = anyio.current_time()
         job = await shared.cancel(behaviour)
         assert job is not None and job.cancel_requested
-        last = await ended(shared, behaviour, 2.0)
-        waits.append(anyio.current_time() - asked)
+        last = await ended(shared, behaviour, PROMPT_SECONDS)
         assert last["status"] == "cancelled" and not lives(pid)
         assert (await shared.cancel(behaviour)) == await shared.job(behaviour), "cancelling twice is no error"
         with pytest.raises(JobStateError):
             await shared.finish(behaviour)
-    assert max(waits) < 2.0 and median(waits) < 1.0, waits
     last = shared.snapshot("lost_in_context")
     assert last is not None
     assert (last["message"], await shared.result("lost_in_context")) == ("cancelled", None), "it had no timetable"
@@ -219,7 +219,7 @@ async def test_a_finish_publishes_the_best_timetable_whatever_the_child_does(sha
         await searching(shared, job_id)
         await shared.finish(job_id)
     for job_id in behaviours:
-        last = await ended(shared, job_id, 8.0)
+        last = await ended(shared, job_id, PROMPT_SECONDS)
         job = await shared.job(job_id)
         assert job is not None
         assert (last["status"], last["cost"], job.stopped_by) == ("completed", cost(3), "finished_early")
@@ -278,3 +278,28 @@ async def test_several_slots_run_several_children(open_service: Open) -> None:
         assert (signs.slots, signs.queued, signs.quarantined_slots) == (2, 1, 0)
         assert signs.ready and signs.store_available and signs.oldest_queued_seconds > 0
         assert {child.job_id for child in signs.children} == {"a", "b"}
+
+
+async def test_a_traceback_of_a_child_is_one_line_of_the_log_with_its_job(open_service: Open) -> None:
+    stream = io.StringIO()
+    with logging_to(Settings(), stream):
+        async with open_service(max_attempts=1) as supervisor:
+            await supervisor.submit(request("j", "raises"))
+            assert (await ended(supervisor, "j"))["status"] == "failed"
+    (line,) = [line for line in map(json.loads, stream.getvalue().splitlines()) if "exception" in line]
+    assert (line["job"], line["attempt"]) == ("j", 1)
+    assert line["exception"].startswith("Traceback (most recent call last):\n")
+    assert line["exception"].endswith("RuntimeError: a bug on purpose")
+
+
+async def test_a_quality_below_the_one_that_is_wanted_is_said_with_the_end(open_service: Open) -> None:
+    async with open_service(quality_threshold=1.0) as supervisor:
+        await supervisor.submit(request("j", "tour"))
+        told = await ended(supervisor, "j")
+        assert told["message"].startswith("completed: ") and "less than the 100 % that are wanted" in told["message"]
+        assert told["metadata"]["quality_missed"] in told["message"]
+    async with open_service(quality_threshold=0.0) as supervisor:
+        told = supervisor.snapshot("j")
+        assert told is not None and "100 %" in told["message"], "also after a restart"
+        await supervisor.submit(request("k"))
+        assert "wanted" not in (await ended(supervisor, "k"))["message"]

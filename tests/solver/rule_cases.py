@@ -48,7 +48,7 @@ HARD_CASES = (
         timetable(a=3, b=3, c=3),
         2,
         timetable(a=3, b=2, c=4),
-        "teacher f1 gives 3 sessions at once on Monday 11:00",
+        "teacher f1 has 3 sessions at once on Monday 11:00",
     ),
     Case(
         "faculty_clash",
@@ -102,7 +102,7 @@ HARD_CASES = (
         timetable(a=2),
         1,
         timetable(a=1),
-        "not among its allowed slots",
+        "not one of its permitted times",
     ),
     Case(
         "fixed_moved",
@@ -111,7 +111,7 @@ HARD_CASES = (
         timetable(a=[(4, "r2"), 7]),
         2,
         timetable(a=[(5, "r1"), (6, "r2")]),
-        "a session 1 is fixed to Tuesday 09:00 in r1 but stands on Tuesday 08:00 in r2",
+        "a session 1 is fixed to Tuesday 09:00 in r1 but is on Tuesday 08:00 in r2",
     ),
     Case(
         "group_daily_limit",
@@ -120,7 +120,7 @@ HARD_CASES = (
         timetable(a=[0, 1, 2, 3]),
         2,
         timetable(a=[0, 1, 4, 5]),
-        "group g1 has 4 sessions on Monday, the limit is 2",
+        "group g1 has 4 sessions on Monday, but the limit is 2",
     ),
     Case(
         "course_daily_limit",
@@ -129,7 +129,7 @@ HARD_CASES = (
         timetable(a=[0, 2]),
         1,
         timetable(a=[0, 4]),
-        "course a has 2 sessions on Monday, the limit is 1",
+        "course a has 2 sessions on Monday, but the limit is 1",
     ),
     Case(
         "faculty_daily_limit",
@@ -138,7 +138,7 @@ HARD_CASES = (
         timetable(a=0),
         1,
         timetable(),
-        "teacher f1 gives 1 session on Monday, the limit is 0",
+        "teacher f1 has 1 session on Monday, but the limit is 0",
     ),
     Case(
         "faculty_weekly_limit",
@@ -147,7 +147,7 @@ HARD_CASES = (
         timetable(a=[0, 4, 8, 12]),
         2,
         timetable(a=[0, 4]),
-        "teacher A. Rao (f1) gives 4 sessions in the week, the limit is 2",
+        "teacher A. Rao has 4 sessions in the week, but the limit is 2",
     ),
     Case(
         "room_capacity",
@@ -165,7 +165,7 @@ HARD_CASES = (
         timetable(a=0),
         1,
         timetable(a=(0, "r2")),
-        "a needs type lab and gas, which room r1 (type lecture_hall) does not offer",
+        "a needs a lab with gas, but room r1 is a lecture hall without gas",
     ),
     Case(
         "group_unavailable",
@@ -183,7 +183,7 @@ HARD_CASES = (
         timetable(a=1),
         1,
         timetable(a=0),
-        "teacher f1 is not available on Monday 10:00 but gives a",
+        "teacher f1 is not available on Monday 10:00 but has a",
     ),
     Case(
         "student_clash",
@@ -261,7 +261,7 @@ SOFT_CASES = (
         timetable(a=1, b=0),
         4,
         timetable(a=2, b=1),
-        "teacher f1 gives a on Monday 09:00, a slot liked 0.1 of 1",
+        "teacher f1 has a on Monday 09:00, a time rated 0.1 out of 1",
     ),
     Case(
         "faculty_preference",
@@ -270,7 +270,7 @@ SOFT_CASES = (
         timetable(a=2),
         2 + 4,
         timetable(a=0),
-        "teacher f1 gives a on Monday 11:00, outside the slots asked for",
+        "teacher f1 has a on Monday 11:00, outside the times asked for",
     ),
     Case(
         "faculty_preference",
@@ -282,7 +282,7 @@ SOFT_CASES = (
         timetable(a=2),
         2,
         timetable(a=0),
-        "teacher f1 gives a on Monday 10:00, a slot liked 0.1 of 1",
+        "teacher f1 has a on Monday 10:00, a time rated 0.1 out of 1",
     ),
     Case(
         "group_gap",
@@ -336,7 +336,7 @@ SOFT_CASES = (
         timetable(a=[0, 1]),
         2,
         timetable(a=[0, 4, 8]),
-        "course a is on 1 day, not on 3 or more",
+        "course a meets on 1 day, not on 3 or more",
     ),
     Case(
         "room_stability",
@@ -345,7 +345,7 @@ SOFT_CASES = (
         timetable(a=[0, (1, "r2"), (2, "r3")]),
         2,
         timetable(a=[0, 1, 2]),
-        "course a changes between 3 rooms",
+        "course a uses 3 rooms",
     ),
     Case(
         "room_waste",
@@ -354,7 +354,7 @@ SOFT_CASES = (
         timetable(a=0),
         2,
         timetable(a=(0, "r2")),
-        "a has 20 students in room r1 of 49 seats",
+        "a has 20 students in room r1, which has 49 seats",
     ),
     Case(
         "load_balance",
@@ -363,7 +363,7 @@ SOFT_CASES = (
         timetable(a=[0, 1, 2, 3]),
         2,
         timetable(a=[0, 1, 4, 5]),
-        "teacher f1 gives 4 sessions on Monday, an even spread has 2",
+        "teacher f1 has 4 sessions on Monday; spread evenly it would be 2",
     ),
     Case(
         "slot_peak",
@@ -372,7 +372,7 @@ SOFT_CASES = (
         timetable(a=[0, 0, 0, 1]),
         1,
         timetable(a=[0, 0, 1, 1]),
-        "3 sessions run on Monday 08:00, the peak is 2",
+        "3 sessions run on Monday 08:00, but 2 is the most there should be",
     ),
     Case(
         "travel",

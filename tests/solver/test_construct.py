@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from solver.compiled import compile_dataset, decode, encode
 from solver.construct import construct
 from solver.control import Control, Stop
-from solver.model import RuleSetting
+from solver.model import Course, RuleSetting
 from solver.rules import profile_of, score
 from solver.search import count_rules
 from solver.verifier import verify
@@ -78,3 +80,34 @@ def test_a_stop_returns_what_is_placed_so_far() -> None:
     data = dataset(course("a"), course("b"))
     floor = construct(compile_dataset(data), control=control, seed=0)
     assert floor.slots.tolist() == [-1, -1]
+
+
+def crowded_groups() -> list[Course]:
+    """Four core and four elective sessions for each of three groups that have six slots."""
+    kinds: tuple[tuple[str, dict[str, Any]], ...] = (("elective", {}), ("core", {"priority": 9}))
+    return [
+        course(f"{kind}{n}", groups=f"g{n}", sessions=4, subject_type=kind, **fields)
+        for kind, fields in kinds
+        for n in range(3)
+    ]
+
+
+@settings(max_examples=30)
+@given(st.permutations(crowded_groups()), st.booleans())
+def test_electives_are_left_open_however_the_courses_are_listed(courses: list[Course], by_rank: bool) -> None:
+    data = dataset(*courses, *(room(f"r{n}") for n in range(3)), grid=grid(1, 6))
+    floor = construct(compile_dataset(data), control=Control(), seed=0, by_rank=by_rank)
+    unplaced = verify(data, decode(floor.slots, floor.rooms, data)).unplaced
+    assert sorted(data.course[id].subject_type for id, _ in unplaced) == ["elective"] * 6
+
+
+def test_by_rank_nobody_is_placed_before_all_of_higher_ranks() -> None:
+    data = dataset(
+        course("easy", groups="g h", subject_type="elective"),
+        course("a", groups="g", faculty="f"),
+        course("b", groups="h", faculty="f"),
+        *(room("r1"), room("r2")),
+        grid=grid(1, 2),
+    )
+    floor = construct(compile_dataset(data), control=Control(), seed=0, by_rank=True)
+    assert verify(data, decode(floor.slots, floor.rooms, data)).unplaced == (("easy", 0),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -14,14 +15,17 @@ from solver.control import Control, Progress, Stop
 from solver.errors import InputError
 from solver.incumbent import Incumbents
 from solver.ladder import RUNGS, Rung, Verdict, solve
-from solver.ledger import concessions_of
+from solver.ledger import better_at, concessions_of
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.params import SolveParams
-from solver.result import Quality, StoppedBy
+from solver.ranks import rank_of
+from solver.result import Quality, StoppedBy, missed_quality
 from solver.rules import Score
 from solver.samples import sample
+from solver.samples.overfull import Listing, overfull
 from solver.verifier import verify
 from tests.builders import course, crowded_students, dataset, grid, group, link, room, teacher, timetable
+from tests.effort import FOR_EVER
 
 QUICK = SolveParams(time_limit_seconds=2.0, num_variants=1)
 OPEN_FLOOR = SolveParams(time_limit_seconds=60.0, num_variants=1, seed=1)
@@ -71,9 +75,9 @@ def test_what_the_floor_leaves_open_is_placed_at_any_cost_before_anything_is_imp
     assert climb.floor.score.unplaced > 0
     climb.place_all(20.0)
     assert climb.complete
-    began, placed = climb.control.elapsed, climb.best
+    tries, placed = climb.tries, climb.best
     climb.place_all(20.0)
-    assert climb.best == placed and climb.control.elapsed < began + 0.5, "and only when there is need"
+    assert (climb.tries, climb.best) == (tries, placed), "and only when there is need"
 
 
 def test_where_nothing_can_be_moved_one_try_at_placing_it_is_enough_and_the_clock_is_not_blamed() -> None:
@@ -112,9 +116,9 @@ def test_a_solve_ends_as_soon_as_what_rooms_cost_proves_its_timetable_the_best()
     rules = {**off, "room_stability": RuleSetting(tier="soft", weight=3)}
     courses = [course(name, sessions=2, min_days=1) for name in "abc"]
     data = dataset(*courses, room("r1"), room("r2"), grid=grid(1, 3), rules=rules)
-    result = solve(data, SolveParams(time_limit_seconds=60.0, num_variants=1))
+    result = solve(data, SolveParams(time_limit_seconds=FOR_EVER, num_variants=1))
     assert (result.best.score.soft, result.lower_bound, result.stopped_by) == (3, 3, StoppedBy.PROVED)
-    assert result.best.quality is Quality.OPTIMAL and result.seconds < 30
+    assert result.best.quality is Quality.OPTIMAL
 
 
 def test_where_students_have_to_clash_it_is_in_an_elective_and_listed_once() -> None:
@@ -132,8 +136,16 @@ def test_two_core_courses_at_once_are_one_concession_that_says_what_they_cost() 
     given_up = concessions_of(verify(data, timetable(a=0, b=(0, "r1"), c=(0, "r2"))))
     student = next(concession for concession in given_up if "student" in concession.unit)
     assert (student.rule, student.count, student.cost) == ("student_clash", 4, 4 * 24 + 2 * 12)
-    assert student.sentence.endswith("2 of these 4 cost more: student in two core sessions at once, per slot.")
+    assert student.sentence.endswith("2 of these 4 cost more: 2 student clashes between core courses.")
     assert all(concession.rule != "core_clash" for concession in given_up)
+
+
+def test_what_one_timetable_is_better_at_is_told_in_a_sentence() -> None:
+    data = dataset(course("a", sessions=3), room("r1"), room("r2"))
+    steady, moving = timetable(a=[0, 4, 8]), timetable(a=[0, (4, "r2"), 8])
+    assert better_at(verify(data, steady), [verify(data, moving)]) == (
+        "A course keeps one room: 0 extra rooms, against 1",
+    )
 
 
 def test_an_overload_is_proved_then_bent_and_listed() -> None:
@@ -151,7 +163,7 @@ def test_an_overload_is_proved_then_bent_and_listed() -> None:
 
 def test_what_no_bending_can_place_ends_on_the_work_list_and_everything_else_is_placed() -> None:
     data = impossible_course()
-    result = solve(data, SolveParams(time_limit_seconds=4.0, num_variants=1))
+    result = solve(data, SolveParams(time_limit_seconds=12.0, num_variants=1))
     assert [(v.rung, v.outcome) for v in result.journal[:3]] == [
         ("full", "left"),
         ("relaxed", "left"),
@@ -166,6 +178,29 @@ def test_what_no_bending_can_place_ends_on_the_work_list_and_everything_else_is_
     coverage = result.coverage
     assert coverage is not None and coverage.open_courses == 1
     assert coverage.core_courses + coverage.reinserted_courses + coverage.open_courses == coverage.total_courses == 3
+
+
+@pytest.mark.parametrize("listing", ["core first", "electives first"])
+def test_of_too_many_sessions_electives_are_left_open_however_the_courses_are_listed(listing: Listing) -> None:
+    data, core = overfull(2, listing)
+    assert verify(data, core).score.hard[::2] == (0, 0), "the core subjects fit, all of them"
+    result = solve(data, SolveParams(time_limit_seconds=3.0, num_variants=2))
+    for variant in result.variants:
+        assert {data.course[id].subject_type for id, _ in variant.report.unplaced} == {"elective"}
+    assert result.best.rung == "greedy"
+    worth = [rank_of(data.course[session.course_id]) for session in result.best.open_sessions]
+    assert worth == sorted(worth, reverse=True), "the work list begins with what matters most"
+
+
+def test_the_core_of_reduced_limits_is_placed_before_electives_and_nobody_is_lost() -> None:
+    data, _ = overfull(2, "electives first")
+    params = SolveParams(time_limit_seconds=3.0, num_variants=1, start_at="reduced", max_courses=3)
+    result = solve(data, params)
+    report, coverage = result.best.report, result.coverage
+    assert {data.course[id].subject_type for id, _ in report.unplaced} == {"elective"}
+    assert report.placed + len(report.unplaced) == report.total == len(data.sessions)
+    assert coverage is not None and coverage.core_courses == 3
+    assert coverage.core_courses + coverage.reinserted_courses + coverage.open_courses == coverage.total_courses
 
 
 def test_every_incumbent_is_better_than_the_one_before_and_none_breaks_a_rigid_rule() -> None:
@@ -200,7 +235,7 @@ def test_a_time_limit_shorter_than_the_floor_still_hands_over_the_floor() -> Non
 def test_once_the_time_is_over_no_rung_begins_to_place_anything_anew() -> None:
     result = solve(impossible_course(), SolveParams(time_limit_seconds=0.1, num_variants=1), Control(deadline=0.0))
     why = {visit.rung: visit.why for visit in result.journal}
-    assert why["reduced"] == "no time was left to place a core of its own"
+    assert why["reduced"] == "no time was left to place the most important courses first"
     assert (result.best.report.placed, result.best.rung, result.coverage) == (4, "manual", None)
 
 
@@ -213,10 +248,9 @@ def test_a_simplified_context_is_said_and_its_costs_are_recounted_on_itself() ->
 
 def test_finish_now_publishes_the_best_so_far() -> None:
     control = Control(on_incumbent=lambda timetable, score: control.request_stop(Stop.FINISH))
-    result = solve(feasible(), SolveParams(time_limit_seconds=60.0, num_variants=3), control)
+    result = solve(feasible(), SolveParams(time_limit_seconds=FOR_EVER, num_variants=3), control)
     assert result.stopped_by is StoppedBy.FINISHED_EARLY
     assert result.best.report.placed > 0
-    assert result.seconds < 30
 
 
 def test_an_earlier_timetable_is_never_made_worse() -> None:
@@ -254,12 +288,14 @@ def test_a_rung_that_breaks_costs_the_rung_and_not_the_answer(monkeypatch: pytes
 
 def test_progress_names_the_stages_in_their_order() -> None:
     seen: list[Progress] = []
-    solve(feasible(), SolveParams(time_limit_seconds=3.0, num_variants=2), Control(on_progress=seen.append))
+    solve(feasible(), SolveParams(time_limit_seconds=3.0, num_variants=3), Control(on_progress=seen.append))
     stages = list(dict.fromkeys(progress.stage for progress in seen))
     assert stages[:3] == ["context", "construct", "search"] and stages[-1] == "verify"
     assert all(0 <= progress.share <= 1 for progress in seen)
-    searching = [progress.share for progress in seen if progress.stage == "search"]
-    assert searching == sorted(searching), "a later round of the search must not start the bar again"
+    for stage in ("search", "variants"):
+        told = [progress.share for progress in seen if progress.stage == stage]
+        assert told == sorted(told), "a later round of the search, or variant, must not start the bar again"
+    assert told[-1] < 1.0, "after the first variant there is more to come"
 
 
 def test_a_hard_rule_that_the_dataset_makes_soft_no_longer_decides_about_full() -> None:
@@ -362,3 +398,12 @@ def test_a_solve_that_is_cancelled_before_anything_is_placed_tells_of_no_incumbe
     control.request_stop(Stop.CANCEL)
     assert solve(feasible(), QUICK, control).best.report.placed == 0
     assert told == []
+
+
+def test_a_quality_below_the_one_that_is_wanted_is_said() -> None:
+    result = solve(feasible(), replace(QUICK, quality_threshold=1.0))
+    index = result.best.report.quality_index
+    told = [note for note in result.notes if "less than the 100 % that are wanted" in note]
+    assert len(told) == (index < 1.0)
+    assert missed_quality(0.79999, 0.8) == "the soft rules are kept to 79.9 %, less than the 80 % that are wanted"
+    assert missed_quality(0.8, 0.8) is None

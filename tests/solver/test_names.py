@@ -22,17 +22,24 @@ def names() -> Names:
     )
 
 
-def test_names_carry_the_id_behind_them_unless_they_are_the_id(names: Names) -> None:
-    assert names.teacher("F1") == "A. Rao (F1)"
+def test_a_name_stands_alone_where_it_is_borne_once(names: Names) -> None:
+    assert names.teacher("F1") == "A. Rao"
     assert names.group("G1") == "G1"
-    assert names.room("R1") == "Hall (R1)"
-    assert names.course("C1") == "CS101 (C1)"
+    assert names.room("R1") == "Hall"
+    assert names.course("C1") == "CS101"
+
+
+def test_students_are_named_only_where_their_ids_say_something(names: Names) -> None:
+    assert (names.student("s1"), names.students(["s1", "s2"])) == ("student s1", "2 students (s1 and s2)")
+    assert names.students(list("abcde")) == "5 students (a, b, c and 2 more)"
+    unreadable = "6f1d2a34-8f0e-4b67-9c55-2f6f8c1a0b7d"
+    assert (names.student(unreadable), names.students([unreadable])) == ("a student", "1 student")
 
 
 def test_sessions_are_numbered_from_one_where_there_are_several(names: Names) -> None:
-    assert names.session(("C1", 0)) == "CS101 (C1) session 1"
+    assert names.session(("C1", 0)) == "CS101 session 1"
     assert names.session(("C2", 0)) == "C2"
-    assert names.sessions([("C2", 0), ("C1", 1)]) == "C2 and CS101 (C1) session 2"
+    assert names.sessions([("C2", 0), ("C1", 1)]) == "C2 and CS101 session 2"
 
 
 def test_slots_are_told_by_day_and_clock_with_lunch_between(names: Names) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solver.model import Dataset, Link
+from solver.ranks import rank_of
 from solver.reduction import batches, core_first, only, restrict
 from tests.builders import course, dataset, datasets, timetable
 
@@ -36,14 +37,23 @@ def test_the_core_stops_growing_at_the_limit_on_teachers() -> None:
     assert len(next(iter(batches(data, 10, 3, 100)))) == 3
 
 
-def test_priority_comes_before_pins_before_core_subjects_before_size() -> None:
+def test_core_subjects_come_before_priority_before_pins_before_size() -> None:
     data = dataset(
-        course("small"),
-        course("large", size=90),
         course("elective", subject_type="elective", size=500),
         course("urgent", subject_type="elective", priority=5),
+        course("small"),
+        course("large", size=90),
+        course("pinned", fixed=[(0, 0)]),
+        course("first", priority=1),
     )
-    assert [c.id for c in core_first(data)] == ["urgent", "large", "small", "elective"]
+    assert [c.id for c in core_first(data)] == ["first", "pinned", "large", "small", "urgent", "elective"]
+
+
+@given(datasets(), st.integers(1, 20))
+def test_no_batch_holds_core_subjects_and_others(data: Dataset, limit: int) -> None:
+    kinds = [{rank_of(data.course[id]).core for id in part} for part in batches(data, limit, 10**6, 10**6)]
+    assert all(len(kind) == 1 for kind in kinds)
+    assert kinds == sorted(kinds, key=lambda kind: -min(kind)), "core subjects first"
 
 
 def test_a_restricted_dataset_leaves_out_what_reaches_outside() -> None:

@@ -14,6 +14,7 @@ from solver.rules import (
     CONTEXT_POINTS,
     PREFERENCE_POINTS,
     RULE_IDS,
+    RULE_OF,
     RULES,
     Score,
     fair_share,
@@ -42,6 +43,20 @@ def test_every_rule_has_an_id_of_its_own_and_a_sentence_for_people() -> None:
         assert rule.sentence.endswith(".")
         assert rule.unit
         assert rule.weight >= 1
+
+
+def test_no_rule_is_told_by_its_id() -> None:
+    for rule in RULES:
+        for text in (rule.name, rule.sentence, rule.amount(1), rule.amount(2)):
+            assert "_" not in text and "`" not in text
+            assert "faculty" not in text.lower()  # people say teacher
+        assert rule.name[0].isupper() and rule.name.lower() != rule.id.replace("_", " ")
+
+
+def test_amounts_are_told_in_one_and_in_many() -> None:
+    assert RULE_OF["room_stability"].amount(1) == "1 extra room"
+    assert RULE_OF["room_stability"].amount(5) == "5 extra rooms"
+    assert RULE_OF["room_capacity"].amount(0) == "0 students without a seat"
 
 
 def test_exactly_five_rules_are_rigid_and_the_other_hard_ones_have_a_price() -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter, defaultdict
 from pathlib import Path
 from statistics import mean
@@ -18,6 +17,7 @@ from solver.formats.native import dump_dataset, load_dataset
 from solver.model import Dataset
 from solver.rules import profile_of
 from solver.samples import CONTRADICTIONS, PRESETS, Contradiction, Sample, build, planted, sample
+from solver.samples.overfull import overfull
 from solver.verifier import verify
 
 FEASIBLE = ("tiny", "college", "university", "bhu")
@@ -72,22 +72,20 @@ def test_bhu_has_the_size_of_the_university_it_is_named_after() -> None:
     assert 94_000 <= enrolments(dataset) <= 96_500
 
 
-def test_every_preset_says_what_it_is() -> None:
+def test_every_preset_says_what_it_is_with_its_true_numbers() -> None:
     assert set(PRESETS) == {"tiny", "college", "university", "bhu", "infeasible"}
     for preset, line in PRESETS.items():
-        assert line and "\n" not in line
-        assert preset in sample(preset).name
+        data = sample(preset)
+        assert preset in data.name and "_" not in data.name
+        grid, counts = data.time_grid, (data.courses, data.sessions, data.student_ids, data.faculty)
+        words = ("courses", "sessions", "students", "teachers")
+        told = ", ".join(f"{len(things):,} {word}" for things, word in zip(counts, words, strict=True))
+        assert line.startswith(f"{told}, {grid.num_days} days of {grid.num_periods} slots")
 
 
 def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(KeyError):
         sample("village")
-
-
-def test_bhu_is_built_within_ten_seconds_of_processor_time() -> None:
-    started = time.process_time()
-    sample("bhu", 3)
-    assert time.process_time() - started < 10
 
 
 # --- structure ------------------------------------------------------------------------------------------------------
@@ -214,7 +212,7 @@ def test_infeasible_names_its_contradictions(infeasible: Sample) -> None:
     known = {entity.id for entity in (*infeasible.dataset.courses, *infeasible.dataset.rooms)}
     known |= {entity.id for entity in (*infeasible.dataset.faculty, *infeasible.dataset.groups)}
     for contradiction in CONTRADICTIONS:
-        assert contradiction.code in infeasible.dataset.name
+        assert contradiction.code.replace("_", " ") in infeasible.dataset.name
         assert set(contradiction.entities) <= known
 
 
@@ -277,3 +275,21 @@ def test_a_sample_survives_the_native_format() -> None:
     for preset in ("tiny", "college", "infeasible"):
         dataset = sample(preset)
         assert load_dataset(json.dumps(dump_dataset(dataset))) == dataset
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_an_overfull_college_the_core_alone_fits_and_all_together_do_not(seed: int) -> None:
+    data, core = overfull(seed)
+    report = verify(data, core)
+    assert (report.score.rigid, report.score.bent) == (0, 0)
+    assert {data.course[id].subject_type for id, _ in report.unplaced} == {"elective"}
+    taught = Counter(g for c in data.courses for g in c.group_ids for _ in range(c.sessions_per_week * c.session_slots))
+    assert all(taught[group.id] > data.time_grid.num_slots for group in data.groups)
+
+
+def test_an_overfull_college_is_the_same_however_its_courses_are_listed() -> None:
+    first, second = overfull(3, "core first")[0], overfull(3, "electives first")[0]
+    assert [c.subject_type for c in first.courses] == sorted(c.subject_type for c in first.courses)
+    assert first.courses != second.courses
+    assert set(first.courses) == set(second.courses)
+    assert overfull(3) == overfull(3)

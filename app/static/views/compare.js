@@ -2,23 +2,23 @@
 
 import { Badge, Card, Empty, LongList, Search, Select, Tile, Tiles, Trouble, Waiting, html, useAsk, useMemo, usePhone, useState } from "../parts.js";
 import { jobPath } from "../api.js";
-import { METRICS, capital, number, plain, slotName } from "../words.js";
+import { METRICS, number, slotName } from "../words.js";
 
-const KINDS = { time: ["Other time", "accent"], room: ["Other room", "calm"], placed: ["Placed in one only", "warn"] };
+const KINDS = { time: ["Other time", "accent"], room: ["Other room", "calm"], placed: ["In one only", "warn"] };
 
 export function Compare({ jobId, data, n, query, go }) {
   const others = data.variants.filter((variant) => variant.id !== n);
   const m = others.some((variant) => variant.id === Number(query.other)) ? Number(query.other) : others[0]?.id;
   const difference = useAsk(m ? jobPath("variants", jobId, `/${n}/difference`) : null, { other: m });
-  if (!m) return html`<${Empty} title="There is only one variant"><p class="muted">Ask for more when you start a job.</p><//>`;
+  if (!m) return html`<${Empty} title="There is only one variant"><p class="muted">Ask for more variants when you start a job.</p><//>`;
   const [here, there] = [data.variants[n - 1], data.variants[m - 1]];
   return html`
     <${Card} title=${html`Variant ${n} <span class="muted">against</span> ${m}`} aside=${html`<${Select} label="Compare with" value=${m} options=${others.map((variant) => [variant.id, `${variant.id} · ${variant.label}`])} onChange=${(value) => go({ other: value })} />`}>
       ${difference.data && html`<${Tiles}>
-        <${Tile} name="At the same place" value=${number(difference.data.counts.same)} />
+        <${Tile} name="Same time and room" value=${number(difference.data.counts.same)} />
         <${Tile} name="Other time" value=${number(difference.data.counts.time)} />
         <${Tile} name="Only another room" value=${number(difference.data.counts.room)} />
-        ${difference.data.counts.placed > 0 && html`<${Tile} name="Placed in one only" value=${number(difference.data.counts.placed)} kind="warn" />`}
+        ${difference.data.counts.placed > 0 && html`<${Tile} name="In one only" value=${number(difference.data.counts.placed)} kind="warn" />`}
       <//>`}
       <${Figures} here=${here} there=${there} n=${n} m=${m} />
     <//>
@@ -31,7 +31,7 @@ export function Compare({ jobId, data, n, query, go }) {
 function Figures({ here, there, n, m }) {
   const metrics = METRICS.map(([field, name, direction, write]) => [name, here.quality_metrics[field], there.quality_metrics[field], direction, write]);
   const rules = here.rules
-    .map((rule, i) => [capital(plain(rule.id)), rule.cost, there.rules[i].cost, -1, number])
+    .map((rule, i) => [rule.name, rule.cost, there.rules[i].cost, -1, number])
     .filter(([, a, b]) => a !== b)
     .sort((a, b) => Math.abs(b[1] - b[2]) - Math.abs(a[1] - a[2]));
   const line = ([name, a, b, direction, write]) => {
@@ -50,7 +50,7 @@ function Moved({ data, n, m }) {
   const [kind, setKind] = useState("");
   const phone = usePhone();
   const wanted = text.trim().toLowerCase();
-  const place = (slot, room) => (slot === null ? "no place" : `${slotName(data.grid, slot)}, ${data.rooms[room] ?? room}`);
+  const place = (slot, room) => (slot === null ? "not placed" : `${slotName(data.grid, slot)}, ${data.rooms[room] ?? room}`);
   const rows = useMemo(
     () =>
       data.rows
@@ -59,10 +59,10 @@ function Moved({ data, n, m }) {
     [data, kind, wanted],
   );
   const kinds = Object.entries(KINDS).filter(([id]) => data.counts[id] > 0);
-  return html`<${Card} title="What moves" aside=${html`<span class="muted">${number(rows.length)} of ${number(data.rows.length)}</span>`}>
+  return html`<${Card} title="What differs" aside=${html`<span class="muted">${number(rows.length)} of ${number(data.rows.length)}</span>`}>
     <div class="toolbar"><${Search} label="Find a course, room or time" value=${text} onInput=${setText} />
       ${kinds.length > 1 && html`<${Select} label="Kind of change" hidden value=${kind} options=${[["", "All changes"], ...kinds.map(([id, [name]]) => [id, name])]} onChange=${setKind} />`}</div>
-    ${rows.length === 0 ? html`<p class="muted">Nothing fits.</p>` : html`<${LongList} items=${rows} row=${phone ? 108 : 46} label="Sessions that move" render=${(row) => html`
+    ${rows.length === 0 ? html`<p class="muted">Nothing matches.</p>` : html`<${LongList} items=${rows} row=${phone ? 108 : 46} label="Sessions that differ" render=${(row) => html`
       <div class="moved"><span class="moved-name" title=${row.name}>${row.name}</span><${Badge} kind=${KINDS[row.how][1]}>${KINDS[row.how][0]}<//>
         <span class="moved-place"><span class="unseen">Variant ${n}: </span>${row.here}</span><span class="arrow" aria-hidden="true">→</span><span class="moved-place"><span class="unseen">Variant ${m}: </span>${row.there}</span></div>`} />`}
   <//>`;

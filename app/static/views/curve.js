@@ -17,9 +17,9 @@ function ticks(low, high, count) {
 
 /** `points` are {seconds, cost, bound, complete}, in order of time. */
 export function Curve({ points, now }) {
-  const W = usePhone() ? 380 : 720;
+  const W = usePhone() ? 380 : 1080;
   const drawn = points.filter((point) => point.cost !== null);
-  if (drawn.length === 0) return html`<p class="muted curve-none">The curve begins with the first timetable.</p>`;
+  if (drawn.length === 0) return html`<p class="muted curve-none">The curve starts with the first timetable.</p>`;
   const last = drawn[drawn.length - 1];
   const end = Math.max(now ?? 0, last.seconds, 1);
   const values = drawn.flatMap((point) => [point.cost, ...(point.bound === null ? [] : [point.bound])]);
@@ -45,7 +45,7 @@ export function Curve({ points, now }) {
         ${last.complete && html`<circle class="cost-dot" cx=${x(last.seconds)} cy=${y(last.cost)} r="4" />`}
       </svg>
       <figcaption><span class="key cost">soft cost</span>${bounded.length > 0 && html`<span class="key bound">proved bound</span>`}
-        ${incomplete.length > 0 && html`<span class="key open">hard rules bent or sessions open</span>`}</figcaption>
+        ${incomplete.length > 0 && html`<span class="key open">hard rules bent, or sessions without a place</span>`}</figcaption>
     </figure>
   `;
 }

@@ -1,18 +1,18 @@
 // The variants side by side.
 
-import { Badge, Card, Tile, Tiles, html } from "../parts.js";
-import { METRICS, QUALITY, RUNGS, capital, counted, number, percent, plain } from "../words.js";
+import { Badge, Card, ScrollBox, Tile, Tiles, html } from "../parts.js";
+import { METRICS, QUALITY, amount, number, percent } from "../words.js";
 import { resultsHref } from "../links.js";
 
 export function Overview({ jobId, data, n }) {
   return html`
-    <div class="variants">${data.variants.map((variant) => html`<${VariantCard} jobId=${jobId} variant=${variant} chosen=${variant.id === n} alone=${data.variants.length === 1} />`)}</div>
+    <div class="variants">${data.variants.map((variant) => html`<${VariantCard} jobId=${jobId} variant=${variant} others=${data.variants} chosen=${variant.id === n} alone=${data.variants.length === 1} />`)}</div>
     ${data.variants.length > 1 && html`<${SideBySide} variants=${data.variants} />`}
-    <${Found} data=${data} />
   `;
 }
 
-function VariantCard({ jobId, variant, chosen, alone }) {
+function VariantCard({ jobId, variant, others, chosen, alone }) {
+  const labels = Object.fromEntries(others.map((one) => [one.emphasis, one.label]));
   const metrics = variant.quality_metrics;
   return html`
     <article class=${`card variant ${chosen && !alone ? "chosen" : ""}`} aria-label=${`Variant ${variant.id}`}>
@@ -20,14 +20,13 @@ function VariantCard({ jobId, variant, chosen, alone }) {
       <${Tiles}>
         <${Tile} name="Score" value=${percent(metrics.overall_score)} />
         <${Tile} name="Soft cost" value=${number(variant.cost)} />
-        <${Tile} name="Open" value=${number(variant.unplaced.length)} kind=${variant.unplaced.length ? "bad" : "good"} />
+        <${Tile} name="Without a place" value=${number(variant.unplaced.length)} kind=${variant.unplaced.length ? "bad" : "good"} />
         <${Tile} name="Rules bent" value=${number(variant.concessions.length)} kind=${variant.concessions.length ? "warn" : "good"} />
       <//>
       ${variant.better_at.length > 0 && html`<h3>Better than the others at</h3><ul class="sentences">${variant.better_at.map((line) => html`<li>${line}</li>`)}</ul>`}
-      ${variant.concessions.length > 0 && html`<h3>Given up</h3><ul class="sentences">${variant.concessions.map((given) => html`<li>${given.sentence} <span class="muted">${number(given.count)} × ${given.unit}</span></li>`)}</ul>`}
-      ${Object.keys(variant.distances).length > 0 && html`<p class="muted small">Differs ${Object.entries(variant.distances).map(([other, share]) => `${percent(100 * share, 0)} from ${plain(other)}`).join(", ")}.</p>`}
-      <div class="row"><a class="button small" href=${resultsHref(jobId, "week", { variant: variant.id })}>Open the week</a>
-        <span class="muted small">Rung ${RUNGS[variant.rung][0].toLowerCase()}</span></div>
+      ${variant.concessions.length > 0 && html`<h3>Given up</h3><ul class="sentences">${variant.concessions.map((given) => html`<li>${given.sentence} <span class="muted">${amount(given, given.count)}</span></li>`)}</ul>`}
+      ${Object.keys(variant.distances).length > 0 && html`<p class="muted small">${Object.entries(variant.distances).map(([other, share]) => `${percent(100 * share, 0)} of the sessions differ from ${labels[other] ?? other}`).join("; ")}.</p>`}
+      <div class="row"><a class="button small" href=${resultsHref(jobId, "week", { variant: variant.id })}>Open the week</a></div>
     </article>`;
 }
 
@@ -49,20 +48,12 @@ function SideBySide({ variants }) {
     )}</tr>`;
   };
   return html`<${Card} title="Side by side">
-    <div class="table-box" tabindex="0" role="region" aria-label="Variants side by side"><table class="sheet">
+    <${ScrollBox} class="table-box" label="Variants side by side"><table class="sheet">
       <thead><tr><td></td>${variants.map((variant) => html`<th scope="col" class="num">${variant.id} · ${variant.label}</th>`)}</tr></thead>
       <tbody>${line("Soft cost", variants.map((variant) => variant.cost), -1, number)}
         ${METRICS.map(([field, name, direction, write]) => line(name, variants.map((variant) => variant.quality_metrics[field]), direction, write))}</tbody>
       <tbody><tr class="group-row"><th scope="rowgroup" colspan=${variants.length + 1}>Cost by rule</th></tr>
-        ${rules.map(([rule, all]) => line(capital(plain(rule.id)), all.map((one) => one.cost), -1, number, `${rule.weight} each, ${rule.unit}`))}</tbody>
-    </table></div>
-  <//>`;
-}
-
-function Found({ data }) {
-  return html`<${Card} title="How it was found">
-    <ol class="sentences">${data.journal.map((visit) => html`<li><strong>${RUNGS[visit.rung][0]}</strong> ${visit.outcome === "skipped" ? "was skipped" : `took ${number(Math.round(visit.seconds * 10) / 10)} s`}${visit.why ? `: ${visit.why}` : ""}</li>`)}</ol>
-    <p class="muted small">Seed ${data.seed}, ${counted(data.timetable.total_courses, "course")}, ${Object.entries(data.versions).map(([name, version]) => `${name} ${version}`).join(", ")}.</p>
-    ${data.notes.map((note) => html`<p class="muted small">${capital(note)}</p>`)}
+        ${rules.map(([rule, all]) => line(rule.name, all.map((one) => one.cost), -1, number, `${number(rule.weight)} per ${rule.unit}`))}</tbody>
+    </table><//>
   <//>`;
 }

@@ -1,16 +1,17 @@
 // What came out of a job: the frame around the views of its result.
 
-import { Badge, Dialog, Empty, Select, Trouble, Waiting, html, useAsk, useEffect, useRef, useState } from "../parts.js";
+import { Badge, Dialog, Empty, Select, Trouble, Waiting, html, useAsk, useEffect, useMore, useState } from "../parts.js";
 import { BASE, key, jobPath, request } from "../api.js";
 import { FORMATS, NEEDED, TERM, exportPath } from "../formats.js";
 import { resultsHref } from "../links.js";
-import { QUALITY, RUNGS, STOPPED, number } from "../words.js";
+import { QUALITY, STOPPED, capital, number } from "../words.js";
+import { HowGood, gapOf, seedText } from "./quality.js";
 import { Overview } from "./overview.js";
 import { Week } from "./week.js";
 import { Compare } from "./compare.js";
 import { Use } from "./use.js";
 import { Account } from "./account.js";
-import { WorkList } from "./worklist.js";
+import { WorkList, todo } from "./worklist.js";
 
 const TABS = [
   ["overview", "Variants", Overview],
@@ -23,8 +24,11 @@ const TABS = [
 
 export function Results({ jobId, tab = "overview", query }) {
   const { data, error, again } = useAsk(jobPath("variants", jobId), { entries: false });
-  const tabs = useRef(null);
-  useEffect(() => tabs.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [tab, data]);
+  const [tabs, more, look] = useMore(data);
+  useEffect(() => {
+    tabs.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+    look();
+  }, [tab, data]);
   const [exporting, setExporting] = useState(false);
   const [week, setWeek] = useState(null); // whose week is shown: {of, id, name}
   if (error) return html`<${NoResult} error=${error} jobId=${jobId} again=${again} />`;
@@ -33,7 +37,7 @@ export function Results({ jobId, tab = "overview", query }) {
   const n = Math.min(Math.max(1, Number(query.variant) || 1), most);
   const go = (more, where = tab) => (location.hash = resultsHref(jobId, where, { ...query, variant: n, ...more }));
   const View = (TABS.find(([id]) => id === tab) ?? TABS[0])[2];
-  const open = data.work_list.length;
+  const left = todo(data.variants[n - 1]);
   return html`
     <div class="page-head"><div>
         <p class="crumbs"><a href="#/jobs">Jobs</a> <span aria-hidden="true">/</span> <a href=${`#/jobs/${encodeURIComponent(jobId)}`}>${jobId}</a></p>
@@ -42,9 +46,9 @@ export function Results({ jobId, tab = "overview", query }) {
         ${most > 1 && html`<${Select} label="Variant" value=${n} options=${data.variants.map((variant) => [variant.id, `${variant.id} · ${variant.label}`])} onChange=${(value) => go({ variant: value })} />`}
         <button class="button primary" onClick=${() => setExporting(true)}>Export</button></div></div>
     <${Verdict} data=${data} variant=${data.variants[n - 1]} />
-    <nav class="tabs" ref=${tabs} aria-label="Views of the result">
-      ${TABS.map(([id, text]) => html`<a href=${resultsHref(jobId, id, { ...query, variant: n })} aria-current=${id === tab ? "page" : undefined}>${text}${id === "work" && open > 0 && html` <${Badge} kind="bad">${number(open)}<//>`}</a>`)}
-    </nav>
+    <div class=${`scroll ${more}`}><nav class="tabs" ref=${tabs} onScroll=${look} aria-label="Views of the result">
+      ${TABS.map(([id, text]) => html`<a href=${resultsHref(jobId, id, { ...query, variant: n })} aria-current=${id === tab ? "page" : undefined}>${text}${id === "work" && left > 0 && html` <${Badge} kind=${data.variants[n - 1].unplaced.length ? "bad" : "warn"}>${number(left)}<//>`}</a>`)}
+    </nav></div>
     <${View} jobId=${jobId} data=${data} n=${n} variant=${data.variants[n - 1]} query=${query} go=${go} onWeek=${setWeek} />
     ${exporting && html`<${Exports} jobId=${jobId} n=${n} week=${tab === "week" ? week : null} onClose=${() => setExporting(false)} />`}
   `;
@@ -54,14 +58,17 @@ function Verdict({ data, variant }) {
   const [quality, kind] = QUALITY[variant.quality];
   const total = data.timetable.total_sessions;
   const placed = total - variant.unplaced.length;
-  return html`<p class="verdict"><${Badge} kind=${kind}>${quality}<//>
-    <span>${placed === total ? `All ${number(total)} sessions are placed.` : `${number(placed)} of ${number(total)} sessions are placed.`}
-    ${" "}Rung ${RUNGS[variant.rung][0].toLowerCase()}, soft cost ${number(variant.cost)}${variant.lower_bound === null ? "" : `, no timetable can cost less than ${number(variant.lower_bound)}`}; recounted against the original rules. The search ended because ${STOPPED[data.stopped_by]}.</span></p>`;
+  return html`<div class="verdict"><p><${Badge} kind=${kind}>${quality}<//>
+      <span>${placed === total ? `All ${number(total)} sessions have a place.` : `${number(placed)} of ${number(total)} sessions have a place.`} The search ended because ${STOPPED[data.stopped_by]}.</span></p>
+    <${HowGood} cost=${variant.cost} bound=${variant.lower_bound} gap=${variant.levels.bent + variant.levels.unplaced ? null : gapOf(variant.cost, variant.lower_bound)} rung=${variant.rung} journal=${data.journal}>
+      <p class="muted small">Every figure was counted again on the original rules. ${seedText(data)}</p>
+      ${data.notes.map((note) => html`<p class="muted small">${capital(note)}</p>`)}
+    <//></div>`;
 }
 
 const NoResult = ({ error, jobId, again }) =>
   error.status === 409 || error.status === 404
-    ? html`<${Empty} title="No result yet"><p class="muted">${error.message}</p><a class="button primary" href=${`#/jobs/${encodeURIComponent(jobId)}`}>Look at the job</a><//>`
+    ? html`<${Empty} title="There is no result yet"><p class="muted">${error.message}</p><a class="button primary" href=${`#/jobs/${encodeURIComponent(jobId)}`}>See the job</a><//>`
     : html`<${Trouble} error=${error} again=${again} />`;
 
 function Exports({ jobId, n, week, onClose }) {
@@ -77,7 +84,7 @@ function Exports({ jobId, n, week, onClose }) {
     ${!options.data && html`<${Waiting} />`}
     <ul class="exports">${offered.map((format) => html`<li key=${format.id}>${ready(format)
       ? html`<${Download} path=${exportPath(jobId, n, format.id, asked(format))} format=${format} />`
-      : html`<div class="export off"><strong>${format.name}</strong><span>needs the days of the term, below</span></div>`}</li>`)}</ul>
+      : html`<div class="export off"><strong>${format.name}</strong><span>needs the dates of the term, below</span></div>`}</li>`)}</ul>
     ${offered.some((format) => format.term) && html`<div class="fields term">${TERM.map(
       ([name, text, type]) => html`<label class="field"><span>${text}</span><input type=${type} value=${term[name] ?? ""}
         placeholder=${name === "skip" ? "2026-10-02, 2026-12-25" : ""} onInput=${(event) => setTerm((before) => ({ ...before, [name]: event.target.value }))} /></label>`,

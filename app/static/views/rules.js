@@ -1,7 +1,6 @@
 // All rules with their sentence, tier and weight, to be changed for one job.
 
-import { Badge, Search, Select, html, useState } from "../parts.js";
-import { plain } from "../words.js";
+import { Badge, ScrollBox, Search, Select, html, useState } from "../parts.js";
 
 const SHOW = [
   ["all", "All rules"],
@@ -19,7 +18,7 @@ export function RuleTable({ rules, changes, onChange }) {
   const shown = rules.filter((rule) => {
     const tier = changes[rule.id]?.tier ?? rule.tier;
     const fits = show === "all" || (show === "changed" ? rule.id in changes : tier === show);
-    return fits && (!wanted || `${rule.id} ${plain(rule.id)} ${rule.sentence}`.toLowerCase().includes(wanted));
+    return fits && (!wanted || `${rule.id} ${rule.name} ${rule.sentence}`.toLowerCase().includes(wanted));
   });
   // Two fields may change in one go, when one is left for the other: each change goes on from the one before.
   const change = (rule, field, value) =>
@@ -36,10 +35,10 @@ export function RuleTable({ rules, changes, onChange }) {
       <${Select} label="Show" hidden value=${show} options=${SHOW} onChange=${setShow} />
       ${Object.keys(changes).length > 0 && html`<button type="button" class="button small" onClick=${() => onChange(() => ({}))}>Reset all</button>`}
     </div>
-    <ul class="rules" tabindex="0" aria-label="Rules">
+    <${ScrollBox} tag="ul" role="list" class="rules" label="Rules">
       ${shown.map((rule) => html`<${RuleRow} key=${rule.id} rule=${rule} change=${changes[rule.id]} onChange=${change} />`)}
-      ${shown.length === 0 && html`<li class="muted">No rule fits.</li>`}
-    </ul>
+      ${shown.length === 0 && html`<li class="muted">No rule matches.</li>`}
+    <//>
   `;
 }
 
@@ -48,20 +47,20 @@ const standing = (rule, field) => (field === "weight" ? (rule.price ?? rule.weig
 function RuleRow({ rule, change = {}, onChange }) {
   const tier = change.tier ?? rule.tier;
   const weight = change.weight ?? standing(rule, "weight");
-  const name = plain(rule.id);
+  const { name, unit } = rule;
   const [text, setText] = useState(null); // as it is being typed: empty now and then, and that is no weight
   return html`
     <li class=${`rule ${tier}`}>
       <div class="rule-text"><strong>${name}</strong>${Object.keys(change).length > 0 && html` <${Badge} kind="accent">changed<//>`}
         <span>${rule.sentence}</span></div>
       ${rule.rigid
-        ? html`<span class="rule-set"><${Badge} title="No published timetable breaks it">never broken<//></span>`
+        ? html`<span class="rule-set"><${Badge} title="No timetable that we publish breaks it">never broken<//></span>`
         : html`<span class="rule-set">
-            <select aria-label=${`Tier of ${name}`} value=${tier} onChange=${(event) => onChange(rule, "tier", event.target.value)}>
+            <select aria-label=${`Kind of rule: ${name}`} value=${tier} onChange=${(event) => onChange(rule, "tier", event.target.value)}>
               ${TIERS.map((option) => html`<option value=${option} selected=${option === tier}>${option}</option>`)}
             </select>
-            <input type="number" min="0" max="1000000" step="1" aria-label=${`${tier === "hard" ? "Price" : "Weight"} of ${name}, per ${rule.unit}`}
-              title=${`per ${rule.unit}`} disabled=${tier === "off"} value=${text ?? weight}
+            <input type="number" min="0" max="1000000" step="1" aria-label=${`${tier === "hard" ? "Price" : "Weight"}: ${name}, per ${unit}`}
+              title=${`per ${unit}`} disabled=${tier === "off"} value=${text ?? weight}
               onInput=${(event) => {
                 setText(event.target.value);
                 onChange(rule, "weight", event.target.value === "" ? undefined : Number(event.target.value));

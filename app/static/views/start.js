@@ -21,6 +21,7 @@ export function Start() {
   const [check, setCheck] = useState(null); // {loading} | {report} | {error}
   const [wanted, setWanted] = useState({ variants: "", seconds: "", seed: "0", jobId: "", rules: {} });
   const [sending, setSending] = useState(null);
+  const [confirmed, setConfirmed] = useState(null); // the round whose changes were read and are wanted
   const round = useRef(0);
 
   const choose = async (name, body) => {
@@ -57,15 +58,16 @@ export function Start() {
     }
   };
   if (options.error) return html`<${Trouble} error=${options.error} again=${options.again} />`;
-  const ready = check?.report && !sending?.loading;
+  const unconfirmed = (check?.report?.import?.counts.warnings ?? 0) > 0 && confirmed !== round.current;
+  const ready = check?.report && !unconfirmed && !sending?.loading;
   return html`
     <div class="page-head"><div><h1>New timetable</h1>
-      <p class="lead">Choose the data, look at what the checks say, and start. A first timetable exists within seconds; it improves while time is left.</p></div></div>
+      <p class="lead">Choose your data, see what the checks say, and start. There is a first timetable within seconds, and it improves for as long as you allow.</p></div></div>
     <form class="start" onSubmit=${start}>
       <div class="stack">
         <${Card} title="1. Data">
           <${Drop} onFile=${drop} chosen=${source} />
-          <h3 class="or">or a sample</h3>
+          <h3 class="or">or try a sample</h3>
           ${samples.error && html`<${Trouble} error=${samples.error} again=${samples.again} />`}
           <div class="samples">
             ${(samples.data?.datasets ?? []).map(
@@ -75,15 +77,15 @@ export function Start() {
             )}
           </div>
         <//>
-        ${check && html`<${Report} name=${source.name} check=${check} />`}
+        ${check && html`<${Report} name=${source.name} check=${check} confirmed=${!unconfirmed} onConfirm=${(yes) => setConfirmed(yes ? round.current : null)} />`}
       </div>
       <div class="stack">
-        <${Card} title="2. The job">
+        <${Card} title="2. What to make">
           ${options.data ? html`<${Wishes} options=${options.data} wanted=${wanted} onChange=${setWanted} />` : html`<${Waiting} />`}
           ${sending?.error && html`<${Trouble} error=${sending.error} />`}
           <button class="button primary wide" disabled=${!ready}>
             ${sending?.loading ? "Sending" : "Make the timetables"}</button>
-          ${!ready && !sending?.loading && html`<p class="muted center">${check?.loading ? "The data is being checked." : check?.error ? "This data cannot be used." : "Choose data first."}</p>`}
+          ${!ready && !sending?.loading && html`<p class="muted center">${check?.loading ? "Your data is being checked." : check?.error ? "This data cannot be used as it is." : unconfirmed ? "Please confirm the changes to your data first." : "Choose your data first."}</p>`}
         <//>
         ${options.data && html`<${Card} title="Rules" aside=${html`<span class="muted">${changedText(wanted.rules)}</span>`}>
           <${RuleTable} rules=${options.data.rules} changes=${wanted.rules}
@@ -104,7 +106,7 @@ function jobOf({ variants, seconds, seed, jobId, rules }) {
   };
 }
 
-const changedText = (rules) => (Object.keys(rules).length ? `${counted(Object.keys(rules).length, "rule")} changed` : "as they stand");
+const changedText = (rules) => (Object.keys(rules).length ? `${counted(Object.keys(rules).length, "rule")} changed` : "as usual");
 
 function Drop({ onFile, chosen }) {
   const [over, setOver] = useState(false);
@@ -123,7 +125,7 @@ function Drop({ onFile, chosen }) {
         event.target.value = ""; // so that the same file, mended, can be chosen again
       }} />
       <span class="drop-title">${chosen?.name && !chosen.body?.dataset_name ? chosen.name : "Drop a file here, or choose one"}</span>
-      <span class="muted">native JSON, ITC-2007 .ctt or .tim, or the CSV set as a .zip</span>
+      <span class="muted">our own JSON, ITC-2007 .ctt or .tim, or a set of CSV files as a .zip</span>
     </label>
   `;
 }
@@ -146,9 +148,9 @@ function Wishes({ options, wanted, onChange }) {
             onClick=${() => onChange((before) => ({ ...before, seconds: String(value) }))}>${text}</button>`,
         )}
       </div>
-      <label class="field"><span>Name of the job <em>optional</em></span>
-        <input type="text" maxlength="128" pattern="[A-Za-z0-9][A-Za-z0-9._:\\-]*" title="letters, digits and . _ : -" placeholder="made up when empty" value=${wanted.jobId} onInput=${set("jobId")} /></label>
-      <label class="field"><span>Seed <em>same seed, same search</em></span>
+      <label class="field"><span>Name of the job <em>if you like</em></span>
+        <input type="text" maxlength="128" pattern="\\s*[A-Za-z0-9]([A-Za-z0-9._:\\- ]*[A-Za-z0-9._:\\-])?\\s*" title="Letters, digits, spaces and . _ : - are allowed; begin with a letter or a digit" placeholder="such as Spring 2027" value=${wanted.jobId} onInput=${set("jobId")} /></label>
+      <label class="field"><span>Seed <em>for repeatable runs</em></span>
         <input type="number" min="0" max="2147483647" step="1" value=${wanted.seed} onInput=${set("seed")} /></label>
     </div>
   `;
@@ -165,23 +167,35 @@ const SIZES = [
   ["time_slots", "Slots a week"],
 ];
 
-function Report({ name, check }) {
+function Report({ name, check, confirmed, onConfirm }) {
   const proofs = check.report?.diagnosis.proofs ?? [];
-  const verdict = check.error ? ["Cannot be used", "bad"] : proofs.length ? ["Contradictions", "warn"] : ["Ready", "good"];
+  const verdict = check.error ? ["Cannot be used", "bad"] : proofs.length ? ["Cannot all be met", "warn"] : confirmed ? ["Ready", "good"] : ["Please confirm", "warn"];
   return html`
     <${Card} title=${`Check of ${name}`} aside=${!check.loading && html`<${Badge} kind=${verdict[1]}>${verdict[0]}<//>`}>
       ${check.loading && html`<${Waiting}>Reading and checking the data<//>`}
       ${check.error && html`<${Trouble} error=${check.error} />`}
+      ${check.report?.import?.counts.warnings > 0 && html`<${Confirm} account=${check.report.import} confirmed=${confirmed} onConfirm=${onConfirm} />`}
       ${check.report && html`
         <${Tiles}>${SIZES.map(([field, text]) => html`<${Tile} name=${text} value=${number(check.report.summary[field])} />`)}<//>
-        ${proofs.length === 0 && html`<p>Everything fits together, and no contradiction was found by counting.</p>`}
+        ${proofs.length === 0 && html`<p>Everything fits together. Counting found no contradiction.</p>`}
         ${proofs.length > 0 && html`
-          <p>Not every hard rule can hold, whatever a solver does. The service will place what it can, and list what it gave up:</p>
+          <p>No timetable can keep every hard rule with this data. The service will place whatever it can, and list what it had to give up:</p>
           <ul class="sentences">${proofs.map((proof) => html`<li>${capital(proof.sentence)}</li>`)}</ul>`}
-        <${Oddities} warnings=${check.report.warnings} />
+        <${Oddities} warnings=${check.report.warnings.slice(check.report.import?.warnings.length ?? 0)} />
         <${Import} account=${check.report.import} />`}
     <//>
   `;
+}
+
+const sentence = (note) => `${note.column ? `${plain(note.column)} ` : ""}${note.value ? `“${note.value}” ` : ""}${note.message}`;
+
+/** What the import changes about who teaches: nothing is sent before somebody has agreed. */
+function Confirm({ account, confirmed, onConfirm }) {
+  const more = account.counts.warnings - account.warnings.length;
+  return html`<div class="note-box warn"><div class="stack"><p><strong>The timetable will not be quite what the data ask for:</strong></p>
+    <ul class="sentences">${account.warnings.map((note) => html`<li>${note.file}.csv, line ${note.line}: ${sentence(note)}</li>`)}</ul>
+    ${more > 0 && html`<p>and ${counted(more, "more change")}</p>`}
+    <label class="check"><input type="checkbox" checked=${confirmed} onChange=${(event) => onConfirm(event.target.checked)} /> These changes are wanted</label></div></div>`;
 }
 
 /** What is odd about data that can be used. */
@@ -191,15 +205,16 @@ function Oddities({ warnings }) {
     <ul class="sentences">${warnings.map((warning) => html`<li>${capital(warning.message)}</li>`)}</ul>`;
 }
 
-/** What had to be mended in a CSV set. */
+/** How a CSV set was read, and what had to be mended in it. */
 function Import({ account }) {
   if (!account) return null;
   const kinds = [
+    ["decisions", "decision", "made while reading"],
     ["unusable", "row", "could not be used"],
-    ["repairs", "cell", "mended"],
+    ["repairs", "cell", "corrected"],
   ];
   return kinds.map(
     ([kind, what, text]) => account.counts[kind] > 0 && html`<details><summary>${counted(account.counts[kind], what)} ${text}</summary>
-      <${Issues} issues=${account[kind].map((note) => ({ pointer: `${note.file}.csv:${note.line}`, message: `${plain(note.column)} ${note.value ? `“${note.value}” ` : ""}${note.message}` }))} /></details>`,
+      <${Issues} issues=${account[kind].map((note) => ({ pointer: `${note.file}.csv:${note.line}`, message: sentence(note) }))} /></details>`,
   );
 }

@@ -1,6 +1,6 @@
 // Use of rooms and load of teachers as heat maps.
 
-import { Card, Choice, LongList, Search, Trouble, Waiting, html, useAsk, useMemo, usePhone, useState } from "../parts.js";
+import { Card, Choice, LongList, ScrollBox, Search, Trouble, Waiting, html, useAsk, useMemo, usePhone, useState } from "../parts.js";
 import { jobPath } from "../api.js";
 import { counted, number, percent, plain, slotName } from "../words.js";
 import { resultsHref } from "../links.js";
@@ -14,7 +14,7 @@ export function Use({ jobId, n, query }) {
   if (!data) return html`<${Waiting}>Counting<//>`;
   return html`
     <${Card} title="The whole campus" aside=${html`<${Legend} />`}><${Campus} data=${data} /><//>
-    <${Card} title=${of === "rooms" ? "Use of rooms" : "Load of teachers"} aside=${html`<${Choice} label="Heat map of" value=${of} options=${[["rooms", "Rooms"], ["teachers", "Teachers"]]} onChange=${setOf} />`}>
+    <${Card} title=${of === "rooms" ? "How full the rooms are" : "How busy the teachers are"} aside=${html`<${Choice} label="Heat map of" value=${of} options=${[["rooms", "Rooms"], ["teachers", "Teachers"]]} onChange=${setOf} />`}>
       <${Rows} key=${of} jobId=${jobId} n=${n} data=${data} of=${of} query=${query} />
     <//>`;
 }
@@ -28,13 +28,13 @@ function Campus({ data }) {
   const { days, periods } = data.grid;
   const most = Math.max(...data.sessions, 1);
   const open = (slot) => data.rooms.filter((room) => room[4][slot] !== "x").length;
-  return html`<div class="table-box" tabindex="0" role="region" aria-label="Sessions in each slot"><table class="campus">
+  return html`<${ScrollBox} class="table-box" label="Sessions in each slot"><table class="campus">
     <thead><tr><td></td>${days.map((day) => html`<th scope="col"><abbr title=${day}>${day.slice(0, 3)}</abbr></th>`)}</tr></thead>
     <tbody>${periods.map((period, p) => html`<tr><th scope="row">${period.start}</th>${days.map((_, day) => {
       const slot = day * periods.length + p;
       const running = data.sessions[slot];
       return html`<td class=${`heat-${shade(running, most)}`} title=${`${slotName(data.grid, slot)}: ${counted(running, "session")}, ${percent((100 * running) / Math.max(1, open(slot)), 0)} of ${number(open(slot))} rooms`}>${number(running)}</td>`;
-    })}</tr>`)}</tbody></table></div>`;
+    })}</tr>`)}</tbody></table><//>`;
 }
 
 function Rows({ jobId, n, data, of, query }) {
@@ -50,8 +50,8 @@ function Rows({ jobId, n, data, of, query }) {
     return { id, name, use, used, note: of === "rooms" ? `${plain(about)}, ${number(most)} seats` : about, share: of === "rooms" ? percent((100 * used) / Math.max(1, open), 0) : counted(used, "slot") };
   };
   return html`
-    <div class="toolbar"><${Search} label=${`Find a ${kind}`} value=${text} onInput=${setText} /><span class="muted">${counted(rows.length, kind)}, the busiest first</span></div>
-    ${rows.length === 0 ? html`<p class="muted">Nobody fits.</p>` : html`<${LongList} items=${rows} row=${phone ? 76 : 40} label=${of === "rooms" ? "Use of rooms" : "Load of teachers"} render=${(row) => {
+    <div class="toolbar"><${Search} label=${`Find a ${kind}`} value=${text} onInput=${setText} /><span class="muted">${counted(rows.length, kind)}, busiest first</span></div>
+    ${rows.length === 0 ? html`<p class="muted">Nothing matches.</p>` : html`<${LongList} items=${rows} row=${phone ? 76 : 40} label=${of === "rooms" ? "How full the rooms are" : "How busy the teachers are"} render=${(row) => {
       const { id, name, use, used, note, share } = told(row);
       return html`<div class="use"><a class="use-name" href=${resultsHref(jobId, "week", { ...query, variant: n, group: "", teacher: "", room: "", student: "", [kind]: id })} title=${`${name}, ${note}`}>${name}<span class="sub">${note}</span></a>
         <span class="use-share">${share}</span>

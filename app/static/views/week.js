@@ -1,6 +1,6 @@
 // One week as a grid: of a group, a teacher, a room or a student.
 
-import { Card, Choice, Empty, Search, Select, Trouble, Waiting, html, useAsk, useEffect, useMemo, usePhone, useState } from "../parts.js";
+import { Card, Choice, Empty, ScrollBox, Search, Select, Trouble, Waiting, html, useAsk, useEffect, useMemo, usePhone, useState } from "../parts.js";
 import { ask, jobPath } from "../api.js";
 import { OF, counted, number, plain } from "../words.js";
 import { Pick, matching } from "../pick.js";
@@ -76,7 +76,7 @@ function OneWeek({ jobId, n, of, id, onOpen, onWeek, query }) {
         <p class="muted">${[data.about, counted(entries.length, "session"), `${number(hours)} ${hours === 1 ? "slot" : "slots"} a week`].filter(Boolean).join(" · ")}${conflicts > 0 && html` · <strong class="bad-text">${counted(conflicts, "session")} in a conflict</strong>`}</p></div>
       <div class="row"><${Search} label="Find in this week" value=${text} onInput=${setText} />
         ${types.length > 1 && html`<${Select} label="Type" hidden value=${type} options=${[["", "All types"], ...types.map((one) => [one, plain(one)])]} onChange=${setType} />`}</div></div>
-    ${(wanted || type) && html`<p class="muted" role="status">${counted(matched, "session")} fit</p>`}
+    ${(wanted || type) && html`<p class="muted" role="status">${counted(matched, "session")} ${matched === 1 ? "matches" : "match"}</p>`}
     <${Shape} week=${data} of=${of} dim=${dim} onOpen=${onOpen} />
     ${data.open.length > 0 && html`<div class="note-box bad"><p><strong>${counted(data.open.length, "session")} of this ${of} without a place:</strong> ${data.open.map((one) => one.name).join(", ")}. <a href=${resultsHref(jobId, "work", query)}>Work list</a></p></div>`}
   <//>`;
@@ -111,12 +111,12 @@ function Grid({ week, of, dim, onOpen }) {
     const off = closed.has(day * periods.length + period);
     return html`<td class=${off ? "off" : "free"}>${off && html`<span class="unseen">not available</span>`}</td>`;
   };
-  return html`<div class="table-box week-box" tabindex="0" role="region" aria-label=${`Week of ${week.name}`}><table class="week">
+  return html`<${ScrollBox} class="table-box week-box" label=${`Week of ${week.name}`}><table class="week">
     <thead><tr><th scope="col"><span class="unseen">Time</span></th>${days.map((day) => html`<th scope="col">${day}</th>`)}</tr></thead>
     <tbody>${periods.map(({ start, end }, period) => html`
       ${period === lunch && html`<tr class="lunch"><th scope="row">${periods[period - 1].end}</th><td colspan=${days.length}>Lunch</td></tr>`}
       <tr><th scope="row"><span>${start}</span><span class="until">${end}</span></th>${days.map((_, day) => cell(day, period))}</tr>`)}</tbody>
-  </table></div>`;
+  </table><//>`;
 }
 
 /** The same for narrow screens: day by day. */
@@ -134,10 +134,13 @@ function hueOf(text) {
   return hash % HUES;
 }
 
+/** Who is taught: groups, or how many students where no group is. */
+const taught = (entry) => entry.batch_name || counted(entry.enrolled_count, "student");
+
 const DETAILS = {
   group: (entry) => [entry.faculty_name, entry.room_code],
-  teacher: (entry) => [entry.batch_name, entry.room_code],
-  room: (entry) => [entry.batch_name, entry.faculty_name],
+  teacher: (entry) => [taught(entry), entry.room_code],
+  room: (entry) => [taught(entry), entry.faculty_name],
   student: (entry) => [entry.faculty_name, entry.room_code],
 };
 
@@ -145,7 +148,6 @@ function Session({ entry, of, dim, onOpen, tall }) {
   const details = DETAILS[of](entry).filter(Boolean);
   const title = `${entry.course_name} (${entry.course_code}), ${entry.day_name} ${entry.time_slot}, ${details.join(", ")}`;
   return html`<button class=${`session hue-${hueOf(entry.course_code)} ${dim ? "dim" : ""} ${entry.has_conflict ? "clash" : ""} ${tall ? "tall" : ""}`} title=${entry.has_conflict ? `${title}\n${entry.conflict_description}` : title} onClick=${() => onOpen(entry)}>
-    <span class="session-name">${entry.has_conflict && html`<span class="clash-sign" role="img" aria-label="In a conflict">!</span>`}${entry.course_name}</span>
-    ${entry.course_name !== entry.course_code && html`<span class="session-code">${entry.course_code}</span>`}
+    <span class="session-name">${entry.has_conflict && html`<span class="clash-sign" role="img" aria-label="In a conflict">!</span>`}${entry.course_code}${entry.course_name !== entry.course_code && html` <span class="session-title">${entry.course_name}</span>`}</span>
     ${details.map((text) => html`<span class="session-line">${text}</span>`)}</button>`;
 }

@@ -48,3 +48,15 @@ def test_what_a_child_finds_counts_once_the_better_one_that_it_was_given_is_set_
     ending = attempt.ended_by(How.CRASH, "it died")
     assert ending.held == Score(0, 0, 0, 7) == attempt._track.score
     assert ending.message == "the best timetable of the attempts before was set aside: it cannot be read; it died"
+
+
+def test_what_leaves_electives_open_is_held_rather_than_what_leaves_a_core_session_open() -> None:
+    job = Job(id="j", body_hash="h", created_at=0.0)
+    attempt = Attempt(job, Settings(), ForkServer("nobody's:solve", "no tag"), Track(job), kept)
+    of_an_older_version = StoredIncumbent(score=Score(0, 6, 0, 48), timetable=b"t", rung="full", found_at=0.0)
+    attempt.begin_with(of_an_older_version, saved=True)
+    core, electives = (0, 6, 0, 48, ((1, 9, 6),)), (0, 9, 0, 99, ((0, 0, 9),))
+    for score in (core, electives, core):
+        attempt._hear(IncumbentFrame(score=score, rung="full", body=b"t"))
+    assert attempt.held is not None
+    assert attempt.held.score == Score.of(electives) == attempt._track.score

@@ -159,6 +159,34 @@ def test_memory_that_grows_steadily_towards_the_limit_is_warned_of_and_nothing_e
     assert "grows by 20 MB a second" in finding.sentence
 
 
+@pytest.mark.parametrize(("cpu", "worker"), [(0.0, "S"), (1.0, "R")])
+def test_a_silent_child_whose_memory_grows_all_the_time_leaks_whether_it_waits_or_computes(
+    cpu: float, worker: str
+) -> None:
+    patient = Patient()
+    patient.live(5, beating=True, cpu=1.0, worker="R")
+    suspicion = patient.live(SUSPECT_SECONDS + LOOK, cpu=cpu, worker=worker, grows=46.0)
+    assert (suspicion.verdict, suspicion.certain) == (Verdict.MEMORY_LEAK, False)
+    finding = patient.live(60, cpu=cpu, worker=worker, grows=46.0)
+    assert (finding.verdict, finding.certain) == (Verdict.MEMORY_LEAK, True)
+    assert "grows by 46 MB a second" in finding.sentence and "no sign of life for 8 s" in finding.sentence
+    assert patient.resident < LIMIT_MB and patient.silence < SILENCE_SECONDS + 2 * LOOK
+
+
+def test_a_silent_child_that_has_stopped_growing_waits_or_runs_in_circles() -> None:
+    patient = Patient()
+    patient.live(3, grows=46.0)
+    assert patient.live(60).verdict is Verdict.DEADLOCK_SUSPECTED
+    patient = Patient()
+    patient.live(3, cpu=1.0, worker="R", grows=46.0)
+    assert patient.live(60, cpu=1.0, worker="R").verdict is Verdict.INFINITE_LOOP
+
+
+def test_a_silent_child_that_may_not_run_is_not_called_leaking() -> None:
+    patient = Patient()
+    assert not patient.live(10, cpu=0.02, worker="R", grows=2.0).certain
+
+
 def test_memory_that_is_built_up_and_kept_is_no_leak() -> None:
     patient = Patient()
     patient.live(3, beating=True, cpu=1.0, grows=150.0)

@@ -100,9 +100,9 @@ def test_a_child_recounts_in_the_mode_it_was_started_in(
 ) -> None:
     start = started(dataset, simplified=simplified, why=why)
     honest = claimed(dataset, simplified=simplified)
-    seed = IncumbentFrame(score=honest.best.score, body=pack(dump_timetable(honest.best.timetable)))
+    seed = IncumbentFrame(score=honest.best.score.numbers, body=pack(dump_timetable(honest.best.timetable)))
     frame = attempt(start, seed, lambda *given, **named: honest, Control())
-    assert frame.score == honest.best.score
+    assert frame.score == honest.best.score.numbers
 
 
 @pytest.mark.parametrize("why", [None, StoppedBy.CRASH])
@@ -119,7 +119,7 @@ def test_a_child_sets_a_timetable_aside_that_it_cannot_read_and_solves_without(
     seed = IncumbentFrame(score=(0, 0, 0, 0), body=body)
     start = started(dataset, simplified=False, why=why)
     frame = attempt(start, seed, solve, Control(), set_aside=said.append)
-    assert (frame.score, frame.stopped_by) == (honest.best.score, honest.stopped_by)
+    assert (frame.score, frame.stopped_by) == (honest.best.score.numbers, honest.stopped_by)
     assert len(said) == 1 and "cannot be read" in said[0]
 
 

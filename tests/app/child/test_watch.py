@@ -20,7 +20,7 @@ class Shown:
     def __init__(self, *, limit: float = 100.0, has_incumbent: bool = False, settings: Settings = SETTINGS) -> None:
         self.now = 1000.0
         self.watch = Watch(settings=settings, time_limit_seconds=limit, began=self.now, has_incumbent=has_incumbent)
-        self.beats, self.cpu, self.resident = 1, 0.0, 100 * MEBIBYTE
+        self.beats, self.cpu, self.resident, self.grows = 1, 0.0, 100 * MEBIBYTE, 0
         self.health: list[str] = []
 
     def enter(self, stage: Stage) -> None:
@@ -35,6 +35,7 @@ class Shown:
             self.now += STEP
             self.beats += beating
             self.cpu += STEP * computing
+            self.resident += int(STEP * self.grows)
             decision = self.watch.see(self.now, self._sample(computing))
             self.health.append(self.watch.health)
             if decision is not None and (polite or not decision.polite):
@@ -154,6 +155,19 @@ def test_memory_beyond_the_limit_ends_the_child_at_the_next_look() -> None:
     shown = Shown()
     shown.resident = 501 * MEBIBYTE
     assert shown.until_judged(10, beating=True, computing=True) == (How.MEMORY, False, STEP)
+
+
+@pytest.mark.parametrize("computing", [False, True])
+def test_a_silent_leak_is_said_and_then_ended_as_memory_below_its_limit(computing: bool) -> None:
+    shown = Shown()
+    shown.enter("search")
+    shown.until_judged(1, beating=True, computing=True)
+    shown.grows = 40 * MEBIBYTE
+    judged = shown.until_judged(20, beating=False, computing=computing)
+    assert judged is not None and judged[:2] == (How.MEMORY, False)
+    assert SILENCE_SECONDS - STEP <= judged[2] < 10 and shown.resident < 500 * MEBIBYTE
+    assert shown.watch.finding.verdict is Verdict.MEMORY_LEAK
+    assert set(shown.health[-20:]) == {"stalled"}, "everybody was told before anything was done"
 
 
 def test_a_watcher_that_was_held_up_itself_judges_nobody() -> None:

@@ -85,7 +85,6 @@ def demonstration(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
             running.kill()
 
 
-@pytest.mark.timeout(200)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_however_the_demonstration_ends_its_service_ends_with_it(
     demonstration: subprocess.Popen[str], tmp_path: Path, number: signal.Signals

@@ -15,12 +15,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
+from app.gate.head import HeadAsGet
 from app.gate.pacing import PIECE_BYTES, Paced
 from app.gate.patience import patient_for
 from app.main import create_app
 from app.settings import Settings
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.anyio
 PATIENCE_SECONDS = 0.5
 LARGE = 32 << 20
 """More than the kernel keeps for a client that reads nothing."""
@@ -126,8 +127,8 @@ async def test_all_answers_together_are_bounded_and_the_oldest_is_given_up_first
 
 
 def test_the_service_paces_its_answers(tmp_path: Path) -> None:
-    outermost = create_app(Settings(data_dir=tmp_path)).user_middleware[0]
-    assert outermost.cls is Paced
+    layers = [layer.cls for layer in create_app(Settings(data_dir=tmp_path)).user_middleware]
+    assert layers[:2] == [HeadAsGet, Paced], "whatever is sent goes through it"
 
 
 async def test_an_event_stream_has_a_rule_of_its_own() -> None:

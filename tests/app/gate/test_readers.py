@@ -15,16 +15,18 @@ import anyio
 import psutil
 import pytest
 
-from app.errors import ReadersBusy, Told, TooHeavy
+from app.errors import ReadersAway, ReadersBusy, Told, TooHeavy, problem_response
 from app.gate import readers as readers_module
 from app.gate.reader import MAX_QUESTIONS, MAX_RESIDENT_MB, Question, content_of, order_of, perform
 from app.gate.readers import SETTINGS, SMALL_BODY, Readers
 from app.settings import Settings, variable
+from app.telemetry import Happening, HelperStopped
 from solver.formats.native import load_dataset
+from tests.effort import PATIENCE_SECONDS
+from tests.groups import frozen
 
 pytestmark = pytest.mark.anyio
 STALL_SECONDS = 0.05
-PATIENCE_SECONDS = 60.0
 TRIES = 3
 """Other programs may take the processor away for a moment, but not three times in a row."""
 
@@ -212,12 +214,64 @@ async def test_a_body_that_takes_too_long_is_refused_and_its_reader_replaced(tmp
     async with Readers(Settings(data_dir=tmp_path, readers=1)) as readers:
         await readers.ask(sample("tiny"))
         (pid,) = readers.pids
-        readers._settings = Settings(data_dir=tmp_path, readers=1, read_seconds=0.1)
+        readers._settings = Settings(data_dir=tmp_path, readers=1, read_seconds=0.5)
         with pytest.raises(TooHeavy):
             await readers.ask(sample("bhu"))
         assert not psutil.pid_exists(pid)
         with pytest.raises(ReadersBusy, match="being loaded"):
             await readers.ask(sample("tiny"))
+
+
+async def test_readers_that_are_stopped_are_replaced_and_the_request_is_read_by_a_fresh_one(tmp_path: Path) -> None:
+    heard: list[Happening] = []
+    async with Readers(Settings(data_dir=tmp_path, readers=2), heard.append) as readers:
+        await readers.ask(sample("tiny"))
+        readers._hire()
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while readers.ready < 2:
+                await anyio.sleep(0.01)
+        stopped = readers.pids
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        assert content_of(await readers.ask(sample("college"))), "the first one is found stopped while it is asked"
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while any(psutil.pid_exists(pid) for pid in stopped):
+                assert content_of(await readers.ask(sample("tiny")))
+    assert {(one.pid, one.remedy) for one in heard if isinstance(one, HelperStopped)} == {
+        (pid, "replaced") for pid in stopped
+    }
+
+
+async def test_a_reader_that_is_frozen_is_left_and_the_request_is_read_by_another(tmp_path: Path) -> None:
+    """It can neither answer nor be killed before it is thawed."""
+    async with Readers(Settings(data_dir=tmp_path, readers=1)) as readers:
+        await readers.ask(sample("tiny"))
+        (pid,) = readers.pids
+        with frozen(pid):
+            assert content_of(await readers.ask(sample("college")))
+            assert psutil.pid_exists(pid) and pid not in readers.pids
+
+
+async def test_a_reader_that_is_stopped_while_it_is_loaded_is_replaced(tmp_path: Path) -> None:
+    async with Readers(Settings(data_dir=tmp_path, readers=1)) as readers:
+        (pid,) = readers.pids
+        os.kill(pid, signal.SIGSTOP)
+        assert content_of(await readers.ask(sample("tiny")))
+        assert pid not in readers.pids
+
+
+async def test_a_request_whose_readers_never_get_to_work_is_told_to_come_again_and_not_that_it_is_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers_module, "LOOK_SECONDS", 600.0)  # as one that is frozen in a way that nobody sees
+    async with Readers(Settings(data_dir=tmp_path, readers=1)) as readers:
+        await readers.ask(sample("tiny"))
+        readers._settings = Settings(data_dir=tmp_path, readers=1, read_seconds=0.3)
+        os.kill(readers.pids[0], signal.SIGSTOP)
+        with pytest.raises(ReadersAway):
+            await readers.ask(sample("college"))
+    answer = problem_response(ReadersAway("x"))
+    assert answer.status_code == 503 and int(answer.headers["retry-after"]) > 0
 
 
 async def test_a_client_that_goes_away_takes_its_reader_along_and_nothing_else(tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 import app
 from app.endings import How
 from app.jobs import Event, Status
-from app.operations.alerts import ALERTS, MANY, RESPONSES, AlertBook, Message, Severity, message_of
+from app.operations.alerts import ALERTS, MANY, OF_THE_WHOLE, RESPONSES, AlertBook, Message, Severity, message_of
 from app.operations.capacity import Sample
 from app.operations.metrics import Metrics
 from app.settings import Settings
-from app.telemetry import Happening, Moved, QueueStuck, Recovered, Slow
+from app.telemetry import Happening, HelperStopped, Moved, QueueStuck, Recovered, Slow
 from tests.app.watching import child, ended, job, sample, signs
 
 RULES = yaml.safe_load((Path(app.__file__).parent / "operations" / "alerts.rules.yml").read_text(encoding="utf-8"))
@@ -53,6 +53,7 @@ HAPPENINGS: Mapping[str, tuple[Happening, Happening]] = {
         ended(How.RESULT, overshoot_seconds=0.9, time_limit_seconds=10),
     ),
     "memory_limit": (ended(How.MEMORY), ended(How.HANG)),
+    "helper_stopped": (HelperStopped(helper="reader", pid=1, remedy="replaced"), STUCK),
     "slow_operation": (Slow(what="store.move", seconds=11.0), STUCK),
     "unclean_ends": (ended(How.CRASH), ended(How.CANCEL)),
 }
@@ -62,6 +63,8 @@ STATES: Mapping[str, tuple[Sample, Sample]] = {
     "supervisor_silent": (sample(signs=signs(supervisor_beat_age_seconds=16)), sample()),
     "store_unavailable": (sample(signs=signs(store_available=False)), sample()),
     "disk_full": (sample(disk_free_bytes=100_000_000), sample(disk_free_bytes=300_000_000)),
+    "rows_set_aside": (sample(signs=signs(rows_set_aside=2)), sample()),
+    "worker_lost": (sample(signs=signs(lost_workers=1)), sample()),
     "slot_quarantined": (sample(signs=signs(quarantined_slots=1)), sample()),
     "child_silent": (
         sample(signs=signs(child(beat_age_seconds=61.0))),
@@ -276,3 +279,12 @@ def test_a_message_is_made_without_losing_the_count() -> None:
 def test_the_rules_travel_with_the_package() -> None:
     project = tomllib.loads((Path(app.__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
     assert "*.yml" in project["tool"]["setuptools"]["package-data"]["*"]
+
+
+def test_what_is_left_out_is_neither_heard_nor_seen() -> None:
+    alerts = AlertBook(settings=Settings(), left_out=OF_THE_WHOLE | {"queue_stuck"})
+    assert alerts.hear(STUCK, 0.0) == []
+    assert alerts.see(sample(signs=signs(lost_workers=1, oldest_queued_seconds=5000))) == []
+    assert states(alerts.see(sample(signs=signs(store_available=False, quarantined_slots=1)))) == [
+        ("slot_quarantined", "firing", 1)
+    ]

@@ -68,6 +68,8 @@ def test_only_what_the_service_has_killed_is_a_kill(metrics: Metrics) -> None:
     metrics.observe_happening(ended(How.HANG, exit_code=-9, verdict="INFINITE_LOOP"))
     metrics.observe_happening(ended(How.CANCEL, exit_code=0))
     metrics.observe_happening(ended(How.CRASH, exit_code=-9, verdict="PROCESS_DIED"))
+    metrics.observe_happening(ended(How.MEMORY, exit_code=-9, by_kernel=True))
+    assert value(metrics, "timetable_kills_total", how="memory") == 0, "it was not the service that killed"
     assert value(metrics, "timetable_kills_total", how="hang") == 1
     assert value(metrics, "timetable_kills_total", how="cancel") == 0
     assert value(metrics, "timetable_kills_total", how="crash") is None

@@ -20,6 +20,7 @@ from app.operations import sinks
 from app.operations.sinks import QUEUE, Alerts, NotDelivered, command_problem, post, run_command, sinks_of, url_problem
 from app.settings import Settings
 from app.telemetry import QueueStuck
+from tests.effort import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 STUCK = QueueStuck(waiting=1, seconds=11.0)
@@ -126,7 +127,7 @@ async def test_a_webhook_that_hangs_holds_up_nobody_and_its_queue_is_bounded(
     async with running(Settings(alert_webhook_url=f"{hook}/hang")) as (alerts, counts):
         alerts.observe(STUCK)
         await until(lambda: Hook.got)
-        with anyio.fail_after(0.5):
+        with anyio.fail_after(PATIENCE_SECONDS):
             for outlet in alerts._outlets:
                 for _ in range(QUEUE + 5):
                     outlet.put({"alert": "x"})

@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
-from app import failpoints
+from app import failpoints, machine
+from app import settings as settings_module
 from app.commands.doctor import run
+from app.jobs import Job
 from app.operations import startup
 from app.operations.startup import CHECKS, Check, Finding, examine, file_system_of, kernel_cache
 from app.settings import Settings
 from app.store.sqlite import SqliteStore
+from tests.groups import version_2
 
 MOUNTS = """\
 25 30 0:23 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -54,6 +57,20 @@ def test_whatever_is_not_well_says_what_to_do(tmp_path: Path) -> None:
     wrong = settings(tmp_path, slots=64, workers_per_job=8, alert_command="no-such-program", log_file="/dev/null/x")
     for finding in examine(wrong, at_start=True):
         assert finding.verdict == "ok" or finding.advice, finding
+
+
+def test_the_limits_of_a_container_are_what_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = {"memory.max": 2**30, "memory.current": 2**28, "cpu.max": "150000 100000"}
+    here = version_2(tmp_path / "container", {f"pod/{name}": value for name, value in group.items()})
+    for module in (machine, startup, settings_module):
+        monkeypatch.setattr(module, "this_machine", lambda: here)
+    memory = found("memory", settings(tmp_path, memory_limit_mb=2048))["memory"]
+    assert memory.verdict == "warning" and "of the 1024 MB of the container" in memory.found
+    assert "stopped at 852 MB, not at 2048" in memory.found
+    assert found("memory", settings(tmp_path, memory_limit_mb=512))["memory"].verdict == "ok"
+    assert found("memory", settings(tmp_path, slots=3, memory_limit_mb=512))["memory"].verdict == "warning"
+    cores = found("processors", settings(tmp_path, slots=2))["processors"]
+    assert cores.verdict == "warning" and "1 usable (the container has the time of 1.5)" in cores.found
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
@@ -214,3 +231,12 @@ def test_a_damaged_store_is_an_error_with_the_command_that_helps(tmp_path: Path)
     path.write_bytes(path.read_bytes()[:5000])
     finding = found("job store", given)["job store"]
     assert finding.verdict == "error" and "restore" in finding.advice
+
+
+def test_a_single_damaged_row_is_a_warning_as_a_service_starts_all_the_same(tmp_path: Path) -> None:
+    given = settings(tmp_path)
+    with closing(SqliteStore(given.data_dir)) as store:
+        store.submit(Job(id="j", body_hash="h", created_at=0.0), b"body", 10)
+        store._write(lambda work: work.change("UPDATE jobs SET percent = 7"))
+    finding = found("job store", given)["job store"]
+    assert finding.verdict == "warning" and "quarantine" in finding.advice

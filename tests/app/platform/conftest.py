@@ -24,6 +24,7 @@ from app.main import create_app
 from app.platform.addresses import with_index
 from app.settings import Settings
 from tests import postgres, real
+from tests.effort import PATIENCE_SECONDS
 from tests.service.conftest import SOLVE
 from tests.service.solvers import campus
 
@@ -44,7 +45,6 @@ CREATE TABLE generation_jobs (
     error_message text, completed_at timestamptz, created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz
 )
 """
-PATIENCE_SECONDS = 30.0
 
 
 @pytest.fixture

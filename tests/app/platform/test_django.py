@@ -7,11 +7,13 @@ Clashes are counted here once more, from the delivered entries and the enrolment
 from __future__ import annotations
 
 import json
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
@@ -21,8 +23,6 @@ from tests import real
 from tests.deploy.rig import until
 from tests.platform.rig import BROKER_INDEX, Platform, platform
 from tests.platform.tables import ORGANISATION, load
-
-pytestmark = pytest.mark.timeout(120)
 
 STUDENTS_TWICE = """
     SELECT student_id, entry->>'day', entry->>'time_slot' FROM generation_jobs,
@@ -35,7 +35,13 @@ TWICE_IN_SLOTS = """
     FROM timetable_slots JOIN timetables ON timetables.id = timetable_id {joined}
     WHERE job_id = %(job)s AND {who} IS NOT NULL GROUP BY 1, 2, 3, 4 HAVING count(*) > %(most)s
 """
-ENROLLED = "JOIN course_enrollments ON offering_id = split_part(subject_id, '_off_', 2)"
+COPY_OF_ROW = """
+    INSERT INTO generation_jobs (id, status, progress, timetable_data, academic_year, semester, created_at, updated_at)
+    SELECT %(job)s, 'running', 0, timetable_data, academic_year, semester, now(), now() FROM generation_jobs
+    WHERE id = %(of)s
+"""
+"""A job whose row is there, and whose task waits in the queue."""
+ENROLLED = "JOIN course_offerings ON course_id = subject_id JOIN course_enrollments USING (offering_id)"
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +123,7 @@ def test_by_sql_and_a_task_without_payload_the_row_keeps_what_the_page_wrote(dja
 
         unknown = django.create("Nobody University")
         assert "no organisation 'Nobody University'" in followed(django, unknown)[-1]["metadata"]["error"]
-        question = "SELECT status, error_message FROM generation_jobs WHERE id = %(job)s"
-        ((status, why),) = django.rows(question, job=unknown)
-        assert status == "failed" and "no organisation" in why
+        assert "no organisation" in str(django.row_is(unknown, "failed"))
     _the_counts_see_what_is_wrong(django, job_id, data["variants"][0]["timetable_entries"])
 
 
@@ -139,6 +143,53 @@ def test_by_a_task_with_the_variants_inline(django: Platform, tmp_path: Path) ->
         data = completed(django, job_id)
         assert data.keys() == {"variants"}
         shows_a_sound_timetable(django, job_id, data["variants"])
+
+
+def posted(django: Platform, job_id: str, times: int) -> None:
+    """Waits until the worker has posted a job so often, and has marked its row as running each time."""
+    until(lambda: django.redis.get(f"times_posted_{job_id}") == str(times), "the worker does not post it")
+
+
+def test_a_cancel_before_the_post_is_the_end_of_the_job_whenever_the_post_comes(
+    django: Platform, tmp_path: Path
+) -> None:
+    """
+    Nobody hears of the first cancel, because the service is down; the second comes before its job.
+
+    The service wants a key, and the platform knows no other place for it than the address.
+    """
+    unheard = django.create(ORGANISATION)
+    assert django.steer(unheard, "cancel")["told"] is None
+    locked = {"keys_dir": str(django.keys), "platform_update": "yes", **celery(django, "committed")}
+    with django.service(tmp_path, **locked) as service:
+        assert httpx.get(str(service.base_url.join("/jobs"))).status_code == 401
+        assert django.row_is(unheard, "cancelled") == "Cancelled by user"
+        early = str(uuid.uuid4())
+        with psycopg.connect(django.database) as connection:
+            connection.execute(COPY_OF_ROW, {"job": early, "of": unheard})
+        assert django.steer(early, "cancel")["told"] == 200
+        assert django.row_is(early, "cancelled") == "Cancelled by user"
+        for job_id in (unheard, early):
+            django.steer(job_id, "again")
+            posted(django, job_id, 1)
+            assert service.get(f"/jobs/{job_id}").json()["attempts"] == []
+            assert followed(django, job_id)[-1]["status"] == "cancelled"
+            django.row_is(job_id, "cancelled")
+
+
+def test_a_second_post_after_the_end_leaves_the_row_as_it_ended(django: Platform, tmp_path: Path) -> None:
+    with django.service(tmp_path, platform_update="yes") as service:
+        job_id = django.create(ORGANISATION)
+        first = completed(django, job_id)
+        deliveries = service.get(f"/jobs/{job_id}").json()["deliveries"]
+        django.steer(job_id, "again")
+        posted(django, job_id, 2)
+        assert django.row_is(job_id, "completed") is None
+        told = django.steer(job_id, "directly")
+        assert (told["code"], told["answer"]["created"]) == (200, False), "both ways of the platform mean one job"
+        assert completed(django, job_id)["variants"] == first["variants"]
+        again = service.get(f"/jobs/{job_id}").json()["deliveries"]
+        assert [row["event_id"] for row in again] == [row["event_id"] for row in deliveries]
 
 
 def test_by_the_callback_into_rows(django: Platform, tmp_path: Path) -> None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import base64
 import ssl
 import time
+from pathlib import Path
 
+import httpx
 import pytest
 
+from app.addresses import keys_of
 from app.channels import carrier_of, channels_of
 from app.jobs import Status
+from app.main import create_app
 from app.platform import breaker
 from app.platform.addresses import tls_options, with_index
 from app.platform.breaker import Breaker
 from app.platform.celery_task import CeleryTask
 from app.platform.delivery import pause_before
-from app.platform.link import check
-from app.platform.webhook import keys_of, signature
+from app.platform.webhook import signature
 from app.settings import Settings, SettingsError
 from tests.app.platform.conftest import KEY, OTHER_KEY
 
@@ -29,8 +32,10 @@ def test_a_breaker_opens_after_failures_in_a_row_and_closes_with_the_first_succe
     now, changes = [100.0], []
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     looked = Breaker("redis", lambda name, up: changes.append((name, up)))
+    assert looked.known_up is None, "nobody knows before the first try"
     looked.failed("gone")
     assert looked.up and looked.seconds_closed == 0
+    assert looked.known_up is False, "what was never reached is not called up"
     pauses = []
     for _ in range(8):
         looked.failed("gone")
@@ -40,7 +45,9 @@ def test_a_breaker_opens_after_failures_in_a_row_and_closes_with_the_first_succe
     assert pauses == [0.5, 1, 2, 4, 8, 10, 10, 10] and pauses[-1] == breaker.LONGEST_PAUSE_SECONDS
     assert (looked.up, looked.error) == (False, "gone")
     looked.succeeded()
-    assert (looked.up, looked.error, looked.seconds_closed) == (True, "", 0)
+    assert (looked.up, looked.known_up, looked.error, looked.seconds_closed) == (True, True, "", 0)
+    looked.failed("a hiccup")
+    assert looked.known_up
     assert changes == [("redis", False), ("redis", True)]
 
 
@@ -99,7 +106,7 @@ def test_each_switch_adds_its_channel_and_the_ends_it_is_told_of() -> None:
     every, done = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED}), frozenset({Status.COMPLETED})
     old = Settings(**redis, **callback, **hook, platform_celery="inline")  # type: ignore[arg-type]
     assert channels_of(old) == {
-        "celery": every - {Status.CANCELLED},
+        "celery": every,
         "callback": every - {Status.CANCELLED},
         "webhook": every,
         "redis": every,
@@ -107,6 +114,11 @@ def test_each_switch_adds_its_channel_and_the_ends_it_is_told_of() -> None:
     assert carrier_of(old) == "celery"
     new = Settings(**redis, **SQL, platform_celery="committed")  # type: ignore[arg-type]
     assert channels_of(new) == {"sql": every, "celery": done, "redis": every}
+    assert channels_of(Settings(**SQL, platform_celery="inline", platform_broker_url="redis://h")) == {  # type: ignore[arg-type]
+        "sql": every,
+        "celery": every - {Status.CANCELLED},
+    }
+    assert channels_of(Settings(**callback)) == {"callback": every}, "nobody else could tell"  # type: ignore[arg-type]
     assert carrier_of(new) == "sql" and carrier_of(Settings(**callback)) == "callback"  # type: ignore[arg-type]
 
 
@@ -138,5 +150,16 @@ def test_a_setting_that_is_of_no_use_alone_is_refused(given: dict[str, str], nee
 )
 def test_what_cannot_be_used_is_told_at_the_start_and_not_quoted(given: dict[str, str], told: str) -> None:
     with pytest.raises(SettingsError, match=told) as refused:
-        check(Settings(**given))  # type: ignore[arg-type]
+        Settings(**given)  # type: ignore[arg-type]
     assert "hush" not in str(refused.value)
+
+
+@pytest.mark.anyio
+async def test_health_claims_nothing_of_what_was_never_asked(tmp_path: Path) -> None:
+    nowhere = "postgresql://nobody@127.0.0.1:1/none"
+    app = create_app(Settings(data_dir=tmp_path, platform_update="yes", platform_database_url=nowhere))
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://s") as client:
+        health = (await client.get("/health")).json()
+        assert health["platform"]["dependencies"]["database"] == {"up": None, "error": None}
+        assert health["redis"] == "disconnected"

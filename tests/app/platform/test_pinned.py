@@ -10,10 +10,12 @@ import anyio
 import pytest
 import trustme
 
+from app.addresses import url_problem
 from app.platform import pinned
 from app.platform.delivery import NotDelivered
-from app.platform.pinned import MOST_ANSWER_BYTES, Forbidden, Poster, forbidden_because, url_problem
+from app.platform.pinned import MOST_ANSWER_BYTES, Forbidden, Poster, forbidden_because
 from tests.app.platform.conftest import Receiver
+from tests.effort import PATIENCE_SECONDS
 from tests.proxy import Proxy
 
 pytestmark = pytest.mark.anyio
@@ -145,7 +147,7 @@ async def test_only_the_beginning_of_an_answer_is_read(receiver: Receiver) -> No
 
 async def test_whoever_does_not_answer_is_left(receiver: Receiver) -> None:
     receiver.hold.clear()
-    with pytest.raises(NotDelivered, match="did not answer within") as left, anyio.fail_after(3):
+    with pytest.raises(NotDelivered, match="did not answer within") as left, anyio.fail_after(PATIENCE_SECONDS):
         await post(f"{receiver.url}/x", names(["127.0.0.1"])[1], seconds=0.2)
     assert left.value.down and not left.value.final
 

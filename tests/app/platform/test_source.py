@@ -17,12 +17,12 @@ from app.settings import Settings
 from app.source import Query, SourceError
 from solver.formats.native import load_dataset
 from solver.formats.platform_csv import Imported
+from solver.formats.platform_tables import origin_of
 from solver.model import Dataset
 from solver.samples import sample
 from tests.builders import course, dataset
-from tests.platform.tables import ORG_ID, ORGANISATION, YEAR, create, load, platform_database, run
+from tests.platform.tables import ORG_ID, ORGANISATION, YEAR, assign, create, load, platform_database, run
 
-pytestmark = pytest.mark.timeout(60)
 STUDENTS = tuple(f"s{n:03d}" for n in range(130))
 
 
@@ -135,6 +135,37 @@ def test_in_one_section_all_teachers_teach_together(url: str) -> None:
     assert (small.id, small.faculty_ids) == ("small_off_o-small", ("f1", "f2"))
 
 
+def test_a_batch_attends_what_all_of_its_students_attend_and_nothing_else(url: str) -> None:
+    assign(url, {"b1": ("CSE-1", STUDENTS[:44]), "b2": ("CSE-2", STUDENTS[44:90]), "b3": ("CSE-3", STUDENTS[:5])})
+    found = {one.id: one.batches for one in read(url)[0].dataset.courses}
+    assert found == {
+        "big_off_o-big_sec0": {"b1": "CSE-1", "b3": "CSE-3"},
+        "big_off_o-big_sec1": {},
+        "big_off_o-big_sec2": {},
+        "small_off_o-small": {"b3": "CSE-3"},
+    }
+    run(url, "DROP TABLE batches")
+    assert {"b1": "b1", "b3": "b3"} in [one.batches for one in read(url)[0].dataset.courses], "names are not needed"
+    run(url, "ALTER TABLE students DROP COLUMN batch_id")
+    assert not any(one.batches for one in read(url)[0].dataset.courses)
+
+
+def test_the_ids_behind_a_course_are_found_again(url: str) -> None:
+    for one in read(url)[0].dataset.courses:
+        assert origin_of(one.id) == (one.code, f"o-{one.code}")
+    assert origin_of("CS101") is None
+
+
+def test_rooms_and_teachers_bring_their_codes(url: str) -> None:
+    run(
+        url,
+        "UPDATE rooms SET room_code = 'N-1', room_number = '101'; UPDATE faculty SET faculty_code = 'T-' || faculty_id",
+    )
+    found = read(url)[0].dataset
+    assert [(one.code, one.name) for one in found.rooms] == [("N-1", "101")]
+    assert [one.code for one in found.faculty] == ["T-f1", "T-f2"]
+
+
 def test_only_the_wanted_half_and_year_is_read(url: str) -> None:
     run(url, "UPDATE course_offerings SET semester_type = 'EVEN' WHERE offering_id = 'o-small'")
     assert {one.code for one in read(url, semester=2)[0].dataset.courses} == {"small"}
@@ -216,6 +247,19 @@ def test_a_room_that_a_department_keeps_is_open_to_its_own_courses_only(url: str
     may = {one.code: found.room["own"].type in one.room_types for one in found.courses}
     assert may == {"small": True, "big": False}
     assert all(found.room["r1"].type in one.room_types for one in found.courses)
+
+
+def test_a_room_that_a_department_keeps_is_told_of_in_words(url: str) -> None:
+    physics, chemistry = (f"6f1d2a34-8f0e-4b67-9c55-2f6f8c1a0b7{n}" for n in (1, 2))
+    run(
+        url,
+        f"""INSERT INTO departments VALUES ('{physics}', '{ORG_ID}', 'PHY', 'Physics');
+            INSERT INTO rooms (room_id, org_id, room_type, seating_capacity, dept_id, allow_cross_department_usage)
+            VALUES ('p', '{ORG_ID}', 'LAB', 60, '{physics}', false),
+                   ('c', '{ORG_ID}', 'LAB', 60, '{chemistry}', false)""",
+    )
+    rooms = read(url)[0].dataset.room
+    assert (rooms["p"].type, rooms["c"].type) == ("lab of PHY", "lab of another department")
 
 
 def test_rooms_out_of_use_are_listed(url: str) -> None:

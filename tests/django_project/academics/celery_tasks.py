@@ -29,9 +29,17 @@ def cached_list(job_id: str) -> str:
     return f"variants_list_{job_id}"
 
 
+def times_posted(job_id: str) -> str:
+    """The key that counts how often a job was posted and the answer written down, for whoever waits for that."""
+    return f"times_posted_{job_id}"
+
+
 @shared_task(bind=True, name="academics.celery_tasks.generate_timetable_task", max_retries=MOST_RETRIES)
 def generate_timetable_task(self: Task, job_id: str, org_id: str, time_config: dict[str, Any] | None) -> None:
-    """Only 200 is success; 429 and 503 are tried again; every other answer is the end of the job."""
+    """
+    Only 200 is success, and marks the row as running, whatever it says by then; 429 and 503 are tried again; every
+    other answer is the end of the job. Where nobody answers the row stays as it is.
+    """
     job = GenerationJob.objects.get(id=job_id)
     body = {
         "job_id": job_id,
@@ -45,8 +53,12 @@ def generate_timetable_task(self: Task, job_id: str, org_id: str, time_config: d
     answer = httpx.post(f"{settings.FASTAPI_URL}/api/generate_variants", json=body, timeout=POST_SECONDS)
     if answer.status_code in AGAIN_LATER:
         raise self.retry(countdown=RETRY_SECONDS)
-    if answer.status_code != 200:
+    if answer.status_code == 200:
+        GenerationJob.objects.filter(id=job_id).update(status="running")
+    else:
         GenerationJob.objects.filter(id=job_id).update(status="failed", error_message=answer.text[:MOST_ERROR])
+    with redis() as client:
+        client.incr(times_posted(job_id))
 
 
 @shared_task(name="academics.celery_tasks.fastapi_callback_task")

@@ -109,6 +109,15 @@ class CourseOffering(models.Model):
         db_table = "course_offerings"
 
 
+class Batch(OfOrganization):
+    batch_id = models.TextField(primary_key=True)
+    batch_code = models.TextField(null=True)
+    batch_name = models.TextField(null=True)
+
+    class Meta:
+        db_table = "batches"
+
+
 class Student(OfOrganization):
     student_id = models.TextField(primary_key=True)
     enrollment_number = models.TextField(null=True)
@@ -116,6 +125,7 @@ class Student(OfOrganization):
     last_name = models.TextField(null=True)
     dept_id = models.TextField(null=True)
     current_semester = models.IntegerField(null=True)
+    batch_id = models.TextField(null=True)
 
     class Meta:
         db_table = "students"

@@ -30,9 +30,9 @@ def generate(request: HttpRequest) -> JsonResponse:
             status="running",
             academic_year=asked["academic_year"],
             semester=semester,
-            timetable_data={**asked, "scope": "university"},
+            timetable_data={**asked, "scope": "university", "time_config": _time_config(asked["org_id"])},
         )
-        arguments = (str(job.id), asked["org_id"], _time_config(asked["org_id"]))
+        arguments = (str(job.id), asked["org_id"], job.timetable_data["time_config"])
         transaction.on_commit(lambda: generate_timetable_task.delay(*arguments))
     return JsonResponse({"success": True, "job_id": str(job.id), "estimated_time": "8-11 minutes"}, status=201)
 

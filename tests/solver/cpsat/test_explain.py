@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from functools import cache
 
 import pytest
@@ -17,6 +16,7 @@ from solver.result import Conflict
 from solver.samples import sample
 from solver.samples.contradictions import CONTRADICTIONS
 from tests.builders import Planted, course, dataset, grid, group, link, planted, room, teacher
+from tests.effort import FOR_EVER
 
 
 def explained(data: Dataset, seconds: float = 20.0) -> Explanation:
@@ -166,9 +166,7 @@ def test_a_stop_ends_the_search_for_reasons() -> None:
     data = sample("infeasible")
     compiled, control = compile_dataset(data), Control()
     threading.Timer(0.5, lambda: control.request_stop(Stop.FINISH)).start()
-    began = time.monotonic()
-    found = explain(data, compiled, control=control, seconds=60.0)
-    assert time.monotonic() - began < 20, "only a search that does not hear its stop takes this long"
+    found = explain(data, compiled, control=control, seconds=FOR_EVER)
     assert all(not conflict.minimal or conflict.sentences for conflict in found.conflicts)
 
 

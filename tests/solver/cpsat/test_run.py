@@ -11,6 +11,7 @@ from ortools.sat.python import cp_model
 from solver.control import BEAT_WORD, Control, Place, Stop
 from solver.cpsat import run as running
 from solver.cpsat.run import run
+from tests.effort import FOR_EVER
 
 
 def _hard_model(holes: int = 13) -> cp_model.CpModel:
@@ -27,35 +28,27 @@ def _hard_model(holes: int = 13) -> cp_model.CpModel:
     return model
 
 
-HANG = 20.0
-"""Seconds that only a solve which does not hear its stop can need; how fast it hears is for the benchmarks."""
 LONG = {"cp_model_presolve": False, "linearization_level": 0, "symmetry_level": 0}
 
 
 def test_a_stop_during_the_solve_ends_it() -> None:
     control = Control()
     threading.Timer(0.5, lambda: control.request_stop(Stop.CANCEL)).start()
-    began = time.monotonic()
-    found = run(_hard_model(), control=control, seconds=60.0, parameters=LONG)
+    found = run(_hard_model(), control=control, seconds=FOR_EVER, parameters=LONG)
     assert found.status == "unknown" and found.interrupted
     assert control.words[BEAT_WORD] > 0, "the stop came during the solve"
-    assert time.monotonic() - began < HANG
 
 
 def test_a_stop_before_the_solve_is_not_lost() -> None:
     control = Control()
     control.request_stop(Stop.FINISH)
-    began = time.monotonic()
-    found = run(_hard_model(), control=control, seconds=60.0, parameters=LONG)
+    found = run(_hard_model(), control=control, seconds=FOR_EVER, parameters=LONG)
     assert found.status == "unknown" and found.interrupted
-    assert time.monotonic() - began < HANG
 
 
 def test_the_deadline_of_the_control_wins_over_the_seconds_given() -> None:
-    began = time.monotonic()
-    found = run(_hard_model(), control=Control().until(0.5), seconds=60.0, parameters=LONG)
+    found = run(_hard_model(), control=Control().until(0.5), seconds=FOR_EVER, parameters=LONG)
     assert found.status == "unknown"
-    assert time.monotonic() - began < HANG
 
 
 def test_the_solve_beats_while_it_runs() -> None:
@@ -111,9 +104,7 @@ def test_a_listener_that_raises_ends_the_solve(monkeypatch: pytest.MonkeyPatch) 
     def on_beat() -> None:
         raise RuntimeError("the listener is gone")
 
-    began = time.monotonic()
-    run(_hard_model(), control=Control(on_beat=on_beat), seconds=60.0, parameters=LONG)
-    assert time.monotonic() - began < HANG
+    run(_hard_model(), control=Control(on_beat=on_beat), seconds=FOR_EVER, parameters=LONG)
     assert len(heard) == 1
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from random import Random
 
 import numpy as np
@@ -18,6 +17,7 @@ from solver.model import Dataset
 from solver.rules import Score, profile_of, score
 from solver.verifier import verify
 from tests.builders import Planted, course, dataset, grid, planted, random_planted, random_timetable, room, timetable
+from tests.effort import FOR_EVER
 
 
 def scored(data: Dataset, slots: np.ndarray, rooms: np.ndarray) -> Score:  # type: ignore[type-arg]
@@ -103,9 +103,7 @@ def test_a_stop_ends_polish() -> None:
     case = random_planted(Random(4), 8)
     compiled, control = compile_dataset(case.dataset), Control()
     threading.Timer(0.5, lambda: control.request_stop(Stop.FINISH)).start()
-    began = time.monotonic()
-    polish(case.dataset, compiled, encode(case.timetable, case.dataset), control=control, seconds=60.0)
-    assert time.monotonic() - began < 20, "only a polish that does not hear its stop takes this long"
+    polish(case.dataset, compiled, encode(case.timetable, case.dataset), control=control, seconds=FOR_EVER)
 
 
 @settings(max_examples=20, deadline=None)

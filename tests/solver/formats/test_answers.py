@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -30,7 +32,7 @@ from solver.result import (
 )
 from solver.rules import Score
 from solver.verifier import verify
-from tests.builders import datasets, random_timetable
+from tests.builders import course, dataset, datasets, grid, random_timetable, timetable
 
 
 def through_json(document: dict[str, object]) -> dict[str, object]:
@@ -157,3 +159,26 @@ def test_a_result_without_variants_or_of_another_schema_is_refused() -> None:
         with pytest.raises(InputError) as raised:
             load_result(json.dumps(document))
         assert [issue.code for issue in raised.value.issues] == [code]
+
+
+def test_a_score_is_four_numbers_as_ever_unless_it_matters_who_is_left_open() -> None:
+    alike = dataset(course("a"), course("b"), grid=grid(1, 1))
+    assert len(written_score(alike)) == 4
+    mixed = dataset(course("a"), course("b", subject_type="elective"), grid=grid(1, 1))
+    assert written_score(mixed)[4:] == [[[0, 0, 1]]]
+
+
+def written_score(data: Dataset) -> list[Any]:
+    """The score of a result that places course a alone, as it is written; read again it is the same."""
+    result = full_result(data, Random(1))
+    variant = replace(result.best, timetable=timetable(a=0), report=verify(data, timetable(a=0)))
+    document = through_json(dump_result(replace(result, variants=(variant,))))
+    assert load_result(document).best.score == variant.score
+    written: list[Any] = document["variants"][0]["report"]["score"]
+    return written
+
+
+def test_a_result_of_before_there_were_ranks_is_read() -> None:
+    document = dump_result(full_result(dataset(course("a"), course("b")), Random(1)))
+    assert [len(holder["score"]) for holder in (*document["journal"], *document["curve"])] == [4, 4]
+    assert load_result(document).journal[0].score == Score(0, 1, 2, 3)

@@ -65,3 +65,12 @@ def test_what_cannot_be_asked_is_refused_under_its_name(
 def test_a_week_is_known_by_its_owner() -> None:
     data = dataset(course("a", groups="g", faculty="f"), group("g", name="CSE"))
     assert Weeks(data, timetable(a=0)).week(Of(kind="group", id="g")).title == "CSE (g)"
+
+
+def test_no_week_is_written_of_a_group_of_which_nothing_is_known_and_who_is_taught_is_told_without_one() -> None:
+    data = dataset(course("a", groups="g"), course("b", students=["s1", "s2"], faculty="f"), group("idle", name="Idle"))
+    weeks = {week.of.id: week for week in Weeks(data, timetable(a=0, b=1)).weeks()}
+    assert "g" in weeks and "idle" not in weeks
+    assert weeks["f"].meetings[0].groups == ("2 students",)
+    page = made(data, timetable(a=0, b=1), "html").decode()
+    assert "Idle" not in page and "2 students" in page

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from solver.formats.meetings import Meeting, Week, Weeks
 from solver.formats.safe import printable
 from solver.model import Dataset, Timetable
-from tests.builders import course, dataset, grid, timetable
+from tests.builders import course, dataset, grid, group, room, teacher, timetable
 from tests.solver.formats.exported import made, named, names
 
 
@@ -50,9 +50,8 @@ class Page(HTMLParser):
             self.meetings[-1][-1][-1] += data
 
 
-def shown(meeting: Meeting) -> list[str]:
-    lines = (meeting.title, meeting.clock, meeting.place, ", ".join(meeting.teachers), ", ".join(meeting.groups))
-    return [line for line in lines if line]
+def shown(week: Week, meeting: Meeting) -> list[str]:
+    return [meeting.title, *week.lines(meeting)]
 
 
 def test_the_printed_pages_hold_each_week(college: tuple[Dataset, Timetable]) -> None:
@@ -61,14 +60,31 @@ def test_the_printed_pages_hold_each_week(college: tuple[Dataset, Timetable]) ->
     assert page.headings == [week.title for week in weeks]
     for found, week in zip(page.meetings, weeks, strict=True):
         by_row = sorted(week.meetings, key=lambda m: (m.period, m.day))
-        assert sorted(found) == sorted(shown(meeting) for meeting in by_row)
+        assert sorted(found) == sorted(shown(week, meeting) for meeting in by_row)
     assert page.tags["section"] == page.tags["table"] == len(weeks)
 
 
 def test_one_page_for_one_owner(college: tuple[Dataset, Timetable], week: Week) -> None:
     page = Page(made(*college, "html", **{week.of.kind: week.of.id}).decode())
     assert page.headings == [week.title]
-    assert sorted(page.meetings[0]) == sorted(map(shown, week.meetings))
+    assert sorted(page.meetings[0]) == sorted(shown(week, meeting) for meeting in week.meetings)
+
+
+def test_what_the_heading_says_is_not_repeated_in_every_cell_and_everything_else_is_there() -> None:
+    data = dataset(
+        course("a", faculty="f", groups="g"),
+        course("b", faculty="f", groups="g h"),
+        *(group("g", name="1A"), group("h", name="1B"), teacher("f", name="Rao"), room("r1", name="LH-1")),
+    )
+    page = Page(made(data, timetable(a=0, b=1), "html", group="g").decode())
+    assert page.meetings[0] == [["a", "LH-1", "Rao"], ["b", "LH-1", "Rao", "1A, 1B"]]
+
+
+def test_lunch_is_a_row_that_no_high_cell_crosses() -> None:
+    data = dataset(course("a", groups="g", slots=2), grid=grid(days=2, periods=4, lunch_after=2))
+    page = made(data, timetable(a=1), "html", group="g").decode()
+    assert '>10:00-11:00</th><td colspan="2">Lunch</td>' in page
+    assert "rowspan" not in page and page.count("09:00-12:00") == 2, "a mistake of a timetable is shown, and told"
 
 
 def test_a_session_of_two_periods_is_one_high_cell_and_clashing_ones_stand_in_one_cell() -> None:

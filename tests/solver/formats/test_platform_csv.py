@@ -36,7 +36,7 @@ def imported(**changed: str) -> Imported:
 
 def test_a_clean_set_is_taken_as_it_is() -> None:
     found = imported()
-    assert found.repairs == () and found.unusable == ()
+    assert found.repairs == () and found.unusable == () and found.warnings == ()
     (course,) = found.dataset.courses
     assert (course.id, course.faculty_ids, course.student_ids, course.sessions_per_week) == ("S1", ("F1",), ("T1",), 3)
     assert [(room.id, room.type, room.building) for room in found.dataset.rooms] == [
@@ -50,18 +50,21 @@ def test_a_clean_set_is_taken_as_it_is() -> None:
     ("table", "line", "column", "value", "said"),
     [
         ("subjects", "\nS2,Waves,P1,D9,F1,3\n", "department_id", "D9", "names no department"),
-        ("subjects", "\nS2,Waves,P1,D1,F9,3\n", "faculty_assigned", "F9", "names no teacher"),
         ("subjects", "\nS2,Waves,P1,D1,F1,many\n", "credits", "many", "is no number; 3"),
         ("subjects", "\nS2,Waves,P1,D1,F1,-4\n", "credits", "-4", "1 is used"),
         ("students", "\nT2,Ben,Alchemy,B.Tech,Optics,F1\n", "department", "Alchemy", "names no department"),
         ("students", "\nT2,Ben,Physics,B.Mag,Optics,F1\n", "course", "B.Mag", "names no programme"),
         ("students", "\nT2,Ben,Physics,B.Tech,Optics,F9\n", "faculty_id", "F9", "names no teacher"),
-        ("students", '\nT2,Ben,Physics,B.Tech,"Optics,Magic",F1\n', "electives", "Optics,Magic", "no subject by magic"),
+        ("students", '\nT2,Ben,Physics,B.Tech,"Optics,Magic",F1\n', "electives", "Optics,Magic", "no subject by Magic"),
         ("faculty", "\nF2,Mira,Physics,\n", "max_workload_per_week", "", "18 is used"),
         ("classrooms", "\nR2,D1,102,1e9,hall\n", "capacity", "1e9", "10000 is used"),
         ("batches", "\nB2,P9,D1,1,1,40\n", "course_id", "P9", "names no programme"),
         ("batches", "\nB2,P1,D1,1,1,39.5\n", "no_of_students", "39.5", "39 is used"),
         ("labs", "\nL2,D1,Lab-2,30,wet,dry\n", "capacity", "30", "left out: wet, dry"),
+        ("classrooms", '\nR2,D1,102,"1,200",hall\n', "capacity", "1,200", "is read as 1200"),
+        ("classrooms", "\nR2,D1,102,1.200,hall\n", "capacity", "1.200", "is read as 1200"),
+        ("classrooms", "\nR2,D1,102,60.000,hall\nR3,D1,103,x,hall\n", "capacity", "x", "60 is used"),
+        ("batches", '\nB2,P1,D1,1,1,"39,5"\n', "no_of_students", "39,5", "39 is used"),
     ],
 )
 def test_a_cell_that_can_be_mended_is_mended_and_reported(
@@ -70,7 +73,7 @@ def test_a_cell_that_can_be_mended_is_mended_and_reported(
     waves = "\nT3,Cal,Physics,B.Tech,Waves,F1\n" if table == "subjects" else "\n"
     found = imported(**{"students": waves, table: line})
     (note,) = [note for note in found.repairs if said in note.message]
-    assert (note.file, note.line, note.column, note.value) == (table, 3, column, value)
+    assert (note.file, note.line, note.column, note.value) == (table, 2 + line.count("\n", 1), column, value)
     assert found.unusable == ()
 
 
@@ -104,7 +107,9 @@ def test_a_crowd_is_cut_into_near_equal_sections_and_its_teacher_gets_help() -> 
     sizes = [len(course.student_ids) for course in found.dataset.courses]
     assert sum(sizes) == 131 and max(sizes) - min(sizes) <= 1 and max(sizes) <= SECTION_SIZE
     assert [course.faculty_ids for course in found.dataset.courses] == [("F1",), ("F1",), ("F2",)]
-    assert [note.message for note in found.repairs] == ["has no workload left for section 3 of 3; F2 takes it"]
+    assert [note.message for note in found.warnings] == [
+        "has no workload left for 1 of 3 sections; taken by F2 (section 3)"
+    ]
 
 
 def test_a_missing_file_or_column_is_named_and_all_of_them_at_once() -> None:
@@ -118,16 +123,71 @@ def test_a_missing_file_or_column_is_named_and_all_of_them_at_once() -> None:
     }
 
 
+def test_a_column_that_is_there_twice_is_named() -> None:
+    with pytest.raises(InputError) as raised:
+        imported(students="student_id,electives,Electives\nT1,Optics,Waves\n")
+    assert [(issue.pointer, issue.code) for issue in raised.value.issues] == [("/students/electives", "duplicate")]
+
+
+def test_a_header_is_read_whatever_its_capitals_and_blanks() -> None:
+    found = imported(students="Student ID, ELECTIVES \nT1,Optics\n")
+    assert [course.student_ids for course in found.dataset.courses] == [("T1",)]
+
+
 def test_a_byte_order_mark_windows_lines_and_empty_lines_are_no_harm() -> None:
     found = imported(faculty="\ufeff" + CLEAN["faculty.csv"].replace("\n", "\r\n") + "\r\n,,,\r\n")
     assert [teacher.id for teacher in found.dataset.faculty] == ["F1"]
     assert found.unusable == ()
 
 
+def test_a_set_from_a_spreadsheet_of_windows_is_read_and_the_account_says_how(tmp_path: Path) -> None:
+    tables = {**CLEAN, "subjects.csv": CLEAN["subjects.csv"].replace("Optics", "Óptica Física")}
+    tables["students.csv"] = CLEAN["students.csv"].replace("Optics", "óptica física").replace("Asha", "José Peña")
+    for name, text in tables.items():
+        (tmp_path / name).write_bytes(text.replace(",", ";").encode("cp1252"))
+    found = load_platform_csv(tmp_path)
+    assert [course.student_ids for course in found.dataset.courses] == [("T1",)]
+    assert found.repairs == () == found.unusable
+    told = {note.code: note for note in found.decisions}
+    assert "students: no UTF-8, read as Windows-1252, Western European" in told["code_page"].message
+    assert "Óptica" in told["code_page"].value and told["code_page"].line == 2
+    assert "students, faculty, classrooms and labs: cells are separated by semicolons" in told["separator"].message
+
+
+def test_a_line_that_names_the_separator_is_none_of_the_table() -> None:
+    found = imported(labs="sep=;\r\nlab_id;lab_name;capacity\r\nL1;Lab;30\r\nL2;Lab;many\r\n")
+    assert [room.id for room in found.dataset.rooms] == ["R1", "L1", "L2"]
+    assert [(note.file, note.line) for note in found.repairs] == [("labs", 4)]
+
+
+@pytest.mark.parametrize("text", ["sep=;", "sep=", 'sep="\n', "sep=;\n", "\ufeffsep=;\n", '"', '"\n;', "\r"])
+def test_a_table_without_a_header_is_missing_its_columns(text: str) -> None:
+    with pytest.raises(InputError) as raised:
+        imported(classrooms=text)
+    assert {issue.code for issue in raised.value.issues} == {"missing"}
+
+
+def test_a_set_of_which_nothing_can_be_used_says_why() -> None:
+    with pytest.raises(InputError) as raised:
+        imported(subjects="\nS2,OPTICS,P1,D1,F1,3\n")
+    first, *rows = raised.value.issues
+    assert first.code == "empty" and {issue.code for issue in rows} == {"unusable_row"}
+    assert any("subjects.csv, line 3, subject_name: the name is that of S1 (line 2)" in row.message for row in rows)
+
+
+def test_a_department_named_by_two_rows_is_left_open() -> None:
+    found = imported(departments=CLEAN["departments.csv"] + "D3,PHYSICS,Block-C\n")
+    assert [(note.file, note.column) for note in found.repairs] == [
+        ("students", "department"),
+        ("faculty", "department"),
+    ][::-1]
+    assert "is the name of D1 and D3" in found.repairs[0].message
+
+
 def test_a_file_that_is_no_utf_8_is_refused_by_name(tmp_path: Path) -> None:
     for name, text in CLEAN.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    (tmp_path / "faculty.csv").write_bytes(b"faculty_id\nF\xff\n")
+    (tmp_path / "faculty.csv").write_bytes("faculty_id,faculty_name\nF1,Jürgen Müller\nF2".encode() + b"\xff\n")
     with pytest.raises(InputError, match=r"faculty\.csv is no UTF-8"):
         load_platform_csv(tmp_path)
 
@@ -156,3 +216,6 @@ def test_every_row_of_the_real_set_is_used_or_reported() -> None:
     assert found.rows["classrooms"] + found.rows["labs"] - refused["classrooms"] - refused["labs"] == len(dataset.rooms)
     assert found.rows["subjects"] - refused["subjects"] == len({course.code for course in dataset.courses})
     assert diagnose(dataset) == ()
+    assert {note.code for note in found.warnings} == {"teacher_replaced"} and len(found.warnings) == 10
+    assert {note.code for note in found.decisions} == {"groups_unknown", "rooms"}
+    assert not any("lab" in course.room_types for course in dataset.courses)

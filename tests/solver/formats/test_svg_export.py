@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -11,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solver.formats.meetings import LISTED_KINDS, Week, Weeks
+from solver.formats.svg_export import HUES, TINT, hue_of
 from solver.model import Dataset, Timetable
 from solver.names import DAY_NAMES
-from tests.builders import course, dataset, datasets, random_timetable, timetable
+from tests.builders import course, dataset, datasets, grid, random_timetable, timetable
 from tests.solver.formats.exported import made, named, names
 
+STATIC = Path(__file__).resolve().parents[3] / "app" / "static"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -59,6 +63,22 @@ def test_boxes_of_a_picture_never_overlap_and_never_leave_it(data: Dataset, seed
 def _area(box: dict[str, str]) -> Area:
     x, y, width, height = (float(box[name]) for name in ("x", "y", "width", "height"))
     return Area(x, y, x + width, y + height)
+
+
+def test_lunch_is_drawn_between_the_periods_it_parts() -> None:
+    data = dataset(course("a", groups="g"), course("b", groups="g"), grid=grid(1, 4, lunch_after=2))
+    root = ElementTree.fromstring(made(data, timetable(a=1, b=2), "svg", group="g"))
+    before, after = (_area(box.attrib) for group_ in root.iter(f"{SVG}g") for box in group_.iter(f"{SVG}rect"))
+    (lunch,) = (text for text in root.iter(f"{SVG}text") if text.text == "Lunch")
+    assert before.bottom < float(lunch.attrib["y"]) < after.top
+
+
+def test_a_course_has_the_colour_that_the_page_gives_it() -> None:
+    css = (STATIC / "views.css").read_text(encoding="utf-8")
+    assert tuple(re.findall(r"^\.hue-\d \{ --hue: light-dark\((#\w+),", css, re.M)) == HUES
+    assert f"--hue) {TINT:.0%}, white" in css
+    # What `hueOf` in week.js answers, run in a browser, for these codes.
+    assert [HUES.index(hue_of(code)) for code in ("CSE-101", "PHY-204L", "ÄÖ", "\U0001f469")] == [3, 1, 1, 6]
 
 
 def test_a_crowd_at_one_time_is_counted_and_not_drawn() -> None:

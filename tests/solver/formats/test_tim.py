@@ -248,3 +248,23 @@ def test_a_rule_that_a_dataset_keeps_rigid_is_not_priced() -> None:
     assert profile["room_capacity"].rigid and profile["room_capacity"].weight == 1
     assert profile["link"].bendable
     assert profile_of(dataset(course("a"), rules={"room_clash": RuleSetting(bendable=True)}))["room_clash"].rigid
+
+
+# --- the competition of 2002 ------------------------------------------------------------------------------------------
+
+
+def test_a_file_of_the_competition_of_2002_is_read_with_every_slot_open_and_no_order() -> None:
+    data, whole = load_tim("\n".join(TWO[:7]), "old"), load_tim("\n".join(TWO), "new")
+    assert [event.allowed_slots for event in data.courses] == [None, None] and data.links == ()
+    assert data.rooms == whole.rooms and data.rules == whole.rules
+    assert [(event.student_ids, event.required_features) for event in data.courses] == [
+        (event.student_ids, event.required_features) for event in whole.courses
+    ]
+    assert load_tim(dump_tim(data), "old") == data
+
+
+def test_a_number_too_few_is_told_with_what_both_layouts_would_have() -> None:
+    with pytest.raises(
+        InputError, match="has 106 numbers, it has 11; in the layout of the competition of 2002 it would have 12"
+    ):
+        load_tim("\n".join(TWO[:6]))

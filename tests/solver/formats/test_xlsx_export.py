@@ -18,7 +18,7 @@ from solver.formats.meetings import Week, Weeks
 from solver.formats.safe import inert, printable
 from solver.formats.xlsx_export import INDEX, MAX_TITLE, SESSIONS, Titles, cell_text
 from solver.model import Dataset, Timetable
-from tests.builders import course, dataset, timetable
+from tests.builders import course, dataset, group, room, teacher, timetable
 from tests.solver.formats.exported import made, named, names
 
 
@@ -28,10 +28,11 @@ def workbook(data: bytes) -> Any:
 
 def grid_of(sheet: Any, first_row: int, data: Dataset) -> dict[tuple[int, int], str]:
     """(day, period) -> text of the week that begins at a row."""
-    found = {}
+    found, lunch = {}, data.time_grid.lunch_period
     for period in range(data.time_grid.num_periods):
+        row = first_row + 2 + period + (lunch is not None and period >= lunch)
         for day in range(data.time_grid.num_days):
-            value = sheet.cell(first_row + 2 + period, day + 2).value
+            value = sheet.cell(row, day + 2).value
             if value is not None:
                 found[day, period] = value
     return found
@@ -39,7 +40,7 @@ def grid_of(sheet: Any, first_row: int, data: Dataset) -> dict[tuple[int, int], 
 
 def expected_grid(week: Week) -> dict[tuple[int, int], str]:
     return {
-        (day, period): inert(printable("\n".join(cell_text(m, period) for m in meetings)))
+        (day, period): inert(printable("\n".join(cell_text(week, m, period) for m in meetings)))
         for (day, period), meetings in week.cells().items()
     }
 
@@ -62,9 +63,29 @@ def test_the_workbook_has_every_session_and_every_week_where_the_index_says(
         week = weeks[kind.value, id.value]
         title, _, cell = name.hyperlink.location.rpartition("!")
         sheet, row = book[title.strip("'").replace("''", "'")], int(cell[1:])
-        assert sheet.cell(row, 1).value == f"{week.of.kind} {week.title}"
+        assert sheet.cell(row, 1).value == f"{week.of.kind.capitalize()} {week.title}"
+        assert sheet.cell(row, 2).value is None, "nothing stands in the way of a long name"
+        assert "Lunch" in [sheet.cell(row + 2 + n, 2).value for n in range(data.time_grid.num_periods)]
         assert name.hyperlink.ref == name.coordinate and count.value == len(week.meetings)
         assert grid_of(sheet, row, data) == expected_grid(week)
+
+
+def test_every_sheet_tells_whose_it_is_by_its_name_and_its_colour() -> None:
+    long = "Department of Computer Science and Engineering, year 2, section"
+    data = dataset(
+        course("c"),
+        *(group(f"g{letter}", name=f"{long} {letter}") for letter in "AB"),
+        group("g101", name="101"),
+        room("r101", name="101"),
+        *(teacher(id, name="A. Rao") for id in ("F1", "F2")),
+        teacher("F3", name="B. Sen"),
+    )
+    book = workbook(made(data, timetable(), "xlsx"))
+    assert book.sheetnames[2:] == [
+        *(f"Department of C…ar 2, section {letter}" for letter in "AB"),
+        *("Group 101", "Teacher F1", "Teacher F2", "B. Sen", "Room 101"),
+    ]
+    assert len({book[name].sheet_properties.tabColor.rgb for name in book.sheetnames[2:]}) == 3
 
 
 def test_the_workbook_of_one_owner_has_one_week(college: tuple[Dataset, Timetable], week: Week) -> None:

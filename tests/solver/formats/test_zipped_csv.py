@@ -52,7 +52,9 @@ def test_what_was_mended_has_file_and_line() -> None:
 
 
 def test_text_that_is_no_utf_8_is_refused_with_file_and_line() -> None:
-    issue = refusal(zipped({**CLEAN, "students.csv": b"student_id,electives\nS1,Optics\nS2,\xff\n"}))
+    issue = refusal(
+        zipped({**CLEAN, "students.csv": "student_id,electives\nJörg-Çağ,Optics\nS2,".encode() + b"\xff\n"})
+    )
     assert (issue.code, issue.pointer) == (
         "bad_utf8",
         "/students",

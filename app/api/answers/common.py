@@ -1,0 +1,151 @@
+"""What answers of several routes have in common."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+Seconds: TypeAlias = float
+"""A duration, or seconds since 1970 where a name ends in `_at`."""
+SessionRef: TypeAlias = list[Any]
+"""`[course_id, session]`."""
+JobStatus: TypeAlias = Literal["queued", "running", "completed", "failed", "cancelled"]
+RungName: TypeAlias = Literal["full", "relaxed", "greedy", "reduced", "manual"]
+QualityName: TypeAlias = Literal["optimal", "feasible", "relaxed", "partial"]
+StopReason: TypeAlias = Literal["proved", "deadline", "stalled", "cancelled", "finished_early", "memory", "crash"]
+TierName: TypeAlias = Literal["hard", "soft", "off"]
+
+
+class Answer(BaseModel):
+    """
+    A JSON object of an answer. A later version may add fields; none goes away.
+
+    These classes describe: what is sent is made by the views, and tests hold every answer against its class.
+    """
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+
+class Levels(Answer):
+    """What a timetable costs, dearest level first: the first that differs decides between two timetables."""
+
+    rigid: int
+    unplaced: int
+    bent: int
+    soft: int
+
+
+class Period(Answer):
+    """Clock times like 09:00."""
+
+    start: str
+    end: str
+
+
+class Grid(Answer):
+    """The week: names of days, clock times of periods, and the first period after lunch."""
+
+    days: list[str]
+    periods: list[Period]
+    lunch_period: int | None
+
+
+class Offence(Answer):
+    """One place where a rule is broken."""
+
+    amount: int
+    message: str
+    sessions: list[SessionRef]
+    entities: list[str]
+
+
+class Entry(Answer):
+    """One placed session, under the names of both platform versions."""
+
+    day: int
+    day_name: str
+    day_of_week: str
+    period: int
+    time_slot_id: str
+    time_slot: str
+    start_time: str
+    end_time: str
+    duration_slots: int
+    course_id: str
+    course_code: str
+    subject_code: str
+    course_name: str
+    subject_name: str
+    subject_type: str
+    faculty_id: str | None
+    faculty_ids: list[str]
+    faculty_name: str
+    batch_name: str
+    batch_ids: list[str]
+    department_id: str | None
+    year: int | None
+    section: str | None
+    enrolled_count: int
+    room_id: str
+    room_code: str
+    room_number: str
+    room_type: str
+    room_capacity: int
+    building: str | None
+    session_number: int
+    has_conflict: bool
+    conflict_description: str
+
+
+class Move(Answer):
+    session: SessionRef
+    slot: int
+    room_id: str
+
+
+class Repair(Answer):
+    """A place that was checked: where a session could go, and what has to move for it."""
+
+    sentence: str
+    slot: int
+    time: str
+    room_id: str
+    moves: list[Move]
+
+
+class OpenSession(Answer):
+    """A session without a place: what keeps it from one, and checked repairs."""
+
+    course_id: str
+    session: int
+    name: str
+    reasons: list[str]
+    repairs: list[Repair]
+
+
+class Proof(Answer):
+    """Something that cannot work, shown by counting."""
+
+    code: str
+    sentence: str
+    entities: list[str]
+    rules: list[str]
+    needed: int | None
+    available: int | None
+
+
+class ConflictSet(Answer):
+    """Wishes that do not go together; `minimal` when they do as soon as any one is dropped."""
+
+    sentences: list[str]
+    rules: list[str]
+    minimal: bool
+
+
+class Diagnosis(Answer):
+    """Why not every hard rule can hold; `evidence` says how sure that is, null when nothing was shown."""
+
+    evidence: str | None
+    proofs: list[Proof]
+    conflicts: list[ConflictSet]

@@ -1,0 +1,71 @@
+"""Some courses as if there were no others, then the rest around them: what is placed first when not all fit."""
+
+from __future__ import annotations
+
+from solver.climb import PLACING, Climb, working_at
+from solver.compiled import Compiled, compile_dataset, decode, encode
+from solver.construct import construct
+from solver.context import build_context
+from solver.control import Place
+from solver.model import Dataset, Timetable
+from solver.ranks import rank_of
+from solver.reduction import only, restrict
+from solver.search import SearchParams, search, strip
+from solver.search.params import Arrays
+
+
+def place_part(
+    climb: Climb, chosen: set[str], placed: Timetable, search_seconds: float, *, improve: bool = True
+) -> Timetable:
+    """
+    Adds the chosen courses that are not placed yet: greedily, and by a search where that leaves some open.
+
+    A part that is not worth a search has 0 for its seconds; without `improve` the search ends when all have a place.
+    """
+    part = restrict(climb.problem.dataset, chosen)
+    compiled = compile_dataset(part, climb.problem.profile, build_context(part, simplified=True))
+    start = encode(only(placed, chosen), part)
+    floor = construct(compiled, control=climb.walk, seed=climb.params.seed, start=start)
+    slots, rooms = floor.slots, floor.rooms
+    if search_seconds > 0 and not climb.over and (slots < 0).any():
+        slots, rooms = _searched(climb, part, compiled, (slots, rooms), search_seconds, improve=improve)
+    return decode(slots, rooms, part)
+
+
+@working_at(Place.LOCAL_SEARCH)
+def _searched(
+    climb: Climb, part: Dataset, compiled: Compiled, start: Arrays, seconds: float, *, improve: bool
+) -> Arrays:
+    """Any timetable in which all have a place, in half of the time at most, and a good one in the rest."""
+    control = climb.timed("search", seconds, "placing the most important courses")
+    rounds = ((0.5, PLACING), (1.0, SearchParams(bend=False))) if improve else ((1.0, PLACING),)
+    for share, params in rounds:
+        found = search(
+            part,
+            compiled,
+            start,
+            control=control,
+            seconds=share * control.remaining,
+            workers=climb.params.workers,
+            seed=climb.params.seed,
+            params=params,
+        )
+        start = found.slots, found.rooms
+    return strip(compiled, *start, keep_bent=False)
+
+
+@working_at(Place.CONSTRUCT)
+def core_apart(climb: Climb, seconds: float) -> None:
+    """
+    All core subjects on their own, for these seconds at most, then the rest around them, greedily.
+
+    For when electives may be what keeps core sessions open; does nothing where no core session is.
+    """
+    courses = climb.problem.dataset.courses
+    core = {course.id for course in courses if rank_of(course).core}
+    best = climb.best
+    if climb.over or best is None or len(core) == len(courses) or not any(row.core for row in best.left_open):
+        return
+    placed = place_part(climb, core, Timetable(), seconds, improve=False)
+    everybody = {course.id for course in courses}
+    climb.incumbents.offer(place_part(climb, everybody, placed, 0.0), "core first")
