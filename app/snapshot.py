@@ -60,6 +60,8 @@ def document(track: Track, queue_position: int | None, eta_seconds: int, prepari
 def _holding(track: Track) -> dict[str, Any]:
     score, bound = track.score, track.bound
     gap = None
+    if score is not None and bound is not None and score.complete and bound > score.soft:
+        bound = None  # proved by an earlier version, by which a rule cost more
     if score is not None and bound is not None and score.complete:
         gap = round((score.soft - bound) / max(score.soft, 1), 4)
     return {

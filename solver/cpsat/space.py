@@ -277,7 +277,7 @@ class Space:
 
     def add_hint(self) -> None:
         """Hands over the start timetable: a value for every variable. A variable hinted twice would be an error."""
-        self.model.clear_hints()  # type: ignore[no-untyped-call]
+        self.model.proto.clear_solution_hint()
         self.model.proto.solution_hint.vars.extend(range(len(self.hints)))
         self.model.proto.solution_hint.values.extend(self.hints)
 

@@ -14,7 +14,7 @@ from solver.verifier.view import View
 
 
 def _preference_with_a_price_on_silence(view: View) -> int:
-    """Until December 2026 a slot of which a teacher said nothing cost 5 points, and the best of the named ones some."""
+    """Until 30 November 2026 silence about a slot cost 5 points, and the best of the named ones cost some, too."""
     taught = ((view.dataset.teacher[id], sessions) for id, sessions in view.by_teacher.items())
     return sum(
         preference_points(teacher.liking(slot))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
@@ -83,8 +84,9 @@ def _placement_issues(dataset: Dataset, timetable: Timetable) -> Iterator[Issue]
         if placement.room_id not in dataset.room:
             yield _issue(f"{here}/room_id", "dangling_id", "there is no room", placement.room_id)
         if not 0 <= placement.slot < dataset.time_grid.num_slots:
-            last = dataset.time_grid.num_slots - 1
-            yield _issue(f"{here}/slot", "bad_slot", f"the grid has slots 0 to {last}, not", placement.slot)
+            last, short = dataset.time_grid.num_slots - 1, dataset.time_grid.shortened
+            issue = _issue(f"{here}/slot", "bad_slot", f"the grid has slots 0 to {last}, not", placement.slot)
+            yield replace(issue, message=f"{issue.message}; {short}") if short else issue
 
 
 def _issue(pointer: str, code: str, message: str, value: object) -> Issue:

@@ -147,6 +147,14 @@ def test_the_best_timetable_is_shown_and_a_worse_one_is_not() -> None:
     assert (shown(track)["bound"], shown(track)["gap"], shown(track)["placed"]) == (30, 0.25, 9)
 
 
+def test_a_bound_above_the_cost_of_a_complete_timetable_is_not_shown() -> None:
+    """A job that an earlier version began may hold one: by its rules the same timetable cost more."""
+    track = running()
+    track.hear(says("exact", bound=50))
+    track.hear(IncumbentFrame(score=(0, 0, 0, 40), rung="full"))
+    assert (shown(track)["cost"], shown(track)["bound"], shown(track)["gap"]) == (40, None, None)
+
+
 def test_there_is_no_gap_while_hard_rules_are_bent() -> None:
     track = running()
     track.hear(IncumbentFrame(score=(0, 0, 3, 40), rung="full"))

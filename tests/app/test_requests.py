@@ -92,6 +92,11 @@ async def test_a_day_shorter_than_asked_for_is_said_when_data_is_checked_and_whe
     assert (warning["pointer"], warning["code"]) == ("/dataset/time_grid/slots_per_day", "shorter_day")
     assert "only 7 slots of 60 minutes fit" in warning["message"]
     assert warning["message"] in (await post(client, dataset=data)).json()["message"]
+    for slot, status in ((16, 200), (38, 422)):
+        placed = {"placements": [{"course_id": "C1", "session": 0, "slot": slot, "room_id": "R1"}]}
+        scored = await client.post("/score", json={"dataset": data, "timetable": placed})
+        assert scored.status_code == status
+        assert "slots are numbered 7 a day" in scored.text
     data["courses"] = [{**data["courses"][0], "allowed_slots": [38]}, *data["courses"][1:]]
     for route, body in (("/validate", data), ("/generate_variants", {"dataset": data})):
         refused = await client.post(route, json=body)
