@@ -6,7 +6,8 @@ from solver.climb import PLACING, Climb, working_at
 from solver.compiled import Compiled, compile_dataset, decode, encode
 from solver.construct import construct
 from solver.context import build_context
-from solver.control import Place
+from solver.control import Place, Stop
+from solver.incumbent import Incumbent
 from solver.model import Dataset, Timetable
 from solver.ranks import rank_of
 from solver.reduction import only, restrict
@@ -66,6 +67,15 @@ def core_apart(climb: Climb, seconds: float) -> None:
     best = climb.best
     if climb.over or best is None or len(core) == len(courses) or not any(row.core for row in best.left_open):
         return
-    placed = place_part(climb, core, Timetable(), seconds, improve=False)
-    everybody = {course.id for course in courses}
-    climb.incumbents.offer(place_part(climb, everybody, placed, 0.0), "core first")
+    offer_with_rest(climb, place_part(climb, core, Timetable(), seconds, improve=False), "core first")
+
+
+def offer_with_rest(climb: Climb, placed: Timetable, source: str) -> Incumbent | None:
+    """
+    Offers a timetable of some courses with all others around it, greedily, even where the time of the walk is over: a
+    core session more in place would outweigh all that nobody has tried to place. None once the solve is cancelled.
+    """
+    problem, control = climb.problem, climb.control
+    start = encode(placed, problem.dataset)
+    whole = construct(problem.compiled, control=control, seed=climb.params.seed, start=start, first=True)
+    return None if control.stop is Stop.CANCEL else climb.incumbents.offer_arrays(whole.slots, whole.rooms, source)

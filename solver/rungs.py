@@ -17,7 +17,7 @@ from solver.control import Place
 from solver.ledger import core_open
 from solver.model import Timetable
 from solver.names import counted
-from solver.parts import core_apart, place_part
+from solver.parts import core_apart, offer_with_rest, place_part
 from solver.ranks import rank_of
 from solver.reduction import batches
 from solver.result import Diagnosis
@@ -241,8 +241,10 @@ def core_then_rest(climb: Climb) -> Verdict:
         climb.report("construct", number / len(parts), f"placing batch {number + 1} of {len(parts)}")
         searched = number == 0 or all(rank_of(dataset.course[course_id]).core for course_id in part)
         placed = place_part(climb, chosen, placed, 0.5 * climb.walk.remaining if searched else 0.0)
-    found = climb.incumbents.offer(placed, "reduced")
+    found = offer_with_rest(climb, placed, "reduced")
     climb.core = frozenset(parts[0])
+    if found is None:
+        return Verdict(False, "stopped from outside (cancel)")
     open_in_core = [key for key in found.report.unplaced if key[0] in climb.core]
     if open_in_core:
         return Verdict(

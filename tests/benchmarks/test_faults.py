@@ -144,7 +144,7 @@ def test_a_job_that_nobody_asked_for_is_a_breach() -> None:
 def published(source: str) -> dict[str, Any]:
     best = solve(dataset_of(source), SolveParams(time_limit_seconds=1.0, num_variants=1), Control()).best
     return {
-        "levels": best.report.score._asdict(),
+        "levels": best.report.score.levels,
         "timetable_entries": [
             {"course_id": p.course_id, "session_number": p.session, "time_slot_id": str(p.slot), "room_id": p.room_id}
             for p in best.timetable.placements

@@ -18,6 +18,7 @@ from solver.ladder import RUNGS, Rung, Verdict, solve
 from solver.ledger import better_at, concessions_of
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.params import SolveParams
+from solver.parts import offer_with_rest
 from solver.ranks import rank_of
 from solver.result import Quality, StoppedBy, missed_quality
 from solver.rules import Score
@@ -201,6 +202,20 @@ def test_the_core_of_reduced_limits_is_placed_before_electives_and_nobody_is_los
     assert report.placed + len(report.unplaced) == report.total == len(data.sessions)
     assert coverage is not None and coverage.core_courses == 3
     assert coverage.core_courses + coverage.reinserted_courses + coverage.open_courses == coverage.total_courses
+
+
+def test_what_was_begun_with_the_core_alone_is_offered_with_all_others_though_the_time_is_over() -> None:
+    data, core = overfull(2)
+    control = Control(deadline=0.0)
+    climb = ladder._prepare(data, SolveParams(time_limit_seconds=1.0, num_variants=1), control, None)
+    part = Timetable(placements=core.placements)
+    found = offer_with_rest(climb, part, "core first")
+    assert found is not None
+    assert set(found.timetable.by_session.items()) >= set(part.by_session.items())
+    electives = [id for id, _ in found.timetable.by_session if data.course[id].subject_type == "elective"]
+    assert electives, "who finds a place around the core has it"
+    control.request_stop(Stop.CANCEL)
+    assert offer_with_rest(climb, part, "core first") is None
 
 
 def test_every_incumbent_is_better_than_the_one_before_and_none_breaks_a_rigid_rule() -> None:
