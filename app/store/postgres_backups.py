@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,8 @@ from app.store.rows import PORTFOLIO, SEALED
 REPLACED_SCHEMA = "timetable_replaced_"
 MOST_PROBLEMS = 100
 _COUNTED = ("jobs", "attempts", "datasets", "incumbents", "results", "outbox", "portfolio")
-_NOTHING = StoreError("the database holds no job store, so there is nothing to back up")
+_NOTHING = "the database holds no job store, so there is nothing to back up"
+_OLDER = "the job store is of an earlier version; start this service once, which brings it up to date, then back it up"
 
 
 # --- making one ---
@@ -102,8 +103,9 @@ def _seen(db: Connection) -> _Seen:
         row = db.execute(query.encode()).fetchone()
         return row[0] if row else None
 
-    if not {*COPIED} <= _tables_in(db):
-        raise _NOTHING
+    there = _tables_in(db)
+    if not {*COPIED} <= there:
+        raise StoreError(_OLDER if versions.TABLE in there else _NOTHING)
     sizes = ", ".join(f"pg_table_size('{table}')" for table in COPIED)
     return _Seen(
         schema=one("SELECT current_schema()"),
@@ -269,8 +271,9 @@ def restore(backup: Path, url: str, *, force: bool = False, key: bytes | None = 
 
 def _compare(found: Manifest, manifest: Manifest) -> None:
     """What the dump holds, whatever its digest says: a manifest can be made to fit."""
+    held = replace(found, rows={table: found.rows.get(table, 0) for table in manifest.rows})  # it may know fewer tables
     for name in ("store_id", "rows", "jobs", "schema"):
-        if getattr(found, name) != getattr(manifest, name):
+        if getattr(held, name) != getattr(manifest, name):
             raise StoreDamaged(f"the backup {manifest.file} does not hold what its manifest says ({name})")
 
 
@@ -281,6 +284,7 @@ def _take_place(db: Connection, *, force: bool) -> None:
     if not there:
         return
     if "services" in there:
+        db.execute(b"LOCK TABLE services IN ACCESS EXCLUSIVE MODE")  # nobody comes in behind our back
         query = "SELECT owner FROM services WHERE renewed_at >= clock_timestamp() - make_interval(secs => %s)"
         users = [row[0] for row in db.execute(query.encode(), (LEASE_SECONDS,))]
         if users:

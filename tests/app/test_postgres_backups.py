@@ -170,6 +170,23 @@ def test_what_is_no_sound_backup_is_refused_and_changes_nothing(
         assert db.execute("SELECT count(*) FROM jobs").fetchone() == (6,)
 
 
+def test_a_backup_of_before_there_was_a_table_is_put_back_all_the_same(backup: Path) -> None:
+    altered(backup, rows={table: count for table, count in read_manifest(backup).rows.items() if table != "portfolio"})
+    with database() as url:
+        assert restore(backup, url).jobs["queued"] == 2
+
+
+def test_a_database_without_a_store_or_with_an_older_one_makes_no_backup(tmp_path: Path) -> None:
+    with database() as url:
+        with pytest.raises(StoreError, match="holds no job store"):
+            back_up_database(url, tmp_path / "backups", 3, None)
+        with psycopg.connect(url) as db:
+            db.execute("CREATE TABLE alembic_version (version_num text)")
+        with pytest.raises(StoreError, match="of an earlier version"):
+            back_up_database(url, tmp_path / "backups", 3, None)
+    assert not (tmp_path / "backups").exists()
+
+
 def test_a_restore_that_fails_at_the_end_has_changed_nothing(
     original: str, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,8 +85,9 @@ def made(settings: Settings) -> None:
 
 @pytest.mark.parametrize("name", [row.name for row in fields(Settings)])
 def test_a_value_of_no_use_is_told_in_a_sentence_and_whatever_passes_can_be_started_with(
-    tmp_path: Path, name: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # a relative path is made where the service is started
     for value in NUMBERS if kind_of(name) in (int, float) else TEXTS:
         said = outcome(tmp_path, name, value)
         if said is not None:
