@@ -94,6 +94,7 @@ class ScoreReport(Answer):
     statistics: Statistics
     rules: list[RuleCount]
     unplaced: list[OpenSession]
+    warnings: list[Notice]
 
 
 class Amount(Answer):
@@ -146,6 +147,7 @@ class Backup(Answer):
     product: str
     service_version: str
     sqlite_version: str | None = None
+    postgres_version: str | None = None
     schema_version: Annotated[int, Field(alias="schema")]
     made_at: Seconds
     file: str
