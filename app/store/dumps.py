@@ -26,7 +26,7 @@ from app.store.manifests import NoTools
 
 COPIED = (
     *("alembic_version", "identity", "datasets", "jobs", "attempts", "incumbents", "results", "outbox"),
-    *("portfolio", "turns"),
+    *("portfolio", "turns", "cancels"),
 )
 """Tables that are in a dump, each behind those that it refers to."""
 PASSING = ("services", "leases", "messages")
