@@ -56,24 +56,25 @@ class Entries:
     def _rows(self, entry: Entry, students: bool) -> Iterator[Entry]:
         course = self._dataset.course[str(entry["course_id"])]
         teachers = course.faculty_ids
-        first = {"faculty_name": self._labels.teachers[teachers[0]]} if teachers else {}
+        names = [self._labels.teachers[id] for id in teachers]
+        first = {"faculty_name": names[0]} if names else {}
         yield {**entry, **first, **({"student_ids": list(course.student_ids)} if students else {})}
-        for id in teachers[1:]:
-            yield self._as_seen_by(id, entry, str(first["faculty_name"]), students)
+        for n, id in enumerate(teachers[1:], start=1):
+            yield self._as_seen_by(id, entry, ", ".join(names[:n]), students)
 
-    def _as_seen_by(self, id: str, entry: Entry, lead: str, students: bool) -> Entry:
+    def _as_seen_by(self, id: str, entry: Entry, before: str, students: bool) -> Entry:
         """
-        The session once more, for a teacher who gives it together with `lead`.
+        The session once more, for a teacher who gives it together with those `before`, who have their rows already.
 
-        Its students, batches and conflicts stand in the row of `lead`, so that they see it once and it counts once; and
-        what is written for the room differs from that row, since the same room twice at one time looks like a double
-        booking to the platform.
+        Its students, batches and conflicts stand in the first row, so that they see it once and it counts once; and
+        what is written for the room differs from all these rows, since the same room twice at one time looks like a
+        double booking to the platform.
         """
         return {
             **entry,
             "faculty_id": id,
             "faculty_name": self._labels.teachers[id],
-            "room_number": f"{entry['room_number']} (with {lead})",
+            "room_number": f"{entry['room_number']} (with {before})",
             "batch_id": None,
             "batch_ids": [],
             "has_conflict": False,

@@ -3,8 +3,9 @@ A pure-ASGI layer that unpacks request bodies sent with `Content-Encoding: gzip`
 
 A dataset of a university is megabytes of JSON that shrink to a tenth, and HTTP clients pack with one option; so gzip is
 taken. A packed body has the limits of a plain one: as many bytes may come out as may come in (`max_body_mb`), and it is
-unpacked in small pieces while it arrives, so that a bomb costs no more than a plain body of that size. Any other
-encoding is refused with a sentence that names this one.
+unpacked in small pieces while it arrives, so that a bomb costs no more than a plain body of that size. The number of
+its members is bounded as well: empty ones are work that no bound on what comes out would end. Any other encoding is
+refused with a sentence that names this one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from app.errors import BodyTooLarge, NotUnpacked, UnknownEncoding, refuse
 
 PIECE_BYTES = 1 << 18
 """Unpacked at a time, a fraction of a millisecond of work; others have their turn in between."""
+MOST_MEMBERS = 1_000
+"""Files put one behind the other; each costs as much as a piece, however little is in it."""
 GZIP = (b"gzip", b"x-gzip")
 _WINDOW = 31
 """For zlib: a gzip header, whatever window it names."""
@@ -50,7 +53,7 @@ class _Unpacking:
         self._pieces: deque[bytes] = deque()
         self._inflate = zlib.decompressobj(_WINDOW)
         self._begun = self._complete = False
-        self._seen = 0
+        self._seen, self._members = 0, 1
 
     async def __call__(self) -> Message:
         while not self._pieces and not self._complete:
@@ -73,7 +76,9 @@ class _Unpacking:
             return b""
         packed = self._pieces.popleft()
         if self._inflate.eof:  # another member follows, as when files were put one behind the other
-            self._inflate = zlib.decompressobj(_WINDOW)
+            self._inflate, self._members = zlib.decompressobj(_WINDOW), self._members + 1
+            if self._members > MOST_MEMBERS:
+                raise NotUnpacked(f"The body has more than {MOST_MEMBERS} gzip members; pack it in one.")
         self._begun = True
         try:
             plain = self._inflate.decompress(packed, PIECE_BYTES)

@@ -55,6 +55,12 @@ def test_rooms_differ_in_every_row_of_one_time_and_their_codes_are_the_real_ones
     assert [row["room_code"] for row in rows] == ["N1", "N1", "S1"]
 
 
+def test_a_session_of_many_teachers_is_no_double_booking_of_its_room() -> None:
+    data = dataset(course("a", faculty="f1 f2 f3 f4"), room("r1", name="101"))
+    rooms = [row["room_number"] for row in rows_of(data, timetable(a=(0, "r1")))]
+    assert rooms == ["101", "101 (with f1)", "101 (with f1, f2)", "101 (with f1, f2, f3)"]
+
+
 def test_a_conflict_of_a_session_of_two_teachers_counts_once() -> None:
     data = dataset(course("a", faculty="f1 f2"), course("b", faculty="f2"), room("r1"), room("r2"))
     rows = rows_of(data, timetable(a=(0, "r1"), b=(0, "r2")))

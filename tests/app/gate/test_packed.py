@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request
 
 from app import errors
 from app.gate.limits import BodyLimit
-from app.gate.packed import PIECE_BYTES, Unpacked
+from app.gate.packed import MOST_MEMBERS, PIECE_BYTES, Unpacked
 
 pytestmark = pytest.mark.anyio
 LIMIT = 2_000_000
@@ -62,6 +62,14 @@ async def test_a_packed_body_arrives_as_it_was(client: httpx.AsyncClient, piece:
 async def test_several_members_and_no_encoding_at_all_are_one_body(client: httpx.AsyncClient) -> None:
     assert (await posted(client, gzip.compress(b"ab") + gzip.compress(b"cd"))).json()["sum"] == zlib.crc32(b"abcd")
     assert (await posted(client, b"abcd", "identity")).json()["sum"] == zlib.crc32(b"abcd")
+
+
+async def test_members_without_end_are_refused_however_little_is_in_them(client: httpx.AsyncClient) -> None:
+    few = await posted(client, gzip.compress(b"") * (MOST_MEMBERS - 1) + gzip.compress(b"ab"))
+    assert few.json()["sum"] == zlib.crc32(b"ab")
+    many = await posted(client, gzip.compress(b"") * (MOST_MEMBERS + 1))
+    assert (many.status_code, many.json()["code"]) == (400, "bad_gzip")
+    assert "members" in many.json()["detail"]
 
 
 async def test_a_bomb_is_refused_before_it_takes_room(client: httpx.AsyncClient) -> None:
