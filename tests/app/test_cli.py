@@ -252,7 +252,7 @@ def test_what_was_mended_in_a_csv_set_is_printed(csv_set: Path) -> None:
     assert "subjects.csv:2  credits 'many': is no number; 3 is used" in done.stdout
     assert "students.csv:3  student_id 'T1': the id stands on an earlier line already" in done.stdout
     first = "please confirm  subjects.csv:2  faculty_assigned 'F9': names no teacher of the faculty file; F1 takes it"
-    assert done.stdout.index(first) < done.stdout.index("mended  subjects.csv:2")
+    assert done.stdout.index(first) < done.stdout.index("corrected  subjects.csv:2")
     assert "solved as imported" in done.stderr  # nobody sits before it
 
 

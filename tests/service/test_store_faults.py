@@ -173,7 +173,7 @@ async def test_no_descriptors_for_a_forkserver_is_waited_out(
         full.setattr("app.child.children.subprocess.Popen", refuses)
         async with open_service() as supervisor:
             await supervisor.submit(request("j"))
-            async with logged("Too many open files"):
+            async with logged("too many open files"):
                 pass
             full.undo()
             assert (await ended(supervisor, "j"))["status"] == "completed"

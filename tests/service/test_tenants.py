@@ -62,6 +62,7 @@ JOB_ROUTES: Mapping[str, Row] = {
     "GET /variants/{job_id}/who": Row(),
     "GET /variants/{job_id}/students": Row("?search=s"),
     "GET /variants/{job_id}/{n}": Row("?format=csv"),
+    "GET /variants/{job_id}/{n}/file": Row("?format=csv"),
     "GET /variants/{job_id}/{n}/week": Row("?room=r0"),
     "GET /variants/{job_id}/{n}/load": Row(),
     "GET /variants/{job_id}/{n}/difference": Row("?other=1"),

@@ -194,7 +194,7 @@ async def test_a_forkserver_that_was_stopped_goes_on_before_the_end_of_a_job_has
         pid = supervisor._forkserver.pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
-        await until_true(lambda: of_kind(heard, HelperStopped), PATIENCE_SECONDS)
+        await until_true(lambda: of_kind(heard, HelperStopped))
         (told,) = of_kind(heard, HelperStopped)
         assert (told.helper, told.pid, told.remedy) == ("forkserver", pid, "continued")
         await supervisor.finish("j")
