@@ -94,6 +94,7 @@ class ScoreReport(Answer):
     statistics: Statistics
     rules: list[RuleCount]
     unplaced: list[OpenSession]
+    warnings: list[Notice]
 
 
 class Amount(Answer):
