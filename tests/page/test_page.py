@@ -109,7 +109,7 @@ async def test_what_is_wrong_with_a_file_is_said_before_solving(
         await drop.set_input_files(write(tmp_path / "song.mp3", b"\x00\x01"))
         await expect(it.page.get_by_text("cannot be read here")).to_be_visible()
         await drop.set_input_files(write(tmp_path / "rows.zip", b"no zip at all"))
-        problem = it.page.locator(".issues li", has_text="no sound zip file")
+        problem = it.page.locator(".issues li", has_text="not a zip file")
         await expect(problem).to_be_visible()
         await expect(problem.locator("code")).to_have_count(0)
         await drop.set_input_files(write(tmp_path / "set.zip", csv_set()))

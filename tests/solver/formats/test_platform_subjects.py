@@ -157,7 +157,7 @@ def test_where_few_students_can_be_told_to_be_in_a_batch_no_batch_is_given_anyth
     )
     assert [course.group_ids for course in found.dataset.courses] == [()]
     (said,) = [note.message for note in found.decisions if note.code == "groups_unknown"]
-    assert said.startswith("2 of 5 students can be told to be in one batch, by programme, department and year")
+    assert said.startswith("the batch of 2 of 5 students is known, by programme, department and year")
 
 
 def test_students_and_batches_of_unknown_programmes_do_not_belong_together() -> None:
