@@ -102,6 +102,14 @@ def test_a_teacher_whom_nobody_knows_is_a_warning() -> None:
     ]
 
 
+def test_a_teacher_whose_name_several_have_is_a_warning_that_names_them() -> None:
+    namesake = CLEAN["faculty.csv"] + "F2,RAVI,Physics,12\n"
+    found = imported(subjects=CLEAN["subjects.csv"].replace("F1", "ravi"), faculty=namesake)
+    assert [(note.code, note.message) for note in found.warnings] == [
+        ("teacher_unclear", "is the name of F1 and F2, which cannot be told apart; F1 takes it")
+    ]
+
+
 def test_a_teacher_may_be_named_by_name() -> None:
     found = imported(subjects=CLEAN["subjects.csv"].replace("F1", "ravi"))
     assert [course.faculty_ids for course in found.dataset.courses] == [("F1",)]
