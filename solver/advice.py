@@ -58,7 +58,7 @@ def _unknown_buildings(dataset: Dataset) -> Iterator[Issue]:
             if name not in buildings and name not in told:
                 told.add(name)
                 where = "/".join(_escape(step) for step in path)
-                message = f"travel_minutes names the building {name[:100]!r}, in which no room stands"
+                message = f"no room stands in the building {name[:100]!r} of travel_minutes"
                 yield _dangling(f"/travel_minutes/{where}", message, name, buildings)
 
 
@@ -72,7 +72,9 @@ def _unreached_buildings(dataset: Dataset) -> Iterator[Issue]:
         building = room.building
         if building is not None and building not in named:
             named.add(building)  # told once
-            message = f"travel_minutes says nothing of the building {building[:100]!r}: every way to it takes no time"
+            message = (
+                f"the building {building[:100]!r} is not in travel_minutes, so walking to it is taken to need no time"
+            )
             yield Issue(pointer=f"/rooms/{i}/building", code="no_travel_time", message=message, value=building)
 
 

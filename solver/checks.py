@@ -41,7 +41,7 @@ def _counted_otherwise(grid: TimeGrid, issue: Issue) -> Issue | None:
     if issue.code != "bad_slot" or not isinstance(slot, int) or not 0 <= slot < grid.num_days * grid.slots_per_day:
         return None
     message = (
-        f"{grid.shortened}. {issue.pointer} is {slot}, which needs {grid.slots_per_day} slots a day: "
+        f"{grid.shortened}. There is a slot {slot} only with {grid.slots_per_day} slots a day: "
         f"make the day long enough for them, or number the slots {grid.num_periods} a day"
     )
     return Issue(pointer="/time_grid/slots_per_day", code="shorter_day", message=message, value=grid.slots_per_day)

@@ -87,9 +87,9 @@ class TimeGrid:
             return None
         second = f": slot {self.num_periods} is the first one of the second day" if self.num_days > 1 else ""
         return (
-            f"slots_per_day is {self.slots_per_day}, but only {self.num_periods} slots of {self.slot_minutes} minutes "
-            f"fit between {self.start_time} and {self.end_time}{self._lunch_in_words}, so slots are numbered "
-            f"{self.num_periods} a day{second}"
+            f"{self.slots_per_day} slots a day are asked for (slots_per_day), but only {self.num_periods} slots of "
+            f"{self.slot_minutes} minutes fit between {self.start_time} and {self.end_time}{self._lunch_in_words}, "
+            f"so slots are numbered {self.num_periods} a day{second}"
         )
 
     @property

@@ -72,15 +72,17 @@ def open_sessions(problem: Problem, incumbent: Incumbent, *, with_repairs: bool)
 
 
 def better_at(report: Report, others: Sequence[Report]) -> tuple[str, ...]:
-    """The soft rules on which this timetable is strictly better than every other one, in words."""
+    """The soft rules on which this timetable is strictly better than every other one, by their names."""
     if not others:
         return ()
     lines: list[str] = []
     for rule in report.rules.values():
-        rival = min(other.rules[rule.rule].count for other in others)
+        rivals = [other.rules[rule.rule].count for other in others]
+        rival = min(rivals)
         if rule.tier == "soft" and rule.checks and rule.count < rival:
             told = RULE_OF[rule.rule]
-            lines.append(f"{told.sentence.rstrip('.')}: {told.amount(rule.count)}, against {rival}")
+            more = " or more" if max(rivals) > rival else ""
+            lines.append(f"{told.name}: {told.amount(rule.count)} instead of {rival}{more}")
     return tuple(lines)
 
 

@@ -38,8 +38,11 @@ PROBLEM = {
     "properties": {
         "type": {"type": "string"},
         "title": {"type": "string"},
-        # The platform's poller reads the status of a job here, also where there is no such job.
-        "status": {"anyOf": [{"type": "integer", "minimum": 400, "maximum": 599}, {"const": "not_found"}]},
+        # The platform's poller reads the status of a job here, also where there is no such job. As a `const`, generated
+        # clients take it for the only value and fail on every other refusal.
+        "status": {
+            "anyOf": [{"type": "integer", "minimum": 400, "maximum": 599}, {"type": "string", "enum": ["not_found"]}]
+        },
         "code": {"type": "string", "description": "Stable, for programs."},
         "detail": {"type": "string", "description": "For people."},
         "errors": {

@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from app.errors import below, wire_issue
+from app.errors import below
 from app.flags import breaches_of
 from app.gate.imports import account_of, warnings_of
-from app.gate.intake import check_rules, load_source, read_object
+from app.gate.intake import check_rules, load_source, oddities_of, read_object
 from app.gate.misspelt import refuse_near_misses
 from app.quality import quality_metrics, statistics
-from app.schemas import GenerateRequest, ScoreRequest, Source, ValidateRequest
+from app.schemas import GenerateRequest, ScoreRequest, ValidateRequest
 from app.settings import Settings
 from app.views import View, diagnosis_view, rule_views, score_view, unplaced_views
-from solver.advice import advice_on
 from solver.diagnose import diagnose
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_solution
@@ -50,16 +49,10 @@ def validate_dataset(body: bytes, settings: Settings) -> View:
         "valid": True,
         "feasible": False if proofs else None,
         "summary": size_of(dataset),
-        "warnings": [*warnings_of(imported), *_oddities(dataset, asked)],
+        "warnings": [*warnings_of(imported), *oddities_of(dataset, asked)],
         "diagnosis": diagnosis_view(Diagnosis(proofs=proofs, evidence="certificate" if proofs else None)),
         **({"import": account_of(imported)} if imported else {}),
     }
-
-
-def _oddities(dataset: Dataset, asked: Source) -> list[View]:
-    """What is odd about the data, with pointers into the body."""
-    place = "/content" if asked.content is not None else "/dataset"
-    return [wire_issue(issue) for issue in below(place, InputError(advice_on(dataset))).issues]
 
 
 def _wrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -114,7 +107,7 @@ def score_timetable(body: bytes, settings: Settings) -> View:
         "statistics": statistics(dataset, timetable, report, in_breach),
         "rules": rule_views(report),
         "unplaced": unplaced_views(highest_first(dataset, report.unplaced), (), Names(dataset)),
-        "warnings": _oddities(dataset, asked),
+        "warnings": oddities_of(dataset, asked),
     }
 
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, get_args
 from pydantic import BaseModel
 
 from app.catalogue import load_sample
-from app.errors import SourceNotConfigured, below
+from app.errors import SourceNotConfigured, below, wire_issue
 from app.fingerprint import fingerprint
 from app.gate.burden import check_document, check_model
 from app.gate.imports import MAX_KEPT, account_of, told, warnings_of
@@ -40,7 +40,7 @@ from app.schemas import (
 )
 from app.settings import Settings
 from app.source import AWAITED, IMPORT, Query
-from solver.advice import notes_on
+from solver.advice import advice_on, notes_on
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_ctt
 from solver.formats.issues import kind_of, pointer, raise_if_any
@@ -82,6 +82,7 @@ class _Load(NamedTuple):
     notes: tuple[str, ...]
     sent_text: str | None = None
     imported: Imported | None = None
+    warnings: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ class Order:
     A checked request. `notes` are sentences for the answer; `adjusted` maps a field to what was asked and given.
 
     A field that nobody knows, and that is close to one of ours, was given nothing; `meant` is that of ours. `warnings`
-    are what people have to confirm about a CSV set, in the form of issues.
+    are what people have to confirm about a CSV set, then what is odd about the data, in the form of issues.
     """
 
     request: JobRequest
@@ -160,8 +161,7 @@ def read_order(
         rules={name: rule.model_dump(exclude_none=True) for name, rule in asked.rules.items()},
     )
     notes = (*_notes(loaded, adjusted), *_notes_on(strangers), *filter(None, [unused_note(document)]))
-    warnings = warnings_of(loaded.imported)
-    return Order(request=request, notes=notes, adjusted={**adjusted, **strangers}, warnings=warnings)
+    return Order(request=request, notes=notes, adjusted={**adjusted, **strangers}, warnings=loaded.warnings)
 
 
 def _notes_on(strangers: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
@@ -192,7 +192,14 @@ def _inline(asked: GenerateRequest, loaded: Loaded) -> _Load:
     text = canonical(loaded.document)
     sent = text if loaded.document is asked.dataset else None
     notes = tuple(filter(None, (loaded.note, *notes_on(loaded.dataset))))
-    return _Load(pack_text(text), loaded.dataset.name, notes, sent, loaded.imported)
+    warnings = (*warnings_of(loaded.imported), *oddities_of(loaded.dataset, asked))
+    return _Load(pack_text(text), loaded.dataset.name, notes, sent, loaded.imported, warnings)
+
+
+def oddities_of(dataset: Dataset, asked: Source) -> list[dict[str, object]]:
+    """What is odd about the data, with pointers into the body."""
+    place = "/content" if asked.content is not None else "/dataset"
+    return [wire_issue(issue) for issue in below(place, InputError(advice_on(dataset))).issues]
 
 
 def _ticket(asked: GenerateRequest) -> _Load:

@@ -70,11 +70,13 @@ export const Trouble = ({ error, again }) => html`
 const repeats = ({ errors = [], message }) => errors.length === 1 && message.includes(errors[0].message);
 
 const SHOWN_ISSUES = 100;
+/** Pointers to a whole file, which tell people nothing that they do not see. */
+const ALL_OF_IT = new Set([undefined, "", "/content", "/dataset"]);
 
 export const Issues = ({ issues }) => html`
   <${ScrollBox} tag="ul" role="list" label="Problems" class="issues">
     ${issues.slice(0, SHOWN_ISSUES).map(
-      (issue) => html`<li>${issue.pointer && html`<code>${issue.pointer}</code> `}${issue.message}</li>`,
+      (issue) => html`<li>${!ALL_OF_IT.has(issue.pointer) && html`<code>${issue.pointer}</code> `}${issue.message}</li>`,
     )}
   <//>
 `;

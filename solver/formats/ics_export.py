@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from icalendar import Calendar, Event, vRecur
 
 from solver.errors import InputError, Issue
-from solver.formats.meetings import Meeting, Of, Weeks
+from solver.formats.meetings import Meeting, Of, Weeks, together
 from solver.formats.safe import printable
 from solver.model import Dataset, Timetable
 
@@ -88,7 +88,7 @@ def _events(name: str, meeting: Meeting, term: Term, stamp: datetime) -> Iterato
         return
     # An event whose very first day is an exception is drawn wrongly by some calendars; so it begins with the next.
     skipped = [day for day in days if kept[0] < day < kept[-1] and day in term.skip]
-    people = (", ".join(meeting.teachers), ", ".join(meeting.groups))
+    people = (together(meeting.teachers), together(meeting.groups))
     event = Event()
     event.add("uid", uid(name, term, meeting))
     event.add("dtstamp", stamp.astimezone(UTC))

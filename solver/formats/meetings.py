@@ -6,7 +6,7 @@ All exports that people read are drawn from here, so that they agree.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
@@ -91,7 +91,7 @@ class Week:
         }
         if self.of.kind == "room" or told.get(self.of.kind) == (self.name,):
             del told[self.of.kind]
-        return [", ".join(words) for words in told.values() if words]
+        return [together(words) for words in told.values() if words]
 
     def cells(self) -> dict[tuple[int, int], list[Meeting]]:
         """(day, period) -> the meetings that run then; one of several periods stands in each of them."""
@@ -100,6 +100,11 @@ class Week:
             for period in range(meeting.period, meeting.period + meeting.length):
                 found.setdefault((meeting.day, period), []).append(meeting)
         return found
+
+
+def together(names: Sequence[str]) -> str:
+    """Names on one line; by semicolons where one of them has a comma of its own."""
+    return ("; " if any("," in name for name in names) else ", ").join(names)
 
 
 class Weeks:

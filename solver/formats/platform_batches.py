@@ -70,7 +70,7 @@ def batches_of(work: Repairs, batches: Sequence[Row], students: Sequence[Row], m
             members[found[0]].append(row["student_id"])
     matched = sum(map(len, members.values()))
     by = listed(used) if used else "any column"
-    told = f"{matched} of {counted(len(students), 'student')} can be told to be in one batch, by {by}"
+    told = f"the batch of {matched} of {counted(len(students), 'student')} is known, by {by}"
     if 2 * matched <= len(students):
         advice = "nothing is known about who is in the batches, so none of them has a week; see the weeks of students"
         work.decided("batches", "groups_unknown", f"{told}: {advice}")

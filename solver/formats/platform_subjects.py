@@ -140,6 +140,8 @@ class Teachers:
                 "teacher_replaced",
                 f"has no workload left for {len(others)} of {counted(len(teachers), 'section')}",
             )
+        elif shared := self._labels.find(assigned):
+            code, why = "teacher_unclear", f"is the name of {listed(shared)}, which cannot be told apart"
         else:
             code, why = "teacher_unknown", "names no teacher of the faculty file"
         if len(teachers) == 1:

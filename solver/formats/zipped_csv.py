@@ -46,7 +46,9 @@ def load_zipped_csv(data: bytes) -> Imported:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             files = _files(archive)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, OSError) as error:
-        raise InputError([Issue(pointer="", code="bad_zip", message=f"this is no sound zip file: {error}")]) from error
+        raise InputError(
+            [Issue(pointer="", code="bad_zip", message="this is not a zip file, or a damaged one")]
+        ) from error
     return load_platform_csv(files)
 
 

@@ -36,6 +36,8 @@ for kind, file in files.items():
     open(f"week.{kind}", "wb").write(file.payload.read())
 unknown = get_progress.sync("nobody", client=client)
 assert (unknown.code, unknown.errors) == ("job_not_found", []), unknown
+undated = get_variant_file.sync(job.job_id, 1, client=client, format_="ics")
+assert (undated.status, [error.pointer for error in undated.errors]) == (422, ["/term_start", "/term_end"]), undated
 """
 
 

@@ -91,7 +91,8 @@ async def test_a_day_shorter_than_asked_for_is_said_when_data_is_checked_and_whe
     (warning,) = checked["warnings"]
     assert (warning["pointer"], warning["code"]) == ("/dataset/time_grid/slots_per_day", "shorter_day")
     assert "only 7 slots of 60 minutes fit" in warning["message"]
-    assert warning["message"] in (await post(client, dataset=data)).json()["message"]
+    answer = (await post(client, dataset=data)).json()
+    assert warning["message"] in answer["message"] and answer["warnings"] == [warning]
     for slot, status in ((16, 200), (38, 422)):
         placed = {"placements": [{"course_id": "C1", "session": 0, "slot": slot, "room_id": "R1"}]}
         scored = await client.post("/score", json={"dataset": data, "timetable": placed})

@@ -108,6 +108,10 @@ async def test_what_is_wrong_with_a_file_is_said_before_solving(
         await expect(it.page.get_by_role("button", name="Make the timetables")).to_be_enabled()
         await drop.set_input_files(write(tmp_path / "song.mp3", b"\x00\x01"))
         await expect(it.page.get_by_text("cannot be read here")).to_be_visible()
+        await drop.set_input_files(write(tmp_path / "rows.zip", b"no zip at all"))
+        problem = it.page.locator(".issues li", has_text="not a zip file")
+        await expect(problem).to_be_visible()
+        await expect(problem.locator("code")).to_have_count(0)
         await drop.set_input_files(write(tmp_path / "set.zip", csv_set()))
         await expect(it.page.get_by_text("2 cells corrected")).to_be_visible()
         await expect(it.page.get_by_role("button", name="Make the timetables")).to_be_enabled()
@@ -344,6 +348,8 @@ async def test_the_work_list_of_a_timetable_with_bent_rules_is_not_empty(browser
     await service.submit("tiny", 2, job_id="bent", num_variants=1, dataset=bent, dataset_name=None)
     await service.ended("bent")
     async with tab(browser, service) as it:
+        await it.goto("jobs/bent/results/overview")
+        await expect(it.page.get_by_text("Seats for everyone: 2 students without a seat")).to_be_visible()
         await it.goto("jobs/bent/results/work")
         await expect(
             it.page.get_by_role("heading", name="Seats for everyone: 2 students without a seat")

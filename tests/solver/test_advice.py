@@ -67,7 +67,7 @@ def test_a_slot_that_only_longer_days_have_is_refused_and_says_so(part: object, 
     first, second = refused.value.issues
     assert (first.pointer, first.code) == (pointer, "bad_slot")
     assert (second.pointer, second.code) == ("/time_grid/slots_per_day", "shorter_day")
-    assert f"{pointer} is {first.value}, which needs 8 slots a day" in second.message
+    assert f"There is a slot {first.value} only with 8 slots a day" in second.message
 
 
 def test_a_reader_tells_of_the_shorter_day_once_however_many_slots_do_not_fit() -> None:
@@ -97,7 +97,9 @@ def test_a_building_of_a_walking_time_in_which_no_room_stands_is_told_with_the_o
         ("/travel_minutes/North Campus/Station", "dangling_name"),
         ("/rooms/1/building", "no_travel_time"),
     ]
-    assert found[0].message.endswith("'South Campus', in which no room stands; is 'South campus' meant?")
+    assert found[0].message == (
+        "no room stands in the building 'South Campus' of travel_minutes; is 'South campus' meant?"
+    )
     assert "meant" not in found[1].message
     assert told(travelling({"North Campus": {"South campus": 90}})) == []
 

@@ -141,12 +141,15 @@ def test_two_core_courses_at_once_are_one_concession_that_says_what_they_cost() 
     assert all(concession.rule != "core_clash" for concession in given_up)
 
 
-def test_what_one_timetable_is_better_at_is_told_in_a_sentence() -> None:
-    data = dataset(course("a", sessions=3), room("r1"), room("r2"))
-    steady, moving = timetable(a=[0, 4, 8]), timetable(a=[0, (4, "r2"), 8])
-    assert better_at(verify(data, steady), [verify(data, moving)]) == (
-        "A course keeps one room: 0 extra rooms, against 1",
+def test_what_one_timetable_is_better_at_is_told_with_the_figures_of_the_others() -> None:
+    data = dataset(course("a", sessions=3), room("r1"), room("r2"), room("r3"))
+    steady, moving, restless = (
+        verify(data, timetable(a=[0, (4, second), (8, third)]))
+        for second, third in (("r1", "r1"), ("r1", "r2"), ("r2", "r3"))
     )
+    assert better_at(steady, [moving]) == ("One room per course: 0 extra rooms instead of 1",)
+    assert better_at(steady, [restless, moving]) == ("One room per course: 0 extra rooms instead of 1 or more",)
+    assert better_at(moving, [steady]) == ()
 
 
 def test_an_overload_is_proved_then_bent_and_listed() -> None:

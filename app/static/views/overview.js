@@ -24,7 +24,7 @@ function VariantCard({ jobId, variant, others, chosen, alone }) {
         <${Tile} name="Rules bent" value=${number(variant.concessions.length)} kind=${variant.concessions.length ? "warn" : "good"} />
       <//>
       ${variant.better_at.length > 0 && html`<h3>Better than the others at</h3><ul class="sentences">${variant.better_at.map((line) => html`<li>${line}</li>`)}</ul>`}
-      ${variant.concessions.length > 0 && html`<h3>Given up</h3><ul class="sentences">${variant.concessions.map((given) => html`<li>${given.sentence} <span class="muted">${amount(given, given.count)}</span></li>`)}</ul>`}
+      ${variant.concessions.length > 0 && html`<h3>Given up</h3><ul class="sentences">${variant.concessions.map((given) => html`<li>${given.name}: ${amount(given, given.count)}</li>`)}</ul>`}
       ${Object.keys(variant.distances).length > 0 && html`<p class="muted small">${Object.entries(variant.distances).map(([other, share]) => `${percent(100 * share, 0)} of the sessions differ from ${labels[other] ?? other}`).join("; ")}.</p>`}
       <div class="row"><a class="button small" href=${resultsHref(jobId, "week", { variant: variant.id })}>Open the week</a></div>
     </article>`;

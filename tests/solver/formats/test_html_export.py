@@ -105,3 +105,12 @@ def test_no_name_adds_anything_to_a_page(name: str) -> None:
         assert set(page.tags) == set(plain.tags) and page.attributes == plain.attributes
     assert "script" not in page.tags and "src" not in page.attributes
     assert not {attribute for attribute in page.attributes if attribute.startswith("on")}
+
+
+def test_names_with_commas_of_their_own_are_parted_by_semicolons() -> None:
+    shared, alone = course("a", groups=("g1", "g2")), course("b", groups=("g3", "g4"))
+    named = (group("g1", 5, name="Physics, A"), group("g2", 5, name="Physics, B"), group("g3", 5), group("g4", 5))
+    data = dataset(shared, alone, room("r1"), *named)
+    weeks = Weeks(data, timetable(a=0, b=1))
+    lines = [week.lines(week.meetings[0])[-1] for week in weeks.weeks(("group",))]
+    assert lines == ["Physics, A; Physics, B", "Physics, A; Physics, B", "g3, g4", "g3, g4"]

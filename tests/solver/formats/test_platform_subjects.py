@@ -102,6 +102,14 @@ def test_a_teacher_whom_nobody_knows_is_a_warning() -> None:
     ]
 
 
+def test_a_teacher_whose_name_several_have_is_a_warning_that_names_them() -> None:
+    namesake = CLEAN["faculty.csv"] + "F2,RAVI,Physics,12\n"
+    found = imported(subjects=CLEAN["subjects.csv"].replace("F1", "ravi"), faculty=namesake)
+    assert [(note.code, note.message) for note in found.warnings] == [
+        ("teacher_unclear", "is the name of F1 and F2, which cannot be told apart; F1 takes it")
+    ]
+
+
 def test_a_teacher_may_be_named_by_name() -> None:
     found = imported(subjects=CLEAN["subjects.csv"].replace("F1", "ravi"))
     assert [course.faculty_ids for course in found.dataset.courses] == [("F1",)]
@@ -157,7 +165,7 @@ def test_where_few_students_can_be_told_to_be_in_a_batch_no_batch_is_given_anyth
     )
     assert [course.group_ids for course in found.dataset.courses] == [()]
     (said,) = [note.message for note in found.decisions if note.code == "groups_unknown"]
-    assert said.startswith("2 of 5 students can be told to be in one batch, by programme, department and year")
+    assert said.startswith("the batch of 2 of 5 students is known, by programme, department and year")
 
 
 def test_students_and_batches_of_unknown_programmes_do_not_belong_together() -> None:
