@@ -217,7 +217,7 @@ def _confirm(source: Imported, *, go_on: bool) -> None:
     if not source.warnings or go_on:
         return
     if not (sys.stdin.isatty() and err.is_terminal):
-        err.print("solved as imported, with the changes above (--yes says that they are wanted)", style="yellow")
+        err.print("solved as imported, with the changes above (--yes accepts them)", style="yellow")
     elif not typer.confirm("Solve with these changes?", err=True):
         _fail("nothing was solved; change the data, or the teachers' workload, and try again", EXIT_BAD_INPUT)
 
@@ -274,8 +274,8 @@ def _show_report(report: Report) -> None:
 @app.command("export")
 def export_command(
     result: Annotated[Path, typer.Argument(help="a result of `timetable solve` (.json), or a .sol or .sln file")],
-    file: Annotated[Path, typer.Option("--dataset", help=f"its dataset: {', '.join(READABLE)}")],
     output: Annotated[Path, typer.Option("-o", "--output", help="file to write: .xlsx, .ics, .html, .svg, .csv, ...")],
+    file: Annotated[Path | None, typer.Option("--dataset", help=f"its dataset: {', '.join(READABLE)}")] = None,
     variant: Annotated[int, typer.Option(help="which variant of the result, from 1")] = 1,
     format: Format = None,
     group: asking.Group = None,
@@ -290,7 +290,7 @@ def export_command(
 ) -> None:
     """Write a stored timetable, or one week of it, as a file that people use."""
     asked = asking.asked_for(group, teacher, room, student, term_start, term_end, time_zone, skip)
-    dataset = _load(lambda: read_dataset(file), as_json=as_json)
+    dataset = _load(lambda: asking.dataset_of(result, file), as_json=as_json)
     _advise(dataset, as_json=as_json)
     write = _load(lambda: write_timetable(output, format, dataset, asked), as_json=as_json)
     timetable = _load(lambda: asking.read_variant(result, variant, dataset), as_json=as_json)

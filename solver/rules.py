@@ -240,7 +240,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="context", tier="soft", name="Suitable times and places",
         unit="point for time and place", units="points for time and place",
-        sentence="Sessions take place at times and in rooms that suit their courses, by the five context dimensions.",
+        sentence="Sessions take place at times and in rooms that suit their courses.",
     ),
 )  # fmt: skip
 

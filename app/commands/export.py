@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from solver.errors import InputError, Issue
-from solver.formats.answers import load_result
+from solver.formats.answers import load_result, load_timetable
 from solver.formats.exports import FIELDS
-from solver.formats.files import read_bytes, read_timetable
+from solver.formats.files import read_bytes, read_dataset, read_timetable
 from solver.model import Dataset, Timetable
 from solver.verifier import verify
 
@@ -37,6 +37,25 @@ def asked_for(
     """The options by name of `FIELDS`, without those that were not given."""
     values = (group, teacher, room, student, term_start, term_end, time_zone, ",".join(skip) if skip else None)
     return {name: value for name, value in zip(FIELDS, values, strict=True) if value is not None}
+
+
+def dataset_of(result: Path, file: Path | None) -> Dataset:
+    """
+    The dataset that a result is shown with.
+
+    Raises
+    ------
+    InputError
+        It cannot be used, or was not named; where the result is something else, that is told first.
+    OSError
+        A file cannot be read.
+    """
+    if file is not None:
+        return read_dataset(file)
+    if result.suffix.lower() == ".json":
+        load_timetable(read_bytes(result))
+    message = f"{result.name} names courses and rooms by id only; name its dataset with --dataset"
+    raise InputError([Issue(pointer="/dataset", code="missing", message=message)])
 
 
 def read_variant(path: Path, n: int, dataset: Dataset) -> Timetable:

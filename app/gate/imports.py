@@ -55,7 +55,9 @@ def told(imported: Imported) -> str:
         first = [shortened(f"{note.value} {note.message}", MAX_MESSAGE // 4) for note in imported.warnings[:MAX_TOLD]]
         more = len(imported.warnings) - len(first)
         others = f"; and {more} more" if more else ""
-        parts.insert(0, f"To be confirmed ({counted(len(imported.warnings), 'warning')}): {'; '.join(first)}{others}.")
+        parts.insert(
+            0, f"Please check {counted(len(imported.warnings), 'change')} to the data: {'; '.join(first)}{others}."
+        )
     return " ".join(parts)
 
 

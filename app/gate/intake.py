@@ -46,7 +46,7 @@ from solver.formats.ctt import load_ctt
 from solver.formats.issues import kind_of, pointer, raise_if_any
 from solver.formats.json_text import parse_json, read_json
 from solver.formats.native import SCHEMA, dump_dataset, load_dataset
-from solver.formats.platform_csv import Imported
+from solver.formats.platform_csv import UNNAMED, Imported
 from solver.formats.tim import load_tim
 from solver.formats.zipped_csv import load_zipped_csv
 from solver.model import Dataset
@@ -353,7 +353,8 @@ def _load_content(source: Source, settings: Settings, time_config: object) -> Lo
             raise below("/content", error) from error
         return _load_inline(document, settings, time_config, "/content")
     if source.format == "csv_zip":
-        return _load_csv_set(content, settings, time_config)
+        name = getattr(source, "organization_id", None) or UNNAMED
+        return _load_csv_set(content, name, settings, time_config)
     try:
         dataset = _TEXT_READERS[source.format](content)
     except InputError as error:
@@ -363,10 +364,10 @@ def _load_content(source: Source, settings: Settings, time_config: object) -> Lo
     return Loaded(dataset, document, _grid_note(time_config))
 
 
-def _load_csv_set(content: str, settings: Settings, time_config: object) -> Loaded:
-    """A CSV set knows no time grid, so that of the request is used."""
+def _load_csv_set(content: str, name: str, settings: Settings, time_config: object) -> Loaded:
+    """A CSV set knows neither whose it is nor a time grid, so both are those of the request."""
     try:
-        imported = load_zipped_csv(_bytes_of(content))
+        imported = load_zipped_csv(_bytes_of(content), name)
     except InputError as error:
         raise below("/content", error) from error
     document = dump_dataset(imported.dataset)

@@ -248,7 +248,7 @@ def _daily_proofs(facts: Facts, owner: Owner) -> Iterator[Proof]:
             has = f"{owner.name} has {counted(needed, 'session')}"
             on = f"on the {counted(days.bit_count(), 'day')} open to them ({_days_in_words(facts, days)})"
             note = default_note(limit) if owner.kind == "course" else ""
-            sentence = f"{has}, but a limit of {limit} per day{note} {on} lets through {available}"
+            sentence = f"{has}, but a limit of {limit} per day{note} {on} allows only {available}"
             yield _proof(owner, f"{owner.kind}_daily_limit", sentence, few, needed, available)
             return
 

@@ -52,7 +52,7 @@ def read_source(path: Path | str) -> Imported:
     """
     path = Path(path)
     if path.is_dir():
-        return load_platform_csv(path)
+        return load_platform_csv(path, path.resolve().name)
     suffix = path.suffix.lower()
     data = read_bytes(path)
     other = foreign_issue(io.BytesIO(data), path.name)
@@ -77,9 +77,9 @@ def _unknown(path: Path) -> str:
 _READERS: Mapping[str, Callable[[bytes, str], Imported]] = {
     ".json": lambda data, name: Imported(dataset=load_dataset(data)),
     ".ctt": lambda data, name: Imported(dataset=load_ctt(_text(data))),
-    # The one kind of file that has no name in it.
+    # The last two have no name in them.
     ".tim": lambda data, name: Imported(dataset=load_tim(_text(data), name)),
-    ".zip": lambda data, name: load_zipped_csv(data),
+    ".zip": load_zipped_csv,
 }
 _BEGINNINGS: Mapping[str, re.Pattern[bytes]] = {
     ".json": re.compile(rb"\s*\{"),

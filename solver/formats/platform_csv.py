@@ -64,13 +64,16 @@ class Imported:
         return {"rows": dict(self.rows), **{kind: [asdict(note) for note in getattr(self, kind)] for kind in NOTES}}
 
 
+UNNAMED = "CSV set"
 NOTES = ("warnings", "decisions", "unusable", "repairs")
 """The kinds of notes of an account, those first that people should read first."""
 
 
-def load_platform_csv(source: Path | Mapping[str, str | bytes]) -> Imported:
+def load_platform_csv(source: Path | Mapping[str, str | bytes], name: str = UNNAMED) -> Imported:
     """
     Reads a CSV set from a folder, or from a mapping of file name to content.
+
+    No file of a set says whose it is. Where `name` does, calendars of two institutions cannot be taken for one another.
 
     Raises
     ------
@@ -92,7 +95,7 @@ def load_platform_csv(source: Path | Mapping[str, str | bytes]) -> Imported:
     courses = tuple(subjects.courses(work.unique(tables["subjects"], "subject_id"), students))
     if not rooms or not courses:
         raise InputError(_nothing(work, "rooms" if not rooms else "subjects with students"))
-    dataset = Dataset(name="platform CSV set", rooms=rooms, faculty=faculty, groups=groups, courses=courses)
+    dataset = Dataset(name=name, rooms=rooms, faculty=faculty, groups=groups, courses=courses)
     notes = {kind: tuple(getattr(work, kind)) for kind in NOTES}
     return Imported(dataset=dataset, rows={table: len(rows) for table, rows in tables.items()}, **notes)
 

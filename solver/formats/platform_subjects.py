@@ -138,7 +138,7 @@ class Teachers:
         if assigned in self._spare:
             code, why = (
                 "teacher_replaced",
-                f"has no workload left for {len(others)} of {counted(len(teachers), 'section')}",
+                f"has no hours left for {len(others)} of {counted(len(teachers), 'section')}",
             )
         elif shared := self._labels.find(assigned):
             code, why = "teacher_unclear", f"is the name of {listed(shared)}, which cannot be told apart"

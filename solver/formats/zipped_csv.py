@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from solver.errors import InputError, Issue
 from solver.formats.foreign import SAVE_AS_CSV, foreign_issue
-from solver.formats.platform_csv import Imported, load_platform_csv
+from solver.formats.platform_csv import UNNAMED, Imported, load_platform_csv
 from solver.formats.platform_rows import NAMES, SUFFIXES, set_members
 
 MAX_MEMBERS = 100
@@ -30,9 +30,9 @@ WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
 BEGINNING = b"PK"
 
 
-def load_zipped_csv(data: bytes) -> Imported:
+def load_zipped_csv(data: bytes, name: str = UNNAMED) -> Imported:
     """
-    Reads a CSV set from the bytes of a zip file.
+    Reads a CSV set from the bytes of a zip file; `name` is that of its dataset.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def load_zipped_csv(data: bytes) -> Imported:
         raise InputError(
             [Issue(pointer="", code="bad_zip", message="this is not a zip file, or a damaged one")]
         ) from error
-    return load_platform_csv(files)
+    return load_platform_csv(files, name)
 
 
 def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:

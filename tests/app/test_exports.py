@@ -152,7 +152,9 @@ async def test_a_teacher_who_was_replaced_is_told_first_and_kept_with_the_job(cl
     body |= {"job_id": "replaced", "time_limit_seconds": 1, "num_variants": 1}
     answer = (await client.post("/generate", json=body)).json()
     assert answer["warnings"] == checked["warnings"]
-    assert "To be confirmed (1 warning): F1 names no teacher of the faculty file; F7 takes it." in answer["message"]
+    assert (
+        "Please check 1 change to the data: F1 names no teacher of the faculty file; F7 takes it." in answer["message"]
+    )
     assert (await finished(client, "replaced"))[-1]["metadata"]["import"]["counts"]["warnings"] == 1
     kept = (await client.get("/jobs/replaced")).json()["metadata"]["import"]
     assert kept["warnings"] == found["warnings"]

@@ -126,7 +126,7 @@ async def test_a_teacher_whom_the_import_replaced_is_confirmed_before_anything_i
         drop = it.page.locator("input[type=file]")
         await drop.set_input_files(write(tmp_path / "set.zip", csv_set(assigned="F9")))
         send = it.page.get_by_role("button", name="Make the timetables")
-        agree = it.page.get_by_label("These changes are wanted")
+        agree = it.page.get_by_label("I accept these changes")
         await expect(it.page.get_by_text("names no teacher of the faculty file; F1 takes it")).to_be_visible()
         await expect(send).to_be_disabled()
         await agree.check()

@@ -195,7 +195,7 @@ function Confirm({ account, confirmed, onConfirm }) {
   return html`<div class="note-box warn"><div class="stack"><p><strong>The timetable will not be quite what the data ask for:</strong></p>
     <ul class="sentences">${account.warnings.map((note) => html`<li>${note.file}.csv, line ${note.line}: ${sentence(note)}</li>`)}</ul>
     ${more > 0 && html`<p>and ${counted(more, "more change")}</p>`}
-    <label class="check"><input type="checkbox" checked=${confirmed} onChange=${(event) => onConfirm(event.target.checked)} /> These changes are wanted</label></div></div>`;
+    <label class="check"><input type="checkbox" checked=${confirmed} onChange=${(event) => onConfirm(event.target.checked)} /> I accept these changes</label></div></div>`;
 }
 
 /** What is odd about data that can be used. */

@@ -108,7 +108,7 @@ def test_a_crowd_is_cut_into_near_equal_sections_and_its_teacher_gets_help() -> 
     assert sum(sizes) == 131 and max(sizes) - min(sizes) <= 1 and max(sizes) <= SECTION_SIZE
     assert [course.faculty_ids for course in found.dataset.courses] == [("F1",), ("F1",), ("F2",)]
     assert [note.message for note in found.warnings] == [
-        "has no workload left for 1 of 3 sections; taken by F2 (section 3)"
+        "has no hours left for 1 of 3 sections; taken by F2 (section 3)"
     ]
 
 

@@ -91,7 +91,7 @@ def test_a_teacher_who_is_replaced_is_one_warning_a_subject_and_no_mended_cell()
     assert [course.faculty_ids for course in found.dataset.courses] == [("F1",), ("F1",), ("F2",), ("F2",)]
     (warning,) = found.warnings
     assert (warning.code, warning.file, warning.line, warning.value) == ("teacher_replaced", "subjects", 2, "F1")
-    assert warning.message == "has no workload left for 2 of 4 sections; taken by F2 (section 3), F2 (4)"
+    assert warning.message == "has no hours left for 2 of 4 sections; taken by F2 (section 3), F2 (4)"
     assert found.repairs == ()
 
 

@@ -42,7 +42,16 @@ def test_a_zip_file_is_read_like_the_folder_whatever_folders_its_names_claim(fol
 def test_a_zip_file_is_known_by_its_suffix_or_its_first_letters(tmp_path: Path) -> None:
     for name in ("set.zip", "set"):
         (tmp_path / name).write_bytes(zipped(CLEAN))
-        assert read_source(tmp_path / name) == load_platform_csv(CLEAN)
+        assert read_source(tmp_path / name) == load_platform_csv(CLEAN, "set")
+
+
+def test_a_set_is_called_as_its_file_or_folder_so_that_calendars_of_two_are_never_one(tmp_path: Path) -> None:
+    for name in ("north", "south"):
+        (tmp_path / f"{name}.zip").write_bytes(zipped(CLEAN))
+        (tmp_path / name).mkdir()
+        for file, text in CLEAN.items():
+            (tmp_path / name / file).write_text(text)
+        assert {read_source(tmp_path / place).dataset.name for place in (name, f"{name}.zip")} == {name}
 
 
 def test_what_was_mended_has_file_and_line() -> None:
