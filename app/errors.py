@@ -147,6 +147,10 @@ class ReadersAway(ServiceError):
     """The processes that read large requests do not get to work at this moment."""
 
 
+class ReadersStarved(ServiceError):
+    """The kernel has ended the processes that read a request, since there is no memory left; it may be a small one."""
+
+
 class IdempotencyMismatch(ServiceError):
     """The same Idempotency-Key came with another body."""
 
@@ -231,6 +235,7 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     ResultTooHeavy: Row(503, "result_too_heavy", "The result is too large to be made now", retry_after=60),
     ReadersBusy: Row(503, "readers_busy", "Too many large requests at once", retry_after=5),
     ReadersAway: Row(503, "readers_away", "Large requests cannot be read at the moment", retry_after=5),
+    ReadersStarved: Row(503, "out_of_memory", "The service has run out of memory", retry_after=30),
     TooManyStreams: Row(503, "too_many_streams", "Too many event streams", retry_after=5),
     StoreUnavailable: Row(503, "store_unavailable", "The job store does not answer", retry_after=30),
     DiskFull: Row(507, "disk_full", "There is no room left for more jobs", retry_after=60),

@@ -3,8 +3,10 @@ A small pool of reader processes (`app.gate.reader`), so that no request body ca
 
 Processes are started early and replaced at once when they end, so that nobody waits for one to be loaded. A body that
 takes too long costs its reader and nothing else; but only a reader that has computed for that long tells anything of
-the body. One that was stopped is ended within seconds, and its question is asked of another. Small bodies are read
-here, in one thread: they cannot hold the interpreter for longer than a request may wait.
+the body. One that was stopped is ended within seconds, and its question is asked of another. What is too much for the
+memory of one reader is refused by the reader itself; those that the kernel ends for want of memory tell that all of us
+have too little. Small bodies are read here, in one thread: they cannot hold the interpreter for longer than a request
+may wait.
 """
 
 from __future__ import annotations
@@ -29,9 +31,10 @@ from anyio.abc import TaskGroup
 
 from app.child.children import ENVIRONMENT, KEPT_PREFIXES, KEPT_VARIABLES, RECEIVE_BYTES
 from app.child.vitals import STOPPED_STATES, Vitals, cpu_seconds_of, vitals_of
-from app.errors import ReadersAway, ReadersBusy, TooHeavy
+from app.errors import ReadersAway, ReadersBusy, ReadersStarved, ServiceError, TooHeavy
 from app.gate.burden import AMOUNTS
 from app.gate.reader import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, Work, frame, perform
+from app.machine import Machine, this_machine
 from app.portfolio import most_workers
 from app.settings import PREFIX, Settings, variable
 from app.telemetry import HelperStopped, Observer, nobody
@@ -96,11 +99,11 @@ class Readers:
 
     A second one is started soon after, more when all are found busy. Whoever asks waits for the first process that is
     free, not for the one that was started for it; and a process that has become large or old works on until its
-    successor is loaded.
+    successor is loaded. `machine` tells whom the kernel has ended for want of memory.
     """
 
-    def __init__(self, settings: Settings, observe: Observer = nobody) -> None:
-        self._observe = observe
+    def __init__(self, settings: Settings, observe: Observer = nobody, machine: Machine | None = None) -> None:
+        self._observe, self._machine = observe, machine or this_machine()
         # A reader does not know how jobs are queued, which decides how many workers one may have.
         self._settings = replace(settings, portfolio_workers=most_workers(settings))
         self._staff: set[_Process] = set()
@@ -153,12 +156,15 @@ class Readers:
             No reader was free in time; worth another try.
         ReadersAway
             Readers were stopped, or not let run, again and again; the same.
+        ReadersStarved
+            Two readers died while the kernel was ending processes for want of memory; the same.
         TooHeavy
             Reading took longer than `read_seconds`, or two readers died of it.
         """
         if _is_small(question):
             return await anyio.to_thread.run_sync(perform, question, self._settings, limiter=self._here)
         died, until = 0, anyio.current_time() + self._settings.read_seconds
+        kills = self._machine.memory_kills()
         while True:
             try:
                 return await self._ask(question)
@@ -168,8 +174,19 @@ class Readers:
             except ReaderLost as error:
                 died += 1
                 if died == MOST_DEATHS:
-                    told = "Two processes have died of reading this request. Maybe send less at once."
-                    raise TooHeavy(told) from error
+                    raise self._blamed(kills) from error
+
+    def _blamed(self, kills_before: int | None) -> ServiceError:
+        """What two readers have died of: whatever was sent, if the kernel has not ended anybody meanwhile."""
+        kills = self._machine.memory_kills()
+        if kills is None or kills_before is None or kills <= kills_before:
+            return TooHeavy("Two processes have died of reading this request. Maybe send less at once.")
+        where = "container" if self._machine.memory().in_container else "machine"
+        _log.error("memory of the %s ran out: two readers were ended; it needs more, or fewer slots", where)
+        return ReadersStarved(
+            f"Memory of the {where} ran out while the request was being read, so the system ended the processes that "
+            "read it. The request need not be at fault; please try again later."
+        )
 
     async def _ask(self, question: Question) -> Reply:
         while (process := await self._next_free()).has_ended:  # while it waited, so nobody's body is to blame

@@ -7,7 +7,8 @@ And it is told: in the log, by `/health` and an alert, and by `timetable check`.
 
 - A job whose own row is damaged goes with its journal, timetables and deliveries: nobody knows any more what it was.
 - A row that refers to what is not there (an orphan) goes alone; but a job that has ended stays, whatever it lost.
-- A damaged row of the outbox goes; of the journal, to which others refer, an empty one takes the place.
+- A damaged row of the outbox goes; of the journal, to which others refer, an empty one takes the place. So it does
+  where a line of the journal is missing that a job needs: results and timetables are the job's, whatever became of it.
 
 A damaged incumbent, result or dataset concerns one job only, which deals with it itself (`app.supervision`), so it
 stays where it is. Damage of pages, indexes or schema is none of rows, and is refused before (`app.store.schema`).
@@ -37,6 +38,16 @@ _OF_A_JOB = ("outbox", "incumbents", "results", "attempts")
 _AT_WORK = ("queued", "running")
 _ROUNDS = 10
 """Removing one row may leave another one without what it refers to; there are fewer kinds of rows than this."""
+
+_WHOSE_ATTEMPT = """
+    SELECT status, attempt, coalesce(started_at, created_at) FROM jobs WHERE id = ? AND ? BETWEEN 1 AND attempt"""
+_LOST_LINES = """
+    SELECT jobs.id, line.attempt, jobs.status, jobs.attempt, coalesce(jobs.started_at, jobs.created_at)
+    FROM (SELECT job_id, attempt FROM results UNION SELECT job_id, attempt FROM incumbents
+          UNION SELECT id, attempt FROM jobs WHERE status = 'running') AS line
+    JOIN jobs ON jobs.id = line.job_id AND line.attempt BETWEEN 1 AND jobs.attempt
+    WHERE NOT EXISTS (SELECT 1 FROM attempts WHERE job_id = line.job_id AND attempt = line.attempt)"""
+"""Lines that are not in the journal, though their job has begun the attempt and has something of it or is at it."""
 
 _log = logging.getLogger("timetable.store")
 
@@ -112,25 +123,37 @@ def _damaged_outbox(db: sqlite3.Connection) -> Iterator[Kept]:
 
 
 def _damaged_journal(db: sqlite3.Connection) -> Iterator[Kept]:
-    """The attempt of a job that is at it stays open, so that it can be ended."""
+    """Whose line it was and of which attempt may be what is damaged; who needs one then gets it as a lost one."""
     for rowid, job_id, why in list(_broken(db, ATTEMPTS, "job_id")):
-        job = db.execute("SELECT status, attempt, started_at, created_at FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        if job is None:
-            continue  # an orphan
         (kept,) = _selected(db, "attempts", "rowid = ?", (rowid,), why)
+        attempt: Any = kept.row["attempt"]
+        job = db.execute(_WHOSE_ATTEMPT, (job_id, attempt)).fetchone()
+        if job is None:
+            yield from _taken(db, "attempts", "rowid = ?", (rowid,), why)
+            continue
         yield kept
-        attempt = kept.row["attempt"]
-        status, at, started_at, created_at = job
-        began = started_at or created_at
-        is_open = status == "running" and attempt == at
-        told = {"message": "this line of the journal was damaged and is in quarantine", "how": How.ERROR.value}
-        row = {**dict.fromkeys(ATTEMPTS.columns), "job_id": job_id, "attempt": attempt, "started_at": began}
-        if not is_open:
-            row |= {**told, "ended_at": began}
+        row = _empty_line(job_id, attempt, *job, why="was damaged and is in quarantine")
         db.execute(ATTEMPTS.update, ATTEMPTS.to_update(row))
 
 
+def _fill_lost_lines(db: sqlite3.Connection) -> None:
+    """There is nothing to keep of a line that is gone, or that stands in quarantine under another name."""
+    for job_id, attempt, *job in db.execute(_LOST_LINES).fetchall():
+        row = _empty_line(job_id, attempt, *job, why="was lost")
+        db.execute(ATTEMPTS.insert, ATTEMPTS.to_insert(row))
+        _log.error("line %d of the journal of job %s was lost; an empty one takes its place", attempt, job_id)
+
+
+def _empty_line(job_id: str, attempt: int, status: str, at: int, began: float, *, why: str) -> dict[str, object]:
+    """The attempt of a job that is at it stays open, so that it can be ended."""
+    row = {**dict.fromkeys(ATTEMPTS.columns), "job_id": job_id, "attempt": attempt, "started_at": began}
+    if status == "running" and attempt == at:
+        return row
+    return {**row, "message": f"this line of the journal {why}", "how": How.ERROR.value, "ended_at": began}
+
+
 def _orphans(db: sqlite3.Connection) -> Iterator[Kept]:
+    _fill_lost_lines(db)
     for _ in range(_ROUNDS):
         found = False
         for table, rowid, parent, _ in db.execute("PRAGMA foreign_key_check").fetchall():

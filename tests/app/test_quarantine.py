@@ -109,6 +109,37 @@ def test_a_damaged_line_of_the_journal_costs_the_line_and_not_the_result(folder:
     assert check_folder(folder, again=False).sound
 
 
+LOSSES = {
+    "of nobody": "UPDATE attempts SET job_id = 'x' || job_id",
+    "of a job that has begun none": "UPDATE attempts SET job_id = '{waits}'",
+    "of an attempt that never was": "UPDATE attempts SET attempt = attempt + 7",
+    "gone": "DELETE FROM attempts",
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_line_that_left_its_place_in_the_journal_takes_no_sound_result_along(folder: Path, loss: str) -> None:
+    before, waits = states(folder), one_of(folder, "queued")
+    done, at_work = one_of(folder, "completed"), one_of(folder, "running")
+    with closing(SqliteStore(folder)) as store:
+        assert (queued := store.job(waits)) is not None and queued.attempt == 0
+        truth = {job_id: (store.result(job_id), store.incumbent(job_id)) for job_id in (done, at_work)}
+    for job_id in (done, at_work):
+        harm(folder, f"{LOSSES[loss].format(waits=waits)} WHERE job_id = '{job_id}'")
+        assert not check_folder(folder, again=False).sound
+        assert states(folder) == before
+    with closing(SqliteStore(folder)) as store:
+        assert {job_id: (store.result(job_id), store.incumbent(job_id)) for job_id in truth} == truth
+        assert truth[done][0] and truth[at_work][1]
+        assert "was lost" in str(store.attempts(done)[-1].message)
+        store.note_pid(store.job(at_work), 5)  # type: ignore[arg-type]
+        assert store.attempts(waits) == []
+        assert store.claim(AT, only=waits) is not None, "and nothing is in the way of its own lines"
+    assert {table for table, _ in kept(folder)} == ({"attempts"} if loss != "gone" else set())
+    report = check_folder(folder, again=False)
+    assert report.sound, report.findings
+
+
 def test_an_ended_job_that_lost_its_dataset_is_still_served(folder: Path) -> None:
     before, done = states(folder), one_of(folder, "completed")
     harm(folder, f"DELETE FROM datasets WHERE digest = (SELECT dataset FROM jobs WHERE id = '{done}')")

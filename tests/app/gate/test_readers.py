@@ -15,15 +15,16 @@ import anyio
 import psutil
 import pytest
 
-from app.errors import ReadersAway, ReadersBusy, Told, TooHeavy, problem_response
+from app.errors import ReadersAway, ReadersBusy, ReadersStarved, Told, TooHeavy, problem_response
 from app.gate import readers as readers_module
 from app.gate.reader import MAX_QUESTIONS, MAX_RESIDENT_MB, Question, content_of, order_of, perform
 from app.gate.readers import SETTINGS, SMALL_BODY, Readers
+from app.machine import MEGABYTE
 from app.settings import Settings, variable
 from app.telemetry import Happening, HelperStopped
 from solver.formats.native import load_dataset
 from tests.effort import PATIENCE_SECONDS
-from tests.groups import frozen
+from tests.groups import frozen, version_2
 
 pytestmark = pytest.mark.anyio
 STALL_SECONDS = 0.05
@@ -189,8 +190,15 @@ async def test_a_reader_that_is_killed_while_it_waits_or_reads_costs_nobody_an_a
         os.kill(readers.pids[0], signal.SIGKILL)
 
 
-async def test_a_body_of_which_two_readers_die_is_refused(tmp_path: Path) -> None:
-    async with Readers(Settings(data_dir=tmp_path, readers=1)) as readers, anyio.create_task_group() as tasks:
+@pytest.mark.parametrize("by_kernel", [False, True], ids=["of it", "of want of memory"])
+async def test_a_body_of_which_two_readers_die_is_refused_unless_the_kernel_ended_them_for_want_of_memory(
+    tmp_path: Path, by_kernel: bool
+) -> None:
+    """Memory that ran out for all of us is no fault of a request of a hundred bytes, which may come again."""
+    kills = tmp_path / "sys" / "fs" / "cgroup" / "pod" / "app" / "memory.events"
+    limit = {"pod/app/memory.max": 300 * MEGABYTE, "pod/app/memory.events": "oom 4\noom_kill 3"}
+    settings, machine = Settings(data_dir=tmp_path / "data", readers=1), version_2(tmp_path, limit)
+    async with Readers(settings, machine=machine) as readers, anyio.create_task_group() as tasks:
         await readers.ask(sample("tiny"))
 
         async def kill_both() -> None:
@@ -200,13 +208,22 @@ async def test_a_body_of_which_two_readers_die_is_refused(tmp_path: Path) -> Non
                 (pid,) = readers.pids
                 os.kill(pid, signal.SIGSTOP)  # it cannot answer before it dies
                 await anyio.wait_all_tasks_blocked()
+                if by_kernel:  # which counts before it kills
+                    kills.write_text("oom 9\noom_kill 4\n", encoding="ascii")
                 os.kill(pid, signal.SIGKILL)
                 while pid in readers.pids:
                     await anyio.sleep(0.005)
 
         tasks.start_soon(kill_both)
-        with pytest.raises(TooHeavy, match="Two processes"):
-            await readers.ask(sample("bhu"))
+        with pytest.raises(ReadersStarved if by_kernel else TooHeavy) as caught:
+            await readers.ask(Question("validate", b'{"dataset_name": "bhu"}'))
+        answer = problem_response(caught.value)
+        told = json.loads(bytes(answer.body))
+        if by_kernel:
+            assert (answer.status_code, told["code"], answer.headers["retry-after"]) == (503, "out_of_memory", "30")
+            assert "Memory of the container ran out" in told["detail"]
+        else:
+            assert (answer.status_code, told["code"]) == (422, "too_large")
         assert content_of(await readers.ask(sample("tiny")))
 
 
