@@ -105,7 +105,8 @@ def _offer_bent(climb: Climb, placed: Timetable, source: str) -> None:
     slots, rooms = encode(placed, climb.problem.dataset)
     there, where = climb.start_arrays()
     absent = slots < 0
-    for start in ((slots, rooms), (np.where(absent, there, slots), np.where(absent, where, rooms))):
+    in_best: Arrays = np.where(absent, there, slots), np.where(absent, where, rooms)
+    for start_slots, start_rooms in ((slots, rooms), in_best):
         if climb.control.stop is not Stop.CANCEL:
-            kept = strip(climb.problem.compiled, *start, keep_bent=True)
+            kept = strip(climb.problem.compiled, start_slots, start_rooms, keep_bent=True)
             climb.incumbents.offer_arrays(*kept, source)
