@@ -173,7 +173,7 @@ def cheapest_relaxation(climb: Climb) -> Verdict:
         climb.explain(min(EXPLAIN_SECONDS, 0.15 * bending.remaining))
     _bend(climb, first, round_number=20)
     if small or not _all_placed(climb):
-        core_apart(climb, CORE_SHARE * bending.remaining, bend=True)
+        core_apart(climb, CORE_SHARE * climb.walk.remaining, bend=True)
         _bend(climb, second if _all_placed(climb) else min(second, 0.5 * bending.remaining), round_number=21)
     if small:
         _bend_exactly(climb, bending)
