@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from solver.climb import PLACING, Climb, working_at
 from solver.compiled import Compiled, compile_dataset, decode, encode
 from solver.construct import construct
@@ -16,12 +20,19 @@ from solver.search.params import Arrays
 
 
 def place_part(
-    climb: Climb, chosen: set[str], placed: Timetable, search_seconds: float, *, improve: bool = True
+    climb: Climb,
+    chosen: set[str],
+    placed: Timetable,
+    search_seconds: float,
+    *,
+    improve: bool = True,
+    bend: bool = False,
 ) -> Timetable:
     """
     Adds the chosen courses that are not placed yet: greedily, and by a search where that leaves some open.
 
-    A part that is not worth a search has 0 for its seconds; without `improve` the search ends when all have a place.
+    A part that is not worth a search has 0 for its seconds; without `improve` the search ends when all have a place
+    and nothing is bent. With `bend` it bends rules for those that find no place otherwise.
     """
     part = restrict(climb.problem.dataset, chosen)
     compiled = compile_dataset(part, climb.problem.profile, build_context(part, simplified=True))
@@ -29,17 +40,17 @@ def place_part(
     floor = construct(compiled, control=climb.walk, seed=climb.params.seed, start=start)
     slots, rooms = floor.slots, floor.rooms
     if search_seconds > 0 and not climb.over and (slots < 0).any():
-        slots, rooms = _searched(climb, part, compiled, (slots, rooms), search_seconds, improve=improve)
+        slots, rooms = _searched(climb, part, compiled, (slots, rooms), search_seconds, improve=improve, bend=bend)
     return decode(slots, rooms, part)
 
 
 @working_at(Place.LOCAL_SEARCH)
 def _searched(
-    climb: Climb, part: Dataset, compiled: Compiled, start: Arrays, seconds: float, *, improve: bool
+    climb: Climb, part: Dataset, compiled: Compiled, start: Arrays, seconds: float, *, improve: bool, bend: bool
 ) -> Arrays:
     """Any timetable in which all have a place, in half of the time at most, and a good one in the rest."""
     control = climb.timed("search", seconds, "placing the most important courses")
-    rounds = ((0.5, PLACING), (1.0, SearchParams(bend=False))) if improve else ((1.0, PLACING),)
+    rounds = ((0.5, PLACING), (1.0, SearchParams())) if improve else ((1.0, PLACING),)
     for share, params in rounds:
         found = search(
             part,
@@ -49,25 +60,30 @@ def _searched(
             seconds=share * control.remaining,
             workers=climb.params.workers,
             seed=climb.params.seed,
-            params=params,
+            params=replace(params, bend=bend),
         )
         start = found.slots, found.rooms
-    return strip(compiled, *start, keep_bent=False)
+    return strip(compiled, *start, keep_bent=bend)
 
 
 @working_at(Place.CONSTRUCT)
-def core_apart(climb: Climb, seconds: float) -> None:
+def core_apart(climb: Climb, seconds: float, *, bend: bool) -> None:
     """
     All core subjects on their own, for these seconds at most, then the rest around them, greedily.
 
-    For when electives may be what keeps core sessions open; does nothing where no core session is.
+    For when electives may be what keeps core sessions open; does nothing where no core session is. With `bend` rules
+    are bent for core sessions that find no place otherwise, and then for the others.
     """
     courses = climb.problem.dataset.courses
     core = {course.id for course in courses if rank_of(course).core}
     best = climb.best
     if climb.over or best is None or len(core) == len(courses) or not any(row.core for row in best.left_open):
         return
-    offer_with_rest(climb, place_part(climb, core, Timetable(), seconds, improve=False), "core first")
+    placed = place_part(climb, core, Timetable(), seconds, improve=False, bend=bend)
+    if bend:
+        _offer_bent(climb, placed, "core first")
+    else:
+        offer_with_rest(climb, placed, "core first")
 
 
 def offer_with_rest(climb: Climb, placed: Timetable, source: str) -> Incumbent | None:
@@ -79,3 +95,18 @@ def offer_with_rest(climb: Climb, placed: Timetable, source: str) -> Incumbent |
     start = encode(placed, problem.dataset)
     whole = construct(problem.compiled, control=control, seed=climb.params.seed, start=start, first=True)
     return None if control.stop is Stop.CANCEL else climb.incumbents.offer_arrays(whole.slots, whole.rooms, source)
+
+
+def _offer_bent(climb: Climb, placed: Timetable, source: str) -> None:
+    """
+    The same where rules may be bent: offers it with all others placed anew, and with those that need not go where they
+    stand in the best timetable so far. The first leaves less open of higher ranks, the second less of the lowest.
+    """
+    slots, rooms = encode(placed, climb.problem.dataset)
+    there, where = climb.start_arrays()
+    absent = slots < 0
+    in_best: Arrays = np.where(absent, there, slots), np.where(absent, where, rooms)
+    for start_slots, start_rooms in ((slots, rooms), in_best):
+        if climb.control.stop is not Stop.CANCEL:
+            kept = strip(climb.problem.compiled, start_slots, start_rooms, keep_bent=True)
+            climb.incumbents.offer_arrays(*kept, source)

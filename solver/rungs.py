@@ -13,7 +13,7 @@ from itertools import count
 from solver.climb import Climb, working_at
 from solver.compiled import encode
 from solver.construct import construct
-from solver.control import Place
+from solver.control import Control, Place
 from solver.ledger import core_open
 from solver.model import Timetable
 from solver.names import counted
@@ -44,6 +44,10 @@ ROOM_BOUND_SECONDS, ROOM_BOUND_SHARE = 1.0, 0.02
 """What rooms cost at least is found before the search, in the lesser of these seconds and this share of the time."""
 CORE_SHARE = 0.25
 """Of the time left, for the core subjects apart, once a first try at bending has left some of them open."""
+BENDING_SHARE = 0.8
+"""Of the time left, for bending where that does not place everything, so that the lower rungs have a turn."""
+BENDING_ROUNDS = 0.45, 0.3
+"""Of the time left; the second round gets half of the rest of `BENDING_SHARE` at most where sessions are open yet."""
 EXPLAIN_SECONDS = 10.0
 LEAST_SECONDS = 0.05
 """Less is not worth a round."""
@@ -162,32 +166,40 @@ def cheapest_relaxation(climb: Climb) -> Verdict:
     if climb.complete:
         _improve(climb, reserve=0.0)
         return Verdict(True, "nothing has to be bent, because the timetable found so far keeps every hard rule")
-    time_left = climb.walk.remaining
+    bending = climb.walk.until(BENDING_SHARE * climb.walk.remaining)
     small = len(climb.problem.dataset.sessions) <= SMALL_SESSIONS
+    first, second = (share * climb.walk.remaining for share in BENDING_ROUNDS)
     if small and not climb.diagnosis.conflicts:
-        climb.explain(min(EXPLAIN_SECONDS, 0.15 * time_left))
-    for attempt in range(2):
-        climb.search(
-            (0.5 - 0.2 * attempt) * time_left,
-            SearchParams(bend=True),
-            message="bending the cheapest rules",
-            round_number=20 + attempt,
-        )
-        if climb.best is not None and climb.best.unplaced == 0 and attempt == 0 and not small:
-            break
-        if attempt == 0:
-            core_apart(climb, CORE_SHARE * climb.walk.remaining)
+        climb.explain(min(EXPLAIN_SECONDS, 0.15 * bending.remaining))
+    _bend(climb, first, round_number=20)
+    if small or not _all_placed(climb):
+        core_apart(climb, CORE_SHARE * climb.walk.remaining, bend=True)
+        _bend(climb, second if _all_placed(climb) else min(second, 0.5 * bending.remaining), round_number=21)
     if small:
-        climb.exact(0.5 * climb.walk.remaining, bend=True, message="bending as little as possible, exactly")
-        if climb.best is not None and climb.best.left_open:  # who it is matters
-            message = "leaving open what matters least, exactly"
-            climb.exact(0.5 * climb.walk.remaining, bend=True, partial=True, message=message)
-    if climb.best is None or climb.best.unplaced:
+        _bend_exactly(climb, bending)
+    if not _all_placed(climb):
         open_count = climb.best.unplaced if climb.best else len(climb.problem.dataset.sessions)
         return Verdict(
             False, f"{counted(open_count, 'session')} found no place although every rule that may bend was allowed to"
         )
     return Verdict(True, "every session is placed, and the broken rules are listed")
+
+
+def _all_placed(climb: Climb) -> bool:
+    return climb.best is not None and climb.best.unplaced == 0
+
+
+def _bend(climb: Climb, seconds: float, *, round_number: int) -> None:
+    climb.search(seconds, SearchParams(bend=True), message="bending the cheapest rules", round_number=round_number)
+
+
+def _bend_exactly(climb: Climb, bending: Control) -> None:
+    """Where all have a place no lower rung needs the time that `bending` leaves to them."""
+    time = climb.walk if _all_placed(climb) else bending
+    climb.exact(0.5 * time.remaining, bend=True, message="bending as little as possible, exactly")
+    if climb.best is not None and climb.best.left_open:  # who it is matters
+        message = "leaving open what matters least, exactly"
+        climb.exact(0.5 * bending.remaining, bend=True, partial=True, message=message)
 
 
 @working_at(Place.CONSTRUCT)
@@ -197,7 +209,7 @@ def construct_and_repair(climb: Climb) -> Verdict:
     climb.report("construct", 0.0, "placing whatever fits")
     if not climb.over:  # the floor keeps every hard rule, too: there is something to judge
         _construct_again(climb)
-        core_apart(climb, 0.5 * climb.walk.remaining)
+        core_apart(climb, 0.5 * climb.walk.remaining, bend=False)
     strict = climb.incumbents.strict
     open_core = core_open(problem, strict.report) if strict else len(problem.dataset.sessions)
     if open_core:

@@ -40,12 +40,12 @@ INLINE: Mapping[str, Mapping[str, Any]] = {
 """Sent whole. Every other source is a sample, asked for by its name."""
 
 
-OVERFULL = "overfull"
+OVERFULL, SHORT_HANDED = "overfull", "-short-handed"
 
 
-def overfull_source(seed: int, listing: Listing) -> str:
+def overfull_source(seed: int, listing: Listing, *, short_handed: bool) -> str:
     """The source of a college with more teaching than its week holds."""
-    return f"{OVERFULL}-{seed}-{listing.replace(' ', '-')}"
+    return f"{OVERFULL}-{seed}-{listing.replace(' ', '-')}{SHORT_HANDED if short_handed else ''}"
 
 
 def body_of(source: str) -> dict[str, Any]:
@@ -59,7 +59,8 @@ def body_of(source: str) -> dict[str, Any]:
 def dataset_of(source: str) -> Dataset:
     if source.startswith(OVERFULL):
         _, seed, listing = source.split("-", 2)
-        return overfull(int(seed), cast(Listing, listing.replace("-", " ")))[0]
+        order = cast(Listing, listing.removesuffix(SHORT_HANDED).replace("-", " "))
+        return overfull(int(seed), order, short_handed=listing.endswith(SHORT_HANDED))[0]
     return load_dataset(INLINE[source]) if source in INLINE else sample(source)
 
 

@@ -23,12 +23,14 @@ async def core_first(run: Run) -> None:
     """
     Each college in both listings, through a service whose core is limited; then the samples under reduced limits.
 
-    A repetition is one college. Of one repetition alone, as in CI, only the smaller sample is solved.
+    A repetition is one college; every second one is short-handed, so that its core needs bent rules. Of one repetition
+    alone, as in CI, only the smaller sample is solved.
     """
     seeds = [run.rng.randrange(100_000) for _ in range(run.count)]
     async with run.target(max_courses=MOST_COURSES) as target:
         for n in run.rounds():
-            jobs = [await _posted(target, overfull_source(seeds[n], listing)) for listing in LISTINGS]
+            sources = [overfull_source(seeds[n], listing, short_handed=n % 2 == 1) for listing in LISTINGS]
+            jobs = [await _posted(target, source) for source in sources]
             kinds = [await _kinds_left_open(run.tally, target, *job) for job in jobs]
             run.tally.check(kinds[0] == kinds[1], f"college {seeds[n]}: the listing decides who is left open: {kinds}")
             run.tally.done += 1

@@ -7,6 +7,7 @@ added until there are more sessions than anybody could place. Who is left open i
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Literal
@@ -25,11 +26,13 @@ SHARED_SHARE, LAB_SHARE = 0.2, 0.2
 PRIORITIES = (0, 0, 0, 1, 2)
 
 
-def overfull(seed: int, listing: Listing = "mixed") -> tuple[Dataset, Timetable]:
+def overfull(seed: int, listing: Listing = "mixed", *, short_handed: bool = False) -> tuple[Dataset, Timetable]:
     """
     A college, and a timetable of its core subjects that breaks no hard rule.
 
-    The same seed is the same college however its courses are listed.
+    The same seed is the same college however its courses are listed. Where it is `short_handed`, teachers with more
+    core sessions than the week has days may not teach as many a day as these need: each such limit has to be bent, and
+    the timetable breaks no other rule.
     """
     college = _College(Random(seed))
     college.teach_core()
@@ -42,7 +45,7 @@ def overfull(seed: int, listing: Listing = "mixed") -> tuple[Dataset, Timetable]
         name=f"Overfull college {seed}",
         time_grid=college.grid,
         rooms=tuple(college.rooms),
-        faculty=tuple(Faculty(id=teacher) for teacher in college.teachers),
+        faculty=tuple(college.staff(short_handed=short_handed)),
         groups=tuple(Group(id=group, size=GROUP_SIZE) for group in college.groups),
         courses=tuple(courses),
     )
@@ -120,6 +123,14 @@ class _College:
     def _taken(self, course: Course, slot: int, room: str) -> set[tuple[str, int]]:
         slots = range(slot, slot + course.session_slots)
         return {(who, t) for who in (*course.group_ids, *course.faculty_ids, room) for t in slots}
+
+    def staff(self, *, short_handed: bool) -> list[Faculty]:
+        """All teachers; those of a short-handed college have a limit of one a day too few for their core sessions."""
+        days = self.grid.working_days
+        faculty = {course.id: course.faculty_ids for course in self.courses}
+        taught = Counter(teacher for place in self.placed for teacher in faculty[place.course_id])
+        limit = {teacher: (n - 1) // days for teacher, n in taught.items() if short_handed and n > days}
+        return [Faculty(id=teacher, max_sessions_per_day=limit.get(teacher)) for teacher in self.teachers]
 
     def add_electives(self) -> None:
         for group in self.groups:

@@ -18,7 +18,7 @@ from solver.ladder import RUNGS, Rung, Verdict, solve
 from solver.ledger import better_at, concessions_of
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.params import SolveParams
-from solver.parts import offer_with_rest
+from solver.parts import core_apart, offer_with_rest
 from solver.ranks import rank_of
 from solver.result import Quality, StoppedBy, missed_quality
 from solver.rules import Score
@@ -194,6 +194,27 @@ def test_of_too_many_sessions_electives_are_left_open_however_the_courses_are_li
     assert result.best.rung == "greedy"
     worth = [rank_of(data.course[session.course_id]) for session in result.best.open_sessions]
     assert worth == sorted(worth, reverse=True), "the work list begins with what matters most"
+
+
+@pytest.mark.parametrize("listing", ["core first", "electives first"])
+def test_rules_bend_for_core_sessions_before_an_elective_has_their_place(listing: Listing) -> None:
+    data, core = overfull(10, listing, short_handed=True)
+    assert verify(data, core).score.bent > 0, "the core subjects fit, all of them, when daily limits are bent"
+    climb = ladder._prepare(data, SolveParams(time_limit_seconds=60.0, num_variants=1), Control(), None)
+    core_apart(climb, 0.5, bend=False)
+    assert climb.best is not None and any(row.core for row in climb.best.left_open)
+    core_apart(climb, 2.0, bend=True)
+    assert climb.best.bent > 0 and climb.best.rigid == 0
+    assert not any(row.core for row in climb.best.left_open) and climb.best.unplaced > 0
+
+
+def test_bending_leaves_the_lower_rungs_their_turn_where_not_all_find_a_place() -> None:
+    data, _ = overfull(10, "electives first", short_handed=True)
+    result = solve(data, SolveParams(time_limit_seconds=4.0, num_variants=1))
+    assert {data.course[id].subject_type for id, _ in result.best.report.unplaced} == {"elective"}
+    why = {visit.rung: visit.why for visit in result.journal}
+    assert "no time was left" not in why["reduced"]
+    assert result.coverage is not None
 
 
 def test_the_core_of_reduced_limits_is_placed_before_electives_and_nobody_is_lost() -> None:

@@ -287,6 +287,21 @@ def test_of_an_overfull_college_the_core_alone_fits_and_all_together_do_not(seed
     assert all(taught[group.id] > data.time_grid.num_slots for group in data.groups)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_of_a_short_handed_college_the_core_alone_needs_bent_daily_limits_and_nothing_else(seed: int) -> None:
+    data, core = overfull(seed, short_handed=True)
+    report = verify(data, core)
+    assert {data.course[id].subject_type for id, _ in report.unplaced} == {"elective"}
+    assert {rule.rule for rule in report.breaches} == {"faculty_daily_limit"}
+    taught = Counter(t for c in data.courses if c.subject_type == "core" for t in c.faculty_ids * c.sessions_per_week)
+    limits = {teacher.id: teacher.max_sessions_per_day for teacher in data.faculty}
+    too_few = [
+        t for t, limit in limits.items() if limit is not None and limit * data.time_grid.working_days < taught[t]
+    ]
+    assert too_few, "no timetable of these sessions keeps every limit"
+    assert [course.id for course in data.courses] == [course.id for course in overfull(seed)[0].courses]
+
+
 def test_an_overfull_college_is_the_same_however_its_courses_are_listed() -> None:
     first, second = overfull(3, "core first")[0], overfull(3, "electives first")[0]
     assert [c.subject_type for c in first.courses] == sorted(c.subject_type for c in first.courses)
