@@ -314,10 +314,6 @@ class Supervisor:
         """
         return await self._steering.cancel(job_id, among, organisations)
 
-    async def was_called_off(self, job_id: str) -> bool:
-        """Whether somebody has cancelled here, within a day, a job that has not come."""
-        return await self._read(self._desk.store.was_called_off, job_id, time.time())
-
     async def finish(self, job_id: str, *, among: Among = anyone) -> Job | None:
         """Ends the search now and publishes the best timetable so far."""
         return await self._steering.finish(job_id, among)

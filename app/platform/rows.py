@@ -4,15 +4,13 @@ What the platform's own rows say of its jobs: `generation_jobs` is read beside w
 Calls get lost, and the platform writes its row whatever becomes of them: `cancelling` when a person cancels, though we
 may be down or may not have the job yet; `running` whenever a POST is taken, though its job may have ended long before.
 So the row wins where it says `cancelling` of a job that lives, our end wins where it says that an ended job lives, and
-of a job that never comes nothing stays `cancelling` when its cancel came to us. Where we have heard neither of the job
-nor of its cancel, the row may be that of another service with a store of its own, and is left alone. Rows are read
-while there is something to compare them with, and now and then: a database that sleeps when nobody asks may do so.
+of a job that never comes nothing stays `cancelling`. Rows are read while there is something to compare them with, and
+now and then: a database that sleeps when nobody asks may do so.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -41,7 +39,7 @@ PAUSES = (5.0, 20.0, 60.0, 180.0)
 WORKER_SECONDS = 30.0
 """So long the platform's workers may take to write a row, where we do not write it."""
 IDLE_SECONDS = 1800.0
-"""Between two looks while there is nothing to compare: another service on our store may have heard of a cancel."""
+"""Between two looks while there is nothing to compare: somebody may have cancelled what never came, unheard by us."""
 LEAST_SECONDS = 0.3
 """Between two looks, however much happens."""
 START_SECONDS = 3.0
@@ -110,7 +108,7 @@ class Rows:
         self._alive: set[str] = set()
         self._followed: dict[str, _Followed] = {}
         self._strangers: dict[str, float] = {}
-        self._settled: dict[str, float] = {}
+        self._settled: set[str] = set()
         self._again: set[str] = set()
         self._seen: dict[str, None] = {}
         self._looks_until = time.monotonic() + self._patience
@@ -147,7 +145,6 @@ class Rows:
         job = self._supervisor.known(job_id)
         if job is not None and job.status.terminal:
             self._follow(job_id)
-        self._settled.pop(job_id, None)
         self._looks_until = time.monotonic() + 3 * self._patience
         self._wake()
 
@@ -218,8 +215,7 @@ class Rows:
         self._alive = {job_id for job_id in self._alive if self._supervisor.known(job_id) is not None}
         self._followed = {job_id: one for job_id, one in self._followed.items() if now < one.until}
         self._strangers = {job_id: at for job_id, at in self._strangers.items() if found.get(job_id) == CANCELLING}
-        settled = {id: until for id, until in self._settled.items() if now < until and found.get(id) == CANCELLING}
-        self._settled = settled
+        self._settled = {job_id for job_id in self._settled if found.get(job_id) == CANCELLING}
         self._again &= self._alive
 
     async def _compare(self, job_id: str, status: str) -> None:
@@ -239,10 +235,7 @@ class Rows:
             _log.info("job %s: cancelled by its row", job_id)
 
     async def _never_came(self, job_id: str) -> None:
-        """If it is ours, it is called off for good, whether it comes or not, and its row need not wait for that."""
-        if not (self.seen(job_id) or await self._supervisor.was_called_off(job_id)):
-            self._settled[job_id] = time.monotonic() + IDLE_SECONDS  # or until it comes, or its cancel
-            return
+        """It is called off for good, whether it comes or not, and its row need not wait for that."""
         since = self._strangers.setdefault(job_id, time.monotonic())
         if time.monotonic() - since < self._patience or await self._supervisor.cancel(job_id) is not None:
             return
@@ -255,7 +248,7 @@ class Rows:
                 return
             _log.info("job %s was cancelled and has never come; its row says so now", job_id)
         del self._strangers[job_id]
-        self._settled[job_id] = math.inf
+        self._settled.add(job_id)
 
     async def _correct(self, job: Job) -> None:
         """The row says that an ended job lives. Who writes the row is told again, seldomer each time."""

@@ -147,9 +147,6 @@ class Store(Protocol):
     def remember_cancel(self, cancel: EarlyCancel) -> Job | None:
         """Keeps an early cancel for a while; returns the job of that id instead, if there is one by now."""
 
-    def was_called_off(self, job_id: str, now: float) -> bool:
-        """Whether an early cancel of this job is kept, by whomever."""
-
     def claim(self, at: float, skip: Collection[str] = (), only: str | None = None) -> Job | None:
         """
         Takes the oldest queued job that is not in `skip` and opens its next attempt; `only` names the one to take.

@@ -54,11 +54,6 @@ def used_up(work: _Work, job: Job) -> bool:
     return bool(found)
 
 
-def told_of(work: _Work, job_id: str, now: float) -> bool:
-    """Whether somebody has called off this job here, not too long ago, and it has not come."""
-    return any(now - row["asked_at"] <= REMEMBERED_SECONDS for row in _of_job(work, job_id))
-
-
 def _of_job(work: _Work, job_id: str) -> list[Mapping[str, Any]]:
     """Without what is not as it was written: that calls off nothing."""
     rows: list[Mapping[str, Any]] = []

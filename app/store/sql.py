@@ -165,9 +165,6 @@ class SqlStore(ABC):
 
         return self._write(body)
 
-    def was_called_off(self, job_id: str, now: float) -> bool:
-        return self._read(lambda work: cancels.told_of(work, job_id, now))
-
     def claim(self, at: float, skip: Collection[str] = (), only: str | None = None) -> Job | None:
         def body(work: Work) -> Job | None:
             passed = list(skip)

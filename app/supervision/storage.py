@@ -48,7 +48,7 @@ WRITES = frozenset(
 READS = frozenset(
     {"job", "jobs", "dataset", "incumbent", "result", "attempts", "bundle", "expired", "undelivered", "deliveries"}
     | {"portfolio"}
-    | {"abandoned", "changes", "ids", "was_called_off"}
+    | {"abandoned", "changes", "ids"}
 )
 _NOBODY = Job(id="", body_hash="", created_at=0.0, status=Status.RUNNING)
 """No job has an empty id. Writing in its name takes all that a write takes, and writes nothing."""

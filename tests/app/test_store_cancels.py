@@ -68,15 +68,6 @@ def test_a_job_that_was_called_off_before_it_came_is_cancelled_and_told_of_at_on
     assert status_of_new(store) is Status.QUEUED, "it was used up"
 
 
-def test_a_store_knows_for_a_day_whose_cancel_it_was_told_of(store: Store) -> None:
-    store.remember_cancel(cancel(organisations=("North",)))
-    last = AT + cancels.REMEMBERED_SECONDS
-    assert [store.was_called_off("j1", at) for at in (AT, last, last + 1)] == [True, True, False]
-    assert not store.was_called_off("j2", AT)
-    status_of_new(store, organisation="North")
-    assert not store.was_called_off("j1", AT), "it was used up"
-
-
 def test_where_the_job_is_there_already_nothing_is_remembered(store: Store) -> None:
     assert status_of_new(store) is Status.QUEUED
     assert store.remember_cancel(cancel()) == store.job("j1")

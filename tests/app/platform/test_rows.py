@@ -99,35 +99,17 @@ async def test_a_cancel_before_its_job_is_told_on_every_channel_when_the_job_com
 async def test_a_job_that_is_called_off_and_never_comes_leaves_no_row_that_is_cancelling(
     start: Start, database: Database
 ) -> None:
+    told, untold = database.add(new_id()), database.add(new_id(), "cancelling")
     others = {status: database.add(new_id(), status) for status in ("running", "completed", "approved")}
     async with start(**following(database)) as service:
-        job_id = database.add(new_id())
-        await called_off(service, database, job_id)
-        assert (await service.submit(job_id)).json()["status"] == "cancelled", "however late it comes"
+        await cancel(service, told)
+        set_row(database, told, "cancelling")  # the platform does so after it has asked us
+        for job_id in (told, untold):
+            assert (await row_is(database, job_id, "cancelled"))["error_message"] == "Cancelled by user"
+            assert (await service.submit(job_id)).json()["status"] == "cancelled", "however late it comes"
     assert {status: database.row(job_id)["status"] for status, job_id in others.items()} == dict(
         zip(others, others, strict=True)
     )
-
-
-async def called_off(service: Running, database: Database, job_id: str) -> None:
-    await cancel(service, job_id)
-    set_row(database, job_id, "cancelling")  # the platform does so after it has asked us
-    assert (await row_is(database, job_id, "cancelled"))["error_message"] == "Cancelled by user"
-
-
-async def test_a_row_that_is_cancelling_and_may_be_of_another_service_is_left_alone(
-    start: Start, database: Database
-) -> None:
-    """Of it we have heard neither job nor cancel; if its job or its cancel comes after all, it is ours."""
-    theirs, late = database.add(new_id(), "cancelling"), database.add(new_id(), "cancelling")
-    async with start(**following(database)) as service:
-        for _ in range(2):  # the rows of others have been looked at meanwhile, for longer than ours
-            await called_off(service, database, database.add(new_id()))
-        assert {database.row(job_id)["status"] for job_id in (theirs, late)} == {"cancelling"}
-        assert (await service.submit(theirs, "patient")).json()["status"] != "cancelled", "nobody has told us"
-        await ended(service, theirs, "cancelled")
-        await row_is(database, theirs, "cancelled")
-        await called_off(service, database, late)
 
 
 @pytest.mark.parametrize("behaviour", ["patient", "queued"])
