@@ -19,12 +19,12 @@ from psycopg.types.json import Jsonb
 
 from app.jobs import Job, Status
 from app.platform.breaker import Breaker
+from app.platform.connections import connected
 from app.platform.delivery import CANCELLED_BY_USER, Documents, NotDelivered, error_of, instant_of, is_late
 from app.results import joined
 from app.settings import Settings
 from app.store import DeliveryRow
 
-CONNECT_SECONDS = 5
 STATEMENT_MILLISECONDS = 10_000
 WHOLE_SECONDS = 30.0
 """For one delivery, results of tens of megabytes included."""
@@ -107,14 +107,8 @@ async def _changed(
 
 
 async def _update(settings: Settings, status: Status, values: Mapping[str, Any], only: str | None) -> str | None:
-    connection = await psycopg.AsyncConnection.connect(
-        settings.platform_database_url,
-        connect_timeout=CONNECT_SECONDS,
-        application_name="timetable-delivery",
-        keepalives_idle=10,
-        tcp_user_timeout=STATEMENT_MILLISECONDS,
-    )
-    async with connection, connection.transaction():
+    options = {"keepalives_idle": 10, "tcp_user_timeout": STATEMENT_MILLISECONDS}
+    async with connected(settings, "timetable-delivery", **options) as connection, connection.transaction():
         await connection.execute(
             "SELECT set_config('statement_timeout', %(ms)s, true), set_config('lock_timeout', %(ms)s, true)",
             {"ms": str(STATEMENT_MILLISECONDS)},

@@ -21,7 +21,8 @@ import psycopg
 
 from app.channels import Channel
 from app.jobs import Event, Job, JobError, TooManyCancels
-from app.platform.database import CONNECT_SECONDS, call_off
+from app.platform.connections import connected
+from app.platform.database import call_off
 from app.platform.delivery import NotDelivered
 from app.settings import Settings
 from app.store import StoreError
@@ -59,12 +60,7 @@ async def statuses(settings: Settings, job_ids: Collection[str]) -> Mapping[str,
 
     Raises OSError, TimeoutError, psycopg.Error.
     """
-    connection = await psycopg.AsyncConnection.connect(
-        settings.platform_database_url,
-        connect_timeout=CONNECT_SECONDS,
-        application_name="timetable-rows",
-    )
-    async with connection:
+    async with connected(settings, "timetable-rows") as connection:
         await connection.set_read_only(True)
         # Not at the start of the session: what pools connections for many refuses that.
         await connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(int(LOOK_SECONDS * 1000)),))

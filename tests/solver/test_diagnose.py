@@ -96,8 +96,8 @@ TIGHT = {
     "teacher_daily_limit": (
         dataset(course("a", faculty="f", sessions=3), teacher("f", day=1), grid=TWO_DAYS),
         dataset(course("a", faculty="f", sessions=2), teacher("f", day=1), grid=TWO_DAYS),
-        "teacher f has 3 sessions, but a limit of 1 per day on the 2 days open to them (Monday and Tuesday) lets "
-        "through 2",
+        "teacher f has 3 sessions, but a limit of 1 per day on the 2 days open to them (Monday and Tuesday) allows "
+        "only 2",
         (3, 2),
     ),
     "group_daily_limit": (

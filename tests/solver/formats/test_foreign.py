@@ -81,7 +81,7 @@ def test_tables_are_known_by_name_whatever_their_capitals_and_suffix(tmp_path: P
         upper = Path(name).stem.capitalize() + (".TSV" if name == "labs.csv" else ".CSV")
         (tmp_path / upper).write_text(text.replace(",", "\t") if upper.endswith("TSV") else text, encoding="utf-8")
     (tmp_path / "notes.txt").write_bytes(b"\xff\x00")
-    assert read_source(tmp_path).dataset == load_platform_csv(CLEAN).dataset
+    assert read_source(tmp_path).dataset == load_platform_csv(CLEAN, tmp_path.name).dataset
 
 
 def test_the_extended_ctt_format_is_one_sentence() -> None:
