@@ -256,11 +256,17 @@ class Attempt:
         return code
 
     async def reap_late(self) -> None:
-        """Waits for a child that could not be killed."""
-        if self.unreaped is not None:
-            await self.unreaped.ended()
-            await self._reap(self.unreaped)
+        """Waits for a child that could not be killed; also where the wait is cut short, nothing of it stays open."""
+        child = self.unreaped
+        if child is None:
+            return
+        try:
+            await child.ended()
+            await self._reap(child)
             self.unreaped = None
+        finally:
+            if self.unreaped is not None:
+                child.close()
 
     # --- the four tasks ---
 

@@ -264,6 +264,8 @@ class ForkServer:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+        if self._channel is not None:
+            self._channel.close()
 
     async def start(self) -> None:
         """Waits until the forkserver is ready; does nothing when it is. Raises ForkServerLost."""
@@ -395,6 +397,8 @@ class ForkServer:
                     data, descriptors = b"", []
                 if len(data) == MESSAGE.size and data.startswith(expected):
                     return MESSAGE.unpack(data), list(descriptors)
+                for descriptor in descriptors:  # of an answer to somebody else
+                    os.close(descriptor)
                 break
             late = time.monotonic() - began > seconds + HELD_UP_SECONDS  # we were stopped ourselves, and judge nobody
         gone = not self.alive

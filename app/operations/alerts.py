@@ -414,7 +414,8 @@ class AlertBook:
         found: list[Message] = []
         for standing in list(self.standing.values()):
             alert, response = standing.alert, RESPONSES[standing.alert.severity]
-            if alert.holds is None and now - standing.seen_at >= hold:
+            # Not sooner after the last word either: what ends and occurs anew would be told twice within one period.
+            if alert.holds is None and now - max(standing.seen_at, standing.told_at) >= hold:
                 found.append(message_of(self.standing.pop(alert.name), "resolved"))
             elif not standing.escalated and now - standing.began >= max(response):
                 standing.escalated = True

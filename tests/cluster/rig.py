@@ -2,7 +2,7 @@
 Services and workers as processes of their own, on a real PostgreSQL and a real broker.
 
 `main` is the command `timetable` with the solvers of `tests.service.quick` and, where asked for, with all clocks of
-leases at a fifth of their time. The command itself is `python -m app.cli`.
+leases at two fifths of their time. The command itself is `python -m app.cli`.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ REDIS_INDEX = 14
 COMMAND = ("-m", "app.cli")
 QUICK = ("-c", "from tests.cluster.rig import main; main()")
 CLOCKS = {
-    "app.store.postgres.LEASE_SECONDS": 3.0,
-    "app.store.postgres.RENEW_CALL_SECONDS": 0.6,
-    "app.store.connections.CALL_SECONDS": 1.2,
+    "app.store.postgres.LEASE_SECONDS": 6.0,
+    "app.store.postgres.RENEW_CALL_SECONDS": 1.2,
+    "app.store.connections.CALL_SECONDS": 2.4,
     "app.store.turns.FIRST_AGAIN_SECONDS": 1.0,
-    "app.supervision.neighbours.RENEW_SECONDS": 0.6,
-    "app.supervision.neighbours.FENCE_SECONDS": 2.0,
-    "app.supervision.neighbours.SILENT_SECONDS": 1.2,
-    "app.supervision.fleet.SILENT_SECONDS": 1.2,
-    "app.supervision.fleet.LOST_SECONDS": 3.0,
+    "app.supervision.neighbours.RENEW_SECONDS": 1.2,
+    "app.supervision.neighbours.FENCE_SECONDS": 4.0,
+    "app.supervision.neighbours.SILENT_SECONDS": 2.4,
+    "app.supervision.fleet.SILENT_SECONDS": 2.4,
+    "app.supervision.fleet.LOST_SECONDS": 6.0,
     "app.supervision.fleet.LOOK_SECONDS": 0.6,
     "app.queue.sender.PING_SECONDS": 0.5,
     "app.store.portfolio.HANDOVER_SECONDS": 0.6,

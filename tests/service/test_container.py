@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.faults.groups import neighbour
 from tests.groups import real_group
 
 pytestmark = pytest.mark.timeout(120)
@@ -18,7 +19,6 @@ import json, os, sys
 from pathlib import Path
 import anyio
 (Path(sys.argv[1]) / "cgroup.procs").write_text(str(os.getpid()))
-others = b"x" * 120_000_000  # so that the container is full before the child is at its own limit
 from app.settings import Settings
 from app.supervisor import Supervisor
 from tests.service.conftest import SOLVE, ended, request
@@ -36,7 +36,7 @@ anyio.run(main)
 
 
 def test_a_child_that_the_kernel_ends_for_want_of_memory_has_not_crashed(tmp_path: Path) -> None:
-    with real_group(420) as group:
+    with real_group(420) as group, neighbour(group, 120):
         command = [sys.executable, "-c", PROGRAM, str(group), str(tmp_path)]
         told = subprocess.run(command, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import app
@@ -163,6 +163,7 @@ def test_the_view_has_the_most_urgent_first() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 2000), st.sampled_from([STUCK, DEAD, None])), max_size=60))
+@example([(0.0, STUCK), (1.0, STUCK), (899.0, None), (1.0, None), (1.0, STUCK)])
 def test_no_alert_is_told_twice_within_a_hold_period_and_none_is_lost(
     steps: list[tuple[float, Happening | None]],
 ) -> None:
