@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, TypeAlias
 
-from app.jobs import Job, Status
+from app.domain.jobs import Job, Status
 from app.settings import Settings
 
 Channel: TypeAlias = Literal["sql", "celery", "callback", "webhook", "redis"]

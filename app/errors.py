@@ -21,10 +21,10 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.access import methods_of
-from app.jobs import DiskFull, JobConflict, JobStateError, QueueFull, TooManyCancels
-from app.schemas import PATTERNS
-from app.source import SourceError, UnknownOrganisation
+from app.domain.access import methods_of
+from app.domain.jobs import DiskFull, JobConflict, JobStateError, QueueFull, TooManyCancels
+from app.domain.requests import PATTERNS
+from app.domain.source import SourceError, UnknownOrganisation
 from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from app.store.manifests import NoTools
 from solver.errors import InputError, Issue

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from app.child.recount import NotVerified, check, timetable_of
-from app.jobs import effective_dataset
-from app.messages import unpack
+from app.domain.jobs import effective_dataset
+from app.domain.messages import unpack
 from app.store import StoreDamaged, StoredIncumbent
 from app.store.audit import Audit, Held, audit
 from app.store.backups import REPLACED_PREFIX, RESTORING_NAME

@@ -16,10 +16,10 @@ from typing import NamedTuple
 import anyio
 
 from app.child.kept import Held, Recounted
+from app.domain.jobs import Job, Status
 from app.errors import PROBLEMS, ResultTooHeavy, Told, TooHeavy
 from app.gate.reader import Question, Reply, Work, content_of, recounted_of, recounting_of
 from app.gate.readers import Readers
-from app.jobs import Job, Status
 from app.supervisor import Supervisor
 
 REMEMBERED_BYTES = 24 << 20

@@ -10,16 +10,16 @@ from fastapi import Depends, Path, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from app.access import Caller
+from app.domain.access import Caller
+from app.domain.jobs import Job
+from app.domain.requests import JOB_ID_PATTERN
+from app.domain.source import DataSource, Fetched, Query, UnknownOrganisation
+from app.domain.unknown_fields import refuse_near_misses
 from app.errors import BodyTooSlow
-from app.gate.misspelt import refuse_near_misses
 from app.gate.readers import Readers
-from app.jobs import Job
 from app.operations.metrics import Metrics
 from app.results import Results
-from app.schemas import JOB_ID_PATTERN
 from app.settings import Settings
-from app.source import DataSource, Fetched, Query, UnknownOrganisation
 from app.supervisor import Supervisor
 from app.tenant import TenantJobs, TenantResults, Withheld
 

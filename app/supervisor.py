@@ -27,11 +27,12 @@ from anyio.abc import TaskGroup
 from app.channels import Channel
 from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
 from app.child.vitals import kill_orphans
-from app.fingerprint import is_same
-from app.jobs import DiskFull, Event, Job, JobConflict, JobRequest, StaleAttempt, Status, new_job
+from app.domain.fingerprint import is_same
+from app.domain.jobs import DiskFull, Event, Job, JobConflict, JobRequest, StaleAttempt, Status, new_job
+from app.domain.source import DataSource
+from app.domain.telemetry import HelperStopped, Observer, Recovered, Remedy, Signs, nobody
 from app.machine import most_child_mb
 from app.settings import Settings
-from app.source import DataSource
 from app.store import DeliveryRow, PortfolioRow, Store, StoreFull
 from app.store.manifests import Manifest, folder_of
 from app.supervision.desk import Desk
@@ -46,7 +47,6 @@ from app.supervision.spool import Spool
 from app.supervision.steering import Among, CalledOff, Steering, anyone
 from app.supervision.storage import for_client, passing
 from app.supervision.watchdog import Watchdog, keep
-from app.telemetry import HelperStopped, Observer, Recovered, Remedy, Signs, nobody
 
 T = TypeVar("T")
 

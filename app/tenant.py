@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from app.access import Caller
 from app.channels import Channel
+from app.domain.access import Caller
+from app.domain.jobs import Job, JobConflict, JobRequest, Status
 from app.errors import NotAllowed
 from app.gate.reader import Work
-from app.jobs import Job, JobConflict, JobRequest, Status
 from app.results import Kept, Results
 from app.store import DeliveryRow, PortfolioRow
 from app.supervisor import Supervisor

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from app.domain.jobs import Job, Status
 from app.entries import Entries, Entry
 from app.flags import Conflicts, breaches_of, with_open_sessions
-from app.jobs import Job, Status
 from app.quality import percent, quality_metrics, statistics
 from solver.model import Dataset, Timetable
 from solver.names import Names, open_note

@@ -13,9 +13,9 @@ import sys
 import time
 from pathlib import Path
 
+from app.domain.source import Query
 from app.platform.source import PlatformSource
 from app.settings import Settings
-from app.source import Query
 from solver.samples import sample
 from tests.platform.tables import ORGANISATION, load, platform_database
 

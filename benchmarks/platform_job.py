@@ -15,9 +15,9 @@ from typing import Any
 
 import psycopg
 
+from app.domain.source import Query
 from app.platform.source import PlatformSource
 from app.settings import Settings
-from app.source import Query
 from solver.model import Placement, Timetable
 from solver.samples import sample
 from solver.verifier import verify

@@ -13,14 +13,14 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from app.access import Caller
 from app.api.openapi import json_body
+from app.domain.access import Caller
+from app.domain.jobs import Job
+from app.domain.requests import PLATFORM_DATA, CacheRequest, semester_of
 from app.errors import BodyTooLarge, NotAllowed
 from app.gate.intake import read_object
 from app.gate.reader import RESULTS_KEPT, SAMPLES_KEPT
-from app.jobs import Job
 from app.results import REMEMBERED_BYTES, Kept
-from app.schemas import PLATFORM_DATA, CacheRequest, semester_of
 from app.service import Running, Service, read_body
 from app.tenant import ORGANISATION
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.api.openapi import json_body
+from app.domain.requests import ScoreRequest, ValidateRequest
 from app.gate.reader import Question, Work, content_of
-from app.schemas import ScoreRequest, ValidateRequest
 from app.service import Running, Service, read_body
 
 router = APIRouter(tags=["checks"])

@@ -13,9 +13,9 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from app.api.variants import result_of
+from app.domain.requests import CONFLICT_ID_PATTERN, TIMETABLE_ID_PATTERN, VariantNumber
 from app.gate.reader import Work
 from app.results import joined
-from app.schemas import CONFLICT_ID_PATTERN, TIMETABLE_ID_PATTERN, VariantNumber
 from app.service import Running, Service
 
 router = APIRouter(tags=["conflicts"])

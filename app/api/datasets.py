@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse, Response
 
-from app.catalogue import describe_samples
+from app.domain.samples import describe_samples
 from app.gate.reader import Question, content_of
 from app.service import Running
 

@@ -22,8 +22,8 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.domain.jobs import Status
 from app.errors import JobNotFound
-from app.jobs import Status
 from app.service import JobIdInPath, Running
 from app.supervisor import Supervisor
 

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from app.api.variants import result_of
+from app.domain.requests import VariantNumber
 from app.gate.reader import Work
 from app.results import joined
-from app.schemas import VariantNumber
 from app.service import JobIdInPath, Running, Service
 from app.weeks import MAX_STUDENTS, WEEKS_OF, WeekOf
 from solver.errors import InputError, Issue

@@ -11,15 +11,15 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from app.access import Caller
 from app.api.openapi import json_body
+from app.domain.access import Caller
+from app.domain.fingerprint import added
+from app.domain.jobs import Job, JobConflict, JobStateError, Status
+from app.domain.requests import GenerateRequest
 from app.errors import BadHeader, IdempotencyMismatch, JobNotFound, NoBundle
-from app.fingerprint import added
 from app.gate.intake import Order
 from app.gate.reader import Question, order_of
-from app.jobs import Job, JobConflict, JobStateError, Status
 from app.results import joined
-from app.schemas import GenerateRequest
 from app.service import JobIdInPath, Running, Service, read_body
 from app.store import PortfolioRow
 from app.views import job_view, score_view

@@ -14,11 +14,11 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.access import access_of
 from app.api.answers import OPERATIONS, REFERENCE, answer_schemas
 from app.api.examples import add_examples
+from app.domain.access import access_of
+from app.domain.requests import JOB_ID_PATTERN, CacheRequest, GenerateRequest, ScoreRequest, Source, ValidateRequest
 from app.errors import MEDIA_TYPE
-from app.schemas import JOB_ID_PATTERN, CacheRequest, GenerateRequest, ScoreRequest, Source, ValidateRequest
 from solver.formats import EXPORTS
 from solver.formats.native_schema import TimetableDataset, dataset_schema
 

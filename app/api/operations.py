@@ -13,6 +13,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from app.domain.requests import MAX_NAME, semester_of
+from app.domain.source import DataSource, NothingThere
+from app.domain.source import Query as Asked
 from app.errors import NotReady
 from app.gate.reader import Question, content_of
 from app.machine import this_machine
@@ -25,10 +28,7 @@ from app.operations.health import (
     not_ready_because,
 )
 from app.operations.sinks import Alerts
-from app.schemas import MAX_NAME, semester_of
 from app.service import Running
-from app.source import DataSource, NothingThere
-from app.source import Query as Asked
 
 router = APIRouter(tags=["operations"])
 _NO_STORE = {"Cache-Control": "no-store"}

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from app.domain.jobs import Job
+from app.domain.requests import VariantNumber
 from app.errors import JobNotFound, NoResult, ResultNotReady
 from app.gate.reader import Work
 from app.gate.results import FORMATS, check_format
-from app.jobs import Job
 from app.results import joined
-from app.schemas import VariantNumber
 from app.service import JobIdInPath, Running, Service
 from solver.formats import EXPORTS, read_wanted
 from solver.formats.exports import MAX_SKIPPED, Export

@@ -25,14 +25,11 @@ from typing import Any
 import anyio
 
 from app.child.children import Child, ForkServer
-from app.child.diagnosis import CLOSE_LOOK_SECONDS, MEBIBYTE, Finding, Sample, Verdict, died, unkillable
-from app.child.evidence import bundle
 from app.child.watch import LOAD_SECONDS, VERIFY_SECONDS, Decision, Watch
-from app.endings import NOT_COUNTED, Ending, How
-from app.failpoints import failpoint
-from app.jobs import Job
-from app.machine import this_machine
-from app.messages import (
+from app.domain.diagnosis import CLOSE_LOOK_SECONDS, MEBIBYTE, Finding, Sample, Verdict, died, unkillable
+from app.domain.evidence import bundle
+from app.domain.jobs import Job
+from app.domain.messages import (
     TIME_WAS_UP,
     ErrorFrame,
     Frame,
@@ -46,10 +43,13 @@ from app.messages import (
     StopFrame,
     encode,
 )
-from app.progress import LAST_STAGES, Track
+from app.domain.outcomes import NOT_COUNTED, Ending, How
+from app.domain.progress import LAST_STAGES, Track
+from app.domain.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobody
+from app.failpoints import failpoint
+from app.machine import this_machine
 from app.settings import Settings
 from app.store import StoredIncumbent
-from app.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobody
 from solver.control import Place, Stop
 from solver.result import RungId, missed_quality
 from solver.rules import Score

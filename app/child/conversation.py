@@ -15,9 +15,8 @@ from collections import deque
 from collections.abc import Callable
 
 from app.child.offers import Offers
-from app.failpoints import failpoint
-from app.jobs import RUNG_ORDER
-from app.messages import (
+from app.domain.jobs import RUNG_ORDER
+from app.domain.messages import (
     Frame,
     FrameReader,
     IncumbentFrame,
@@ -30,6 +29,7 @@ from app.messages import (
     encode,
     pack,
 )
+from app.failpoints import failpoint
 from solver.control import Control, Progress, Stage
 from solver.formats.native import dump_timetable
 from solver.model import Timetable

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.jobs import effective_dataset
-from app.messages import pack, unpack
+from app.domain.jobs import effective_dataset
+from app.domain.messages import pack, unpack
 from solver.formats.native import load_dataset, load_result
 from solver.ranks import left_open
 from solver.result import Quality, RungId, Variant

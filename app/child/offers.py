@@ -12,7 +12,7 @@ from collections import deque
 
 from app.child.recount import NotVerified, timetable_of
 from app.child.saying import tell_error
-from app.messages import OfferFrame
+from app.domain.messages import OfferFrame
 from solver.model import Timetable
 
 

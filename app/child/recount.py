@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.messages import FrameError, unpack
+from app.domain.messages import FrameError, unpack
 from solver.advice import notes_on
 from solver.context import build_context
 from solver.control import Control

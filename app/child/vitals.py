@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from app.child.diagnosis import ThreadLook
+from app.domain.diagnosis import ThreadLook
 
 TAG = "SUPERVISED_BY_TIMETABLE"
 """Environment variable that marks the forkserver and all its children with the data folder they work for."""

@@ -1,7 +1,7 @@
 """
 When a child has to go, judged from outside. Pure: it is fed with looks and says what to do.
 
-What is the matter with a child is found out by `app.child.diagnosis`; here stand the deadlines and the policy. A hang
+What is the matter with a child is found out by `app.domain.diagnosis`; here stand the deadlines and the policy. A hang
 and a deadline are acted on only after they have been said: progress shows `stalled` in an earlier look than the one
 that kills, with the verdict `OVERDUE` where nothing is the matter but the time.
 
@@ -18,10 +18,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from app.child.diagnosis import GAP_SECONDS, HANGS, MEBIBYTE, SUSPECT_SECONDS, Diagnosis, Finding, Sample, Verdict
-from app.endings import How
+from app.domain.diagnosis import GAP_SECONDS, HANGS, MEBIBYTE, SUSPECT_SECONDS, Diagnosis, Finding, Sample, Verdict
+from app.domain.outcomes import How
+from app.domain.telemetry import Health
 from app.settings import Settings
-from app.telemetry import Health
 from solver.control import Place, Stage
 
 LOAD_SECONDS = 60.0

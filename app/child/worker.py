@@ -38,9 +38,8 @@ from app.child.conversation import MAX_TEXT, Conversation, Outbox
 from app.child.offers import Offers
 from app.child.recount import NotVerified, check, publish, timetable_of
 from app.child.saying import tell_error
-from app.failpoints import failpoint
-from app.jobs import effective_dataset
-from app.messages import (
+from app.domain.jobs import effective_dataset
+from app.domain.messages import (
     MAX_ISSUES,
     MAX_TRACE,
     TIME_WAS_UP,
@@ -55,6 +54,7 @@ from app.messages import (
     pack,
     unpack,
 )
+from app.failpoints import failpoint
 from solver.control import REASON_WORD, Control, Place, Progress, Stage
 from solver.errors import InputError
 from solver.formats.native import dump_result, load_dataset

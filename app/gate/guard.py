@@ -1,5 +1,5 @@
 """
-The door: no route is reached, and no body is read, without a key or token that has the right `app.access` names.
+The door: no route is reached, and no body is read, without a key or token that has the right `app.domain.access` names.
 
 A caller may be bound to organisations. Here it is kept from what concerns the whole service, and from naming another
 organisation in a query; what it sees of jobs is narrowed down in `app.tenant`, for whatever route asks.
@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
-from app.access import Access, Caller, access_of
+from app.domain.access import Access, Caller, access_of
 from app.errors import NoKey, NotAllowed, ServiceError, refuse
 from app.gate.keys import KeyFile, Keyring, KeysDamaged
 from app.gate.tokens import Tokens, TokensUnusable, looks_like_token

@@ -17,17 +17,11 @@ from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel
 
-from app.catalogue import load_sample
-from app.errors import SourceNotConfigured, below, wire_issue
-from app.fingerprint import fingerprint
-from app.gate.burden import check_document, check_model
-from app.gate.imports import MAX_KEPT, account_of, told, warnings_of
-from app.gate.misspelt import strangers_of, unused_note
-from app.gate.prescan import check_amount
-from app.jobs import MIN_SOLVE_SECONDS, JobRequest
-from app.messages import pack_text
-from app.portfolio import ASKED
-from app.schemas import (
+from app.domain.fingerprint import fingerprint
+from app.domain.jobs import MIN_SOLVE_SECONDS, JobRequest
+from app.domain.messages import pack_text
+from app.domain.portfolio import ASKED
+from app.domain.requests import (
     ADDED_FIELDS,
     MAY_BE_MISSING,
     META_FIELDS,
@@ -38,8 +32,14 @@ from app.schemas import (
     SourceFormat,
     TimeConfig,
 )
+from app.domain.samples import load_sample
+from app.domain.source import AWAITED, IMPORT, Query
+from app.domain.unknown_fields import strangers_of, unused_note
+from app.errors import SourceNotConfigured, below, wire_issue
+from app.gate.burden import check_document, check_model
+from app.gate.imports import MAX_KEPT, account_of, told, warnings_of
+from app.gate.prescan import check_amount
 from app.settings import Settings
-from app.source import AWAITED, IMPORT, Query
 from solver.advice import advice_on, notes_on
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_ctt
@@ -259,7 +259,7 @@ def canonical(document: object) -> str:
 
 def fingerprint_of(asked: GenerateRequest, dataset_text: str | None = None) -> str:
     """
-    What a repetition of this request is known by, see `app.fingerprint`.
+    What a repetition of this request is known by, see `app.domain.fingerprint`.
 
     `dataset_text` is the canonical text of `asked.dataset` for those who have it: nearly all of a body, which need not
     be encoded again.

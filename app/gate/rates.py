@@ -2,7 +2,7 @@
 How often one client may ask: a token bucket per client and kind of request, and a cap on open event streams.
 
 A client is its API key, or its address where no keys are in use. Health, progress, cancel and finish are never counted
-(`app.access`), so that whoever has used up a share can still follow and stop a job. The defaults are far above
+(`app.domain.access`), so that whoever has used up a share can still follow and stop a job. The defaults are far above
 what the platform and its pollers do; they stop a loop that has run away, not a busy day.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.access import Rate, access_of
+from app.domain.access import Rate, access_of
 from app.errors import RateLimited, TooManyStreams, refuse
 from app.settings import Settings
 

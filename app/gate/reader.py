@@ -31,15 +31,15 @@ from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
 from fastapi.responses import JSONResponse
 
-from app.catalogue import load_sample
 from app.child.kept import Held, Recounted, recount
+from app.domain.jobs import JobRequest
+from app.domain.requests import Source
+from app.domain.samples import load_sample
 from app.errors import PROBLEMS, Told, TooHeavy, problem_response, row_of
 from app.gate import results
 from app.gate.checking import score_timetable, size_of, validate_dataset
 from app.gate.intake import Order, load_source, read_order
 from app.gate.results import Opened, open_result
-from app.jobs import JobRequest
-from app.schemas import Source
 from app.settings import Settings
 from app.shapes import SHAPES
 from solver.result import Quality

@@ -31,13 +31,13 @@ from anyio.abc import TaskGroup
 
 from app.child.children import ENVIRONMENT, KEPT_PREFIXES, KEPT_VARIABLES, RECEIVE_BYTES
 from app.child.vitals import STOPPED_STATES, Vitals, cpu_seconds_of, vitals_of
+from app.domain.portfolio import most_workers
+from app.domain.telemetry import HelperStopped, Observer, nobody
 from app.errors import ReadersAway, ReadersBusy, ReadersStarved, ServiceError, TooHeavy
 from app.gate.burden import AMOUNTS
 from app.gate.reader import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, Work, frame, perform
 from app.machine import Machine, this_machine
-from app.portfolio import most_workers
 from app.settings import PREFIX, Settings, variable
-from app.telemetry import HelperStopped, Observer, nobody
 from solver.errors import in_words
 
 SMALL_BODY = 8 * 1024

@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 
 from app import SERVICE, service_version
 from app.child.watch import longest_overshoot
-from app.endings import How
-from app.jobs import Event
+from app.domain.jobs import Event
+from app.domain.outcomes import How
+from app.domain.telemetry import AttemptEnded, Happening, HelperStopped, Moved, QueueStuck, Recovered, Slow
 from app.operations.capacity import Hold, Sample
 from app.operations.health import SILENT_SECONDS
 from app.settings import Settings
-from app.telemetry import AttemptEnded, Happening, HelperStopped, Moved, QueueStuck, Recovered, Slow
 
 STORE_HOLD_SECONDS = 5.0
 CHILD_SILENT_SECONDS = 60.0

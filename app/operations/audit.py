@@ -23,8 +23,8 @@ from pathlib import Path
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
-from app.access import Scope, access_of
-from app.telemetry import Happening, Moved
+from app.domain.access import Scope, access_of
+from app.domain.telemetry import Happening, Moved
 
 ACTS: Mapping[str, str] = {
     "POST /generate_variants": "submit",

@@ -20,9 +20,9 @@ import anyio
 import anyio.to_thread
 import psutil
 
+from app.domain.telemetry import Signs
 from app.machine import Machine, this_machine
 from app.settings import Settings
-from app.telemetry import Signs
 
 LOOK_SECONDS = 1.0
 DISK_EVERY_SECONDS = 5.0

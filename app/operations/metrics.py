@@ -29,14 +29,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import SERVICE, service_version
 from app.channels import DEPENDENCIES, OUTCOMES
-from app.child.diagnosis import Verdict
 from app.child.watch import longest_overshoot
-from app.endings import How
-from app.jobs import Event, Job
-from app.operations.capacity import Sample
-from app.portfolio import ENDS, OWNER
-from app.store import Store
-from app.telemetry import (
+from app.domain.diagnosis import Verdict
+from app.domain.jobs import Event, Job
+from app.domain.outcomes import How
+from app.domain.portfolio import ENDS, OWNER
+from app.domain.telemetry import (
     HELPERS,
     Assisted,
     AttemptEnded,
@@ -54,6 +52,8 @@ from app.telemetry import (
     StoreCalled,
     StoreTrouble,
 )
+from app.operations.capacity import Sample
+from app.store import Store
 from solver.control import STAGES
 from solver.result import RungId
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from app.child.diagnosis import Verdict
-from app.jobs import Status
-from app.telemetry import (
+from app.domain.diagnosis import Verdict
+from app.domain.jobs import Status
+from app.domain.telemetry import (
     Happening,
     Moved,
     Observer,

@@ -26,10 +26,10 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 
+from app.domain.telemetry import Happening
 from app.operations.alerts import BY_NAME, AlertBook, Message, Severity
 from app.operations.capacity import Sample
 from app.settings import Settings
-from app.telemetry import Happening
 
 QUEUE = 100
 WEBHOOK_SECONDS = 5.0
@@ -79,7 +79,7 @@ class Alerts:
         self._outlets = [_Outlet(sink, count) for sink in sinks_of(settings)]
 
     def observe(self, happening: Happening) -> None:
-        """An observer of `app.telemetry`."""
+        """An observer of `app.domain.telemetry`."""
         self._tell(self.book.hear(happening, time.monotonic()))
 
     def see(self, sample: Sample) -> None:

@@ -27,10 +27,10 @@ from platform import python_version
 from typing import Literal, NamedTuple
 
 from app import failpoints
+from app.domain.portfolio import most_workers
 from app.gate import guard
 from app.machine import MEGABYTE, OWN_MB, SHARED_MB, most_child_mb, this_machine
 from app.operations.sinks import command_problem, sinks_of, url_problem
-from app.portfolio import most_workers
 from app.settings import Settings, unknown_variables, usable_cores, variable
 from app.store import StoreError, StoreLocked
 from app.store.folder import take_lock

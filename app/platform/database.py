@@ -17,7 +17,7 @@ import anyio
 import psycopg
 from psycopg.types.json import Jsonb
 
-from app.jobs import Job, Status
+from app.domain.jobs import Job, Status
 from app.platform.breaker import Breaker
 from app.platform.connections import connected
 from app.platform.delivery import CANCELLED_BY_USER, Documents, NotDelivered, error_of, instant_of, is_late

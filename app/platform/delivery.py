@@ -8,7 +8,7 @@ import random
 from datetime import UTC, datetime
 from typing import Protocol
 
-from app.jobs import Job, Status
+from app.domain.jobs import Job, Status
 from app.platform.breaker import Breaker
 from app.results import Results
 from app.settings import Settings

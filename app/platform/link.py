@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from app.addresses import keys_of
 from app.channels import DEPENDENCIES, Channel, carrier_of, channels_of
-from app.jobs import Job
+from app.domain.addresses import keys_of
+from app.domain.jobs import Job
+from app.domain.source import DataSource
+from app.domain.telemetry import Happening
 from app.platform.breaker import Breaker
 from app.platform.delivery import Documents, Outlet
 from app.platform.outbox import Outbox
@@ -24,10 +26,8 @@ from app.platform.pinned import Poster
 from app.platform.webhook import CALLBACK_SECONDS, WEBHOOK_SECONDS, Callback, Webhook
 from app.results import Results
 from app.settings import Settings
-from app.source import DataSource
 from app.supervision.watchdog import keep
 from app.supervisor import Supervisor
-from app.telemetry import Happening
 
 if TYPE_CHECKING:
     from app.platform.redis_keys import RedisKeys
@@ -126,7 +126,7 @@ class Link:
         return Webhook(poster, keys_of(settings.webhook_secrets), breaker)
 
     def observe(self, happening: Happening) -> None:
-        """An observer of `app.telemetry`."""
+        """An observer of `app.domain.telemetry`."""
         self._outbox.observe(happening)
         for part in (self._redis, self._rows):
             if part is not None:

@@ -17,14 +17,14 @@ from dataclasses import replace
 import anyio
 
 from app.channels import Channel, carrier_of
+from app.domain.jobs import Job, StaleAttempt
+from app.domain.telemetry import Happening, Moved, Seen
 from app.failpoints import failpoint
-from app.jobs import Job, StaleAttempt
 from app.platform.delivery import NotDelivered, Outlet, pause_before
 from app.settings import Settings
 from app.store import DeliveryRow, StoreError
 from app.supervision.watchdog import keep
 from app.supervisor import Supervisor
-from app.telemetry import Happening, Moved, Seen
 
 LOOK_SECONDS = 5.0
 """A channel looks for what is due at least this often."""
@@ -56,7 +56,7 @@ class Outbox:
         self._news = anyio.Event()
 
     def observe(self, happening: Happening) -> None:
-        """An observer of `app.telemetry`."""
+        """An observer of `app.domain.telemetry`."""
         if isinstance(happening, Moved | Seen) and happening.job.status.terminal:
             self.wake(read=True)
 

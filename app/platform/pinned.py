@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpcore
 
-from app.addresses import url_problem
+from app.domain.addresses import url_problem
 from app.platform.delivery import NotDelivered
 
 MOST_ANSWER_BYTES = 4096

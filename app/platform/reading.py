@@ -18,8 +18,8 @@ import psycopg
 from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from app.domain.source import SourceError
 from app.settings import Settings
-from app.source import SourceError
 from solver.formats.platform_rows import Row
 
 MAX_ROWS = 100_000

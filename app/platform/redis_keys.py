@@ -32,7 +32,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from app.jobs import Event, Job, JobError, Status
+from app.domain.jobs import Event, Job, JobError, Status
+from app.domain.telemetry import Happening, Moved, Seen
 from app.platform.addresses import tls_options, uses_tls, with_index
 from app.platform.breaker import Breaker
 from app.platform.delivery import NOT_ARRIVED, Documents, NotDelivered
@@ -40,7 +41,6 @@ from app.results import joined
 from app.settings import Settings
 from app.store import DeliveryRow, StoreError
 from app.supervisor import Supervisor
-from app.telemetry import Happening, Moved, Seen
 
 PROGRESS_SECONDS = 7200
 RESULT_SECONDS = 86_400
@@ -75,7 +75,7 @@ class RedisKeys:
         self._told_cancelled: set[str] = set()
 
     def observe(self, happening: Happening) -> None:
-        """An observer of `app.telemetry`."""
+        """An observer of `app.domain.telemetry`."""
         if isinstance(happening, Seen) and happening.job.status.terminal:
             self._forget(happening.job.id)
         if not isinstance(happening, Moved):

@@ -20,14 +20,14 @@ import anyio
 import psycopg
 
 from app.channels import Channel
-from app.jobs import Event, Job, JobError, TooManyCancels
+from app.domain.jobs import Event, Job, JobError, TooManyCancels
+from app.domain.telemetry import Happening, Moved, Seen
 from app.platform.connections import connected
 from app.platform.database import call_off
 from app.platform.delivery import NotDelivered
 from app.settings import Settings
 from app.store import StoreError
 from app.supervisor import Supervisor
-from app.telemetry import Happening, Moved, Seen
 
 CANCELLING = "cancelling"
 LIVE = frozenset({"pending", "queued", "running", CANCELLING})
@@ -122,7 +122,7 @@ class Rows:
         return job_id in self._seen
 
     def observe(self, happening: Happening) -> None:
-        """An observer of `app.telemetry`."""
+        """An observer of `app.domain.telemetry`."""
         if not isinstance(happening, Moved | Seen):
             return
         job_id = happening.job.id

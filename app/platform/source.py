@@ -9,12 +9,12 @@ from typing import Any
 
 from psycopg import sql
 
+from app.domain.messages import pack
+from app.domain.requests import TimeConfig
+from app.domain.source import MAX_SENTENCES, Fetched, NothingThere, Query, SourceError, UnknownOrganisation
 from app.gate.burden import check_document, check_model
-from app.messages import pack
 from app.platform.reading import MAX_ENROLMENTS, NOT_APPLIED, Answer, Database, Reader, rows_of
-from app.schemas import TimeConfig
 from app.settings import Settings
-from app.source import MAX_SENTENCES, Fetched, NothingThere, Query, SourceError, UnknownOrganisation
 from solver.errors import InputError
 from solver.formats.native import dump_dataset
 from solver.formats.platform_csv import Imported
@@ -29,7 +29,7 @@ TIME_FIELDS = tuple(TimeConfig.model_fields)
 
 
 class PlatformSource:
-    """Implements `app.source.DataSource`."""
+    """Implements `app.domain.source.DataSource`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from app import SERVICE
-from app.jobs import Job, Status
+from app.domain.jobs import Job, Status
 from app.platform.breaker import Breaker
 from app.platform.delivery import Documents, NotDelivered, error_of, instant_of, is_late
 from app.platform.pinned import Poster, Refused

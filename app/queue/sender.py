@@ -19,12 +19,12 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from app.endings import How
-from app.jobs import Event, Status
+from app.domain.jobs import Event, Status
+from app.domain.outcomes import How
+from app.domain.telemetry import AttemptEnded, Happening, Moved, Seen
 from app.queue.broker import Broker, BrokerAway
 from app.store import Message, StoreError
 from app.supervision.fleet import MISSED_SECONDS, SILENT_SECONDS, Fleet
-from app.telemetry import AttemptEnded, Happening, Moved, Seen
 
 LOOK_SECONDS = 1.0
 """The store is asked at least this often what is due."""
@@ -57,7 +57,9 @@ class Sender:
         self._one_send = anyio.CapacityLimiter(1)
 
     def observe(self, happening: Happening) -> None:
-        """An observer of `app.telemetry`: a job that waits is to be sent, one that is begun makes room for another."""
+        """
+        An observer of `app.domain.telemetry`: a job that waits is to be sent, one that is begun makes room for another.
+        """
         match happening:
             case Moved(job=job, event=event) if job.status is Status.QUEUED or event is Event.CLAIM:
                 self._wake()

@@ -21,6 +21,7 @@ import anyio.from_thread
 import anyio.to_thread
 
 from app.child.children import SOLVE, ForkServer
+from app.domain.source import DataSource
 from app.operations import startup
 from app.operations.alerts import OF_THE_WHOLE
 from app.operations.capacity import Capacity
@@ -33,7 +34,6 @@ from app.queue.hands import Hands
 from app.queue.sender import Sender
 from app.queue.window import Window, as_listener
 from app.settings import Settings, variable
-from app.source import DataSource
 from app.store import StoreError
 from app.supervision.watchdog import keep
 from app.supervisor import Supervisor

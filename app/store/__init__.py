@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from app.channels import Channel
-from app.endings import Ending
-from app.jobs import Job, Status
-from app.store.life import Life
+from app.domain.jobs import Job, Status
+from app.domain.liveness import Life
+from app.domain.outcomes import Ending
 from solver.result import RungId
 from solver.rules import Score
 
@@ -49,7 +49,7 @@ class StoreTooNew(StoreError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredIncumbent:
-    """The best timetable of a job so far. `timetable` is compressed native JSON, see `app.messages.pack`."""
+    """The best timetable of a job so far. `timetable` is compressed native JSON, see `app.domain.messages.pack`."""
 
     score: Score
     timetable: bytes
@@ -100,7 +100,7 @@ class DeliveryRow:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortfolioRow:
     """
-    One of those that work on an attempt together, see `app.portfolio`. Number 0 is the owner of the attempt.
+    One of those that work on an attempt together, see `app.domain.portfolio`. Number 0 is the owner of the attempt.
 
     `worker` as in `Member.owner`; `score` is that of the best timetable it has found itself, which of an owner is noted
     when its attempt ends, and None while there is none better than what it began with; `published` marks the one whose

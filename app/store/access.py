@@ -16,8 +16,8 @@ from typing import NamedTuple, ParamSpec, TypeVar
 import anyio
 import anyio.to_thread
 
-from app.endings import TAKEN_DOWN
-from app.jobs import Job, StaleAttempt
+from app.domain.jobs import Job, StaleAttempt
+from app.domain.outcomes import TAKEN_DOWN
 from app.settings import Settings
 from app.store import Store, StoreDamaged, StoredIncumbent, StoreError, StoreUnavailable
 from app.store.manifests import Manifest

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from app.jobs import Job
+from app.domain.jobs import Job
 from app.store import StoreDamaged, StoredIncumbent, StoreError, schema
 from app.store.faults import told
 from app.store.folder import Commit

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
-from app.jobs import Job, tenant_of
+from app.domain.jobs import Job, tenant_of
 from app.store import EarlyCancel, StoreDamaged
 from app.store.rows import CANCELS
 

@@ -19,8 +19,8 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Any
 
-from app.jobs import Job, StaleAttempt
-from app.portfolio import HANDOVER_SECONDS, LEAST_SECONDS, MOST_JOINS, OWNER, Left, seed
+from app.domain.jobs import Job, StaleAttempt
+from app.domain.portfolio import HANDOVER_SECONDS, LEAST_SECONDS, MOST_JOINS, OWNER, Left, seed
 from app.store import Assistance, AssistanceKey, Message, PortfolioRow, Standing, StoreDamaged, StoredIncumbent, turns
 from app.store.rows import (
     INCUMBENTS,

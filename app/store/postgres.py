@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.channels import NO_CHANNELS, Channels
-from app.jobs import Job, Status
+from app.domain.jobs import Job, Status
+from app.domain.liveness import Life, life_of, text_of
 from app.store import (
     Assistance,
     AssistanceKey,
@@ -43,7 +44,6 @@ from app.store import (
 )
 from app.store.connections import Connections
 from app.store.folder import instance_of, take_lock
-from app.store.life import Life, life_of, text_of
 from app.store.postgres_faults import told
 from app.store.rows import INCUMBENTS, JOBS, SealedTable, incumbent_of_row, job_of_row
 from app.store.sql import SqlStore, Work, held_by

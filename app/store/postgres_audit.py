@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from app.jobs import Job
+from app.domain.jobs import Job
 from app.store import StoreDamaged
 from app.store.audit import Held
 from app.store.connections import Connections

@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.endings import How
+from app.domain.outcomes import How
 from app.store import StoreDamaged, schema
 from app.store.folder import os_trouble, sync_folder
 from app.store.rows import ATTEMPTS, JOBS, OUTBOX, SealedTable

@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from app.channels import Channel
-from app.endings import How
-from app.jobs import RUNG_ORDER, Job, Status
+from app.domain.jobs import RUNG_ORDER, Job, Status
+from app.domain.outcomes import How
 from app.store import AttemptRow, DeliveryRow, PortfolioRow, StoreDamaged, StoredIncumbent
 from solver.result import Quality, StoppedBy
 from solver.rules import Score

@@ -18,9 +18,10 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from app.channels import Channel, Channels, told_of, told_of_end
-from app.endings import Ending
-from app.fingerprint import is_same
-from app.jobs import Event, Job, JobConflict, QueueFull, StaleAttempt, Status, advance
+from app.domain.fingerprint import is_same
+from app.domain.jobs import Event, Job, JobConflict, QueueFull, StaleAttempt, Status, advance
+from app.domain.liveness import Life
+from app.domain.outcomes import Ending
 from app.store import (
     AttemptRow,
     DeliveryRow,
@@ -31,7 +32,6 @@ from app.store import (
     StoreError,
     cancels,
 )
-from app.store.life import Life
 from app.store.rows import (
     ATTEMPTS,
     INCUMBENTS,

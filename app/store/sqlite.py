@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.channels import NO_CHANNELS, Channels
-from app.jobs import Job, Status
+from app.domain.jobs import Job, Status
 from app.store import StoreDamaged, StoreError, StoreTooNew, StoreUnavailable, schema
 from app.store.faults import kind_of, told
 from app.store.folder import FILE_NAME, Commit, Mark, take_lock

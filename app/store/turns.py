@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from app.jobs import Job, tenant_of
+from app.domain.jobs import Job, tenant_of
 from app.store import Message
 from app.store.rows import JOBS
 from app.store.sql import Work

@@ -17,10 +17,11 @@ import anyio
 
 from app.child.attempt import Attempt
 from app.child.children import ForkServer, ForkServerLost
-from app.endings import How
-from app.jobs import Job, StaleAttempt, Status
-from app.portfolio import Left, seed
-from app.progress import Track
+from app.domain.jobs import Job, StaleAttempt, Status
+from app.domain.outcomes import How
+from app.domain.portfolio import Left, seed
+from app.domain.progress import Track
+from app.domain.telemetry import Assisted, ChildSigns
 from app.store import (
     Assistance,
     AssistanceKey,
@@ -31,7 +32,6 @@ from app.store import (
 )
 from app.supervision.beside import Beside
 from app.supervision.desk import Desk
-from app.telemetry import Assisted, ChildSigns
 
 LOOK_SECONDS = 1.0
 """The lease is renewed so often, and so soon an assistant learns that it is not wanted any more."""

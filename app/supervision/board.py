@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 import anyio
 
-from app.jobs import Job, Status, tenant_of
-from app.pace import Pace
-from app.progress import Track
-from app.snapshot import COMPILING, PREPARING, document
+from app.domain.eta import Pace
+from app.domain.jobs import Job, Status, tenant_of
+from app.domain.progress import Track
+from app.domain.snapshot import COMPILING, PREPARING, document
 
 LOADING_SECONDS = 8.0
 """Loading kernels that are in the cache takes no longer; what goes on after that is their compilation."""

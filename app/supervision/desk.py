@@ -14,14 +14,14 @@ from collections.abc import Collection
 
 import anyio
 
-from app.jobs import Event, Job, Status
-from app.progress import Track
+from app.domain.jobs import Event, Job, Status
+from app.domain.progress import Track
+from app.domain.telemetry import Happening, Moved, Observer
 from app.settings import Settings
 from app.store import Store
 from app.supervision.board import Board
 from app.supervision.room import Room
 from app.supervision.storage import Storage
-from app.telemetry import Happening, Moved, Observer
 
 _log = logging.getLogger("timetable.supervisor")
 

@@ -3,8 +3,8 @@ The dispatcher: gives queued jobs to free slots, and sees every attempt to its e
 
 It claims the next queued job when a slot is free, or those that it is told; of these it helps with one that is at work
 already (`app.supervision.assistants`). `Attempt.run` sees one child through; every end, whatever its cause, goes
-through `_on_end`, which asks `app.endings.settle` what it means and writes that in one transaction. While the store
-does not take an end, the end is pending and waits in a file as well (`app.supervision.spool`).
+through `_on_end`, which asks `app.domain.outcomes.settle` what it means and writes that in one transaction. While the
+store does not take an end, the end is pending and waits in a file as well (`app.supervision.spool`).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from anyio.abc import TaskGroup
 
 from app.child.attempt import Attempt
 from app.child.children import ForkServer, ForkServerLost
-from app.endings import TAKEN_DOWN, Ending, How, settle
-from app.jobs import Event, Job, StaleAttempt, Status, advance
-from app.source import AWAITED, DataSource
+from app.domain.jobs import Event, Job, StaleAttempt, Status, advance
+from app.domain.outcomes import TAKEN_DOWN, Ending, How, settle
+from app.domain.source import AWAITED, DataSource
+from app.domain.telemetry import AttemptEnded, Started
 from app.store import StoreDamaged, StoredIncumbent, StoreError, StoreUnavailable
 from app.supervision.assistants import Assistant, Assistants
 from app.supervision.desk import Desk, event_between
 from app.supervision.loading import Loading, NotLoaded
 from app.supervision.spool import Spool
 from app.supervision.storage import passing
-from app.telemetry import AttemptEnded, Started
 from solver.errors import in_words
 
 IDLE_SECONDS = 5.0

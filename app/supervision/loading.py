@@ -14,10 +14,10 @@ import anyio
 import anyio.to_thread
 
 from app.child.attempt import Attempt
-from app.endings import How
-from app.jobs import StaleAttempt, Status
-from app.messages import unpack
-from app.source import ACCOUNT, AWAITED, DataSource, Fetched, Query, SourceError
+from app.domain.jobs import StaleAttempt, Status
+from app.domain.messages import unpack
+from app.domain.outcomes import How
+from app.domain.source import ACCOUNT, AWAITED, DataSource, Fetched, Query, SourceError
 from app.supervision.desk import Desk
 
 
@@ -30,7 +30,7 @@ class NotLoaded(Exception):
 
 
 class Loading:
-    """Turns tickets (see `app.source`) into datasets."""
+    """Turns tickets (see `app.domain.source`) into datasets."""
 
     def __init__(self, desk: Desk, source: DataSource | None) -> None:
         self._desk, self._source = desk, source

@@ -18,14 +18,14 @@ import time
 import anyio
 import anyio.to_thread
 
-from app.jobs import Job, Status
-from app.progress import NORMAL, SERVICE_SILENT, Track
+from app.domain.jobs import Job, Status
+from app.domain.progress import NORMAL, SERVICE_SILENT, Track
+from app.domain.telemetry import Seen
 from app.store import Changes, SharedStore, StoredIncumbent, StoreError, StoreUnavailable
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher
 from app.supervision.recovery import take_up
 from app.supervision.spool import Spool
-from app.telemetry import Seen
 
 RENEW_SECONDS = 3.0
 RETRY_SECONDS = 0.5

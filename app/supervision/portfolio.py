@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import anyio
 
 from app.child.attempt import Attempt
-from app.jobs import StaleAttempt
-from app.portfolio import places, seconds_for_search
+from app.domain.jobs import StaleAttempt
+from app.domain.portfolio import places, seconds_for_search
+from app.domain.telemetry import Shared
 from app.store import SharedStore, StoreError
 from app.supervision.beside import Beside
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher
-from app.telemetry import Shared
 from solver.rules import Score
 
 LOOK_SECONDS = 0.5

@@ -12,13 +12,13 @@ import logging
 import time
 from dataclasses import replace
 
-from app.endings import Ending, How, settle
+from app.domain.jobs import Job, StaleAttempt, Status
+from app.domain.outcomes import Ending, How, settle
+from app.domain.telemetry import AttemptEnded, Moved
 from app.failpoints import failpoint
-from app.jobs import Job, StaleAttempt, Status
 from app.store import StoreUnavailable
 from app.supervision.desk import Desk, event_between
 from app.supervision.spool import Spool, Spooled
-from app.telemetry import AttemptEnded, Moved
 
 _log = logging.getLogger("timetable.supervisor")
 

@@ -20,8 +20,8 @@ import anyio
 import anyio.to_thread
 
 from app.child.kept import Held, Recounted, recount
-from app.jobs import Job, StaleAttempt, Status, effective_dataset
-from app.messages import unpack
+from app.domain.jobs import Job, StaleAttempt, Status, effective_dataset
+from app.domain.messages import unpack
 from app.supervision.desk import Desk
 from app.supervision.storage import ForClient
 

@@ -10,7 +10,7 @@ import time
 
 import anyio
 
-from app.jobs import Job, JobStateError, StaleAttempt
+from app.domain.jobs import Job, JobStateError, StaleAttempt
 from app.store import StoreError
 from app.supervision.desk import Desk
 from app.supervision.storage import passing

@@ -18,8 +18,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.endings import Ending, How
-from app.jobs import Job
+from app.domain.jobs import Job
+from app.domain.outcomes import Ending, How
 from app.store.folder import SPOOL_NAME
 from solver.result import Quality, StoppedBy
 from solver.rules import Score

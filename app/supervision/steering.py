@@ -12,9 +12,9 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
-from app.endings import How
+from app.domain.jobs import Event, Job, JobStateError, StaleAttempt, Status, TooManyCancels, advance
+from app.domain.outcomes import How
 from app.gate.rates import Buckets
-from app.jobs import Event, Job, JobStateError, StaleAttempt, Status, TooManyCancels, advance
 from app.store import EarlyCancel
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher

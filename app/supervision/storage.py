@@ -17,12 +17,12 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from app.domain.jobs import Job, JobError, StaleAttempt, Status
+from app.domain.telemetry import Happening, Slow, StoreCalled, StoreTrouble
 from app.failpoints import failpoint
-from app.jobs import Job, JobError, StaleAttempt, Status
 from app.store import StoreDamaged, StoreFull, StoreUnavailable, access
 from app.store.access import StoreAccess, StoreBusy
 from app.supervision.room import Room
-from app.telemetry import Happening, Slow, StoreCalled, StoreTrouble
 
 T = TypeVar("T")
 P = ParamSpec("P")

@@ -16,10 +16,10 @@ import anyio
 import anyio.to_thread
 
 from app.child.children import ForkServer, ForkServerLost
+from app.domain.telemetry import QueueStuck
 from app.store import StoreError
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher
-from app.telemetry import QueueStuck
 
 LOOK_SECONDS = 0.5
 PING_SECONDS = 1.0

@@ -10,7 +10,7 @@ import anyio
 import httpx
 import psutil
 
-from app.endings import PUBLISH_ATTEMPTS
+from app.domain.outcomes import PUBLISH_ATTEMPTS
 from benchmarks.faults.kills import Stream
 from benchmarks.faults.ledger import TERMINAL
 from benchmarks.faults.run import Run

@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from app.endings import Ending, How
-from app.jobs import Event, Job, Status, advance
+from app.domain.jobs import Event, Job, Status, advance
+from app.domain.outcomes import Ending, How
 from app.store import StoredIncumbent, StoreError
 from app.store.folder import FILE_NAME, MARK_NAME
 from app.store.sqlite import SqliteStore

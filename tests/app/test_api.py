@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.jobs import Status
+from app.domain.jobs import Status
 from app.main import create_app
 from app.settings import Settings
 from solver.formats.native import dump_dataset, dump_timetable

@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from app.domain.jobs import JobConflict, QueueFull
 from app.errors import (
     PROBLEMS,
     DatasetNotFound,
@@ -19,7 +20,6 @@ from app.errors import (
     problem_response,
     wire_issue,
 )
-from app.jobs import JobConflict, QueueFull
 from app.store import StoreUnavailable
 from solver.errors import InputError, Issue
 

@@ -23,8 +23,8 @@ from fastapi import FastAPI
 from app import errors
 from app.api import events, jobs
 from app.api.events import Streams
-from app.jobs import Event, Job, advance
-from app.messages import ProgressFrame
+from app.domain.jobs import Event, Job, advance
+from app.domain.messages import ProgressFrame
 from app.service import Service
 from app.settings import Settings
 from app.supervision.board import Board

@@ -27,10 +27,10 @@ from typer.testing import CliRunner
 
 from app.child.recount import publish
 from app.cli import app as command_line
-from app.endings import Ending, How
+from app.domain.jobs import Event, Job, advance
+from app.domain.messages import pack
+from app.domain.outcomes import Ending, How
 from app.integrity import check_file, check_folder
-from app.jobs import Event, Job, advance
-from app.messages import pack
 from app.settings import Settings
 from app.store import (
     StoreDamaged,

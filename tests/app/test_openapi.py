@@ -10,10 +10,10 @@ import jsonschema_rs
 import pytest
 from fastapi import FastAPI
 
-from app.access import ROUTES
 from app.api.answers import OPERATIONS
+from app.domain.access import ROUTES
+from app.domain.requests import JOB_ID_PATTERN, PATTERNS
 from app.errors import PROBLEMS
-from app.schemas import JOB_ID_PATTERN, PATTERNS
 from solver.errors import InputError
 from solver.formats.native import dump_dataset, load_dataset
 from solver.formats.native_schema import dataset_schema

@@ -18,10 +18,10 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app as command_line
-from app.endings import Ending, How
+from app.domain.jobs import Event, Job, advance
+from app.domain.outcomes import Ending, How
 from app.errors import problem_response
 from app.integrity import check_database
-from app.jobs import Event, Job, advance
 from app.operations import startup
 from app.settings import Settings
 from app.store import StoreDamaged, StoredIncumbent, StoreError, StoreLocked, StoreTooNew, StoreUnavailable, dumps

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.jobs import Job, Status
 from app.integrity import check_folder
-from app.jobs import Job, Status
 from app.store import StoreDamaged
 from app.store.audit import audit
 from app.store.folder import FILE_NAME, MARK_NAME

@@ -15,6 +15,8 @@ import pytest
 
 from app.child.kept import Held, recount
 from app.child.recount import publish_kept
+from app.domain.jobs import Job, Status
+from app.domain.messages import pack, unpack
 from app.errors import ResultTooHeavy, TooHeavy, problem_response
 from app.gate.reader import (
     Question,
@@ -28,8 +30,6 @@ from app.gate.reader import (
     refusal,
 )
 from app.gate.readers import Readers
-from app.jobs import Job, Status
-from app.messages import pack, unpack
 from app.results import Remembered, Results, encoded, joined
 from app.settings import Settings
 from app.supervision.results import Recounting, StoredResult

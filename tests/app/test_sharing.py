@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from app.channels import Channels
-from app.endings import Ending, How
+from app.domain.jobs import Event, Job, QueueFull, StaleAttempt, Status, advance
+from app.domain.liveness import Life, life_of, text_of
+from app.domain.outcomes import Ending, How
 from app.integrity import check_database
-from app.jobs import Event, Job, QueueFull, StaleAttempt, Status, advance
 from app.settings import Settings, SettingsError
 from app.store import SharedStore, Store, StoreDamaged, StoredIncumbent, StoreError, StoreTooNew, versions
-from app.store.life import Life, life_of, text_of
 from app.store.postgres import PostgresStore
 from app.store.sqlite import SqliteStore
 from solver.rules import Score

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from app.endings import Ending, How
-from app.jobs import Event, Job, JobConflict, QueueFull, StaleAttempt, Status, advance
+from app.domain.jobs import Event, Job, JobConflict, QueueFull, StaleAttempt, Status, advance
+from app.domain.outcomes import Ending, How
 from app.store import (
     Store,
     StoreDamaged,
@@ -574,7 +574,7 @@ def test_the_wal_reset_race_is_known_by_version(version: tuple[int, int, int], a
 WRITER = """
 import sys
 from pathlib import Path
-from app.jobs import Job
+from app.domain.jobs import Job
 from app.store.sqlite import SqliteStore
 store = SqliteStore(Path(sys.argv[1]))
 for number in range(10**6):

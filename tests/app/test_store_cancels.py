@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from app.channels import COMPLETED, EVERY_END, Channels
-from app.endings import Ending, How
+from app.domain.jobs import QueueFull, StaleAttempt, Status
+from app.domain.outcomes import Ending, How
 from app.integrity import check_folder
-from app.jobs import QueueFull, StaleAttempt, Status
 from app.store import EarlyCancel, Introduction, Store, cancels
 from app.store.folder import FILE_NAME
 from app.store.postgres import PostgresStore

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from app.channels import COMPLETED, EVERY_END, Channels
-from app.endings import Ending, How
+from app.domain.jobs import Event, StaleAttempt, Status, advance
+from app.domain.outcomes import Ending, How
 from app.integrity import check_folder
-from app.jobs import Event, StaleAttempt, Status, advance
 from app.store import DeliveryRow, StoreError
 from app.store.folder import FILE_NAME
 from app.store.sqlite import SqliteStore

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from app.endings import Ending, How
+from app.domain.jobs import Event, Job, StaleAttempt, Status, advance
+from app.domain.outcomes import Ending, How
+from app.domain.portfolio import HANDOVER_SECONDS, LEAST_SECONDS, MOST_JOINS, seed
 from app.integrity import check_database
-from app.jobs import Event, Job, StaleAttempt, Status, advance
-from app.portfolio import HANDOVER_SECONDS, LEAST_SECONDS, MOST_JOINS, seed
 from app.store import Assistance, AssistanceKey, Introduction, Message, StoredIncumbent
 from app.store.portfolio import INVITE_AGAIN_SECONDS
 from app.store.postgres import PostgresStore

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.endings import Ending, How
-from app.jobs import Event, Job, StaleAttempt, advance
+from app.domain.jobs import Event, Job, StaleAttempt, advance
+from app.domain.outcomes import Ending, How
 from app.store import Introduction, Message
 from app.store.postgres import PostgresStore
 from app.store.turns import FEWEST_ON_THE_WAY
@@ -176,7 +176,7 @@ def test_those_who_share_a_store_are_listed_with_the_jobs_at_work_and_their_sile
 
 
 def test_a_worker_leaves_it_to_services_to_tell_of_ends(url: str, tmp_path: Path) -> None:
-    from app.jobs import Status
+    from app.domain.jobs import Status
 
     channels = {"webhook": frozenset({Status.CANCELLED})}
     with (

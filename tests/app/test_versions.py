@@ -23,9 +23,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
 from app.channels import EVERY_END
-from app.endings import Ending, How
+from app.domain.jobs import Event, Status, advance
+from app.domain.outcomes import Ending, How
 from app.integrity import check_folder
-from app.jobs import Event, Status, advance
 from app.operations.logs import flush, logging_to
 from app.settings import Settings
 from app.store import StoreDamaged, StoredIncumbent, StoreTooNew, versions

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from app.endings import Ending, How
-from app.jobs import Job, Status
+from app.domain.jobs import Job, Status
+from app.domain.outcomes import Ending, How
+from app.domain.telemetry import AttemptEnded, ChildSigns, Signs
 from app.operations.capacity import Resources, Sample
-from app.telemetry import AttemptEnded, ChildSigns, Signs
 
 
 def child(**given: Any) -> ChildSigns:

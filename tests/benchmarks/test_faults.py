@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.endings import How
+from app.domain.jobs import Status
+from app.domain.outcomes import How
 from app.failpoints import POINTS
-from app.jobs import Status
 from benchmarks.faults import campaign, hangs, kills
 from benchmarks.faults.bars import BARS, BY_NAME, Bar, Limit, counts, shortfalls, wrongs
 from benchmarks.faults.copies import differing_fields

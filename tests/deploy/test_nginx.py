@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.access import Scope
+from app.domain.access import Scope
 from app.gate.keys import KeyFile
 from app.settings import Settings
 from tests.deploy.rig import LOOPBACK, NGINX, SECONDS, TEMPLATE, Service, nginx, order, until

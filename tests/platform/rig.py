@@ -16,7 +16,7 @@ import httpx
 import psycopg
 from redis import Redis
 
-from app.access import Scope
+from app.domain.access import Scope
 from app.gate.keys import KeyFile
 from app.platform.addresses import with_index
 from tests import postgres, real

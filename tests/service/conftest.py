@@ -13,11 +13,11 @@ import psutil
 import pytest
 
 from app.child.vitals import TAG
-from app.jobs import JobRequest, Status
-from app.messages import pack
+from app.domain.jobs import JobRequest, Status
+from app.domain.messages import pack
+from app.domain.telemetry import nobody
 from app.settings import Settings
 from app.supervisor import Supervisor
-from app.telemetry import nobody
 from tests.effort import PATIENCE_SECONDS
 from tests.postgres import database
 from tests.service.solvers import campus

@@ -7,9 +7,9 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from app.endings import Ending, How
-from app.jobs import Event, advance, new_job
-from app.messages import pack
+from app.domain.jobs import Event, advance, new_job
+from app.domain.messages import pack
+from app.domain.outcomes import Ending, How
 from app.settings import Settings
 from app.store import StoredIncumbent
 from app.store.opening import open_store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from app.portfolio import SEED_STEP
+from app.domain.portfolio import SEED_STEP
 from solver.control import Control
 from solver.model import Dataset, Timetable
 from solver.params import SolveParams

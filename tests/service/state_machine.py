@@ -20,8 +20,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from app.endings import Ending, How, settle
-from app.jobs import (
+from app.domain.jobs import (
     Event,
     Job,
     JobConflict,
@@ -33,13 +32,14 @@ from app.jobs import (
     advance,
     new_job,
 )
+from app.domain.outcomes import Ending, How, settle
+from app.domain.telemetry import nobody
 from app.settings import Settings
 from app.store import StoredIncumbent
 from app.store.sqlite import SqliteStore
 from app.supervision.desk import Desk
 from app.supervision.recovery import recover
 from app.supervision.spool import Spool
-from app.telemetry import nobody
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 

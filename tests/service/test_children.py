@@ -18,7 +18,7 @@ import pytest
 from app.child import children
 from app.child.children import Child, ForkServer, ForkServerLost, environment_of_children
 from app.child.vitals import TAG
-from app.messages import ProgressFrame, Start, encode, pack
+from app.domain.messages import ProgressFrame, Start, encode, pack
 from solver.control import Place
 from tests.effort import PATIENCE_SECONDS
 from tests.groups import frozen

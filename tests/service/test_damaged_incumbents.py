@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from app.jobs import Event, advance
-from app.messages import pack
+from app.domain.jobs import Event, advance
+from app.domain.messages import pack
 from app.settings import Settings
 from app.store.opening import open_store
 from solver.formats.native import dump_timetable, load_result

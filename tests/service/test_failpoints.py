@@ -12,8 +12,8 @@ import anyio
 import pytest
 
 from app import failpoints
+from app.domain.jobs import Status
 from app.failpoints import SERVICE_POINTS, FailpointError
-from app.jobs import Status
 from app.supervision import dispatch
 from tests.effort import PATIENCE_SECONDS
 from tests.service.conftest import Open, ended, how_attempts_ended, request, searching

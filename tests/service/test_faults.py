@@ -15,12 +15,12 @@ import anyio
 import psutil
 import pytest
 
-from app.child import diagnosis
+from app.domain import diagnosis
+from app.domain.jobs import Status
+from app.domain.telemetry import AttemptEnded, Happening, Stalled
 from app.failpoints import VARIABLE
-from app.jobs import Status
 from app.settings import Settings
 from app.supervisor import Supervisor
-from app.telemetry import AttemptEnded, Happening, Stalled
 from solver.formats.native import load_result
 from solver.rules import Score
 from tests.effort import PATIENCE_SECONDS, PROMPT_SECONDS

@@ -10,10 +10,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from app.access import Caller
-from app.endings import Ending, How
-from app.jobs import Event, Job, Status, advance
-from app.messages import pack
+from app.domain.access import Caller
+from app.domain.jobs import Event, Job, Status, advance
+from app.domain.messages import pack
+from app.domain.outcomes import Ending, How
 from app.store import Introduction, SharedStore, StoredIncumbent, StoreUnavailable
 from app.store.postgres import PostgresStore
 from app.store.sqlite import SqliteStore
@@ -106,8 +106,8 @@ async def test_a_job_of_one_service_is_seen_at_the_other_from_its_first_moment_t
 async def test_a_child_that_hangs_in_one_service_is_called_stalled_by_the_other_with_its_place(
     open_service: Open, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.child.diagnosis.SUSPECT_SECONDS", 1.0)
-    monkeypatch.setattr("app.child.diagnosis.SILENCE_SECONDS", 6.0)
+    monkeypatch.setattr("app.domain.diagnosis.SUSPECT_SECONDS", 1.0)
+    monkeypatch.setattr("app.domain.diagnosis.SILENCE_SECONDS", 6.0)
     async with (
         open_service(data_dir=tmp_path / "a", database_url=url) as a,
         open_service(data_dir=tmp_path / "b", database_url=url) as b,

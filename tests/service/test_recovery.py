@@ -17,7 +17,7 @@ import pytest
 
 from app.child.recount import check
 from app.child.vitals import TAG
-from app.jobs import Status
+from app.domain.jobs import Status
 from app.store import StoreLocked
 from app.store.sqlite import FILE_NAME, SqliteStore
 from solver.formats.native import load_dataset, load_result

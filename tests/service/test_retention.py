@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from app.jobs import JobStateError, Status, new_job
+from app.domain.jobs import JobStateError, Status, new_job
 from app.store.sqlite import SqliteStore
 from app.supervision import retention
 from app.supervision.retention import DAY

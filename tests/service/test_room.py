@@ -11,13 +11,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from app.jobs import DiskFull
+from app.domain.jobs import DiskFull
+from app.domain.telemetry import Happening, StoreTrouble
 from app.store import StoreFull
 from app.store.sqlite import FILE_NAME
 from app.supervision import dispatch
 from app.supervision.room import MEGABYTE
 from app.supervisor import Supervisor
-from app.telemetry import Happening, StoreTrouble
 from tests.effort import PATIENCE_SECONDS
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, request, searching
 

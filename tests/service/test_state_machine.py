@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from app.child.recount import check
-from app.jobs import Job, JobStateError, Status
+from app.domain.jobs import Job, JobStateError, Status
 from app.settings import Settings
 from app.supervisor import Supervisor
 from solver.formats.native import load_dataset, load_result

@@ -15,8 +15,8 @@ from typing import Any
 import anyio
 import pytest
 
-from app.endings import MAX_RELEASES, Ending, How
-from app.jobs import Event, Job, advance, new_job
+from app.domain.jobs import Event, Job, advance, new_job
+from app.domain.outcomes import MAX_RELEASES, Ending, How
 from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from app.store.access import StoreBusy
 from app.store.sqlite import FILE_NAME, SqliteStore

@@ -19,7 +19,7 @@ import pytest
 from fastapi import FastAPI
 
 from app import main
-from app.access import Caller, Scope
+from app.domain.access import Caller, Scope
 from app.errors import NotAllowed
 from app.gate.keys import KeyFile
 from app.service import Service

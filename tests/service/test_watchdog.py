@@ -12,10 +12,8 @@ from typing import Any
 import anyio
 import pytest
 
-from app.jobs import Event, Job
-from app.store import StoreUnavailable
-from app.supervision import dispatch, storage, watchdog
-from app.telemetry import (
+from app.domain.jobs import Event, Job
+from app.domain.telemetry import (
     AttemptEnded,
     Happening,
     HelperStopped,
@@ -26,6 +24,8 @@ from app.telemetry import (
     Started,
     StoreTrouble,
 )
+from app.store import StoreUnavailable
+from app.supervision import dispatch, storage, watchdog
 from tests.effort import PATIENCE_SECONDS, PROMPT_SECONDS
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, request, searching
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from app.child.attempt import Attempt
 from app.child.children import ForkServer
-from app.endings import How
-from app.jobs import Job
-from app.messages import IncumbentFrame, SetAsideFrame
-from app.progress import Track
+from app.domain.jobs import Job
+from app.domain.messages import IncumbentFrame, SetAsideFrame
+from app.domain.outcomes import How
+from app.domain.progress import Track
 from app.settings import Settings
 from app.store import StoredIncumbent
 from solver.result import StoppedBy

@@ -8,7 +8,7 @@ import pytest
 
 from app.child.kept import Held, recount
 from app.child.recount import publish
-from app.messages import pack
+from app.domain.messages import pack
 from solver.control import Control
 from solver.formats.native import dump_dataset, dump_result, dump_timetable
 from solver.model import Dataset, Timetable

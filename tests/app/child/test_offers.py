@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.child.offers import Offers
-from app.messages import OfferFrame, pack
+from app.domain.messages import OfferFrame, pack
 from solver.formats.native import dump_timetable
 from tests.service.solvers import timetable
 

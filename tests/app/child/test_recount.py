@@ -9,7 +9,7 @@ import pytest
 
 from app.child.recount import NotVerified, check, publish
 from app.child.worker import attempt
-from app.messages import IncumbentFrame, Start, pack
+from app.domain.messages import IncumbentFrame, Start, pack
 from solver.context import build_context
 from solver.control import Control
 from solver.formats.native import dump_dataset, dump_timetable

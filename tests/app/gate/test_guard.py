@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.access import Scope
+from app.domain.access import Scope
 from app.gate.keys import KeyFile
 from app.main import create_app
 from app.settings import Settings

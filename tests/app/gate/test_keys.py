@@ -19,8 +19,8 @@ from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
 from typer.testing import CliRunner
 
-from app.access import ROUTES, Rate, Scope, access_of
 from app.cli import app as command_line
+from app.domain.access import ROUTES, Rate, Scope, access_of
 from app.errors import install
 from app.gate import keys
 from app.gate.guard import KeyGuard, is_loopback, refusal

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
 
-from app.access import Scope
+from app.domain.access import Scope
 from app.errors import install
 from app.gate.guard import KeyGuard, refusal
 from app.gate.keys import KeyFile

@@ -15,13 +15,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import app
-from app.endings import How
-from app.jobs import Event, Status
+from app.domain.jobs import Event, Status
+from app.domain.outcomes import How
+from app.domain.telemetry import Happening, HelperStopped, Moved, QueueStuck, Recovered, Slow
 from app.operations.alerts import ALERTS, MANY, OF_THE_WHOLE, RESPONSES, AlertBook, Message, Severity, message_of
 from app.operations.capacity import Sample
 from app.operations.metrics import Metrics
 from app.settings import Settings
-from app.telemetry import Happening, HelperStopped, Moved, QueueStuck, Recovered, Slow
 from tests.app.watching import child, ended, job, sample, signs
 
 RULES = yaml.safe_load((Path(app.__file__).parent / "operations" / "alerts.rules.yml").read_text(encoding="utf-8"))

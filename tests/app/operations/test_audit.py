@@ -12,10 +12,10 @@ from fastapi import FastAPI, Response
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.domain.jobs import Event
+from app.domain.telemetry import Moved
 from app.errors import JobNotFound, NoKey, install, refuse
-from app.jobs import Event
 from app.operations.audit import ACTS, Audit, note_job
-from app.telemetry import Moved
 from tests.app.watching import job
 
 pytestmark = pytest.mark.anyio
@@ -108,7 +108,7 @@ async def test_a_job_noted_outside_of_requests_goes_nowhere() -> None:
 
 
 def test_every_act_is_a_route_of_the_access_table_or_still_to_come() -> None:
-    from app.access import ROUTES
+    from app.domain.access import ROUTES
 
     assert {act for act in ACTS if not act.startswith("DELETE")} <= set(ROUTES)
 

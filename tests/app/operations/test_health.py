@@ -12,13 +12,13 @@ from fastapi import FastAPI
 
 from app import errors
 from app.api import operations
+from app.domain.telemetry import Signs
 from app.operations.alerts import AlertBook
 from app.operations.capacity import Sample
 from app.operations.health import SILENT_SECONDS, health_view, not_alive_because, not_ready_because
 from app.operations.metrics import Metrics
 from app.queue.embedded import Embedded
 from app.settings import Settings
-from app.telemetry import Signs
 from tests.app.watching import child, sample, signs
 
 pytestmark = pytest.mark.anyio

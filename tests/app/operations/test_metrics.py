@@ -11,10 +11,9 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from starlette.middleware import Middleware
 
-from app.endings import How
-from app.jobs import Event, Job, Status
-from app.operations.metrics import FAST, Measured, Metrics
-from app.telemetry import (
+from app.domain.jobs import Event, Job, Status
+from app.domain.outcomes import How
+from app.domain.telemetry import (
     Assisted,
     Moved,
     QueueStuck,
@@ -27,6 +26,7 @@ from app.telemetry import (
     StoreCalled,
     StoreTrouble,
 )
+from app.operations.metrics import FAST, Measured, Metrics
 from tests.app.watching import child, ended, job, sample, signs
 
 GUIDE = {"app_errors_total", "app_response_time_seconds", "app_active_connections"}

@@ -6,9 +6,19 @@ import logging
 
 import pytest
 
-from app.jobs import Event, Status
+from app.domain.jobs import Event, Status
+from app.domain.telemetry import (
+    Happening,
+    Moved,
+    QueueStuck,
+    Recovered,
+    Slow,
+    StageLeft,
+    Stalled,
+    Started,
+    StoreTrouble,
+)
 from app.operations.observers import Observers, journal
-from app.telemetry import Happening, Moved, QueueStuck, Recovered, Slow, StageLeft, Stalled, Started, StoreTrouble
 from tests.app.watching import job
 
 STUCK = QueueStuck(waiting=1, seconds=11.0)

@@ -16,10 +16,10 @@ import anyio
 import psutil
 import pytest
 
+from app.domain.telemetry import QueueStuck
 from app.operations import sinks
 from app.operations.sinks import QUEUE, Alerts, NotDelivered, command_problem, post, run_command, sinks_of, url_problem
 from app.settings import Settings
-from app.telemetry import QueueStuck
 from tests.effort import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,7 @@ import pytest
 from app import failpoints, machine
 from app import settings as settings_module
 from app.commands.doctor import run
-from app.jobs import Job
+from app.domain.jobs import Job
 from app.operations import startup
 from app.operations.startup import CHECKS, Check, Finding, examine, file_system_of, kernel_cache
 from app.settings import Settings

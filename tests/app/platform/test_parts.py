@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.addresses import keys_of
 from app.channels import carrier_of, channels_of
-from app.jobs import Status
+from app.domain.addresses import keys_of
+from app.domain.jobs import Status
 from app.main import create_app
 from app.platform import breaker
 from app.platform.addresses import tls_options, with_index

@@ -10,7 +10,7 @@ import anyio
 import pytest
 import trustme
 
-from app.addresses import url_problem
+from app.domain.addresses import url_problem
 from app.platform import pinned
 from app.platform.delivery import NotDelivered
 from app.platform.pinned import MOST_ANSWER_BYTES, Forbidden, Poster, forbidden_because

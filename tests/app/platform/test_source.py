@@ -11,10 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.messages import unpack
+from app.domain.messages import unpack
+from app.domain.source import Query, SourceError
 from app.platform.source import PlatformSource, account_of
 from app.settings import Settings
-from app.source import Query, SourceError
 from solver.formats.native import load_dataset
 from solver.formats.platform_csv import Imported
 from solver.formats.platform_tables import origin_of

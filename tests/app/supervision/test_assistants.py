@@ -10,10 +10,11 @@ import pytest
 
 from app.child.attempt import Attempt
 from app.child.children import ForkServer
-from app.endings import Ending, How
-from app.jobs import Job
-from app.portfolio import Left
-from app.progress import Track
+from app.domain.jobs import Job
+from app.domain.outcomes import Ending, How
+from app.domain.portfolio import Left
+from app.domain.progress import Track
+from app.domain.telemetry import nobody
 from app.settings import Settings
 from app.store import Assistance, StoreDamaged, StoredIncumbent, StoreUnavailable
 from app.store.postgres import PostgresStore
@@ -21,7 +22,6 @@ from app.supervision.assistants import Assistant, Assistants
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher, _Call
 from app.supervision.spool import Spool
-from app.telemetry import nobody
 from tests.postgres import database
 
 pytestmark = pytest.mark.anyio

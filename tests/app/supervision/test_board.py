@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.jobs import Event, Job, Status, advance
-from app.messages import ProgressFrame
-from app.snapshot import COMPILING, PREPARING
+from app.domain.jobs import Event, Job, Status, advance
+from app.domain.messages import ProgressFrame
+from app.domain.snapshot import COMPILING, PREPARING
 from app.supervision.board import COMPILING_SECONDS, LOADING_SECONDS, Board
 from solver.result import Quality, StoppedBy
 from solver.rules import Score

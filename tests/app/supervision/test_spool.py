@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.endings import Ending, How
-from app.jobs import Job, Status
+from app.domain.jobs import Job, Status
+from app.domain.outcomes import Ending, How
 from app.store.folder import SPOOL_NAME
 from app.supervision.spool import Spool
 from solver.result import Quality, StoppedBy

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.child.diagnosis import (
+from app.domain.diagnosis import (
     HANGS,
     MEBIBYTE,
     SILENCE_SECONDS,

@@ -10,7 +10,7 @@ from typing import Any
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
     """
-    What the watch over a child and its last words say; fields as in `app.progress.Track`.
+    What the watch over a child and its last words say; fields as in `app.domain.progress.Track`.
 
     `silent_seconds` have gone since its last beat, `deadline_seconds` are left of its stage, both as of when it was
     told; None where nothing is known.

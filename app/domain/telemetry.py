@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from app.endings import Ending
-from app.jobs import Event, Job
+from app.domain.jobs import Event, Job
+from app.domain.outcomes import Ending
 
 Health: TypeAlias = Literal["ok", "slow", "stalled"]
 """How a child is, in the word that clients see."""
@@ -73,7 +73,7 @@ class AttemptEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assisted:
-    """Help with a job of another owner has ended; `how` is one of `app.portfolio.ENDS`."""
+    """Help with a job of another owner has ended; `how` is one of `app.domain.portfolio.ENDS`."""
 
     job: Job
     number: int

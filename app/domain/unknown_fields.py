@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from app.schemas import META_FIELDS, GenerateRequest, TimeConfig
+from app.domain.requests import META_FIELDS, GenerateRequest, TimeConfig
 from solver.errors import InputError, Issue
 from solver.formats.issues import kind_of, pointer
 from solver.formats.safe import shortened

@@ -12,8 +12,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from app.child.diagnosis import MEBIBYTE, Diagnosis, Finding, ThreadLook, records
-from app.jobs import Job
+from app.domain.diagnosis import MEBIBYTE, Diagnosis, Finding, ThreadLook, records
+from app.domain.jobs import Job
 
 PACKAGES = ("timetable", "ortools", "numba", "numpy")
 

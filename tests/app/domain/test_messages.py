@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.messages import (
+from app.domain.messages import (
     MAX_BODY_BYTES,
     MAX_HEADER_BYTES,
     ErrorFrame,

@@ -8,10 +8,10 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from app.child.diagnosis import HANGS, SILENCE_SECONDS, Verdict
-from app.jobs import Status
-from app.progress import QUALITY_MISSED, SERVICE_SILENT, Track
-from app.source import ACCOUNT, IMPORT, counts_of
+from app.domain.diagnosis import HANGS, SILENCE_SECONDS, Verdict
+from app.domain.jobs import Status
+from app.domain.progress import QUALITY_MISSED, SERVICE_SILENT, Track
+from app.domain.source import ACCOUNT, IMPORT, counts_of
 
 PREPARING = "the solver is being made ready"
 _ENDED = HANGS | {Verdict.MEMORY_LEAK}

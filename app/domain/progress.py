@@ -1,5 +1,5 @@
 """
-What is known of the progress of a job, in memory; `app.snapshot` makes one document of it.
+What is known of the progress of a job, in memory; `app.domain.snapshot` makes one document of it.
 
 The document carries the field names of both platform versions at once (`progress` and `overall_progress`, `message` and
 `stage`, `eta` and `eta_seconds` ...). Three promises: the percentage never goes back within a run, whoever is killed
@@ -24,12 +24,12 @@ from typing import NamedTuple, get_args
 
 import anyio
 
-from app.curve import Curve
-from app.jobs import Job, Status
-from app.messages import IncumbentFrame, ProgressFrame
-from app.pace import Estimate, Pace
-from app.store.life import Life
-from app.telemetry import Health
+from app.domain.eta import Estimate, Pace
+from app.domain.history import Curve
+from app.domain.jobs import Job, Status
+from app.domain.liveness import Life
+from app.domain.messages import IncumbentFrame, ProgressFrame
+from app.domain.telemetry import Health
 from solver.control import Stage
 from solver.result import StoppedBy
 from solver.rules import Score

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.jobs import (
+from app.domain.jobs import (
     LAST_CHANCE_SECONDS,
     MIN_SOLVE_SECONDS,
     RUNG_ORDER,

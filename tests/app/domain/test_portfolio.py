@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.jobs import Job
-from app.portfolio import ASKED, MOST_SEED, OWNER, places, seconds_for_search, seed
+from app.domain.jobs import Job
+from app.domain.portfolio import ASKED, MOST_SEED, OWNER, places, seconds_for_search, seed
 from app.settings import Settings
 from solver.result import StoppedBy
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.jobs import Event, Job, Status, advance
-from app.messages import IncumbentFrame, ProgressFrame
-from app.progress import FIRST_RESERVE, PLATFORM_STAGES, SPANS, Track
-from app.snapshot import PREPARING, document
+from app.domain.jobs import Event, Job, Status, advance
+from app.domain.messages import IncumbentFrame, ProgressFrame
+from app.domain.progress import FIRST_RESERVE, PLATFORM_STAGES, SPANS, Track
+from app.domain.snapshot import PREPARING, document
 from solver.control import STAGES, Stage
 from solver.result import Quality, StoppedBy
 from solver.rules import Score

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.curve import MAX_POINTS, Curve
+from app.domain.history import MAX_POINTS, Curve
 from solver.rules import Score
 
 

@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from app import catalogue
+from app.domain import samples as catalogue
 from app.errors import DatasetNotFound
 from solver.model import Dataset
 from solver.samples import sample

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.pace import SMOOTH_SECONDS, Estimate, Pace
+from app.domain.eta import SMOOTH_SECONDS, Estimate, Pace
 
 SHARES = st.lists(st.floats(0, 1), max_size=25)
 SIZES = st.none() | st.integers(0, 30_000)

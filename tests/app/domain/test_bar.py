@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import pytest
 
-from app.jobs import Event, Status, advance
-from app.messages import ProgressFrame
-from app.progress import Track
-from app.snapshot import document
+from app.domain.jobs import Event, Status, advance
+from app.domain.messages import ProgressFrame
+from app.domain.progress import Track
+from app.domain.snapshot import document
 from solver.control import Stage
-from tests.app.test_progress import PLATFORM_NAMES, job
+from tests.app.domain.test_progress import PLATFORM_NAMES, job
 
 TICK = 0.25
 FEW_SECONDS = 5.0

@@ -1,5 +1,5 @@
 """
-A large job on several workers: how many may help, from which seed, and for how long. Pure, like `app.jobs`.
+A large job on several workers: how many may help, from which seed, and for how long. Pure, like `app.domain.jobs`.
 
 A job has one owner, as always: the worker that has claimed it and that alone says how it ends. Assistants solve the
 same problem beside it from other seeds, for one timetable each and no variants. What they find is offered to the
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from app.endings import How
-from app.jobs import Job
+from app.domain.jobs import Job
+from app.domain.outcomes import How
 from app.settings import Settings
 from solver.params import search_share
 
@@ -31,7 +31,7 @@ MOST_SEED = 2**31
 
 
 class Left(StrEnum):
-    """How assistance ended, where it was not by the end of the child (`app.endings.How`)."""
+    """How assistance ended, where it was not by the end of the child (`app.domain.outcomes.How`)."""
 
     OVER = "over"
     YIELDED = "yielded"

@@ -1,5 +1,5 @@
 """
-How an attempt can end, and what its end means for the job. Pure, like `app.jobs`.
+How an attempt can end, and what its end means for the job. Pure, like `app.domain.jobs`.
 
     cancel asked for                -> cancelled, the incumbent stays
     result                          -> completed, or failed when nothing at all could be placed
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from app.jobs import MIN_SOLVE_SECONDS, RUNG_ORDER, Event, Job, advance
+from app.domain.jobs import MIN_SOLVE_SECONDS, RUNG_ORDER, Event, Job, advance
 from solver.control import Place
 from solver.result import RungId, StoppedBy
 from solver.rules import Score

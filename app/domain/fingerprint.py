@@ -4,7 +4,8 @@ Whether two requests with one job id ask for the same job. Pure.
 A fingerprint begins with the SHA-256 of all that was asked for; where that is the same, so is the request. The platform
 has two ways to post a job, and each leaves out some fields that the other one sends. So the fingerprint of a request
 that names its organisation goes on with a digest of what has to agree in any case, and one for each of the fields that
-may be missing (`app.schemas.MAY_BE_MISSING`): those agree when both have them and they are equal, or one has none.
+may be missing (`app.domain.requests.MAY_BE_MISSING`): those agree when both have them and they are equal, or one has
+none.
 
 Jobs from before that have the SHA-256 alone, and are compared by it.
 """

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.fingerprint import added, is_same
+from app.domain.fingerprint import added, is_same
+from app.domain.requests import MAY_BE_MISSING, GenerateRequest
 from app.gate.intake import body_hash, read_order
-from app.schemas import MAY_BE_MISSING, GenerateRequest
 from app.settings import Settings
 
 BY_WORKER: dict[str, Any] = {

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.endings import (
+from app.domain.jobs import RUNG_ORDER, Event, Job, Status, advance
+from app.domain.outcomes import (
     MAX_RELEASES,
     MOST_ERROR,
     NOT_COUNTED,
@@ -19,7 +20,6 @@ from app.endings import (
     settle,
     step_down,
 )
-from app.jobs import RUNG_ORDER, Event, Job, Status, advance
 from solver.control import Place
 from solver.result import Quality, StoppedBy
 from solver.rules import Score

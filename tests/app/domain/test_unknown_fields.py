@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from app.domain.requests import GenerateRequest
+from app.domain.unknown_fields import meant_by
 from app.gate.checking import score_timetable, validate_dataset
 from app.gate.intake import Order, read_order
-from app.gate.misspelt import meant_by
-from app.schemas import GenerateRequest
 from app.settings import Settings
 from solver.errors import InputError
 

@@ -7,7 +7,7 @@ attempt number in its update, so that an event which is not in the table can nei
 
 `attempt` is the fencing number: it rises with every claim, also across restarts, and never falls. A child, or a
 supervisor, that comes back with an older number is refused by the store. What the end of an attempt means for its job
-stands in `app.endings`.
+stands in `app.domain.outcomes`.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class JobRequest:
     """
     What a client asks for, already checked.
 
-    `packed` is the native dataset as `app.messages.pack` makes it; `rules` are merged into it by the worker.
+    `packed` is the native dataset as `app.domain.messages.pack` makes it; `rules` are merged into it by the worker.
     `workers` None means as many solver threads as the settings say.
     """
 
