@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
 from app.domain import addresses
-from app.machine import default_child_mb, default_reader_mb, default_slots, this_machine
+from app.system.machine import default_child_mb, default_reader_mb, default_slots, this_machine
 
 PREFIX = "TIMETABLE_"
 QUEUES = ("embedded", "celery")

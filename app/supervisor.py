@@ -31,7 +31,6 @@ from app.domain.fingerprint import is_same
 from app.domain.jobs import DiskFull, Event, Job, JobConflict, JobRequest, StaleAttempt, Status, new_job
 from app.domain.source import DataSource
 from app.domain.telemetry import HelperStopped, Observer, Recovered, Remedy, Signs, nobody
-from app.machine import most_child_mb
 from app.settings import Settings
 from app.store import DeliveryRow, PortfolioRow, Store, StoreFull
 from app.store.manifests import Manifest, folder_of
@@ -47,6 +46,7 @@ from app.supervision.spool import Spool
 from app.supervision.steering import Among, CalledOff, Steering, anyone
 from app.supervision.storage import for_client, passing
 from app.supervision.watchdog import Watchdog, keep
+from app.system.machine import most_child_mb
 
 T = TypeVar("T")
 

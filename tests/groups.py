@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.machine import Machine
+from app.system.machine import Machine
 from benchmarks.faults.groups import limited, removed
 from benchmarks.faults.run import Impossible
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typer.main import get_command
 
 from app.cli import app
-from app.failpoints import VARIABLE as FAILPOINTS
 from app.operations.alerts import ALERTS
 from app.settings import Settings, variable
+from app.system.failpoints import VARIABLE as FAILPOINTS
 from benchmarks.__main__ import COMMANDS as BENCHMARKS
 from benchmarks.faults.bars import BY_NAME
 from solver.ladder import RUNGS

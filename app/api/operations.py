@@ -18,7 +18,6 @@ from app.domain.source import DataSource, NothingThere
 from app.domain.source import Query as Asked
 from app.errors import NotReady
 from app.gate.reader import Question, content_of
-from app.machine import this_machine
 from app.operations.capacity import Capacity
 from app.operations.health import (
     hardware_tier,
@@ -29,6 +28,7 @@ from app.operations.health import (
 )
 from app.operations.sinks import Alerts
 from app.service import Running
+from app.system.machine import this_machine
 
 router = APIRouter(tags=["operations"])
 _NO_STORE = {"Cache-Control": "no-store"}

@@ -46,10 +46,10 @@ from app.domain.messages import (
 from app.domain.outcomes import NOT_COUNTED, Ending, How
 from app.domain.progress import LAST_STAGES, Track
 from app.domain.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobody
-from app.failpoints import failpoint
-from app.machine import this_machine
 from app.settings import Settings
 from app.store import StoredIncumbent
+from app.system.failpoints import failpoint
+from app.system.machine import this_machine
 from solver.control import Place, Stop
 from solver.result import RungId, missed_quality
 from solver.rules import Score

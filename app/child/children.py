@@ -24,11 +24,11 @@ from pathlib import Path
 
 import anyio
 
-from app import failpoints
 from app.child.vitals import TAG, is_stopped, threads_of, vitals_of
 from app.domain.diagnosis import Sample
 from app.domain.messages import WORDS_BYTES, Frame, FrameReader
 from app.domain.telemetry import Remedy
+from app.system import failpoints
 from solver.control import BEAT_WORD, PLACE_WORD, REASON_WORD, STOP_WORD, Place, Stop
 from solver.errors import in_words
 

@@ -29,7 +29,7 @@ from app.domain.messages import (
     encode,
     pack,
 )
-from app.failpoints import failpoint
+from app.system.failpoints import failpoint
 from solver.control import Control, Progress, Stage
 from solver.formats.native import dump_timetable
 from solver.model import Timetable

@@ -54,7 +54,7 @@ from app.domain.messages import (
     pack,
     unpack,
 )
-from app.failpoints import failpoint
+from app.system.failpoints import failpoint
 from solver.control import REASON_WORD, Control, Place, Progress, Stage
 from solver.errors import InputError
 from solver.formats.native import dump_result, load_dataset

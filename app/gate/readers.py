@@ -36,8 +36,8 @@ from app.domain.telemetry import HelperStopped, Observer, nobody
 from app.errors import ReadersAway, ReadersBusy, ReadersStarved, ServiceError, TooHeavy
 from app.gate.burden import AMOUNTS
 from app.gate.reader import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, Work, frame, perform
-from app.machine import Machine, this_machine
 from app.settings import PREFIX, Settings, variable
+from app.system.machine import Machine, this_machine
 from solver.errors import in_words
 
 SMALL_BODY = 8 * 1024

@@ -21,8 +21,8 @@ import anyio.to_thread
 import psutil
 
 from app.domain.telemetry import Signs
-from app.machine import Machine, this_machine
 from app.settings import Settings
+from app.system.machine import Machine, this_machine
 
 LOOK_SECONDS = 1.0
 DISK_EVERY_SECONDS = 5.0

@@ -16,9 +16,9 @@ from typing import Any
 
 from app import SERVICE, service_version
 from app.domain.telemetry import Signs
-from app.machine import most_child_mb, this_machine
 from app.operations.capacity import Sample, alarms
 from app.settings import Settings, usable_cores
+from app.system.machine import most_child_mb, this_machine
 
 SILENT_SECONDS = 15.0
 """A supervisor that has not beaten for so long is stuck; it beats every half second."""

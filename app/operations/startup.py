@@ -26,10 +26,8 @@ from pathlib import Path
 from platform import python_version
 from typing import Literal, NamedTuple
 
-from app import failpoints
 from app.domain.portfolio import most_workers
 from app.gate import guard
-from app.machine import MEGABYTE, OWN_MB, SHARED_MB, most_child_mb, this_machine
 from app.operations.sinks import command_problem, sinks_of, url_problem
 from app.settings import Settings, unknown_variables, usable_cores, variable
 from app.store import StoreError, StoreLocked
@@ -37,6 +35,8 @@ from app.store.folder import take_lock
 from app.store.manifests import NoTools
 from app.store.signing import NoBackupKey, read_key
 from app.store.sqlite import wal_reset_race
+from app.system import failpoints
+from app.system.machine import MEGABYTE, OWN_MB, SHARED_MB, most_child_mb, this_machine
 from solver.errors import in_words
 from solver.names import counted
 

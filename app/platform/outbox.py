@@ -19,12 +19,12 @@ import anyio
 from app.channels import Channel, carrier_of
 from app.domain.jobs import Job, StaleAttempt
 from app.domain.telemetry import Happening, Moved, Seen
-from app.failpoints import failpoint
 from app.platform.delivery import NotDelivered, Outlet, pause_before
 from app.settings import Settings
 from app.store import DeliveryRow, StoreError
 from app.supervision.watchdog import keep
 from app.supervisor import Supervisor
+from app.system.failpoints import failpoint
 
 LOOK_SECONDS = 5.0
 """A channel looks for what is due at least this often."""

@@ -17,7 +17,6 @@ from pathlib import Path
 import anyio
 
 from app import service_version
-from app.failpoints import failpoint
 from app.settings import Settings
 from app.store import StoreDamaged, StoreError
 from app.store.audit import SQLITE_VERSION, audit, into_one_file
@@ -49,6 +48,7 @@ from app.store.manifests import (
 )
 from app.store.signing import NoBackupKey, read_key
 from app.store.sqlite import SqliteStore
+from app.system.failpoints import failpoint
 
 REPLACED_PREFIX = "replaced-"
 RESTORING_NAME = "restoring" + UNFINISHED_SUFFIX

@@ -25,11 +25,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.failpoints import failpoint
 from app.settings import Settings, variable
 from app.store import StoreDamaged, StoreError, StoreTooNew, versions
 from app.store.folder import os_trouble, sync_folder
 from app.store.signing import is_signed, signature_of
+from app.system.failpoints import failpoint
 
 PRODUCT = "timetable-backup"
 COPY_SUFFIX, DUMP_SUFFIX = ".sqlite3", ".pgdump"

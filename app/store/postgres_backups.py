@@ -22,7 +22,6 @@ import psycopg
 from psycopg import sql
 
 from app import service_version
-from app.failpoints import failpoint
 from app.store import StoreDamaged, StoreError, StoreLocked, versions
 from app.store.connections import Connection, Connections
 from app.store.dumps import COPIED, LOCK_MILLISECONDS, PASSING, Dump, tool, write_dump
@@ -42,6 +41,7 @@ from app.store.manifests import (
 from app.store.postgres import LEASE_SECONDS, MIGRATING
 from app.store.postgres_faults import told
 from app.store.rows import PORTFOLIO, SEALED
+from app.system.failpoints import failpoint
 
 REPLACED_SCHEMA = "timetable_replaced_"
 MOST_PROBLEMS = 100

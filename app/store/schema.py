@@ -14,10 +14,10 @@ import time
 from importlib.resources import files
 from pathlib import Path
 
-from app.failpoints import failpoint
 from app.store import StoreDamaged, StoreTooNew, versions
 from app.store.folder import Commit
 from app.store.rows import SealedTable
+from app.system.failpoints import failpoint
 
 SCHEMA_VERSION = versions.number_of(versions.NEWEST["sqlite"])
 WHOLE_CHECK_BYTES = 1 << 30

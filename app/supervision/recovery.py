@@ -15,10 +15,10 @@ from dataclasses import replace
 from app.domain.jobs import Job, StaleAttempt, Status
 from app.domain.outcomes import Ending, How, settle
 from app.domain.telemetry import AttemptEnded, Moved
-from app.failpoints import failpoint
 from app.store import StoreUnavailable
 from app.supervision.desk import Desk, event_between
 from app.supervision.spool import Spool, Spooled
+from app.system.failpoints import failpoint
 
 _log = logging.getLogger("timetable.supervisor")
 

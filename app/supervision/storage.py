@@ -19,10 +19,10 @@ from anyio.abc import TaskGroup
 
 from app.domain.jobs import Job, JobError, StaleAttempt, Status
 from app.domain.telemetry import Happening, Slow, StoreCalled, StoreTrouble
-from app.failpoints import failpoint
 from app.store import StoreDamaged, StoreFull, StoreUnavailable, access
 from app.store.access import StoreAccess, StoreBusy
 from app.supervision.room import Room
+from app.system.failpoints import failpoint
 
 T = TypeVar("T")
 P = ParamSpec("P")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import anyio
 
-from app.failpoints import STAGE_POINTS
+from app.system.failpoints import STAGE_POINTS
 from benchmarks.faults.run import Run
 from benchmarks.faults.target import Target, Unanswered
 

@@ -1,5 +1,5 @@
 """
-Every named crash point of `app.failpoints`, each passed for real: the process that comes by is killed there.
+Every named crash point of `app.system.failpoints`, each passed for real: the process that comes by is killed there.
 
 How a point is passed stands in one table, `DRIVES`; a point that is not in it fails the row, and so does one that
 nobody passes any more.
@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import anyio
 import httpx
 
-from app.failpoints import CHILD_POINTS, POINTS
+from app.system.failpoints import CHILD_POINTS, POINTS
 from benchmarks.faults.ledger import TERMINAL
 from benchmarks.faults.receiver import KEY, Receiver
 from benchmarks.faults.run import Run

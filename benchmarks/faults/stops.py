@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import anyio
 import psutil
 
-from app.failpoints import STAGE_POINTS
+from app.system.failpoints import STAGE_POINTS
 from benchmarks.faults.hangs import REACHED_SECONDS, SOURCES
 from benchmarks.faults.ledger import TERMINAL
 from benchmarks.faults.run import Run

@@ -26,8 +26,8 @@ import httpx
 import psutil
 
 from app.child.vitals import TAG
-from app.failpoints import VARIABLE as FAILPOINTS
 from app.settings import PREFIX
+from app.system.failpoints import VARIABLE as FAILPOINTS
 from benchmarks.faults.ledger import COMPLETED, TERMINAL, Ledger
 from benchmarks.faults.sources import body_of, recount
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from app.domain.jobs import Status
 from app.domain.outcomes import How
-from app.failpoints import POINTS
+from app.system.failpoints import POINTS
 from benchmarks.faults import campaign, hangs, kills
 from benchmarks.faults.bars import BARS, BY_NAME, Bar, Limit, counts, shortfalls, wrongs
 from benchmarks.faults.copies import differing_fields

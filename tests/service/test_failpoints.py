@@ -11,10 +11,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from app import failpoints
 from app.domain.jobs import Status
-from app.failpoints import SERVICE_POINTS, FailpointError
 from app.supervision import dispatch
+from app.system import failpoints
+from app.system.failpoints import SERVICE_POINTS, FailpointError
 from tests.effort import PATIENCE_SECONDS
 from tests.service.conftest import Open, ended, how_attempts_ended, request, searching
 

@@ -20,8 +20,8 @@ from app.errors import ReadersAway, ReadersBusy, ReadersStarved, Told, TooHeavy,
 from app.gate import readers as readers_module
 from app.gate.reader import MAX_QUESTIONS, MAX_RESIDENT_MB, Question, content_of, order_of, perform
 from app.gate.readers import SETTINGS, SMALL_BODY, Readers
-from app.machine import MEGABYTE
 from app.settings import Settings, variable
+from app.system.machine import MEGABYTE
 from solver.formats.native import load_dataset
 from tests.effort import PATIENCE_SECONDS
 from tests.groups import frozen, version_2

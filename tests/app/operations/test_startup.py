@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from app import failpoints, machine
 from app import settings as settings_module
 from app.commands.doctor import run
 from app.domain.jobs import Job
@@ -19,6 +18,7 @@ from app.operations import startup
 from app.operations.startup import CHECKS, Check, Finding, examine, file_system_of, kernel_cache
 from app.settings import Settings
 from app.store.sqlite import SqliteStore
+from app.system import failpoints, machine
 from tests.groups import version_2
 
 MOUNTS = """\

@@ -24,10 +24,10 @@ import trustme
 from kombu import Connection
 from redis import Redis
 
-from app.failpoints import VARIABLE
 from app.platform import breaker
 from app.platform.delivery import NOT_ARRIVED
 from app.shapes import RESULT_KEYS
+from app.system.failpoints import VARIABLE
 from tests import real
 from tests.app.platform.conftest import (
     CALLERS,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from app.failpoints import failpoint
+from app.system.failpoints import failpoint
 
 revision = "p002"
 down_revision = "p001"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from app.failpoints import failpoint
+from app.system.failpoints import failpoint
 
 revision = "p004"
 down_revision = "p003"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from app.failpoints import failpoint
+from app.system.failpoints import failpoint
 
 revision = "s001"
 down_revision = None

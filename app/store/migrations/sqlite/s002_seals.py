@@ -11,8 +11,8 @@ import time
 
 from alembic import op
 
-from app.failpoints import failpoint
 from app.store.rows import SealedTable
+from app.system.failpoints import failpoint
 
 revision = "s002"
 down_revision = "s001"

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.machine import (
+from app.system.machine import (
     LEAST_CHILD_MB,
     MEGABYTE,
     NO_LIMIT,
@@ -152,7 +152,7 @@ def test_slots_and_the_memory_of_children_are_what_a_container_has_room_for() ->
 INSIDE = """
 import os, pathlib, sys
 (pathlib.Path(sys.argv[1]) / "cgroup.procs").write_text(str(os.getpid()))
-from app.machine import Machine
+from app.system.machine import Machine
 from app.settings import Settings
 before = Machine().memory_kills()
 child = os.fork()
