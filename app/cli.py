@@ -27,7 +27,7 @@ from app.commands import export as asking
 from app.commands.keys import commands as key_commands
 from app.commands.store import commands as store_commands
 from app.settings import Settings, SettingsError
-from app.views import result_view, rule_views
+from app.views.variants import result_view, rule_views
 from solver import Control, Progress, SolveParams, Stop, advice_on, verify
 from solver.errors import InputError, SolverError, in_words
 from solver.formats import READABLE, WRITABLE, read_dataset, read_source, read_timetable, write_result, write_timetable

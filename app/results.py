@@ -1,7 +1,7 @@
 """
 Results for clients, as bytes: made by a reader process from the bytes in the store, and remembered.
 
-The service opens no result itself, see `app.gate.results`. What a job adds to its result (status, times, metadata)
+The service opens no result itself, see `app.views.result`. What a job adds to its result (status, times, metadata)
 changes while the result does not, so it is joined to the bytes and not made part of them.
 """
 
@@ -26,7 +26,9 @@ REMEMBERED_BYTES = 24 << 20
 """Of answers that were made lately: a page that polls a result costs its making once."""
 
 LOOKING: frozenset[Work] = frozenset({"resolution", "resolutions"})
-"""Works that search, and may take as long as `app.conflicts` lets them; nobody else's answer waits for one of them."""
+"""
+Works that search, and may take as long as `app.views.conflicts` lets them; nobody else's answer waits for one of them.
+"""
 ADVICE: Mapping[Work, str] = {
     "variants": " Maybe ask for one variant, without entries, or as a file.",
     "variant": " Maybe ask for the week of one group, teacher or room, or for a file.",

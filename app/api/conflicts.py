@@ -1,7 +1,7 @@
 """
 The platform's routes for conflicts: what is broken in a published timetable, and what could be done about it.
 
-They change nothing, whatever `auto_resolve` says; see `app.conflicts`.
+They change nothing, whatever `auto_resolve` says; see `app.views.conflicts`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from app.domain.requests import VariantNumber
 from app.gate.reader import Work
 from app.results import joined
 from app.service import JobIdInPath, Running, Service
-from app.weeks import MAX_STUDENTS, WEEKS_OF, WeekOf
+from app.views.weeks import MAX_STUDENTS, WEEKS_OF, WeekOf
 from solver.errors import InputError, Issue
 from solver.terms import MAX_ID_LENGTH
 

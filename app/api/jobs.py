@@ -22,7 +22,7 @@ from app.gate.reader import Question, order_of
 from app.results import joined
 from app.service import JobIdInPath, Running, Service, read_body
 from app.store import PortfolioRow
-from app.views import job_view, score_view
+from app.views.variants import job_view, score_view
 
 router = APIRouter(tags=["jobs"])
 IDEMPOTENCY_KEY = "Idempotency-Key"

@@ -10,10 +10,10 @@ from fastapi.responses import JSONResponse, Response
 
 from app import SERVICE, service_version
 from app.errors import FileNotFound
-from app.gate.results import FORMATS
 from app.page import ASK_AGAIN, HEADERS, Asset, Page
 from app.service import Running
-from app.views import told_view
+from app.views.result import FORMATS
+from app.views.variants import told_view
 from solver.rules import RULES, Rule
 
 router = APIRouter(tags=["page"])

@@ -14,9 +14,9 @@ from app.domain.jobs import Job
 from app.domain.requests import VariantNumber
 from app.errors import JobNotFound, NoResult, ResultNotReady
 from app.gate.reader import Work
-from app.gate.results import FORMATS, check_format
 from app.results import joined
 from app.service import JobIdInPath, Running, Service
+from app.views.result import FORMATS, check_format
 from solver.formats import EXPORTS, read_wanted
 from solver.formats.exports import MAX_SKIPPED, Export
 from solver.formats.meetings import KINDS

@@ -1,4 +1,6 @@
-"""How results look on a terminal. Draws the wire form of `app.views`, from HTTP or from a local solve alike."""
+"""
+How results look on a terminal. Draws the wire form of `app.views.variants`, from HTTP or from a local solve alike.
+"""
 
 from __future__ import annotations
 

@@ -9,12 +9,12 @@ from typing import Any
 from app.domain.requests import GenerateRequest, ScoreRequest, ValidateRequest
 from app.domain.unknown_fields import refuse_near_misses
 from app.errors import below
-from app.flags import breaches_of
-from app.gate.imports import account_of, warnings_of
 from app.gate.intake import check_rules, load_source, oddities_of, read_object
-from app.quality import quality_metrics, statistics
 from app.settings import Settings
-from app.views import View, diagnosis_view, rule_views, score_view, unplaced_views
+from app.views.flags import breaches_of
+from app.views.import_report import account_of, warnings_of
+from app.views.quality import quality_metrics, statistics
+from app.views.variants import View, diagnosis_view, rule_views, score_view, unplaced_views
 from solver.diagnose import diagnose
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_solution

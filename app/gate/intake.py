@@ -37,9 +37,9 @@ from app.domain.source import AWAITED, IMPORT, Query
 from app.domain.unknown_fields import strangers_of, unused_note
 from app.errors import SourceNotConfigured, below, wire_issue
 from app.gate.burden import check_document, check_model
-from app.gate.imports import MAX_KEPT, account_of, told, warnings_of
 from app.gate.prescan import check_amount
 from app.settings import Settings
+from app.views.import_report import MAX_KEPT, account_of, told, warnings_of
 from solver.advice import advice_on, notes_on
 from solver.errors import InputError, Issue
 from solver.formats.ctt import load_ctt

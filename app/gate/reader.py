@@ -36,12 +36,12 @@ from app.domain.jobs import JobRequest
 from app.domain.requests import Source
 from app.domain.samples import load_sample
 from app.errors import PROBLEMS, Told, TooHeavy, problem_response, row_of
-from app.gate import results
 from app.gate.checking import score_timetable, size_of, validate_dataset
 from app.gate.intake import Order, load_source, read_order
-from app.gate.results import Opened, open_result
 from app.settings import Settings
-from app.shapes import SHAPES
+from app.views.result import Opened, open_result
+from app.views.shapes import SHAPES
+from app.views.variants import result as results
 from solver.result import Quality
 from solver.rules import Score
 

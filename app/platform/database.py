@@ -1,9 +1,9 @@
 """
 The platform's row of a job: `generation_jobs`, updated in one short transaction.
 
-`timetable_data` is merged: our keys (`app.shapes.RESULT_KEYS`) replace those of an earlier result, everything that the
-caller wrote there when the job was made stays as it is. A row that people have approved or rejected is theirs, and is
-left alone.
+`timetable_data` is merged: our keys (`app.views.shapes.RESULT_KEYS`) replace those of an earlier result, everything
+that the caller wrote there when the job was made stays as it is. A row that people have approved or rejected is theirs,
+and is left alone.
 """
 
 from __future__ import annotations

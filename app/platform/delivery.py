@@ -59,7 +59,7 @@ class Outlet(Protocol):
 
 
 class Documents:
-    """Results in the shapes of `app.shapes`, as bytes of JSON objects."""
+    """Results in the shapes of `app.views.shapes`, as bytes of JSON objects."""
 
     def __init__(self, results: Results) -> None:
         self._results = results

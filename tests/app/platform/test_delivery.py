@@ -26,8 +26,8 @@ from redis import Redis
 
 from app.platform import breaker
 from app.platform.delivery import NOT_ARRIVED
-from app.shapes import RESULT_KEYS
 from app.system.failpoints import VARIABLE
+from app.views.shapes import RESULT_KEYS
 from tests import real
 from tests.app.platform.conftest import (
     CALLERS,

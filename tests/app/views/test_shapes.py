@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from app import shapes
-from app.entries import Entries
-from app.flags import conflicts_of
-from app.shapes import RESULT_KEYS, SHAPES
+from app.views.entries import Entries
+from app.views.flags import conflicts_of
+from app.views.shapes import RESULT_KEYS, SHAPES
+from app.views.variants import shapes
 from solver.model import Dataset, Timetable
 from solver.verifier import verify
-from tests.app.test_views import result_of, variant_of
+from tests.app.views.test_variants import result_of, variant_of
 from tests.builders import course, dataset, group, room, teacher, timetable
 
 COURSE, OFFERING = "6f1d2a34-8f0e-4b67-9c55-2f6f8c1a0b7d", "0b7d2a34-8f0e-4b67-9c55-2f6f8c1a6f1d"

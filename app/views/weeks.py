@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple, get_args
 
-from app.entries import Entries
+from app.views.entries import Entries
 from solver.formats.meetings import taught_groups
 from solver.grid import clock_of
 from solver.labels import Labels, readable

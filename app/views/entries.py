@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
-from app.flags import Conflicts, conflicts_of
+from app.views.flags import Conflicts, conflicts_of
 from solver.formats.platform_tables import origin_of
 from solver.grid import clock_of
 from solver.labels import Labels

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from app.domain.jobs import JobRequest, new_job
-from app.entries import Entries
-from app.flags import breaches_of, conflicts_of
-from app.quality import quality_metrics, statistics
-from app.views import account_view, job_view, result_view, variant_view
+from app.views.entries import Entries
+from app.views.flags import breaches_of, conflicts_of
+from app.views.quality import quality_metrics, statistics
+from app.views.variants import account_view, job_view, result_view, variant_view
 from solver.model import Dataset, Timetable
 from solver.result import (
     Concession,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from app.entries import Entries
-from app.flags import conflicts_of
-from app.insights import difference_view, load_view, session_view
-from app.weeks import WEEKS_OF, WeekOf, students_view, week_view, who_view
+from app.views.entries import Entries
+from app.views.flags import conflicts_of
+from app.views.insights import difference_view, load_view, session_view
+from app.views.weeks import WEEKS_OF, WeekOf, students_view, week_view, who_view
 from solver.model import Dataset, Placement, Timetable
 from solver.result import Quality, Variant
 from solver.samples import planted, sample

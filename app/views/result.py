@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from app.conflicts import conflicts_view, resolution_view, resolutions_view
 from app.domain.jobs import effective_dataset
 from app.domain.messages import unpack
-from app.entries import Entries
 from app.errors import ConflictNotFound, FormatNotAvailable, NoResult
-from app.flags import conflicts_of
-from app.insights import difference_view, load_view, session_view
-from app.views import View, account_view, result_view, variant_view
-from app.weeks import WEEKS_OF, students_view, week_view, who_view
+from app.views.conflicts import conflicts_view, resolution_view, resolutions_view
+from app.views.entries import Entries
+from app.views.flags import conflicts_of
+from app.views.insights import difference_view, load_view, session_view
+from app.views.variants import View, account_view, result_view, variant_view
+from app.views.weeks import WEEKS_OF, students_view, week_view, who_view
 from solver.formats import EXPORTS, export, load_dataset, load_result, read_wanted
 from solver.formats.exports import FIELDS
 from solver.formats.meetings import part_of

@@ -14,8 +14,8 @@ The figures of a timetable for people, each with its formula. All scores are 0 t
   `student_compactness_score` = 100 x kept(`group_gap`) x placed/total, or of `student_gap` where no course is taught to
   a group. What is not placed keeps every wish, so each of these is scaled by what is.
 - `total_conflicts` = sessions that people must look at: those that are in a breach of a hard rule, and the open ones.
-  So many entries say `has_conflict`, if there are so many, see `app.flags`. `double_bookings` = those of teachers,
-  rooms, groups and students.
+  So many entries say `has_conflict`, if there are so many, see `app.views.flags`. `double_bookings` = those of
+  teachers, rooms, groups and students.
 - `hard_constraint_violations` and `soft_constraint_violations` = units broken over the rules of that tier, and one for
   each open session. A rule that only makes breaches of another hard rule dearer counts in none of these figures.
 """

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.flags import breaches_of, conflicts_of
+from app.views.flags import breaches_of, conflicts_of
 from solver.model import Dataset, Timetable
 from solver.verifier import verify
 from tests.builders import course, dataset, datasets, random_timetable, room, timetable

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from itertools import accumulate
 from typing import Any
 
-from app.entries import Entries, Entry
-from app.flags import Conflicts
-from app.views import View, result_view, written_view
+from app.views.entries import Entries, Entry
+from app.views.flags import Conflicts
+from app.views.variants import View, result_view, written_view
 from solver.formats.platform_tables import origin_of
 from solver.model import Dataset
 from solver.result import Result, Variant

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from itertools import islice, takewhile
 from typing import NamedTuple
 
-from app.flags import hard_breaches
+from app.views.flags import hard_breaches
 from solver.diagnose import Openings
 from solver.model import Dataset
 from solver.names import Names

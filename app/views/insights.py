@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
-from app.entries import Entries
-from app.views import told_view
-from app.weeks import View, grid_view
+from app.views.entries import Entries
+from app.views.variants import told_view
+from app.views.weeks import View, grid_view
 from solver.diagnose import Openings
 from solver.labels import Labels
 from solver.model import Dataset, Placement, Timetable

@@ -1,7 +1,8 @@
 """
 Variants and results as clients read them, with the names of both platform versions side by side.
 
-Every number comes from the verifier's report on the original dataset; `app/quality.py` has the formulas of the scores.
+Every number comes from the verifier's report on the original dataset; `app/views/quality.py` has the formulas of the
+scores.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from app.domain.jobs import Job, Status
-from app.entries import Entries, Entry
-from app.flags import Conflicts, breaches_of, with_open_sessions
-from app.quality import percent, quality_metrics, statistics
+from app.views.entries import Entries, Entry
+from app.views.flags import Conflicts, breaches_of, with_open_sessions
+from app.views.quality import percent, quality_metrics, statistics
 from solver.model import Dataset, Timetable
 from solver.names import Names, open_note
 from solver.ranks import highest_first

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.conflicts import TYPES, conflicts_of, conflicts_view, resolution_view, resolutions_view
+from app.views.conflicts import TYPES, conflicts_of, conflicts_view, resolution_view, resolutions_view
 from solver.model import Dataset, Placement, Timetable
 from solver.rules import RULES
 from solver.verifier import verify
 from tests.app.conftest import finished
-from tests.app.test_insights import variant
+from tests.app.views.test_insights import variant
 from tests.builders import course, dataset, datasets, grid, random_timetable, room, timetable
 
 ONE_DAY = grid(days=1, periods=4)
@@ -95,7 +95,7 @@ def test_a_repair_that_is_told_holds_when_the_whole_timetable_is_counted_again(d
 
 
 def test_what_there_is_no_time_for_is_said_and_found_by_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.conflicts.LOOKING_SECONDS", 0.0)
+    monkeypatch.setattr("app.views.conflicts.LOOKING_SECONDS", 0.0)
     data = dataset(course("a", size=60), room("r1", 50), room("r2", 60), grid=ONE_DAY)
     told = resolved(data, timetable(a=0))
     assert (told["total"], told["not_looked_at"], told["details"]) == (1, 1, [])
