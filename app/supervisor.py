@@ -24,7 +24,6 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from app.channels import Channel
 from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
 from app.child.vitals import kill_orphans
 from app.domain.fingerprint import is_same
@@ -34,6 +33,7 @@ from app.domain.telemetry import HelperStopped, Observer, Recovered, Remedy, Sig
 from app.settings import Settings
 from app.store import DeliveryRow, PortfolioRow, Store, StoreFull
 from app.store.manifests import Manifest, folder_of
+from app.store.notifications import Channel
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher, Takes
 from app.supervision.fleet import Fleet

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from app.channels import Channel
 from app.domain.access import Caller
 from app.domain.jobs import Job, JobConflict, JobRequest, Status
 from app.errors import NotAllowed
 from app.gate.reader import Work
 from app.results import Kept, Results
 from app.store import DeliveryRow, PortfolioRow
+from app.store.notifications import Channel
 from app.supervisor import Supervisor
 
 ORGANISATION = "organization_id"

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from app.domain.access import Scope
-from app.gate.keys import Key, KeyFile, KeysDamaged, key_view
 from app.operations.audit import record_key_change
 from app.settings import Settings, SettingsError
+from app.store.api_keys import Key, KeyFile, KeysDamaged, key_view
 
 ID_WIDTH = 12
 PIPED_WIDTH = 1_000

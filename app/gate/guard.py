@@ -19,9 +19,9 @@ from starlette.types import Scope as Connection
 
 from app.domain.access import Access, Caller, access_of
 from app.errors import NoKey, NotAllowed, ServiceError, refuse
-from app.gate.keys import KeyFile, Keyring, KeysDamaged
 from app.gate.tokens import Tokens, TokensUnusable, looks_like_token
 from app.settings import Settings, variable
+from app.store.api_keys import KeyFile, Keyring, KeysDamaged
 
 ORGANISATION = "organization_id"
 """What requests call the organisation."""

@@ -27,8 +27,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.utils import base64url_decode, base64url_encode
 
 from app.domain.access import Caller, Scope
-from app.gate.keys import are_organisations
 from app.settings import Settings, variable
+from app.store.api_keys import are_organisations
 
 MAX_TOKEN = 8_192
 MAX_SUBJECT = 200

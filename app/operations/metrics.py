@@ -28,7 +28,6 @@ from prometheus_client import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import SERVICE, service_version
-from app.channels import DEPENDENCIES, OUTCOMES
 from app.child.watch import longest_overshoot
 from app.domain.diagnosis import Verdict
 from app.domain.jobs import Event, Job
@@ -54,6 +53,7 @@ from app.domain.telemetry import (
 )
 from app.operations.capacity import Sample
 from app.store import Store
+from app.store.notifications import DEPENDENCIES, OUTCOMES
 from solver.control import STAGES
 from solver.result import RungId
 

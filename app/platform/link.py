@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from app.channels import DEPENDENCIES, Channel, carrier_of, channels_of
 from app.domain.addresses import keys_of
 from app.domain.jobs import Job
 from app.domain.source import DataSource
@@ -26,6 +25,7 @@ from app.platform.pinned import Poster
 from app.platform.webhook import CALLBACK_SECONDS, WEBHOOK_SECONDS, Callback, Webhook
 from app.results import Results
 from app.settings import Settings
+from app.store.notifications import DEPENDENCIES, Channel, carrier_of, channels_of
 from app.supervision.watchdog import keep
 from app.supervisor import Supervisor
 

@@ -19,7 +19,6 @@ from typing import LiteralString
 import anyio
 import psycopg
 
-from app.channels import Channel
 from app.domain.jobs import Event, Job, JobError, TooManyCancels
 from app.domain.telemetry import Happening, Moved, Seen
 from app.platform.connections import connected
@@ -27,6 +26,7 @@ from app.platform.database import call_off
 from app.platform.delivery import NotDelivered
 from app.settings import Settings
 from app.store import StoreError
+from app.store.notifications import Channel
 from app.supervisor import Supervisor
 
 CANCELLING = "cancelling"

@@ -4,7 +4,7 @@ The receiving side: a Celery worker in a thread of its own, whose tasks hand ids
 The pool is of threads, as many as there are slots, and each of them only waits: the work is done by children of the
 supervisor. A message is acknowledged when its job has ended, was given back, or was none that waits; one of a job that
 others are at, when our help with it has ended. It goes back to the broker only when this worker ends before it began.
-Nothing that a task does can be lost or doubled by the broker, because the store decides (`app.store.turns`).
+Nothing that a task does can be lost or doubled by the broker, because the store decides (`app.store.fair_queue`).
 """
 
 from __future__ import annotations

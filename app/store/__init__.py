@@ -12,10 +12,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from app.channels import Channel
 from app.domain.jobs import Job, Status
 from app.domain.liveness import Life
 from app.domain.outcomes import Ending
+from app.store.notifications import Channel
 from solver.result import RungId
 from solver.rules import Score
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from app.channels import channels_of
 from app.settings import Settings
 from app.store import Store, backups
 from app.store.manifests import DUMP_SUFFIX, KINDS, Manifest, NotRestored
+from app.store.notifications import channels_of
 from app.store.sqlite import SqliteStore
 
 

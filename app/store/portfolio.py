@@ -21,7 +21,8 @@ from typing import Any
 
 from app.domain.jobs import Job, StaleAttempt
 from app.domain.portfolio import HANDOVER_SECONDS, LEAST_SECONDS, MOST_JOINS, OWNER, Left, seed
-from app.store import Assistance, AssistanceKey, Message, PortfolioRow, Standing, StoreDamaged, StoredIncumbent, turns
+from app.store import Assistance, AssistanceKey, Message, PortfolioRow, Standing, StoreDamaged, StoredIncumbent
+from app.store import fair_queue as turns
 from app.store.rows import (
     INCUMBENTS,
     JOBS,

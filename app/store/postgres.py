@@ -1,11 +1,11 @@
 """
 The shared store: one PostgreSQL database, any number of services.
 
-Every method is a short transaction. A claim takes the queued row whose turn it is (`app.store.turns`) and that nobody
-else is about to take (FOR UPDATE SKIP LOCKED), and a lease on it; no row is held while a job is solved. Leases run by
-the clock of the database. What a service may write is decided by the attempt number alone: one that was thought dead
-and is not is refused, whatever its lease says. So a lease only says when others may begin anew, and never whether two
-results can count.
+Every method is a short transaction. A claim takes the queued row whose turn it is (`app.store.fair_queue`) and that
+nobody else is about to take (FOR UPDATE SKIP LOCKED), and a lease on it; no row is held while a job is solved. Leases
+run by the clock of the database. What a service may write is decided by the attempt number alone: one that was thought
+dead and is not is refused, whatever its lease says. So a lease only says when others may begin anew, and never whether
+two results can count.
 
 Rows carry the same seals as in SQLite. What SQLite's pages and marks are for, PostgreSQL does itself; backups are dumps
 of it (`app.store.postgres_backups`).
@@ -21,7 +21,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.channels import NO_CHANNELS, Channels
 from app.domain.jobs import Job, Status
 from app.domain.liveness import Life, life_of, text_of
 from app.store import (
@@ -39,11 +38,12 @@ from app.store import (
     StoreError,
     StoreTooNew,
     portfolio,
-    turns,
     versions,
 )
+from app.store import fair_queue as turns
 from app.store.connections import Connections
 from app.store.folder import instance_of, take_lock
+from app.store.notifications import NO_CHANNELS, Channels
 from app.store.postgres_faults import told
 from app.store.rows import INCUMBENTS, JOBS, SealedTable, incumbent_of_row, job_of_row
 from app.store.sql import SqlStore, Work, held_by

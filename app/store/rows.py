@@ -16,10 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from app.channels import Channel
 from app.domain.jobs import RUNG_ORDER, Job, Status
 from app.domain.outcomes import How
 from app.store import AttemptRow, DeliveryRow, PortfolioRow, StoreDamaged, StoredIncumbent
+from app.store.notifications import Channel
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 

@@ -17,7 +17,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from app.channels import Channel, Channels, told_of, told_of_end
 from app.domain.fingerprint import is_same
 from app.domain.jobs import Event, Job, JobConflict, QueueFull, StaleAttempt, Status, advance
 from app.domain.liveness import Life
@@ -32,6 +31,7 @@ from app.store import (
     StoreError,
     cancels,
 )
+from app.store.notifications import Channel, Channels, told_of, told_of_end
 from app.store.rows import (
     ATTEMPTS,
     INCUMBENTS,

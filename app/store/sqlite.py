@@ -26,11 +26,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.channels import NO_CHANNELS, Channels
 from app.domain.jobs import Job, Status
 from app.store import StoreDamaged, StoreError, StoreTooNew, StoreUnavailable, schema
 from app.store.faults import kind_of, told
 from app.store.folder import FILE_NAME, Commit, Mark, take_lock
+from app.store.notifications import NO_CHANNELS, Channels
 from app.store.quarantine import rows_in, set_aside
 from app.store.rows import JOBS
 from app.store.sql import SqlStore, Work
@@ -215,7 +215,7 @@ class SqliteStore(SqlStore):
         return self._read(lambda work: work.rows(statement, values))
 
     def _next_queued(self, work: Work, skip: Collection[str], only: str | None) -> list[tuple[Any, ...]]:
-        """Tenants take turns as in `app.store.turns`; whose the last was is remembered while the store is open."""
+        """Tenants take turns as in `app.store.fair_queue`; whose the last was is remembered while the store is open."""
         named = work.rows(_WAITING_AND_AT_WORK)
         busy = Counter(tenant for _, status, tenant in named if status == "running")
         waiting = [(id, tenant) for id, status, tenant in named if status == "queued" and id not in skip]

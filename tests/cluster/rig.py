@@ -40,7 +40,7 @@ CLOCKS = {
     "app.store.postgres.LEASE_SECONDS": 6.0,
     "app.store.postgres.RENEW_CALL_SECONDS": 1.2,
     "app.store.connections.CALL_SECONDS": 2.4,
-    "app.store.turns.FIRST_AGAIN_SECONDS": 1.0,
+    "app.store.fair_queue.FIRST_AGAIN_SECONDS": 1.0,
     "app.supervision.neighbours.RENEW_SECONDS": 1.2,
     "app.supervision.neighbours.FENCE_SECONDS": 4.0,
     "app.supervision.neighbours.SILENT_SECONDS": 2.4,

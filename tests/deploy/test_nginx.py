@@ -23,8 +23,8 @@ import httpx
 import pytest
 
 from app.domain.access import Scope
-from app.gate.keys import KeyFile
 from app.settings import Settings
+from app.store.api_keys import KeyFile
 from tests.deploy.rig import LOOPBACK, NGINX, SECONDS, TEMPLATE, Service, nginx, order, until
 from tests.real import free_port, missing
 

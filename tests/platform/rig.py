@@ -17,8 +17,8 @@ import psycopg
 from redis import Redis
 
 from app.domain.access import Scope
-from app.gate.keys import KeyFile
 from app.platform.addresses import with_index
+from app.store.api_keys import KeyFile
 from tests import postgres, real
 from tests.deploy.rig import LOOPBACK, ROOT, until
 

@@ -21,12 +21,12 @@ from fastapi import FastAPI
 from app import main
 from app.domain.access import Caller, Scope
 from app.errors import NotAllowed
-from app.gate.keys import KeyFile
 from app.service import Service
 from app.settings import Settings
+from app.store.api_keys import KeyFile
 from app.supervisor import Supervisor
 from app.tenant import TenantJobs
-from tests.app.gate.test_keys import routes_of
+from tests.app.store.test_api_keys import routes_of
 from tests.effort import FOR_EVER, PATIENCE_SECONDS
 from tests.service.conftest import SOLVE
 from tests.service.solvers import campus

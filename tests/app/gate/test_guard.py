@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from app.domain.access import Scope
-from app.gate.keys import KeyFile
 from app.main import create_app
 from app.settings import Settings
+from app.store.api_keys import KeyFile
 
 pytestmark = pytest.mark.anyio
 SCOPES = (Scope.READ, Scope.SUBMIT, Scope.CANCEL)

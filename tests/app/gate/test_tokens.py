@@ -27,10 +27,10 @@ from starlette.middleware import Middleware
 from app.domain.access import Scope
 from app.errors import install
 from app.gate.guard import KeyGuard, refusal
-from app.gate.keys import KeyFile
 from app.gate.tokens import MAX_KEYS, Tokens, TokensUnusable, read_keys
 from app.main import create_app
 from app.settings import Settings, SettingsError
+from app.store.api_keys import KeyFile
 
 pytestmark = pytest.mark.anyio
 

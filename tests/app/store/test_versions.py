@@ -22,7 +22,6 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
-from app.channels import EVERY_END
 from app.domain.jobs import Event, Status, advance
 from app.domain.outcomes import Ending, How
 from app.integrity import check_folder
@@ -34,12 +33,13 @@ from app.store.backups import describe, restore
 from app.store.folder import FILE_NAME
 from app.store.manifests import manifest_path
 from app.store.migrations.sqlite import s001_jobs, s002_seals, s003_outbox, s005_cancels
+from app.store.notifications import EVERY_END
 from app.store.postgres import PostgresStore
 from app.store.rows import ATTEMPTS, INCUMBENTS, JOBS, SealedTable
 from app.store.schema import SCHEMA_VERSION, TABLES, note_schema, version_of
 from app.store.sqlite import SqliteStore
 from solver.rules import Score
-from tests.app.test_store import AT, BODY, claimed, completed
+from tests.app.store.test_store import AT, BODY, claimed, completed
 from tests.postgres import database
 
 ENDING = Ending(how=How.RESULT, at=AT + 5)

@@ -22,7 +22,7 @@ from app.store.sqlite import SqliteStore
 from solver.ranks import LeftOpen
 from solver.result import StoppedBy
 from solver.rules import Score
-from tests.app.test_store import AT, BODY, DATASET, completed, job
+from tests.app.store.test_store import AT, BODY, DATASET, completed, job
 from tests.postgres import database
 
 WORKER = Introduction(role="worker", slots=2, host="h", pid=1, version="1")

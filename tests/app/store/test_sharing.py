@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from app.channels import Channels
 from app.domain.jobs import Event, Job, QueueFull, StaleAttempt, Status, advance
 from app.domain.liveness import Life, life_of, text_of
 from app.domain.outcomes import Ending, How
 from app.integrity import check_database
 from app.settings import Settings, SettingsError
 from app.store import SharedStore, Store, StoreDamaged, StoredIncumbent, StoreError, StoreTooNew, versions
+from app.store.notifications import Channels
 from app.store.postgres import PostgresStore
 from app.store.sqlite import SqliteStore
 from solver.rules import Score
-from tests.app.test_store import AT, BODY, DATASET, completed, job, submitted
+from tests.app.store.test_store import AT, BODY, DATASET, completed, job, submitted
 from tests.postgres import database
 
 

@@ -13,9 +13,9 @@ import pytest
 from app.domain.jobs import Event, Job, StaleAttempt, advance
 from app.domain.outcomes import Ending, How
 from app.store import Introduction, Message
+from app.store.fair_queue import FEWEST_ON_THE_WAY
 from app.store.postgres import PostgresStore
-from app.store.turns import FEWEST_ON_THE_WAY
-from tests.app.test_store import AT, DATASET, job
+from tests.app.store.test_store import AT, DATASET, job
 from tests.postgres import database
 
 WORKER = Introduction(role="worker", slots=2, host="h", pid=1, version="1")

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from app.channels import COMPLETED, EVERY_END, Channels
 from app.domain.jobs import QueueFull, StaleAttempt, Status
 from app.domain.outcomes import Ending, How
 from app.integrity import check_folder
 from app.store import EarlyCancel, Introduction, Store, cancels
 from app.store.folder import FILE_NAME
+from app.store.notifications import COMPLETED, EVERY_END, Channels
 from app.store.postgres import PostgresStore
 from app.store.sqlite import SqliteStore
 from solver.result import StoppedBy
-from tests.app.test_store import AT, BODY, DATASET, claimed, completed, job
+from tests.app.store.test_store import AT, BODY, DATASET, claimed, completed, job
 from tests.postgres import database
 
 CHANNELS: Channels = {"sql": EVERY_END, "celery": COMPLETED}

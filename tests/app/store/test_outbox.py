@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from app.channels import COMPLETED, EVERY_END, Channels
 from app.domain.jobs import Event, StaleAttempt, Status, advance
 from app.domain.outcomes import Ending, How
 from app.integrity import check_folder
 from app.store import DeliveryRow, StoreError
 from app.store.folder import FILE_NAME
+from app.store.notifications import COMPLETED, EVERY_END, Channels
 from app.store.sqlite import SqliteStore
-from tests.app.test_store import AT, BODY, DATASET, claimed, completed, job
+from tests.app.store.test_store import AT, BODY, DATASET, claimed, completed, job
 
 CHANNELS: Channels = {"sql": EVERY_END, "celery": COMPLETED}
 ENDING = Ending(how=How.RESULT, at=AT + 5)

@@ -22,9 +22,13 @@ from typer.testing import CliRunner
 from app.cli import app as command_line
 from app.domain.access import ROUTES, Rate, Scope, access_of
 from app.errors import install
-from app.gate import keys
 from app.gate.guard import KeyGuard, is_loopback, refusal
-from app.gate.keys import (
+from app.gate.limits import BodyLimit, OneSpelling
+from app.main import create_app
+from app.operations.audit import TRAIL_FILE
+from app.settings import Settings
+from app.store import api_keys as keys
+from app.store.api_keys import (
     KEYS_FILE,
     LOCK_FILE,
     PEPPER_FILE,
@@ -33,10 +37,6 @@ from app.gate.keys import (
     Keyring,
     KeysDamaged,
 )
-from app.gate.limits import BodyLimit, OneSpelling
-from app.main import create_app
-from app.operations.audit import TRAIL_FILE
-from app.settings import Settings
 
 pytestmark = pytest.mark.anyio
 SCOPES = (Scope.READ, Scope.SUBMIT)
