@@ -40,7 +40,7 @@ from solver.rules import RULE_OF
 from solver.samples import PRESETS, sample
 
 if TYPE_CHECKING:
-    from app.child.children import ForkServer
+    from app.processes.children import ForkServer
 
 EXIT_ANSWER, EXIT_OUR_FAULT, EXIT_BAD_INPUT, EXIT_CONCESSIONS = 0, 1, 2, 3
 
@@ -152,7 +152,7 @@ def _forkserver(settings: Settings, *, launch: bool) -> ForkServer:
 
     A service that solves nothing itself has no use for it.
     """
-    from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
+    from app.processes.children import SOLVE, ForkServer, ForkServerLost, tag_of
 
     forkserver = ForkServer(SOLVE, tag_of(settings.data_dir))
     if launch:

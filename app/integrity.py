@@ -21,9 +21,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from app.child.recount import NotVerified, check, timetable_of
 from app.domain.jobs import effective_dataset
 from app.domain.messages import unpack
+from app.processes.last_recount import NotVerified, check, timetable_of
 from app.store import StoreDamaged, StoredIncumbent
 from app.store.audit import Audit, Held, audit
 from app.store.backups import REPLACED_PREFIX, RESTORING_NAME

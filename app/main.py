@@ -17,14 +17,12 @@ from app.api import all_routes
 from app.api.events import Streams
 from app.api.openapi import Described
 from app.api.operations import Lookout
-from app.child.children import ForkServer
 from app.gate.guard import KeyGuard
 from app.gate.head import HeadAsGet
 from app.gate.limits import BodyLimit, OneSpelling
 from app.gate.pacing import Paced
 from app.gate.packed import Unpacked
 from app.gate.rates import RateLimit
-from app.gate.readers import Readers
 from app.gate.tokens import read_keys
 from app.operations.audit import Audit
 from app.operations.capacity import Capacity
@@ -32,6 +30,8 @@ from app.operations.logs import RequestId, watch_loop
 from app.operations.metrics import Measured
 from app.operations.reports import Reports
 from app.platform.link import Link, called_off, opened_source
+from app.processes.children import ForkServer
+from app.processes.parse_pool import Readers
 from app.queue import working
 from app.queue.broker import Broker
 from app.queue.embedded import Embedded

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import anyio
 
-from app.child.kept import Held, Recounted
 from app.domain.jobs import Job, Status
 from app.errors import PROBLEMS, ResultTooHeavy, Told, TooHeavy
-from app.gate.reader import Question, Reply, Work, content_of, recounted_of, recounting_of
-from app.gate.readers import Readers
+from app.processes.parse_pool import Readers
+from app.processes.parse_worker import Question, Reply, Work, content_of, recounted_of, recounting_of
+from app.processes.salvage import Held, Recounted
 from app.supervisor import Supervisor
 
 REMEMBERED_BYTES = 24 << 20
@@ -88,7 +88,7 @@ class Results:
 
     async def body(self, job: Job, work: Work, **asked: str | int | bool) -> bytes | None:
         """
-        The answer of `work` (see `app.gate.reader`) for the result of a job, None when it has none.
+        The answer of `work` (see `app.processes.parse_worker`) for the result of a job, None when it has none.
 
         One is made at a time, and one searched for (`LOOKING`): a crowd at the end of a job has it made once, and
         leaves readers to submits.

@@ -16,8 +16,8 @@ from app.domain.requests import JOB_ID_PATTERN
 from app.domain.source import DataSource, Fetched, Query, UnknownOrganisation
 from app.domain.unknown_fields import refuse_near_misses
 from app.errors import BodyTooSlow
-from app.gate.readers import Readers
 from app.operations.metrics import Metrics
+from app.processes.parse_pool import Readers
 from app.results import Results
 from app.settings import Settings
 from app.supervisor import Supervisor

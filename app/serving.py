@@ -12,12 +12,12 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.events import Streams
-from app.child.children import ForkServer
 from app.gate.patience import patient_for
 from app.gate.tokens import TokensUnusable
 from app.main import create_app
 from app.operations.logs import logging_to
 from app.operations.startup import address_problem, examine, log_warnings, refusal
+from app.processes.children import ForkServer
 from app.settings import Settings, SettingsError
 from app.store import StoreError
 

@@ -24,12 +24,12 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from app.child.children import SOLVE, ForkServer, ForkServerLost, tag_of
-from app.child.vitals import kill_orphans
 from app.domain.fingerprint import is_same
 from app.domain.jobs import DiskFull, Event, Job, JobConflict, JobRequest, StaleAttempt, Status, new_job
 from app.domain.source import DataSource
 from app.domain.telemetry import HelperStopped, Observer, Recovered, Remedy, Signs, nobody
+from app.processes.children import SOLVE, ForkServer, ForkServerLost, tag_of
+from app.processes.vitals import kill_orphans
 from app.settings import Settings
 from app.store import DeliveryRow, PortfolioRow, Store, StoreFull
 from app.store.manifests import Manifest, folder_of

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from app.domain.access import Caller
 from app.domain.jobs import Job, JobConflict, JobRequest, Status
 from app.errors import NotAllowed
-from app.gate.reader import Work
+from app.processes.parse_worker import Work
 from app.results import Kept, Results
 from app.store import DeliveryRow, PortfolioRow
 from app.store.notifications import Channel

@@ -18,8 +18,8 @@ from app.domain.access import Caller
 from app.domain.jobs import Job
 from app.domain.requests import PLATFORM_DATA, CacheRequest, semester_of
 from app.errors import BodyTooLarge, NotAllowed
-from app.gate.intake import read_object
-from app.gate.reader import RESULTS_KEPT, SAMPLES_KEPT
+from app.processes.intake import read_object
+from app.processes.parse_worker import RESULTS_KEPT, SAMPLES_KEPT
 from app.results import REMEMBERED_BYTES, Kept
 from app.service import Running, Service, read_body
 from app.tenant import ORGANISATION

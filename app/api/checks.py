@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from app.api.openapi import json_body
 from app.domain.requests import ScoreRequest, ValidateRequest
-from app.gate.reader import Question, Work, content_of
+from app.processes.parse_worker import Question, Work, content_of
 from app.service import Running, Service, read_body
 
 router = APIRouter(tags=["checks"])

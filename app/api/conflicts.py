@@ -14,7 +14,7 @@ from fastapi.responses import Response
 
 from app.api.variants import result_of
 from app.domain.requests import CONFLICT_ID_PATTERN, TIMETABLE_ID_PATTERN, VariantNumber
-from app.gate.reader import Work
+from app.processes.parse_worker import Work
 from app.results import joined
 from app.service import Running, Service
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse, Response
 
 from app.domain.samples import describe_samples
-from app.gate.reader import Question, content_of
+from app.processes.parse_worker import Question, content_of
 from app.service import Running
 
 router = APIRouter(tags=["datasets"])

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from app.api.variants import result_of
 from app.domain.requests import VariantNumber
-from app.gate.reader import Work
+from app.processes.parse_worker import Work
 from app.results import joined
 from app.service import JobIdInPath, Running, Service
 from app.views.weeks import MAX_STUDENTS, WEEKS_OF, WeekOf

@@ -17,8 +17,8 @@ from app.domain.fingerprint import added
 from app.domain.jobs import Job, JobConflict, JobStateError, Status
 from app.domain.requests import GenerateRequest
 from app.errors import BadHeader, IdempotencyMismatch, JobNotFound, NoBundle
-from app.gate.intake import Order
-from app.gate.reader import Question, order_of
+from app.processes.intake import Order
+from app.processes.parse_worker import Question, order_of
 from app.results import joined
 from app.service import JobIdInPath, Running, Service, read_body
 from app.store import PortfolioRow

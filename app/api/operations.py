@@ -17,7 +17,6 @@ from app.domain.requests import MAX_NAME, semester_of
 from app.domain.source import DataSource, NothingThere
 from app.domain.source import Query as Asked
 from app.errors import NotReady
-from app.gate.reader import Question, content_of
 from app.operations.capacity import Capacity
 from app.operations.health import (
     hardware_tier,
@@ -27,6 +26,7 @@ from app.operations.health import (
     not_ready_because,
 )
 from app.operations.sinks import Alerts
+from app.processes.parse_worker import Question, content_of
 from app.service import Running
 from app.system.machine import this_machine
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from app.domain.jobs import Job
 from app.domain.requests import VariantNumber
 from app.errors import JobNotFound, NoResult, ResultNotReady
-from app.gate.reader import Work
+from app.processes.parse_worker import Work
 from app.results import joined
 from app.service import JobIdInPath, Running, Service
 from app.views.result import FORMATS, check_format

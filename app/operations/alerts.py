@@ -19,12 +19,12 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from app import SERVICE, service_version
-from app.child.watch import longest_overshoot
 from app.domain.jobs import Event
 from app.domain.outcomes import How
 from app.domain.telemetry import AttemptEnded, Happening, HelperStopped, Moved, QueueStuck, Recovered, Slow
 from app.operations.capacity import Hold, Sample
 from app.operations.health import SILENT_SECONDS
+from app.processes.watch import longest_overshoot
 from app.settings import Settings
 
 STORE_HOLD_SECONDS = 5.0

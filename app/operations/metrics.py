@@ -28,7 +28,6 @@ from prometheus_client import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import SERVICE, service_version
-from app.child.watch import longest_overshoot
 from app.domain.diagnosis import Verdict
 from app.domain.jobs import Event, Job
 from app.domain.outcomes import How
@@ -52,6 +51,7 @@ from app.domain.telemetry import (
     StoreTrouble,
 )
 from app.operations.capacity import Sample
+from app.processes.watch import longest_overshoot
 from app.store import Store
 from app.store.notifications import DEPENDENCIES, OUTCOMES
 from solver.control import STAGES

@@ -12,8 +12,8 @@ from psycopg import sql
 from app.domain.messages import pack
 from app.domain.requests import TimeConfig
 from app.domain.source import MAX_SENTENCES, Fetched, NothingThere, Query, SourceError, UnknownOrganisation
-from app.gate.burden import check_document, check_model
 from app.platform.reading import MAX_ENROLMENTS, NOT_APPLIED, Answer, Database, Reader, rows_of
+from app.processes.size_limits import check_document, check_model
 from app.settings import Settings
 from solver.errors import InputError
 from solver.formats.native import dump_dataset

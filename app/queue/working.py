@@ -20,7 +20,6 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
-from app.child.children import SOLVE, ForkServer
 from app.domain.source import DataSource
 from app.operations import startup
 from app.operations.alerts import OF_THE_WHOLE
@@ -29,6 +28,7 @@ from app.operations.logs import logging_to, watch_loop
 from app.operations.metrics import Metrics
 from app.operations.observers import Observers, journal
 from app.operations.sinks import Alerts
+from app.processes.children import SOLVE, ForkServer
 from app.queue.broker import Broker
 from app.queue.hands import Hands
 from app.queue.sender import Sender

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 
 import anyio
 
-from app.child.attempt import Attempt
-from app.child.children import ForkServer, ForkServerLost
 from app.domain.jobs import Job, StaleAttempt, Status
 from app.domain.outcomes import How
 from app.domain.portfolio import Left, seed
 from app.domain.progress import Track
 from app.domain.telemetry import Assisted, ChildSigns
+from app.processes.attempt import Attempt
+from app.processes.children import ForkServer, ForkServerLost
 from app.store import (
     Assistance,
     AssistanceKey,

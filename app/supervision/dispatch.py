@@ -18,12 +18,12 @@ from typing import Literal, TypeAlias
 import anyio
 from anyio.abc import TaskGroup
 
-from app.child.attempt import Attempt
-from app.child.children import ForkServer, ForkServerLost
 from app.domain.jobs import Event, Job, StaleAttempt, Status, advance
 from app.domain.outcomes import TAKEN_DOWN, Ending, How, settle
 from app.domain.source import AWAITED, DataSource
 from app.domain.telemetry import AttemptEnded, Started
+from app.processes.attempt import Attempt
+from app.processes.children import ForkServer, ForkServerLost
 from app.store import StoreDamaged, StoredIncumbent, StoreError, StoreUnavailable
 from app.supervision.assistants import Assistant, Assistants
 from app.supervision.desk import Desk, event_between

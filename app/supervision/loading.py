@@ -13,11 +13,11 @@ from dataclasses import replace
 import anyio
 import anyio.to_thread
 
-from app.child.attempt import Attempt
 from app.domain.jobs import StaleAttempt, Status
 from app.domain.messages import unpack
 from app.domain.outcomes import How
 from app.domain.source import ACCOUNT, AWAITED, DataSource, Fetched, Query, SourceError
+from app.processes.attempt import Attempt
 from app.supervision.desk import Desk
 
 

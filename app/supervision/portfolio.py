@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import anyio
 
-from app.child.attempt import Attempt
 from app.domain.jobs import StaleAttempt
 from app.domain.portfolio import places, seconds_for_search
 from app.domain.telemetry import Shared
+from app.processes.attempt import Attempt
 from app.store import SharedStore, StoreError
 from app.supervision.beside import Beside
 from app.supervision.desk import Desk

@@ -19,9 +19,9 @@ from typing import Any, TypeAlias, TypeVar
 import anyio
 import anyio.to_thread
 
-from app.child.kept import Held, Recounted, recount
 from app.domain.jobs import Job, StaleAttempt, Status, effective_dataset
 from app.domain.messages import unpack
+from app.processes.salvage import Held, Recounted, recount
 from app.supervision.desk import Desk
 from app.supervision.storage import ForClient
 

@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable
 import anyio
 import anyio.to_thread
 
-from app.child.children import ForkServer, ForkServerLost
 from app.domain.telemetry import QueueStuck
+from app.processes.children import ForkServer, ForkServerLost
 from app.store import StoreError
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher

@@ -25,7 +25,7 @@ import anyio.to_thread
 import httpx
 import psutil
 
-from app.child.vitals import TAG
+from app.processes.vitals import TAG
 from app.settings import PREFIX
 from app.system.failpoints import VARIABLE as FAILPOINTS
 from benchmarks.faults.ledger import COMPLETED, TERMINAL, Ledger
@@ -414,6 +414,6 @@ def free_port() -> int:
 
 def _forks(process: psutil.Process) -> bool:
     try:
-        return "app.child.forkserver" in process.cmdline()
+        return "app.processes.forkserver" in process.cmdline()
     except psutil.Error:
         return False

@@ -25,12 +25,12 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from app.child.recount import publish
 from app.cli import app as command_line
 from app.domain.jobs import Event, Job, advance
 from app.domain.messages import pack
 from app.domain.outcomes import Ending, How
 from app.integrity import check_file, check_folder
+from app.processes.last_recount import publish
 from app.settings import Settings
 from app.store import (
     StoreDamaged,

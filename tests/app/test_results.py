@@ -13,12 +13,12 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from app.child.kept import Held, recount
-from app.child.recount import publish_kept
 from app.domain.jobs import Job, Status
 from app.domain.messages import pack, unpack
 from app.errors import ResultTooHeavy, TooHeavy, problem_response
-from app.gate.reader import (
+from app.processes.last_recount import publish_kept
+from app.processes.parse_pool import Readers
+from app.processes.parse_worker import (
     Question,
     Reply,
     Work,
@@ -29,7 +29,7 @@ from app.gate.reader import (
     recounting_of,
     refusal,
 )
-from app.gate.readers import Readers
+from app.processes.salvage import Held, recount
 from app.results import Remembered, Results, encoded, joined
 from app.settings import Settings
 from app.supervision.results import Recounting, StoredResult

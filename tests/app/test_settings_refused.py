@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.child.children import tag_of
 from app.cli import app as command_line
 from app.gate import guard
 from app.operations.reports import Reports
 from app.operations.startup import address_problem, examine, refusal
 from app.platform import celery_task, redis_keys
+from app.processes.children import tag_of
 from app.queue.broker import celery_of
 from app.settings import Settings, SettingsError, variable
 from app.store.manifests import folder_of

@@ -61,7 +61,7 @@ def main() -> None:
         module, _, name = place.rpartition(".")
         assert hasattr(importlib.import_module(module), name), place
         setattr(importlib.import_module(module), name, seconds)
-    importlib.import_module("app.child.children").SOLVE = "tests.service.quick:solve"  # type: ignore[attr-defined]
+    importlib.import_module("app.processes.children").SOLVE = "tests.service.quick:solve"  # type: ignore[attr-defined]
     from app.cli import main as command
 
     command()

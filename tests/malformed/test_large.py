@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.gate.intake import read_order
+from app.processes.intake import read_order
 from app.settings import Settings
 from solver.errors import InputError
 from solver.formats.issues import MAX_ISSUES

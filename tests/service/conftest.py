@@ -12,10 +12,10 @@ import anyio
 import psutil
 import pytest
 
-from app.child.vitals import TAG
 from app.domain.jobs import JobRequest, Status
 from app.domain.messages import pack
 from app.domain.telemetry import nobody
+from app.processes.vitals import TAG
 from app.settings import Settings
 from app.supervisor import Supervisor
 from tests.effort import PATIENCE_SECONDS

@@ -15,10 +15,10 @@ import anyio
 import psutil
 import pytest
 
-from app.child import children
-from app.child.children import Child, ForkServer, ForkServerLost, environment_of_children
-from app.child.vitals import TAG
 from app.domain.messages import ProgressFrame, Start, encode, pack
+from app.processes import children
+from app.processes.children import Child, ForkServer, ForkServerLost, environment_of_children
+from app.processes.vitals import TAG
 from solver.control import Place
 from tests.effort import PATIENCE_SECONDS
 from tests.groups import frozen

@@ -291,7 +291,7 @@ async def test_a_killed_forkserver_takes_its_children_along_and_costs_the_job_no
 
 async def test_a_frozen_forkserver_is_replaced(open_service: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """It cannot be told to go on, nor killed: the end of a job that runs waits for it no longer than it has to."""
-    monkeypatch.setattr("app.child.children.WORD_SECONDS", 1.0)
+    monkeypatch.setattr("app.processes.children.WORD_SECONDS", 1.0)
     async with open_service() as supervisor:
         await supervisor.submit(request("a", "patient"))
         await searching(supervisor, "a")

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.child.recount import check
 from app.domain.jobs import JobRequest
 from app.domain.messages import pack
+from app.processes.last_recount import check
 from app.settings import Settings
 from app.supervisor import Supervisor
 from solver.formats import dump_dataset, load_dataset, load_result

@@ -15,9 +15,9 @@ import anyio
 import psutil
 import pytest
 
-from app.child.recount import check
-from app.child.vitals import TAG
 from app.domain.jobs import Status
+from app.processes.last_recount import check
+from app.processes.vitals import TAG
 from app.store import StoreLocked
 from app.store.sqlite import FILE_NAME, SqliteStore
 from solver.formats.native import load_dataset, load_result

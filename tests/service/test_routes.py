@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app import main
-from app.child import kept as child_kept
+from app.processes import salvage as child_kept
 from app.settings import Settings
 from app.supervision import results
 from app.supervisor import Supervisor

@@ -23,8 +23,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.child.recount import check
 from app.domain.jobs import Job, JobStateError, Status
+from app.processes.last_recount import check
 from app.settings import Settings
 from app.supervisor import Supervisor
 from solver.formats.native import load_dataset, load_result

@@ -170,7 +170,7 @@ async def test_no_descriptors_for_a_forkserver_is_waited_out(
 
     monkeypatch.setattr(dispatch, "RETRY_SECONDS", 0.1)
     with monkeypatch.context() as full:
-        full.setattr("app.child.children.subprocess.Popen", refuses)
+        full.setattr("app.processes.children.subprocess.Popen", refuses)
         async with open_service() as supervisor:
             await supervisor.submit(request("j"))
             async with logged("too many open files"):
@@ -187,7 +187,7 @@ async def test_no_descriptors_for_a_child_are_no_fault_of_the_job(
 
     async with open_service() as supervisor:
         with monkeypatch.context() as full:
-            full.setattr("app.child.children.os.memfd_create", refuses)
+            full.setattr("app.processes.children.os.memfd_create", refuses)
             async with logged("no child can be started"):
                 await supervisor.submit(request("j"))
         assert (await ended(supervisor, "j"))["status"] == "completed"

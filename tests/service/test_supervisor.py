@@ -8,11 +8,11 @@ import json
 import anyio
 import pytest
 
-from app.child.recount import check
 from app.domain.jobs import Job, JobConflict, JobStateError, QueueFull, Status
 from app.domain.messages import pack
 from app.domain.progress import PLATFORM_STAGES
 from app.operations.logs import logging_to
+from app.processes.last_recount import check
 from app.settings import Settings
 from app.store import StoredIncumbent
 from app.supervision import results

@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.fingerprint import added, is_same
 from app.domain.requests import MAY_BE_MISSING, GenerateRequest
-from app.gate.intake import body_hash, read_order
+from app.processes.intake import body_hash, read_order
 from app.settings import Settings
 
 BY_WORKER: dict[str, Any] = {

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from app.domain.messages import unpack
 from app.domain.requests import MAX_BATCHES, MAX_RULES, GenerateRequest
-from app.gate.intake import body_hash, canonical, read_order
-from app.gate.reader import Question, order_of
-from app.gate.readers import SMALL_BODY, Readers
+from app.processes.intake import body_hash, canonical, read_order
+from app.processes.parse_pool import SMALL_BODY, Readers
+from app.processes.parse_worker import Question, order_of
 from app.settings import Settings
 from solver.errors import InputError
 from solver.formats.native import load_dataset

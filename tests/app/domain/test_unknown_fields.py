@@ -8,8 +8,8 @@ import pytest
 
 from app.domain.requests import GenerateRequest
 from app.domain.unknown_fields import meant_by
-from app.gate.checking import score_timetable, validate_dataset
-from app.gate.intake import Order, read_order
+from app.processes.intake import Order, read_order
+from app.processes.validation import score_timetable, validate_dataset
 from app.settings import Settings
 from solver.errors import InputError
 

@@ -19,9 +19,9 @@ from fastapi import FastAPI
 from psycopg.rows import dict_row
 from redis import Redis
 
-from app.child.children import ForkServer, tag_of
 from app.main import create_app
 from app.platform.addresses import with_index
+from app.processes.children import ForkServer, tag_of
 from app.settings import Settings
 from tests import postgres, real
 from tests.effort import PATIENCE_SECONDS

@@ -508,7 +508,7 @@ import sys
 from pathlib import Path
 import anyio
 import uvicorn
-from app.child.children import ForkServer, tag_of
+from app.processes.children import ForkServer, tag_of
 from app.main import create_app
 from app.settings import Settings
 from tests.service.conftest import SOLVE

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from app.child.attempt import Attempt
-from app.child.children import ForkServer
 from app.domain.jobs import Job
 from app.domain.outcomes import Ending, How
 from app.domain.portfolio import Left
 from app.domain.progress import Track
 from app.domain.telemetry import nobody
+from app.processes.attempt import Attempt
+from app.processes.children import ForkServer
 from app.settings import Settings
 from app.store import Assistance, StoreDamaged, StoredIncumbent, StoreUnavailable
 from app.store.postgres import PostgresStore

@@ -2,9 +2,9 @@
 Reading requests and results: from the bytes of a body to a checked order, an answer, or a problem document.
 
 The interpreter gives nobody else a turn while it parses one JSON text, so a thread would not keep a large body from
-stopping the event loop. `python -m app.gate.reader SOCKET` is a process that answers one `Question` after the other on
-a socket: two 4-byte lengths (big endian), a JSON header and a body of bytes each way, never pickle. `app.gate.readers`
-keeps such processes; small bodies it gives to `perform` in a thread of its own.
+stopping the event loop. `python -m app.processes.parse_worker SOCKET` is a process that answers one `Question` after
+the other on a socket: two 4-byte lengths (big endian), a JSON header and a body of bytes each way, never pickle.
+`app.processes.parse_pool` keeps such processes; small bodies it gives to `perform` in a thread of its own.
 
 A reader may be killed at any moment: it holds nothing that anybody would miss.
 """
@@ -31,13 +31,13 @@ from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
 from fastapi.responses import JSONResponse
 
-from app.child.kept import Held, Recounted, recount
 from app.domain.jobs import JobRequest
 from app.domain.requests import Source
 from app.domain.samples import load_sample
 from app.errors import PROBLEMS, Told, TooHeavy, problem_response, row_of
-from app.gate.checking import score_timetable, size_of, validate_dataset
-from app.gate.intake import Order, load_source, read_order
+from app.processes.intake import Order, load_source, read_order
+from app.processes.salvage import Held, Recounted, recount
+from app.processes.validation import score_timetable, size_of, validate_dataset
 from app.settings import Settings
 from app.views.result import Opened, open_result
 from app.views.shapes import SHAPES
@@ -317,7 +317,9 @@ def frame(header: Mapping[str, Any], body: bytes) -> bytes:
 
 
 def main(descriptor: int) -> None:
-    """Answers questions until the socket closes. The environment that `app.gate.readers` made holds the settings."""
+    """
+    Answers questions until the socket closes. The environment that `app.processes.parse_pool` made holds the settings.
+    """
     settings = Settings.from_environment()
     channel = socket.socket(fileno=descriptor)
     _harden(settings)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from app.child.kept import Held, recount
-from app.child.recount import publish
 from app.domain.messages import pack
+from app.processes.last_recount import publish
+from app.processes.salvage import Held, recount
 from solver.control import Control
 from solver.formats.native import dump_dataset, dump_result, dump_timetable
 from solver.model import Dataset, Timetable

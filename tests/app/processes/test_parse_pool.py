@@ -17,9 +17,9 @@ import pytest
 
 from app.domain.telemetry import Happening, HelperStopped
 from app.errors import ReadersAway, ReadersBusy, ReadersStarved, Told, TooHeavy, problem_response
-from app.gate import readers as readers_module
-from app.gate.reader import MAX_QUESTIONS, MAX_RESIDENT_MB, Question, content_of, order_of, perform
-from app.gate.readers import SETTINGS, SMALL_BODY, Readers
+from app.processes import parse_pool as readers_module
+from app.processes.parse_pool import SETTINGS, SMALL_BODY, Readers
+from app.processes.parse_worker import MAX_QUESTIONS, MAX_RESIDENT_MB, Question, content_of, order_of, perform
 from app.settings import Settings, variable
 from app.system.machine import MEGABYTE
 from solver.formats.native import load_dataset
@@ -386,7 +386,7 @@ async def test_an_old_reader_works_on_until_its_successor_is_loaded(tmp_path: Pa
 def test_readers_end_with_the_service_even_when_it_is_killed(tmp_path: Path) -> None:
     program = (
         "import anyio\nfrom pathlib import Path\n"
-        "from app.gate.readers import Readers\nfrom app.gate.reader import Question\n"
+        "from app.processes.parse_pool import Readers\nfrom app.processes.parse_worker import Question\n"
         "from app.settings import Settings\n"
         "async def main():\n"
         f"    async with Readers(Settings(data_dir=Path({str(tmp_path)!r}))) as readers:\n"

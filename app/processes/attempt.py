@@ -24,8 +24,6 @@ from typing import Any
 
 import anyio
 
-from app.child.children import Child, ForkServer
-from app.child.watch import LOAD_SECONDS, VERIFY_SECONDS, Decision, Watch
 from app.domain.diagnosis import CLOSE_LOOK_SECONDS, MEBIBYTE, Finding, Sample, Verdict, died, unkillable
 from app.domain.evidence import bundle
 from app.domain.jobs import Job
@@ -46,6 +44,8 @@ from app.domain.messages import (
 from app.domain.outcomes import NOT_COUNTED, Ending, How
 from app.domain.progress import LAST_STAGES, Track
 from app.domain.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobody
+from app.processes.children import Child, ForkServer
+from app.processes.watch import LOAD_SECONDS, VERIFY_SECONDS, Decision, Watch
 from app.settings import Settings
 from app.store import StoredIncumbent
 from app.system.failpoints import failpoint

@@ -50,7 +50,10 @@ def recount(held: Held) -> Recounted | None:
 
     Takes up to seconds for the largest, so call it off the event loop.
     """
-    from app.child.recount import NotVerified, publish_kept  # takes half a second, which every start can do without
+    from app.processes.last_recount import (  # takes half a second, which every start can do without
+        NotVerified,
+        publish_kept,
+    )
 
     earlier = None if held.earlier is None else load_result(unpack(held.earlier)).best
     if earlier is not None and earlier.score.weighed and held.score.weighed and earlier.score <= held.score:

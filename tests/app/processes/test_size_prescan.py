@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.gate.prescan import FEW, check_amount
+from app.processes.size_prescan import FEW, check_amount
 from app.settings import Settings
 from solver.errors import InputError
 

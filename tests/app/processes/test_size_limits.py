@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.gate.burden import MILLION, check_document, check_model, model_size
+from app.processes.size_limits import MILLION, check_document, check_model, model_size
 from app.settings import Settings
 from solver.errors import InputError
 from solver.formats.native import dump_dataset

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.child.offers import Offers
 from app.domain.messages import OfferFrame, pack
+from app.processes.offers import Offers
 from solver.formats.native import dump_timetable
 from tests.service.solvers import timetable
 

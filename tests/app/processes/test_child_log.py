@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from app.child.saying import tell_error
+from app.processes.child_log import tell_error
 
 
 def test_an_error_is_one_line_of_json_where_nobody_sits_at_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

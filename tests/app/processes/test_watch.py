@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.child.watch import KILL_SECONDS, LOAD_SECONDS, VERIFY_SECONDS, Watch, longest_overshoot
 from app.domain.diagnosis import MEBIBYTE, SILENCE_SECONDS, SUSPECT_SECONDS, Sample, ThreadLook, Verdict
 from app.domain.outcomes import How
+from app.processes.watch import KILL_SECONDS, LOAD_SECONDS, VERIFY_SECONDS, Watch, longest_overshoot
 from app.settings import Settings
 from solver.control import Place, Stage
 

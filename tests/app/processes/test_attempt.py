@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from app.child.attempt import Attempt
-from app.child.children import ForkServer
 from app.domain.jobs import Job
 from app.domain.messages import IncumbentFrame, SetAsideFrame
 from app.domain.outcomes import How
 from app.domain.progress import Track
+from app.processes.attempt import Attempt
+from app.processes.children import ForkServer
 from app.settings import Settings
 from app.store import StoredIncumbent
 from solver.result import StoppedBy

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from app.child.recount import NotVerified, timetable_of
-from app.child.saying import tell_error
 from app.domain.messages import OfferFrame
+from app.processes.child_log import tell_error
+from app.processes.last_recount import NotVerified, timetable_of
 from solver.model import Timetable
 
 

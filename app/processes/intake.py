@@ -36,8 +36,8 @@ from app.domain.samples import load_sample
 from app.domain.source import AWAITED, IMPORT, Query
 from app.domain.unknown_fields import strangers_of, unused_note
 from app.errors import SourceNotConfigured, below, wire_issue
-from app.gate.burden import check_document, check_model
-from app.gate.prescan import check_amount
+from app.processes.size_limits import check_document, check_model
+from app.processes.size_prescan import check_amount
 from app.settings import Settings
 from app.views.import_report import MAX_KEPT, account_of, told, warnings_of
 from solver.advice import advice_on, notes_on

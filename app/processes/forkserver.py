@@ -32,13 +32,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NoReturn
 
-from app.child import worker
-from app.child.children import FORK, FORKED, LOOK, LOOKED, MESSAGE, NO_CODE, READY, REAP, REAPED
-from app.child.saying import tell_error
+from app.processes import child as worker
+from app.processes.child_log import tell_error
+from app.processes.children import FORK, FORKED, LOOK, LOOKED, MESSAGE, NO_CODE, READY, REAP, REAPED
 
 
 def main(argv: list[str]) -> None:
-    """`python -m app.child.forkserver SOCKET SOLVE`: a descriptor, and the `module:function` of the solver."""
+    """`python -m app.processes.forkserver SOCKET SOLVE`: a descriptor, and the `module:function` of the solver."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at a terminal is the service's to hear
     channel = socket.socket(fileno=int(argv[0]))
     solve = worker.preload(argv[1])

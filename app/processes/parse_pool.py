@@ -1,5 +1,5 @@
 """
-A small pool of reader processes (`app.gate.reader`), so that no request body can stop the event loop.
+A small pool of reader processes (`app.processes.parse_worker`), so that no request body can stop the event loop.
 
 Processes are started early and replaced at once when they end, so that nobody waits for one to be loaded. A body that
 takes too long costs its reader and nothing else; but only a reader that has computed for that long tells anything of
@@ -29,13 +29,13 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from app.child.children import ENVIRONMENT, KEPT_PREFIXES, KEPT_VARIABLES, RECEIVE_BYTES
-from app.child.vitals import STOPPED_STATES, Vitals, cpu_seconds_of, vitals_of
 from app.domain.portfolio import most_workers
 from app.domain.telemetry import HelperStopped, Observer, nobody
 from app.errors import ReadersAway, ReadersBusy, ReadersStarved, ServiceError, TooHeavy
-from app.gate.burden import AMOUNTS
-from app.gate.reader import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, Work, frame, perform
+from app.processes.children import ENVIRONMENT, KEPT_PREFIXES, KEPT_VARIABLES, RECEIVE_BYTES
+from app.processes.parse_worker import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, Work, frame, perform
+from app.processes.size_limits import AMOUNTS
+from app.processes.vitals import STOPPED_STATES, Vitals, cpu_seconds_of, vitals_of
 from app.settings import PREFIX, Settings, variable
 from app.system.machine import Machine, this_machine
 from solver.errors import in_words
@@ -294,7 +294,7 @@ class _Process:
             on_failure.callback(ours.close)
             # Started from the thread of the event loop: the process is told to end when the thread that made it ends.
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", "app.gate.reader", str(theirs.fileno())],
+                [sys.executable, "-m", "app.processes.parse_worker", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=2,

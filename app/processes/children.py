@@ -24,10 +24,10 @@ from pathlib import Path
 
 import anyio
 
-from app.child.vitals import TAG, is_stopped, threads_of, vitals_of
 from app.domain.diagnosis import Sample
 from app.domain.messages import WORDS_BYTES, Frame, FrameReader
 from app.domain.telemetry import Remedy
+from app.processes.vitals import TAG, is_stopped, threads_of, vitals_of
 from app.system import failpoints
 from solver.control import BEAT_WORD, PLACE_WORD, REASON_WORD, STOP_WORD, Place, Stop
 from solver.errors import in_words
@@ -334,7 +334,7 @@ class ForkServer:
         with contextlib.ExitStack() as on_failure, theirs:
             on_failure.callback(ours.close)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "app.child.forkserver", str(theirs.fileno()), self._solve],
+                [sys.executable, "-m", "app.processes.forkserver", str(theirs.fileno()), self._solve],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=2,

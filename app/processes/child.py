@@ -34,10 +34,6 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from app.child.conversation import MAX_TEXT, Conversation, Outbox
-from app.child.offers import Offers
-from app.child.recount import NotVerified, check, publish, timetable_of
-from app.child.saying import tell_error
 from app.domain.jobs import effective_dataset
 from app.domain.messages import (
     MAX_ISSUES,
@@ -54,6 +50,10 @@ from app.domain.messages import (
     pack,
     unpack,
 )
+from app.processes.child_log import tell_error
+from app.processes.conversation import MAX_TEXT, Conversation, Outbox
+from app.processes.last_recount import NotVerified, check, publish, timetable_of
+from app.processes.offers import Offers
 from app.system.failpoints import failpoint
 from solver.control import REASON_WORD, Control, Place, Progress, Stage
 from solver.errors import InputError

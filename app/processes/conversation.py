@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from app.child.offers import Offers
 from app.domain.jobs import RUNG_ORDER
 from app.domain.messages import (
     Frame,
@@ -29,6 +28,7 @@ from app.domain.messages import (
     encode,
     pack,
 )
+from app.processes.offers import Offers
 from app.system.failpoints import failpoint
 from solver.control import Control, Progress, Stage
 from solver.formats.native import dump_timetable
