@@ -39,9 +39,9 @@ from app.processes.intake import Order, load_source, read_order
 from app.processes.salvage import Held, Recounted, recount
 from app.processes.validation import score_timetable, size_of, validate_dataset
 from app.settings import Settings
+from app.views import result as results
 from app.views.result import Opened, open_result
 from app.views.shapes import SHAPES
-from app.views.variants import result as results
 from solver.result import Quality
 from solver.rules import Score
 

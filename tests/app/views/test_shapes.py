@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from app.views import shapes
 from app.views.entries import Entries
 from app.views.flags import conflicts_of
 from app.views.shapes import RESULT_KEYS, SHAPES
-from app.views.variants import shapes
 from solver.model import Dataset, Timetable
 from solver.verifier import verify
 from tests.app.views.test_variants import result_of, variant_of
