@@ -101,7 +101,7 @@ def serve(
     """Run the service until Ctrl-C or SIGTERM."""
     settings = _settings(host=host, port=port, queue=queue)
     forkserver = _forkserver(settings, launch=settings.queue == "embedded")
-    from app import serving
+    from app.http import server as serving
 
     try:
         serving.serve(settings, forkserver)
@@ -407,7 +407,7 @@ def _load(read: Callable[[], T], *, as_json: bool) -> T:
     try:
         return read()
     except (OSError, SolverError) as error:
-        from app.errors import wire_issue  # brings FastAPI along, which takes as long as all other imports
+        from app.http.problems import wire_issue  # brings FastAPI along, which takes as long as all other imports
 
         told = in_words(error) if isinstance(error, OSError) else str(error)
         found = error.issues if isinstance(error, InputError) else ()
@@ -429,7 +429,7 @@ def _advise(dataset: Dataset, *, as_json: bool) -> None:
 
 
 def _warnings(dataset: Dataset) -> list[dict[str, object]]:
-    from app.errors import wire_issue  # as above
+    from app.http.problems import wire_issue  # as above
 
     return [wire_issue(issue) for issue in advice_on(dataset)]
 

@@ -12,18 +12,20 @@ from anyio.abc import TaskGroup
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from app import errors, service_version
-from app.api import all_routes
-from app.api.events import Streams
-from app.api.openapi import Described
-from app.api.operations import Lookout
-from app.gate.guard import KeyGuard
-from app.gate.head import HeadAsGet
-from app.gate.limits import BodyLimit, OneSpelling
-from app.gate.pacing import Paced
-from app.gate.packed import Unpacked
-from app.gate.rates import RateLimit
-from app.gate.tokens import read_keys
+from app import service_version
+from app.http import problems as errors
+from app.http.auth import KeyGuard
+from app.http.dependencies import Queue, Service
+from app.http.gzip_bodies import Unpacked
+from app.http.head import HeadAsGet
+from app.http.limits import BodyLimit, OneSpelling
+from app.http.openapi import Described
+from app.http.rates import RateLimit
+from app.http.routes import all_routes
+from app.http.routes.events import Streams
+from app.http.routes.operations import Lookout
+from app.http.slow_clients import Paced
+from app.http.tokens import read_keys
 from app.operations.audit import Audit
 from app.operations.capacity import Capacity
 from app.operations.logs import RequestId, watch_loop
@@ -37,7 +39,6 @@ from app.queue.broker import Broker
 from app.queue.embedded import Embedded
 from app.queue.sender import Sender
 from app.results import Results
-from app.service import Queue, Service
 from app.settings import Settings
 from app.store.backups import keep_backups
 from app.supervision.dispatch import Takes

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import anyio
 
 from app.domain.jobs import Job, Status
-from app.errors import PROBLEMS, ResultTooHeavy, Told, TooHeavy
+from app.http.problems import PROBLEMS, ResultTooHeavy, Told, TooHeavy
 from app.processes.parse_pool import Readers
 from app.processes.parse_worker import Question, Reply, Work, content_of, recounted_of, recounting_of
 from app.processes.salvage import Held, Recounted

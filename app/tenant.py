@@ -1,9 +1,10 @@
 """
 The service as a caller sees it who is bound to an organisation: with the jobs of that organisation, and no others.
 
-Routes get this in place of the whole service (`app.service.Running`) and need not think of it. Another organisation's
-job is treated as one that does not exist, so the two are answered alike. What is not narrowed down here is refused
-(`_Narrowed.__getattr__`), so a route that uses something new is closed to bound callers until somebody thinks of it.
+Routes get this in place of the whole service (`app.http.dependencies.Running`) and need not think of it. Another
+organisation's job is treated as one that does not exist, so the two are answered alike. What is not narrowed down here
+is refused (`_Narrowed.__getattr__`), so a route that uses something new is closed to bound callers until somebody
+thinks of it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, NoReturn
 
 from app.domain.access import Caller
 from app.domain.jobs import Job, JobConflict, JobRequest, Status
-from app.errors import NotAllowed
+from app.http.problems import NotAllowed
 from app.processes.parse_worker import Work
 from app.results import Kept, Results
 from app.store import DeliveryRow, PortfolioRow

@@ -1,7 +1,7 @@
 """
 What each route asks of a client: which right a key needs for it, and which share of requests it counts against.
 
-One table, used by `app.gate.guard` and `app.gate.rates` before a body is read. A route that is not in it, because it
+One table, used by `app.http.auth` and `app.http.rates` before a body is read. A route that is not in it, because it
 does not exist or because somebody forgot, needs the right `admin` of a caller who is bound to no organisation, and
 counts as a read: what is new is closed until listed.
 """

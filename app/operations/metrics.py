@@ -59,7 +59,7 @@ from solver.result import RungId
 
 UNMATCHED, OTHER = "unmatched", "other"
 INTERNAL_ERROR = "internal_error"
-"""Code of `app.errors` for what nobody has foreseen."""
+"""Code of `app.http.problems` for what nobody has foreseen."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _EVENT_STREAM = b"text/event-stream"
 _STAGES, _VERDICTS, _ENDS = frozenset(STAGES), frozenset(Verdict), frozenset(ENDS)

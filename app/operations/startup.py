@@ -27,7 +27,7 @@ from platform import python_version
 from typing import Literal, NamedTuple
 
 from app.domain.portfolio import most_workers
-from app.gate import guard
+from app.http import auth as guard
 from app.operations.sinks import command_problem, sinks_of, url_problem
 from app.settings import Settings, unknown_variables, usable_cores, variable
 from app.store import StoreError, StoreLocked

@@ -35,7 +35,7 @@ from app.domain.requests import (
 from app.domain.samples import load_sample
 from app.domain.source import AWAITED, IMPORT, Query
 from app.domain.unknown_fields import strangers_of, unused_note
-from app.errors import SourceNotConfigured, below, wire_issue
+from app.http.problems import SourceNotConfigured, below, wire_issue
 from app.processes.size_limits import check_document, check_model
 from app.processes.size_prescan import check_amount
 from app.settings import Settings

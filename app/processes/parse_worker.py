@@ -34,7 +34,7 @@ from fastapi.responses import JSONResponse
 from app.domain.jobs import JobRequest
 from app.domain.requests import Source
 from app.domain.samples import load_sample
-from app.errors import PROBLEMS, Told, TooHeavy, problem_response, row_of
+from app.http.problems import PROBLEMS, Told, TooHeavy, problem_response, row_of
 from app.processes.intake import Order, load_source, read_order
 from app.processes.salvage import Held, Recounted, recount
 from app.processes.validation import score_timetable, size_of, validate_dataset

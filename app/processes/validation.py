@@ -8,7 +8,7 @@ from typing import Any
 
 from app.domain.requests import GenerateRequest, ScoreRequest, ValidateRequest
 from app.domain.unknown_fields import refuse_near_misses
-from app.errors import below
+from app.http.problems import below
 from app.processes.intake import check_rules, load_source, oddities_of, read_object
 from app.settings import Settings
 from app.views.flags import breaches_of

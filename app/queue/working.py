@@ -21,6 +21,7 @@ import anyio.from_thread
 import anyio.to_thread
 
 from app.domain.source import DataSource
+from app.http.worker_app import Window, as_listener
 from app.operations import startup
 from app.operations.alerts import OF_THE_WHOLE
 from app.operations.capacity import Capacity
@@ -32,7 +33,6 @@ from app.processes.children import SOLVE, ForkServer
 from app.queue.broker import Broker
 from app.queue.hands import Hands
 from app.queue.sender import Sender
-from app.queue.window import Window, as_listener
 from app.settings import Settings, variable
 from app.store import StoreError
 from app.supervision.watchdog import keep

@@ -8,7 +8,7 @@ their owner only, and replaced as a whole; the service reads `keys.json` again w
 
 As long as there is no `keys.json` the service is open, on a loopback address only. Once there is one, even with expired
 keys alone, every route asks for a key that has the right `app.domain.access` names. A file that cannot be read lets
-nobody in. The layer that asks is `app.gate.guard`.
+nobody in. The layer that asks is `app.http.auth`.
 """
 
 from __future__ import annotations

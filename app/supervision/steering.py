@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from app.domain.jobs import Event, Job, JobStateError, StaleAttempt, Status, TooManyCancels, advance
 from app.domain.outcomes import How
-from app.gate.rates import Buckets
+from app.http.rates import Buckets
 from app.store import EarlyCancel
 from app.supervision.desk import Desk
 from app.supervision.dispatch import Dispatcher

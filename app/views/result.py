@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from app.domain.jobs import effective_dataset
 from app.domain.messages import unpack
-from app.errors import ConflictNotFound, FormatNotAvailable, NoResult
+from app.http.problems import ConflictNotFound, FormatNotAvailable, NoResult
 from app.views.conflicts import conflicts_view, resolution_view, resolutions_view
 from app.views.entries import Entries
 from app.views.flags import conflicts_of

@@ -15,7 +15,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.settings import Settings
-from tests.app.documented import check_response
+from tests.app.http.documented import check_response
 
 TERMINAL = ("completed", "failed", "cancelled")
 

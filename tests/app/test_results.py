@@ -15,7 +15,7 @@ import pytest
 
 from app.domain.jobs import Job, Status
 from app.domain.messages import pack, unpack
-from app.errors import ResultTooHeavy, TooHeavy, problem_response
+from app.http.problems import ResultTooHeavy, TooHeavy, problem_response
 from app.processes.last_recount import publish_kept
 from app.processes.parse_pool import Readers
 from app.processes.parse_worker import (

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app as command_line
-from app.gate import guard
+from app.http import auth as guard
 from app.operations.reports import Reports
 from app.operations.startup import address_problem, examine, refusal
 from app.platform import celery_task, redis_keys

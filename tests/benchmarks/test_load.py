@@ -9,7 +9,7 @@ import pytest
 
 from app.supervision.board import Board
 from benchmarks.load import Kind, LoadFigures, measure_load
-from tests.app.test_events import moves, running, serving
+from tests.app.http.test_events import moves, running, serving
 
 
 @pytest.fixture

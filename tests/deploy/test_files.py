@@ -17,7 +17,7 @@ import yaml
 from typer.main import get_command
 
 from app.cli import app
-from app.serving import GRACEFUL_SECONDS
+from app.http.server import GRACEFUL_SECONDS
 from app.settings import Settings, variable
 from tests.deploy.rig import FILES, ROOT
 

@@ -20,8 +20,8 @@ from fastapi import FastAPI
 
 from app import main
 from app.domain.access import Caller, Scope
-from app.errors import NotAllowed
-from app.service import Service
+from app.http.dependencies import Service
+from app.http.problems import NotAllowed
 from app.settings import Settings
 from app.store.api_keys import KeyFile
 from app.supervisor import Supervisor

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.domain.jobs import Event
 from app.domain.telemetry import Moved
-from app.errors import JobNotFound, NoKey, install, refuse
+from app.http.problems import JobNotFound, NoKey, install, refuse
 from app.operations.audit import ACTS, Audit, note_job
 from tests.app.watching import job
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app import errors
-from app.api import operations
 from app.domain.telemetry import Signs
+from app.http import problems as errors
+from app.http.routes import operations
 from app.operations.alerts import AlertBook
 from app.operations.capacity import Sample
 from app.operations.health import SILENT_SECONDS, health_view, not_alive_because, not_ready_because

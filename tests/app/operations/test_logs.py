@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.middleware import Middleware
 
-from app.errors import LastResort
+from app.http.problems import LastResort
 from app.operations import logs
 from app.operations.logs import MAX_VALUE, RequestId, logging_to, tame
 from app.settings import Settings, SettingsError

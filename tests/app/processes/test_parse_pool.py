@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from app.domain.telemetry import Happening, HelperStopped
-from app.errors import ReadersAway, ReadersBusy, ReadersStarved, Told, TooHeavy, problem_response
+from app.http.problems import ReadersAway, ReadersBusy, ReadersStarved, Told, TooHeavy, problem_response
 from app.processes import parse_pool as readers_module
 from app.processes.parse_pool import SETTINGS, SMALL_BODY, Readers
 from app.processes.parse_worker import MAX_QUESTIONS, MAX_RESIDENT_MB, Question, content_of, order_of, perform

@@ -21,9 +21,9 @@ from typer.testing import CliRunner
 
 from app.cli import app as command_line
 from app.domain.access import ROUTES, Rate, Scope, access_of
-from app.errors import install
-from app.gate.guard import KeyGuard, is_loopback, refusal
-from app.gate.limits import BodyLimit, OneSpelling
+from app.http.auth import KeyGuard, is_loopback, refusal
+from app.http.limits import BodyLimit, OneSpelling
+from app.http.problems import install
 from app.main import create_app
 from app.operations.audit import TRAIL_FILE
 from app.settings import Settings

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from app.cli import app as command_line
 from app.domain.jobs import Event, Job, advance
 from app.domain.outcomes import Ending, How
-from app.errors import problem_response
+from app.http.problems import problem_response
 from app.integrity import check_database
 from app.operations import startup
 from app.settings import Settings
