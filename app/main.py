@@ -38,13 +38,13 @@ from app.queue import working
 from app.queue.broker import Broker
 from app.queue.embedded import Embedded
 from app.queue.sender import Sender
-from app.results import Results
+from app.service.dispatcher import Takes
+from app.service.membership import Fleet
+from app.service.result_cache import Results
+from app.service.supervisor import Supervisor
+from app.service.watchdog import keep
 from app.settings import Settings
 from app.store.backups import keep_backups
-from app.supervision.dispatch import Takes
-from app.supervision.fleet import Fleet
-from app.supervision.watchdog import keep
-from app.supervisor import Supervisor
 
 
 def create_app(settings: Settings | None = None, forkserver: ForkServer | None = None) -> FastAPI:

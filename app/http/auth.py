@@ -2,7 +2,7 @@
 The door: no route is reached, and no body is read, without a key or token that has the right `app.domain.access` names.
 
 A caller may be bound to organisations. Here it is kept from what concerns the whole service, and from naming another
-organisation in a query; what it sees of jobs is narrowed down in `app.tenant`, for whatever route asks.
+organisation in a query; what it sees of jobs is narrowed down in `app.service.tenant`, for whatever route asks.
 """
 
 from __future__ import annotations

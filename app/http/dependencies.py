@@ -18,10 +18,10 @@ from app.domain.unknown_fields import refuse_near_misses
 from app.http.problems import BodyTooSlow
 from app.operations.metrics import Metrics
 from app.processes.parse_pool import Readers
-from app.results import Results
+from app.service.result_cache import Results
+from app.service.supervisor import Supervisor
+from app.service.tenant import TenantJobs, TenantResults, Withheld
 from app.settings import Settings
-from app.supervisor import Supervisor
-from app.tenant import TenantJobs, TenantResults, Withheld
 
 
 class Platform(Protocol):
@@ -68,7 +68,7 @@ class Service(NamedTuple):
         if caller.organisations is None:
             return self
         jobs = TenantJobs(self.supervisor, caller)
-        # They stand in for what they narrow down, and refuse what they do not have; see `app.tenant`.
+        # They stand in for what they narrow down, and refuse what they do not have; see `app.service.tenant`.
         return Service(
             settings=self.settings,
             supervisor=cast(Supervisor, jobs),

@@ -28,8 +28,8 @@ from app.operations.health import not_alive_because
 from app.operations.metrics import Measured, Metrics
 from app.operations.sinks import Alerts
 from app.queue.sender import Sender
+from app.service.supervisor import Supervisor
 from app.settings import Settings
-from app.supervisor import Supervisor
 
 CONNECTIONS = 50
 PATIENCE_SECONDS = 5.0

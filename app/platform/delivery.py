@@ -10,7 +10,7 @@ from typing import Protocol
 
 from app.domain.jobs import Job, Status
 from app.platform.breaker import Breaker
-from app.results import Results
+from app.service.result_cache import Results
 from app.settings import Settings
 from app.store import DeliveryRow
 

@@ -23,11 +23,11 @@ from app.platform.delivery import Documents, Outlet
 from app.platform.outbox import Outbox
 from app.platform.pinned import Poster
 from app.platform.webhook import CALLBACK_SECONDS, WEBHOOK_SECONDS, Callback, Webhook
-from app.results import Results
+from app.service.result_cache import Results
+from app.service.supervisor import Supervisor
+from app.service.watchdog import keep
 from app.settings import Settings
 from app.store.notifications import DEPENDENCIES, Channel, carrier_of, channels_of
-from app.supervision.watchdog import keep
-from app.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from app.platform.redis_keys import RedisKeys

@@ -19,11 +19,11 @@ import anyio
 from app.domain.jobs import Job, StaleAttempt
 from app.domain.telemetry import Happening, Moved, Seen
 from app.platform.delivery import NotDelivered, Outlet, pause_before
+from app.service.supervisor import Supervisor
+from app.service.watchdog import keep
 from app.settings import Settings
 from app.store import DeliveryRow, StoreError
 from app.store.notifications import Channel, carrier_of
-from app.supervision.watchdog import keep
-from app.supervisor import Supervisor
 from app.system.failpoints import failpoint
 
 LOOK_SECONDS = 5.0

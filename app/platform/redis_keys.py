@@ -37,10 +37,10 @@ from app.domain.telemetry import Happening, Moved, Seen
 from app.platform.addresses import tls_options, uses_tls, with_index
 from app.platform.breaker import Breaker
 from app.platform.delivery import NOT_ARRIVED, Documents, NotDelivered
-from app.results import joined
+from app.service.result_cache import joined
+from app.service.supervisor import Supervisor
 from app.settings import Settings
 from app.store import DeliveryRow, StoreError
-from app.supervisor import Supervisor
 
 PROGRESS_SECONDS = 7200
 RESULT_SECONDS = 86_400

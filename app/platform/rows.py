@@ -24,10 +24,10 @@ from app.domain.telemetry import Happening, Moved, Seen
 from app.platform.connections import connected
 from app.platform.database import call_off
 from app.platform.delivery import NotDelivered
+from app.service.supervisor import Supervisor
 from app.settings import Settings
 from app.store import StoreError
 from app.store.notifications import Channel
-from app.supervisor import Supervisor
 
 CANCELLING = "cancelling"
 LIVE = frozenset({"pending", "queued", "running", CANCELLING})

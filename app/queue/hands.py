@@ -25,8 +25,8 @@ from celery.worker.control import control_command
 
 from app.domain.requests import JOB_ID_PATTERN
 from app.queue.broker import DROP, IDLE_SECONDS, TASK, celery_of
+from app.service.dispatcher import Closing
 from app.settings import Settings
-from app.supervision.dispatch import Closing
 
 WAKE_SECONDS = 0.05
 """Acknowledgements are sent by the loop of the consumer, which would else look for them once a second."""

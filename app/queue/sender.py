@@ -23,8 +23,8 @@ from app.domain.jobs import Event, Status
 from app.domain.outcomes import How
 from app.domain.telemetry import AttemptEnded, Happening, Moved, Seen
 from app.queue.broker import Broker, BrokerAway
+from app.service.membership import MISSED_SECONDS, SILENT_SECONDS, Fleet
 from app.store import Message, StoreError
-from app.supervision.fleet import MISSED_SECONDS, SILENT_SECONDS, Fleet
 
 LOOK_SECONDS = 1.0
 """The store is asked at least this often what is due."""

@@ -33,10 +33,10 @@ from app.processes.children import SOLVE, ForkServer
 from app.queue.broker import Broker
 from app.queue.hands import Hands
 from app.queue.sender import Sender
+from app.service.supervisor import Supervisor
+from app.service.watchdog import keep
 from app.settings import Settings, variable
 from app.store import StoreError
-from app.supervision.watchdog import keep
-from app.supervisor import Supervisor
 
 JOIN_SECONDS = 5.0
 """Celery has this long to answer its messages when all jobs are given back; else the broker gives them to others."""

@@ -10,7 +10,7 @@ And it is told: in the log, by `/health` and an alert, and by `timetable check`.
 - A damaged row of the outbox goes; of the journal, to which others refer, an empty one takes the place. So it does
   where a line of the journal is missing that a job needs: results and timetables are the job's, whatever became of it.
 
-A damaged incumbent, result or dataset concerns one job only, which deals with it itself (`app.supervision`), so it
+A damaged incumbent, result or dataset concerns one job only, which deals with it itself (`app.service`), so it
 stays where it is. Damage of pages, indexes or schema is none of rows, and is refused before (`app.store.schema`).
 """
 

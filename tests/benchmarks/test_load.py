@@ -7,7 +7,7 @@ import math
 import anyio
 import pytest
 
-from app.supervision.board import Board
+from app.service.job_board import Board
 from benchmarks.load import Kind, LoadFigures, measure_load
 from tests.app.http.test_events import moves, running, serving
 

@@ -16,8 +16,8 @@ from app.domain.jobs import JobRequest, Status
 from app.domain.messages import pack
 from app.domain.telemetry import nobody
 from app.processes.vitals import TAG
+from app.service.supervisor import Supervisor
 from app.settings import Settings
-from app.supervisor import Supervisor
 from tests.effort import PATIENCE_SECONDS
 from tests.postgres import database
 from tests.service.solvers import campus

@@ -34,12 +34,12 @@ from app.domain.jobs import (
 )
 from app.domain.outcomes import Ending, How, settle
 from app.domain.telemetry import nobody
+from app.service.job_registry import Desk
+from app.service.recovery import recover
+from app.service.spool import Spool
 from app.settings import Settings
 from app.store import StoredIncumbent
 from app.store.sqlite import SqliteStore
-from app.supervision.desk import Desk
-from app.supervision.recovery import recover
-from app.supervision.spool import Spool
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import anyio
 (Path(sys.argv[1]) / "cgroup.procs").write_text(str(os.getpid()))
 from app.settings import Settings
-from app.supervisor import Supervisor
+from app.service.supervisor import Supervisor
 from tests.service.conftest import SOLVE, ended, request
 
 async def main():

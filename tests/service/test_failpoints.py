@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from app.domain.jobs import Status
-from app.supervision import dispatch
+from app.service import dispatcher as dispatch
 from app.system import failpoints
 from app.system.failpoints import SERVICE_POINTS, FailpointError
 from tests.effort import PATIENCE_SECONDS
@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 import anyio
 from app.settings import Settings
-from app.supervisor import Supervisor
+from app.service.supervisor import Supervisor
 from tests.service.conftest import SOLVE, ended, request, searching
 
 async def main():

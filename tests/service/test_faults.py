@@ -18,8 +18,8 @@ import pytest
 from app.domain import diagnosis
 from app.domain.jobs import Status
 from app.domain.telemetry import AttemptEnded, Happening, Stalled
+from app.service.supervisor import Supervisor
 from app.settings import Settings
-from app.supervisor import Supervisor
 from app.system.failpoints import VARIABLE
 from solver.formats.native import load_result
 from solver.rules import Score

@@ -11,8 +11,8 @@ import pytest
 from app.domain.jobs import JobRequest
 from app.domain.messages import pack
 from app.processes.last_recount import check
+from app.service.supervisor import Supervisor
 from app.settings import Settings
-from app.supervisor import Supervisor
 from solver.formats import dump_dataset, load_dataset, load_result
 from solver.samples import sample
 from tests.effort import PROMPT_SECONDS

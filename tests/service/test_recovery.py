@@ -44,7 +44,7 @@ from pathlib import Path
 import anyio
 import app.store.sqlite
 from app.settings import Settings
-from app.supervisor import Supervisor
+from app.service.supervisor import Supervisor
 from tests.service.conftest import SOLVE, child_pid, request, searching
 
 app.store.sqlite.BUSY_TIMEOUT_SECONDS = 0.3

@@ -10,10 +10,10 @@ import anyio
 import pytest
 
 from app.domain.jobs import JobStateError, Status, new_job
+from app.service import retention
+from app.service.retention import DAY
+from app.service.supervisor import Supervisor
 from app.store.sqlite import SqliteStore
-from app.supervision import retention
-from app.supervision.retention import DAY
-from app.supervisor import Supervisor
 from tests.effort import PATIENCE_SECONDS
 from tests.service.conftest import Open, ended, request, searching
 

@@ -11,9 +11,9 @@ import pytest
 
 from app import main
 from app.processes import salvage as child_kept
+from app.service import published as results
+from app.service.supervisor import Supervisor
 from app.settings import Settings
-from app.supervision import results
-from app.supervisor import Supervisor
 from solver.rules import Score
 from tests.effort import PATIENCE_SECONDS
 from tests.service.conftest import SOLVE, searching

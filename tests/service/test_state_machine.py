@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 
 from app.domain.jobs import Job, JobStateError, Status
 from app.processes.last_recount import check
+from app.service.supervisor import Supervisor
 from app.settings import Settings
-from app.supervisor import Supervisor
 from solver.formats.native import load_dataset, load_result
 from tests.effort import PATIENCE_SECONDS
 from tests.service import state_machine

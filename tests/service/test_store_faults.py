@@ -17,10 +17,10 @@ import pytest
 
 from app.domain.jobs import Event, Job, advance, new_job
 from app.domain.outcomes import MAX_RELEASES, Ending, How
+from app.service import dispatcher as dispatch
 from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from app.store.access import StoreBusy
 from app.store.sqlite import FILE_NAME, SqliteStore
-from app.supervision import dispatch
 from tests.effort import PATIENCE_SECONDS
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, request, searching
 from tests.service.solvers import cost

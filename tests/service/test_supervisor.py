@@ -13,10 +13,10 @@ from app.domain.messages import pack
 from app.domain.progress import PLATFORM_STAGES
 from app.operations.logs import logging_to
 from app.processes.last_recount import check
+from app.service import published as results
+from app.service.supervisor import Supervisor
 from app.settings import Settings
 from app.store import StoredIncumbent
-from app.supervision import results
-from app.supervisor import Supervisor
 from solver.formats.native import dump_timetable, load_dataset, load_result
 from solver.rules import Score
 from tests.effort import PROMPT_SECONDS

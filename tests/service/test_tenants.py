@@ -22,10 +22,10 @@ from app import main
 from app.domain.access import Caller, Scope
 from app.http.dependencies import Service
 from app.http.problems import NotAllowed
+from app.service.supervisor import Supervisor
+from app.service.tenant import TenantJobs
 from app.settings import Settings
 from app.store.api_keys import KeyFile
-from app.supervisor import Supervisor
-from app.tenant import TenantJobs
 from tests.app.store.test_api_keys import routes_of
 from tests.effort import FOR_EVER, PATIENCE_SECONDS
 from tests.service.conftest import SOLVE

@@ -24,8 +24,10 @@ from app.domain.telemetry import (
     Started,
     StoreTrouble,
 )
+from app.service import dispatcher as dispatch
+from app.service import store_access as storage
+from app.service import watchdog
 from app.store import StoreUnavailable
-from app.supervision import dispatch, storage, watchdog
 from tests.effort import PATIENCE_SECONDS, PROMPT_SECONDS
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, request, searching
 

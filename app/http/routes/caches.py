@@ -21,8 +21,8 @@ from app.http.openapi import json_body
 from app.http.problems import BodyTooLarge, NotAllowed
 from app.processes.intake import read_object
 from app.processes.parse_worker import RESULTS_KEPT, SAMPLES_KEPT
-from app.results import REMEMBERED_BYTES, Kept
-from app.tenant import ORGANISATION
+from app.service.result_cache import REMEMBERED_BYTES, Kept
+from app.service.tenant import ORGANISATION
 
 router = APIRouter(tags=["caches"])
 

@@ -16,7 +16,7 @@ from app.domain.requests import CONFLICT_ID_PATTERN, TIMETABLE_ID_PATTERN, Varia
 from app.http.dependencies import Running, Service
 from app.http.routes.variants import result_of
 from app.processes.parse_worker import Work
-from app.results import joined
+from app.service.result_cache import joined
 
 router = APIRouter(tags=["conflicts"])
 

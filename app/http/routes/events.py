@@ -25,7 +25,7 @@ from starlette.types import Receive, Scope, Send
 from app.domain.jobs import Status
 from app.http.dependencies import JobIdInPath, Running
 from app.http.problems import JobNotFound
-from app.supervisor import Supervisor
+from app.service.supervisor import Supervisor
 
 router = APIRouter(tags=["jobs"])
 

@@ -11,7 +11,7 @@ from app.domain.requests import VariantNumber
 from app.http.dependencies import JobIdInPath, Running, Service
 from app.http.routes.variants import result_of
 from app.processes.parse_worker import Work
-from app.results import joined
+from app.service.result_cache import joined
 from app.views.weeks import MAX_STUDENTS, WEEKS_OF, WeekOf
 from solver.errors import InputError, Issue
 from solver.terms import MAX_ID_LENGTH

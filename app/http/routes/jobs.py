@@ -20,7 +20,7 @@ from app.http.openapi import json_body
 from app.http.problems import BadHeader, IdempotencyMismatch, JobNotFound, NoBundle
 from app.processes.intake import Order
 from app.processes.parse_worker import Question, order_of
-from app.results import joined
+from app.service.result_cache import joined
 from app.store import PortfolioRow
 from app.views.variants import job_view, score_view
 

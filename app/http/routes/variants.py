@@ -15,7 +15,7 @@ from app.domain.requests import VariantNumber
 from app.http.dependencies import JobIdInPath, Running, Service
 from app.http.problems import JobNotFound, NoResult, ResultNotReady
 from app.processes.parse_worker import Work
-from app.results import joined
+from app.service.result_cache import joined
 from app.views.result import FORMATS, check_format
 from solver.formats import EXPORTS, read_wanted
 from solver.formats.exports import MAX_SKIPPED, Export

@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from app.http.dependencies import Running
+from app.service.membership import SILENT_SECONDS
 from app.store import Member
-from app.supervision.fleet import SILENT_SECONDS
 
 router = APIRouter(tags=["operations"])
 

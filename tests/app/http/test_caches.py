@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from app.results import Kept, Remembered
+from app.service.result_cache import Kept, Remembered
 from tests.app.conftest import finished
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(400)]

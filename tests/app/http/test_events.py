@@ -26,8 +26,8 @@ from app.http import problems as errors
 from app.http.dependencies import Service
 from app.http.routes import events, jobs
 from app.http.routes.events import Streams
+from app.service.job_board import Board
 from app.settings import Settings
-from app.supervision.board import Board
 from tests.effort import PATIENCE_SECONDS
 
 PING_SECONDS = 0.1

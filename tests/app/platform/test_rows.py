@@ -11,9 +11,8 @@ import anyio.to_thread
 import pytest
 from redis import Redis
 
-from app import supervisor
 from app.platform import rows
-from app.supervision import steering
+from app.service import steering, supervisor
 from tests import real
 from tests.app.platform.conftest import REDIS_INDEX, Database, Receiver, Running, Start, new_id, until
 from tests.app.platform.test_delivery import hooked, seeing, shown, updating, worker

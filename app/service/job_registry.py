@@ -17,11 +17,11 @@ import anyio
 from app.domain.jobs import Event, Job, Status
 from app.domain.progress import Track
 from app.domain.telemetry import Happening, Moved, Observer
+from app.service.disk_reserve import Room
+from app.service.job_board import Board
+from app.service.store_access import Storage
 from app.settings import Settings
 from app.store import Store
-from app.supervision.board import Board
-from app.supervision.room import Room
-from app.supervision.storage import Storage
 
 _log = logging.getLogger("timetable.supervisor")
 

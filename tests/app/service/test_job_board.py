@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app.domain.jobs import Event, Job, Status, advance
 from app.domain.messages import ProgressFrame
 from app.domain.snapshot import COMPILING, PREPARING
-from app.supervision.board import COMPILING_SECONDS, LOADING_SECONDS, Board
+from app.service.job_board import COMPILING_SECONDS, LOADING_SECONDS, Board
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 

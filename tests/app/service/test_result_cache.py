@@ -30,9 +30,9 @@ from app.processes.parse_worker import (
     refusal,
 )
 from app.processes.salvage import Held, recount
-from app.results import Remembered, Results, encoded, joined
+from app.service.published import Recounting, StoredResult
+from app.service.result_cache import Remembered, Results, encoded, joined
 from app.settings import Settings
-from app.supervision.results import Recounting, StoredResult
 from solver.formats.native import dump_dataset, dump_timetable, load_result
 from solver.rules import Score
 from solver.samples import planted, sample

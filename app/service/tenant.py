@@ -17,10 +17,10 @@ from app.domain.access import Caller
 from app.domain.jobs import Job, JobConflict, JobRequest, Status
 from app.http.problems import NotAllowed
 from app.processes.parse_worker import Work
-from app.results import Kept, Results
+from app.service.result_cache import Kept, Results
+from app.service.supervisor import Supervisor
 from app.store import DeliveryRow, PortfolioRow
 from app.store.notifications import Channel
-from app.supervisor import Supervisor
 
 ORGANISATION = "organization_id"
 """Where the metadata of a job have its organisation."""

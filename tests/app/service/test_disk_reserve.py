@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from app.service import disk_reserve as rooms
+from app.service.disk_reserve import MEGABYTE, RESERVE_NAME, Room
 from app.settings import Settings
-from app.supervision import room as rooms
-from app.supervision.room import MEGABYTE, RESERVE_NAME, Room
 
 MORE_THAN_ANY_DISK = 1_000_000_000
 

@@ -13,11 +13,11 @@ import pytest
 
 from app.domain.jobs import DiskFull
 from app.domain.telemetry import Happening, StoreTrouble
+from app.service import dispatcher as dispatch
+from app.service.disk_reserve import MEGABYTE
+from app.service.supervisor import Supervisor
 from app.store import StoreFull
 from app.store.sqlite import FILE_NAME
-from app.supervision import dispatch
-from app.supervision.room import MEGABYTE
-from app.supervisor import Supervisor
 from tests.effort import PATIENCE_SECONDS
 from tests.service.conftest import Open, child_pid, ended, how_attempts_ended, request, searching
 
@@ -147,7 +147,7 @@ async def test_where_the_store_may_not_grow_an_end_waits_in_a_file_until_it_may(
 async def test_below_the_watermark_new_jobs_are_refused_and_the_others_run(
     open_service: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.supervision.watchdog.PING_SECONDS", 0.05)
+    monkeypatch.setattr("app.service.watchdog.PING_SECONDS", 0.05)
     async with open_service() as supervisor:
         await supervisor.submit(request("j"))
         room = supervisor._desk.room

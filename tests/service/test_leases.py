@@ -14,14 +14,14 @@ from app.domain.access import Caller
 from app.domain.jobs import Event, Job, Status, advance
 from app.domain.messages import pack
 from app.domain.outcomes import Ending, How
+from app.service.job_registry import Desk
+from app.service.recovery import take_up
+from app.service.spool import Spool
+from app.service.supervisor import Supervisor
+from app.service.tenant import TenantJobs
 from app.store import Introduction, SharedStore, StoredIncumbent, StoreUnavailable
 from app.store.postgres import PostgresStore
 from app.store.sqlite import SqliteStore
-from app.supervision.desk import Desk
-from app.supervision.recovery import take_up
-from app.supervision.spool import Spool
-from app.supervisor import Supervisor
-from app.tenant import TenantJobs
 from solver.rules import Score
 from tests.effort import PATIENCE_SECONDS
 from tests.postgres import database
@@ -60,9 +60,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         "app.store.postgres.LEASE_SECONDS": 6.0,
         "app.store.postgres.RENEW_CALL_SECONDS": 1.2,
         "app.store.connections.CALL_SECONDS": 2.4,
-        "app.supervision.neighbours.RENEW_SECONDS": 1.2,
-        "app.supervision.neighbours.FENCE_SECONDS": 4.0,
-        "app.supervision.neighbours.SILENT_SECONDS": 2.4,
+        "app.service.leases.RENEW_SECONDS": 1.2,
+        "app.service.leases.FENCE_SECONDS": 4.0,
+        "app.service.leases.SILENT_SECONDS": 2.4,
     }.items():
         monkeypatch.setattr(name, seconds)
 
@@ -252,7 +252,7 @@ async def test_a_job_that_cannot_be_taken_up_holds_up_none_behind_it(
             gone.submit(Job(id=job_id, body_hash="h", created_at=0.0), pack(campus("patient")), 100)
             assert gone.claim(0.0, only=job_id) is not None
     for module in ("neighbours", "recovery"):
-        monkeypatch.setattr(f"app.supervision.{module}.take_up", trouble)
+        monkeypatch.setattr(f"app.service.{module}.take_up", trouble)
     async with open_service(data_dir=folder, database_url=url if shared else "") as service:
         await until(service, "good", lambda seen: seen["attempt"] == 2)
         assert status(service, "bad") == "running"

@@ -20,7 +20,7 @@ from app.http.problems import PROBLEMS, ResultTooHeavy, Told, TooHeavy
 from app.processes.parse_pool import Readers
 from app.processes.parse_worker import Question, Reply, Work, content_of, recounted_of, recounting_of
 from app.processes.salvage import Held, Recounted
-from app.supervisor import Supervisor
+from app.service.supervisor import Supervisor
 
 REMEMBERED_BYTES = 24 << 20
 """Of answers that were made lately: a page that polls a result costs its making once."""

@@ -4,7 +4,7 @@ Published results, as they lie in the store; and what a cancelled job publishes 
 That is the best timetable it held, recounted. A cancel never waits for that; it is done when the result is asked for
 the first time, and then stored. Where an earlier run of the job has left a result, the better of the two counts;
 between equals the stored one, which may have variants. Recounting the largest takes seconds, which a reader process has
-(`app.results`) and the event loop has not.
+(`app.service.result_cache`) and the event loop has not.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import anyio.to_thread
 from app.domain.jobs import Job, StaleAttempt, Status, effective_dataset
 from app.domain.messages import unpack
 from app.processes.salvage import Held, Recounted, recount
-from app.supervision.desk import Desk
-from app.supervision.storage import ForClient
+from app.service.job_registry import Desk
+from app.service.store_access import ForClient
 
 T = TypeVar("T")
 

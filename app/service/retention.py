@@ -11,9 +11,9 @@ import time
 import anyio
 
 from app.domain.jobs import Job, JobStateError, StaleAttempt
+from app.service.job_registry import Desk
+from app.service.store_access import passing
 from app.store import StoreError
-from app.supervision.desk import Desk
-from app.supervision.storage import passing
 
 SWEEP_SECONDS = 60.0
 BATCH = 20

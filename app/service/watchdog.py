@@ -17,9 +17,9 @@ import anyio.to_thread
 
 from app.domain.telemetry import QueueStuck
 from app.processes.children import ForkServer, ForkServerLost
+from app.service.dispatcher import Dispatcher
+from app.service.job_registry import Desk
 from app.store import StoreError
-from app.supervision.desk import Desk
-from app.supervision.dispatch import Dispatcher
 
 LOOK_SECONDS = 0.5
 PING_SECONDS = 1.0

@@ -18,10 +18,10 @@ from app.domain.jobs import StaleAttempt
 from app.domain.portfolio import places, seconds_for_search
 from app.domain.telemetry import Shared
 from app.processes.attempt import Attempt
+from app.service.dispatcher import Dispatcher
+from app.service.job_registry import Desk
+from app.service.store_beside import Beside
 from app.store import SharedStore, StoreError
-from app.supervision.beside import Beside
-from app.supervision.desk import Desk
-from app.supervision.dispatch import Dispatcher
 from solver.rules import Score
 
 LOOK_SECONDS = 0.5

@@ -21,11 +21,11 @@ import anyio.to_thread
 from app.domain.jobs import Job, Status
 from app.domain.progress import NORMAL, SERVICE_SILENT, Track
 from app.domain.telemetry import Seen
+from app.service.dispatcher import Dispatcher
+from app.service.job_registry import Desk
+from app.service.recovery import take_up
+from app.service.spool import Spool
 from app.store import Changes, SharedStore, StoredIncumbent, StoreError, StoreUnavailable
-from app.supervision.desk import Desk
-from app.supervision.dispatch import Dispatcher
-from app.supervision.recovery import take_up
-from app.supervision.spool import Spool
 
 RENEW_SECONDS = 3.0
 RETRY_SECONDS = 0.5

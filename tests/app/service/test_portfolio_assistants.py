@@ -15,13 +15,13 @@ from app.domain.progress import Track
 from app.domain.telemetry import nobody
 from app.processes.attempt import Attempt
 from app.processes.children import ForkServer
+from app.service.dispatcher import Dispatcher, _Call
+from app.service.job_registry import Desk
+from app.service.portfolio_assistants import Assistant, Assistants
+from app.service.spool import Spool
 from app.settings import Settings
 from app.store import Assistance, StoreDamaged, StoredIncumbent, StoreUnavailable
 from app.store.postgres import PostgresStore
-from app.supervision.assistants import Assistant, Assistants
-from app.supervision.desk import Desk
-from app.supervision.dispatch import Dispatcher, _Call
-from app.supervision.spool import Spool
 from tests.postgres import database
 
 pytestmark = pytest.mark.anyio

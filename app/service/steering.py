@@ -15,12 +15,12 @@ from dataclasses import replace
 from app.domain.jobs import Event, Job, JobStateError, StaleAttempt, Status, TooManyCancels, advance
 from app.domain.outcomes import How
 from app.http.rates import Buckets
+from app.service.dispatcher import Dispatcher
+from app.service.job_registry import Desk
+from app.service.leases import Neighbours
+from app.service.retention import Retention
+from app.service.store_access import ForClient, passing
 from app.store import EarlyCancel
-from app.supervision.desk import Desk
-from app.supervision.dispatch import Dispatcher
-from app.supervision.neighbours import Neighbours
-from app.supervision.retention import Retention
-from app.supervision.storage import ForClient, passing
 from solver.result import StoppedBy
 
 Among = Callable[[Job], bool]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from app.domain.jobs import Job, Status
 from app.domain.outcomes import Ending, How
+from app.service.spool import Spool
 from app.store.folder import SPOOL_NAME
-from app.supervision.spool import Spool
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 

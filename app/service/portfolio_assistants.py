@@ -22,6 +22,8 @@ from app.domain.progress import Track
 from app.domain.telemetry import Assisted, ChildSigns
 from app.processes.attempt import Attempt
 from app.processes.children import ForkServer, ForkServerLost
+from app.service.job_registry import Desk
+from app.service.store_beside import Beside
 from app.store import (
     Assistance,
     AssistanceKey,
@@ -30,8 +32,6 @@ from app.store import (
     StoreError,
     StoreUnavailable,
 )
-from app.supervision.beside import Beside
-from app.supervision.desk import Desk
 
 LOOK_SECONDS = 1.0
 """The lease is renewed so often, and so soon an assistant learns that it is not wanted any more."""

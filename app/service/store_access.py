@@ -3,7 +3,7 @@ The store as the supervisor uses it: whether it answers is known at any moment, 
 
 Three kinds of trouble are kept apart. A store that refuses or hangs is tried again until it answers; a client waits
 `PATIENCE_SECONDS` for it, and what has begun by then is seen through without the client. A store that is full gets the
-reserve (`app.supervision.room`) for what must be written. A damaged one is shown as such and never written around.
+reserve (`app.service.disk_reserve`) for what must be written. A damaged one is shown as such and never written around.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from anyio.abc import TaskGroup
 
 from app.domain.jobs import Job, JobError, StaleAttempt, Status
 from app.domain.telemetry import Happening, Slow, StoreCalled, StoreTrouble
+from app.service.disk_reserve import Room
 from app.store import StoreDamaged, StoreFull, StoreUnavailable, access
 from app.store.access import StoreAccess, StoreBusy
-from app.supervision.room import Room
 from app.system.failpoints import failpoint
 
 T = TypeVar("T")

@@ -20,9 +20,9 @@ import anyio
 import anyio.to_thread
 
 from app import service_version
+from app.service.dispatcher import Dispatcher
+from app.service.job_registry import Desk
 from app.store import Introduction, Member, Message, SharedStore, StoreError, StoreUnavailable
-from app.supervision.desk import Desk
-from app.supervision.dispatch import Dispatcher
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from app.domain.messages import unpack
 from app.domain.outcomes import How
 from app.domain.source import ACCOUNT, AWAITED, DataSource, Fetched, Query, SourceError
 from app.processes.attempt import Attempt
-from app.supervision.desk import Desk
+from app.service.job_registry import Desk
 
 
 class NotLoaded(Exception):

@@ -3,8 +3,9 @@ The supervisor: takes jobs in, runs each in a child of its own, and knows at any
 
 It never solves, and it never waits on the event loop's time: the store is called in one thread at a time, children are
 waited for on descriptors. This file is its front: what clients may ask for. Behind it stand the desk
-(`app.supervision.desk`: all jobs, and the lock under which they move), the dispatcher (`app.supervision.dispatch`: from
-claim to end), steering (cancel, finish, restart, delete), recovery at start, retention, and the watchdog over them.
+(`app.service.job_registry`: all jobs, and the lock under which they move), the dispatcher (`app.service.dispatcher`:
+from claim to end), steering (cancel, finish, restart, delete), recovery at start, retention, and the watchdog over
+them.
 """
 
 from __future__ import annotations
@@ -30,22 +31,22 @@ from app.domain.source import DataSource
 from app.domain.telemetry import HelperStopped, Observer, Recovered, Remedy, Signs, nobody
 from app.processes.children import SOLVE, ForkServer, ForkServerLost, tag_of
 from app.processes.vitals import kill_orphans
+from app.service.dispatcher import Dispatcher, Takes
+from app.service.job_registry import Desk
+from app.service.leases import Neighbours
+from app.service.membership import Fleet
+from app.service.portfolio_owner import Portfolio
+from app.service.published import Recounting, StoredResult, StoredResults, in_a_thread
+from app.service.recovery import recover
+from app.service.retention import Retention
+from app.service.spool import Spool
+from app.service.steering import Among, CalledOff, Steering, anyone
+from app.service.store_access import for_client, passing
+from app.service.watchdog import Watchdog, keep
 from app.settings import Settings
 from app.store import DeliveryRow, PortfolioRow, Store, StoreFull
 from app.store.manifests import Manifest, folder_of
 from app.store.notifications import Channel
-from app.supervision.desk import Desk
-from app.supervision.dispatch import Dispatcher, Takes
-from app.supervision.fleet import Fleet
-from app.supervision.neighbours import Neighbours
-from app.supervision.portfolio import Portfolio
-from app.supervision.recovery import recover
-from app.supervision.results import Recounting, StoredResult, StoredResults, in_a_thread
-from app.supervision.retention import Retention
-from app.supervision.spool import Spool
-from app.supervision.steering import Among, CalledOff, Steering, anyone
-from app.supervision.storage import for_client, passing
-from app.supervision.watchdog import Watchdog, keep
 from app.system.machine import most_child_mb
 
 T = TypeVar("T")
@@ -332,7 +333,7 @@ class Supervisor:
         """
         Sees to it that a job is known here that another service has just taken in. Raises StoreUnavailable.
 
-        What is known here is at most a second old in any case; see `app.supervision.neighbours`.
+        What is known here is at most a second old in any case; see `app.service.leases`.
         """
         if self._neighbours.shared and self._desk.board.get(job_id) is None:
             await self._in_turn(lambda: self._neighbours.latest(job_id))

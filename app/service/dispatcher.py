@@ -2,9 +2,9 @@
 The dispatcher: gives queued jobs to free slots, and sees every attempt to its end.
 
 It claims the next queued job when a slot is free, or those that it is told; of these it helps with one that is at work
-already (`app.supervision.assistants`). `Attempt.run` sees one child through; every end, whatever its cause, goes
+already (`app.service.portfolio_assistants`). `Attempt.run` sees one child through; every end, whatever its cause, goes
 through `_on_end`, which asks `app.domain.outcomes.settle` what it means and writes that in one transaction. While the
-store does not take an end, the end is pending and waits in a file as well (`app.supervision.spool`).
+store does not take an end, the end is pending and waits in a file as well (`app.service.spool`).
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from app.domain.source import AWAITED, DataSource
 from app.domain.telemetry import AttemptEnded, Started
 from app.processes.attempt import Attempt
 from app.processes.children import ForkServer, ForkServerLost
+from app.service.job_registry import Desk, event_between
+from app.service.portfolio_assistants import Assistant, Assistants
+from app.service.source_loading import Loading, NotLoaded
+from app.service.spool import Spool
+from app.service.store_access import passing
 from app.store import StoreDamaged, StoredIncumbent, StoreError, StoreUnavailable
-from app.supervision.assistants import Assistant, Assistants
-from app.supervision.desk import Desk, event_between
-from app.supervision.loading import Loading, NotLoaded
-from app.supervision.spool import Spool
-from app.supervision.storage import passing
 from solver.errors import in_words
 
 IDLE_SECONDS = 5.0

@@ -15,9 +15,9 @@ from dataclasses import replace
 from app.domain.jobs import Job, StaleAttempt, Status
 from app.domain.outcomes import Ending, How, settle
 from app.domain.telemetry import AttemptEnded, Moved
+from app.service.job_registry import Desk, event_between
+from app.service.spool import Spool, Spooled
 from app.store import StoreUnavailable
-from app.supervision.desk import Desk, event_between
-from app.supervision.spool import Spool, Spooled
 from app.system.failpoints import failpoint
 
 _log = logging.getLogger("timetable.supervisor")

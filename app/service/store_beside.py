@@ -8,8 +8,8 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
+from app.service.job_registry import Desk
 from app.store import SharedStore, StoreUnavailable
-from app.supervision.desk import Desk
 
 T = TypeVar("T")
 
