@@ -26,7 +26,7 @@ from app.store.signing import NoBackupKey, read_key
 from app.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from app.integrity import Report
+    from app.operations.integrity import Report
 
 EXIT_OUR_FAULT, EXIT_REFUSED = 1, 2
 KEY_VARIABLE = "TT_KEY"
@@ -75,8 +75,14 @@ def check_command(
 
 
 def _report_of(settings: Settings, backup: Path | None, again: bool, beat: Callable[[str], None]) -> Report:
-    """Of a backup, else of the store in use; `again` and `beat` as for `app.integrity`. Raises StoreError."""
-    from app.integrity import check_database, check_file, check_folder  # half a second, which other commands do without
+    """
+    Of a backup, else of the store in use; `again` and `beat` as for `app.operations.integrity`. Raises StoreError.
+    """
+    from app.operations.integrity import (  # half a second, which other commands do without
+        check_database,
+        check_file,
+        check_folder,
+    )
 
     key_file = settings.backup_key_file
     if backup is not None:
@@ -92,7 +98,7 @@ def _report_of(settings: Settings, backup: Path | None, again: bool, beat: Calla
 
 def _report_of_copy(settings: Settings, copy: Path, again: bool, beat: Callable[[str], None]) -> Report:
     """Of a copy that the running service has made of its store, which is removed, and of the backups beside it."""
-    from app.integrity import Finding, check_backups, check_file  # as above
+    from app.operations.integrity import Finding, check_backups, check_file  # as above
 
     report = check_file(copy, again=again, beat=beat)
     report.findings.append(Finding("copy", "note", OF_A_COPY, "stop the service to check the file itself"))

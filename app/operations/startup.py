@@ -295,7 +295,10 @@ def _store(settings: Settings) -> Iterator[Finding]:
     if settings.database_url:
         yield from _database(settings)
         return
-    from app.integrity import QUARANTINE, check_folder  # takes half a second, which a start of the service leaves out
+    from app.operations.integrity import (  # takes half a second, which a start of the service leaves out
+        QUARANTINE,
+        check_folder,
+    )
 
     try:
         report = check_folder(settings.data_dir, again=False)

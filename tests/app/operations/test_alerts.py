@@ -22,7 +22,7 @@ from app.operations.alerts import ALERTS, MANY, OF_THE_WHOLE, RESPONSES, AlertBo
 from app.operations.capacity import Sample
 from app.operations.metrics import Metrics
 from app.settings import Settings
-from tests.app.watching import child, ended, job, sample, signs
+from tests.app.operations.watching import child, ended, job, sample, signs
 
 RULES = yaml.safe_load((Path(app.__file__).parent / "operations" / "alerts.rules.yml").read_text(encoding="utf-8"))
 PROMETHEUS = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}

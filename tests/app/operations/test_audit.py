@@ -16,7 +16,7 @@ from app.domain.jobs import Event
 from app.domain.telemetry import Moved
 from app.http.problems import JobNotFound, NoKey, install, refuse
 from app.operations.audit import ACTS, Audit, note_job
-from tests.app.watching import job
+from tests.app.operations.watching import job
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.operations.capacity import LAG_WINDOW_SECONDS, Capacity, Hold, Lag, Sample, alarms, disk_of
 from app.settings import Settings
-from tests.app.watching import CALM, signs
+from tests.app.operations.watching import CALM, signs
 from tests.effort import PATIENCE_SECONDS
 from tests.groups import tree, version_2
 

@@ -19,7 +19,7 @@ from app.operations.health import SILENT_SECONDS, health_view, not_alive_because
 from app.operations.metrics import Metrics
 from app.queue.embedded import Embedded
 from app.settings import Settings
-from tests.app.watching import child, sample, signs
+from tests.app.operations.watching import child, sample, signs
 
 pytestmark = pytest.mark.anyio
 SETTINGS = Settings(slots=2)

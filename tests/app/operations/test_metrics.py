@@ -27,7 +27,7 @@ from app.domain.telemetry import (
     StoreTrouble,
 )
 from app.operations.metrics import FAST, Measured, Metrics
-from tests.app.watching import child, ended, job, sample, signs
+from tests.app.operations.watching import child, ended, job, sample, signs
 
 GUIDE = {"app_errors_total", "app_response_time_seconds", "app_active_connections"}
 

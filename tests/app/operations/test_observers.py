@@ -19,7 +19,7 @@ from app.domain.telemetry import (
     StoreTrouble,
 )
 from app.operations.observers import Observers, journal
-from tests.app.watching import job
+from tests.app.operations.watching import job
 
 STUCK = QueueStuck(waiting=1, seconds=11.0)
 

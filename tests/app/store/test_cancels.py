@@ -12,7 +12,7 @@ import pytest
 
 from app.domain.jobs import QueueFull, StaleAttempt, Status
 from app.domain.outcomes import Ending, How
-from app.integrity import check_folder
+from app.operations.integrity import check_folder
 from app.store import EarlyCancel, Introduction, Store, cancels
 from app.store.folder import FILE_NAME
 from app.store.notifications import COMPLETED, EVERY_END, Channels

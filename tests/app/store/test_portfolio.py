@@ -14,7 +14,7 @@ import pytest
 from app.domain.jobs import Event, Job, StaleAttempt, Status, advance
 from app.domain.outcomes import Ending, How
 from app.domain.portfolio import HANDOVER_SECONDS, LEAST_SECONDS, MOST_JOINS, seed
-from app.integrity import check_database
+from app.operations.integrity import check_database
 from app.store import Assistance, AssistanceKey, Introduction, Message, StoredIncumbent
 from app.store.portfolio import INVITE_AGAIN_SECONDS
 from app.store.postgres import PostgresStore

@@ -21,8 +21,8 @@ from app.cli import app as command_line
 from app.domain.jobs import Event, Job, advance
 from app.domain.outcomes import Ending, How
 from app.http.problems import problem_response
-from app.integrity import check_database
 from app.operations import startup
+from app.operations.integrity import check_database
 from app.settings import Settings
 from app.store import StoreDamaged, StoredIncumbent, StoreError, StoreLocked, StoreTooNew, StoreUnavailable, dumps
 from app.store.connections import Connections

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.jobs import Job, Status
-from app.integrity import check_folder
+from app.operations.integrity import check_folder
 from app.store import StoreDamaged
 from app.store.audit import audit
 from app.store.folder import FILE_NAME, MARK_NAME

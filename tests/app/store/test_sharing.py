@@ -16,7 +16,7 @@ import pytest
 from app.domain.jobs import Event, Job, QueueFull, StaleAttempt, Status, advance
 from app.domain.liveness import Life, life_of, text_of
 from app.domain.outcomes import Ending, How
-from app.integrity import check_database
+from app.operations.integrity import check_database
 from app.settings import Settings, SettingsError
 from app.store import SharedStore, Store, StoreDamaged, StoredIncumbent, StoreError, StoreTooNew, versions
 from app.store.notifications import Channels

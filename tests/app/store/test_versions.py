@@ -24,7 +24,7 @@ from sqlalchemy.pool import StaticPool
 
 from app.domain.jobs import Event, Status, advance
 from app.domain.outcomes import Ending, How
-from app.integrity import check_folder
+from app.operations.integrity import check_folder
 from app.operations.logs import flush, logging_to
 from app.settings import Settings
 from app.store import StoreDamaged, StoredIncumbent, StoreTooNew, versions

@@ -29,7 +29,7 @@ from app.cli import app as command_line
 from app.domain.jobs import Event, Job, advance
 from app.domain.messages import pack
 from app.domain.outcomes import Ending, How
-from app.integrity import check_file, check_folder
+from app.operations.integrity import check_file, check_folder
 from app.processes.last_recount import publish
 from app.settings import Settings
 from app.store import (
