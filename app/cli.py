@@ -125,7 +125,7 @@ def worker(
 ) -> None:
     """Solve jobs of services that were started with `--queue celery`, until Ctrl-C or SIGTERM."""
     settings = _settings(slots=slots, data_dir=data_dir, worker_port=metrics_port)
-    from app.queue import working
+    from app.cluster import worker as working
 
     problem = working.refusal(settings)
     if problem is not None:

@@ -13,6 +13,10 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from app import service_version
+from app.cluster import worker as working
+from app.cluster.broker import Broker
+from app.cluster.embedded import Embedded
+from app.cluster.sender import Sender
 from app.http import problems as errors
 from app.http.auth import KeyGuard
 from app.http.dependencies import Queue, Service
@@ -34,10 +38,6 @@ from app.operations.reports import Reports
 from app.platform.link import Link, called_off, opened_source
 from app.processes.children import ForkServer
 from app.processes.parse_pool import Readers
-from app.queue import working
-from app.queue.broker import Broker
-from app.queue.embedded import Embedded
-from app.queue.sender import Sender
 from app.service.dispatcher import Takes
 from app.service.membership import Fleet
 from app.service.result_cache import Results
@@ -139,5 +139,5 @@ def _queue(settings: Settings, fleet: Fleet, reports: Reports, tasks: TaskGroup)
 
 
 def run_worker(settings: Settings, forkserver: ForkServer | None = None) -> None:
-    """Solves jobs that others have taken in, until SIGINT or SIGTERM. Raises what `app.queue.working.run` raises."""
+    """Solves jobs that others have taken in, until SIGINT or SIGTERM. Raises what `app.cluster.worker.run` raises."""
     working.run(settings, forkserver, open_source=opened_source)

@@ -42,7 +42,7 @@ class Platform(Protocol):
 
 
 class Queue(Protocol):
-    """What stands between the jobs and whoever solves them (`app.queue`)."""
+    """What stands between the jobs and whoever solves them (`app.cluster`)."""
 
     @property
     def notes(self) -> Sequence[str]:

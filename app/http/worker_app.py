@@ -19,6 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware import Middleware
 
 from app import service_version
+from app.cluster.sender import Sender
 from app.http import problems as errors
 from app.http.auth import KeyGuard
 from app.http.connection_timeouts import patient_for
@@ -27,7 +28,6 @@ from app.operations.capacity import Capacity
 from app.operations.health import not_alive_because
 from app.operations.metrics import Measured, Metrics
 from app.operations.sinks import Alerts
-from app.queue.sender import Sender
 from app.service.supervisor import Supervisor
 from app.settings import Settings
 

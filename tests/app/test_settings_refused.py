@@ -11,12 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app as command_line
+from app.cluster.broker import celery_of
 from app.http import auth as guard
 from app.operations.reports import Reports
 from app.operations.startup import address_problem, examine, refusal
 from app.platform import celery_task, redis_keys
 from app.processes.children import tag_of
-from app.queue.broker import celery_of
 from app.settings import Settings, SettingsError, variable
 from app.store.manifests import folder_of
 

@@ -24,7 +24,7 @@ import httpx
 import redis
 from celery import Celery
 
-from app.queue.broker import celery_of
+from app.cluster.broker import celery_of
 from app.settings import Settings
 from tests.effort import PATIENCE_SECONDS
 from tests.real import RABBITMQ, REDIS, free_port, listening
@@ -47,7 +47,7 @@ CLOCKS = {
     "app.service.membership.SILENT_SECONDS": 2.4,
     "app.service.membership.LOST_SECONDS": 6.0,
     "app.service.membership.LOOK_SECONDS": 0.6,
-    "app.queue.sender.PING_SECONDS": 0.5,
+    "app.cluster.sender.PING_SECONDS": 0.5,
     "app.store.portfolio.HANDOVER_SECONDS": 0.6,
     "app.store.portfolio.LEAST_SECONDS": 1.0,
     "app.store.portfolio.INVITE_AGAIN_SECONDS": 0.6,

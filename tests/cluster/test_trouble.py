@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import anyio
 import pytest
 
-from app.queue.broker import TASK
+from app.cluster.broker import TASK
 from tests.cluster.conftest import order, places_with, results_of
 from tests.cluster.rig import SECONDS, Cluster, celery
 from tests.proxy import Proxy

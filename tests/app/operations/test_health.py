@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.cluster.embedded import Embedded
 from app.domain.telemetry import Signs
 from app.http import problems as errors
 from app.http.routes import operations
@@ -17,7 +18,6 @@ from app.operations.alerts import AlertBook
 from app.operations.capacity import Sample
 from app.operations.health import SILENT_SECONDS, health_view, not_alive_because, not_ready_because
 from app.operations.metrics import Metrics
-from app.queue.embedded import Embedded
 from app.settings import Settings
 from tests.app.operations.watching import child, sample, signs
 

@@ -19,10 +19,10 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
+from app.cluster.broker import Broker, BrokerAway
 from app.domain.jobs import Event, Status
 from app.domain.outcomes import How
 from app.domain.telemetry import AttemptEnded, Happening, Moved, Seen
-from app.queue.broker import Broker, BrokerAway
 from app.service.membership import MISSED_SECONDS, SILENT_SECONDS, Fleet
 from app.store import Message, StoreError
 

@@ -23,8 +23,8 @@ from celery.worker import WorkController, state
 from celery.worker.consumer import Consumer
 from celery.worker.control import control_command
 
+from app.cluster.broker import DROP, IDLE_SECONDS, TASK, celery_of
 from app.domain.requests import JOB_ID_PATTERN
-from app.queue.broker import DROP, IDLE_SECONDS, TASK, celery_of
 from app.service.dispatcher import Closing
 from app.settings import Settings
 

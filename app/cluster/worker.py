@@ -1,9 +1,9 @@
 """
 `timetable worker`: a supervisor that runs the jobs it is told of by messages, until it is told to end.
 
-The main thread has the event loop with the supervisor; Celery has a thread beside it (`app.queue.hands`). The order of
-an end is: no more messages, all jobs given back, all messages answered, then the rest. Whoever is killed instead loses
-its leases, and others take over from its best timetables.
+The main thread has the event loop with the supervisor; Celery has a thread beside it (`app.cluster.consumer`). The
+order of an end is: no more messages, all jobs given back, all messages answered, then the rest. Whoever is killed
+instead loses its leases, and others take over from its best timetables.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
+from app.cluster.broker import Broker
+from app.cluster.consumer import Hands
+from app.cluster.sender import Sender
 from app.domain.source import DataSource
 from app.http.worker_app import Window, as_listener
 from app.operations import startup
@@ -30,9 +33,6 @@ from app.operations.metrics import Metrics
 from app.operations.observers import Observers, journal
 from app.operations.sinks import Alerts
 from app.processes.children import SOLVE, ForkServer
-from app.queue.broker import Broker
-from app.queue.hands import Hands
-from app.queue.sender import Sender
 from app.service.supervisor import Supervisor
 from app.service.watchdog import keep
 from app.settings import Settings, variable
