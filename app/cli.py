@@ -342,7 +342,7 @@ def main() -> None:
 
 def _solve_watched(dataset: Dataset, params: SolveParams, *, quiet: bool) -> Result:
     """Solves in a side thread, so that this one can draw the bar and hear Ctrl-C while native code runs."""
-    from solver.ladder import solve
+    from solver.ladder.walk import solve
 
     control = Control()
     live, last = err.is_terminal, {"stage": ""}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from solver.control import Control, Progress, Stop
     from solver.errors import InputError, Issue, SolverError
     from solver.grid import TimeGrid
-    from solver.ladder import RUNGS, Rung, solve
+    from solver.ladder.walk import RUNGS, Rung, solve
     from solver.model import (
         Course,
         Dataset,

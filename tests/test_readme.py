@@ -14,7 +14,7 @@ from app.settings import Settings, variable
 from app.system.failpoints import VARIABLE as FAILPOINTS
 from benchmarks.__main__ import COMMANDS as BENCHMARKS
 from benchmarks.faults.bars import BY_NAME
-from solver.ladder import RUNGS
+from solver.ladder.walk import RUNGS
 from solver.rules import RULES
 from solver.samples import PRESETS
 

@@ -22,7 +22,7 @@ from solver.result import Quality, RungId, StoppedBy
 from solver.rules import Score
 
 RUNG_ORDER: tuple[RungId, ...] = get_args(RungId)
-"""Ids of `solver.ladder.RUNGS` in their order; a test compares the two. States need only the names."""
+"""Ids of `solver.ladder.walk.RUNGS` in their order; a test compares the two. States need only the names."""
 MIN_SOLVE_SECONDS = 1.0
 """Least time limit of a job; with less time left, no further attempt starts for a job that holds a timetable."""
 LAST_CHANCE_SECONDS = 10.0

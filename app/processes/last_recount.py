@@ -17,8 +17,8 @@ from solver.context import build_context
 from solver.control import Control
 from solver.errors import SolverError
 from solver.formats.native import dump_result, load_dataset, load_timetable
-from solver.incumbent import Incumbent, Problem
-from solver.ledger import concessions_of, open_sessions, quality_of
+from solver.ladder.incumbent import Incumbent, Problem
+from solver.ladder.ledger import concessions_of, open_sessions, quality_of
 from solver.model import Dataset, Timetable
 from solver.result import Diagnosis, Result, RungId, RungVisit, StoppedBy, Variant
 from solver.rules import ON_TOP_OF, Counts, profile_of

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from solver.climb import Climb, working_at
 from solver.compiled import Compiled, Ints, decode, encode
 from solver.control import Place
-from solver.incumbent import Incumbent
-from solver.ledger import better_at, concessions_of, open_sessions, quality_of
+from solver.ladder.incumbent import Incumbent
+from solver.ladder.ledger import better_at, concessions_of, open_sessions, quality_of
+from solver.ladder.solve_run import Climb, working_at
 from solver.model import Dataset, Timetable
 from solver.result import RungId, Variant
 from solver.rules import RULE_IDS

@@ -7,18 +7,18 @@ from itertools import pairwise
 
 import pytest
 
-from solver import ladder
-from solver.climb import PLACING, Climb
 from solver.compiled import encode
 from solver.context import build_context
 from solver.control import Control, Progress, Stop
 from solver.errors import InputError
-from solver.incumbent import Incumbents
-from solver.ladder import RUNGS, Rung, Verdict, solve
-from solver.ledger import better_at, concessions_of
+from solver.ladder.incumbent import Incumbents
+from solver.ladder.ledger import better_at, concessions_of
+from solver.ladder.parts import core_apart, offer_with_rest
+from solver.ladder.solve_run import PLACING, Climb
+from solver.ladder.walk import RUNGS, Rung, Verdict, solve
+from solver.ladder.walk import walk as ladder
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.params import SolveParams
-from solver.parts import core_apart, offer_with_rest
 from solver.ranks import rank_of
 from solver.result import Quality, StoppedBy, missed_quality
 from solver.rules import Score
@@ -418,7 +418,7 @@ def test_variants_are_made_of_the_best_that_anybody_has_found() -> None:
 def test_what_a_search_has_found_is_kept_at_once_also_where_somebody_has_offered_something_worse(
     monkeypatch: pytest.MonkeyPatch, welcomed_before: bool
 ) -> None:
-    monkeypatch.setattr("solver.incumbent.VERIFY_SHARE", 1e-9)  # a recount keeps streamed ones away for long
+    monkeypatch.setattr("solver.ladder.incumbent.VERIFY_SHARE", 1e-9)  # a recount keeps streamed ones away for long
     climb = ladder._prepare(feasible(), QUICK, offering(Timetable(), Timetable()).until(60.0), None)
     assert climb.floor.score.complete
     own = encode(climb.floor.timetable, climb.problem.dataset)

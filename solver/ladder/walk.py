@@ -18,21 +18,28 @@ from importlib.metadata import version
 from platform import python_version
 
 from solver.advice import notes_on
-from solver.climb import Climb
 from solver.compiled import decode, encode
 from solver.construct import construct
 from solver.context import build_context
 from solver.control import Control, Place, Progress, Stop
 from solver.diagnose import diagnose
-from solver.incumbent import Incumbent, Incumbents, Problem
-from solver.ledger import coverage_of
+from solver.ladder.incumbent import Incumbent, Incumbents, Problem
+from solver.ladder.ledger import coverage_of
+from solver.ladder.rungs import (
+    Verdict,
+    cheapest_relaxation,
+    construct_and_repair,
+    core_then_rest,
+    exact_and_search,
+    work_list,
+)
+from solver.ladder.solve_run import Climb
+from solver.ladder.variants import final_seconds, make_variants
 from solver.model import Dataset, Timetable
 from solver.params import SolveParams, search_share
 from solver.result import PROMISES, Diagnosis, Quality, Result, RungId, RungVisit, StoppedBy, Variant, missed_quality
 from solver.rules import profile_of
-from solver.rungs import Verdict, cheapest_relaxation, construct_and_repair, core_then_rest, exact_and_search, work_list
 from solver.search import strip, warm_up
-from solver.variants import final_seconds, make_variants
 
 IDLE_SHARE = 0.1
 """Who leaves more of the time than this was not ended by the clock: there was nothing left to be tried."""

@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import count
 
-from solver.climb import Climb, working_at
 from solver.compiled import encode
 from solver.construct import construct
 from solver.control import Control, Place
-from solver.ledger import core_open
+from solver.ladder.ledger import core_open
+from solver.ladder.parts import core_apart, offer_with_rest, place_part
+from solver.ladder.reduction import batches
+from solver.ladder.solve_run import Climb, working_at
 from solver.model import Timetable
 from solver.names import counted
-from solver.parts import core_apart, offer_with_rest, place_part
 from solver.ranks import rank_of
-from solver.reduction import batches
 from solver.result import Diagnosis
 from solver.search import SearchParams, strip
 from solver.search.params import Arrays

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from solver.diagnose import Openings
-from solver.incumbent import Incumbent, Problem
+from solver.ladder.incumbent import Incumbent, Problem
 from solver.model import Dataset
 from solver.ranks import highest_first, rank_of
 from solver.result import Concession, Coverage, OpenSession, Quality, Report, RuleCount

@@ -7,9 +7,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from solver.ladder.reduction import batches, core_first, only, restrict
 from solver.model import Dataset, Link
 from solver.ranks import rank_of
-from solver.reduction import batches, core_first, only, restrict
 from tests.builders import course, dataset, datasets, timetable
 
 

@@ -16,7 +16,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from solver.compiled import Ints, encode
 from solver.control import Control, Place, Progress, Stage
 from solver.cpsat import exact, explain, lower_bound, polish, room_bound
-from solver.incumbent import Incumbent, Incumbents, Problem
+from solver.ladder.incumbent import Incumbent, Incumbents, Problem
 from solver.params import SolveParams
 from solver.result import Diagnosis, RungId, RungVisit
 from solver.rules import Score

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solver.compiled import compile_dataset
-from solver.ladder import solve
+from solver.ladder.variants import EMPHASES, distance, stressed
+from solver.ladder.walk import solve
 from solver.model import Dataset, Link
 from solver.params import SolveParams
 from solver.rules import RULE_IDS
 from solver.samples import sample
-from solver.variants import EMPHASES, distance, stressed
 from solver.verifier import verify
 from tests.builders import course, dataset, datasets, link, random_timetable, room, timetable
 

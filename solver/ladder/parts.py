@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from solver.climb import PLACING, Climb, working_at
 from solver.compiled import Compiled, compile_dataset, decode, encode
 from solver.construct import construct
 from solver.context import build_context
 from solver.control import Place, Stop
-from solver.incumbent import Incumbent
+from solver.ladder.incumbent import Incumbent
+from solver.ladder.reduction import only, restrict
+from solver.ladder.solve_run import PLACING, Climb, working_at
 from solver.model import Dataset, Timetable
 from solver.ranks import rank_of
-from solver.reduction import only, restrict
 from solver.search import SearchParams, search, strip
 from solver.search.params import Arrays
 
