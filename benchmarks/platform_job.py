@@ -20,7 +20,7 @@ from app.platform.source import PlatformSource
 from app.settings import Settings
 from solver.model import Placement, Timetable
 from solver.samples import sample
-from solver.verifier import verify
+from solver.verify import verify
 from tests.app.platform.conftest import CREATE
 from tests.deploy.rig import free_port
 from tests.platform.rig import service

@@ -7,7 +7,8 @@ Names are imported when they are first used: who only reads a dataset does not w
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from solver.diagnose import diagnose  # a module has this name too, so it cannot wait
+from solver.diagnose import diagnose  # packages have these two names as well, so they cannot wait
+from solver.verify import verify
 
 if TYPE_CHECKING:
     from solver.advice import advice_on
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from solver.params import SolveParams
     from solver.result import Quality, Report, Result, RungId, StoppedBy, Variant
     from solver.rules import RULES, Profile, Rule, Score, profile_of, score
-    from solver.verifier import verify
 
 __all__ = [
     "RULES",
@@ -82,7 +82,7 @@ _HOMES = {
     "control": ("Control", "Progress", "Stop"),
     "errors": ("InputError", "Issue", "SolverError"),
     "grid": ("TimeGrid",),
-    "ladder": ("RUNGS", "Rung", "solve"),
+    "ladder.walk": ("RUNGS", "Rung", "solve"),
     "model": (
         "Course",
         "Dataset",
@@ -99,7 +99,6 @@ _HOMES = {
     "params": ("SolveParams",),
     "result": ("Quality", "Report", "Result", "RungId", "StoppedBy", "Variant"),
     "rules": ("RULES", "Profile", "Rule", "Score", "profile_of", "score"),
-    "verifier": ("verify",),
 }
 _HOME_OF = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
 

@@ -12,7 +12,7 @@ from solver.formats.answers import load_result, load_timetable
 from solver.formats.exports import FIELDS
 from solver.formats.files import read_bytes, read_dataset, read_timetable
 from solver.model import Dataset, Timetable
-from solver.verifier import verify
+from solver.verify import verify
 
 Group = Annotated[str | None, typer.Option(help="only the week of this group, by id")]
 Teacher = Annotated[str | None, typer.Option(help="only the week of this teacher, by id")]

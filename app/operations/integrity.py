@@ -38,7 +38,7 @@ from solver.formats.native import load_dataset, load_result
 from solver.model import Dataset, Timetable
 from solver.result import Report as Recount
 from solver.rules import ON_TOP_OF, Score, profile_of, score
-from solver.verifier import earlier_counts, verify
+from solver.verify import earlier_counts, verify
 
 Verdict = Literal["ok", "note", "damaged"]
 MAX_SHOWN = 100

@@ -22,7 +22,7 @@ from solver.ladder.ledger import concessions_of, open_sessions, quality_of
 from solver.model import Dataset, Timetable
 from solver.result import Diagnosis, Result, RungId, RungVisit, StoppedBy, Variant
 from solver.rules import ON_TOP_OF, Counts, profile_of
-from solver.verifier import earlier_counts, verify
+from solver.verify import earlier_counts, verify
 
 
 class NotVerified(Exception):

@@ -25,7 +25,7 @@ from solver.names import Names
 from solver.ranks import highest_first
 from solver.result import Diagnosis
 from solver.rules import profile_of
-from solver.verifier import verify
+from solver.verify import verify
 
 _DATASET_KEYS = frozenset({"schema", "time_grid", "rooms", "courses", "faculty", "groups"})
 

@@ -15,7 +15,7 @@ from solver.model import Course, Dataset, Timetable
 from solver.names import Names, counted
 from solver.result import Report, RuleCount
 from solver.terms import SessionKey
-from solver.verifier import verify
+from solver.verify import verify
 
 Conflicts = Mapping[SessionKey, Iterable[str]]
 """Of each placed session that people must look at, why."""

@@ -17,7 +17,7 @@ from solver.model import Dataset, Placement, Timetable
 from solver.names import Names
 from solver.result import RuleCount, Variant
 from solver.terms import SessionKey
-from solver.verifier import verify
+from solver.verify import verify
 
 ALL_OFFENCES = 1_000_000
 MAX_TOLD = 50

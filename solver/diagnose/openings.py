@@ -22,8 +22,8 @@ from solver.names import counted, listed
 from solver.result import Repair
 from solver.rules import Profile, profile_of
 from solver.terms import SessionKey
-from solver.verifier import COUNTERS
-from solver.verifier.view import View
+from solver.verify import COUNTERS
+from solver.verify.view import View
 
 if TYPE_CHECKING:
     from solver.context import Context

@@ -19,7 +19,7 @@ from solver.control import Control, Place
 from solver.model import Dataset, Timetable
 from solver.result import CurvePoint, Report
 from solver.rules import Profile, Score
-from solver.verifier import verify
+from solver.verify import verify
 
 VERIFY_SHARE = 0.1
 """Recounting streamed improvements may take at most this share of the time; final offers are always recounted."""

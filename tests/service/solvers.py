@@ -21,7 +21,7 @@ from solver.control import Control, Place, Progress, Stage, Stop
 from solver.model import Dataset, Placement, Timetable
 from solver.params import SolveParams
 from solver.result import Diagnosis, Quality, Result, RungVisit, StoppedBy, Variant
-from solver.verifier import verify
+from solver.verify import verify
 
 COURSES = 12
 STEP_SECONDS = 0.1

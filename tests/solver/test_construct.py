@@ -15,7 +15,7 @@ from solver.control import Control, Stop
 from solver.model import Course, RuleSetting
 from solver.rules import profile_of, score
 from solver.search import count_rules
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import Planted, course, dataset, grid, planted, room, timetable
 from tests.solver.search.cases import Case, cases
 

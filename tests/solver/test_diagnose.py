@@ -16,7 +16,7 @@ from solver.model import Dataset, Placement, RuleSetting, Timetable
 from solver.result import Proof, Repair
 from solver.rules import profile_of
 from solver.terms import SessionKey
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import (
     Planted,
     course,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from solver.model import Dataset, Timetable
 from solver.ranks import MAX_TOLD, LeftOpen, Rank, by_rank, highest_first, left_open, rank_numbers
 from solver.rules import Score
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import course, dataset, datasets, random_timetable
 
 ranks = st.builds(Rank, st.integers(0, 1), st.integers(-3, 3))

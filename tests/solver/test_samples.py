@@ -18,7 +18,7 @@ from solver.model import Dataset
 from solver.rules import profile_of
 from solver.samples import CONTRADICTIONS, PRESETS, Contradiction, Sample, build, planted, sample
 from solver.samples.overfull import overfull
-from solver.verifier import verify
+from solver.verify import verify
 
 FEASIBLE = ("tiny", "college", "university", "bhu")
 DIGESTS = """

@@ -54,7 +54,7 @@ from solver.model import Timetable
 from solver.result import Quality, StoppedBy
 from solver.rules import profile_of, score
 from solver.samples import planted, sample
-from solver.verifier import earlier_counts, verify
+from solver.verify import earlier_counts, verify
 from tests.app.damage import AT, WAL_NAME, fill, trials
 from tests.effort import PATIENCE_SECONDS
 

@@ -16,7 +16,7 @@ from solver.formats.native import dump_dataset, dump_timetable
 from solver.model import Dataset, Timetable
 from solver.result import Diagnosis, Quality, Result, StoppedBy, Variant
 from solver.samples import planted, sample
-from solver.verifier import earlier_counts, verify
+from solver.verify import earlier_counts, verify
 
 
 @pytest.fixture(scope="module")

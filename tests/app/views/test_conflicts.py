@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.views.conflicts import TYPES, conflicts_of, conflicts_view, resolution_view, resolutions_view
 from solver.model import Dataset, Placement, Timetable
 from solver.rules import RULES
-from solver.verifier import verify
+from solver.verify import verify
 from tests.app.conftest import finished
 from tests.app.views.test_insights import variant
 from tests.builders import course, dataset, datasets, grid, random_timetable, room, timetable

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.views.flags import breaches_of, conflicts_of
 from solver.model import Dataset, Timetable
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import course, dataset, datasets, random_timetable, room, timetable
 
 

@@ -11,7 +11,7 @@ from app.views.weeks import WEEKS_OF, WeekOf, students_view, week_view, who_view
 from solver.model import Dataset, Placement, Timetable
 from solver.result import Quality, Variant
 from solver.samples import planted, sample
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import course, dataset, group, room, teacher
 
 

@@ -12,7 +12,7 @@ from app.views.entries import Entries
 from app.views.flags import conflicts_of
 from app.views.shapes import RESULT_KEYS, SHAPES
 from solver.model import Dataset, Timetable
-from solver.verifier import verify
+from solver.verify import verify
 from tests.app.views.test_variants import result_of, variant_of
 from tests.builders import course, dataset, group, room, teacher, timetable
 

@@ -26,7 +26,7 @@ from solver.result import (
     Variant,
 )
 from solver.rules import RULES
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import course, dataset, grid, group, room, teacher, timetable
 
 ENTRY_NAMES = {

@@ -13,7 +13,7 @@ from solver.cpsat import exact, lower_bound, room_bound
 from solver.cpsat.run import Run, run
 from solver.formats import read_dataset
 from solver.model import RuleSetting
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import Planted, course, dataset, grid, planted, room
 from tests.solver.cpsat.test_exact import nowhere
 

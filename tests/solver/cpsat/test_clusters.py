@@ -22,7 +22,7 @@ from solver.cpsat.run import Run
 from solver.model import Dataset, RuleSetting
 from solver.rules import RULE_IDS
 from solver.samples import sample
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import Planted, course, dataset, grid, planted, room
 from tests.solver.cpsat.test_exact import nowhere
 

@@ -12,7 +12,7 @@ from solver.control import Control, Stop
 from solver.cpsat import exact
 from solver.cpsat.exact import build_model
 from solver.cpsat.plan import Array, make_plan, rough_literals, treatments
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import (
     Planted,
     course,

@@ -14,7 +14,7 @@ from solver.cpsat.plan import Treatment, treatments
 from solver.cpsat.rules import BUILDERS
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.rules import RULE_IDS
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import (
     Planted,
     course,

@@ -15,7 +15,7 @@ from solver.cpsat.costs import course_costs, sessions_in_trouble
 from solver.cpsat.windows import WindowKind, judge
 from solver.model import Dataset
 from solver.rules import Score, profile_of, score
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import Planted, course, dataset, grid, planted, random_planted, random_timetable, room, timetable
 from tests.effort import FOR_EVER
 

@@ -31,7 +31,7 @@ from solver.result import (
     Variant,
 )
 from solver.rules import Score
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import course, dataset, datasets, grid, random_timetable, timetable
 
 

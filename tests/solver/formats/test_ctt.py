@@ -21,7 +21,7 @@ from solver.errors import InputError
 from solver.formats.ctt import UD2_WEIGHTS, dump_ctt, dump_solution, load_ctt, load_solution
 from solver.model import Dataset, Placement, Timetable
 from solver.rules import profile_of
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import course, dataset, group, link, random_timetable, room, teacher
 
 INSTANCES = sorted((Path(__file__).resolve().parents[4] / "shared" / "datasets" / "itc2007-cbctt").glob("*.ctt"))

@@ -16,7 +16,7 @@ from solver.formats.sln import dump_sln, load_sln
 from solver.formats.tim import dump_tim, load_tim
 from solver.model import Dataset, Link, RuleSetting, Timetable
 from solver.rules import profile_of
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import course, dataset, grid, link, random_timetable, room
 from tests.solver.formats.tim_cases import count, tim_case
 

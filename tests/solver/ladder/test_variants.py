@@ -17,7 +17,7 @@ from solver.model import Dataset, Link
 from solver.params import SolveParams
 from solver.rules import RULE_IDS
 from solver.samples import sample
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import course, dataset, datasets, link, random_timetable, room, timetable
 
 

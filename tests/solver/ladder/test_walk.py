@@ -24,7 +24,7 @@ from solver.result import Quality, StoppedBy, missed_quality
 from solver.rules import Score
 from solver.samples import sample
 from solver.samples.overfull import Listing, overfull
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import course, crowded_students, dataset, grid, group, link, room, teacher, timetable
 from tests.effort import FOR_EVER
 

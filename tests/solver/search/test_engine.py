@@ -18,7 +18,7 @@ from solver.rules import RULE_IDS, Score, profile_of, score
 from solver.search import SearchParams, SearchResult, anneal, count_rules, search
 from solver.search.engine import FIRST_PROPOSALS, Run
 from solver.search.params import MAX_COST
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import (
     Planted,
     course,

@@ -22,7 +22,7 @@ from solver.search.params import SearchParams
 from solver.search.state import new_state
 from solver.search.weights import publishable, weights_of
 from solver.terms import SessionKey
-from solver.verifier import verify
+from solver.verify import verify
 from tests.builders import course, dataset, grid, link, random_dataset, random_timetable, room, teacher, timetable
 from tests.solver.search.cases import random_case
 

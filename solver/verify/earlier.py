@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from solver.model import Dataset, Timetable
 from solver.rules import preference_points, profile_of
-from solver.verifier.view import View
+from solver.verify.view import View
 
 
 def _preference_with_a_price_on_silence(view: View) -> int:

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import solver.verifier
+import solver.verify
 from solver.context import Context
 from solver.errors import InputError
 from solver.model import Dataset, Placement, RuleSetting, Timetable
 from solver.result import Report
 from solver.rules import RULE_IDS, profile_of, score
-from solver.verifier import COUNTERS, verify
+from solver.verify import COUNTERS, verify
 from tests.builders import (
     Planted,
     course,
@@ -288,7 +288,7 @@ def test_the_counters_stand_in_the_order_of_the_rules() -> None:
 
 
 def test_the_verifier_imports_none_of_the_machinery_it_judges() -> None:
-    folder = Path(solver.verifier.__file__).parent
+    folder = Path(solver.verify.__file__).parent
     imported = {
         node.module
         for file in folder.glob("*.py")

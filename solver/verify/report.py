@@ -12,9 +12,9 @@ from solver.model import Dataset, Timetable
 from solver.ranks import left_open
 from solver.result import Offence, Report, RuleCount
 from solver.rules import RULES, Profile, Rule, profile_of, score
-from solver.verifier.hard import HARD_COUNTERS
-from solver.verifier.soft import SOFT_COUNTERS
-from solver.verifier.view import Counter, Subject, View
+from solver.verify.hard import HARD_COUNTERS
+from solver.verify.soft import SOFT_COUNTERS
+from solver.verify.view import Counter, Subject, View
 
 if TYPE_CHECKING:
     from solver.context import Context

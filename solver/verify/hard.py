@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from solver.model import FixedSession, Link
 from solver.names import counted, default_note, listed, with_article
 from solver.terms import SessionKey
-from solver.verifier.view import Counter, PlacedSession, Places, Told, View, by_day, by_slot, keys_of
+from solver.verify.view import Counter, PlacedSession, Places, Told, View, by_day, by_slot, keys_of
 
 # --- clashes ---------------------------------------------------------------------------------------------------------
 

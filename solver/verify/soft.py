@@ -20,8 +20,8 @@ from solver.rules import (
     waste_units,
 )
 from solver.terms import SessionKey
-from solver.verifier.hard import count_soft_link, tell_link
-from solver.verifier.view import (
+from solver.verify.hard import count_soft_link, tell_link
+from solver.verify.view import (
     Counter,
     DayPeriods,
     PlacedSession,
