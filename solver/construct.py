@@ -20,12 +20,12 @@ from solver.search.building import build_problem
 from solver.search.ejection import eject_for
 from solver.search.giving_way import give_way
 from solver.search.greedy import place_sessions, put_all
-from solver.search.kernels import count_rules
-from solver.search.loading import loadable, placing_order
 from solver.search.params import Arrays, SearchParams
 from solver.search.problem import Problem
+from solver.search.recount import count_rules
 from solver.search.repair import clear_breaches
 from solver.search.state import State, new_state
+from solver.search.warm_start import loadable, placing_order
 from solver.search.weights import Weights, publishable, weights_of
 
 GROWING_RULES = ("min_days", "isolated_session", "single_session_day")

@@ -8,7 +8,7 @@ objective. `cp_model` is used nowhere else.
 from solver.cpsat.bound import lower_bound, room_bound
 from solver.cpsat.exact import ExactResult, build_model, exact
 from solver.cpsat.explain import Explanation, explain
-from solver.cpsat.windows import WINDOW_KINDS, complete, improve_window, pick_window, polish
+from solver.cpsat.lns import WINDOW_KINDS, complete, improve_window, pick_window, polish
 
 __all__ = [
     "WINDOW_KINDS",

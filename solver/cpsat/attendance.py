@@ -15,8 +15,8 @@ import numpy as np
 from ortools.sat.python import cp_model
 from scipy import sparse
 
+from solver.cpsat.model_builder import Row, Space, Term
 from solver.cpsat.plan import Array, Treatment
-from solver.cpsat.space import Row, Space, Term
 
 Day = list[Term]
 """Occupancy of the periods of one day."""

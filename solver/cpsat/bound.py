@@ -22,10 +22,10 @@ from solver.compiled import Compiled
 from solver.control import Control
 from solver.cpsat.clusters import TREE_SEARCH, least_time_cost, time_costs
 from solver.cpsat.exact import build_from, minimise
+from solver.cpsat.model_builder import Space, Tally
 from solver.cpsat.packing import ROOM_COSTS, least_room_cost, priced_rooms, soft_weight
 from solver.cpsat.plan import Plan, Treatment, Treatments, make_plan, rough_literals, treatments
 from solver.cpsat.run import run
-from solver.cpsat.space import Space, Tally
 from solver.cpsat.supply import add_room_supply
 from solver.model import Dataset
 

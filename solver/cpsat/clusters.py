@@ -31,11 +31,11 @@ import numpy as np
 from solver.compiled import Compiled
 from solver.control import Control
 from solver.cpsat.attendance import ATTENDEE_RULES, GROUP_RULES, Attendance
+from solver.cpsat.model_builder import Space, Tally
 from solver.cpsat.packing import soft_weight
 from solver.cpsat.plan import START_COSTS, Array, Plan, Treatment
 from solver.cpsat.rules import BUILDERS, count_missing_days
 from solver.cpsat.run import Parameter, run
-from solver.cpsat.space import Space, Tally
 from solver.cpsat.supply import add_room_supply
 from solver.rules import RULE_IDS
 

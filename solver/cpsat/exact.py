@@ -11,10 +11,10 @@ from ortools.sat.python import cp_model
 
 from solver.compiled import TIER_SOFT, Compiled
 from solver.control import Control
+from solver.cpsat.model_builder import Space, Tally
 from solver.cpsat.plan import Array, Plan, Treatments, make_plan, rough_literals, treatments
 from solver.cpsat.rules import add_rules
 from solver.cpsat.run import Parameter, Run, run
-from solver.cpsat.space import Space, Tally
 from solver.model import Dataset
 from solver.rules import RULE_IDS
 

@@ -17,10 +17,10 @@ from ortools.sat.python import cp_model
 
 from solver.compiled import Compiled
 from solver.control import Control
-from solver.cpsat.demands import Demand, demands_of
+from solver.cpsat.assumptions import Demand, demands_of
+from solver.cpsat.model_builder import Space, Var
 from solver.cpsat.plan import Treatment, make_plan
 from solver.cpsat.run import Run, run
-from solver.cpsat.space import Space, Var
 from solver.model import Dataset
 from solver.result import Conflict
 from solver.rules import RULE_IDS

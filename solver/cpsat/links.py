@@ -12,8 +12,8 @@ from itertools import chain
 
 import numpy as np
 
+from solver.cpsat.model_builder import Row, Space, Term
 from solver.cpsat.plan import Array
-from solver.cpsat.space import Row, Space, Term
 from solver.terms import LINK_TYPES, LinkType
 
 StartPredicate = Callable[[Array, Array, int, int, int, int], Array]

@@ -13,8 +13,8 @@ import numpy as np
 
 from solver.cpsat.attendance import Attendance
 from solver.cpsat.links import link_rule
+from solver.cpsat.model_builder import Space, Term, Var
 from solver.cpsat.plan import START_COSTS, Array, Plan, Treatment, limited, room_costs
-from solver.cpsat.space import Space, Term, Var
 
 # --- one thing at a time ---------------------------------------------------------------------------------------------
 

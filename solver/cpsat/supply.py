@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from solver.cpsat.model_builder import Space
 from solver.cpsat.plan import Treatment, Unit
-from solver.cpsat.space import Space
 
 
 def add_room_supply(space: Space) -> None:

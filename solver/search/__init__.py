@@ -4,10 +4,10 @@ partial one.
 """
 
 from solver.search.engine import anneal
-from solver.search.kernels import count_rules
+from solver.search.multistart import search
 from solver.search.params import SearchParams, SearchResult, TracePoint
+from solver.search.precompile import warm_up
+from solver.search.recount import count_rules
 from solver.search.repair import strip
-from solver.search.seeds import search
-from solver.search.warm import warm_up
 
 __all__ = ["SearchParams", "SearchResult", "TracePoint", "anneal", "count_rules", "search", "strip", "warm_up"]

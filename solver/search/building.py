@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from solver.compiled import TIER_OFF, TIER_RIGID, Compiled, Flags
 from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT
 from solver.search.jit import Longs
-from solver.search.kernels import gap_units, isolated_units, last_units, rows_of, run_units, single_units
 from solver.search.params import SearchParams
 from solver.search.problem import Problem
+from solver.search.recount import gap_units, isolated_units, last_units, rows_of, run_units, single_units
 from solver.search.weights import HARD, MAX_CELL, MAX_WEIGHT, Weights, soft_unit
 
 MAX_TABLE_PERIODS = 13

@@ -16,7 +16,7 @@ from solver.search.greedy import (
     slot_insertion,
 )
 from solver.search.jit import Longs, Number, inner, kernel
-from solver.search.late import anchor_total
+from solver.search.pairwise import anchor_total
 from solver.search.problem import Problem
 from solver.search.state import COST, COUNT, HARD_PART, SUM, State, cost_of, hard_of
 

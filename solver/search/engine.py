@@ -18,12 +18,12 @@ from solver.rules import Score, profile_of, score
 from solver.search.annealing import anneal_level, remember_now
 from solver.search.building import build_problem
 from solver.search.greedy import place_sessions, put_all
-from solver.search.kernels import count_rules
-from solver.search.loading import loadable, placing_order
 from solver.search.params import Arrays, SearchParams, SearchResult, TracePoint
 from solver.search.problem import Problem
+from solver.search.recount import count_rules
 from solver.search.repair import mend, wander
 from solver.search.state import BEST_COST, BEST_HARD, COST, HARD_PART, IMPROVEMENTS, State, new_state
+from solver.search.warm_start import loadable, placing_order
 from solver.search.weights import HARD, Weights, soft_unit, weights_of
 
 OnImprovement = Callable[[Ints, Ints, Score], None]

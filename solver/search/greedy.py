@@ -12,8 +12,8 @@ import numpy as np
 from solver.compiled import Ints
 from solver.control import BEAT_WORD, STOP_WORD
 from solver.search.jit import Longs, Number, inlined, inner, kernel
-from solver.search.late import late_cost
 from solver.search.moves import shape_cost
+from solver.search.pairwise import late_cost
 from solver.search.problem import Problem
 from solver.search.state import ADDING, BUSY, COST, COUNT, HARD_PART, NOBODY, State, cost_of, hard_of, put_in, take_out
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from solver.search.jit import Longs, Number, inlined, inner
-from solver.search.late import anchor_part, late_part
+from solver.search.pairwise import anchor_part, late_part
 from solver.search.problem import Problem
 from solver.search.state import ADDING, BUSY, COUNT, REMOVING, TWICE, State, cost_of, hard_of
 

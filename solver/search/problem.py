@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from solver.compiled import Flags, Ints
-from solver.search.bundle import Bundle
 from solver.search.jit import Longs
+from solver.search.numba_struct import Bundle
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -14,11 +14,11 @@ from solver.search.building import build_problem
 from solver.search.ejection import ANYWHERE, hard_shares, rebuild, take_out_breakers, take_out_courses
 from solver.search.giving_way import give_way
 from solver.search.greedy import place_sessions, put_all
-from solver.search.kernels import count_rules
-from solver.search.loading import loadable, placing_order
 from solver.search.params import Arrays, SearchParams
 from solver.search.problem import Problem
+from solver.search.recount import count_rules
 from solver.search.state import BEST_HARD, COST, HARD_PART, State, new_state
+from solver.search.warm_start import loadable, placing_order
 from solver.search.weights import Weights, publishable, weights_of
 from solver.terms import LINK_TYPES
 

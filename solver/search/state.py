@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver.compiled import Ints
-from solver.search.bundle import Bundle
 from solver.search.jit import Longs, Number, inlined, inner
+from solver.search.numba_struct import Bundle
 from solver.search.problem import Problem
 
 COST, HARD_PART, BEST_COST, BEST_HARD, IMPROVEMENTS, NUM_TOTALS = 0, 1, 2, 3, 4, 5

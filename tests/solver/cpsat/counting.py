@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from solver.compiled import Compiled, compile_dataset, encode
 from solver.control import Control
 from solver.cpsat.exact import build_model
+from solver.cpsat.model_builder import Space, Tally
 from solver.cpsat.plan import Treatment
 from solver.cpsat.run import run
-from solver.cpsat.space import Space, Tally
 from solver.model import Dataset, Timetable
 from solver.rules import RULE_IDS
 

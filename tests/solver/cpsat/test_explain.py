@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from solver.compiled import compile_dataset
 from solver.control import BEAT_WORD, Control, Stop
 from solver.cpsat import Explanation, explain
-from solver.cpsat.demands import Demand, demands_of
+from solver.cpsat.assumptions import Demand, demands_of
 from solver.cpsat.explain import _Checker
 from solver.labels import Labels
 from solver.model import Dataset

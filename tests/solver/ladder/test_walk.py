@@ -11,12 +11,12 @@ from solver.compiled import encode
 from solver.context import build_context
 from solver.control import Control, Progress, Stop
 from solver.errors import InputError
+from solver.ladder import walk as ladder
 from solver.ladder.incumbent import Incumbents
 from solver.ladder.ledger import better_at, concessions_of
 from solver.ladder.parts import core_apart, offer_with_rest
 from solver.ladder.solve_run import PLACING, Climb
 from solver.ladder.walk import RUNGS, Rung, Verdict, solve
-from solver.ladder.walk import walk as ladder
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.params import SolveParams
 from solver.ranks import rank_of

@@ -13,8 +13,8 @@ from solver.rules import RULE_IDS
 from solver.search import SearchParams
 from solver.search.annealing import anneal_level
 from solver.search.building import build_problem
+from solver.search.precompile import warm_up
 from solver.search.state import cost_of
-from solver.search.warm import warm_up
 from solver.search.weights import HARD, RIGID_UNITS, publishable, soft_unit, weights_of
 from tests.builders import course, crowded_students, dataset, grid, room
 from tests.solver.search.cases import random_case

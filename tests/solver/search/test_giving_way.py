@@ -17,9 +17,9 @@ from solver.search import strip
 from solver.search.building import build_problem
 from solver.search.giving_way import give_way
 from solver.search.greedy import put_all
-from solver.search.loading import loadable, placing_order
 from solver.search.params import SearchParams
 from solver.search.state import new_state
+from solver.search.warm_start import loadable, placing_order
 from solver.search.weights import publishable, weights_of
 from solver.terms import SessionKey
 from solver.verify import verify

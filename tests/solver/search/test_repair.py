@@ -17,11 +17,11 @@ from solver.search import count_rules, strip
 from solver.search.building import build_problem
 from solver.search.engine import Run
 from solver.search.greedy import place_sessions, put_all
-from solver.search.loading import loadable, placing_order
 from solver.search.params import SearchParams
 from solver.search.problem import Problem
 from solver.search.repair import MOST_FAILURES, mend, wander
 from solver.search.state import BEST_COST, BEST_HARD, COST, HARD_PART, State, new_state
+from solver.search.warm_start import loadable, placing_order
 from solver.search.weights import weights_of
 from tests.builders import Planted, course, dataset, grid, link, planted, room, teacher, timetable
 from tests.solver.search.cases import Case, cases

@@ -15,8 +15,8 @@ from ortools.sat.python import cp_model
 
 from solver.compiled import Compiled
 from solver.cpsat.links import START_LINKS, kept
+from solver.cpsat.model_builder import Space
 from solver.cpsat.plan import Array, Treatment, limited, on_grid, treatments
-from solver.cpsat.space import Space
 from solver.model import Course, Dataset
 from solver.names import Names, counted, default_note, listed
 

@@ -12,7 +12,7 @@ from solver.compiled import compile_dataset, encode
 from solver.context import build_context
 from solver.model import Dataset
 from solver.rules import RULE_IDS
-from solver.search.kernels import count_rules, gap_units, isolated_units, run_units
+from solver.search.recount import count_rules, gap_units, isolated_units, run_units
 from solver.verify import verify
 from tests.builders import datasets, random_timetable
 

@@ -12,7 +12,7 @@ from solver.compiled import compile_dataset, decode, encode
 from solver.control import Control, Stop
 from solver.cpsat import WINDOW_KINDS, complete, improve_window, pick_window, polish
 from solver.cpsat.costs import course_costs, sessions_in_trouble
-from solver.cpsat.windows import WindowKind, judge
+from solver.cpsat.lns import WindowKind, judge
 from solver.model import Dataset
 from solver.rules import Score, profile_of, score
 from solver.verify import verify

@@ -10,8 +10,8 @@ from numba import config
 from numba.core.errors import TypingError
 from numpy.typing import NDArray
 
-from solver.search.bundle import Bundle
 from solver.search.jit import inner, kernel
+from solver.search.numba_struct import Bundle
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
