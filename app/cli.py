@@ -101,11 +101,12 @@ def serve(
     """Run the service until Ctrl-C or SIGTERM."""
     settings = _settings(host=host, port=port, queue=queue)
     forkserver = _forkserver(settings, launch=settings.queue == "embedded")
-    from app.http import server as serving
+    from app.http.server import CannotServe
+    from app.main import run_service
 
     try:
-        serving.serve(settings, forkserver)
-    except serving.CannotServe as error:
+        run_service(settings, forkserver)
+    except CannotServe as error:
         forkserver.abandon()
         _fail(str(error), EXIT_OUR_FAULT)
     os._exit(EXIT_ANSWER)  # everything is closed; a thread that waits for a disk which is gone is not waited for
@@ -407,7 +408,7 @@ def _load(read: Callable[[], T], *, as_json: bool) -> T:
     try:
         return read()
     except (OSError, SolverError) as error:
-        from app.http.problems import wire_issue  # brings FastAPI along, which takes as long as all other imports
+        from app.domain.issues import wire_issue  # brings FastAPI along, which takes as long as all other imports
 
         told = in_words(error) if isinstance(error, OSError) else str(error)
         found = error.issues if isinstance(error, InputError) else ()
@@ -429,7 +430,7 @@ def _advise(dataset: Dataset, *, as_json: bool) -> None:
 
 
 def _warnings(dataset: Dataset) -> list[dict[str, object]]:
-    from app.http.problems import wire_issue  # as above
+    from app.domain.issues import wire_issue  # as above
 
     return [wire_issue(issue) for issue in advice_on(dataset)]
 

@@ -18,22 +18,24 @@ from app.cluster.broker import Broker
 from app.cluster.embedded import Embedded
 from app.cluster.sender import Sender
 from app.http import problems as errors
+from app.http.audit import Audit
 from app.http.auth import KeyGuard
 from app.http.dependencies import Queue, Service
 from app.http.gzip_bodies import Unpacked
 from app.http.head import HeadAsGet
 from app.http.limits import BodyLimit, OneSpelling
+from app.http.measured import Measured
 from app.http.openapi import Described
 from app.http.rates import RateLimit
+from app.http.request_id import RequestId
 from app.http.routes import all_routes
 from app.http.routes.events import Streams
 from app.http.routes.operations import Lookout
+from app.http.server import serve
 from app.http.slow_clients import Paced
-from app.http.tokens import read_keys
-from app.operations.audit import Audit
+from app.http.worker_app import WorkerServer
 from app.operations.capacity import Capacity
-from app.operations.logs import RequestId, watch_loop
-from app.operations.metrics import Measured
+from app.operations.logs import watch_loop
 from app.operations.reports import Reports
 from app.platform.link import Link, called_off, opened_source
 from app.processes.children import ForkServer
@@ -45,6 +47,7 @@ from app.service.supervisor import Supervisor
 from app.service.watchdog import keep
 from app.settings import Settings
 from app.store.backups import keep_backups
+from app.store.tokens import read_keys
 
 
 def create_app(settings: Settings | None = None, forkserver: ForkServer | None = None) -> FastAPI:
@@ -138,6 +141,11 @@ def _queue(settings: Settings, fleet: Fleet, reports: Reports, tasks: TaskGroup)
     return sender
 
 
+def run_service(settings: Settings, forkserver: ForkServer | None = None) -> None:
+    """Serves until SIGINT or SIGTERM. Raises what `app.http.server.serve` raises."""
+    serve(settings, forkserver, create_app)
+
+
 def run_worker(settings: Settings, forkserver: ForkServer | None = None) -> None:
     """Solves jobs that others have taken in, until SIGINT or SIGTERM. Raises what `app.cluster.worker.run` raises."""
-    working.run(settings, forkserver, open_source=opened_source)
+    working.run(settings, forkserver, open_source=opened_source, listen=WorkerServer)

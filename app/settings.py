@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
-from app.domain import addresses
+from app.system import addresses
 from app.system.machine import default_child_mb, default_reader_mb, default_slots, this_machine
 
 PREFIX = "TIMETABLE_"

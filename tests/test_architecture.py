@@ -2,13 +2,14 @@
 The arrows of the house: who may import whom. An import inside a function counts like any other.
 
 `LAYERS` lists the parts of `solver/` from the ground up; a part imports from lower layers only. The exceptions that
-make the promise of independence (the verifier) stand on their own below.
+make the promise of independence (the verifier) stand on their own below. `ROOMS` lists the rooms of `app/` and the
+arrows between them, all of which are there.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -25,56 +26,43 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"control", "result", "labels"}),
     frozenset({"names"}),
     frozenset({"params", "context", "advice"}),
-    frozenset({"verifier", "compiled"}),
+    frozenset({"verify", "compiled"}),
     frozenset({"diagnose"}),
-    frozenset({"search", "reduction", "formats", "samples"}),
+    frozenset({"search", "formats", "samples"}),
     frozenset({"construct", "cpsat"}),
-    frozenset({"incumbent"}),
-    frozenset({"ledger", "climb"}),
-    frozenset({"parts"}),
-    frozenset({"rungs"}),
-    frozenset({"variants"}),
     frozenset({"ladder"}),
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
-APP_LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"machine", "flags", "addresses"}),
-    frozenset(
-        {
-            "settings",
-            "fingerprint",
-            "jobs",
-            "messages",
-            "schemas",
-            "access",
-            "failpoints",
-            "pace",
-            "entries",
-            "quality",
-            "page",
-            "source",
-            "curve",
-        }
-    ),
-    frozenset({"channels", "endings", "views", "weeks"}),
-    frozenset({"conflicts", "insights", "portfolio", "shapes"}),
-    frozenset({"store", "telemetry"}),
-    frozenset({"errors", "progress"}),
-    frozenset({"child", "catalogue"}),
-    frozenset({"gate", "integrity", "snapshot"}),
-    frozenset({"operations", "supervision"}),
-    frozenset({"supervisor", "commands"}),
-    frozenset({"results", "queue"}),
-    frozenset({"tenant"}),
-    frozenset({"service", "platform"}),
-    frozenset({"api"}),
-    frozenset({"main"}),
-    frozenset({"serving"}),
-    frozenset({"cli"}),
-)
-"""The parts of `app/` in the same way: what a job is, then what runs one, lets one in and watches, then HTTP."""
-APP_LEVEL = {part: level for level, parts in enumerate(APP_LAYERS) for part in parts}
+ROOMS: Mapping[str, frozenset[str]] = {
+    room: frozenset(below.split())
+    for room, below in {
+        "system": "",
+        "domain": "",
+        "settings": "system",
+        "views": "domain",
+        "store": "system domain settings",
+        "processes": "system domain settings views store",
+        "service": "system domain settings store processes",
+        "operations": "system domain settings store processes",
+        "http": "system domain settings views store processes service operations",
+        "platform": "system domain settings store processes service",
+        "cluster": "domain settings store processes service operations",
+        "commands": "domain settings store operations",
+        "main": "settings store processes service operations http platform cluster",
+        "cli": "domain settings views processes commands http cluster main",
+    }.items()
+}
+"""Each room of `app/`, and the files at its root, with all that they import from; `app/README.md` has the picture."""
+MOST_STOREYS = 8
+PURE = {"domain", "views"}
+"""Rooms without I/O."""
+OUTSIDE = {
+    *("asyncio", "httpx", "logging", "os", "psutil", "psycopg", "redis", "socket", "sqlite3", "subprocess"),
+    *("fastapi", "starlette", "uvicorn", "sqlalchemy", "celery"),
+}
+"""What a pure room imports nothing of."""
+WEB = {"fastapi", "starlette", "uvicorn"}
 
 FORBIDDEN_IN_SOLVER = {
     "app",
@@ -139,16 +127,36 @@ def test_a_part_of_the_solver_imports_only_from_layers_below(path: Path) -> None
     assert not upward, f"{path.relative_to(ROOT)} reaches up to {sorted(upward)}"
 
 
+def rooms_reached() -> dict[str, set[str]]:
+    """Room -> the rooms that its files import from."""
+    found: dict[str, set[str]] = {}
+    for path in sources("app"):
+        room = part_of(path, "app")
+        names = (name.split(".") for name in imports(path) if name.startswith("app."))
+        found.setdefault(room, set()).update(parts[1] for parts in names if parts[1] in ROOMS and parts[1] != room)
+    return found
+
+
+def test_the_rooms_of_the_service_and_the_arrows_between_them_are_those_of_the_table() -> None:
+    found = rooms_reached()
+    assert found.keys() - {"__init__"} == ROOMS.keys()
+    assert {room: frozenset(found[room]) for room in ROOMS} == ROOMS
+
+
+def test_the_service_has_few_storeys() -> None:
+    storeys: dict[str, int] = {}
+    for room in TopologicalSorter(ROOMS).static_order():
+        storeys[room] = 1 + max((storeys[below] for below in ROOMS[room]), default=0)
+    assert max(storeys.values()) <= MOST_STOREYS
+
+
 @pytest.mark.parametrize("path", sources("app"), ids=lambda p: str(p.relative_to(ROOT)))
-def test_a_part_of_the_service_imports_only_from_layers_below(path: Path) -> None:
-    part = part_of(path, "app")
-    if part == "__init__":
-        return
-    assert part in APP_LEVEL, f"{part} has no place in APP_LAYERS; give it one"
-    names = (name.split(".") for name in imports(path) if name.startswith("app."))
-    used = {parts[1] for parts in names if parts[1] in APP_LEVEL} - {part}
-    upward = {other for other in used if APP_LEVEL[other] >= APP_LEVEL[part]}
-    assert not upward, f"{path.relative_to(ROOT)} reaches up to {sorted(upward)}"
+def test_io_and_the_web_stay_in_their_rooms(path: Path) -> None:
+    room, roots = part_of(path, "app"), {name.split(".")[0] for name in imports(path)}
+    if room in PURE:
+        assert not roots & OUTSIDE
+    if room not in {"http", "main"}:
+        assert not roots & WEB
 
 
 def test_no_file_is_reached_again_by_what_it_imports() -> None:
@@ -165,11 +173,11 @@ def test_the_solver_knows_no_service_no_database_and_no_screen(path: Path) -> No
     assert not roots & FORBIDDEN_IN_SOLVER
 
 
-@pytest.mark.parametrize("part", ["verifier", "diagnose"])
+@pytest.mark.parametrize("part", ["verify", "diagnose"])
 def test_the_verifier_shares_no_code_with_what_it_checks(part: str) -> None:
     for path in sources("solver"):
         if part_of(path) == part:
-            assert not solver_parts(path) & {"compiled", "construct", "search", "cpsat"}, path
+            assert not solver_parts(path) & {"compiled", "construct", "search", "cpsat", "ladder"}, path
 
 
 def test_only_the_cpsat_folder_touches_cp_sat() -> None:
@@ -177,18 +185,18 @@ def test_only_the_cpsat_folder_touches_cp_sat() -> None:
     assert users == {"cpsat"}
 
 
-def test_the_platform_contract_is_imported_by_main_only() -> None:
-    users = [
-        path.relative_to(ROOT).as_posix()
-        for path in sources("app")
-        if "platform" not in path.relative_to(ROOT / "app").parts
-        and any(n.startswith("app.platform") for n in imports(path))
-    ]
-    assert set(users) <= {"app/main.py"}
-
-
 def test_the_top_level_holds_what_was_agreed_and_nothing_else() -> None:
-    agreed = {"pyproject.toml", "README.md", "Dockerfile", "LICENSE", "app", "solver", "tests", "benchmarks"}
+    agreed = {
+        "pyproject.toml",
+        "README.md",
+        "Dockerfile",
+        "LICENSE",
+        "app",
+        "solver",
+        "tests",
+        "benchmarks",
+        "findings",
+    }
     found = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     produced = {name for name in found if name.endswith(".egg-info") or name in {"build", "dist", "__pycache__"}}
     assert found - produced <= agreed

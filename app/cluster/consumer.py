@@ -39,7 +39,7 @@ for _wordy in ("celery.app.trace", "celery.worker.strategy"):  # the journal tel
     logging.getLogger(_wordy).setLevel(logging.WARNING)
 
 
-class Hands:
+class MessageConsumer:
     """
     Takes messages until `stop`. `work` runs a job by its id and returns when its attempt is over; it raises Closing.
 

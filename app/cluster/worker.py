@@ -13,18 +13,18 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import anyio
 import anyio.from_thread
 import anyio.to_thread
 
 from app.cluster.broker import Broker
-from app.cluster.consumer import Hands
+from app.cluster.consumer import MessageConsumer
 from app.cluster.sender import Sender
 from app.domain.source import DataSource
-from app.http.worker_app import Window, as_listener
 from app.operations import startup
 from app.operations.alerts import OF_THE_WHOLE
 from app.operations.capacity import Capacity
@@ -54,6 +54,21 @@ def refusal(settings: Settings) -> str | None:
     return f"a worker needs {' and '.join(missing)}" if missing else None
 
 
+def as_listener(settings: Settings) -> Settings:
+    """The settings of a service that would listen where this worker does, and has it as a worker."""
+    return replace(settings, port=settings.worker_port, queue="celery")
+
+
+class Server(Protocol):
+    """Shows the worker to whoever asks over HTTP; it listens from when it is made, and answers in `serve`."""
+
+    async def serve(
+        self, supervisor: Supervisor, queue: Sender, metrics: Metrics, capacity: Capacity, alerts: Alerts
+    ) -> None: ...
+
+
+Listen: TypeAlias = Callable[[Settings], Server]
+"""Raises OSError when the address cannot be had."""
 OpenSource: TypeAlias = Callable[[Settings], AbstractAsyncContextManager[DataSource | None]]
 
 
@@ -69,9 +84,11 @@ def run(
     *,
     solve: str = SOLVE,
     open_source: OpenSource = no_source,
+    listen: Listen,
 ) -> None:
     """
-    Works until SIGINT or SIGTERM; `forkserver`, `solve` and the source that is opened as for the supervisor.
+    Works until SIGINT or SIGTERM; `forkserver`, `solve` and the source that is opened as for the supervisor. Where the
+    settings give the worker a port, what `listen` makes shows it there.
 
     Raises
     ------
@@ -92,7 +109,7 @@ def run(
     with logging_to(settings):
         startup.log_warnings(findings)
         try:
-            anyio.run(_work, settings, forkserver, solve, open_source)
+            anyio.run(_work, settings, forkserver, solve, open_source, listen)
         except StoreError as error:
             raise CannotWork(str(error)) from error
 
@@ -101,11 +118,11 @@ OF_LISTENERS = frozenset({"API keys", "address"})
 """Checks that do not concern whoever listens nowhere."""
 
 
-def _window(settings: Settings) -> Window | None:
+def _server(settings: Settings, listen: Listen) -> Server | None:
     if not settings.worker_port:
         return None
     try:
-        return Window(settings)
+        return listen(settings)
     except OSError as error:
         where = f"{settings.host}:{settings.worker_port}"
         raise CannotWork(
@@ -113,8 +130,10 @@ def _window(settings: Settings) -> Window | None:
         ) from error
 
 
-async def _work(settings: Settings, forkserver: ForkServer | None, solve: str, open_source: OpenSource) -> None:
-    window, metrics = _window(settings), Metrics(settings.slow_seconds)
+async def _work(
+    settings: Settings, forkserver: ForkServer | None, solve: str, open_source: OpenSource, listen: Listen
+) -> None:
+    server, metrics = _server(settings, listen), Metrics(settings.slow_seconds)
     watch_loop(metrics.background_errors.inc)
     alerts = Alerts(settings, lambda sink, result: metrics.alerts_sent.labels(sink, result).inc(), OF_THE_WHOLE)
     observers = Observers(metrics.observe_happening, journal, alerts.observe, slow_seconds=settings.slow_seconds)
@@ -129,46 +148,46 @@ async def _work(settings: Settings, forkserver: ForkServer | None, solve: str, o
     ):
         sender = Sender(supervisor.fleet, Broker(settings), lambda outcome: metrics.messages.labels(outcome).inc())
         observers.add(sender.observe)
-        hands = Hands(
+        consumer = MessageConsumer(
             settings,
             partial(portal.call, supervisor.run_named),
             partial(portal.start_task_soon, supervisor.let_go),
-            partial(portal.start_task_soon, end.of_hands),
+            partial(portal.start_task_soon, end.of_consumer),
         )
         tasks.start_soon(keep, "messages", sender.run)
         tasks.start_soon(_signals, end.came)
         capacity = Capacity(settings, supervisor.signs, on_lag=metrics.loop_lag.observe, on_sample=alerts.see)
         tasks.start_soon(keep, "capacity", capacity.run)
         tasks.start_soon(keep, "alerts", alerts.run)
-        if window is not None:
-            tasks.start_soon(keep, "window", partial(window.serve, supervisor, sender, metrics, capacity, alerts))
+        if server is not None:
+            tasks.start_soon(keep, "metrics", partial(server.serve, supervisor, sender, metrics, capacity, alerts))
             _log.info("metrics are shown on http://%s:%d/metrics", settings.host, settings.worker_port)
-        hands.start()
+        consumer.start()
         _log.info("working: %d slots, queue %s", settings.slots, settings.broker_queue)
         await end.came.wait()
-        await _give_back(hands, supervisor)
+        await _give_back(consumer, supervisor)
         tasks.cancel_scope.cancel()
     if end.lost:
         raise CannotWork("the consumer of messages has died; the log above says why")
 
 
 class _End:
-    """The end of a worker. `came` says that it is to end, `lost` that nobody has asked it to: its hands are gone."""
+    """The end of a worker. `came` says that it is to end, `lost` that nobody has asked it to: its consumer is gone."""
 
     def __init__(self) -> None:
         self.came, self.lost = anyio.Event(), False
 
-    def of_hands(self, asked: bool) -> None:
+    def of_consumer(self, asked: bool) -> None:
         self.lost = not asked
         self.came.set()
 
 
-async def _give_back(hands: Hands, supervisor: Supervisor) -> None:
+async def _give_back(consumer: MessageConsumer, supervisor: Supervisor) -> None:
     """In the order that is told above."""
     _log.info("ending: jobs are given back")
-    hands.stop()
+    consumer.stop()
     await supervisor.release()
-    if not await anyio.to_thread.run_sync(hands.join, JOIN_SECONDS):
+    if not await anyio.to_thread.run_sync(consumer.join, JOIN_SECONDS):
         _log.warning("messages are left unanswered; the broker gives them to others")
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.domain.access import Scope
+from app.domain.callers import Scope
 from app.operations.audit import record_key_change
 from app.settings import Settings, SettingsError
 from app.store.api_keys import Key, KeyFile, KeysDamaged, key_view

@@ -10,10 +10,10 @@ owner's whatever its assistants do, and one that is lost costs nothing.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Protocol
 
 from app.domain.jobs import Job
 from app.domain.outcomes import How
-from app.settings import Settings
 from solver.params import search_share
 
 ASKED = "portfolio_workers"
@@ -28,6 +28,17 @@ MOST_JOINS = 20
 """So often a place is taken in one attempt; whoever needs it more often is lost or called away too often to help."""
 SEED_STEP = 1_000_003
 MOST_SEED = 2**31
+
+
+class Limits(Protocol):
+    """The settings that matter here."""
+
+    @property
+    def queue(self) -> str: ...
+    @property
+    def portfolio_workers(self) -> int: ...
+    @property
+    def portfolio_sessions(self) -> int: ...
 
 
 class Left(StrEnum):
@@ -53,12 +64,12 @@ def seed(job: Job, number: int) -> int:
     return (job.seed + job.failed_attempts + SEED_STEP * number) % MOST_SEED
 
 
-def most_workers(settings: Settings) -> int:
+def most_workers(settings: Limits) -> int:
     """How many workers a service can promise a job: one that solves by itself has nobody to send help."""
     return settings.portfolio_workers if settings.queue == "celery" else 1
 
 
-def places(job: Job, sessions: int, settings: Settings) -> int:
+def places(job: Job, sessions: int, settings: Limits) -> int:
     """How many assistants a job may have. One whose request says a number need not be large."""
     if job.publish is not None:
         return 0

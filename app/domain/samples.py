@@ -6,7 +6,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any, NamedTuple
 
-from app.http.problems import DatasetNotFound
+from app.domain.exceptions import DatasetNotFound
 from solver.formats.native import dump_dataset
 from solver.model import Dataset
 from solver.samples import PRESETS, sample

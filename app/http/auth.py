@@ -1,5 +1,5 @@
 """
-The door: no route is reached, and no body is read, without a key or token that has the right `app.domain.access` names.
+The door: no route is reached, and no body is read, without a key or token that has the right `app.http.access` names.
 
 A caller may be bound to organisations. Here it is kept from what concerns the whole service, and from naming another
 organisation in a query; what it sees of jobs is narrowed down in `app.service.tenant`, for whatever route asks.
@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
-import time
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
-from app.domain.access import Access, Caller, access_of
-from app.http.problems import NoKey, NotAllowed, ServiceError, refuse
-from app.http.tokens import Tokens, TokensUnusable, looks_like_token
-from app.settings import Settings, variable
-from app.store.api_keys import KeyFile, Keyring, KeysDamaged
+from app.domain.callers import Caller
+from app.domain.exceptions import NotAllowed, ServiceError
+from app.http.access import Access, access_of
+from app.http.problems import NoKey, refuse
+from app.operations.exposure import is_private
+from app.settings import Settings
+from app.store.api_keys import Keyring
+from app.store.tokens import Tokens, looks_like_token
 
 ORGANISATION = "organization_id"
 """What requests call the organisation."""
@@ -96,42 +97,3 @@ Scheme of `Authorization`, in lower case -> the key or token in what follows it.
 
 Basic is for callers that send no header of their own, and know an address only: `http://platform:KEY@host`.
 """
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on can be reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def is_private(settings: Settings) -> bool:
-    """Whether only this machine can reach the service; a proxy in front of it lets others in on a loopback address."""
-    return is_loopback(settings.host) and not settings.proxies
-
-
-def refusal(settings: Settings) -> str | None:
-    """Why a service or a worker must not start on its address, in a sentence; None when it may."""
-    try:
-        tokens = Tokens(settings)
-    except TokensUnusable as error:
-        return str(error)
-    if is_private(settings):
-        return None
-    now, file = time.time(), KeyFile(settings.keys_folder)
-    try:
-        if any(key.state(now) == "live" for key in file.all()):
-            file.pepper()
-            return None
-    except KeysDamaged as error:
-        return str(error)
-    if tokens.wanted:
-        return None
-    way, help = f"{settings.host} can be reached from other machines", f"set {variable('host')}=127.0.0.1"
-    if settings.proxies:
-        way, help = f"other machines reach {settings.host} through a proxy", f"unset {variable('trusted_proxies')}"
-    return (
-        f"{way}, and no API key protects what is served there; make one with "
-        f"`timetable keys add NAME --scope submit --scope read --scope cancel`, or {help}"
-    )

@@ -10,7 +10,7 @@ from fastapi import Depends, Path, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from app.domain.access import Caller
+from app.domain.callers import Caller
 from app.domain.jobs import Job
 from app.domain.requests import JOB_ID_PATTERN
 from app.domain.source import DataSource, Fetched, Query, UnknownOrganisation

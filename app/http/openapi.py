@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.domain.access import access_of
 from app.domain.requests import JOB_ID_PATTERN, CacheRequest, GenerateRequest, ScoreRequest, Source, ValidateRequest
+from app.http.access import access_of
 from app.http.answers import OPERATIONS, REFERENCE, answer_schemas
 from app.http.examples import add_examples
 from app.http.problems import MEDIA_TYPE

@@ -11,8 +11,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, ClassVar, NamedTuple
+from typing import NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,82 +20,44 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.domain.access import methods_of
+from app.domain.exceptions import (
+    ConflictNotFound,
+    DatasetNotFound,
+    FormatNotAvailable,
+    JobNotFound,
+    NoBundle,
+    NoResult,
+    NotAllowed,
+    NotReady,
+    ReadersAway,
+    ReadersBusy,
+    ReadersStarved,
+    Refused,
+    ResultNotReady,
+    ResultTooHeavy,
+    ServiceError,
+    SourceNotConfigured,
+    TooHeavy,
+)
+from app.domain.issues import MAX_ISSUES, detail_of, issues_of, parameter_issue, wire_issue
 from app.domain.jobs import DiskFull, JobConflict, JobStateError, QueueFull, TooManyCancels
-from app.domain.requests import PATTERNS
 from app.domain.source import SourceError, UnknownOrganisation
+from app.http.access import methods_of
 from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from app.store.manifests import NoTools
 from solver.errors import InputError, Issue
-from solver.formats.issues import MAX_ITEMS, MAX_SHOWN_DEPTH, MAX_TEXT, kind_of, pointer, readable, shortened
-from solver.formats.issues import issues_of as translated
+from solver.formats.issues import shortened
 
 MEDIA_TYPE = "application/problem+json"
-MAX_ERRORS = 100
-ROOM_FOR_COUNT = 40
-"""A text that was cut says how long it was."""
 
 _log = logging.getLogger("timetable.errors")
 
 
-class ServiceError(Exception):
-    """
-    The service refuses a request on purpose.
-
-    `issues` point into the request; `members` become further members of the problem document.
-    """
-
-    def __init__(
-        self, detail: str, *, issues: Sequence[Issue] = (), members: Mapping[str, object] | None = None
-    ) -> None:
-        super().__init__(detail)
-        self.issues = tuple(issues)
-        self.members = dict(members or {})
-
-
-class JobNotFound(ServiceError):
-    """No job has this id."""
-
-    def __init__(self, job_id: str, **members: object) -> None:
-        shown = job_id[:200]
-        detail = f"There is no job {shown!r}."
-        super().__init__(detail, members={"job_id": shown, "message": detail, **members})
-
-
-class ResultNotReady(ServiceError):
-    """The job has not ended yet."""
-
-
-class NoResult(ServiceError):
-    """The job ended without a timetable, or has no such variant."""
-
-
-class ConflictNotFound(ServiceError):
-    """The timetable has no conflict of this id."""
-
-
-class NoBundle(ServiceError):
-    """The attempt has left no diagnosis."""
-
-
-class FormatNotAvailable(ServiceError):
-    """A result was asked for in a format that we do not write."""
+# --- what only HTTP can be wrong about ---
 
 
 class FileNotFound(ServiceError):
     """The page has no such file."""
-
-
-class DatasetNotFound(ServiceError):
-    """No sample has this name."""
-
-
-class SourceNotConfigured(ServiceError):
-    """The request names no data, and no platform database is configured to take them from."""
-
-
-class NotReady(ServiceError):
-    """No jobs can be taken at the moment."""
 
 
 class BodyTooLarge(ServiceError):
@@ -114,8 +75,6 @@ class BadHeader(ServiceError):
 class UnknownEncoding(ServiceError):
     """The body is packed in a way that is not unpacked here."""
 
-    headers: ClassVar[Mapping[str, str]] = {"Accept-Encoding": "gzip"}
-
     def __init__(self, named: str) -> None:
         shown = shortened(named if named.isprintable() else "unknown", 40)
         super().__init__(f"The body is encoded as {shown!r}. Send it as plain JSON, or with `Content-Encoding: gzip`.")
@@ -128,28 +87,6 @@ class NotUnpacked(ServiceError):
 class BadFraming(ServiceError):
     """The request says in two ways where its body ends. The connection is of no more use."""
 
-    headers: ClassVar[Mapping[str, str]] = {"Connection": "close"}
-
-
-class TooHeavy(ServiceError):
-    """Reading the request takes more time or memory than is allowed."""
-
-
-class ResultTooHeavy(ServiceError):
-    """A stored result cannot be made into an answer with the time and memory that there are. Its request was sound."""
-
-
-class ReadersBusy(ServiceError):
-    """Too many large requests are being read at this moment."""
-
-
-class ReadersAway(ServiceError):
-    """The processes that read large requests do not get to work at this moment."""
-
-
-class ReadersStarved(ServiceError):
-    """The kernel has ended the processes that read a request, since there is no memory left; it may be a small one."""
-
 
 class IdempotencyMismatch(ServiceError):
     """The same Idempotency-Key came with another body."""
@@ -158,8 +95,6 @@ class IdempotencyMismatch(ServiceError):
 class NoKey(ServiceError):
     """The request has no API key or token, or none that is valid."""
 
-    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="timetable"'}
-
     def __init__(self) -> None:
         super().__init__(
             "A valid API key or token is needed: `Authorization: Bearer <key>`, `X-API-Key: <key>`, "
@@ -167,28 +102,19 @@ class NoKey(ServiceError):
         )
 
 
-class NotAllowed(ServiceError):
-    """The key or token is valid, and has not the right that this takes, or is for other organisations."""
-
-
 class RateLimited(ServiceError):
     """The client has asked too often. `seconds` is when the next request of this kind is welcome."""
 
     def __init__(self, detail: str, seconds: int) -> None:
         super().__init__(detail)
-        self.headers = {"Retry-After": str(seconds)}
+        self.seconds = seconds
 
 
 class TooManyStreams(ServiceError):
     """As many event streams are open as are served."""
 
 
-class Told(Exception):
-    """A refusal that was put into words elsewhere: a reader process answers with a whole problem document."""
-
-    def __init__(self, status: int, code: str, headers: Mapping[str, str], document: bytes) -> None:
-        super().__init__(code)
-        self.status, self.code, self.headers, self.document = status, code, dict(headers), document
+# --- how each is answered ---
 
 
 class Row(NamedTuple):
@@ -198,6 +124,7 @@ class Row(NamedTuple):
     code: str
     title: str
     retry_after: int | None = None
+    headers: Mapping[str, str] = {}
 
 
 PROBLEMS: Mapping[type[Exception], Row] = {
@@ -209,12 +136,17 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     SourceNotConfigured: Row(422, "source_not_configured", "No data source"),
     BodyTooLarge: Row(413, "body_too_large", "The request body is too large"),
     TooHeavy: Row(422, "too_large", "The request is too large to be read"),
-    UnknownEncoding: Row(415, "unknown_encoding", "The request body is encoded in a way that is not known"),
+    UnknownEncoding: Row(
+        415,
+        "unknown_encoding",
+        "The request body is encoded in a way that is not known",
+        headers={"Accept-Encoding": "gzip"},
+    ),
     NotUnpacked: Row(400, "bad_gzip", "The request body cannot be unpacked"),
-    BadFraming: Row(400, "bad_framing", "The request is framed in two ways"),
+    BadFraming: Row(400, "bad_framing", "The request is framed in two ways", headers={"Connection": "close"}),
     BadHeader: Row(400, "bad_header", "A header cannot be used"),
     IdempotencyMismatch: Row(422, "idempotency_key_reused", "This Idempotency-Key belongs to another request"),
-    NoKey: Row(401, "no_key", "No valid key"),
+    NoKey: Row(401, "no_key", "No valid key", headers={"WWW-Authenticate": 'Bearer realm="timetable"'}),
     NotAllowed: Row(403, "not_allowed", "The key has not this right"),
     RateLimited: Row(429, "rate_limited", "Too many requests", retry_after=1),
     BodyTooSlow: Row(408, "body_too_slow", "The request body took too long"),
@@ -245,6 +177,7 @@ PROBLEMS: Mapping[type[Exception], Row] = {
     StoreError: Row(503, "store_refused", "The job store refused", retry_after=30),
 }
 _UNFORESEEN = Row(500, "internal_error", "Internal error")
+_BY_NAME = {kind.__name__: row for kind, row in PROBLEMS.items()}
 _STORE_DETAILS: Mapping[type[StoreError], str] = {
     StoreFull: "There is no room left on the disk of the job store. Nothing was stored; please try again later.",
     StoreUnavailable: "The job store does not answer at the moment. Nothing was lost; please repeat the request.",
@@ -254,57 +187,15 @@ _STORE_DETAILS: Mapping[type[StoreError], str] = {
 """What stands in these errors names files, which is for the log. The first that fits."""
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 
-_CODES = {
-    "string_pattern_mismatch": "bad_id",
-    "string_too_long": "too_large",
-    "string_too_short": "too_few",
-    "greater_than": "out_of_range",
-    "greater_than_equal": "out_of_range",
-    "less_than": "out_of_range",
-    "less_than_equal": "out_of_range",
-}
-"""What pydantic calls a problem -> its code, where `solver.formats.issues` has no name for it."""
-
-_SENTENCES = {
-    "string_pattern_mismatch": "{pattern_in_words}",
-    "string_too_long": "have at most {max_length} characters",
-    "string_too_short": "not be empty",
-    "too_long": "have at most {max_length} entries",
-    "greater_than": "be more than {gt}",
-    "greater_than_equal": "be at least {ge}",
-    "less_than": "be less than {lt}",
-    "less_than_equal": "be at most {le}",
-    "finite_number": "be an ordinary number",
-    "int_parsing": "be a whole number",
-    "int_type": "be a whole number",
-    "int_from_float": "be a whole number",
-    "int_parsing_size": "be a whole number of less than 19 digits",
-    "float_parsing": "be a number",
-    "float_type": "be a number",
-    "number_type": "be a number",
-    "bool_parsing": "be true or false",
-    "bool_type": "be true or false",
-    "string_type": "be text",
-    "list_type": "be a list",
-    "dict_type": "be an object",
-    "model_type": "be an object",
-    "literal_error": "be {expected}",
-    "enum": "be {expected}",
-}
-"""What pydantic calls a problem -> what must be, in words; its own are written for programmers."""
-
 
 def install(app: FastAPI) -> None:
     """Makes `app` answer every error of the table, and the framework's own, as a problem document."""
-    for kind in (*PROBLEMS, HTTPException, Told):
+    for kind in (*PROBLEMS, HTTPException, Refused):
         app.add_exception_handler(kind, answer)
 
 
 async def answer(request: Request, error: Exception) -> Response:
     """The problem document of one exception."""
-    if isinstance(error, Told):
-        request.scope["error_code"] = error.code
-        return Response(error.document, error.status, error.headers, MEDIA_TYPE)
     request.scope["error_code"] = row_of(error).code
     answer = problem_response(error)
     if "allow" in answer.headers:
@@ -325,31 +216,48 @@ def row_of(error: Exception) -> Row:
     """The row of the nearest ancestor that the table knows."""
     if isinstance(error, HTTPException):
         return Row(error.status_code, _HTTP_CODES.get(error.status_code, "http_error"), str(error.detail))
+    if isinstance(error, Refused):
+        return next((_BY_NAME[kind] for kind in error.kinds if kind in _BY_NAME), _UNFORESEEN)
     return next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), _UNFORESEEN)
 
 
 def problem_response(error: Exception, members: Mapping[str, object] | None = None) -> JSONResponse:
     """The whole answer: status, problem document, headers."""
-    row, issues = row_of(error), issues_of(error)
-    detail = _detail(error, row, issues)
+    row = row_of(error)
+    issues, total = _shown_issues(error)
     content = {
         "type": f"urn:timetable:problem:{row.code}",
         "title": row.title,
         "status": row.status,
         "code": row.code,
-        "detail": detail,
-        "errors": [wire_issue(issue) for issue in issues[:MAX_ERRORS]],
-        **({"errors_total": len(issues)} if len(issues) > MAX_ERRORS else {}),
+        "detail": _detail(error, row),
+        "errors": issues,
+        **({"errors_total": total} if total > MAX_ISSUES else {}),
         **(error.members if isinstance(error, ServiceError) else {}),
         **(members or {}),
     }
-    headers = dict(getattr(error, "headers", None) or {})
-    if row.retry_after is not None:
-        headers.setdefault("Retry-After", str(row.retry_after))
+    headers = {**row.headers, **(getattr(error, "headers", None) or {})}
+    seconds = error.seconds if isinstance(error, RateLimited) else row.retry_after
+    if seconds is not None:
+        headers.setdefault("Retry-After", str(seconds))
     return JSONResponse(content, row.status, headers, MEDIA_TYPE)
 
 
-def _detail(error: Exception, row: Row, issues: Sequence[Issue]) -> str:
+def _shown_issues(error: Exception) -> tuple[Sequence[Mapping[str, object]], int]:
+    """The first issues as they are shown, and how many there are."""
+    if isinstance(error, Refused):
+        return error.wire_issues, error.total
+    found = _issues_of(error)
+    return [wire_issue(issue) for issue in found[:MAX_ISSUES]], len(found)
+
+
+def _issues_of(error: Exception) -> Sequence[Issue]:
+    if isinstance(error, RequestValidationError):
+        return [parameter_issue(line) for line in error.errors()]
+    return issues_of(error)
+
+
+def _detail(error: Exception, row: Row) -> str:
     if row is _UNFORESEEN:
         return "Something went wrong on our side. The correlation id finds it in the log."
     if isinstance(error, NoTools):
@@ -357,72 +265,7 @@ def _detail(error: Exception, row: Row, issues: Sequence[Issue]) -> str:
     store = next((text for kind, text in _STORE_DETAILS.items() if isinstance(error, kind)), None)
     if store is not None:
         return store
-    if not issues or isinstance(error, ServiceError):
-        return str(error.detail) if isinstance(error, HTTPException) else str(error)
-    more = f" (and {len(issues) - 1} more)" if len(issues) > 1 else ""
-    return f"{issues[0].pointer or 'body'}: {issues[0].message}{more}"
-
-
-def issues_of(error: Exception) -> Sequence[Issue]:
-    """Every problem that the exception points at, in document order."""
-    if isinstance(error, InputError | ServiceError):
-        return error.issues
-    if isinstance(error, RequestValidationError):
-        return [_parameter_issue(line) for line in error.errors()]
-    if isinstance(error, ValidationError):
-        lines = error.errors(include_url=False)
-        return [_recoded(issue, line) for issue, line in zip(translated(error), lines, strict=True)]
-    return ()
-
-
-def _parameter_issue(line: Mapping[str, Any]) -> Issue:
-    """A complaint about a path or query parameter; its `loc` begins with the word "path" or "query"."""
-    issue = Issue(pointer=pointer(line["loc"][1:]), code="bad_value", message=str(line["msg"]), value=line.get("input"))
-    return _recoded(issue, line)
-
-
-def _recoded(issue: Issue, line: Mapping[str, Any]) -> Issue:
-    """Requests are read leniently, datasets strictly; the complaints of lenient reading get the same codes."""
-    kind, context, name = str(line["type"]), line.get("ctx") or {}, str((line["loc"] or ("the body",))[-1])
-    wrong_type = kind.endswith(("_parsing", "_type", "_from_float"))
-    code = _CODES.get(kind, "wrong_type" if wrong_type else issue.code)
-    code = code if issue.code == "bad_value" else issue.code
-    if kind not in _SENTENCES:
-        return replace(issue, code=code)
-    context = {**context, "pattern_in_words": PATTERNS.get(context.get("pattern", ""))}
-    wanted, value = _SENTENCES[kind].format_map(context), line.get("input")
-    shown = f" {shortened(value)!r}" if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
-    return replace(issue, code=code, message=f"{name} must {wanted}, got {kind_of(value)}{shown}")
-
-
-def below(prefix: str, error: InputError) -> InputError:
-    """The same error for a document that stands at `prefix` of the request body."""
-    return InputError(
-        Issue(pointer=prefix + issue.pointer, code=issue.code, message=issue.message, value=issue.value)
-        for issue in error.issues
-    )
-
-
-def wire_issue(issue: Issue) -> dict[str, object]:
-    """One entry of `errors[]`; text and value are cut to what a person needs to recognise them."""
-    short = readable(issue)
-    value = issue.value if _is_short(issue.value) else short.value
-    return {"pointer": short.pointer, "code": short.code, "message": short.message, "value": value}
-
-
-def _is_short(value: object, depth: int = 0) -> bool:
-    """Whether a value can be sent as it is. One that a reader has cut already must not be cut again."""
-    if isinstance(value, str):
-        return len(value) <= MAX_TEXT + ROOM_FOR_COUNT and value.isprintable()
-    if isinstance(value, int):
-        return value.bit_length() <= 64
-    if isinstance(value, float):
-        return value - value == 0
-    if isinstance(value, dict):
-        return _is_short(list(value), depth) and _is_short(list(value.values()), depth)
-    if isinstance(value, list):
-        return len(value) <= MAX_ITEMS + 1 and depth <= MAX_SHOWN_DEPTH and all(_is_short(v, depth + 1) for v in value)
-    return value is None
+    return str(error.detail) if isinstance(error, HTTPException) else detail_of(error, _issues_of(error))
 
 
 class LastResort:

@@ -2,52 +2,21 @@
 How often one client may ask: a token bucket per client and kind of request, and a cap on open event streams.
 
 A client is its API key, or its address where no keys are in use. Health, progress, cancel and finish are never counted
-(`app.domain.access`), so that whoever has used up a share can still follow and stop a job. The defaults are far above
+(`app.http.access`), so that whoever has used up a share can still follow and stop a job. The defaults are far above
 what the platform and its pollers do; they stop a loop that has run away, not a busy day.
 """
 
 from __future__ import annotations
 
 import math
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.domain.access import Rate, access_of
+from app.domain.token_bucket import Buckets
+from app.http.access import Rate, access_of
 from app.http.problems import RateLimited, TooManyStreams, refuse
 from app.settings import Settings
-
-MAX_BUCKETS = 10_000
-"""Clients remembered; of more, those that were away longest start again with a full bucket."""
-MINUTE = 60.0
-Clock = Callable[[], float]
-
-
-class Buckets:
-    """
-    A bucket per client that holds `per_minute` tokens and fills up again within a minute; 0 means no limit.
-
-    Not thread-safe: it lives on the event loop.
-    """
-
-    def __init__(self, per_minute: int, clock: Clock = time.monotonic) -> None:
-        self._size, self._clock = float(per_minute), clock
-        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def wait(self, client: str) -> float:
-        """Takes a token; 0 when there was one, else the seconds until there is."""
-        if not self._size:
-            return 0.0
-        now = self._clock()
-        level, at = self._levels.pop(client, (self._size, now))
-        level = min(self._size, level + (now - at) * self._size / MINUTE)
-        wait = 0.0 if level >= 1 else (1 - level) * MINUTE / self._size
-        self._levels[client] = (level if wait else level - 1, now)
-        if len(self._levels) > MAX_BUCKETS:
-            self._levels.popitem(last=False)
-        return wait
 
 
 class Streams:

@@ -7,19 +7,20 @@ import os
 import socket
 from collections.abc import Callable
 from types import FrameType
+from typing import TypeAlias
 
 import uvicorn
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.connection_timeouts import patient_for
 from app.http.routes.events import Streams
-from app.http.tokens import TokensUnusable
-from app.main import create_app
 from app.operations.logs import logging_to
 from app.operations.startup import address_problem, examine, log_warnings, refusal
 from app.processes.children import ForkServer
 from app.settings import Settings, SettingsError
 from app.store import StoreError
+from app.store.tokens import TokensUnusable
 
 GRACEFUL_SECONDS = 3
 CONNECTIONS = 1500
@@ -32,9 +33,12 @@ class CannotServe(Exception):
     """The service did not start, or died; the message says why and what helps."""
 
 
-def serve(settings: Settings, forkserver: ForkServer | None = None) -> None:
+CreateApp: TypeAlias = Callable[[Settings, ForkServer | None], FastAPI]
+
+
+def serve(settings: Settings, forkserver: ForkServer | None, create_app: CreateApp) -> None:
     """
-    Serves until SIGINT or SIGTERM; `forkserver` as for the supervisor.
+    Serves what `create_app` makes until SIGINT or SIGTERM; `forkserver` as for the supervisor.
 
     Raises
     ------
@@ -52,10 +56,10 @@ def serve(settings: Settings, forkserver: ForkServer | None = None) -> None:
         raise CannotServe(refused)
     with logging_to(settings):
         log_warnings(findings)
-        _serve(settings, forkserver)
+        _serve(settings, forkserver, create_app)
 
 
-def _serve(settings: Settings, forkserver: ForkServer | None) -> None:
+def _serve(settings: Settings, forkserver: ForkServer | None, create_app: CreateApp) -> None:
     try:
         inner = create_app(settings, forkserver)
     except (SettingsError, TokensUnusable) as error:

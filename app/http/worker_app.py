@@ -8,9 +8,9 @@ does: on loopback, or with a key. Nobody can ask it for anything of a job.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from typing import Any, Protocol
 
 import uvicorn
 from fastapi import FastAPI
@@ -19,14 +19,14 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware import Middleware
 
 from app import service_version
-from app.cluster.sender import Sender
 from app.http import problems as errors
 from app.http.auth import KeyGuard
 from app.http.connection_timeouts import patient_for
 from app.http.limits import OneSpelling
+from app.http.measured import Measured
 from app.operations.capacity import Capacity
 from app.operations.health import not_alive_because
-from app.operations.metrics import Measured, Metrics
+from app.operations.metrics import Metrics
 from app.operations.sinks import Alerts
 from app.service.supervisor import Supervisor
 from app.settings import Settings
@@ -36,12 +36,13 @@ PATIENCE_SECONDS = 5.0
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-def as_listener(settings: Settings) -> Settings:
-    """The settings of a service that would listen where this worker does, and has it as a worker."""
-    return replace(settings, port=settings.worker_port, queue="celery")
+class Queue(Protocol):
+    """The queue that the worker takes its jobs from."""
+
+    def view(self) -> Mapping[str, Any]: ...
 
 
-class Window:
+class WorkerServer:
     """Listens from when it is made; `serve` answers. Raises OSError when the address cannot be had."""
 
     def __init__(self, settings: Settings) -> None:
@@ -52,12 +53,12 @@ class Window:
         self._socket = socket.create_server(address[:2], family=family)
 
     async def serve(
-        self, supervisor: Supervisor, sender: Sender, metrics: Metrics, capacity: Capacity, alerts: Alerts
+        self, supervisor: Supervisor, queue: Queue, metrics: Metrics, capacity: Capacity, alerts: Alerts
     ) -> None:
         """Until it is cancelled."""
         server = _Server(
             uvicorn.Config(
-                self._app(supervisor, sender, metrics, capacity, alerts),
+                self._app(supervisor, queue, metrics, capacity, alerts),
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -70,7 +71,7 @@ class Window:
         await server.serve([self._socket])
 
     def _app(
-        self, supervisor: Supervisor, sender: Sender, metrics: Metrics, capacity: Capacity, alerts: Alerts
+        self, supervisor: Supervisor, queue: Queue, metrics: Metrics, capacity: Capacity, alerts: Alerts
     ) -> FastAPI:
         app = FastAPI(
             title="Timetable worker",
@@ -88,7 +89,7 @@ class Window:
 
         @app.get("/metrics")
         async def shown() -> Response:
-            metrics.show_queue(sender.view())
+            metrics.show_queue(queue.view())
             text = metrics.render(await supervisor.counts(), capacity.now(), alerts.book.by_severity())
             return Response(text, media_type=CONTENT_TYPE_LATEST, headers=_NO_STORE)
 

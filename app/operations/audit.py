@@ -15,35 +15,21 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 
-from starlette.types import ASGIApp, Message, Receive, Send
-from starlette.types import Scope as Connection
-
-from app.domain.access import Scope, access_of
 from app.domain.telemetry import Happening, Moved
 
-ACTS: Mapping[str, str] = {
-    "POST /generate_variants": "submit",
-    "POST /generate": "submit",
-    "POST /cancel/{job_id}": "cancel",
-    "POST /finish/{job_id}": "finish",
-    "POST /restart/{job_id}": "restart",
-    "DELETE /jobs/{job_id}": "delete",
-}
-DENIED = frozenset({401, 403})
 TRAIL_FILE = "audit.jsonl"
 
-_job: ContextVar[dict[str, str] | None] = ContextVar("audited_job", default=None)
+submitted: ContextVar[dict[str, str] | None] = ContextVar("audited_job", default=None)
 _log = logging.getLogger("timetable.audit")
 
 
 def note_job(happening: Happening) -> None:
     """An observer: remembers which job the request at hand has submitted."""
-    noted = _job.get()
+    noted = submitted.get()
     if noted is not None and isinstance(happening, Moved) and happening.event is None:
         noted["id"] = happening.job.id
 
@@ -64,55 +50,3 @@ def record_key_change(folder: Path, action: str, key: str, result: str, **fields
     with os.fdopen(handle, "wb", buffering=0) as file:  # one write, so that lines of two commands cannot mix
         file.write(text.encode())
         os.fsync(file.fileno())
-
-
-class Audit:
-    """The ASGI layer that writes the audit log."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        status, noted = 0, dict[str, str]()
-        token = _job.set(noted)
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-        finally:
-            _job.reset(token)
-            _record(scope, status, noted.get("id"))
-        return None
-
-
-def _record(scope: Connection, status: int, submitted: str | None) -> None:
-    route = getattr(scope.get("route"), "path", None)
-    method = scope["method"]
-    act = ACTS.get(f"{method} {route}")
-    if act is None and route is not None and access_of(method, scope["path"]).scope is Scope.ADMIN:
-        act = f"{method} {route}"
-    if status in DENIED:
-        act = act or "access"
-    if act is None:
-        return
-    job = submitted or scope.get("path_params", {}).get("job_id")
-    result = "denied" if status in DENIED else "done" if 200 <= status < 400 else "refused"
-    fields = {
-        "action": act,
-        "job": job,
-        "key": scope.get("key_id"),
-        "organisations": getattr(scope.get("caller"), "organisations", None),
-        "address": (scope.get("client") or (None,))[0],
-        "result": result,
-        "status": status,
-        "code": scope.get("error_code"),
-    }
-    level = logging.WARNING if result == "denied" else logging.INFO
-    _log.log(level, "%s: %s (%d)", act, result, status, extra=fields)

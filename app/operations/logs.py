@@ -18,7 +18,6 @@ import queue
 import re
 import sys
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from logging.handlers import QueueHandler, RotatingFileHandler
@@ -26,7 +25,6 @@ from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.types import EventDict, Processor
 
 from app.settings import Settings
@@ -47,8 +45,6 @@ QUIET = ("httpx", "httpcore", "asyncio", "urllib3", "alembic")
 """Libraries whose ordinary news is not ours; httpx would log the address of the webhook."""
 SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
 _NAMED = re.compile(r"(?:\b(job|attempt) )?%(?:[-+ #0]*\d*(?:\.\d+)?)[a-zA-Z]")
-REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-REQUEST_ID_HEADER = b"x-request-id"
 
 _log = logging.getLogger("timetable.service")
 
@@ -250,37 +246,3 @@ def watch_loop(unforeseen: Callable[[], None]) -> None:
         unforeseen()
 
     asyncio.get_running_loop().set_exception_handler(on_error)
-
-
-# --- requests ---
-
-
-class RequestId:
-    """
-    The ASGI layer that gives each request an id: the client's `X-Request-ID` when it is a sane one, else a new one.
-
-    It stands in `scope["request_id"]`, in every log line of the request, and in a header of the answer.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        request_id = scope["request_id"] = _request_id(scope)
-
-        async def named(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = [*message.get("headers", ()), (REQUEST_ID_HEADER, request_id.encode("ascii"))]
-                message = {**message, "headers": headers}
-            await send(message)
-
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._app(scope, receive, named)
-        return None
-
-
-def _request_id(scope: Scope) -> str:
-    given = next((value for name, value in scope["headers"] if name == REQUEST_ID_HEADER), b"")
-    return given.decode("ascii") if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -11,8 +11,7 @@ from __future__ import annotations
 import logging
 import platform
 import sqlite3
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from prometheus_client import (
@@ -25,7 +24,6 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import SERVICE, service_version
 from app.domain.diagnosis import Verdict
@@ -57,11 +55,10 @@ from app.store.notifications import DEPENDENCIES, OUTCOMES
 from solver.control import STAGES
 from solver.result import RungId
 
-UNMATCHED, OTHER = "unmatched", "other"
 INTERNAL_ERROR = "internal_error"
+UNMATCHED, OTHER = "unmatched", "other"
 """Code of `app.http.problems` for what nobody has foreseen."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_EVENT_STREAM = b"text/event-stream"
 _STAGES, _VERDICTS, _ENDS = frozenset(STAGES), frozenset(Verdict), frozenset(ENDS)
 KILLED = -9
 """Exit code of a process that SIGKILL has ended."""
@@ -325,7 +322,7 @@ class Metrics:
         if ending.overshoot_seconds > longest_overshoot(end.job.time_limit_seconds):
             self.missed.inc()
 
-    def observe_request(self, scope: Scope, status: int, seconds: float, *, stream: bool) -> None:
+    def observe_request(self, scope: Mapping[str, Any], status: int, seconds: float, *, stream: bool) -> None:
         """Counts one served request; a stream is never slow."""
         endpoint = getattr(scope.get("route"), "path", UNMATCHED)
         method = _known(scope["method"], _METHODS)
@@ -341,36 +338,3 @@ class Metrics:
 def _known(word: str, words: frozenset[Any]) -> str:
     """The word as a label value: what is not in the closed set is "other"."""
     return str(word) if word in words else OTHER
-
-
-class Measured:
-    """
-    The ASGI layer that feeds `Metrics`. An event stream counts as a connection for as long as it lives.
-
-    `unforeseen` is told of each request that was answered with an internal error.
-    """
-
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, unforeseen: Callable[[], None] = lambda: None) -> None:
-        self._app = app
-        self._metrics, self._unforeseen = metrics, unforeseen
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        started, status, stream = time.monotonic(), 0, False
-
-        async def watched(message: Message) -> None:
-            nonlocal status, stream
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                stream = any(value.startswith(_EVENT_STREAM) for _, value in message.get("headers", ()))
-            await send(message)
-
-        with self._metrics.connections.track_inprogress():
-            try:
-                await self._app(scope, receive, watched)
-            finally:
-                self._metrics.observe_request(scope, status, time.monotonic() - started, stream=stream)
-                if scope.get("error_code") == INTERNAL_ERROR:
-                    self._unforeseen()
-        return None

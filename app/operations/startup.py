@@ -27,7 +27,7 @@ from platform import python_version
 from typing import Literal, NamedTuple
 
 from app.domain.portfolio import most_workers
-from app.http import auth as guard
+from app.operations import exposure
 from app.operations.sinks import command_problem, sinks_of, url_problem
 from app.settings import Settings, unknown_variables, usable_cores, variable
 from app.store import StoreError, StoreLocked
@@ -392,11 +392,11 @@ def _port(settings: Settings) -> Iterator[Finding]:
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
-    problem = guard.refusal(settings)
+    problem = exposure.refusal(settings)
     if problem is not None:
         yield Finding("API keys", "error", problem)
     else:
-        where = "on this machine only" if guard.is_private(settings) else "with a key or token"
+        where = "on this machine only" if exposure.is_private(settings) else "with a key or token"
         yield Finding("API keys", "ok", f"{settings.host} can be used {where}")
 
 
@@ -408,7 +408,7 @@ def _backups(settings: Settings) -> Iterator[Finding]:
         return
     if signed:
         yield Finding("backups", "ok", "those that are made are signed, and no other is put back")
-    elif guard.is_loopback(settings.host):
+    elif exposure.is_loopback(settings.host):
         yield Finding("backups", "ok", "those that are made are not signed")
     else:
         yield Finding(

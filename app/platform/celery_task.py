@@ -17,11 +17,11 @@ from celery import Celery
 from kombu.exceptions import KombuError
 from kombu.messaging import Producer
 
+from app.domain.documents import encoded, joined
 from app.domain.jobs import Job, Status
 from app.platform.addresses import REDIS_SCHEMES, tls_options, uses_tls, with_index
 from app.platform.breaker import Breaker
 from app.platform.delivery import NOT_ARRIVED, Documents, NotDelivered, error_of
-from app.service.result_cache import encoded, joined
 from app.settings import Settings
 from app.store import DeliveryRow
 

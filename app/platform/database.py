@@ -17,11 +17,11 @@ import anyio
 import psycopg
 from psycopg.types.json import Jsonb
 
+from app.domain.documents import joined
 from app.domain.jobs import Job, Status
 from app.platform.breaker import Breaker
 from app.platform.connections import connected
 from app.platform.delivery import CANCELLED_BY_USER, Documents, NotDelivered, error_of, instant_of, is_late
-from app.service.result_cache import joined
 from app.settings import Settings
 from app.store import DeliveryRow
 

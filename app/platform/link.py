@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from app.domain.addresses import keys_of
 from app.domain.jobs import Job
 from app.domain.source import DataSource
 from app.domain.telemetry import Happening
@@ -28,6 +27,7 @@ from app.service.supervisor import Supervisor
 from app.service.watchdog import keep
 from app.settings import Settings
 from app.store.notifications import DEPENDENCIES, Channel, carrier_of, channels_of
+from app.system.addresses import keys_of
 
 if TYPE_CHECKING:
     from app.platform.redis_keys import RedisKeys

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 import anyio
 import httpcore
 
-from app.domain.addresses import url_problem
 from app.platform.delivery import NotDelivered
+from app.system.addresses import url_problem
 
 MOST_ANSWER_BYTES = 4096
 TRY_AGAIN = frozenset({404, 408, 409, 425, 429})

@@ -32,12 +32,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from app.domain.documents import joined
 from app.domain.jobs import Event, Job, JobError, Status
 from app.domain.telemetry import Happening, Moved, Seen
 from app.platform.addresses import tls_options, uses_tls, with_index
 from app.platform.breaker import Breaker
 from app.platform.delivery import NOT_ARRIVED, Documents, NotDelivered
-from app.service.result_cache import joined
 from app.service.supervisor import Supervisor
 from app.settings import Settings
 from app.store import DeliveryRow, StoreError

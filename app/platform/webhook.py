@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from app import SERVICE
+from app.domain.documents import encoded, joined
 from app.domain.jobs import Job, Status
 from app.platform.breaker import Breaker
 from app.platform.delivery import Documents, NotDelivered, error_of, instant_of, is_late
 from app.platform.pinned import Poster, Refused
-from app.service.result_cache import encoded, joined
 from app.store import DeliveryRow
 
 WEBHOOK_SECONDS = 5.0

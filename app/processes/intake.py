@@ -17,7 +17,9 @@ from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel
 
+from app.domain.exceptions import SourceNotConfigured
 from app.domain.fingerprint import fingerprint
+from app.domain.issues import below, wire_issue
 from app.domain.jobs import MIN_SOLVE_SECONDS, JobRequest
 from app.domain.messages import pack_text
 from app.domain.portfolio import ASKED
@@ -35,7 +37,6 @@ from app.domain.requests import (
 from app.domain.samples import load_sample
 from app.domain.source import AWAITED, IMPORT, Query
 from app.domain.unknown_fields import strangers_of, unused_note
-from app.http.problems import SourceNotConfigured, below, wire_issue
 from app.processes.size_limits import check_document, check_model
 from app.processes.size_prescan import check_amount
 from app.settings import Settings

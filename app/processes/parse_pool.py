@@ -29,9 +29,9 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from app.domain.exceptions import ReadersAway, ReadersBusy, ReadersStarved, ServiceError, TooHeavy
 from app.domain.portfolio import most_workers
 from app.domain.telemetry import HelperStopped, Observer, nobody
-from app.http.problems import ReadersAway, ReadersBusy, ReadersStarved, ServiceError, TooHeavy
 from app.processes.children import ENVIRONMENT, KEPT_PREFIXES, KEPT_VARIABLES, RECEIVE_BYTES
 from app.processes.parse_worker import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, Work, frame, perform
 from app.processes.size_limits import AMOUNTS

@@ -29,12 +29,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
-from fastapi.responses import JSONResponse
-
+from app.domain.documents import encoded
+from app.domain.exceptions import Refused, ServiceError, TooHeavy
+from app.domain.issues import MAX_ISSUES, REFUSALS, detail_of, issues_of, wire_issue
 from app.domain.jobs import JobRequest
 from app.domain.requests import Source
 from app.domain.samples import load_sample
-from app.http.problems import PROBLEMS, Told, TooHeavy, problem_response, row_of
 from app.processes.intake import Order, load_source, read_order
 from app.processes.salvage import Held, Recounted, recount
 from app.processes.validation import score_timetable, size_of, validate_dataset
@@ -97,11 +97,11 @@ class Question(NamedTuple):
 class Reply(NamedTuple):
     """
     `json`, `file`: the body is the answer. `order`: the header is an order, the body its dataset. `kept`: the header is
-    what a job has to know of a recounted result, the body that result; both empty when there is none. `problem`: the
-    body is a problem document, the header its status. `fault`: our own bug, with its traceback in the header.
+    what a job has to know of a recounted result, the body that result; both empty when there is none. `refused`: the
+    header is a `Refused`. `fault`: our own bug, with its traceback in the header.
     """
 
-    kind: Literal["json", "file", "order", "kept", "problem", "fault"]
+    kind: Literal["json", "file", "order", "kept", "refused", "fault"]
     header: Mapping[str, Any]
     body: bytes = b""
 
@@ -117,16 +117,21 @@ def perform(question: Question, settings: Settings) -> Reply:
     except MemoryError:
         open_lately.cache_clear()
         return _no_memory()
-    except tuple(PROBLEMS) as error:
+    except REFUSALS as error:
         return refusal(error)
 
 
 def refusal(error: Exception) -> Reply:
-    """The reply that says no."""
-    answer = problem_response(error)
-    headers = {"Retry-After": answer.headers["retry-after"]} if "retry-after" in answer.headers else {}
-    header = {"status": answer.status_code, "code": row_of(error).code, "headers": headers}
-    return Reply("problem", header, bytes(answer.body))
+    """The reply that says no; what that means over HTTP is for others to know."""
+    issues = issues_of(error)
+    header = {
+        "kinds": [kind.__name__ for kind in type(error).__mro__],
+        "detail": detail_of(error, issues),
+        "wire_issues": [wire_issue(issue) for issue in issues[:MAX_ISSUES]],
+        "total": len(issues),
+        "members": error.members if isinstance(error, ServiceError) else {},
+    }
+    return Reply("refused", header)
 
 
 def content_of(reply: Reply) -> bytes:
@@ -135,11 +140,11 @@ def content_of(reply: Reply) -> bytes:
 
     Raises
     ------
-    Told, ReaderFault
+    Refused, ReaderFault
         It is one.
     """
-    if reply.kind == "problem":
-        raise Told(reply.header["status"], reply.header["code"], reply.header["headers"], reply.body)
+    if reply.kind == "refused":
+        raise Refused(**reply.header)
     if reply.kind == "fault":
         raise ReaderFault(f"a reader failed:\n{reply.header['traceback']}")
     return reply.body
@@ -220,7 +225,7 @@ def _score(question: Question, settings: Settings) -> Reply:
 
 
 def _json(document: object) -> Reply:
-    return Reply("json", {}, bytes(JSONResponse(document).body))
+    return Reply("json", {}, encoded(document))
 
 
 def _sample(question: Question, settings: Settings) -> Reply:

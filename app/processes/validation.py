@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from app.domain.issues import below
 from app.domain.requests import GenerateRequest, ScoreRequest, ValidateRequest
 from app.domain.unknown_fields import refuse_near_misses
-from app.http.problems import below
 from app.processes.intake import check_rules, load_source, oddities_of, read_object
 from app.settings import Settings
 from app.views.flags import breaches_of

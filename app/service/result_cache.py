@@ -8,15 +8,14 @@ changes while the result does not, so it is joined to the bytes and not made par
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import anyio
 
+from app.domain.exceptions import Refused, ResultTooHeavy, TooHeavy
 from app.domain.jobs import Job, Status
-from app.http.problems import PROBLEMS, ResultTooHeavy, Told, TooHeavy
 from app.processes.parse_pool import Readers
 from app.processes.parse_worker import Question, Reply, Work, content_of, recounted_of, recounting_of
 from app.processes.salvage import Held, Recounted
@@ -95,7 +94,7 @@ class Results:
 
         Raises
         ------
-        ResultTooHeavy, ReadersBusy, Told, StoreUnavailable
+        ResultTooHeavy, ReadersBusy, Refused, StoreUnavailable
             It cannot be made, cannot be made now, or does not exist (a variant that there is not).
         """
         about = (job.id, job.body_hash, work, *sorted(asked.items()))
@@ -141,9 +140,9 @@ class Results:
             return reply
         except TooHeavy as heavy:
             raise _too_heavy(job, question.work) from heavy
-        except Told as told:
-            if told.code == PROBLEMS[TooHeavy].code:
-                raise _too_heavy(job, question.work) from told
+        except Refused as refused:
+            if refused.was(TooHeavy):
+                raise _too_heavy(job, question.work) from refused
             raise
 
 
@@ -157,17 +156,3 @@ def _too_heavy(job: Job, work: Work) -> ResultTooHeavy:
 def _is_settled(job: Job) -> bool:
     """Whether its stored result is the one to show; for a cancelled job that may be found out only when it is read."""
     return job.result_digest is not None and (job.status is not Status.CANCELLED or job.result_attempt == job.attempt)
-
-
-def joined(*parts: Mapping[str, object] | bytes) -> bytes:
-    """One JSON object of the members of several; bytes are an object that was encoded elsewhere."""
-    texts = (part if isinstance(part, bytes) else encoded(part) for part in parts)
-    pieces: list[bytes | memoryview] = []
-    for text in texts:
-        if len(text) > len(b"{}"):
-            pieces += (b"," if pieces else b"{", memoryview(text)[1:-1])  # copied once: they may be large
-    return b"".join((*pieces, b"}")) if pieces else b"{}"
-
-
-def encoded(content: Mapping[str, object]) -> bytes:
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

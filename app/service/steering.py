@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from app.domain.jobs import Event, Job, JobStateError, StaleAttempt, Status, TooManyCancels, advance
 from app.domain.outcomes import How
-from app.http.rates import Buckets
+from app.domain.token_bucket import Buckets
 from app.service.dispatcher import Dispatcher
 from app.service.job_registry import Desk
 from app.service.leases import Neighbours

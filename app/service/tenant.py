@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from app.domain.access import Caller
+from app.domain.callers import Caller
+from app.domain.exceptions import NotAllowed
 from app.domain.jobs import Job, JobConflict, JobRequest, Status
-from app.http.problems import NotAllowed
 from app.processes.parse_worker import Work
 from app.service.result_cache import Kept, Results
 from app.service.supervisor import Supervisor

@@ -7,7 +7,7 @@ record in constant time, so that an unknown, a wrong and a revoked key take the 
 their owner only, and replaced as a whole; the service reads `keys.json` again when it has changed.
 
 As long as there is no `keys.json` the service is open, on a loopback address only. Once there is one, even with expired
-keys alone, every route asks for a key that has the right `app.domain.access` names. A file that cannot be read lets
+keys alone, every route asks for a key that has the right `app.http.access` names. A file that cannot be read lets
 nobody in. The layer that asks is `app.http.auth`.
 """
 
@@ -30,7 +30,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.domain.access import Caller, Scope
+from app.domain.callers import Caller, Scope
 
 KEYS_FILE, PEPPER_FILE, USES_FILE = "keys.json", "keys.pepper", "keys-used.json"
 LOCK_FILE = "keys.lock"

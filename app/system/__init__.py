@@ -1,1 +1,1 @@
-"""What the operating system has for us, and the points at which tests make it fail: below everything else."""
+"""What lies outside of us, below everything else: the machine, addresses, and points at which tests make it fail."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from app.http.problems import wire_issue
+from app.domain.issues import wire_issue
 from solver.errors import Issue
 from solver.formats.platform_csv import NOTES, Imported
 from solver.formats.platform_rows import RowNote

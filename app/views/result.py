@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from app.domain.exceptions import ConflictNotFound, FormatNotAvailable, NoResult
 from app.domain.jobs import effective_dataset
 from app.domain.messages import unpack
-from app.http.problems import ConflictNotFound, FormatNotAvailable, NoResult
 from app.views.conflicts import conflicts_view, resolution_view, resolutions_view
 from app.views.entries import Entries
 from app.views.flags import conflicts_of

@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.domain.access import Scope
+from app.domain.callers import Scope
 from app.settings import Settings
 from app.store.api_keys import KeyFile
 from tests.deploy.rig import LOOPBACK, NGINX, SECONDS, TEMPLATE, Service, nginx, order, until

@@ -16,7 +16,7 @@ import httpx
 import psycopg
 from redis import Redis
 
-from app.domain.access import Scope
+from app.domain.callers import Scope
 from app.platform.addresses import with_index
 from app.store.api_keys import KeyFile
 from tests import postgres, real

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from app.domain.access import Caller
+from app.domain.callers import Caller
 from app.domain.jobs import Event, Job, Status, advance
 from app.domain.messages import pack
 from app.domain.outcomes import Ending, How

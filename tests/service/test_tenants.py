@@ -19,9 +19,9 @@ import pytest
 from fastapi import FastAPI
 
 from app import main
-from app.domain.access import Caller, Scope
+from app.domain.callers import Caller, Scope
+from app.domain.exceptions import NotAllowed
 from app.http.dependencies import Service
-from app.http.problems import NotAllowed
 from app.service.supervisor import Supervisor
 from app.service.tenant import TenantJobs
 from app.settings import Settings

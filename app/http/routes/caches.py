@@ -13,12 +13,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from app.domain.access import Caller
+from app.domain.callers import Caller
+from app.domain.exceptions import NotAllowed
 from app.domain.jobs import Job
 from app.domain.requests import PLATFORM_DATA, CacheRequest, semester_of
 from app.http.dependencies import Running, Service, read_body
 from app.http.openapi import json_body
-from app.http.problems import BodyTooLarge, NotAllowed
+from app.http.problems import BodyTooLarge
 from app.processes.intake import read_object
 from app.processes.parse_worker import RESULTS_KEPT, SAMPLES_KEPT
 from app.service.result_cache import REMEMBERED_BYTES, Kept

@@ -12,11 +12,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
+from app.domain.documents import joined
 from app.domain.requests import CONFLICT_ID_PATTERN, TIMETABLE_ID_PATTERN, VariantNumber
 from app.http.dependencies import Running, Service
 from app.http.routes.variants import result_of
 from app.processes.parse_worker import Work
-from app.service.result_cache import joined
 
 router = APIRouter(tags=["conflicts"])
 

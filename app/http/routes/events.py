@@ -22,9 +22,9 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.domain.exceptions import JobNotFound
 from app.domain.jobs import Status
 from app.http.dependencies import JobIdInPath, Running
-from app.http.problems import JobNotFound
 from app.service.supervisor import Supervisor
 
 router = APIRouter(tags=["jobs"])

@@ -11,16 +11,17 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from app.domain.access import Caller
+from app.domain.callers import Caller
+from app.domain.documents import joined
+from app.domain.exceptions import JobNotFound, NoBundle
 from app.domain.fingerprint import added
 from app.domain.jobs import Job, JobConflict, JobStateError, Status
 from app.domain.requests import GenerateRequest
 from app.http.dependencies import JobIdInPath, Running, Service, read_body
 from app.http.openapi import json_body
-from app.http.problems import BadHeader, IdempotencyMismatch, JobNotFound, NoBundle
+from app.http.problems import BadHeader, IdempotencyMismatch
 from app.processes.intake import Order
 from app.processes.parse_worker import Question, order_of
-from app.service.result_cache import joined
 from app.store import PortfolioRow
 from app.views.variants import job_view, score_view
 

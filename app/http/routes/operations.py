@@ -13,11 +13,11 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from app.domain.exceptions import NotReady
 from app.domain.requests import MAX_NAME, semester_of
 from app.domain.source import DataSource, NothingThere
 from app.domain.source import Query as Asked
 from app.http.dependencies import Running
-from app.http.problems import NotReady
 from app.operations.capacity import Capacity
 from app.operations.health import (
     hardware_tier,

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from app.domain.documents import joined
+from app.domain.exceptions import JobNotFound, NoResult, ResultNotReady
 from app.domain.jobs import Job
 from app.domain.requests import VariantNumber
 from app.http.dependencies import JobIdInPath, Running, Service
-from app.http.problems import JobNotFound, NoResult, ResultNotReady
 from app.processes.parse_worker import Work
-from app.service.result_cache import joined
 from app.views.result import FORMATS, check_format
 from solver.formats import EXPORTS, read_wanted
 from solver.formats.exports import MAX_SKIPPED, Export

@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 
 from app.domain import samples as catalogue
-from app.http.problems import DatasetNotFound
+from app.domain.exceptions import DatasetNotFound
 from solver.model import Dataset
 from solver.samples import sample
 from tests.effort import PATIENCE_SECONDS

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.domain.access import Scope
+from app.domain.callers import Scope
 from app.main import create_app
 from app.settings import Settings
 from app.store.api_keys import KeyFile

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import uvicorn
 
-from app.domain.access import ROUTES
+from app.http.access import ROUTES
 from app.main import create_app
 from app.settings import Settings
 from tests.effort import PATIENCE_SECONDS

@@ -8,8 +8,9 @@ from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
 
 from app.http.limits import BodyLimit, OneSpelling, plain_path
+from app.http.measured import Measured
 from app.http.problems import install
-from app.operations.metrics import Measured, Metrics
+from app.operations.metrics import Metrics
 
 pytestmark = pytest.mark.anyio
 LIMIT = 10

@@ -10,8 +10,8 @@ import jsonschema_rs
 import pytest
 from fastapi import FastAPI
 
-from app.domain.access import ROUTES
 from app.domain.requests import JOB_ID_PATTERN, PATTERNS
+from app.http.access import ROUTES
 from app.http.answers import OPERATIONS
 from app.http.problems import PROBLEMS
 from solver.errors import InputError

@@ -8,18 +8,10 @@ import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from app.domain.exceptions import DatasetNotFound, ServiceError
+from app.domain.issues import below, wire_issue
 from app.domain.jobs import JobConflict, QueueFull
-from app.http.problems import (
-    PROBLEMS,
-    DatasetNotFound,
-    LastResort,
-    ServiceError,
-    below,
-    install,
-    issues_of,
-    problem_response,
-    wire_issue,
-)
+from app.http.problems import PROBLEMS, LastResort, install, issues_of, problem_response
 from app.store import StoreUnavailable
 from solver.errors import InputError, Issue
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.domain.token_bucket import MAX_BUCKETS, Buckets
 from app.http.limits import OneSpelling
 from app.http.problems import RateLimited, TooManyStreams, install
-from app.http.rates import MAX_BUCKETS, Buckets, RateLimit, Streams
+from app.http.rates import RateLimit, Streams
 from app.settings import Settings
 
 pytestmark = pytest.mark.anyio

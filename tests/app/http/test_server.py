@@ -83,7 +83,7 @@ def python(code: str) -> str:
 
 def test_the_service_process_loads_neither_the_exact_solver_nor_the_compiler_of_kernels() -> None:
     heavy = "{'ortools', 'numba', 'pandas', 'llvmlite'}"
-    code = f"import sys, app.cli, app.http.server; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, app.cli, app.main; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT, check=True
     )
@@ -186,7 +186,7 @@ def test_a_client_cannot_choose_the_address_under_which_it_is_counted(running_po
 
 def test_a_service_whose_application_dies_ends_so_that_it_is_started_again(tmp_path: Path) -> None:
     code = (
-        "import anyio, contextlib, app.cli, app.http.server as serving\n"
+        "import anyio, contextlib, app.cli, app.main as serving\n"
         "create_app = serving.create_app\n"
         "async def die():\n"
         "    await anyio.sleep(0.1)\n"

@@ -12,10 +12,12 @@ from fastapi import FastAPI, Response
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.domain.exceptions import JobNotFound
 from app.domain.jobs import Event
 from app.domain.telemetry import Moved
-from app.http.problems import JobNotFound, NoKey, install, refuse
-from app.operations.audit import ACTS, Audit, note_job
+from app.http.audit import ACTS, Audit
+from app.http.problems import NoKey, install, refuse
+from app.operations.audit import note_job
 from tests.app.operations.watching import job
 
 pytestmark = pytest.mark.anyio
@@ -108,7 +110,7 @@ async def test_a_job_noted_outside_of_requests_goes_nowhere() -> None:
 
 
 def test_every_act_is_a_route_of_the_access_table_or_still_to_come() -> None:
-    from app.domain.access import ROUTES
+    from app.http.access import ROUTES
 
     assert {act for act in ACTS if not act.startswith("DELETE")} <= set(ROUTES)
 

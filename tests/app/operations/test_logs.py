@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from starlette.middleware import Middleware
 
 from app.http.problems import LastResort
+from app.http.request_id import RequestId
 from app.operations import logs
-from app.operations.logs import MAX_VALUE, RequestId, logging_to, tame
+from app.operations.logs import MAX_VALUE, logging_to, tame
 from app.settings import Settings, SettingsError
 
 pytestmark = pytest.mark.anyio

@@ -26,7 +26,8 @@ from app.domain.telemetry import (
     StoreCalled,
     StoreTrouble,
 )
-from app.operations.metrics import FAST, Measured, Metrics
+from app.http.measured import Measured
+from app.operations.metrics import FAST, Metrics
 from tests.app.operations.watching import child, ended, job, sample, signs
 
 GUIDE = {"app_errors_total", "app_response_time_seconds", "app_active_connections"}

@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.domain.addresses import keys_of
 from app.domain.jobs import Status
 from app.main import create_app
 from app.platform import breaker
@@ -21,6 +20,7 @@ from app.platform.delivery import pause_before
 from app.platform.webhook import signature
 from app.settings import Settings, SettingsError
 from app.store.notifications import carrier_of, channels_of
+from app.system.addresses import keys_of
 from tests.app.platform.conftest import KEY, OTHER_KEY
 
 SQL = {"platform_update": "yes", "platform_database_url": "postgresql://x/y"}

@@ -10,10 +10,10 @@ import anyio
 import pytest
 import trustme
 
-from app.domain.addresses import url_problem
 from app.platform import pinned
 from app.platform.delivery import NotDelivered
 from app.platform.pinned import MOST_ANSWER_BYTES, Forbidden, Poster, forbidden_because
+from app.system.addresses import url_problem
 from tests.app.platform.conftest import Receiver
 from tests.effort import PATIENCE_SECONDS
 from tests.proxy import Proxy

@@ -15,8 +15,9 @@ import anyio
 import psutil
 import pytest
 
+from app.domain.exceptions import ReadersAway, ReadersBusy, ReadersStarved, Refused, TooHeavy
 from app.domain.telemetry import Happening, HelperStopped
-from app.http.problems import ReadersAway, ReadersBusy, ReadersStarved, Told, TooHeavy, problem_response
+from app.http.problems import problem_response
 from app.processes import parse_pool as readers_module
 from app.processes.parse_pool import SETTINGS, SMALL_BODY, Readers
 from app.processes.parse_worker import MAX_QUESTIONS, MAX_RESIDENT_MB, Question, content_of, order_of, perform
@@ -68,10 +69,9 @@ def sample(name: str, seed: int = 0) -> Question:
 
 async def refused(readers: Readers, question: Question) -> dict[str, object]:
     """The problem document that a question ends in."""
-    with pytest.raises(Told) as told:
+    with pytest.raises(Refused) as told:
         content_of(await readers.ask(question))
-    document: dict[str, object] = json.loads(told.value.document)
-    assert told.value.status == document["status"]
+    document: dict[str, object] = json.loads(bytes(problem_response(told.value).body))
     return document
 
 

@@ -13,9 +13,11 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from app.domain.documents import encoded, joined
+from app.domain.exceptions import NoResult, Refused, ResultTooHeavy, TooHeavy
 from app.domain.jobs import Job, Status
 from app.domain.messages import pack, unpack
-from app.http.problems import ResultTooHeavy, TooHeavy, problem_response
+from app.http.problems import problem_response
 from app.processes.last_recount import publish_kept
 from app.processes.parse_pool import Readers
 from app.processes.parse_worker import (
@@ -31,7 +33,7 @@ from app.processes.parse_worker import (
 )
 from app.processes.salvage import Held, recount
 from app.service.published import Recounting, StoredResult
-from app.service.result_cache import Remembered, Results, encoded, joined
+from app.service.result_cache import Remembered, Results
 from app.settings import Settings
 from solver.formats.native import dump_dataset, dump_timetable, load_result
 from solver.rules import Score
@@ -120,7 +122,9 @@ async def test_a_variant_that_does_not_exist_is_refused_wherever_it_is_looked_fo
     readers: Readers, college: Packed
 ) -> None:
     reply = await readers.ask(college.question("variant", n=2))
-    assert (reply.kind, reply.header["status"], reply.header["code"]) == ("problem", 404, "no_result")
+    with pytest.raises(Refused) as refused:
+        content_of(reply)
+    assert refused.value.was(NoResult)
 
 
 class Asked(NamedTuple):

@@ -20,12 +20,14 @@ from starlette.middleware import Middleware
 from typer.testing import CliRunner
 
 from app.cli import app as command_line
-from app.domain.access import ROUTES, Rate, Scope, access_of
-from app.http.auth import KeyGuard, is_loopback, refusal
+from app.domain.callers import Scope
+from app.http.access import ROUTES, Rate, access_of
+from app.http.auth import KeyGuard
 from app.http.limits import BodyLimit, OneSpelling
 from app.http.problems import install
 from app.main import create_app
 from app.operations.audit import TRAIL_FILE
+from app.operations.exposure import is_loopback, refusal
 from app.settings import Settings
 from app.store import api_keys as keys
 from app.store.api_keys import (

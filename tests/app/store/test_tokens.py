@@ -24,13 +24,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
 
-from app.domain.access import Scope
-from app.http.auth import KeyGuard, refusal
+from app.domain.callers import Scope
+from app.http.auth import KeyGuard
 from app.http.problems import install
-from app.http.tokens import MAX_KEYS, Tokens, TokensUnusable, read_keys
 from app.main import create_app
+from app.operations.exposure import refusal
 from app.settings import Settings, SettingsError
 from app.store.api_keys import KeyFile
+from app.store.tokens import MAX_KEYS, Tokens, TokensUnusable, read_keys
 
 pytestmark = pytest.mark.anyio
 

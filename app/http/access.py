@@ -9,21 +9,13 @@ counts as a read: what is new is closed until listed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from re import Pattern
 from typing import NamedTuple
 
 from starlette.routing import compile_path
 
-
-class Scope(StrEnum):
-    """What a key may do. ADMIN may do everything."""
-
-    READ = "read"
-    SUBMIT = "submit"
-    CANCEL = "cancel"
-    ADMIN = "admin"
+from app.domain.callers import Scope
 
 
 class Rate(StrEnum):
@@ -34,26 +26,6 @@ class Rate(StrEnum):
     CHECK = "check"
     READ = "read"
     STREAM = "stream"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """
-    Who has shown a key or a token. `id` names it in logs, never the secret itself.
-
-    `organisations` are the only ones whose jobs it sees and touches, each as jobs name them; None means all.
-    """
-
-    id: str
-    scopes: tuple[Scope, ...]
-    organisations: tuple[str, ...] | None = None
-
-    def may(self, scope: Scope) -> bool:
-        return scope in self.scopes or Scope.ADMIN in self.scopes
-
-    def reaches(self, organisation: object) -> bool:
-        """Whether what belongs to this organisation is the caller's; what belongs to none is nobody's in particular."""
-        return self.organisations is None or organisation in self.organisations
 
 
 class Access(NamedTuple):

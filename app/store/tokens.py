@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.utils import base64url_decode, base64url_encode
 
-from app.domain.access import Caller, Scope
+from app.domain.callers import Caller, Scope
 from app.settings import Settings, variable
 from app.store.api_keys import are_organisations
 
