@@ -17,7 +17,7 @@ from app.cluster import worker as working
 from app.cluster.broker import Broker
 from app.cluster.embedded import Embedded
 from app.cluster.sender import Sender
-from app.http import problems as errors
+from app.http import problems
 from app.http.audit import Audit
 from app.http.auth import KeyGuard
 from app.http.dependencies import Queue, Service
@@ -70,7 +70,7 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
         middleware=_layers(settings, reports),
     )
     app.state.streams = Streams()
-    errors.install(app)
+    problems.install(app)
     app.include_router(all_routes())
     return app
 
@@ -83,7 +83,7 @@ def _layers(settings: Settings, reports: Reports) -> list[Middleware]:
         Middleware(RequestId),
         Middleware(Measured, metrics=reports.metrics, unforeseen=reports.failed_unforeseen),
         Middleware(Audit),
-        Middleware(errors.LastResort),
+        Middleware(problems.LastResort),
         Middleware(OneSpelling),
         Middleware(KeyGuard, settings=settings),
         Middleware(RateLimit, settings=settings),

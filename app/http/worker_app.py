@@ -19,7 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware import Middleware
 
 from app import service_version
-from app.http import problems as errors
+from app.http import problems
 from app.http.auth import KeyGuard
 from app.http.connection_timeouts import patient_for
 from app.http.limits import OneSpelling
@@ -80,12 +80,12 @@ class WorkerServer:
             redirect_slashes=False,
             middleware=[
                 Middleware(Measured, metrics=metrics),
-                Middleware(errors.LastResort),
+                Middleware(problems.LastResort),
                 Middleware(OneSpelling),
                 Middleware(KeyGuard, settings=self._settings),
             ],
         )
-        errors.install(app)
+        problems.install(app)
 
         @app.get("/metrics")
         async def shown() -> Response:

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from app.cli import app as command_line
 from app.cluster.broker import celery_of
-from app.http import auth as guard
 from app.operations.reports import Reports
 from app.operations.startup import address_problem, examine, refusal
 from app.platform import celery_task, redis_keys
 from app.processes.children import tag_of
 from app.settings import Settings, SettingsError, variable
 from app.store.manifests import folder_of
+from app.store.tokens import Tokens
 
 NUMBERS = ("x", "", "1,5", "nan", "inf", "-1e300", "9" * 400, "\udcff", "1 2")
 TEXTS = (
@@ -73,7 +73,7 @@ def outcome(tmp_path: Path, name: str, value: str) -> str | None:
 def made(settings: Settings) -> None:
     """What a service makes of its settings before it answers the first request."""
     Reports(settings)
-    guard.Tokens(settings)
+    Tokens(settings)
     folder_of(settings)
     if settings.platform_redis_url:
         redis_keys._client(settings)

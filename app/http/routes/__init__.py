@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 
 from app.http.dependencies import known_parameters
-from app.http.routes import backups as integrity
 from app.http.routes import (
+    backups,
     caches,
     checks,
     conflicts,
@@ -33,7 +33,7 @@ def all_routes() -> APIRouter:
         checks,
         datasets,
         caches,
-        integrity,
+        backups,
         operations,
         workers,
         page,

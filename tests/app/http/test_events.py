@@ -22,7 +22,7 @@ from fastapi import FastAPI
 
 from app.domain.jobs import Event, Job, advance
 from app.domain.messages import ProgressFrame
-from app.http import problems as errors
+from app.http import problems
 from app.http.dependencies import Service
 from app.http.routes import events, jobs
 from app.http.routes.events import Streams
@@ -63,7 +63,7 @@ def anyio_backend() -> str:
 @asynccontextmanager
 async def serving() -> AsyncIterator[Server]:
     board, streams, app = Known(2), Streams(), FastAPI()
-    errors.install(app)
+    problems.install(app)
     app.include_router(events.router)
     app.include_router(jobs.router)
     app.state.streams = streams

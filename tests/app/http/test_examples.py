@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from app.http.examples import BODIES, EVERYWHERE, JOB_ID, PARAMETERS
 from tests.app.conftest import TERMINAL
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FIRST = ("POST /generate_variants", "GET /progress/{job_id}", "running", "POST /finish/{job_id}", "wait")
 LAST = ("POST /restart/{job_id}", "POST /cancel/{job_id}", "wait", "DELETE /jobs/{job_id}")
 """In what order the story goes; everything else is asked between the two, when the job has ended."""

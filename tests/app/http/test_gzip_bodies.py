@@ -13,7 +13,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
-from app.http import problems as errors
+from app.http import problems
 from app.http.gzip_bodies import MOST_MEMBERS, PIECE_BYTES, Unpacked
 from app.http.limits import BodyLimit
 
@@ -29,7 +29,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 async def client(anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
-    errors.install(app)
+    problems.install(app)
     app.add_middleware(Unpacked, limit=LIMIT)
     app.add_middleware(BodyLimit, limit=LIMIT)
 

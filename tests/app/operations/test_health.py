@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from app.cluster.embedded import Embedded
 from app.domain.telemetry import Signs
-from app.http import problems as errors
+from app.http import problems
 from app.http.routes import operations
 from app.operations.alerts import AlertBook
 from app.operations.capacity import Sample
@@ -66,7 +66,7 @@ def service() -> Service:
 @pytest.fixture
 async def client(service: Service, anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
-    errors.install(app)
+    problems.install(app)
     app.include_router(operations.router)
     app.state.service, app.state.lookout = service, service
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://s") as client:

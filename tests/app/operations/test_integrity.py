@@ -99,7 +99,7 @@ def killed_at(point: str, code: str, *arguments: object, passes: int = 1) -> Non
     armed = Path(str(arguments[0])).parent / "armed"
     armed.mkdir(exist_ok=True)
     counting = (
-        "from app import failpoints; import os, signal\n"
+        "from app.system import failpoints; import os, signal\n"
         f"left = [{passes}]\n"
         "def count(name):\n"
         "    left[0] -= 1\n"
