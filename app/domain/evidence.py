@@ -43,8 +43,8 @@ def bundle(
         "threads": [thread._asdict() for thread in threads],
         "stacks": stacks,
         "attempt": job.attempt,
-        "start_at": job.start_at,
-        "simplified_context": job.simplified_context,
+        "start_at": job.options.start_at,
+        "simplified_context": job.options.simplified_context,
         "limits": dict(limits),
         "versions": versions(),
     }

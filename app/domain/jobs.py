@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, get_args
 
+from app.domain.options import SolveOptions
 from solver.names import open_note
 from solver.result import Quality, RungId, StoppedBy
 from solver.rules import Score
@@ -118,19 +119,15 @@ class JobRequest:
     """
     What a client asks for, already checked.
 
-    `packed` is the native dataset as `app.domain.messages.pack` makes it; `rules` are merged into it by the worker.
-    `workers` None means as many solver threads as the settings say.
+    `packed` is the native dataset as `app.domain.messages.pack` makes it; the rules among the `options` are merged into
+    it by the child.
     """
 
     job_id: str
     body_hash: str
     packed: bytes
     meta: Mapping[str, Any] = field(default_factory=dict)
-    num_variants: int = 3
-    time_limit_seconds: float = 300.0
-    seed: int = 0
-    rules: Mapping[str, Any] = field(default_factory=dict)
-    workers: int | None = None
+    options: SolveOptions = field(default_factory=SolveOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,10 +137,10 @@ class Job:
 
     Times ending in `_at` are wall-clock seconds since 1970, for people; durations are measured elsewhere.
     `used_seconds` is the solving time spent by earlier attempts of this run. `publish` is set when the next attempt
-    shall only recount and publish the incumbent, and says why the search ended. `workers` is the number of solver
-    threads of the next attempt, None for that of the settings. `percent` is the progress last shown; `score` to `total`
-    describe the best timetable we hold. `dead_letter` marks a job that failed because its attempts ended uncleanly too
-    often: it waits for a person, with the bundles of its attempts as evidence.
+    shall only recount and publish the incumbent, and says why the search ended. `options` are those of the next
+    attempt. `percent` is the progress last shown; `score` to `total` describe the best timetable we hold. `dead_letter`
+    marks a job that failed because its attempts ended uncleanly too often: it waits for a person, with the bundles of
+    its attempts as evidence.
     """
 
     id: str
@@ -156,16 +153,10 @@ class Job:
     finished_at: float | None = None
     # what was asked for
     meta: Mapping[str, Any] = field(default_factory=dict)
-    rules: Mapping[str, Any] = field(default_factory=dict)
-    num_variants: int = 3
-    time_limit_seconds: float = 300.0
-    seed: int = 0
+    options: SolveOptions = field(default_factory=SolveOptions)
     # how the next attempt starts
-    start_at: RungId = "full"
-    simplified_context: bool = False
     used_seconds: float = 0.0
     publish: StoppedBy | None = None
-    workers: int | None = None
     cancel_requested: bool = False
     finish_requested: bool = False
     # what we hold
@@ -186,9 +177,10 @@ class Job:
     @property
     def remaining_seconds(self) -> float:
         """Solving time left for the next attempt; a job that holds no timetable gets a last chance in any case."""
-        left = self.time_limit_seconds - self.used_seconds
+        limit = self.options.time_limit_seconds
+        left = limit - self.used_seconds
         least = LAST_CHANCE_SECONDS if self.score is None else MIN_SOLVE_SECONDS
-        return min(self.time_limit_seconds, max(least, left))
+        return min(limit, max(least, left))
 
     @property
     def open_note(self) -> str:
@@ -209,11 +201,7 @@ def new_job(request: JobRequest, at: float) -> Job:
         body_hash=request.body_hash,
         created_at=at,
         meta=request.meta,
-        rules=request.rules,
-        num_variants=request.num_variants,
-        time_limit_seconds=request.time_limit_seconds,
-        seed=request.seed,
-        workers=request.workers,
+        options=request.options,
     )
 
 
@@ -234,7 +222,8 @@ def advance(job: Job, event: Event, at: float, **changes: Any) -> Job:
     elif event is Event.LOSE:
         changes = {"failed_attempts": job.failed_attempts + 1, **changes}
     elif event is Event.RESTART:
-        changes = {**_FRESH_RUN, **changes}
+        options = replace(job.options, start_at=RUNG_ORDER[0], simplified_context=False)
+        changes = {**_FRESH_RUN, "options": options, **changes}
     elif event is Event.COMPLETE:
         changes = {"error": None, **changes}  # what earlier attempts died of stands in the journal
     if status.terminal:
@@ -246,8 +235,6 @@ _FRESH_RUN: Mapping[str, Any] = {
     "failed_attempts": 0,
     "started_at": None,
     "finished_at": None,
-    "start_at": RUNG_ORDER[0],
-    "simplified_context": False,
     "used_seconds": 0.0,
     "percent": 0.0,
     "dead_letter": False,

@@ -20,6 +20,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AllowInfNan, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
+from app.domain.options import SolveOptions
 from solver.control import NUM_WORDS, Stage, Stop
 from solver.ranks import MAX_TOLD
 from solver.result import Quality, RungId, StoppedBy
@@ -173,17 +174,11 @@ class Start(Frame):
     kind: Literal["start"] = "start"
     job_id: Text
     attempt: Count
-    time_limit_seconds: Seconds
-    workers: Annotated[int, Field(ge=1)]
-    seed: int
-    num_variants: Annotated[int, Field(ge=1)]
-    start_at: RungId
-    simplified_context: bool
+    options: SolveOptions
     max_courses: Annotated[int, Field(ge=1)]
     max_faculty: Annotated[int, Field(ge=1)]
     max_rooms: Annotated[int, Field(ge=1)]
     quality_threshold: Share
-    rules: dict[str, JsonValue]
     publish: StoppedBy | None = None
     rung: RungId | None = None
     last_resort_seconds: Annotated[float, Field(gt=0), AllowInfNan(False)]

@@ -19,7 +19,7 @@ Publishing is an attempt like any other: a child recounts the incumbent with the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -149,7 +149,7 @@ def _publish_next(job: Job, ending: Ending) -> StoppedBy | None:
 
 
 def _time_left(job: Job, ending: Ending) -> float:
-    return job.time_limit_seconds - job.used_seconds - ending.seconds
+    return job.options.time_limit_seconds - job.used_seconds - ending.seconds
 
 
 def _cancelled(ending: Ending) -> Mapping[str, Any]:
@@ -184,10 +184,10 @@ def _after_loss(job: Job, ending: Ending, max_attempts: int, spent: Mapping[str,
         return _dead_letter(job, ending, {**lost, "stopped_by": stopped_by})
     recovery = next_start(job, ending)
     if not time_left or job.failed_attempts + 1 >= SAFE_AFTER:
-        recovery["start_at"] = _further(recovery.get("start_at", job.start_at), SAFE_RUNG)
+        recovery["start_at"] = _further(recovery.get("start_at", job.options.start_at), SAFE_RUNG)
     if job.failed_attempts + 1 >= SAFE_AFTER:
         recovery["workers"] = 1
-    return advance(job, Event.LOSE, ending.at, **lost, **recovery)
+    return advance(job, Event.LOSE, ending.at, **lost, options=replace(job.options, **recovery))
 
 
 def _dead_letter(job: Job, ending: Ending, lost: Mapping[str, Any]) -> Job:
@@ -210,11 +210,11 @@ Recovery: TypeAlias = Callable[[Job, Ending], dict[str, Any]]
 
 def _simplify(job: Job, ending: Ending) -> dict[str, Any]:
     """Without the optional dimensions of the context; when that was so already, one rung down."""
-    return {"simplified_context": True, **(_next_rung(job, ending) if job.simplified_context else {})}
+    return {"simplified_context": True, **(_next_rung(job, ending) if job.options.simplified_context else {})}
 
 
 def _next_rung(job: Job, ending: Ending) -> dict[str, Any]:
-    return {"start_at": step_down(job.start_at, ending.rung)}
+    return {"start_at": step_down(job.options.start_at, ending.rung)}
 
 
 def _smaller(job: Job, ending: Ending) -> dict[str, Any]:
@@ -226,7 +226,7 @@ def _smaller(job: Job, ending: Ending) -> dict[str, Any]:
     fewer = {"workers": 1} if ending.workers > 1 else {}
     if fewer and not ending.leaking:
         return fewer
-    return {**fewer, "start_at": _further(step_down(job.start_at, ending.rung), REDUCED_RUNG)}
+    return {**fewer, "start_at": _further(step_down(job.options.start_at, ending.rung), REDUCED_RUNG)}
 
 
 RECOVERIES: Mapping[Place, Recovery] = {
@@ -240,7 +240,7 @@ RECOVERIES: Mapping[Place, Recovery] = {
 
 
 def next_start(job: Job, ending: Ending) -> dict[str, Any]:
-    """The changes with which the next attempt starts. Memory is the same wherever it runs out."""
+    """The options with which the next attempt starts, where they differ. Memory is the same wherever it runs out."""
     if ending.how is How.MEMORY:
         return _smaller(job, ending)
     at = Place.CONTEXT_ENGINE if ending.stage == "context" else _PLACES.get(ending.place or "", Place.OTHER)

@@ -61,7 +61,7 @@ def seed(job: Job, number: int) -> int:
     timetables of `university` after 8 million proposals: costs of 5913, 5961 and 6048 (means of three seeds) at the
     full, half and quarter temperature.
     """
-    return (job.seed + job.failed_attempts + SEED_STEP * number) % MOST_SEED
+    return (job.options.seed + job.failed_attempts + SEED_STEP * number) % MOST_SEED
 
 
 def most_workers(settings: Limits) -> int:
@@ -80,4 +80,4 @@ def places(job: Job, sessions: int, settings: Limits) -> int:
 
 def seconds_for_search(job: Job) -> float:
     """How long, of the time of an attempt, its owner looks for a better timetable."""
-    return job.remaining_seconds * search_share(job.num_variants)
+    return job.remaining_seconds * search_share(job.options.num_variants)

@@ -330,7 +330,7 @@ class Track:
         if self._solving_began is None or stage == "context":
             return 0.0
         used = self.job.used_seconds + time.monotonic() - self._solving_began
-        return TIME_SHARE * min(1.0, used / max(self.job.time_limit_seconds, 1e-9))
+        return TIME_SHARE * min(1.0, used / max(self.job.options.time_limit_seconds, 1e-9))
 
     def _move(self, *, works: bool) -> float:
         """

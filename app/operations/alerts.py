@@ -91,7 +91,7 @@ def _dead_lettered(happening: Happening) -> bool:
 def _missed(happening: Happening) -> bool:
     if not isinstance(happening, AttemptEnded):
         return False
-    return happening.ending.overshoot_seconds > longest_overshoot(happening.job.time_limit_seconds)
+    return happening.ending.overshoot_seconds > longest_overshoot(happening.job.options.time_limit_seconds)
 
 
 def _unclean(happening: Happening) -> bool:

@@ -310,7 +310,7 @@ def _verify_all(store: Holding, findings: list[Finding], beat: Callable[[str], N
 def _verified(held: Held) -> Iterator[tuple[str, str | None]]:
     """What was verified, and what is wrong with it; whatever a document holds, it ends as a sentence."""
     try:
-        document = effective_dataset(unpack(held.dataset or b""), held.job.rules)
+        document = effective_dataset(unpack(held.dataset or b""), held.job.options.rules)
         dataset = load_dataset(document)
     except Exception as error:  # noqa: BLE001 - bytes that are whole and no dataset; the reason is all there is to say
         yield "results", f"its dataset cannot be read: {error}"
@@ -325,7 +325,7 @@ def _verified(held: Held) -> Iterator[tuple[str, str | None]]:
 def _either_way(held: Held, look: Callable[[bool], None]) -> str | None:
     """A restart may have changed how the job builds its context since the result was made, so one of two must fit."""
     problem = None
-    for simplified in (held.job.simplified_context, not held.job.simplified_context):
+    for simplified in (held.job.options.simplified_context, not held.job.options.simplified_context):
         try:
             look(simplified)
         except NotVerified as error:

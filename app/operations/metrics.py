@@ -319,7 +319,7 @@ class Metrics:
         if ending.verdict is not None:
             self.verdicts.labels(_known(ending.verdict, _VERDICTS)).inc()
         self.overshoot.observe(ending.overshoot_seconds)
-        if ending.overshoot_seconds > longest_overshoot(end.job.time_limit_seconds):
+        if ending.overshoot_seconds > longest_overshoot(end.job.options.time_limit_seconds):
             self.missed.inc()
 
     def observe_request(self, scope: Mapping[str, Any], status: int, seconds: float, *, stream: bool) -> None:

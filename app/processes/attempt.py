@@ -394,17 +394,13 @@ class Attempt:
         return Start(
             job_id=job.id,
             attempt=job.attempt,
-            time_limit_seconds=job.remaining_seconds,
-            workers=self.workers,
-            seed=self._seed,
-            num_variants=job.num_variants,
-            start_at=job.start_at,
-            simplified_context=job.simplified_context,
+            options=replace(
+                job.options, time_limit_seconds=job.remaining_seconds, workers=self.workers, seed=self._seed
+            ),
             max_courses=settings.max_courses,
             max_faculty=settings.max_faculty,
             max_rooms=settings.max_rooms,
             quality_threshold=settings.quality_threshold,
-            rules=dict(job.rules),
             publish=job.publish,
             rung=self.held.rung if self.held else None,
             last_resort_seconds=self._last_resort_seconds,
@@ -419,12 +415,12 @@ class Attempt:
     @property
     def _seed(self) -> int:
         """What crashed with one seed may well run with another."""
-        return self.job.seed + self.job.failed_attempts
+        return self.job.options.seed + self.job.failed_attempts
 
     @property
     def workers(self) -> int:
         """Solver threads of this attempt."""
-        return self.job.workers or self.settings.workers_per_job
+        return self.job.options.workers or self.settings.workers_per_job
 
     @property
     def _last_resort_seconds(self) -> float:

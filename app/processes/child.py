@@ -150,7 +150,7 @@ class LastResort:
 
     def wind_up(self, start: Start) -> None:
         self._seconds = start.last_resort_seconds
-        _limit(resource.RLIMIT_CPU, math.ceil(CPU_STAGES * start.workers * self._seconds))
+        _limit(resource.RLIMIT_CPU, math.ceil(CPU_STAGES * (start.options.workers or 1) * self._seconds))
         self._again()
 
     def enter(self, stage: Stage) -> None:
@@ -225,7 +225,7 @@ def attempt(
     """
     control.place = Place.LOAD
     control.report(Progress(stage="load", share=0.0, message="reading the dataset"))
-    dataset = load_dataset(effective_dataset(unpack(start.body), start.rules))
+    dataset = load_dataset(effective_dataset(unpack(start.body), start.options.rules))
     known = _or_aside(lambda: timetable_of(seed.body), set_aside) if seed is not None else None
     control.place = Place.VALIDATE
     sessions = len(dataset.sessions)
@@ -256,7 +256,7 @@ def _solved(start: Start, solve: Solve, dataset: Dataset, known: Timetable | Non
     result = solve(dataset, _params(start), control, start=known)
     control.place = Place.VERIFY
     control.report(_last_look(result, "verify", 0.5, "recounting every variant"))
-    check(result, dataset, simplified_context=start.simplified_context, beat=control.beat)
+    check(result, dataset, simplified_context=start.options.simplified_context, beat=control.beat)
     if result.stopped_by is StoppedBy.FINISHED_EARLY and control.words[REASON_WORD] == TIME_WAS_UP:
         return replace(result, stopped_by=StoppedBy.DEADLINE)
     return result
@@ -265,17 +265,11 @@ def _solved(start: Start, solve: Solve, dataset: Dataset, known: Timetable | Non
 def _published(start: Start, why: StoppedBy, dataset: Dataset, known: Timetable, control: Control) -> Result:
     control.place = Place.VERIFY
     control.report(Progress(stage="verify", share=0.0, message="recounting the best timetable"))
-    return publish(dataset, known, why, start.rung, control, simplified_context=start.simplified_context)
+    return publish(dataset, known, why, start.rung, control, simplified_context=start.options.simplified_context)
 
 
 def _params(start: Start) -> SolveParams:
-    return SolveParams(
-        time_limit_seconds=start.time_limit_seconds,
-        workers=start.workers,
-        seed=start.seed,
-        num_variants=start.num_variants,
-        start_at=start.start_at,
-        simplified_context=start.simplified_context,
+    return start.options.params(
         max_courses=start.max_courses,
         max_faculty=start.max_faculty,
         max_rooms=start.max_rooms,

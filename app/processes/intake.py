@@ -22,6 +22,7 @@ from app.domain.fingerprint import fingerprint
 from app.domain.issues import below, wire_issue
 from app.domain.jobs import MIN_SOLVE_SECONDS, JobRequest
 from app.domain.messages import pack_text
+from app.domain.options import SolveOptions
 from app.domain.portfolio import ASKED
 from app.domain.requests import (
     ADDED_FIELDS,
@@ -155,11 +156,13 @@ def read_order(
         body_hash=fingerprint_of(asked, loaded.sent_text),
         packed=loaded.packed,
         meta=_told(asked, loaded, given, awaited=awaited),
-        num_variants=int(given["num_variants"]),
-        time_limit_seconds=given["time_limit_seconds"],
-        seed=asked.seed,
-        workers=int(given["workers"]) if asked.workers is not None else None,
-        rules={name: rule.model_dump(exclude_none=True) for name, rule in asked.rules.items()},
+        options=SolveOptions(
+            num_variants=int(given["num_variants"]),
+            time_limit_seconds=given["time_limit_seconds"],
+            seed=asked.seed,
+            workers=int(given["workers"]) if asked.workers is not None else None,
+            rules={name: rule.model_dump(exclude_none=True) for name, rule in asked.rules.items()},
+        ),
     )
     notes = (*_notes(loaded, adjusted), *_notes_on(strangers), *filter(None, [unused_note(document)]))
     return Order(request=request, notes=notes, adjusted={**adjusted, **strangers}, warnings=loaded.warnings)

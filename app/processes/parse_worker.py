@@ -33,6 +33,7 @@ from app.domain.documents import encoded
 from app.domain.exceptions import Refused, ServiceError, TooHeavy
 from app.domain.issues import MAX_ISSUES, REFUSALS, detail_of, issues_of, wire_issue
 from app.domain.jobs import JobRequest
+from app.domain.options import SolveOptions
 from app.domain.requests import Source
 from app.domain.samples import load_sample
 from app.processes.intake import Order, load_source, read_order
@@ -153,8 +154,9 @@ def content_of(reply: Reply) -> bytes:
 def order_of(reply: Reply) -> Order:
     """The order in a reply to the work `order`. Raises what `content_of` raises."""
     packed, header = content_of(reply), reply.header
+    options = SolveOptions(**header["options"])
     return Order(
-        request=JobRequest(**header["request"], packed=packed),
+        request=JobRequest(**header["request"], options=options, packed=packed),
         notes=tuple(header["notes"]),
         adjusted=header["adjusted"],
         warnings=tuple(header["warnings"]),
@@ -211,8 +213,8 @@ def _order(question: Question, settings: Settings) -> Reply:
         has_platform=options.get("has_platform", False),
     )
     request = asdict(order.request)
-    packed = request.pop("packed")
-    told = {"notes": order.notes, "adjusted": order.adjusted, "warnings": order.warnings}
+    packed, options = request.pop("packed"), request.pop("options")
+    told = {"options": options, "notes": order.notes, "adjusted": order.adjusted, "warnings": order.warnings}
     return Reply("order", {"request": request, **told}, packed)
 
 

@@ -112,10 +112,13 @@ class Assistants:
         """What the child is to do: look for one timetable, for as long as its owner has use for that."""
         job = replace(
             given.job,
-            seed=seed(given.job, given.number),
+            options=replace(
+                given.job.options,
+                seed=seed(given.job, given.number),
+                num_variants=1,
+                time_limit_seconds=given.seconds,
+            ),
             failed_attempts=0,
-            num_variants=1,
-            time_limit_seconds=given.seconds,
             used_seconds=0.0,
         )
         return Attempt(job, self._desk.settings, self._forkserver, Track(job), self._saving(given))

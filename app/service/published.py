@@ -81,7 +81,7 @@ class StoredResults:
         body = kept.body if kept is not None else await self._read(store.result, job_id)
         if body is None:
             return None
-        return StoredResult(packed_dataset=packed, packed_result=body, rules=dict(job.rules))
+        return StoredResult(packed_dataset=packed, packed_result=body, rules=dict(job.options.rules))
 
     async def _recounted(self, job: Job, packed: bytes, recounting: Recounting) -> Recounted | None:
         """The recounted result of a cancelled job; None when the stored one is it, or there is none at all."""
@@ -112,10 +112,10 @@ class StoredResults:
             dataset=packed,
             timetable=held.timetable,
             earlier=earlier,
-            rules=job.rules,
+            rules=job.options.rules,
             score=held.score,
             rung=held.rung,
-            simplified_context=job.simplified_context,
+            simplified_context=job.options.simplified_context,
         )
 
     async def _keep(self, job: Job, kept: Recounted) -> None:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from app.domain.jobs import RUNG_ORDER, Job, Status
+from app.domain.options import SolveOptions
 from app.domain.outcomes import How
 from app.store import AttemptRow, DeliveryRow, PortfolioRow, StoreDamaged, StoredIncumbent
 from app.store.notifications import Channel
@@ -104,13 +105,22 @@ def _digest(body: bytes) -> list[str]:
 
 
 def _reals_of(kind: type) -> frozenset[str]:
-    return frozenset(row.name for row in fields(kind) if str(row.type).startswith("float"))
+    return frozenset(row.name for row in fields(kind) if "float" in str(row.type))
 
 
-_JOB_FIELDS = tuple(row.name for row in fields(Job))
+_OPTIONS = tuple(row.name for row in fields(SolveOptions))
+_JOB_FIELDS = (
+    *("id", "body_hash", "status", "attempt", "failed_attempts", "created_at", "started_at", "finished_at", "meta"),
+    *("rules", "num_variants", "time_limit_seconds", "seed", "start_at", "simplified_context", "used_seconds"),
+    *("publish", "workers", "cancel_requested", "finish_requested", "percent", "stage", "rung", "score", "bound"),
+    *("placed", "total", "quality", "stopped_by", "error", "dead_letter", "result_attempt", "result_digest"),
+)
+"""A job and its options in the order of the columns, which seals go by: what is new comes last."""
 _ATTEMPT_FIELDS = tuple(row.name for row in fields(AttemptRow))
 
-JOBS = SealedTable(name="jobs", key=("id",), columns=("dataset", *_JOB_FIELDS), reals=_reals_of(Job))
+JOBS = SealedTable(
+    name="jobs", key=("id",), columns=("dataset", *_JOB_FIELDS), reals=_reals_of(Job) | _reals_of(SolveOptions)
+)
 ATTEMPTS = SealedTable(
     name="attempts",
     key=("job_id", "attempt"),
@@ -151,7 +161,7 @@ _ENUMS: Mapping[str, Any] = {"status": Status, "publish": StoppedBy, "stopped_by
 
 def row_of_job(job: Job, dataset: str) -> dict[str, object]:
     """`dataset` is the digest of the dataset's body."""
-    values = {name: getattr(job, name) for name in _JOB_FIELDS}
+    values = {name: getattr(job.options if name in _OPTIONS else job, name) for name in _JOB_FIELDS}
     if job.score is not None:
         values["score"] = job.score.numbers
     packed = {name: json.dumps(values[name]) for name in _JSON if values[name] is not None}
@@ -171,7 +181,8 @@ def job_of_row(row: Mapping[str, Any]) -> Job:
             values[name] = _ENUMS[name](value)
     if values["score"] is not None:
         values["score"] = Score.of(values["score"])
-    return Job(**values)
+    options = SolveOptions(**{name: values.pop(name) for name in _OPTIONS})
+    return Job(**values, options=options)
 
 
 def attempt_of_row(row: Mapping[str, Any]) -> AttemptRow:

@@ -19,6 +19,7 @@ from app.processes.vitals import TAG
 from app.service.supervisor import Supervisor
 from app.settings import Settings
 from tests.effort import PATIENCE_SECONDS
+from tests.options import with_options
 from tests.postgres import database
 from tests.service.solvers import campus
 
@@ -82,7 +83,7 @@ def request(job_id: str, behaviour: str = "steady", **given: Any) -> JobRequest:
         "num_variants": 1,
         **given,
     }
-    return JobRequest(job_id=job_id, packed=pack(campus(behaviour)), **fields)
+    return JobRequest(job_id=job_id, packed=pack(campus(behaviour)), **with_options(fields))
 
 
 async def until(

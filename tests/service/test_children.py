@@ -22,6 +22,7 @@ from app.processes.vitals import TAG
 from solver.control import Place
 from tests.effort import PATIENCE_SECONDS
 from tests.groups import frozen
+from tests.options import with_options
 from tests.service.conftest import SOLVE
 from tests.service.solvers import campus
 
@@ -46,7 +47,7 @@ def start(behaviour: str, **fields: Any) -> Start:
         "last_resort_seconds": 60.0,
         **fields,
     }
-    return Start(**given, body=pack(campus(behaviour)))
+    return Start(**with_options(given), body=pack(campus(behaviour)))
 
 
 @asynccontextmanager

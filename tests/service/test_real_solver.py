@@ -10,6 +10,7 @@ import pytest
 
 from app.domain.jobs import JobRequest
 from app.domain.messages import pack
+from app.domain.options import SolveOptions
 from app.processes.last_recount import check
 from app.service.supervisor import Supervisor
 from app.settings import Settings
@@ -34,7 +35,12 @@ async def search(supervisor: Supervisor, job_id: str) -> None:
     """Submits the college and waits until it is being searched."""
     college = pack(dump_dataset(sample("college")))
     await supervisor.submit(
-        JobRequest(job_id=job_id, body_hash="h", packed=college, time_limit_seconds=SEARCH_SECONDS, num_variants=1)
+        JobRequest(
+            job_id=job_id,
+            body_hash="h",
+            packed=college,
+            options=SolveOptions(time_limit_seconds=SEARCH_SECONDS, num_variants=1),
+        )
     )
     await until(supervisor, job_id, lambda s: s["status"] == "running", COMPILE_SECONDS)
     await searching(supervisor, job_id)

@@ -95,7 +95,7 @@ async def test_poison_jobs_end_as_dead_letters_with_evidence_and_the_others_do_n
     assert not {job.id for job in await shared.jobs(dead_letter=False)} & set(poison)
     again = await shared.restart(poison[0])
     assert again is not None
-    assert (again.dead_letter, again.failed_attempts, again.start_at, again.error) == (False, 0, "full", None)
+    assert (again.dead_letter, again.failed_attempts, again.options.start_at, again.error) == (False, 0, "full", None)
     await ended(shared, poison[0])
     assert len(await shared.attempts(poison[0])) == 6
 

@@ -102,7 +102,7 @@ def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[s
     settings, progress = service.settings, service.supervisor.snapshot(job.id) or {}
     ahead = max(0, (progress.get("queue_position") or 1) - 1) + service.supervisor.children
     slots = max(1, service.queue.view()["slots"])
-    seconds = math.ceil(job.time_limit_seconds * (1 + ahead // slots))
+    seconds = math.ceil(job.options.time_limit_seconds * (1 + ahead // slots))
     first = "Timetable generation is queued." if created else _exists_already(job, order)
     unwanted = created and job.status is Status.CANCELLED
     if unwanted:
@@ -116,8 +116,8 @@ def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[s
         "created": created,
         "adjusted": order.adjusted,
         "warnings": list(order.warnings),
-        "num_variants": job.num_variants,
-        "time_limit_seconds": job.time_limit_seconds,
+        "num_variants": job.options.num_variants,
+        "time_limit_seconds": job.options.time_limit_seconds,
         "poll_seconds": settings.poll_seconds,
         "progress_url": f"/progress/{quote(job.id)}",
         "variants_url": f"/variants/{quote(job.id)}",

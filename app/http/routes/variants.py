@@ -159,6 +159,6 @@ def _metadata(job: Job) -> dict[str, object]:
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "attempts": job.attempt,
-        "seed": job.seed,
-        "rules": dict(job.rules),
+        "seed": job.options.seed,
+        "rules": dict(job.options.rules),
     }

@@ -21,14 +21,16 @@ from app.domain.jobs import (
     effective_dataset,
     new_job,
 )
+from app.domain.options import SolveOptions
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
+from tests.options import with_options
 
 AT = 1_700_000_000.0
 
 
 def job(status: Status = Status.QUEUED, **fields: object) -> Job:
-    return Job(id="j1", body_hash="h", created_at=AT, status=status, **fields)  # type: ignore[arg-type]
+    return Job(id="j1", body_hash="h", created_at=AT, status=status, **with_options(fields))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("status", "event"), list(itertools.product(Status, Event)))
@@ -83,7 +85,7 @@ def test_a_restart_forgets_the_run_but_not_what_is_held() -> None:
         result_digest="d",
     )
     again = advance(ended, Event.RESTART, AT)
-    assert (again.attempt, again.failed_attempts, again.start_at, again.used_seconds) == (3, 0, "full", 0.0)
+    assert (again.attempt, again.failed_attempts, again.options.start_at, again.used_seconds) == (3, 0, "full", 0.0)
     assert not (again.cancel_requested or again.finish_requested or again.error or again.quality or again.stopped_by)
     assert (again.score, again.result_attempt, again.result_digest) == (Score(0, 0, 0, 7), 3, "d")
 
@@ -97,9 +99,11 @@ def test_the_remaining_time_is_counted_across_attempts_down_to_a_last_chance() -
 
 
 def test_a_new_job_waits_and_carries_what_was_asked() -> None:
-    request = JobRequest(job_id="j", body_hash="h", packed=b"", meta={"semester": 1}, num_variants=2, seed=5)
+    request = JobRequest(
+        job_id="j", body_hash="h", packed=b"", meta={"semester": 1}, options=SolveOptions(num_variants=2, seed=5)
+    )
     made = new_job(request, AT)
-    assert (made.status, made.attempt, made.num_variants, made.seed, made.meta) == (
+    assert (made.status, made.attempt, made.options.num_variants, made.options.seed, made.meta) == (
         Status.QUEUED,
         0,
         2,

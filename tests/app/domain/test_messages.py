@@ -29,24 +29,21 @@ from app.domain.messages import (
     pack,
     unpack,
 )
+from app.domain.options import SolveOptions
 from solver.control import Stop
 from solver.result import Quality, StoppedBy
 
 START = Start(
     job_id="j1",
     attempt=1,
-    time_limit_seconds=30.0,
-    workers=1,
-    seed=7,
-    num_variants=3,
-    start_at="full",
-    simplified_context=False,
+    options=SolveOptions(
+        time_limit_seconds=30.0, workers=1, seed=7, rules={"group_gap": {"tier": "soft", "weight": 2}}
+    ),
     max_courses=500,
     max_faculty=300,
     max_rooms=200,
     quality_threshold=0.8,
     last_resort_seconds=120.0,
-    rules={"group_gap": {"tier": "soft", "weight": 2}},
     publish=StoppedBy.CRASH,
     body=pack({"name": "Small college"}),
 )

@@ -23,6 +23,7 @@ from app.domain.outcomes import (
 from solver.control import Place
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
+from tests.options import with_options
 
 AT = 1_700_000_000.0
 MAX = 3
@@ -42,7 +43,7 @@ RESULT: dict[str, Any] = {
 
 
 def running(**fields: Any) -> Job:
-    return Job(id="j1", body_hash="h", created_at=AT, status=Status.RUNNING, **{"attempt": 1, **fields})
+    return Job(id="j1", body_hash="h", created_at=AT, status=Status.RUNNING, **with_options({"attempt": 1, **fields}))
 
 
 def ending(how: How, **fields: Any) -> Ending:
@@ -75,7 +76,12 @@ def test_a_cancelled_job_is_cancelled_however_its_child_ended(how: How) -> None:
 @pytest.mark.parametrize("how", sorted(NOT_COUNTED))
 def test_our_own_ends_are_not_held_against_the_job(how: How) -> None:
     after = settle(running(failed_attempts=2), ending(how, rung="full"), MAX)
-    assert (after.status, after.failed_attempts, after.start_at, after.error) == (Status.QUEUED, 2, "full", None)
+    assert (after.status, after.failed_attempts, after.options.start_at, after.error) == (
+        Status.QUEUED,
+        2,
+        "full",
+        None,
+    )
 
 
 def test_a_hang_while_the_result_is_handed_over_is_followed_by_publishing_what_is_held() -> None:
@@ -104,39 +110,39 @@ def test_input_that_the_solver_refuses_is_not_tried_again() -> None:
 @pytest.mark.parametrize("how", sorted(set(LOSSES) - {How.MEMORY}))
 def test_a_lost_attempt_is_tried_again_one_rung_down_in_the_time_that_is_left(how: How) -> None:
     after = settle(running(time_limit_seconds=60.0), ending(how, rung="full", seconds=20.0), MAX)
-    assert (after.status, after.failed_attempts, after.start_at) == (Status.QUEUED, 1, "relaxed")
-    assert (after.remaining_seconds, after.workers) == (40.0, None)
+    assert (after.status, after.failed_attempts, after.options.start_at) == (Status.QUEUED, 1, "relaxed")
+    assert (after.remaining_seconds, after.options.workers) == (40.0, None)
 
 
 @pytest.mark.parametrize("place", ["model_build", "cpsat_presolve", "cpsat_search", "local_search", "verify", "other"])
 @pytest.mark.parametrize("how", [How.HANG, How.DEADLINE, How.CRASH])
 def test_a_child_that_was_lost_while_solving_is_followed_by_one_on_the_next_rung(how: How, place: str) -> None:
     after = settle(running(), ending(how, place=place, rung="full"), MAX)
-    assert (after.start_at, after.simplified_context) == ("relaxed", False)
+    assert (after.options.start_at, after.options.simplified_context) == ("relaxed", False)
 
 
 def test_a_child_that_was_lost_in_the_context_engine_is_followed_by_one_with_a_simplified_context() -> None:
     first = settle(running(), ending(How.HANG, place="context_engine"), MAX)
-    assert (first.simplified_context, first.start_at) == (True, "full")
+    assert (first.options.simplified_context, first.options.start_at) == (True, "full")
     again = settle(advance(first, Event.CLAIM, AT), ending(How.HANG, place="context_engine"), 9)
-    assert again.simplified_context and again.start_at == "greedy"
+    assert again.options.simplified_context and again.options.start_at == "greedy"
 
 
 def test_when_memory_runs_out_there_are_fewer_threads_first_and_then_the_core() -> None:
     first = settle(running(), ending(How.MEMORY, rung="full", workers=4), 9)
-    assert (first.workers, first.start_at) == (1, "full")
+    assert (first.options.workers, first.options.start_at) == (1, "full")
     second = settle(running(), ending(How.MEMORY, rung="full", workers=1), 9)
-    assert second.start_at == "reduced"
+    assert second.options.start_at == "reduced"
 
 
 def test_after_a_leak_there_are_fewer_threads_and_only_the_core_at_once() -> None:
     after = settle(running(), ending(How.MEMORY, rung="full", workers=4, leaking=True), 9)
-    assert (after.workers, after.start_at) == (1, "reduced")
+    assert (after.options.workers, after.options.start_at) == (1, "reduced")
 
 
 def test_after_two_lost_attempts_the_next_one_runs_on_safe_settings() -> None:
     after = settle(running(failed_attempts=1), ending(How.CRASH, rung="full"), MAX)
-    assert (after.workers, after.start_at) == (1, "greedy")
+    assert (after.options.workers, after.options.start_at) == (1, "greedy")
 
 
 def test_the_last_lost_attempt_without_a_timetable_makes_the_job_a_dead_letter_with_all_causes() -> None:
@@ -147,7 +153,7 @@ def test_the_last_lost_attempt_without_a_timetable_makes_the_job_a_dead_letter_w
     assert (job.status, job.dead_letter, job.failed_attempts) == (Status.FAILED, True, 3)
     assert job.error == "attempt 1: crash: cause 1; attempt 2: memory: cause 2; attempt 3: hang: cause 3"
     again = advance(job, Event.RESTART, AT)
-    assert (again.dead_letter, again.error, again.workers) == (False, None, 1)
+    assert (again.dead_letter, again.error, again.options.workers) == (False, None, 1)
 
 
 def test_input_and_empty_results_are_failures_but_no_dead_letters() -> None:
@@ -170,7 +176,7 @@ def test_a_timetable_is_published_when_the_time_is_used_up() -> None:
 
 def test_without_a_timetable_the_last_chance_begins_on_a_rung_that_answers_in_seconds() -> None:
     after = settle(running(time_limit_seconds=30.0), ending(How.DEADLINE, seconds=36.0, rung="full"), MAX)
-    assert (after.status, after.start_at, after.publish) == (Status.QUEUED, "greedy", None)
+    assert (after.status, after.options.start_at, after.publish) == (Status.QUEUED, "greedy", None)
 
 
 def test_a_finish_publishes_the_timetable_of_a_child_that_did_not_end() -> None:
@@ -235,8 +241,10 @@ def test_any_sequence_of_bad_ends_reaches_an_end_in_bounded_steps(
         assert len(job.error or "") <= MOST_ERROR or step.how in (How.INPUT, How.RESULT)
         if job.status.terminal:
             break
-        assert RUNG_ORDER.index(job.start_at) >= RUNG_ORDER.index(before.start_at), "never up again"
-        assert job.simplified_context >= before.simplified_context and (job.workers == 1 or job.workers is None)
+        assert RUNG_ORDER.index(job.options.start_at) >= RUNG_ORDER.index(before.options.start_at), "never up again"
+        assert job.options.simplified_context >= before.options.simplified_context and (
+            job.options.workers == 1 or job.options.workers is None
+        )
         job = advance(job, Event.CLAIM, AT)
     # Only what is never counted may go on for ever, and it does no work.
     assert steps - harmless <= MAX_RELEASES + max_attempts + PUBLISH_ATTEMPTS + 1

@@ -11,12 +11,13 @@ from app.domain.jobs import Job
 from app.domain.portfolio import ASKED, MOST_SEED, OWNER, places, seconds_for_search, seed
 from app.settings import Settings
 from solver.result import StoppedBy
+from tests.options import with_options
 
 SHARED = Settings(portfolio_workers=4, portfolio_sessions=1000)
 
 
 def job(**given: Any) -> Job:
-    return Job(id="j", body_hash="h", created_at=0.0, **given)
+    return Job(id="j", body_hash="h", created_at=0.0, **with_options(given))
 
 
 @given(st.integers(1, 10**6))

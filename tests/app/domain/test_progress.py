@@ -21,6 +21,7 @@ from solver.control import STAGES, Stage
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 from tests.effort import PROMPT_SECONDS
+from tests.options import with_options
 
 DESIGN_FIELDS = [
     "job_id",
@@ -53,7 +54,7 @@ PLATFORM_NAMES = ["initializing", "loading", "clustering", "cpsat_solving", "ga_
 
 
 def job(**fields: Any) -> Job:
-    return Job(id="j", body_hash="h", **{"created_at": time.time(), **fields})
+    return Job(id="j", body_hash="h", **with_options({"created_at": time.time(), **fields}))
 
 
 def running(**fields: Any) -> Track:

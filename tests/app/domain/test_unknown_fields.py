@@ -50,7 +50,7 @@ def test_in_a_body_of_the_platform_it_is_told_and_the_job_is_taken() -> None:
     assert found.adjusted["time_limit_second"] == {"asked": 1, "given": None, "meant": "time_limit_seconds"}
     assert found.adjusted["timeConfig"] == {"asked": "an object", "given": None, "meant": "time_config"}
     assert found.adjusted["time_config.slot_per_day"]["meant"] == "time_config.slots_per_day"
-    assert found.request.time_limit_seconds == SETTINGS.solve_seconds
+    assert found.request.options.time_limit_seconds == SETTINGS.solve_seconds
     assert any("time_limit_second is no known field" in note for note in found.notes)
 
 

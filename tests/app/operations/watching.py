@@ -9,6 +9,7 @@ from app.domain.jobs import Job, Status
 from app.domain.outcomes import Ending, How
 from app.domain.telemetry import AttemptEnded, ChildSigns, Signs
 from app.operations.capacity import Resources, Sample
+from tests.options import with_options
 
 
 def child(**given: Any) -> ChildSigns:
@@ -50,7 +51,7 @@ def sample(at: float = 0.0, *, lag: float = 0.0, signs: Signs = signs(), **resou
 
 def job(job_id: str = "j", **given: Any) -> Job:
     fields: dict[str, Any] = {"body_hash": "h", "created_at": 0.0, "status": Status.RUNNING, "attempt": 1}
-    return Job(id=job_id, **{**fields, **given})
+    return Job(id=job_id, **with_options({**fields, **given}))
 
 
 def ended(how: How, **given: Any) -> AttemptEnded:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from app.domain.messages import IncumbentFrame, Start, pack
+from app.domain.options import SolveOptions
 from app.processes.child import attempt
 from app.processes.last_recount import NotVerified, check, publish
 from solver.context import build_context
@@ -40,18 +41,12 @@ def started(dataset: Dataset, *, simplified: bool, why: StoppedBy | None) -> Sta
     return Start(
         job_id="j",
         attempt=1,
-        time_limit_seconds=5.0,
-        workers=1,
-        seed=0,
-        num_variants=1,
-        start_at="full",
-        simplified_context=simplified,
+        options=SolveOptions(time_limit_seconds=5.0, workers=1, num_variants=1, simplified_context=simplified),
         max_courses=9,
         max_faculty=9,
         max_rooms=9,
         quality_threshold=0.8,
         last_resort_seconds=60.0,
-        rules={},
         publish=why,
         body=pack(dump_dataset(dataset)),
     )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from app.domain.jobs import Event, Job, Status, advance
 from app.domain.messages import ProgressFrame
+from app.domain.options import SolveOptions
 from app.domain.snapshot import COMPILING, PREPARING
 from app.service.job_board import COMPILING_SECONDS, LOADING_SECONDS, Board
 from solver.result import Quality, StoppedBy
@@ -23,7 +24,9 @@ def filled(slots: int, limits: list[float]) -> tuple[Board, list[str]]:
     """A board on which as many jobs run as there are slots; the others wait, in the order of `limits`."""
     board, ids = Board(slots), []
     for number, limit in enumerate(limits):
-        job = Job(id=str(number), body_hash="h", created_at=float(number), time_limit_seconds=limit)
+        job = Job(
+            id=str(number), body_hash="h", created_at=float(number), options=SolveOptions(time_limit_seconds=limit)
+        )
         board.add(job)
         ids.append(job.id)
         if number < slots:
@@ -133,7 +136,7 @@ def test_waiting_for_the_solver_is_told_as_what_it_is_and_counts_in_the_estimate
 ) -> None:
     now = time.monotonic()
     board = Board(1)
-    board.add(Job(id="j", body_hash="h", created_at=0.0, time_limit_seconds=10.0))
+    board.add(Job(id="j", body_hash="h", created_at=0.0, options=SolveOptions(time_limit_seconds=10.0)))
     idle = shown(board, "j")["eta_seconds"]
     board.preparing = True
     loading = shown(board, "j")

@@ -35,6 +35,7 @@ from app.store.sqlite import SqliteStore, wal_reset_race
 from solver.ranks import LeftOpen
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
+from tests.options import with_options
 from tests.postgres import database
 
 AT = 1_700_000_000.0
@@ -61,7 +62,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 def job(id: str = "j1", **given: Any) -> Job:
-    return Job(id=id, **{"body_hash": "h", "created_at": AT, **given})
+    return Job(id=id, **with_options({"body_hash": "h", "created_at": AT, **given}))
 
 
 def submitted(store: Store, *ids: str) -> None:

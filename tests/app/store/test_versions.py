@@ -113,7 +113,13 @@ def keeps_version_1(folder: Path) -> None:
         ("b", Status.RUNNING, 2),
         ("c", Status.QUEUED, 0),
     ]
-    assert (a.meta, a.time_limit_seconds, a.seed, a.finish_requested, a.workers) == ({"x": "ü"}, 30.0, 5, True, None)
+    assert (a.meta, a.options.time_limit_seconds, a.options.seed, a.finish_requested, a.options.workers) == (
+        {"x": "ü"},
+        30.0,
+        5,
+        True,
+        None,
+    )
     assert (store.dataset("c"), store.result("a")) == (b"dataset", b"result")
     assert store.incumbent("b") == StoredIncumbent(
         score=Score(0, 0, 0, 7), timetable=b"timetable", rung="full", found_at=AT
@@ -264,7 +270,7 @@ KILLED_AT_EVERY_STEP = """
 import os, shutil, signal, sys
 from pathlib import Path
 import alembic.command, sqlalchemy.pool
-from app import failpoints
+from app.system import failpoints
 from app.settings import Settings
 from app.store.opening import open_store
 
