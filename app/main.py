@@ -20,7 +20,7 @@ from app.cluster.sender import Sender
 from app.http import problems
 from app.http.audit import Audit
 from app.http.auth import KeyGuard
-from app.http.dependencies import Queue, Service
+from app.http.dependencies import Queue, Service, Whole
 from app.http.gzip_bodies import Unpacked
 from app.http.head import HeadAsGet
 from app.http.limits import BodyLimit, OneSpelling
@@ -42,7 +42,7 @@ from app.processes.children import ForkServer
 from app.processes.parse_pool import Readers
 from app.service.dispatcher import Takes
 from app.service.membership import Fleet
-from app.service.result_cache import Results
+from app.service.result_cache import ResultCache
 from app.service.supervisor import Supervisor
 from app.service.watchdog import keep
 from app.settings import Settings
@@ -120,12 +120,14 @@ async def _lifespan(
         tasks.start_soon(keep, "capacity", capacity.run)
         tasks.start_soon(keep, "alerts", alerts.run)
         tasks.start_soon(keep, "backups", lambda: keep_backups(settings, supervisor.backup, reports.backup_ended))
-        results = Results(supervisor, readers)
+        results = ResultCache(supervisor, readers)
         link = Link(settings, supervisor, results, reports.told_platform, reports.platform_reachable)
         reports.observers.add(link.observe)
         tasks.start_soon(keep, "platform", link.run)
         queue = _queue(settings, supervisor.fleet, reports, tasks)
-        app.state.service = Service(settings, supervisor, metrics, readers, results, link, queue, source)
+        app.state.service = Service(
+            settings, supervisor, results, readers, link, queue, source, Whole(supervisor, metrics)
+        )
         app.state.lookout = Lookout(capacity, alerts)
         yield
         tasks.cancel_scope.cancel()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple, Protocol, cast
+from typing import Annotated, Any, NamedTuple, NoReturn, Protocol
 
 import anyio
 from fastapi import Depends, Path, Request
@@ -11,6 +11,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from app.domain.callers import Caller
+from app.domain.exceptions import NotAllowed
 from app.domain.jobs import Job
 from app.domain.requests import JOB_ID_PATTERN
 from app.domain.source import DataSource, Fetched, Query, UnknownOrganisation
@@ -18,10 +19,12 @@ from app.domain.unknown_fields import refuse_near_misses
 from app.http.problems import BodyTooSlow
 from app.operations.metrics import Metrics
 from app.processes.parse_pool import Readers
-from app.service.result_cache import Results
+from app.service.jobs import Jobs, Results
 from app.service.supervisor import Supervisor
-from app.service.tenant import TenantJobs, TenantResults, Withheld
+from app.service.tenant import TenantJobs, TenantResults
 from app.settings import Settings
+
+NOT_WHOLE = "This concerns all organisations, and the key is for single ones."
 
 
 class Platform(Protocol):
@@ -51,51 +54,75 @@ class Queue(Protocol):
     def view(self) -> dict[str, Any]: ...
 
 
-class Service(NamedTuple):
-    """The running parts of one application, or what is there of them for one caller."""
+class Whole(NamedTuple):
+    """What concerns all organisations."""
 
-    settings: Settings
     supervisor: Supervisor
     metrics: Metrics
-    readers: Readers
+
+
+class Service(NamedTuple):
+    """
+    The running parts of one application, or what is there of them for one caller.
+
+    A caller who is bound to organisations has their jobs only, and nothing of `everybody`.
+    """
+
+    settings: Settings
+    jobs: Jobs
     results: Results
+    readers: Readers
     platform: Platform
     queue: Queue
     source: DataSource | None
+    everybody: Whole | None
+
+    @property
+    def whole(self) -> Whole:
+        """Raises NotAllowed for a bound caller."""
+        if self.everybody is None:
+            raise NotAllowed(NOT_WHOLE)
+        return self.everybody
 
     def seen_by(self, caller: Caller) -> Service:
         """The same with the jobs of the caller's organisations only; whole for callers who are bound to none."""
         if caller.organisations is None:
             return self
-        jobs = TenantJobs(self.supervisor, caller)
-        # They stand in for what they narrow down, and refuse what they do not have; see `app.service.tenant`.
+        jobs = TenantJobs(self.whole.supervisor, caller)
         return Service(
             settings=self.settings,
-            supervisor=cast(Supervisor, jobs),
-            metrics=cast(Metrics, Withheld()),
+            jobs=jobs,
+            results=TenantResults(self.results, jobs),
             readers=self.readers,
-            results=cast(Results, TenantResults(self.results, jobs)),
             platform=TenantPlatform(self.platform),
             queue=TenantQueue(self.queue),
             source=TenantSource(self.source, caller) if self.source is not None else None,
+            everybody=None,
         )
 
 
-class TenantPlatform(Withheld):
+class _Withheld:
+    """Has what its subclass defines; everything else takes a caller who is bound to no organisation."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise NotAllowed(NOT_WHOLE)
+
+
+class TenantPlatform(_Withheld):
     """The link to the platform, for a bound caller: it hears of jobs, and tells nothing."""
 
     def __init__(self, platform: Platform) -> None:
         self.announce, self.wake, self.heed = platform.announce, platform.wake, platform.heed
 
 
-class TenantQueue(Withheld):
+class TenantQueue(_Withheld):
     """The queue, for a bound caller: how many solve, which says how long a job may wait, and no names of jobs."""
 
     def __init__(self, queue: Queue) -> None:
         self.view, self.notes = queue.view, queue.notes
 
 
-class TenantSource(Withheld):
+class TenantSource(_Withheld):
     """The source of data, for a bound caller: it has nothing of other organisations."""
 
     def __init__(self, source: DataSource, caller: Caller) -> None:

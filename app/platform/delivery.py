@@ -10,7 +10,7 @@ from typing import Protocol
 
 from app.domain.jobs import Job, Status
 from app.platform.breaker import Breaker
-from app.service.result_cache import Results
+from app.service.result_cache import ResultCache
 from app.settings import Settings
 from app.store import DeliveryRow
 
@@ -59,9 +59,9 @@ class Outlet(Protocol):
 
 
 class Documents:
-    """Results in the shapes of `app.views.shapes`, as bytes of JSON objects."""
+    """ResultCache in the shapes of `app.views.shapes`, as bytes of JSON objects."""
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, results: ResultCache) -> None:
         self._results = results
 
     async def of(self, job: Job, shape: str) -> bytes:

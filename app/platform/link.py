@@ -22,7 +22,7 @@ from app.platform.delivery import Documents, Outlet
 from app.platform.outbox import Outbox
 from app.platform.pinned import Poster
 from app.platform.webhook import CALLBACK_SECONDS, WEBHOOK_SECONDS, Callback, Webhook
-from app.service.result_cache import Results
+from app.service.result_cache import ResultCache
 from app.service.supervisor import Supervisor
 from app.service.watchdog import keep
 from app.settings import Settings
@@ -75,7 +75,7 @@ class Link:
         self,
         settings: Settings,
         supervisor: Supervisor,
-        results: Results,
+        results: ResultCache,
         told: Callable[[str, str], None],
         reachable: Callable[[str, bool], None],
     ) -> None:

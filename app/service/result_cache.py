@@ -77,7 +77,7 @@ class Remembered:
             self._size -= len(self._answers.pop(key))
 
 
-class Results:
+class ResultCache:
     """The results of the jobs of one supervisor."""
 
     def __init__(self, supervisor: Supervisor, readers: Readers) -> None:

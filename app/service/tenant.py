@@ -2,22 +2,21 @@
 The service as a caller sees it who is bound to an organisation: with the jobs of that organisation, and no others.
 
 Routes get this in place of the whole service (`app.http.dependencies.Running`) and need not think of it. Another
-organisation's job is treated as one that does not exist, so the two are answered alike. What is not narrowed down here
-is refused (`_Narrowed.__getattr__`), so a route that uses something new is closed to bound callers until somebody
-thinks of it.
+organisation's job is treated as one that does not exist, so the two are answered alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 from app.domain.callers import Caller
 from app.domain.exceptions import NotAllowed
 from app.domain.jobs import Job, JobConflict, JobRequest, Status
 from app.processes.parse_worker import Work
-from app.service.result_cache import Kept, Results
+from app.service.jobs import Results
+from app.service.result_cache import Kept
 from app.service.supervisor import Supervisor
 from app.store import DeliveryRow, PortfolioRow
 from app.store.notifications import Channel
@@ -26,19 +25,8 @@ ORGANISATION = "organization_id"
 """Where the metadata of a job have its organisation."""
 
 
-class _Narrowed:
-    """Has what its subclass defines; everything else takes a caller who is bound to no organisation."""
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise NotAllowed("This concerns all organisations, and the key is for single ones.")
-
-
-class Withheld(_Narrowed):
-    """Stands for a part of the service of which nothing is for bound callers."""
-
-
-class TenantJobs(_Narrowed):
-    """A `Supervisor` for one caller. Methods have the signatures that they have there."""
+class TenantJobs:
+    """The jobs that one caller may see, as `app.service.jobs.Jobs`."""
 
     def __init__(self, supervisor: Supervisor, caller: Caller) -> None:
         self._supervisor, self._caller = supervisor, caller
@@ -128,8 +116,8 @@ class TenantJobs(_Narrowed):
         return await self._supervisor.deliver_again(job_id) if await self.job(job_id) is not None else 0
 
 
-class TenantResults(_Narrowed):
-    """`Results` for one caller."""
+class TenantResults:
+    """Their results, as `app.service.jobs.Results`."""
 
     def __init__(self, results: Results, jobs: TenantJobs) -> None:
         self._results, self._jobs = results, jobs

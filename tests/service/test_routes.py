@@ -33,7 +33,7 @@ async def client(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -
         async with application.router.lifespan_context(application):
             transport = httpx.ASGITransport(application)
             async with httpx.AsyncClient(transport=transport, base_url="http://service", timeout=30) as client:
-                client.supervisor = application.state.service.supervisor  # type: ignore[attr-defined]
+                client.supervisor = application.state.service.jobs  # type: ignore[attr-defined]
                 yield client
 
 

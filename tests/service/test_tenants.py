@@ -201,7 +201,7 @@ async def test_another_organisations_job_is_answered_like_one_that_does_not_exis
 async def seen_by_operator(rig: Rig, job_id: str) -> dict[str, Any]:
     """What an organisation could change about a job."""
     whole = (await rig.operator.get(f"/jobs/{job_id}")).json()
-    job = rig.app.state.service.supervisor.known(job_id)
+    job = rig.app.state.service.whole.supervisor.known(job_id)
     assert job is not None
     names = ("status", "dead_letter", "created_at", "finished_at", "deliveries", "has_result")
     return {
@@ -248,7 +248,9 @@ async def test_no_other_spelling_of_a_route_leads_around_it(rig: Rig, spelling: 
 async def test_a_stream_of_events_ends_as_that_of_a_deleted_job_when_its_id_goes_to_another_organisation(
     rig: Rig,
 ) -> None:
-    jobs = TenantJobs(rig.app.state.service.supervisor, Caller(id="k", scopes=(Scope.READ,), organisations=("north",)))
+    jobs = TenantJobs(
+        rig.app.state.service.whole.supervisor, Caller(id="k", scopes=(Scope.READ,), organisations=("north",))
+    )
     with anyio.fail_after(PATIENCE_SECONDS):
         assert await jobs.wait_for_change("south-busy", 7, FOR_EVER) == 7
     assert jobs.snapshot("south-busy") is None
@@ -375,20 +377,17 @@ def test_the_narrowed_supervisor_is_called_like_the_whole_one() -> None:
         assert {**narrowed} == {key: one for key, one in whole.items() if key not in ("among", "organisations")}, name
 
 
-def test_what_a_new_route_uses_is_refused_until_it_is_narrowed(rig: Rig) -> None:
+def test_what_concerns_everybody_is_refused_to_a_bound_caller(rig: Rig) -> None:
     whole: Service = rig.app.state.service
     bound = whole.seen_by(Caller(id="k", scopes=(Scope.ADMIN,), organisations=("north",)))
     assert whole.seen_by(Caller(id="k", scopes=(Scope.ADMIN,))) is whole
-    assert bound.supervisor.children == whole.supervisor.children
-    for part, names in {
-        bound.supervisor: ("backup", "counts", "signs", "undelivered", "result", "note_delivery", "something_new"),
-        bound.metrics: ("render",),
-        bound.platform: ("view", "count", "up"),
-        bound.results: ("something_new",),
-    }.items():
-        for name in names:
-            with pytest.raises(NotAllowed):
-                getattr(part, name)
+    assert bound.jobs.children == whole.jobs.children
+    assert bound.everybody is None
+    with pytest.raises(NotAllowed):
+        _ = bound.whole
+    for name in ("view", "count", "up"):
+        with pytest.raises(NotAllowed):
+            getattr(bound.platform, name)
 
 
 def test_a_caller_without_any_organisation_reaches_nothing() -> None:

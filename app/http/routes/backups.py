@@ -23,5 +23,5 @@ async def backup(service: Running, keep: bool = True) -> JSONResponse:
     """
     settings = service.settings
     folder = folder_of(settings) if keep else settings.data_dir / COPIES_NAME
-    manifest = await service.supervisor.backup(folder)
+    manifest = await service.whole.supervisor.backup(folder)
     return JSONResponse({"data_dir": str(settings.data_dir.resolve()), **view(manifest, folder)}, 201)

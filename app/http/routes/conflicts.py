@@ -84,6 +84,6 @@ async def _answered(
 async def _named(timetable_id: str, variant_id: int | None, service: Service) -> tuple[str, int]:
     """The job and the variant that are meant. A job may be called like a variant; then it is the job."""
     matched = _VARIANT.fullmatch(timetable_id)
-    if matched is None or await service.supervisor.job(timetable_id) is not None:
+    if matched is None or await service.jobs.job(timetable_id) is not None:
         return timetable_id, variant_id or 1
     return matched["job_id"], int(matched["n"])

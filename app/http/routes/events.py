@@ -25,7 +25,7 @@ from starlette.types import Receive, Scope, Send
 from app.domain.exceptions import JobNotFound
 from app.domain.jobs import Status
 from app.http.dependencies import JobIdInPath, Running
-from app.service.supervisor import Supervisor
+from app.service.jobs import Jobs
 
 router = APIRouter(tags=["jobs"])
 
@@ -70,14 +70,14 @@ async def progress_events(
     last_event_id: Annotated[str | None, Header(max_length=100)] = None,
 ) -> Response:
     """The progress of a job as server-sent events, until it ends."""
-    await service.supervisor.look_up(job_id)
-    snapshot = service.supervisor.snapshot(job_id)
+    await service.jobs.look_up(job_id)
+    snapshot = service.jobs.snapshot(job_id)
     if snapshot is None:
         raise JobNotFound(job_id, status="not_found", progress=0)
     if Status(snapshot["status"]).terminal and last_event_id == _end_of(snapshot["version"]):
         return Response(status_code=HTTPStatus.NO_CONTENT)  # the one answer after which no browser comes back
     streams: Streams = request.app.state.streams
-    events = _events(job_id, service.supervisor, service.settings.heartbeat_seconds, last_event_id)
+    events = _events(job_id, service.jobs, service.settings.heartbeat_seconds, last_event_id)
     return EventStream(events, streams)
 
 
@@ -133,15 +133,13 @@ async def _sent(send: Send, event: bytes) -> bool:
     return not patience.cancelled_caught
 
 
-async def _events(
-    job_id: str, supervisor: Supervisor, ping_seconds: float, last_event_id: str | None
-) -> AsyncGenerator[bytes]:
+async def _events(job_id: str, jobs: Jobs, ping_seconds: float, last_event_id: str | None) -> AsyncGenerator[bytes]:
     """Comments keep the connection open while nothing changes; proxies cut silent ones."""
     yield _event("connected", {"job_id": job_id}, retry=RETRY_MILLISECONDS)
     seen = -1
     while True:
-        version = await supervisor.wait_for_change(job_id, seen, ping_seconds)
-        snapshot = supervisor.snapshot(job_id)
+        version = await jobs.wait_for_change(job_id, seen, ping_seconds)
+        snapshot = jobs.snapshot(job_id)
         if snapshot is None:
             yield _event("done", {"status": "not_found"})
             return

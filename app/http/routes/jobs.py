@@ -53,7 +53,7 @@ async def generate_variants(request: Request, service: Running) -> JSONResponse:
     }
     order = order_of(await service.readers.ask(Question("order", body, options)))
     try:
-        job, created = await service.supervisor.submit(order.request)
+        job, created = await service.jobs.submit(order.request)
     except JobConflict as conflict:
         if order.request.job_id != options["default_job_id"]:
             raise
@@ -70,7 +70,7 @@ async def _tell_again(job_id: str, service: Service) -> None:
     Whoever asks for an ended job once more has not heard of its end, or forgets it now: the platform marks its row as
     running whenever a POST is taken, and as cancelling whenever a person cancels, whatever we answer.
     """
-    await service.supervisor.tell_again(job_id)
+    await service.jobs.tell_again(job_id)
     service.platform.heed(job_id)
 
 
@@ -99,8 +99,8 @@ def job_id_of(key: str, key_id: str | None) -> str:
 
 def _accepted(job: Job, created: bool, order: Order, service: Service) -> dict[str, object]:
     """The union of what both platform versions answer, and what was changed about the request."""
-    settings, progress = service.settings, service.supervisor.snapshot(job.id) or {}
-    ahead = max(0, (progress.get("queue_position") or 1) - 1) + service.supervisor.children
+    settings, progress = service.settings, service.jobs.snapshot(job.id) or {}
+    ahead = max(0, (progress.get("queue_position") or 1) - 1) + service.jobs.children
     slots = max(1, service.queue.view()["slots"])
     seconds = math.ceil(job.options.time_limit_seconds * (1 + ahead // slots))
     first = "Timetable generation is queued." if created else _exists_already(job, order)
@@ -133,8 +133,8 @@ def _exists_already(job: Job, order: Order) -> str:
 @router.get("/progress/{job_id}")
 async def progress(job_id: JobIdInPath, service: Running) -> JSONResponse:
     """How far a job is. Answered from memory, whatever the solver does."""
-    await service.supervisor.look_up(job_id)
-    snapshot = service.supervisor.snapshot(job_id)
+    await service.jobs.look_up(job_id)
+    snapshot = service.jobs.snapshot(job_id)
     if snapshot is None:
         raise JobNotFound(job_id, status="not_found", progress=0)
     return JSONResponse(snapshot, headers=NO_STORE)
@@ -143,7 +143,7 @@ async def progress(job_id: JobIdInPath, service: Running) -> JSONResponse:
 @router.get("/progress/{job_id}/curve")
 async def curve(job_id: JobIdInPath, service: Running) -> JSONResponse:
     """How cost and bound went so far, for whoever comes back to a running job."""
-    points = service.supervisor.curve(job_id)
+    points = service.jobs.curve(job_id)
     if points is None:
         raise JobNotFound(job_id)
     return JSONResponse({"job_id": job_id, "points": points}, headers=NO_STORE)
@@ -157,7 +157,7 @@ async def cancel(job_id: JobIdInPath, service: Running) -> JSONResponse:
     A job that has not come yet is cancelled when it comes, if that is within a day.
     """
     try:
-        job = await service.supervisor.cancel(job_id)
+        job = await service.jobs.cancel(job_id)
     except JobStateError:
         await _tell_again(job_id, service)
         raise
@@ -174,14 +174,14 @@ async def cancel(job_id: JobIdInPath, service: Running) -> JSONResponse:
 @router.post("/finish/{job_id}")
 async def finish(job_id: JobIdInPath, service: Running) -> JSONResponse:
     """Stops a job now and publishes the best timetable found so far."""
-    job = await service.supervisor.finish(job_id)
+    job = await service.jobs.finish(job_id)
     return JSONResponse(_steered(job_id, job, "finish_requested", "The best timetable so far will be published."))
 
 
 @router.post("/restart/{job_id}")
 async def restart(job_id: JobIdInPath, service: Running) -> JSONResponse:
     """Runs an ended job again, from its best timetable."""
-    job = await service.supervisor.restart(job_id)
+    job = await service.jobs.restart(job_id)
     return JSONResponse(_steered(job_id, job, "queued", "The job runs again from its best timetable."))
 
 
@@ -200,7 +200,7 @@ async def jobs(
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> JSONResponse:
     """Jobs, newest first. `dead_letter=true` names those whose attempts failed too often and that wait for a person."""
-    found = await service.supervisor.jobs(status=status, dead_letter=dead_letter, limit=limit, offset=offset)
+    found = await service.jobs.jobs(status=status, dead_letter=dead_letter, limit=limit, offset=offset)
     content = {"jobs": [job_view(job) for job in found], "limit": limit, "offset": offset}
     return JSONResponse(content, headers=NO_STORE)
 
@@ -212,17 +212,17 @@ async def job(job_id: JobIdInPath, service: Running) -> Response:
 
     `portfolio` lists who has worked on attempts that several workers solved together, and whose timetable is published.
     """
-    found = await service.supervisor.job(job_id)
+    found = await service.jobs.job(job_id)
     if found is None:
         raise JobNotFound(job_id)
-    attempts = await service.supervisor.attempts(job_id)
+    attempts = await service.jobs.attempts(job_id)
     account = await service.results.body(found, "account")
     content: dict[str, object] = {
         **job_view(found),
-        "progress": service.supervisor.snapshot(job_id),
+        "progress": service.jobs.snapshot(job_id),
         "attempts": attempts,
-        "portfolio": [portfolio_view(row) for row in await service.supervisor.portfolio(job_id)],
-        "deliveries": [asdict(row) for row in await service.supervisor.deliveries(job_id)],
+        "portfolio": [portfolio_view(row) for row in await service.jobs.portfolio(job_id)],
+        "deliveries": [asdict(row) for row in await service.jobs.deliveries(job_id)],
         "has_result": account is not None,
     }
     if account is not None:
@@ -252,25 +252,25 @@ def portfolio_view(row: PortfolioRow) -> dict[str, object]:
 @router.post("/jobs/{job_id}/deliver")
 async def deliver(job_id: JobIdInPath, service: Running) -> JSONResponse:
     """Tries once more what could not be delivered and was put aside."""
-    told = await service.supervisor.deliver_again(job_id)
+    told = await service.jobs.deliver_again(job_id)
     service.platform.wake()
-    found = await service.supervisor.job(job_id)
+    found = await service.jobs.job(job_id)
     return JSONResponse(_steered(job_id, found, "queued", f"{told} deliveries are tried again."))
 
 
 @router.delete("/jobs/{job_id}")
 async def delete(job_id: JobIdInPath, service: Running) -> JSONResponse:
     """Deletes an ended job with its data, timetables and journal; one that waits or runs must be cancelled first."""
-    deleted = await service.supervisor.delete(job_id)
+    deleted = await service.jobs.delete(job_id)
     return JSONResponse(_steered(job_id, deleted, "deleted", "The job is deleted."))
 
 
 @router.get("/jobs/{job_id}/attempts/{n}/diagnosis")
 async def diagnosis(job_id: JobIdInPath, n: Annotated[int, Path(ge=1, le=2**31)], service: Running) -> JSONResponse:
     """What is known about attempt `n` that ended uncleanly: how its process was, its threads and stacks, its limits."""
-    if await service.supervisor.job(job_id) is None:
+    if await service.jobs.job(job_id) is None:
         raise JobNotFound(job_id)
-    bundle = await service.supervisor.bundle(job_id, n)
+    bundle = await service.jobs.bundle(job_id, n)
     if bundle is None:
         raise NoBundle(f"Attempt {n} of job {job_id!r} has left no diagnosis; only unclean ends do.")
     return JSONResponse(dict(bundle), headers=NO_STORE)

@@ -68,9 +68,9 @@ async def health(service: Running, lookout: Looking) -> JSONResponse:
 @router.get("/health/live")
 async def live(service: Running) -> JSONResponse:
     """The event loop turns, and the supervisor beats. 503 means that a restart would help."""
-    if not_alive_because(service.supervisor.signs()):
+    if not_alive_because(service.whole.supervisor.signs()):
         await anyio.sleep(SECOND_LOOK_SECONDS)  # a service that slept answers this before its supervisor is awake
-        reasons = not_alive_because(service.supervisor.signs())
+        reasons = not_alive_because(service.whole.supervisor.signs())
         if reasons:
             return JSONResponse({"status": "stuck", "reasons": reasons}, 503, headers=_NO_STORE)
     return JSONResponse({"status": "alive"}, headers=_NO_STORE)
@@ -79,7 +79,7 @@ async def live(service: Running) -> JSONResponse:
 @router.get("/health/ready")
 async def ready(service: Running) -> JSONResponse:
     """Jobs can be taken. `notes` say what keeps them from being begun at the moment, though they are safe."""
-    reasons = not_ready_because(service.supervisor.signs())
+    reasons = not_ready_because(service.whole.supervisor.signs())
     if reasons:
         raise NotReady(f"No jobs can be taken: {'; '.join(reasons)}.", members={"ready": False, "reasons": reasons})
     notes = {"notes": list(service.queue.notes)} if service.queue.notes else {}
@@ -89,10 +89,10 @@ async def ready(service: Running) -> JSONResponse:
 @router.get("/metrics")
 async def metrics(service: Running, lookout: Looking) -> Response:
     """Prometheus text."""
-    counts, platform = await service.supervisor.counts(), service.platform
-    service.metrics.show_platform(platform.up(), platform.count("pending"), platform.count("dead"))
-    service.metrics.show_queue(service.queue.view())
-    text = service.metrics.render(counts, lookout.capacity.now(), lookout.alerts.book.by_severity())
+    counts, platform = await service.whole.supervisor.counts(), service.platform
+    service.whole.metrics.show_platform(platform.up(), platform.count("pending"), platform.count("dead"))
+    service.whole.metrics.show_queue(service.queue.view())
+    text = service.whole.metrics.render(counts, lookout.capacity.now(), lookout.alerts.book.by_severity())
     return Response(text, media_type=CONTENT_TYPE_LATEST, headers=_NO_STORE)
 
 

@@ -133,7 +133,7 @@ STAMPED: frozenset[Work] = frozenset({"variant_file", "conflicts"})
 
 async def result_of(job_id: str, service: Service, work: Work, **asked: str | int | bool) -> tuple[Job, bytes]:
     """The job and what was asked of its result; says which of the two is missing, and why."""
-    job = await service.supervisor.job(job_id)
+    job = await service.jobs.job(job_id)
     if job is None:
         raise JobNotFound(job_id)
     if work in STAMPED:

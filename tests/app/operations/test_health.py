@@ -37,9 +37,10 @@ class Service:
     """Stands for the running parts, with the signs that a test wants."""
 
     def __init__(self) -> None:
-        self.settings, self.metrics, self.readers = SETTINGS, Metrics(), None
+        self.settings, self.readers = SETTINGS, None
         self.now: list[Signs] = [signs()]
-        self.supervisor = SimpleNamespace(signs=self.signs, counts=self.counts)
+        supervisor = SimpleNamespace(signs=self.signs, counts=self.counts)
+        self.whole = SimpleNamespace(supervisor=supervisor, metrics=Metrics())
         self.capacity = SimpleNamespace(now=self.sample)
         self.alerts = SimpleNamespace(book=AlertBook(settings=SETTINGS))
         self.queue = EMBEDDED

@@ -1,4 +1,4 @@
-"""Results are made by reader processes: the service, whose event loop answers everybody, spends next to nothing."""
+"""ResultCache are made by reader processes: the service, whose event loop answers everybody, spends next to nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from app.processes.parse_worker import (
 )
 from app.processes.salvage import Held, recount
 from app.service.published import Recounting, StoredResult
-from app.service.result_cache import Remembered, Results
+from app.service.result_cache import Remembered, ResultCache
 from app.settings import Settings
 from solver.formats.native import dump_dataset, dump_timetable, load_result
 from solver.rules import Score
@@ -175,7 +175,7 @@ async def test_a_held_timetable_is_recounted_outside_the_service_with_the_same_o
 async def test_a_crowd_has_an_answer_made_once_and_a_new_result_is_made_anew() -> None:
     first, second = pack({"n": 1}), pack({"n": 2})
     asked = Asked({"j": StoredResult(packed_dataset=b"d", packed_result=first, rules={})}, [])
-    results = Results(asked, asked)  # type: ignore[arg-type]
+    results = ResultCache(asked, asked)  # type: ignore[arg-type]
     found: list[bytes | None] = []
 
     async def one() -> None:
@@ -209,7 +209,7 @@ class Searching(NamedTuple):
 
 async def test_nobody_waits_for_a_result_while_repairs_are_searched() -> None:
     readers = Searching(StoredResult(packed_dataset=b"d", packed_result=b"r", rules={}), anyio.Event(), anyio.Event())
-    results = Results(readers, readers)  # type: ignore[arg-type]
+    results = ResultCache(readers, readers)  # type: ignore[arg-type]
     with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(results.body, completed("x"), "resolutions")
@@ -237,7 +237,7 @@ class Overcome(NamedTuple):
 async def test_a_result_that_is_too_heavy_to_make_is_no_fault_of_the_request(by_memory: bool) -> None:
     readers = Overcome(StoredResult(packed_dataset=b"d", packed_result=b"r", rules={}), by_memory)
     with pytest.raises(ResultTooHeavy) as caught:
-        await Results(readers, readers).body(completed("x"), "variants", entries=True)  # type: ignore[arg-type]
+        await ResultCache(readers, readers).body(completed("x"), "variants", entries=True)  # type: ignore[arg-type]
     answer = problem_response(caught.value)
     document = json.loads(bytes(answer.body))
     assert (answer.status_code, document["code"]) == (503, "result_too_heavy")
@@ -250,7 +250,7 @@ async def test_only_who_can_ask_for_less_is_advised_to() -> None:
     works: tuple[Work, ...] = ("variants", "resolution")
     for work in works:
         with pytest.raises(ResultTooHeavy) as caught:
-            await Results(readers, readers).body(completed("x"), work)  # type: ignore[arg-type]
+            await ResultCache(readers, readers).body(completed("x"), work)  # type: ignore[arg-type]
         said[work] = "Maybe" in str(caught.value)
     assert said == {"variants": True, "resolution": False}
 
