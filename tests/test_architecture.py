@@ -143,6 +143,13 @@ def test_the_rooms_of_the_service_and_the_arrows_between_them_are_those_of_the_t
     assert {room: frozenset(found[room]) for room in ROOMS} == ROOMS
 
 
+def test_the_picture_in_the_readme_of_the_service_is_the_table() -> None:
+    text = (ROOT / "app" / "README.md").read_text(encoding="utf-8")
+    picture = text.partition("<!-- rooms -->")[2].partition("<!-- /rooms -->")[0].strip().strip("`").strip()
+    drawn = [line.partition(" ->")[::2] for line in picture.splitlines()]
+    assert {room: frozenset(below.replace(",", " ").split()) for room, below in drawn} == ROOMS
+
+
 def test_the_service_has_few_storeys() -> None:
     storeys: dict[str, int] = {}
     for room in TopologicalSorter(ROOMS).static_order():

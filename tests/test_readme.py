@@ -10,7 +10,7 @@ import pytest
 from typer.main import get_command
 
 from app.cli import app
-from app.domain.access import ROUTES
+from app.http.access import ROUTES
 from app.http.help_pages import DOCUMENTS, PICTURES, slug
 from app.operations.alerts import ALERTS
 from app.settings import Settings, variable
