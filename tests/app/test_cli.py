@@ -386,3 +386,29 @@ def test_ctrl_c_ends_a_solve_with_the_best_so_far(tmp_path: Path) -> None:
     assert running.returncode == 0, output
     assert "finished early, as asked" in output
     assert json.loads(result.read_text())["variants"]
+
+
+LOADED = """
+import sys, app.cli
+try:
+    app.cli.main()
+finally:
+    roots = {name.partition(".")[0] for name in sys.modules}
+    rooms = {".".join(name.split(".")[:2]) for name in sys.modules}
+    found = (roots & {"fastapi", "starlette", "uvicorn"}) | (rooms & {"app.http", "app.service"})
+    print(*sorted(found), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("command", ["--help", "verify", "export"])
+def test_whoever_asks_for_a_file_or_for_help_waits_for_no_service(command: str, solved: Solved, tmp_path: Path) -> None:
+    dataset, result, week = str(solved.problem), str(solved.result), str(tmp_path / "week.csv")
+    words = {
+        "--help": ["--help"],
+        "verify": ["verify", dataset, result],
+        "export": ["export", result, "--dataset", dataset, "-o", week],
+    }[command]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *words], capture_output=True, text=True, timeout=110, cwd=ROOT, check=False
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "")
