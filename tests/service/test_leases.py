@@ -251,7 +251,7 @@ async def test_a_job_that_cannot_be_taken_up_holds_up_none_behind_it(
         for job_id in ("bad", "good"):
             gone.submit(Job(id=job_id, body_hash="h", created_at=0.0), pack(campus("patient")), 100)
             assert gone.claim(0.0, only=job_id) is not None
-    for module in ("neighbours", "recovery"):
+    for module in ("leases", "recovery"):
         monkeypatch.setattr(f"app.service.{module}.take_up", trouble)
     async with open_service(data_dir=folder, database_url=url if shared else "") as service:
         await until(service, "good", lambda seen: seen["attempt"] == 2)

@@ -84,6 +84,8 @@ CACHES = frozenset({"GET /cache/stats", "POST /cache/invalidate", "POST /cache/w
 WITHOUT_JOBS: Mapping[str, str] = {
     "GET /": "/",
     "GET /static/{path:path}": "/static/main.js",
+    "GET /help": "/help",
+    "GET /help/{name}": "/help/rules",
     "GET /health/live": "/health/live",
     "GET /health/ready": "/health/ready",
     "GET /hardware": "/hardware",
