@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from solver.compiled import TIER_OFF, TIER_RIGID, Compiled, Flags
 from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT
 from solver.search.jit import Longs
+from solver.search.moves import tabulate_shapes
 from solver.search.params import SearchParams
 from solver.search.problem import Problem
-from solver.search.recount import gap_units, isolated_units, last_units, rows_of, run_units, single_units
 from solver.search.weights import HARD, MAX_CELL, MAX_WEIGHT, Weights, soft_unit
 
 MAX_TABLE_PERIODS = 13
@@ -261,24 +261,18 @@ def _shape_weights(c: Compiled, weights: Weights) -> Longs:
 
 def _shape_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
     weight = _shape_weights(c, weights)
+    weight.setflags(write=False)  # as kernels see it in a `Problem`: for another type they would be compiled once more
     bits = c.num_periods if c.num_periods <= MAX_TABLE_PERIODS else 0
-    busy = (np.arange(1 << bits)[:, None] >> np.arange(max(1, bits))) & 1 == 1
-    units = np.stack(
-        [
-            gap_units(busy),
-            isolated_units(busy),
-            run_units(busy, c.consecutive_limit, c.lunch_period),
-            single_units(busy),
-            last_units(busy),
-        ]
-    )
-    table = weight @ units
+    table = np.zeros((2, 1 << bits), dtype=np.int64)
+    if bits:
+        tabulate_shapes(weight, table, c.num_periods, c.lunch_period, c.consecutive_limit)
     cost = weight % HARD
     # Without a table the bound is the most a flip can change by the definitions of the rules.
     drop = 2 * (cost @ np.array([c.num_periods, 2, c.num_periods, 1, 1]))
     if bits:
         flips = np.stack([table - table[:, np.arange(1 << bits) ^ (1 << p)] for p in range(bits)], axis=2)
         saved = (flips + HARD // 2) % HARD - HARD // 2
+        busy = (np.arange(1 << bits)[:, None] >> np.arange(bits)) & 1 == 1
         drop = np.where(busy, saved, 0).max(axis=(1, 2)) + np.where(busy, 0, saved).max(axis=(1, 2))
     kind = np.zeros(c.num_faculty + c.num_clash_groups + c.num_students, dtype=np.uint8)
     kind[c.num_faculty + c.num_clash_groups :] = 1
@@ -320,9 +314,9 @@ def _slacks(c: Compiled, weights: Weights, parts: dict[str, Any], travel_cost: L
     shared = np.diff(c.people_ptr) > 0
     people = (c.faculty_ptr[1:] - c.faculty_ptr[:-1]) + (c.group_ptr[1:] - c.group_ptr[:-1])
     late += shared * people * 2 * int((travel_cost % low).max(initial=0))
-    position, link = rows_of(c.session_link_ptr, c.session_link, np.arange(c.num_sessions))
+    linked = np.repeat(np.arange(c.num_sessions), np.diff(c.session_link_ptr))
     of_session = np.zeros(c.num_sessions, dtype=np.int64)
-    np.add.at(of_session, position, (link_weight * c.link_weight)[link] % low)
+    np.add.at(of_session, linked, (link_weight * c.link_weight)[c.session_link] % low)
     np.maximum.at(late, c.course_of_session, of_session)
     late += (
         weights.of("fixed_moved")

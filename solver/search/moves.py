@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from solver.search.jit import Longs, Number, inlined, inner
+from solver.search.jit import Longs, Number, inlined, inner, kernel
 from solver.search.pairwise import anchor_part, late_part
 from solver.search.problem import Problem
 from solver.search.state import ADDING, BUSY, COUNT, REMOVING, TWICE, State, cost_of, hard_of
@@ -156,7 +156,7 @@ def day_part(p: Problem, st: State, c: Number, d: Number, e: Number, other: Numb
 def computed_shape(
     weight: Longs, mask: Number, periods: Number, lunch_period: Number, consecutive_limit: Number
 ) -> Number:
-    """Cost of a day by its rules, for days too long for a table; `weight` is one row of `Problem.shape_weight`."""
+    """Packed cost of a day with the busy periods of `mask`; `weight` is one row of `Problem.shape_weight`."""
     total, busy, last, run = 0, 0, -1, 0
     for period in range(periods):
         if period == lunch_period:
@@ -178,6 +178,20 @@ def computed_shape(
     if last == periods - 1:
         total += weight[4]
     return total
+
+
+@kernel
+def tabulate_shapes(
+    weight: Longs, table: Longs, periods: Number, lunch_period: Number, consecutive_limit: Number
+) -> None:
+    """
+    Writes the cost of every day that `periods` can make into `table`, see `Problem.shape_table`.
+
+    So the table and the days that are too long for one are priced by the same few lines. The recount has its own.
+    """
+    for kind in range(table.shape[0]):
+        for mask in range(table.shape[1]):
+            table[kind, mask] = computed_shape(weight[kind], mask, periods, lunch_period, consecutive_limit)
 
 
 @inlined

@@ -1,10 +1,11 @@
 """
 The second counter: every rule of `RULES` recounted from scratch on arrays.
 
-It shares nothing with the verifier (which walks names and sets) and nothing with the incremental deltas of the
-annealing kernel, which are checked against it in strict mode. The counters are whole-array NumPy rather than loops:
-they run a few times per second at most, and this way they neither have to be compiled nor behave differently without
-a compiler.
+It shares nothing with the verifier (which walks names and sets) and no code with the tables and deltas of the
+annealing kernels, which are checked against it in strict mode: of the search it imports nothing, and of the search
+only those import it who ask what a whole timetable costs. The counters are whole-array NumPy rather than loops: they
+run a few times per second at most, and this way they neither have to be compiled nor behave differently without a
+compiler.
 """
 
 from __future__ import annotations

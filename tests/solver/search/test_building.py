@@ -6,6 +6,8 @@ from random import Random
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from solver.compiled import compile_dataset
 from solver.model import RuleSetting
@@ -14,6 +16,7 @@ from solver.search import SearchParams
 from solver.search.annealing import anneal_level
 from solver.search.building import build_problem
 from solver.search.precompile import warm_up
+from solver.search.recount import gap_units, isolated_units, last_units, run_units, single_units
 from solver.search.state import cost_of
 from solver.search.weights import HARD, RIGID_UNITS, publishable, soft_unit, weights_of
 from tests.builders import course, crowded_students, dataset, grid, room
@@ -79,3 +82,23 @@ def test_all_datasets_share_one_signature_per_kernel() -> None:
         assert not any(v.flags.writeable for v in values if isinstance(v, np.ndarray))
     warm_up()
     assert len(getattr(anneal_level, "signatures", ())) == before
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32 - 1))
+def test_the_table_of_day_shapes_prices_every_day_as_a_recount_does(seed: int) -> None:
+    case = random_case(Random(seed))
+    c, params = case.compiled, SearchParams(bend=seed % 2 == 0)
+    weights = weights_of(c, params)
+    p = build_problem(c, weights, params)
+    day = (np.arange(1 << c.num_periods)[:, None] >> np.arange(c.num_periods)) & 1 == 1
+    gaps, isolated = gap_units(day), isolated_units(day)
+    attendee = (
+        run_units(day, c.consecutive_limit, c.lunch_period) * weights.of("consecutive_limit")
+        + single_units(day) * weights.of("single_session_day")
+        + last_units(day) * weights.of("last_slot")
+    )
+    of_groups = gaps * weights.of("group_gap") + isolated * weights.of("isolated_session")
+    of_students = gaps * weights.of("student_gap")
+    assert p.shape_table[0].tolist() == (of_groups + attendee * c.attendees_are_groups).tolist()
+    assert p.shape_table[1].tolist() == (of_students + attendee * (not c.attendees_are_groups)).tolist()
