@@ -21,6 +21,7 @@ from solver.context import Context, build_context
 from solver.context.graph import Matrix, enrolment_matrix, group_matrix, teaching_matrix
 from solver.context.spatial import travel_table
 from solver.context.starts import allowed_starts, closed_slots, session_lengths, session_starts, sum_over_session
+from solver.links import LINK_CODES
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.ranks import rank_numbers
 from solver.rules import (
@@ -33,7 +34,7 @@ from solver.rules import (
     profile_of,
     travel_units,
 )
-from solver.terms import CORE_SUBJECT_TYPE, LINK_TYPES, NEUTRAL_LIKING
+from solver.terms import CORE_SUBJECT_TYPE, NEUTRAL_LIKING
 
 Ints: TypeAlias = NDArray[np.int32]
 Flags: TypeAlias = NDArray[np.uint8]
@@ -150,7 +151,7 @@ class Compiled(NamedTuple):
     link_b: Ints
     """``(links,)`` sessions of each pair, in the order of the link."""
     link_type: Ints
-    """``(links,)`` index into `LINK_TYPES`."""
+    """``(links,)`` see `links.LINK_CODES`."""
     link_value: Ints
     link_weight: Ints
     """``(links,)`` units that one broken pair adds to its rule: 1 when hard, the link's weight when soft."""
@@ -404,7 +405,7 @@ def _links(dataset: Dataset) -> dict[str, Any]:
         "num_links": len(ties),
         "link_a": _ints(index[a] for _, a, _ in ties),
         "link_b": _ints(index[b] for _, _, b in ties),
-        "link_type": _ints(LINK_TYPES.index(link.type) for link, _, _ in ties),
+        "link_type": _ints(LINK_CODES[link.type] for link, _, _ in ties),
         "link_value": _ints(link.value or 0 for link, _, _ in ties),
         "link_weight": _ints(link.weight if link.tier == "soft" else 1 for link, _, _ in ties),
         "link_hard": _ints(link.tier == "hard" for link, _, _ in ties),

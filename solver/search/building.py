@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver.compiled import TIER_OFF, TIER_RIGID, Compiled, Flags
+from solver.links import TYPE_OF_CODE, broken_table
 from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT
 from solver.search.jit import Longs
 from solver.search.moves import tabulate_shapes
@@ -80,7 +81,7 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         link_a=c.link_a,
         link_b=c.link_b,
         link_type=c.link_type,
-        link_value=c.link_value,
+        **_link_rows(c),
         session_link_ptr=c.session_link_ptr,
         session_link=c.session_link,
         travels=int(travel_cost.any()),
@@ -283,6 +284,18 @@ def _shape_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
         "shape_weight": weight,
         "shape_drop": int(np.max(drop)),
     }
+
+
+def _link_rows(c: Compiled) -> dict[str, Any]:
+    """What breaks each link; a gap of more slots than there are is one of all of them, so that rows stay few."""
+    course_a, course_b = c.course_of_session[c.link_a], c.course_of_session[c.link_b]
+    value = np.minimum(c.link_value, c.num_slots)
+    asked = np.stack([c.link_type, c.length[course_a], c.length[course_b], value], axis=1)
+    kinds, row = np.unique(asked, axis=0, return_inverse=True)
+    broken = np.zeros((len(kinds), 2, 2, 2 * c.num_slots - 1), dtype=np.uint8)
+    for i, (code, length_a, length_b, gap) in enumerate(kinds.tolist()):
+        broken[i] = broken_table(TYPE_OF_CODE[code], (length_a, length_b), c.num_slots, gap)
+    return {"link_row": row.ravel(), "link_broken": broken}
 
 
 def _anchor_parts(c: Compiled, params: SearchParams) -> dict[str, Any]:

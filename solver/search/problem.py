@@ -113,7 +113,11 @@ class Problem(Bundle):
     link_a: Ints
     link_b: Ints
     link_type: Ints
-    link_value: Ints
+    """See `links.LINK_CODES`."""
+    link_row: Ints
+    """Links that the same places break share a row."""
+    link_broken: Flags
+    """``(rows, 2, 2, 2 * slots - 1)`` 1 where a pair breaks its link, see `links.broken_table`."""
     session_link_ptr: Ints
     session_link: Ints
 

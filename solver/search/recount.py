@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from solver.compiled import Compiled, Ints
+from solver.links import LINK_CODES
 from solver.rules import RULE_IDS, waste_units
-from solver.terms import LINK_TYPES
+from solver.terms import LinkType
 
 Bits: TypeAlias = NDArray[np.bool_]
 Longs: TypeAlias = NDArray[np.int64]
@@ -172,7 +173,7 @@ def links_hold(kind: Ints, value: Longs, a: Place, b: Place, num_periods: int) -
     (slot_a, room_a, length_a), (slot_b, room_b, length_b) = a, b
     same_day = slot_a // num_periods == slot_b // num_periods
     a_first, b_first = slot_b - slot_a - length_a, slot_a - slot_b - length_b
-    holds: Mapping[str, Bits] = {
+    holds: Mapping[LinkType, Bits] = {
         "precedence": a_first >= 0,
         "not_overlap": (a_first >= 0) | (b_first >= 0),
         "same_start": slot_a == slot_b,
@@ -183,7 +184,7 @@ def links_hold(kind: Ints, value: Longs, a: Place, b: Place, num_periods: int) -
         "consecutive": same_day & ((a_first == 0) | (b_first == 0)),
         "min_gap": ~same_day | (a_first >= value) | (b_first >= value),
     }
-    kept: Bits = np.select([kind == k for k in range(len(LINK_TYPES))], [holds[k] for k in LINK_TYPES], default=True)
+    kept: Bits = np.select([kind == LINK_CODES[name] for name in holds], list(holds.values()), default=True)
     return kept
 
 
