@@ -10,7 +10,7 @@ Courses without any group get a group of their own behind the real ones (`num_gr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias, get_type_hints
 
 import numpy as np
@@ -42,6 +42,16 @@ Flags: TypeAlias = NDArray[np.uint8]
 NO_LIMIT = 2**30
 UNPLACED_INDEX = -1
 TIER_OFF, TIER_SOFT, TIER_BENDABLE, TIER_RIGID = 0, 1, 2, 3
+
+
+START_UNITS: Mapping[str, str] = {
+    "slot_forbidden": "slot_forbidden",
+    "faculty_unavailable": "faculty_unavailable",
+    "group_unavailable": "group_unavailable",
+    "faculty_preference": "faculty_preference",
+    "context": "context_slot",
+}
+"""Rules with units that depend on the start alone, and their ``(courses, slots)`` array in `Compiled`."""
 
 
 class Compiled(NamedTuple):

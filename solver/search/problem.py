@@ -98,13 +98,13 @@ class Problem(Bundle):
     peak_weight: int
 
     shape_kind: Flags
-    """``(resources,)`` 0 group, 1 student."""
+    """``(resources,)`` `GROUP` or `STUDENT`, see `day_shapes`."""
     shape_bits: int
     """Periods covered by `shape_table`, 0 when shapes have to be computed."""
     shape_table: Longs
-    """``(2, 2^periods)`` cost of a day by the mask of its busy periods."""
+    """``(2, 2^periods)`` cost of a day of groups and of students by the mask of its busy periods."""
     shape_weight: Longs
-    """``(2, 5)`` gap, isolated, run, single, last."""
+    """``(2, units)`` per unit of a day, see `day_shapes`."""
     shape_drop: int
     """Most that one more and one less busy period can save together."""
     consecutive_limit: int
