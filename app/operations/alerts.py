@@ -80,8 +80,8 @@ class Alert(NamedTuple):
 
     @property
     def runbook(self) -> str:
-        """Where README says what to do."""
-        return f"README.md#alert-{self.name.replace('_', '-')}"
+        """Where the documents say what to do."""
+        return f"app/docs/operations.md#alert-{self.name.replace('_', '-')}"
 
 
 def _dead_lettered(happening: Happening) -> bool:

@@ -90,6 +90,7 @@ const Broken = () => html`<div class="note-box bad" role="alert">
 const LINKS = [
   ["#/", "New timetable", (path) => path === "/"],
   ["#/jobs", "Jobs", (path) => path.startsWith("/jobs")],
+  ["help", "Help", () => false],
 ];
 
 const Top = ({ path }) => html`

@@ -27,7 +27,7 @@ SETTINGS = {variable(row.name) for row in fields(Settings)}
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 WITHOUT_SECRETS = {"", "postgresql://timetable:@postgres:5432/timetable", "redis://:@redis:6379/0"}
 END_SECONDS = 10
-"""README says that an orderly end takes no longer."""
+"""`app/docs/operations.md` says that an orderly end takes no longer."""
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from app.http.routes import (
     conflicts,
     datasets,
     events,
+    help,
     insights,
     jobs,
     operations,
@@ -37,6 +38,7 @@ def all_routes() -> APIRouter:
         operations,
         workers,
         page,
+        help,
     )
     for part in parts:
         router.include_router(part.router)

@@ -1,4 +1,4 @@
-"""The examples of the API description and the client of README, sent to a service as they stand."""
+"""The examples of the API description and the client of the documents, sent to a service as they stand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from app.http.examples import BODIES, EVERYWHERE, JOB_ID, PARAMETERS
 from tests.app.conftest import TERMINAL
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FIRST = ("POST /generate_variants", "GET /progress/{job_id}", "running", "POST /finish/{job_id}", "wait")
 LAST = ("POST /restart/{job_id}", "POST /cancel/{job_id}", "wait", "DELETE /jobs/{job_id}")
 """In what order the story goes; everything else is asked between the two, when the job has ended."""
@@ -101,8 +101,9 @@ def address(tmp_path: Path) -> Iterator[str]:
         serving.stderr.read()
 
 
-def test_the_client_of_readme_keeps_a_workbook(address: str, tmp_path: Path) -> None:
-    (code,) = re.findall(r"```python\n(import httpx.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+def test_the_client_of_the_documents_keeps_a_workbook(address: str, tmp_path: Path) -> None:
+    document = (ROOT / "app" / "docs" / "api.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(import httpx.*?)```", document, re.S)
     assert len([line for line in code.splitlines() if line]) == 5
     for long, short in (("http://127.0.0.1:8001", address), ('"college"', '"tiny"'), (": 30}", ": 3}")):
         assert code.count(long) == 1

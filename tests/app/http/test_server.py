@@ -19,7 +19,7 @@ import pytest
 from app.store.folder import LOCK_NAME
 from app.store.sqlite import SqliteStore
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def serve(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:

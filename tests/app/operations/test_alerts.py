@@ -150,7 +150,7 @@ def test_a_message_says_what_where_how_urgent_and_what_to_do() -> None:
     (message,) = book().hear(DEAD, 0.0)
     assert json.loads(json.dumps(message)) == message
     assert (message["job"], message["severity"], message["escalate_after_seconds"]) == ("poison", "high", 7200)
-    assert message["runbook"] == "README.md#alert-dead-letter"
+    assert message["runbook"] == "app/docs/operations.md#alert-dead-letter"
     assert message["sentence"] and message["advice"] and message["since"].endswith("+00:00")
 
 
@@ -236,7 +236,7 @@ def test_a_rule_has_a_level_a_sentence_and_a_place_in_the_runbook(name: str) -> 
     assert rule["labels"]["severity"] in {severity.value for severity in Severity}
     assert rule["annotations"]["summary"].endswith(".") and len(rule["annotations"]["summary"]) > 20
     ours = {alert.runbook for alert in ALERTS} | {
-        *(f"README.md#alert-{name}" for name in ("down", "worker-down", "not-ready"))
+        *(f"app/docs/operations.md#alert-{name}" for name in ("down", "worker-down", "not-ready"))
     }
     assert rule["annotations"]["runbook_url"] in ours
 
