@@ -187,6 +187,12 @@ RULES: tuple[Rule, ...] = (
         sentence="A group's session has another one right before or after it.",
     ),
     Rule(
+        id="late_start", tier="off", name="Late starts of a group's day",
+        unit="free slot before the first session", units="free slots before the first session",
+        growing=True,
+        sentence="A group's day starts with its first slot.",
+    ),
+    Rule(
         id="min_days", tier="soft", name="Spread over the week",
         unit="missing day",
         weight=5,

@@ -17,7 +17,7 @@ from solver.search.jit import Longs, Number, inlined, inner, kernel
 from solver.search.problem import Problem
 from solver.search.weights import HARD, Weights
 
-GAP, ISOLATED, LONG_RUN, SINGLE, LAST, NUM_UNITS = 0, 1, 2, 3, 4, 5
+GAP, ISOLATED, LONG_RUN, SINGLE, LAST, LATE, NUM_UNITS = 0, 1, 2, 3, 4, 5, 6
 """Units of a day, and their columns in `Problem.shape_weight`."""
 GROUP, STUDENT = 0, 1
 """Whose day it is: rows of `Problem.shape_weight`, and what `Problem.shape_kind` holds."""
@@ -40,6 +40,7 @@ DAY_RULES: Mapping[str, DayRule] = {
     "group_gap": DayRule(GAP, "group"),
     "student_gap": DayRule(GAP, "student"),
     "isolated_session": DayRule(ISOLATED, "group", most=2),
+    "late_start": DayRule(LATE, "group"),
     "consecutive_limit": DayRule(LONG_RUN, "attendee"),
     "single_session_day": DayRule(SINGLE, "attendee", most=1),
     "last_slot": DayRule(LAST, "attendee", most=1),
@@ -58,6 +59,8 @@ def day_cost(weight: Longs, mask: Number, periods: Number, lunch_period: Number,
             continue
         if busy > 0:
             total += weight[GAP] * (period - last - 1)
+        else:
+            total += weight[LATE] * period
         if ((mask << 1) >> period) & 1 == 0 and (mask >> (period + 1)) & 1 == 0:
             total += weight[ISOLATED]
         busy += 1

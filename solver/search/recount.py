@@ -231,6 +231,12 @@ def last_units(busy: Bits) -> Longs:
     return busy[..., -1].astype(np.int64)
 
 
+def late_units(busy: Bits) -> Longs:
+    """Free periods before the first busy one; none where no period is busy."""
+    first: Longs = np.argmax(busy, axis=-1)
+    return first
+
+
 # --- the rules -----------------------------------------------------------------------------------------------------
 
 
@@ -338,6 +344,10 @@ def count_student_gap(p: Placed) -> int:
 
 def count_isolated_session(p: Placed) -> int:
     return int(isolated_units(p.group_days).sum())
+
+
+def count_late_start(p: Placed) -> int:
+    return int(late_units(p.group_days).sum())
 
 
 def count_consecutive_limit(p: Placed) -> int:

@@ -86,6 +86,18 @@ def tell_isolated_session(view: View, group: str, day: int, period: int) -> Told
     return Told(f"group {names.group(group)} has {names.sessions(keys)} alone on {names.slot(slot)}", keys, (group,))
 
 
+def count_late_start(view: View) -> Places:
+    """Free slots before the first session of a group's day."""
+    for group, day, periods in _days(view.group_days):
+        yield periods[0], (group, day)
+
+
+def tell_late_start(view: View, group: str, day: int) -> Told:
+    free, when = counted(view.group_days[group][day][0], "free slot"), view.names.day(day)
+    sentence = f"group {view.names.group(group)} has {free} before its first session on {when}"
+    return Told(sentence, view.sessions_of_group(group, day), (group,))
+
+
 def _excess_in_runs(periods: Sequence[int], limit: int, lunch: int | None) -> int:
     """Slots above the limit over the maximal runs of adjacent periods; a run ends at lunch."""
     excess = run = 0
