@@ -10,7 +10,7 @@ Courses without any group get a group of their own behind the real ones (`num_gr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias, get_type_hints
 
 import numpy as np
@@ -21,6 +21,7 @@ from solver.context import Context, build_context
 from solver.context.graph import Matrix, enrolment_matrix, group_matrix, teaching_matrix
 from solver.context.spatial import travel_table
 from solver.context.starts import allowed_starts, closed_slots, session_lengths, session_starts, sum_over_session
+from solver.links import LINK_CODES
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.ranks import rank_numbers
 from solver.rules import (
@@ -33,7 +34,7 @@ from solver.rules import (
     profile_of,
     travel_units,
 )
-from solver.terms import CORE_SUBJECT_TYPE, LINK_TYPES, NEUTRAL_LIKING
+from solver.terms import CORE_SUBJECT_TYPE, NEUTRAL_LIKING
 
 Ints: TypeAlias = NDArray[np.int32]
 Flags: TypeAlias = NDArray[np.uint8]
@@ -41,6 +42,16 @@ Flags: TypeAlias = NDArray[np.uint8]
 NO_LIMIT = 2**30
 UNPLACED_INDEX = -1
 TIER_OFF, TIER_SOFT, TIER_BENDABLE, TIER_RIGID = 0, 1, 2, 3
+
+
+START_UNITS: Mapping[str, str] = {
+    "slot_forbidden": "slot_forbidden",
+    "faculty_unavailable": "faculty_unavailable",
+    "group_unavailable": "group_unavailable",
+    "faculty_preference": "faculty_preference",
+    "context": "context_slot",
+}
+"""Rules with units that depend on the start alone, and their ``(courses, slots)`` array in `Compiled`."""
 
 
 class Compiled(NamedTuple):
@@ -150,7 +161,7 @@ class Compiled(NamedTuple):
     link_b: Ints
     """``(links,)`` sessions of each pair, in the order of the link."""
     link_type: Ints
-    """``(links,)`` index into `LINK_TYPES`."""
+    """``(links,)`` see `links.LINK_CODES`."""
     link_value: Ints
     link_weight: Ints
     """``(links,)`` units that one broken pair adds to its rule: 1 when hard, the link's weight when soft."""
@@ -404,7 +415,7 @@ def _links(dataset: Dataset) -> dict[str, Any]:
         "num_links": len(ties),
         "link_a": _ints(index[a] for _, a, _ in ties),
         "link_b": _ints(index[b] for _, _, b in ties),
-        "link_type": _ints(LINK_TYPES.index(link.type) for link, _, _ in ties),
+        "link_type": _ints(LINK_CODES[link.type] for link, _, _ in ties),
         "link_value": _ints(link.value or 0 for link, _, _ in ties),
         "link_weight": _ints(link.weight if link.tier == "soft" else 1 for link, _, _ in ties),
         "link_hard": _ints(link.tier == "hard" for link, _, _ in ties),

@@ -15,7 +15,7 @@ import numpy as np
 
 from solver.compiled import Compiled, Ints
 from solver.control import NUM_WORDS, Control, Stop
-from solver.rules import RULE_IDS
+from solver.rules import RULES
 from solver.search.building import build_problem
 from solver.search.ejection import eject_for
 from solver.search.giving_way import give_way
@@ -28,8 +28,6 @@ from solver.search.state import State, new_state
 from solver.search.warm_start import loadable, placing_order
 from solver.search.weights import Weights, publishable, weights_of
 
-GROWING_RULES = ("min_days", "isolated_session", "single_session_day")
-"""Rules that a first session breaks and later ones mend; when a dataset makes them hard they are judged at the end."""
 SESSIONS_PER_CHUNK = 512
 EJECTION_SECONDS = 1.0
 EJECTION_TRIES = 40
@@ -104,10 +102,8 @@ def _place(problem: Problem, state: State, order: Ints, control: Control, *, fir
 
 
 def _growing(compiled: Compiled, weights: Weights) -> Weights:
-    hard = weights.hard.copy()
-    for rule_id in GROWING_RULES:
-        hard[RULE_IDS.index(rule_id)] = 0
-    return weights._replace(hard=hard)
+    growing = np.array([rule.growing for rule in RULES])
+    return weights._replace(hard=np.where(growing, 0, weights.hard))
 
 
 def _judged(

@@ -41,6 +41,9 @@ class Rule:
     A rule `on_top_of` an earlier one makes some of its breaches dearer: each of its units is a unit of the other rule
     too, and both are paid. Where the other one may not be bent, or is not hard, it is off unless a dataset gives it a
     tier of its own.
+
+    A `growing` rule is broken by first sessions and mended by later ones: where it is hard, a timetable that is being
+    built is judged by it at the end only.
     """
 
     id: str
@@ -53,6 +56,7 @@ class Rule:
     price: int | None = None
     value: int | None = None
     on_top_of: str | None = None
+    growing: bool = False
 
     @property
     def plural(self) -> str:
@@ -179,12 +183,20 @@ RULES: tuple[Rule, ...] = (
         id="isolated_session", tier="off", name="Isolated sessions",
         unit="isolated slot",
         weight=2,
+        growing=True,
         sentence="A group's session has another one right before or after it.",
+    ),
+    Rule(
+        id="late_start", tier="off", name="Late starts of a group's day",
+        unit="free slot before the first session", units="free slots before the first session",
+        growing=True,
+        sentence="A group's day starts with its first slot.",
     ),
     Rule(
         id="min_days", tier="soft", name="Spread over the week",
         unit="missing day",
         weight=5,
+        growing=True,
         sentence="A course is spread over at least its minimum number of days.",
     ),
     Rule(
@@ -225,6 +237,7 @@ RULES: tuple[Rule, ...] = (
         id="single_session_day", tier="soft", name="Days with a single slot",
         unit="day with a single slot", units="days with a single slot",
         weight=2,
+        growing=True,
         sentence="Nobody comes in for a single slot in a day.",
     ),
     Rule(

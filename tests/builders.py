@@ -33,6 +33,7 @@ from solver.model import (
     RuleSetting,
     Timetable,
 )
+from solver.rules import RULES
 from solver.terms import LINK_TYPES, SessionKey
 
 Names = str | Iterable[str]
@@ -380,9 +381,7 @@ def _restricted(rng: Random, data: Dataset, places: Places | None) -> Dataset:
             for f in data.faculty
             if rng.random() < 0.5
         ),
-        rules={"student_gap": RuleSetting(tier="soft"), "isolated_session": RuleSetting(tier="soft")}
-        if rng.random() < 0.5
-        else {},
+        rules={rule.id: RuleSetting(tier="soft") for rule in RULES if rule.tier == "off"} if rng.random() < 0.5 else {},
     )
     return replace(restricted, links=_links(rng, restricted, places))
 

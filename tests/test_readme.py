@@ -18,7 +18,6 @@ from app.system.failpoints import VARIABLE as FAILPOINTS
 from benchmarks.__main__ import COMMANDS as BENCHMARKS
 from benchmarks.faults.bars import BY_NAME
 from solver.ladder.walk import RUNGS
-from solver.rules import RULES
 from solver.samples import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,13 +89,6 @@ def test_every_setting_in_a_document_exists() -> None:
 def test_the_rung_table_is_the_ladder_in_its_order() -> None:
     table = re.findall(r"^\| `(\w+)` \| (.+?) \|", section("The ladder", DOCS / "rules.md"), re.M)
     assert table == [(rung.id, rung.promise) for rung in RUNGS]
-
-
-def test_the_rule_table_is_the_rules_in_their_order_and_words() -> None:
-    table = re.findall(
-        r"^\| `(\w+)` \| (\w+) \| [^|]+ \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", section("Rules", DOCS / "rules.md"), re.M
-    )
-    assert table == [(rule.id, rule.tier, rule.unit, rule.name, rule.sentence) for rule in RULES]
 
 
 def test_every_preset_is_in_the_documents_as_the_page_tells_it() -> None:

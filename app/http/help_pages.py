@@ -2,7 +2,8 @@
 The documents of `app/docs/` as pages: Markdown made into HTML once per document, in the style of the page.
 
 A document is read in a repository, too, so its links are those of files: `rules.md#rules`. Here they become addresses
-of pages. A link that leads out of the folder leads nowhere for a browser, and only its text stays.
+of pages. A link that leads out of the folder leads nowhere for a browser, and only its text stays. Where a document has
+the comment `<!-- rules -->`, the table of rules stands, which nobody has to keep in step.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from itertools import pairwise
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from solver.rules import RULES, Rule
 
 START = "index"
 DOCUMENTS: Mapping[str, str] = {
@@ -54,7 +57,8 @@ def document(name: str, top: str) -> str:
     `top` leads from the address of the page to the folder of all routes: empty, or "../" once or more.
     """
     heading = DOCUMENTS[name]
-    tokens = _MARKDOWN.parse((_FOLDER / f"{name}.md").read_text(encoding="utf-8"))
+    text = (_FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    tokens = _MARKDOWN.parse(text.replace("<!-- rules -->", _table_of_rules()))
     _name_headings(tokens)
     for token in tokens:
         _move_alignment(token)
@@ -65,6 +69,20 @@ def document(name: str, top: str) -> str:
     body = body.replace("</table>", "</table></div>")
     links = "".join(_entry(other, title, name, top) for other, title in DOCUMENTS.items())
     return _PAGE.format(title=escape(heading), top=top, links=links, body=body)
+
+
+def _table_of_rules() -> str:
+    rows = (f"| `{r.id}` | {r.tier} | {_price(r)} | {r.unit} | {r.name} | {r.sentence} |\n" for r in RULES)
+    return (
+        "| rule | tier | cost per unit | unit | name for people | what it says |\n"
+        "|---|---|---|---|---|---|\n" + "".join(rows)
+    )
+
+
+def _price(rule: Rule) -> str:
+    if rule.tier != "hard":
+        return f"weight {rule.weight}"
+    return "rigid" if rule.price is None else f"price {rule.price}"
 
 
 def _entry(name: str, title: str, here: str, top: str) -> str:

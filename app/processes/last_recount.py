@@ -21,8 +21,8 @@ from solver.ladder.incumbent import Incumbent, Problem
 from solver.ladder.ledger import concessions_of, open_sessions, quality_of
 from solver.model import Dataset, Timetable
 from solver.result import Diagnosis, Result, RungId, RungVisit, StoppedBy, Variant
-from solver.rules import ON_TOP_OF, Counts, profile_of
-from solver.verify import earlier_counts, verify
+from solver.rules import Counts, profile_of
+from solver.verify import earlier_counts, unknown_before, verify
 
 
 class NotVerified(Exception):
@@ -61,8 +61,8 @@ def check(
 
 def _differences(claims: Counts, counted: Counts, dataset: Dataset, timetable: Timetable) -> list[str]:
     """What a result claims and is not so, and was not so by the count of any earlier version."""
-    # A result of before there was a rule on top of another one does not know it, and is no less true.
-    claimed = {**{rule: counted[rule] for rule in ON_TOP_OF}, **claims}
+    # A result of before there was a rule does not know it, and is no less true.
+    claimed = {**{rule: counted[rule] for rule in unknown_before(profile_of(dataset))}, **claims}
     different = [rule for rule, count in counted.items() if claimed.get(rule) != count]
     before = earlier_counts(dataset, timetable) if different else {}
     return [

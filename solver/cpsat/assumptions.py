@@ -14,11 +14,12 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from solver.compiled import Compiled
-from solver.cpsat.links import START_LINKS, kept
 from solver.cpsat.model_builder import Space
 from solver.cpsat.plan import Array, Treatment, limited, on_grid, treatments
+from solver.links import LINKS, times_keep
 from solver.model import Course, Dataset
 from solver.names import Names, counted, default_note, listed
+from solver.terms import LinkType
 
 MAX_PAIR_CONSTRAINTS = 300_000
 """Above this many (pair of courses, slot) common students are left out."""
@@ -239,7 +240,7 @@ class _Writer:
     def links(self) -> Iterator[Demand]:
         index = {key: s for s, key in enumerate(self.dataset.sessions)}
         for link in self.dataset.links if self.hard("link") else ():
-            if link.tier == "hard" and link.type in START_LINKS:
+            if link.tier == "hard" and LINKS[link.type].about == "time":
                 pairs = [(index[a], index[b]) for a, b in self.dataset.expand(link)]
                 members = [
                     self.course(self.index[c]) if s is None else self.names.session((c, s)) for c, s in link.sessions
@@ -345,7 +346,7 @@ def _limit_cover(sessions: list[int], supply: Array) -> Post:
     return post
 
 
-def _keep_link(link_type: str, pairs: list[tuple[int, int]], value: int) -> Post:
+def _keep_link(link_type: LinkType, pairs: list[tuple[int, int]], value: int) -> Post:
     def post(space: Space, at_most: AtMost) -> None:
         unit_of = {unit.sessions[0]: u for u, unit in enumerate(space.plan.units) if unit.size == 1}
         for a, b in pairs:
@@ -355,10 +356,10 @@ def _keep_link(link_type: str, pairs: list[tuple[int, int]], value: int) -> Post
     return post
 
 
-def _keep_pair(space: Space, at_most: AtMost, link_type: str, value: int, u: int, v: int) -> None:
+def _keep_pair(space: Space, at_most: AtMost, link_type: LinkType, value: int, u: int, v: int) -> None:
     starts, others = list(space.x[u]), list(space.x[v])
     lengths = (space.plan.units[u].length, space.plan.units[v].length)
-    holds = kept(link_type, np.array(starts), np.array(others), lengths, space.compiled.num_periods, value)  # type: ignore[arg-type]
+    holds = times_keep(link_type, np.array(starts), np.array(others), lengths, space.compiled.num_periods, value)
     for i, t in enumerate(starts):
         bad = [space.x[v][others[j]] for j in np.flatnonzero(~holds[i])]
         for literal in bad:

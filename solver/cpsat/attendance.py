@@ -148,6 +148,13 @@ class Attendance:
             neighbours = [(-1, day[q]) for q in (p - 1, p + 1) if 0 <= q < len(day)]
             self.space.penalise(rule_id, [([(1, here), *neighbours], 0)], weight)
 
+    def late(self, rule_id: str, day: Day, weight: int) -> None:
+        """Free periods with an occupied one after them on the day and none before."""
+        after = self._running(day[::-1])[::-1]
+        for p in range(len(day) - 1):
+            row: Row = ([(1, after[p + 1]), *((-1, here) for here in day[: p + 1])], 0)
+            self.space.penalise(rule_id, [row], weight)
+
     def long_runs(self, rule_id: str, day: Day, weight: int) -> None:
         """A run of n > limit periods holds n - limit windows of limit + 1 occupied periods; none reaches over lunch."""
         lunch = self.space.compiled.lunch_period or len(day)
@@ -168,7 +175,11 @@ class Attendance:
 
 DayRule = Callable[[Attendance, str, Day, int], None]
 
-GROUP_RULES: Mapping[str, DayRule] = {"group_gap": Attendance.gaps, "isolated_session": Attendance.isolated}
+GROUP_RULES: Mapping[str, DayRule] = {
+    "group_gap": Attendance.gaps,
+    "isolated_session": Attendance.isolated,
+    "late_start": Attendance.late,
+}
 STUDENT_RULES: Mapping[str, DayRule] = {"student_gap": Attendance.gaps}
 ATTENDEE_RULES: Mapping[str, DayRule] = {
     "consecutive_limit": Attendance.long_runs,

@@ -28,12 +28,12 @@ from itertools import chain, combinations
 
 import numpy as np
 
-from solver.compiled import Compiled
+from solver.compiled import START_UNITS, Compiled
 from solver.control import Control
 from solver.cpsat.attendance import ATTENDEE_RULES, GROUP_RULES, Attendance
 from solver.cpsat.model_builder import Space, Tally
 from solver.cpsat.packing import soft_weight
-from solver.cpsat.plan import START_COSTS, Array, Plan, Treatment
+from solver.cpsat.plan import Array, Plan, Treatment
 from solver.cpsat.rules import BUILDERS, count_missing_days
 from solver.cpsat.run import Parameter, run
 from solver.cpsat.supply import add_room_supply
@@ -127,7 +127,7 @@ def least_time_cost(plan: Plan, *, control: Control, enough: int | None = None, 
     return sum(cluster.floor for cluster in clusters)
 
 
-TIME_COSTS = frozenset({"min_days", *START_COSTS, *GROUP_RULES})
+TIME_COSTS = frozenset({"min_days", *START_UNITS, *GROUP_RULES})
 
 
 def time_costs(compiled: Compiled) -> frozenset[str]:
@@ -279,7 +279,7 @@ def _weighted(space: Space, counts: Mapping[str, Tally]) -> Tally:
 
 def _start_costs(space: Space, course: int) -> Tally:
     compiled, total = space.compiled, Tally()
-    for rule, name in START_COSTS.items():
+    for rule, name in START_UNITS.items():
         if space.treatment(rule) is Treatment.PRICE:
             weight, units = soft_weight(compiled, rule), getattr(compiled, name)[course]
             for u in space.units_of_course.get(course, ()):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from solver.compiled import TIER_BENDABLE, TIER_RIGID, TIER_SOFT, Compiled
-from solver.cpsat.plan import START_COSTS, Array, background_of, clear
+from solver.compiled import START_UNITS, TIER_BENDABLE, TIER_RIGID, TIER_SOFT, Compiled
+from solver.cpsat.plan import Array, background_of, clear
 from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT
 
 
@@ -24,7 +24,7 @@ def course_costs(compiled: Compiled, slots: Array, rooms: Array) -> Array:
     placed = np.flatnonzero((slots >= 0) & (rooms >= 0))
     courses, starts, places = compiled.course_of_session[placed], slots[placed], rooms[placed]
     each = np.zeros(len(placed))
-    for rule, name in START_COSTS.items():
+    for rule, name in START_UNITS.items():
         each += weight[rule] * getattr(compiled, name)[courses, starts]
     empty = compiled.room_seats[places] - compiled.seats[courses]
     each += weight["room_capacity"] * np.maximum(0, -empty)
@@ -79,7 +79,7 @@ def sessions_in_trouble(compiled: Compiled, slots: Array, rooms: Array) -> Array
     all_placed = background_of(compiled, slots, rooms, placed)
     hard = {rule: compiled.rule_tier[k] in (TIER_BENDABLE, TIER_RIGID) for k, rule in enumerate(RULE_IDS)}
     bad = np.zeros(len(placed), dtype=bool)
-    for rule, name in START_COSTS.items():
+    for rule, name in START_UNITS.items():
         if hard[rule]:
             bad |= getattr(compiled, name)[courses, starts] > 0
     if hard["room_capacity"]:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from ortools.sat.python import cp_model
 
-from solver.compiled import Compiled
+from solver.compiled import TIER_RIGID, Compiled
 from solver.control import Control
 from solver.cpsat.assumptions import Demand, demands_of
 from solver.cpsat.model_builder import Space, Var
@@ -88,7 +88,7 @@ class _Checker:
         nowhere = np.full(compiled.num_sessions, -1, dtype=np.int32)
         treat = dict.fromkeys(RULE_IDS, Treatment.IGNORE)
         # Sessions of a course are interchangeable only where they may not overlap; that much goes without saying.
-        own_clash = compiled.rule_tier[RULE_IDS.index("group_clash")] == 3
+        own_clash = compiled.rule_tier[RULE_IDS.index("group_clash")] == TIER_RIGID
         treat["group_clash"] = Treatment.FORBID if own_clash else Treatment.IGNORE
         self.plan = make_plan(compiled, nowhere, nowhere, treat=treat, max_rooms=1)
 

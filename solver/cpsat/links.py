@@ -1,7 +1,7 @@
 """
-Links between sessions: one table of pair predicates on starts, two predicates on rooms.
+Links between sessions, by the table of pair predicates in `links`.
 
-Linked sessions are units of their own. For each start of one, the starts of the other that break the link are known
+Linked sessions are units of their own. For each start or room of one, those of the other that break the link are known
 before building; starts with the same bad partners share one constraint, which keeps "same day" at one per day.
 """
 
@@ -14,29 +14,7 @@ import numpy as np
 
 from solver.cpsat.model_builder import Row, Space, Term
 from solver.cpsat.plan import Array
-from solver.terms import LINK_TYPES, LinkType
-
-StartPredicate = Callable[[Array, Array, int, int, int, int], Array]
-
-START_LINKS: dict[LinkType, StartPredicate] = {
-    "precedence": lambda a, b, len_a, len_b, periods, value: a + len_a <= b,
-    "not_overlap": lambda a, b, len_a, len_b, periods, value: (a + len_a <= b) | (b + len_b <= a),
-    "same_start": lambda a, b, len_a, len_b, periods, value: a == b,
-    "same_day": lambda a, b, len_a, len_b, periods, value: a // periods == b // periods,
-    "different_day": lambda a, b, len_a, len_b, periods, value: a // periods != b // periods,
-    "consecutive": lambda a, b, len_a, len_b, periods, value: (
-        (a // periods == b // periods) & ((a + len_a == b) | (b + len_b == a))
-    ),
-    "min_gap": lambda a, b, len_a, len_b, periods, value: (
-        (a // periods != b // periods) | (b - a - len_a >= value) | (a - b - len_b >= value)
-    ),
-}
-"""Whether sessions of given starts and lengths keep the link."""
-
-
-def kept(link_type: LinkType, a: Array, b: Array, lengths: tuple[int, int], periods: int, value: int) -> Array:
-    """``(len(a), len(b))`` whether each pair of starts keeps a link that is about starts."""
-    return START_LINKS[link_type](a[:, None], b[None, :], *lengths, periods, value)
+from solver.links import LINKS, TYPE_OF_CODE, rooms_keep, times_keep
 
 
 def link_rule(rule_id: str) -> Callable[[Space], None]:
@@ -71,31 +49,29 @@ class _Side:
 
 
 def _add_pair(space: Space, rule_id: str, number: int, a: _Side, b: _Side) -> None:
-    link_type = LINK_TYPES[int(space.compiled.link_type[number])]
-    if link_type in START_LINKS:
-        rows = _start_rows(space, link_type, int(space.compiled.link_value[number]), a, b)
-    elif not space.with_rooms:
-        return
-    elif link_type == "different_room":
-        shared = sorted(a.by_room.keys() & b.by_room.keys())
-        rows = [([(1, term) for term in chain(a.by_room[r], b.by_room[r])], -1) for r in shared]
+    compiled = space.compiled
+    link_type = TYPE_OF_CODE[int(compiled.link_type[number])]
+    if LINKS[link_type].about == "time":
+        lengths, value = (a.length, b.length), int(compiled.link_value[number])
+        keeps = times_keep(link_type, a.starts, b.starts, lengths, compiled.num_periods, value)
+        rows = _rows(~keeps, [[term] for term in a.by_start.values()], [[term] for term in b.by_start.values()])
+    elif space.with_rooms:
+        keeps = rooms_keep(link_type, np.array(list(a.by_room)), np.array(list(b.by_room)))
+        rows = _rows(~keeps, list(a.by_room.values()), list(b.by_room.values()))
     else:
-        rows = [
-            ([(1, term) for term in chain(here, *(there for q, there in b.by_room.items() if q != r))], -1)
-            for r, here in a.by_room.items()
-        ]
-    space.penalise(rule_id, rows, int(space.compiled.link_weight[number]))
+        return
+    space.penalise(rule_id, rows, int(compiled.link_weight[number]))
 
 
-def _start_rows(space: Space, link_type: LinkType, value: int, a: _Side, b: _Side) -> list[Row]:
-    broken = ~kept(link_type, a.starts, b.starts, (a.length, b.length), space.compiled.num_periods, value)
+def _rows(broken: Array, of_a: list[list[Term]], of_b: list[list[Term]]) -> list[Row]:
+    """At most one of what is broken together; `broken` is ``(len(of_a), len(of_b))``."""
     together: dict[bytes, list[int]] = {}
     for i, pattern in enumerate(broken):
         if pattern.any():
             together.setdefault(pattern.tobytes(), []).append(i)
     rows: list[Row] = []
     for same in together.values():
-        starts = [*(a.by_start[int(a.starts[i])] for i in same)]
-        partners = [b.by_start[int(b.starts[j])] for j in np.flatnonzero(broken[same[0]])]
-        rows.append(([(1, term) for term in starts + partners], -1))
+        partners = np.flatnonzero(broken[same[0]]).tolist()
+        terms = chain(*(of_a[i] for i in same), *(of_b[j] for j in partners))
+        rows.append(([(1, term) for term in terms], -1))
     return rows

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from solver.compiled import NO_LIMIT, TIER_BENDABLE, TIER_OFF, TIER_RIGID, Compiled
+from solver.compiled import NO_LIMIT, START_UNITS, TIER_BENDABLE, TIER_OFF, TIER_RIGID, Compiled
 from solver.rules import RULE_IDS, waste_units
 
 Array: TypeAlias = NDArray[Any]
@@ -46,16 +46,6 @@ def treatments(compiled: Compiled, *, bend: bool) -> dict[str, Treatment]:
         else:
             result[rule_id] = Treatment.PRICE
     return result
-
-
-START_COSTS: dict[str, str] = {
-    "slot_forbidden": "slot_forbidden",
-    "faculty_unavailable": "faculty_unavailable",
-    "group_unavailable": "group_unavailable",
-    "faculty_preference": "faculty_preference",
-    "context": "context_slot",
-}
-"""Rules whose units depend on the start alone, and their ``(courses, slots)`` array in `Compiled`."""
 
 
 def room_costs(compiled: Compiled, course: int) -> dict[str, Array]:
@@ -279,7 +269,7 @@ class _Narrowing:
         possible = on_grid(compiled, length)
         if self.keeps("fixed_moved") and compiled.fixed_slot[session] >= 0:
             possible &= np.arange(compiled.num_slots) == compiled.fixed_slot[session]
-        for rule_id, name in START_COSTS.items():
+        for rule_id, name in START_UNITS.items():
             if self.keeps(rule_id):
                 possible &= getattr(compiled, name)[course] == 0
         busy = np.zeros(compiled.num_slots, dtype=np.int64)

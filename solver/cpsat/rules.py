@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
+from solver.compiled import START_UNITS
 from solver.cpsat.attendance import Attendance
 from solver.cpsat.links import link_rule
 from solver.cpsat.model_builder import Space, Term, Var
-from solver.cpsat.plan import START_COSTS, Array, Plan, Treatment, limited, room_costs
+from solver.cpsat.plan import Array, Plan, Treatment, limited, room_costs
 
 # --- one thing at a time ---------------------------------------------------------------------------------------------
 
@@ -100,7 +101,7 @@ def _add_by_start(space: Space, rule_id: str, u: int, per_slot: Array) -> None:
 
 def _start_cost(rule_id: str) -> Callable[[Space], None]:
     def count(space: Space) -> None:
-        table = getattr(space.compiled, START_COSTS[rule_id])
+        table = getattr(space.compiled, START_UNITS[rule_id])
         for unit, x in zip(space.plan.units, space.x, strict=True):
             for t, literal in x.items():
                 if table[unit.course, t]:

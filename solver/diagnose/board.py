@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from solver.diagnose.facts import Bits, Facts, indices, starts_touching
-from solver.diagnose.ties import partner_starts
+from solver.diagnose.ties import keeps_rooms, partner_starts
 from solver.model import Link, Timetable
 from solver.names import counted, default_note
 from solver.terms import CORE_SUBJECT_TYPE, SessionKey
@@ -214,9 +214,10 @@ class Board:
         rooms = self.facts.options(key).rooms
         for link, other, _ in self._linked.get(key, ()):
             pin = self.pins.get(other)
-            if pin is not None and link.type in ("same_room", "different_room"):
+            if pin is not None:
+                same, apart = keeps_rooms(link.type)
                 there = 1 << self.facts.room_index[pin.room]
-                rooms &= there if link.type == "same_room" else ~there
+                rooms &= (there if same else 0) | (~there if apart else 0)
         return rooms
 
     def free_rooms(self, key: SessionKey) -> dict[str, Bits]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
 
 from solver.diagnose.facts import Bits, Facts, indices
 from solver.diagnose.whole_courses import whole_course_proofs
+from solver.links import LINKS, rooms_keep, times_keep
 from solver.model import Link
 from solver.names import counted, listed
 from solver.result import Proof
@@ -134,9 +139,9 @@ def _pair_proofs(facts: Facts, links: Sequence[Link]) -> Iterator[Proof]:
         if facts.options(a).starts and facts.options(b).starts:
             shared = _shared(facts, a, b)
             if not _rooms_work(facts, a, b, linked):
-                yield _impossible(facts, a, b, [(k, r) for k, r in linked if "room" in k.type], None)
+                yield _impossible(facts, a, b, [(k, r) for k, r in linked if LINKS[k.type].about == "room"], None)
             elif not _starts_work(facts, a, b, linked, apart=shared is not None):
-                yield _impossible(facts, a, b, [(k, r) for k, r in linked if "room" not in k.type], shared)
+                yield _impossible(facts, a, b, [(k, r) for k, r in linked if LINKS[k.type].about == "time"], shared)
 
 
 def _shared(facts: Facts, a: SessionKey, b: SessionKey) -> tuple[str, str] | None:
@@ -159,11 +164,18 @@ def _shared(facts: Facts, a: SessionKey, b: SessionKey) -> tuple[str, str] | Non
 
 
 def _rooms_work(facts: Facts, a: SessionKey, b: SessionKey, linked: Sequence[tuple[Link, bool]]) -> bool:
-    types = {link.type for link, _ in linked}
     rooms, others = facts.options(a).rooms, facts.options(b).rooms
-    if "same_room" in types and ("different_room" in types or not rooms & others):
-        return False
-    return "different_room" not in types or (rooms | others).bit_count() > 1
+    same, apart = (all(keeps) for keeps in zip(*(keeps_rooms(link.type) for link, _ in linked), strict=True))
+    if same and apart:
+        return True
+    return (same and bool(rooms & others)) or (apart and (rooms | others).bit_count() > 1)
+
+
+@lru_cache
+def keeps_rooms(link_type: LinkType) -> tuple[bool, bool]:
+    """Whether a pair in one room keeps a link, and whether a pair in two rooms does."""
+    same, apart = rooms_keep(link_type, np.arange(1), np.arange(2))[0].tolist()
+    return same, apart
 
 
 def _starts_work(
@@ -188,28 +200,25 @@ def _window(low: int, high: int) -> Bits:
 
 
 def partner_starts(facts: Facts, link: Link, start: int, length: int, other: int, reverse: bool) -> Bits:
-    """Starts of the other session that keep a link with this one at `start`; `reverse` when the other comes first."""
-    week = facts.dataset.time_grid.num_slots
-    everywhere, end = _window(0, week), start + length
-    day = facts.day_slots[facts.dataset.time_grid.day_of(start)]
-    match link.type:
-        case "precedence":
-            return _window(0, start - other + 1) if reverse else _window(end, week)
-        case "not_overlap":
-            return everywhere & ~_window(start - other + 1, end)
-        case "same_start":
-            return 1 << start
-        case "same_day":
-            return day
-        case "different_day":
-            return everywhere & ~day
-        case "consecutive":
-            return day & (_window(end, end + 1) | _window(start - other, start - other + 1))
-        case "min_gap":
-            gap = link.value or 0
-            return everywhere & ~(day & ~_window(end + gap, week) & ~_window(0, start - other - gap + 1))
-        case _:
-            return everywhere
+    """
+    Starts of the other session, of length `other`, that keep a link with this one at `start`; `reverse` when the other
+    comes first in the link.
+    """
+    grid = facts.dataset.time_grid
+    # A gap of more slots than there are is one of all of them.
+    value = min(link.value or 0, grid.num_slots)
+    return _partner_starts(link.type, length, other, value, reverse, grid.num_slots, grid.num_periods)[start]
+
+
+@lru_cache(maxsize=256)
+def _partner_starts(
+    link_type: LinkType, length: int, other: int, value: int, reverse: bool, num_slots: int, num_periods: int
+) -> tuple[Bits, ...]:
+    """By the start of this session; asked once for a whole week, because thousands of pairs ask the same."""
+    slots, lengths = np.arange(num_slots), (other, length) if reverse else (length, other)
+    keeps = times_keep(link_type, slots, slots, lengths, num_periods, value)
+    packed = np.packbits(keeps.T if reverse else keeps, axis=1, bitorder="little")
+    return tuple(int.from_bytes(row.tobytes(), "little") for row in packed)
 
 
 def _impossible(
@@ -241,28 +250,39 @@ def _words(link: Link, reverse: bool) -> str:
 # --- cliques ---------------------------------------------------------------------------------------------------------
 
 
+class Crowd(NamedTuple):
+    """What a link makes of sessions tied pairwise: each needs one of its own, in words, if these rules are hard."""
+
+    own: str
+    demand: str
+    rules: tuple[str, ...]
+
+
+CROWDS: Mapping[LinkType, Crowd] = {
+    "different_day": Crowd("day", "all differ in day", ("link",)),
+    "different_room": Crowd("room", "all differ in room", ("link",)),
+    "same_start": Crowd("room", "all start together, each in a room of its own", ("link", "room_clash")),
+}
+
+
 def _clique_proofs(facts: Facts, link: Link) -> Iterator[Proof]:
     """Sessions that all need a day, or a room, of their own: more of them than there are."""
-    if link.type not in ("different_day", "different_room", "same_start"):
+    crowd = CROWDS.get(link.type)
+    if crowd is None or not facts.hard(*crowd.rules):
         return
     clique = _clique(facts, link)
-    if link.type == "different_day":
+    if crowd.own == "day":
         starts = _all(facts.options(key).starts for key in clique)
-        available, what = sum(bool(starts & day) for day in facts.day_slots), "day"
-    elif link.type == "different_room" or facts.hard("room_clash"):
-        available, what = _all(facts.options(key).rooms for key in clique).bit_count(), "room"
+        available = sum(bool(starts & day) for day in facts.day_slots)
     else:
-        return
+        available = _all(facts.options(key).rooms for key in clique).bit_count()
     if len(clique) > available:
-        demand = (
-            "all start together, each in a room of its own" if link.type == "same_start" else f"all differ in {what}"
-        )
         yield Proof(
             code=f"link_{link.type}",
-            sentence=f"{facts.names.sessions(clique)} should {demand}: {len(clique)} sessions for "
-            f"{counted(available, what)}",
+            sentence=f"{facts.names.sessions(clique)} should {crowd.demand}: {len(clique)} sessions for "
+            f"{counted(available, crowd.own)}",
             entities=tuple(dict.fromkeys(key[0] for key in clique)),
-            rules=("link", "room_clash") if link.type == "same_start" else ("link",),
+            rules=crowd.rules,
             needed=len(clique),
             available=available,
         )

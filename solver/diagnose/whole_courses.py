@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from solver.diagnose.facts import Facts
 from solver.model import Link
 from solver.names import counted, listed
 from solver.result import Proof
+from solver.terms import LinkType
 
 
 def whole_course_proofs(facts: Facts) -> Iterator[Proof]:
     """Hard links `same_start` and `consecutive` that nothing can keep, with what to write instead."""
     for link in facts.dataset.links:
-        if link.tier == "hard" and not _overlap(link):
-            if link.type == "same_start":
-                yield from _all_at_once(facts, link)
-            elif link.type == "consecutive":
-                yield from _all_in_touch(facts, link)
+        prove = PROOFS.get(link.type)
+        if prove is not None and link.tier == "hard" and not _overlap(link):
+            yield from prove(facts, link)
 
 
 def _all_at_once(facts: Facts, link: Link) -> Iterator[Proof]:
@@ -50,6 +49,12 @@ def _all_in_touch(facts: Facts, link: Link) -> Iterator[Proof]:
         "one that it ties, which three or more cannot be; give a link of its own to each pair that follow each other"
     )
     yield _proof(link, sentence, ("link",) if three else ("link", "group_clash"))
+
+
+PROOFS: Mapping[LinkType, Callable[[Facts, Link], Iterator[Proof]]] = {
+    "same_start": _all_at_once,
+    "consecutive": _all_in_touch,
+}
 
 
 def _sizes(facts: Facts, link: Link) -> list[tuple[str, int]]:

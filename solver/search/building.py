@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solver.compiled import TIER_OFF, TIER_RIGID, Compiled, Flags
+from solver.compiled import START_UNITS, TIER_OFF, TIER_RIGID, Compiled, Flags
+from solver.links import TYPE_OF_CODE, broken_table
 from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT
+from solver.search.day_shapes import STUDENT, day_weights, most_saved, tabulate_days
 from solver.search.jit import Longs
 from solver.search.params import SearchParams
 from solver.search.problem import Problem
-from solver.search.recount import gap_units, isolated_units, last_units, rows_of, run_units, single_units
 from solver.search.weights import HARD, MAX_CELL, MAX_WEIGHT, Weights, soft_unit
 
 MAX_TABLE_PERIODS = 13
@@ -80,7 +81,7 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         link_a=c.link_a,
         link_b=c.link_b,
         link_type=c.link_type,
-        link_value=c.link_value,
+        **_link_rows(c),
         session_link_ptr=c.session_link_ptr,
         session_link=c.session_link,
         travels=int(travel_cost.any()),
@@ -125,16 +126,9 @@ def _frozen(c: Compiled, *, rigid_pins: bool) -> Flags:
 
 def _slot_cost(c: Compiled, weights: Weights) -> Longs:
     total = np.zeros((c.num_courses, c.num_slots), dtype=np.int64)
-    tables: dict[str, NDArray[Any]] = {
-        "slot_forbidden": c.slot_forbidden,
-        "faculty_unavailable": c.faculty_unavailable,
-        "group_unavailable": c.group_unavailable,
-        "faculty_preference": c.faculty_preference,
-        "context": c.context_slot,
-    }
-    for rule_id, table in tables.items():
+    for rule_id, field in START_UNITS.items():
         if weight := weights.of(rule_id):
-            total += table.astype(np.int64) * weight
+            total += getattr(c, field).astype(np.int64) * weight
     return total
 
 
@@ -174,7 +168,7 @@ def _row_numbers(table: NDArray[Any]) -> Longs:
 
 def _resource_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
     """Teachers, clash groups and (only if their days have a shape) students, under one numbering."""
-    shape = _shape_weights(c, weights)
+    shape = day_weights(c, weights)
     groups, students = bool(shape[0].any()), bool(shape[1].any())
     first_group, first_student = c.num_faculty, c.num_faculty + c.num_clash_groups
     num_resources = first_student + (c.num_students if students else 0)
@@ -250,38 +244,21 @@ def _day_parts(c: Compiled, weights: Weights, num_resources: int) -> dict[str, A
     return {"day_limit": limit, "day_weight": weight, "counted": int(used)}
 
 
-def _shape_weights(c: Compiled, weights: Weights) -> Longs:
-    """``(2, 5)``: which of the rules about the shape of a day look at groups, which at students."""
-    attendee = [weights.of(k) for k in ("consecutive_limit", "single_session_day", "last_slot")]
-    nobody = [0, 0, 0]
-    group = [weights.of("group_gap"), weights.of("isolated_session"), *(attendee if c.attendees_are_groups else nobody)]
-    student = [weights.of("student_gap"), 0, *(nobody if c.attendees_are_groups else attendee)]
-    return np.array([group, student], dtype=np.int64)
-
-
 def _shape_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
-    weight = _shape_weights(c, weights)
+    weight = day_weights(c, weights)
+    weight.setflags(write=False)  # as kernels see it in a `Problem`: for another type they would be compiled once more
     bits = c.num_periods if c.num_periods <= MAX_TABLE_PERIODS else 0
-    busy = (np.arange(1 << bits)[:, None] >> np.arange(max(1, bits))) & 1 == 1
-    units = np.stack(
-        [
-            gap_units(busy),
-            isolated_units(busy),
-            run_units(busy, c.consecutive_limit, c.lunch_period),
-            single_units(busy),
-            last_units(busy),
-        ]
-    )
-    table = weight @ units
-    cost = weight % HARD
-    # Without a table the bound is the most a flip can change by the definitions of the rules.
-    drop = 2 * (cost @ np.array([c.num_periods, 2, c.num_periods, 1, 1]))
+    table = np.zeros((2, 1 << bits), dtype=np.int64)
+    if bits:
+        tabulate_days(weight, table, c.num_periods, c.lunch_period, c.consecutive_limit)
+    drop = most_saved(c, weights)
     if bits:
         flips = np.stack([table - table[:, np.arange(1 << bits) ^ (1 << p)] for p in range(bits)], axis=2)
         saved = (flips + HARD // 2) % HARD - HARD // 2
+        busy = (np.arange(1 << bits)[:, None] >> np.arange(bits)) & 1 == 1
         drop = np.where(busy, saved, 0).max(axis=(1, 2)) + np.where(busy, 0, saved).max(axis=(1, 2))
     kind = np.zeros(c.num_faculty + c.num_clash_groups + c.num_students, dtype=np.uint8)
-    kind[c.num_faculty + c.num_clash_groups :] = 1
+    kind[c.num_faculty + c.num_clash_groups :] = STUDENT
     return {
         "shape_kind": kind,
         "shape_bits": bits,
@@ -289,6 +266,18 @@ def _shape_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
         "shape_weight": weight,
         "shape_drop": int(np.max(drop)),
     }
+
+
+def _link_rows(c: Compiled) -> dict[str, Any]:
+    """What breaks each link; a gap of more slots than there are is one of all of them, so that rows stay few."""
+    course_a, course_b = c.course_of_session[c.link_a], c.course_of_session[c.link_b]
+    value = np.minimum(c.link_value, c.num_slots)
+    asked = np.stack([c.link_type, c.length[course_a], c.length[course_b], value], axis=1)
+    kinds, row = np.unique(asked, axis=0, return_inverse=True)
+    broken = np.zeros((len(kinds), 2, 2, 2 * c.num_slots - 1), dtype=np.uint8)
+    for i, (code, length_a, length_b, gap) in enumerate(kinds.tolist()):
+        broken[i] = broken_table(TYPE_OF_CODE[code], (length_a, length_b), c.num_slots, gap)
+    return {"link_row": row.ravel(), "link_broken": broken}
 
 
 def _anchor_parts(c: Compiled, params: SearchParams) -> dict[str, Any]:
@@ -320,9 +309,9 @@ def _slacks(c: Compiled, weights: Weights, parts: dict[str, Any], travel_cost: L
     shared = np.diff(c.people_ptr) > 0
     people = (c.faculty_ptr[1:] - c.faculty_ptr[:-1]) + (c.group_ptr[1:] - c.group_ptr[:-1])
     late += shared * people * 2 * int((travel_cost % low).max(initial=0))
-    position, link = rows_of(c.session_link_ptr, c.session_link, np.arange(c.num_sessions))
+    linked = np.repeat(np.arange(c.num_sessions), np.diff(c.session_link_ptr))
     of_session = np.zeros(c.num_sessions, dtype=np.int64)
-    np.add.at(of_session, position, (link_weight * c.link_weight)[link] % low)
+    np.add.at(of_session, linked, (link_weight * c.link_weight)[c.session_link] % low)
     np.maximum.at(late, c.course_of_session, of_session)
     late += (
         weights.of("fixed_moved")

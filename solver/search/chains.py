@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from solver.search.day_shapes import shape_cost
 from solver.search.greedy import NOWHERE, cheapest_room, drop, insertion, is_free, lift, room_total, slot_insertion
 from solver.search.jit import Number, first_bit, inlined, inner
-from solver.search.moves import day_part, shape_cost
+from solver.search.moves import day_part
 from solver.search.pairwise import anchor_total
 from solver.search.problem import Problem
 from solver.search.state import (

@@ -23,6 +23,7 @@ from solver.search.problem import Problem
 from solver.search.recount import count_rules
 from solver.search.repair import mend, wander
 from solver.search.state import BEST_COST, BEST_HARD, COST, HARD_PART, IMPROVEMENTS, State, new_state
+from solver.search.strict import check_counts
 from solver.search.warm_start import loadable, placing_order
 from solver.search.weights import HARD, Weights, soft_unit, weights_of
 
@@ -363,8 +364,9 @@ class Run:
         st.totals[BEST_COST], st.totals[BEST_HARD] = self.totals(st.best_slot, st.best_room)
 
     def check(self) -> None:
-        """Raises when the totals of the kernel are not those of a recount."""
+        """Raises AssertionError when the totals or the counts of the kernels are not those of a recount."""
         st = self.state
+        check_counts(self.compiled, st)
         claimed = (int(st.totals[COST]), int(st.totals[HARD_PART]))
         counted = self.totals(st.slot, st.room)
         if claimed != counted:

@@ -11,8 +11,8 @@ import numpy as np
 
 from solver.compiled import Ints
 from solver.control import BEAT_WORD, STOP_WORD
+from solver.search.day_shapes import shape_cost
 from solver.search.jit import Longs, Number, inlined, inner, kernel
-from solver.search.moves import shape_cost
 from solver.search.pairwise import late_cost
 from solver.search.problem import Problem
 from solver.search.state import ADDING, BUSY, COST, COUNT, HARD_PART, NOBODY, State, cost_of, hard_of, put_in, take_out

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from solver.search.jit import Longs, Number, inlined, inner
+from solver.search.day_shapes import shape_cost
+from solver.search.jit import Number, inlined
 from solver.search.pairwise import anchor_part, late_part
 from solver.search.problem import Problem
 from solver.search.state import ADDING, BUSY, COUNT, REMOVING, TWICE, State, cost_of, hard_of
@@ -150,42 +151,6 @@ def day_part(p: Problem, st: State, c: Number, d: Number, e: Number, other: Numb
                     if st.day_count[x, d] > p.day_limit[x, i]:
                         delta -= p.day_weight[x, i]
     return delta
-
-
-@inner
-def computed_shape(
-    weight: Longs, mask: Number, periods: Number, lunch_period: Number, consecutive_limit: Number
-) -> Number:
-    """Cost of a day by its rules, for days too long for a table; `weight` is one row of `Problem.shape_weight`."""
-    total, busy, last, run = 0, 0, -1, 0
-    for period in range(periods):
-        if period == lunch_period:
-            run = 0
-        if (mask >> period) & 1 == 0:
-            run = 0
-            continue
-        if busy > 0:
-            total += weight[0] * (period - last - 1)
-        if ((mask << 1) >> period) & 1 == 0 and (mask >> (period + 1)) & 1 == 0:
-            total += weight[1]
-        busy += 1
-        last = period
-        run += 1
-        if run > consecutive_limit:
-            total += weight[2]
-    if busy == 1:
-        total += weight[3]
-    if last == periods - 1:
-        total += weight[4]
-    return total
-
-
-@inlined
-def shape_cost(p: Problem, kind: Number, mask: Number) -> Number:
-    """Cost of a day with these busy periods, for a group (kind 0) or a student (1)."""
-    if p.shape_bits > 0:
-        return p.shape_table[kind, mask]
-    return computed_shape(p.shape_weight[kind], mask, p.num_periods, p.lunch_period, p.consecutive_limit)
 
 
 @inlined

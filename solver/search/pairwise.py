@@ -15,29 +15,12 @@ from solver.search.state import NOBODY, State
 
 @inner
 def link_broken(p: Problem, st: State, k: Number) -> bool:
-    """Whether link pair k of two placed sessions does not hold; the types are in the order of `LINK_TYPES`."""
-    a, b, kind = p.link_a[k], p.link_b[k], p.link_type[k]
+    """Whether link pair k of two placed sessions does not hold."""
+    a, b = p.link_a[k], p.link_b[k]
     t, u = st.slot[a], st.slot[b]
-    if kind == 5:
-        return bool(st.room[a] != st.room[b])
-    if kind == 6:
-        return bool(st.room[a] == st.room[b])
-    if kind == 2:
-        return bool(t != u)
-    same_day = p.day_of[t] == p.day_of[u]
-    if kind == 3:
-        return not same_day
-    if kind == 4:
-        return bool(same_day)
-    gap = u - t - p.length[p.course_of[a]]
-    if kind == 0:
-        return bool(gap < 0)
-    gap_back = t - u - p.length[p.course_of[b]]
-    if kind == 7:
-        return not (same_day and (gap == 0 or gap_back == 0))
-    if kind == 8:
-        return bool(same_day and gap < p.link_value[k] and gap_back < p.link_value[k])
-    return bool(gap < 0 and gap_back < 0)
+    same_room = 1 if st.room[a] == st.room[b] else 0
+    same_day = 1 if p.day_of[t] == p.day_of[u] else 0
+    return bool(p.link_broken[p.link_row[k], same_room, same_day, u - t + p.num_slots - 1])
 
 
 @inlined

@@ -59,7 +59,8 @@ class SearchParams:
     max_proposals
         Fixed amount of work instead of the clock: same seed, same result. None: use the whole time.
     strict
-        Recount everything after every applied move and raise `AssertionError` where the claimed change was wrong.
+        Recount everything after every applied move and raise `AssertionError` where the claimed change was wrong, or
+        what is kept about somebody's day.
     """
 
     bend: bool = False

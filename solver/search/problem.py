@@ -98,13 +98,13 @@ class Problem(Bundle):
     peak_weight: int
 
     shape_kind: Flags
-    """``(resources,)`` 0 group, 1 student."""
+    """``(resources,)`` `GROUP` or `STUDENT`, see `day_shapes`."""
     shape_bits: int
     """Periods covered by `shape_table`, 0 when shapes have to be computed."""
     shape_table: Longs
-    """``(2, 2^periods)`` cost of a day by the mask of its busy periods."""
+    """``(2, 2^periods)`` cost of a day of groups and of students by the mask of its busy periods."""
     shape_weight: Longs
-    """``(2, 5)`` gap, isolated, run, single, last."""
+    """``(2, units)`` per unit of a day, see `day_shapes`."""
     shape_drop: int
     """Most that one more and one less busy period can save together."""
     consecutive_limit: int
@@ -113,7 +113,11 @@ class Problem(Bundle):
     link_a: Ints
     link_b: Ints
     link_type: Ints
-    link_value: Ints
+    """See `links.LINK_CODES`."""
+    link_row: Ints
+    """Links that the same places break share a row."""
+    link_broken: Flags
+    """``(rows, 2, 2, 2 * slots - 1)`` 1 where a pair breaks its link, see `links.broken_table`."""
     session_link_ptr: Ints
     session_link: Ints
 

@@ -1,10 +1,11 @@
 """
 The second counter: every rule of `RULES` recounted from scratch on arrays.
 
-It shares nothing with the verifier (which walks names and sets) and nothing with the incremental deltas of the
-annealing kernel, which are checked against it in strict mode. The counters are whole-array NumPy rather than loops:
-they run a few times per second at most, and this way they neither have to be compiled nor behave differently without
-a compiler.
+It shares nothing with the verifier (which walks names and sets) and no code with the tables and deltas of the
+annealing kernels, which are checked against it in strict mode: of the search it imports nothing, and of the search
+only those import it who ask what a whole timetable costs. The counters are whole-array NumPy rather than loops: they
+run a few times per second at most, and this way they neither have to be compiled nor behave differently without a
+compiler.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from solver.compiled import Compiled, Ints
+from solver.links import LINK_CODES
 from solver.rules import RULE_IDS, waste_units
-from solver.terms import LINK_TYPES
+from solver.terms import LinkType
 
 Bits: TypeAlias = NDArray[np.bool_]
 Longs: TypeAlias = NDArray[np.int64]
@@ -171,7 +173,7 @@ def links_hold(kind: Ints, value: Longs, a: Place, b: Place, num_periods: int) -
     (slot_a, room_a, length_a), (slot_b, room_b, length_b) = a, b
     same_day = slot_a // num_periods == slot_b // num_periods
     a_first, b_first = slot_b - slot_a - length_a, slot_a - slot_b - length_b
-    holds: Mapping[str, Bits] = {
+    holds: Mapping[LinkType, Bits] = {
         "precedence": a_first >= 0,
         "not_overlap": (a_first >= 0) | (b_first >= 0),
         "same_start": slot_a == slot_b,
@@ -182,7 +184,7 @@ def links_hold(kind: Ints, value: Longs, a: Place, b: Place, num_periods: int) -
         "consecutive": same_day & ((a_first == 0) | (b_first == 0)),
         "min_gap": ~same_day | (a_first >= value) | (b_first >= value),
     }
-    kept: Bits = np.select([kind == k for k in range(len(LINK_TYPES))], [holds[k] for k in LINK_TYPES], default=True)
+    kept: Bits = np.select([kind == LINK_CODES[name] for name in holds], list(holds.values()), default=True)
     return kept
 
 
@@ -227,6 +229,12 @@ def single_units(busy: Bits) -> Longs:
 def last_units(busy: Bits) -> Longs:
     """1 for a day whose last period is busy."""
     return busy[..., -1].astype(np.int64)
+
+
+def late_units(busy: Bits) -> Longs:
+    """Free periods before the first busy one; none where no period is busy."""
+    first: Longs = np.argmax(busy, axis=-1)
+    return first
 
 
 # --- the rules -----------------------------------------------------------------------------------------------------
@@ -336,6 +344,10 @@ def count_student_gap(p: Placed) -> int:
 
 def count_isolated_session(p: Placed) -> int:
     return int(isolated_units(p.group_days).sum())
+
+
+def count_late_start(p: Placed) -> int:
+    return int(late_units(p.group_days).sum())
 
 
 def count_consecutive_limit(p: Placed) -> int:

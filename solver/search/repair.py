@@ -9,6 +9,7 @@ import numpy as np
 
 from solver.compiled import Compiled, Ints
 from solver.control import NUM_WORDS, Control
+from solver.links import LINK_CODES
 from solver.search.annealing import remember_now
 from solver.search.building import build_problem
 from solver.search.ejection import ANYWHERE, hard_shares, rebuild, take_out_breakers, take_out_courses
@@ -20,12 +21,10 @@ from solver.search.recount import count_rules
 from solver.search.state import BEST_HARD, COST, HARD_PART, State, new_state
 from solver.search.warm_start import loadable, placing_order
 from solver.search.weights import Weights, publishable, weights_of
-from solver.terms import LINK_TYPES
 
 MEND_TRIES = 100
 GIVING_WAY_SECONDS = 0.5
 """No stop is heard meanwhile. Enough for about a thousand sessions of a large university."""
-SAME_START = LINK_TYPES.index("same_start")
 MEAN_EXCESS = 10
 """How much more than at best may be broken on the way, on average: some sessions above a limit, or half a clash."""
 MOST_FAILURES = 500
@@ -152,7 +151,8 @@ def _companies(p: Problem, st: State, s: int, starts: Sequence[int]) -> Iterator
     ties = p.session_link[p.session_link_ptr[s] : p.session_link_ptr[s + 1]]
     tied = p.link_a[ties] + p.link_b[ties] - s
     together = [
-        (int(p.length[p.course_of[one]]), _kin(p, st, one)) for one in (s, *tied[p.link_type[ties] == SAME_START])
+        (int(p.length[p.course_of[one]]), _kin(p, st, one))
+        for one in (s, *tied[p.link_type[ties] == LINK_CODES["same_start"]])
     ]
     found = []
     for start in starts:

@@ -1,5 +1,6 @@
 """
-How earlier versions counted a rule whose count has changed since: what they stored or handed over is no less true.
+How earlier versions counted a rule whose count has changed since, and which rules they may not have had: what they
+stored or handed over is no less true.
 
 Only those ask who compare the claim of a stored result with what is counted now.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from solver.model import Dataset, Timetable
-from solver.rules import preference_points, profile_of
+from solver.rules import ON_TOP_OF, Profile, preference_points, profile_of
 from solver.verify.view import View
 
 
@@ -32,3 +33,13 @@ def earlier_counts(dataset: Dataset, timetable: Timetable) -> Mapping[str, int]:
     """Units per rule of `EARLIER`, as they were counted before."""
     view = View(dataset=dataset, timetable=timetable, profile=profile_of(dataset))
     return {rule: count(view) for rule, count in EARLIER.items()}
+
+
+def unknown_before(profile: Profile) -> frozenset[str]:
+    """
+    Rules that the account of an earlier version may say nothing about, because there was no such rule then.
+
+    Only rules without which it charged the same: those that are off, as every new rule is at first, and those on top of
+    another one.
+    """
+    return frozenset(id for id in profile.rules if id in ON_TOP_OF or not profile.is_on(id))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from solver.model import FixedSession, Link
 from solver.names import counted, default_note, listed, with_article
 from solver.terms import SessionKey
-from solver.verify.view import Counter, PlacedSession, Places, Told, View, by_day, by_slot, keys_of
+from solver.verify.view import PlacedSession, Places, Told, View, by_day, by_slot, keys_of
 
 # --- clashes ---------------------------------------------------------------------------------------------------------
 
@@ -364,21 +364,4 @@ def tell_link(view: View, number: int, a: SessionKey, b: SessionKey) -> Told:
     return Told(f"{first} {words}", (a, b), tuple(dict.fromkeys((a[0], b[0]))))
 
 
-HARD_COUNTERS: Mapping[str, Counter] = {
-    "faculty_clash": Counter(count_faculty_clash, tell_faculty_clash),
-    "room_clash": Counter(count_room_clash, tell_room_clash),
-    "group_clash": Counter(count_group_clash, tell_group_clash),
-    "slot_forbidden": Counter(count_slot_forbidden, tell_slot_forbidden),
-    "fixed_moved": Counter(count_fixed_moved, tell_fixed_moved),
-    "group_daily_limit": Counter(count_group_daily_limit, tell_group_daily_limit),
-    "course_daily_limit": Counter(count_course_daily_limit, tell_course_daily_limit),
-    "faculty_daily_limit": Counter(count_faculty_daily_limit, tell_faculty_daily_limit),
-    "faculty_weekly_limit": Counter(count_faculty_weekly_limit, tell_faculty_weekly_limit),
-    "room_capacity": Counter(count_room_capacity, tell_room_capacity),
-    "room_unsuitable": Counter(count_room_unsuitable, tell_room_unsuitable),
-    "group_unavailable": Counter(count_group_unavailable, tell_group_unavailable),
-    "faculty_unavailable": Counter(count_faculty_unavailable, tell_faculty_unavailable),
-    "link": Counter(count_link, tell_link),
-    "student_clash": Counter(count_student_clash, tell_student_clash),
-    "core_clash": Counter(count_core_clash, tell_core_clash),
-}
+tell_soft_link = tell_link

@@ -11,15 +11,18 @@ from solver.errors import InputError, Issue
 from solver.model import Dataset, Timetable
 from solver.ranks import left_open
 from solver.result import Offence, Report, RuleCount
-from solver.rules import RULES, Profile, Rule, profile_of, score
-from solver.verify.hard import HARD_COUNTERS
-from solver.verify.soft import SOFT_COUNTERS
+from solver.rules import RULE_IDS, RULES, Profile, Rule, profile_of, score
+from solver.verify import hard, soft
 from solver.verify.view import Counter, Subject, View
 
 if TYPE_CHECKING:
     from solver.context import Context
 
-COUNTERS: Mapping[str, Counter] = {rule.id: {**HARD_COUNTERS, **SOFT_COUNTERS}[rule.id] for rule in RULES}
+_BY_NAME = {**vars(hard), **vars(soft)}
+COUNTERS: Mapping[str, Counter] = {
+    id: Counter(_BY_NAME[f"count_{id}"], _BY_NAME[f"tell_{id}"], soft.MOST_POINTS.get(id, 0)) for id in RULE_IDS
+}
+"""How each rule is counted and told: `count_<id>` and `tell_<id>` of the module for its tier."""
 
 
 def verify(

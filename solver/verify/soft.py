@@ -20,9 +20,7 @@ from solver.rules import (
     waste_units,
 )
 from solver.terms import SessionKey
-from solver.verify.hard import count_soft_link, tell_link
 from solver.verify.view import (
-    Counter,
     DayPeriods,
     PlacedSession,
     Places,
@@ -86,6 +84,18 @@ def tell_isolated_session(view: View, group: str, day: int, period: int) -> Told
     keys = keys_of(by_slot(view.by_group[group])[slot])
     names = view.names
     return Told(f"group {names.group(group)} has {names.sessions(keys)} alone on {names.slot(slot)}", keys, (group,))
+
+
+def count_late_start(view: View) -> Places:
+    """Free slots before the first session of a group's day."""
+    for group, day, periods in _days(view.group_days):
+        yield periods[0], (group, day)
+
+
+def tell_late_start(view: View, group: str, day: int) -> Told:
+    free, when = counted(view.group_days[group][day][0], "free slot"), view.names.day(day)
+    sentence = f"group {view.names.group(group)} has {free} before its first session on {when}"
+    return Told(sentence, view.sessions_of_group(group, day), (group,))
 
 
 def _excess_in_runs(periods: Sequence[int], limit: int, lunch: int | None) -> int:
@@ -299,20 +309,5 @@ def tell_context(view: View, key: SessionKey, time: int, place: int) -> Told:
     return Told(f"{view.names.session(key)} is on {where}: {lost}", (key,), (key[0],))
 
 
-SOFT_COUNTERS: Mapping[str, Counter] = {
-    "faculty_preference": Counter(count_faculty_preference, tell_faculty_preference, points=PREFERENCE_POINTS),
-    "group_gap": Counter(count_group_gap, tell_group_gap),
-    "student_gap": Counter(count_student_gap, tell_student_gap),
-    "isolated_session": Counter(count_isolated_session, tell_isolated_session),
-    "min_days": Counter(count_min_days, tell_min_days),
-    "room_stability": Counter(count_room_stability, tell_room_stability),
-    "room_waste": Counter(count_room_waste, tell_room_waste),
-    "load_balance": Counter(count_load_balance, tell_load_balance),
-    "slot_peak": Counter(count_slot_peak, tell_slot_peak),
-    "travel": Counter(count_travel, tell_travel),
-    "consecutive_limit": Counter(count_consecutive_limit, tell_consecutive_limit),
-    "single_session_day": Counter(count_single_session_day, tell_single_session_day),
-    "last_slot": Counter(count_last_slot, tell_last_slot),
-    "soft_link": Counter(count_soft_link, tell_link),
-    "context": Counter(count_context, tell_context, points=2 * CONTEXT_POINTS),
-}
+MOST_POINTS: Mapping[str, int] = {"faculty_preference": PREFERENCE_POINTS, "context": 2 * CONTEXT_POINTS}
+"""Graded rules, and the points that a place can lose at most."""

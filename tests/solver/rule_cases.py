@@ -330,6 +330,15 @@ SOFT_CASES = (
         "alone on Monday 12:00",
     ),
     Case(
+        "late_start",
+        "free slots before the first session of a group's day, none on a day without any",
+        SCHOOL,
+        timetable(a=[2, 3, 5]),
+        3,
+        timetable(a=[0, 3, 4]),
+        "group g1 has 2 free slots before its first session on Monday",
+    ),
+    Case(
         "min_days",
         "missing days, for courses with any placed session",
         dataset(course("a", sessions=3, min_days=3), course("b", min_days=1)),

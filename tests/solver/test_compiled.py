@@ -26,9 +26,9 @@ from solver.compiled import (
     suits,
 )
 from solver.context import build_context
+from solver.links import TYPE_OF_CODE
 from solver.model import Dataset, Placement, RuleSetting, Timetable
 from solver.rules import RULE_IDS, peak_limit, profile_of
-from solver.terms import LINK_TYPES
 from tests.builders import course, dataset, datasets, grid, group, link, random_timetable, room, teacher, timetable
 
 
@@ -152,7 +152,7 @@ def test_links_are_pairs_of_sessions_in_order_and_those_that_are_off_are_gone(co
         (2, 6),
         (1, 6),
     ]
-    assert [LINK_TYPES[k] for k in compiled.link_type] == ["precedence", "precedence", "same_day", "min_gap"]
+    assert [TYPE_OF_CODE[k] for k in compiled.link_type.tolist()] == ["precedence", "precedence", "same_day", "min_gap"]
     assert compiled.link_value.tolist() == [0, 0, 0, 2]
     assert compiled.link_weight.tolist() == [1, 1, 7, 1]
     assert compiled.link_hard.tolist() == [1, 1, 0, 1]

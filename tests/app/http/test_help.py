@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from html import unescape
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from app.http.help_pages import DOCUMENTS, PICTURES, slug
+from solver.rules import RULES
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "app" / "docs"
@@ -42,6 +44,17 @@ async def test_every_link_of_a_document_leads_to_a_page_and_a_heading(client: ht
         found = await client.get(target)
         assert found.status_code == 200, (address, link)
         assert not anchor or anchor.startswith("/") or f'id="{anchor}"' in found.text, (address, link)
+
+
+async def test_help_shows_every_rule_as_it_is_told(client: httpx.AsyncClient) -> None:
+    page = unescape((await client.get("/help/rules")).text)
+    rows = re.findall(r"<tr>\s*<td><code>(\w+)</code></td>((?:\s*<td>[^<]*</td>)+)", page)
+    told = {id: re.findall(r"<td>([^<]*)</td>", cells) for id, cells in rows}
+    for rule in RULES:
+        tier, _, *words = told[rule.id]
+        assert [tier, *words] == [rule.tier, rule.unit, rule.name, rule.sentence]
+    assert told["group_clash"][1] == "rigid"
+    assert (told["link"][1], told["min_days"][1]) == ("price 20", "weight 5")
 
 
 async def test_a_picture_is_a_small_png(client: httpx.AsyncClient) -> None:

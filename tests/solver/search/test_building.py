@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from random import Random
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from solver.compiled import compile_dataset
+from solver.compiled import Compiled, compile_dataset
 from solver.model import RuleSetting
 from solver.rules import RULE_IDS
 from solver.search import SearchParams
 from solver.search.annealing import anneal_level
 from solver.search.building import build_problem
+from solver.search.day_shapes import DAY_RULES
 from solver.search.precompile import warm_up
+from solver.search.recount import COUNTERS, Placed
 from solver.search.state import cost_of
 from solver.search.weights import HARD, RIGID_UNITS, publishable, soft_unit, weights_of
 from tests.builders import course, crowded_students, dataset, grid, room
@@ -79,3 +85,27 @@ def test_all_datasets_share_one_signature_per_kernel() -> None:
         assert not any(v.flags.writeable for v in values if isinstance(v, np.ndarray))
     warm_up()
     assert len(getattr(anneal_level, "signatures", ())) == before
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32 - 1))
+def test_the_table_of_day_shapes_prices_every_day_as_a_recount_does(seed: int) -> None:
+    case = random_case(Random(seed))
+    c, params = case.compiled, SearchParams(bend=seed % 2 == 0)
+    weights = weights_of(c, params)
+    p = build_problem(c, weights, params)
+    for of_students in (False, True):
+        for mask in range(1 << c.num_periods):
+            counted = counted_on_one_day(c, mask, of_students=of_students)
+            expected = sum(weights.of(rule_id) * count for rule_id, count in counted.items())
+            assert p.shape_table[int(of_students), mask] == expected, (mask, counted)
+
+
+def counted_on_one_day(c: Compiled, mask: int, *, of_students: bool) -> dict[str, int]:
+    """What the recount finds under the rules about days where one group, or one student, is busy in these periods."""
+    day = (mask >> np.arange(c.num_periods)) & 1 == 1
+    busy, nobody = day[None, None, :], np.zeros((0, 1, c.num_periods), dtype=bool)
+    groups, students = (nobody, busy) if of_students else (busy, nobody)
+    attendees = groups if c.attendees_are_groups else students
+    placed = SimpleNamespace(compiled=c, group_days=groups, student_days=students, attendee_days=attendees)
+    return {rule_id: COUNTERS[rule_id](cast(Placed, placed)) for rule_id in DAY_RULES}

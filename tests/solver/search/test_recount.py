@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from solver.rules import RULE_IDS
 from solver.search.recount import count_rules, gap_units, isolated_units, run_units
 from solver.verify import verify
 from tests.builders import datasets, random_timetable
+from tests.solver.rule_cases import CASES, Case, case_id
 
 
 @settings(max_examples=150)
@@ -26,6 +28,13 @@ def test_array_counters_agree_with_the_verifier_on_every_rule(data: Dataset, see
     counted = count_rules(compiled, *encode(timetable, data))
     assert list(counted) == list(RULE_IDS)
     assert counted == verify(data, timetable, context=context).counts
+
+
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_a_breach_is_counted_and_nothing_where_a_rule_just_holds(case: Case) -> None:
+    compiled = compile_dataset(case.dataset)
+    broken, kept = (count_rules(compiled, *encode(table, case.dataset)) for table in (case.breaks, case.keeps))
+    assert (broken[case.rule], kept[case.rule]) == (case.count, 0)
 
 
 def test_an_empty_timetable_breaks_nothing() -> None:
