@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "terms", "grid"}),
-    frozenset({"records"}),
+    frozenset({"records", "links"}),
     frozenset({"checks"}),
     frozenset({"model"}),
     frozenset({"ranks"}),
