@@ -105,6 +105,7 @@ async def _lifespan(
     takes: Takes = "any" if settings.queue == "embedded" else "none"
     async with (
         opened_source(settings) as source,
+        Readers(settings, reports.observers) as readers,
         Supervisor(
             settings,
             observe=reports.observers,
@@ -112,8 +113,8 @@ async def _lifespan(
             takes=takes,
             source=source,
             called_off=partial(called_off, settings),
+            readers=readers,
         ) as supervisor,
-        Readers(settings, reports.observers) as readers,
         anyio.create_task_group() as tasks,
     ):
         capacity = Capacity(settings, supervisor.signs, on_lag=metrics.loop_lag.observe, on_sample=alerts.see)

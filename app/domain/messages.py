@@ -109,9 +109,9 @@ class OfferFrame(Frame):
 @dataclass(frozen=True, kw_only=True)
 class ResultFrame(Frame):
     """
-    The end of a good attempt: the packed result as body, and what the job row says about its best variant.
+    The end of a good attempt: the packed result as body, and what the child claims of its best variant.
 
-    `found_by` as for incumbents; `quality_index` is that of `solver.result.Report`.
+    `found_by` as for incumbents.
     """
 
     kind: Literal["result"] = "result"
@@ -122,9 +122,7 @@ class ResultFrame(Frame):
     bound: Cost | None
     placed: Count
     total: Count
-    verified: Literal[True]
     found_by: Count = 0
-    quality_index: Share | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,8 +51,9 @@ from app.domain.messages import (
     unpack,
 )
 from app.processes.child_log import tell_error
+from app.processes.claims import NotVerified
 from app.processes.conversation import MAX_TEXT, Conversation, Outbox
-from app.processes.last_recount import NotVerified, check, publish, timetable_of
+from app.processes.last_recount import publish, timetable_of
 from app.processes.offers import Offers
 from app.system.failpoints import failpoint
 from solver.control import REASON_WORD, Control, Place, Progress, Stage
@@ -219,7 +220,9 @@ def attempt(
     set_aside: Callable[[str], None] = lambda why: None,
 ) -> ResultFrame:
     """
-    Load, solve or publish, recount, pack. What follows is the handing over, which stays at the last place.
+    Load, solve or publish, pack. What follows is the handing over, which stays at the last place.
+
+    What is handed in is a claim; the supervisor has it recounted elsewhere (`app.processes.claims`).
 
     `set_aside` is told why the timetable of `seed` is not used, where it is none, or none that may be published.
     """
@@ -256,7 +259,6 @@ def _solved(start: Start, solve: Solve, dataset: Dataset, known: Timetable | Non
     result = solve(dataset, _params(start), control, start=known)
     control.place = Place.VERIFY
     control.report(_last_look(result, "verify", 0.5, "recounting every variant"))
-    check(result, dataset, simplified_context=start.simplified_context, beat=control.beat)
     if result.stopped_by is StoppedBy.FINISHED_EARLY and control.words[REASON_WORD] == TIME_WAS_UP:
         return replace(result, stopped_by=StoppedBy.DEADLINE)
     return result
@@ -307,9 +309,7 @@ def _result_frame(result: Result, found_by: int) -> ResultFrame:
         bound=None if result.lower_bound is None else int(result.lower_bound),
         placed=best.report.placed,
         total=best.report.total,
-        verified=True,
         found_by=found_by,
-        quality_index=best.report.quality_index,
         body=pack(dump_result(result)),
     )
 

@@ -1,17 +1,18 @@
 """
 The last look at a timetable before anybody sees it.
 
-`check()` recounts every variant of a result with the independent verifier, whatever the solver said. `publish()` makes
-a result out of an incumbent alone, when the attempt that found it is gone: recounted, with its concessions and its work
-list.
+`check()` recounts every variant of a result with the independent verifier, whatever the solver said; a process does so
+that has not searched (`app.processes.claims`). `publish()` makes a result out of an incumbent alone, when the attempt
+that found it is gone: recounted, with its concessions and its work list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from app.domain.messages import FrameError, unpack
+from app.processes.claims import NotVerified
 from solver.advice import notes_on
 from solver.context import build_context
 from solver.control import Control
@@ -20,13 +21,9 @@ from solver.formats.native import dump_result, load_dataset, load_timetable
 from solver.ladder.incumbent import Incumbent, Problem
 from solver.ladder.ledger import concessions_of, open_sessions, quality_of
 from solver.model import Dataset, Timetable
-from solver.result import Diagnosis, Result, RungId, RungVisit, StoppedBy, Variant
+from solver.result import Diagnosis, Report, Result, RungId, RungVisit, StoppedBy, Variant
 from solver.rules import ON_TOP_OF, Counts, profile_of
 from solver.verify import earlier_counts, verify
-
-
-class NotVerified(Exception):
-    """A timetable is not what it claims to be; it must not be published."""
 
 
 def timetable_of(packed: bytes) -> Timetable:
@@ -37,18 +34,18 @@ def timetable_of(packed: bytes) -> Timetable:
         raise NotVerified(f"it cannot be read: {error}") from error
 
 
-def check(
-    result: Result, dataset: Dataset, *, simplified_context: bool = False, beat: Callable[[], None] = lambda: None
-) -> None:
+def check(result: Result, dataset: Dataset, *, simplified_context: bool = False) -> tuple[Report, ...]:
     """
-    Raises NotVerified unless every variant counts as it says, rule by rule, and breaks no rigid rule.
+    What was counted of each variant. `simplified_context` as the solver was told: its context is built anew here.
 
-    `simplified_context` as the solver was told: its context is built anew here, once for all variants. `beat` is called
-    before each of them.
+    Raises
+    ------
+    NotVerified
+        A variant does not count as it says, rule by rule, or breaks a rigid rule.
     """
+    reports = []
     context, profile = build_context(dataset, simplified=simplified_context), profile_of(dataset)
     for number, variant in enumerate(result.variants, 1):
-        beat()
         found = verify(dataset, variant.timetable, context=context, profile=profile)
         different = _differences(variant.report.counts, found.counts, dataset, variant.timetable)
         if found.unplaced != variant.report.unplaced:
@@ -57,6 +54,8 @@ def check(
             different.append(f"{found.score.rigid} breach(es) of rules that no published timetable may break")
         if different:
             raise NotVerified(f"variant {number} does not pass the verifier: {'; '.join(different[:5])}")
+        reports.append(found)
+    return tuple(reports)
 
 
 def _differences(claims: Counts, counted: Counts, dataset: Dataset, timetable: Timetable) -> list[str]:

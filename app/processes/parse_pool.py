@@ -7,6 +7,8 @@ the body. One that was stopped is ended within seconds, and its question is aske
 memory of one reader is refused by the reader itself; those that the kernel ends for want of memory tell that all of us
 have too little. Small bodies are read here, in one thread: they cannot hold the interpreter for longer than a request
 may wait.
+
+Since these processes have never searched, they also have the last look at what children hand in (`recount`).
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import anyio
 import anyio.to_thread
@@ -33,10 +35,24 @@ from app.domain.exceptions import ReadersAway, ReadersBusy, ReadersStarved, Serv
 from app.domain.portfolio import most_workers
 from app.domain.telemetry import HelperStopped, Observer, nobody
 from app.processes.children import ENVIRONMENT, KEPT_PREFIXES, KEPT_VARIABLES, RECEIVE_BYTES
-from app.processes.parse_worker import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, Work, frame, perform
+from app.processes.claims import CannotRecount, Claim, Counted
+from app.processes.parse_worker import (
+    LENGTHS,
+    MAX_HEADER_BYTES,
+    MAX_REPLY_BYTES,
+    Question,
+    ReaderFault,
+    Reply,
+    Work,
+    counted_of,
+    frame,
+    perform,
+    recounting_of_claim,
+)
 from app.processes.size_limits import AMOUNTS
 from app.processes.vitals import STOPPED_STATES, Vitals, cpu_seconds_of, vitals_of
 from app.settings import PREFIX, Settings, variable
+from app.system.failpoints import VARIABLE
 from app.system.machine import Machine, this_machine
 from solver.errors import in_words
 
@@ -66,6 +82,10 @@ LOOK_SECONDS = 0.5
 """How often we look whether a reader was stopped; one that is found so twice is ended and replaced."""
 STILL_LOOKS = 8
 """One that has a question and has not computed at all in so many looks in a row does not come to it: it is frozen."""
+RECOUNT_WAIT_SECONDS = 120.0
+"""A result waits longer for a free process than a client does: behind it is a whole search."""
+RECOUNT_SECONDS = 600.0
+"""Whoever has one recounted gives up before, by a deadline of its own; this is for the case that it does not."""
 MOST_DEATHS = 2
 """So many readers may end over one question."""
 COMPUTED_SHARE = 0.1
@@ -91,6 +111,19 @@ class ReaderLost(Exception):
 
 class ReaderStopped(ReaderLost):
     """A reader process was stopped or frozen and ended by us; what it was reading has nothing to do with that."""
+
+
+class Terms(NamedTuple):
+    """
+    How long a question may wait for a process, how many may wait before it, and how long answering may take.
+
+    `begun` is called whenever a process has got it.
+    """
+
+    wait_seconds: float
+    most_waiting: float
+    work_seconds: float
+    begun: Callable[[], None]
 
 
 class Readers:
@@ -163,11 +196,23 @@ class Readers:
         """
         if _is_small(question):
             return await anyio.to_thread.run_sync(perform, question, self._settings, limiter=self._here)
-        died, until = 0, anyio.current_time() + self._settings.read_seconds
+        seconds = self._settings.read_seconds
+        return await self._answered(question, Terms(seconds, MAX_WAITING, seconds, lambda: None))
+
+    async def recount(self, claim: Claim, begun: Callable[[], None]) -> Counted:
+        """See `app.processes.claims.LastRecount`. No crowd of clients keeps a result from being recounted."""
+        terms = Terms(RECOUNT_WAIT_SECONDS, math.inf, RECOUNT_SECONDS, begun)
+        try:
+            return counted_of(await self._answered(recounting_of_claim(claim), terms))
+        except (ServiceError, ReaderFault) as error:
+            raise CannotRecount(str(error)) from error
+
+    async def _answered(self, question: Question, terms: Terms) -> Reply:
+        died, until = 0, anyio.current_time() + terms.work_seconds
         kills = self._machine.memory_kills()
         while True:
             try:
-                return await self._ask(question)
+                return await self._ask(question, terms)
             except ReaderStopped as error:
                 if anyio.current_time() >= until:
                     raise ReadersAway("The processes that read requests were stopped; try again later.") from error
@@ -188,11 +233,12 @@ class Readers:
             "read it. The request need not be at fault; please try again later."
         )
 
-    async def _ask(self, question: Question) -> Reply:
-        while (process := await self._next_free()).has_ended:  # while it waited, so nobody's body is to blame
+    async def _ask(self, question: Question, terms: Terms) -> Reply:
+        while (process := await self._next_free(terms)).has_ended:  # while it waited, so nobody's body is to blame
             await self._put_back(process, usable=False)
-        usable, before, seconds = False, process.cpu_seconds, self._settings.read_seconds
+        usable, before, seconds = False, process.cpu_seconds, terms.work_seconds
         try:
+            terms.begun()
             with anyio.fail_after(seconds):
                 reply = await process.ask(question)
             usable = True
@@ -206,15 +252,15 @@ class Readers:
             with anyio.CancelScope(shield=True):
                 await self._put_back(process, usable)
 
-    async def _next_free(self) -> _Process:
-        if self._waiting >= MAX_WAITING:
+    async def _next_free(self, terms: Terms) -> _Process:
+        if self._waiting >= terms.most_waiting:
             raise ReadersBusy(f"{self._waiting} large requests are waiting to be read already; try again later.")
         all_busy, alive = self._waiting >= self._next.statistics().current_buffer_used, self._alive
         if all_busy and len(alive) < self._settings.readers and all(one.is_ready for one in alive):
             self._hire()
         self._waiting += 1
         try:
-            with anyio.fail_after(self._settings.read_seconds):
+            with anyio.fail_after(terms.wait_seconds):
                 return await self._next.receive()
         except TimeoutError:
             raise ReadersBusy("All readers are still at work, or being loaded; try again later.") from None
@@ -403,7 +449,7 @@ class _Process:
 def environment_of_readers(ours: Mapping[str, str], settings: Settings) -> dict[str, str]:
     """What readers find in their environment: as little as children do, and the settings that reading needs."""
     kept = {name: value for name, value in ours.items() if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)}
-    kept = {name: value for name, value in kept.items() if not name.startswith(PREFIX)}
+    kept = {name: value for name, value in kept.items() if name == VARIABLE or not name.startswith(PREFIX)}
     stated = {variable(name): str(getattr(settings, name)) for name in SETTINGS}
     paths = os.pathsep.join(filter(None, sys.path))
     return {**kept, **ENVIRONMENT, **stated, "PYTHONPATH": paths}

@@ -35,10 +35,13 @@ from app.domain.issues import MAX_ISSUES, REFUSALS, detail_of, issues_of, wire_i
 from app.domain.jobs import JobRequest
 from app.domain.requests import Source
 from app.domain.samples import load_sample
+from app.processes.claims import Claim, Counted, NotVerified
+from app.processes.claims import recount as recount_claim
 from app.processes.intake import Order, load_source, read_order
 from app.processes.salvage import Held, Recounted, recount
 from app.processes.validation import score_timetable, size_of, validate_dataset
 from app.settings import Settings
+from app.system.failpoints import failpoint
 from app.views import result as results
 from app.views.result import Opened, open_result
 from app.views.shapes import SHAPES
@@ -83,6 +86,7 @@ Work: TypeAlias = Literal[
     "resolution",
     "shape",
     "recount",
+    "last_recount",
 ]
 
 
@@ -97,11 +101,12 @@ class Question(NamedTuple):
 class Reply(NamedTuple):
     """
     `json`, `file`: the body is the answer. `order`: the header is an order, the body its dataset. `kept`: the header is
-    what a job has to know of a recounted result, the body that result; both empty when there is none. `refused`: the
-    header is a `Refused`. `fault`: our own bug, with its traceback in the header.
+    what a job has to know of a recounted result, the body that result; both empty when there is none. `counted`: the
+    header is what was counted of a claim, or the reason why that is `false`. `refused`: the header is a `Refused`.
+    `fault`: our own bug, with its traceback in the header.
     """
 
-    kind: Literal["json", "file", "order", "kept", "refused", "fault"]
+    kind: Literal["json", "file", "order", "kept", "counted", "refused", "fault"]
     header: Mapping[str, Any]
     body: bytes = b""
 
@@ -199,6 +204,47 @@ def _recount(question: Question, settings: Settings) -> Reply:
         return Reply("kept", {})
     header = asdict(found)
     return Reply("kept", header, header.pop("body"))
+
+
+def recounting_of_claim(claim: Claim) -> Question:
+    """The question that has a claim recounted."""
+    options = {
+        "dataset_bytes": len(claim.dataset),
+        "rules": dict(claim.rules),
+        "simplified_context": claim.simplified_context,
+        "score": claim.score.numbers,
+        "placed": claim.placed,
+        "total": claim.total,
+    }
+    return Question("last_recount", claim.dataset + claim.result, options)
+
+
+def counted_of(reply: Reply) -> Counted:
+    """What came of it. Raises NotVerified, and what `content_of` raises."""
+    content_of(reply)
+    header = dict(reply.header)
+    if "false" in header:
+        raise NotVerified(header["false"])
+    return Counted(**{**header, "score": Score.of(header["score"])})
+
+
+def _last_recount(question: Question, settings: Settings) -> Reply:
+    failpoint("recount.begun")
+    options, split = question.options, question.options["dataset_bytes"]
+    claim = Claim(
+        dataset=question.body[:split],
+        result=question.body[split:],
+        rules=options["rules"],
+        simplified_context=options["simplified_context"],
+        score=Score.of(options["score"]),
+        placed=options["placed"],
+        total=options["total"],
+    )
+    try:
+        counted = recount_claim(claim)
+    except NotVerified as error:
+        return Reply("counted", {"false": str(error)})
+    return Reply("counted", {**asdict(counted), "score": counted.score.numbers})
 
 
 def _order(question: Question, settings: Settings) -> Reply:
@@ -299,6 +345,7 @@ _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
     "account": _of_result(results.account),
     "shape": _shape,
     "recount": _recount,
+    "last_recount": _last_recount,
     "who": _of_result(results.who),
     "students": _of_result(results.students, "search", "limit"),
     "week": _of_result(results.week, "n", "of", "id"),

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.domain.jobs import effective_dataset
 from app.domain.messages import pack, unpack
+from app.processes.claims import NotVerified
 from solver.formats.native import load_dataset, load_result
 from solver.ranks import left_open
 from solver.result import Quality, RungId, Variant
@@ -50,10 +51,7 @@ def recount(held: Held) -> Recounted | None:
 
     Takes up to seconds for the largest, so call it off the event loop.
     """
-    from app.processes.last_recount import (  # takes half a second, which every start can do without
-        NotVerified,
-        publish_kept,
-    )
+    from app.processes.last_recount import publish_kept  # takes half a second, which every start can do without
 
     earlier = None if held.earlier is None else load_result(unpack(held.earlier)).best
     if earlier is not None and earlier.score.weighed and held.score.weighed and earlier.score <= held.score:

@@ -24,6 +24,7 @@ from app.domain.source import AWAITED, DataSource
 from app.domain.telemetry import AttemptEnded, Started
 from app.processes.attempt import Attempt
 from app.processes.children import ForkServer, ForkServerLost
+from app.processes.claims import LastRecount
 from app.service.job_registry import Desk, event_between
 from app.service.portfolio_assistants import Assistant, Assistants
 from app.service.source_loading import Loading, NotLoaded
@@ -72,7 +73,7 @@ class Dispatcher:
     `attempts` are those at work or pending, by job; `resting` says until when (monotonic) a job is not tried again;
     `busy` counts slots in use, `quarantined` those of them whose child cannot be killed; `claims` only rises.
     `assistants` are at work on jobs of others, in slots of ours. `before_end` is called with an attempt whose end is
-    about to be stored, and says whether its result is.
+    about to be stored, and says whether its result is. `recount` is the last look at what children hand in.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Dispatcher:
         desk: Desk,
         forkserver: ForkServer,
         spool: Spool,
+        recount: LastRecount,
         takes: Takes = "any",
         source: DataSource | None = None,
     ) -> None:
@@ -90,7 +92,7 @@ class Dispatcher:
         self.resting: dict[str, float] = {}
         self.busy = self.quarantined = self.claims = 0
         self.closing = False
-        self._desk, self._forkserver, self._spool = desk, forkserver, spool
+        self._desk, self._forkserver, self._spool, self._recount = desk, forkserver, spool, recount
         self.assistants = Assistants(desk, forkserver)
         self._loading = Loading(desk, source)
         self._round: anyio.CancelScope | None = None
@@ -183,7 +185,13 @@ class Dispatcher:
             return False
         track = desk.board.get(job.id) or desk.show(job)
         attempt = Attempt(
-            job, desk.settings, self._forkserver, track, lambda held: self._save(job, held), observe=desk.tell
+            job,
+            desk.settings,
+            self._forkserver,
+            track,
+            lambda held: self._save(job, held),
+            observe=desk.tell,
+            recount=self._recount,
         )
         if job.finish_requested and job.publish is None:
             attempt.stop(How.FINISH)
@@ -313,7 +321,7 @@ class Dispatcher:
         while True:
             await anyio.sleep(CHECKPOINT_SECONDS)
             for attempt in list(self.attempts.values()):
-                if attempt.pid is not None and self._takes_notes:
+                if attempt.at_work and self._takes_notes:
                     await self._checkpoint(attempt)
 
     @property
@@ -334,7 +342,7 @@ class Dispatcher:
                 used_seconds=job.used_seconds + watch.solving_seconds(time.monotonic()),
                 percent=percent,
                 stage=watch.stage,
-                life=track.life(watch.diagnosis.silence(time.monotonic())),
+                life=track.life(attempt.silent_seconds),
             )
         except (StaleAttempt, StoreError) as error:
             _log.debug("job %s: no checkpoint: %s", job.id, error)  # it has ended, or the next one will do
@@ -376,9 +384,8 @@ class Dispatcher:
         self._idle.set()
 
     async def _spool_end(self, attempt: Attempt, ending: Ending) -> None:
-        body = attempt.result.body if attempt.result is not None else None
         try:
-            await anyio.to_thread.run_sync(self._spool.write, attempt.job, ending, body)
+            await anyio.to_thread.run_sync(self._spool.write, attempt.job, ending, attempt.verified)
         except OSError as error:
             _log.error("job %s: nor can its end be written to a file: %s", attempt.job.id, in_words(error))
 
@@ -414,10 +421,10 @@ class Dispatcher:
         if ending.how in TAKEN_DOWN:
             ending = replace(ending, taken_down=await in_store.times_taken_down(before))
         after = settle(before, ending, self._desk.settings.max_attempts)
-        result = attempt.result if after.result_attempt == before.attempt else None
+        result = attempt.verified if after.result_attempt == before.attempt else None
         await self.before_end(attempt, result is not None)
         move = passing(store.move, before="end.before_commit", after="end.after_commit")
-        await in_store.must(move, before, after, ending=ending, result=result.body if result else None)
+        await in_store.must(move, before, after, ending=ending, result=result)
         return after
 
     async def _write_again(self, before: Job, attempt: Attempt, ending: Ending) -> Job:

@@ -66,7 +66,6 @@ FRAMES: tuple[Frame, ...] = (
         bound=None,
         placed=6,
         total=6,
-        verified=True,
         body=b"\x00" * 1000,
     ),
     ErrorFrame(

@@ -9,7 +9,8 @@ import pytest
 
 from app.domain.messages import IncumbentFrame, Start, pack
 from app.processes.child import attempt
-from app.processes.last_recount import NotVerified, check, publish
+from app.processes.claims import NotVerified
+from app.processes.last_recount import check, publish
 from solver.context import build_context
 from solver.control import Control
 from solver.formats.native import dump_dataset, dump_timetable
