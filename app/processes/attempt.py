@@ -26,12 +26,12 @@ import anyio
 
 from app.domain.diagnosis import CLOSE_LOOK_SECONDS, MEBIBYTE, Finding, Sample, Verdict, died, unkillable
 from app.domain.evidence import bundle
+from app.domain.framing import FrameError
 from app.domain.jobs import Job
 from app.domain.messages import (
     TIME_WAS_UP,
     ErrorFrame,
     Frame,
-    FrameError,
     IncumbentFrame,
     OfferFrame,
     ProgressFrame,

@@ -1,9 +1,9 @@
 """
 The last look at a timetable before anybody sees it.
 
-`check()` recounts every variant of a result with the independent verifier, whatever the solver said; a process does so
-that has not searched (`app.processes.claims`). `publish()` makes a result out of an incumbent alone, when the attempt
-that found it is gone: recounted, with its concessions and its work list.
+`check()` recounts every variant of a result with the independent verifier, whatever the solver said; `recount()` does
+so for what a child hands in, in a process that has not searched (`app.processes.claims`). `publish()` makes a result
+out of an incumbent alone, when the attempt that found it is gone: recounted, with its concessions and its work list.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app.domain.messages import FrameError, unpack
-from app.processes.claims import NotVerified
+from app.domain.framing import FrameError
+from app.domain.jobs import effective_dataset
+from app.domain.messages import unpack
+from app.processes.claims import Claim, Counted, NotVerified
 from solver.advice import notes_on
 from solver.context import build_context
 from solver.control import Control
 from solver.errors import SolverError
-from solver.formats.native import dump_result, load_dataset, load_timetable
+from solver.formats.native import dump_result, load_dataset, load_result, load_timetable
 from solver.ladder.incumbent import Incumbent, Problem
 from solver.ladder.ledger import concessions_of, open_sessions, quality_of
 from solver.model import Dataset, Timetable
@@ -32,6 +34,37 @@ def timetable_of(packed: bytes) -> Timetable:
         return load_timetable(unpack(packed))
     except (FrameError, SolverError) as error:
         raise NotVerified(f"it cannot be read: {error}") from error
+
+
+def recount(claim: Claim) -> Counted:
+    """
+    Counts every variant of a claimed result anew, against the dataset as it was sent.
+
+    Takes up to seconds for the largest, so call it off the event loop.
+
+    Raises
+    ------
+    NotVerified
+        It cannot be read, or a variant counts otherwise than it is said to, or breaks a rule that none may break.
+    """
+    dataset = load_dataset(effective_dataset(unpack(claim.dataset), claim.rules))
+    result = _result_of(claim)
+    reports = check(result, dataset, simplified_context=claim.simplified_context)
+    for number, (variant, report) in enumerate(zip(result.variants, reports, strict=True), 1):
+        if variant.report.score != report.score:
+            raise NotVerified(f"variant {number}: a score of {variant.report.score} claimed, {report.score} counted")
+    best = reports[0]
+    claimed, counted = (claim.score, claim.placed, claim.total), (best.score, best.placed, best.total)
+    if claimed != counted:
+        raise NotVerified(f"score, placed and all sessions: {claimed} claimed, {counted} counted")
+    return Counted(score=best.score, placed=best.placed, total=best.total, quality_index=best.quality_index)
+
+
+def _result_of(claim: Claim) -> Result:
+    try:
+        return load_result(unpack(claim.result))
+    except (FrameError, SolverError) as error:
+        raise NotVerified(f"the result cannot be read: {error}") from error
 
 
 def check(result: Result, dataset: Dataset, *, simplified_context: bool = False) -> tuple[Report, ...]:

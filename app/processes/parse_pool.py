@@ -32,14 +32,14 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from app.domain.exceptions import ReadersAway, ReadersBusy, ReadersStarved, ServiceError, TooHeavy
+from app.domain.framing import LENGTHS, FrameError
 from app.domain.portfolio import most_workers
 from app.domain.telemetry import HelperStopped, Observer, nobody
-from app.processes.children import ENVIRONMENT, KEPT_PREFIXES, KEPT_VARIABLES, RECEIVE_BYTES
+from app.processes.children import RECEIVE_BYTES
 from app.processes.claims import CannotRecount, Claim, Counted
+from app.processes.hardening import environment_of
 from app.processes.parse_worker import (
-    LENGTHS,
-    MAX_HEADER_BYTES,
-    MAX_REPLY_BYTES,
+    REPLY_LIMITS,
     Question,
     ReaderFault,
     Reply,
@@ -51,8 +51,7 @@ from app.processes.parse_worker import (
 )
 from app.processes.size_limits import AMOUNTS
 from app.processes.vitals import STOPPED_STATES, Vitals, cpu_seconds_of, vitals_of
-from app.settings import PREFIX, Settings, variable
-from app.system.failpoints import VARIABLE
+from app.settings import Settings, variable
 from app.system.machine import Machine, this_machine
 from solver.errors import in_words
 
@@ -421,8 +420,10 @@ class _Process:
 
     async def _receive(self) -> tuple[dict[str, Any], bytes]:
         header_length, body_length = LENGTHS.unpack(await self._exactly(LENGTHS.size))
-        if header_length > MAX_HEADER_BYTES or body_length > MAX_REPLY_BYTES:
-            raise ReaderLost(f"a frame of {header_length} + {body_length} bytes is outside the limits")
+        try:
+            REPLY_LIMITS.check(header_length, body_length)
+        except FrameError as error:
+            raise ReaderLost(str(error)) from error
         header: dict[str, Any] = json.loads(await self._exactly(header_length))
         return header, bytes(await self._exactly(body_length))
 
@@ -448,8 +449,4 @@ class _Process:
 
 def environment_of_readers(ours: Mapping[str, str], settings: Settings) -> dict[str, str]:
     """What readers find in their environment: as little as children do, and the settings that reading needs."""
-    kept = {name: value for name, value in ours.items() if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)}
-    kept = {name: value for name, value in kept.items() if name == VARIABLE or not name.startswith(PREFIX)}
-    stated = {variable(name): str(getattr(settings, name)) for name in SETTINGS}
-    paths = os.pathsep.join(filter(None, sys.path))
-    return {**kept, **ENVIRONMENT, **stated, "PYTHONPATH": paths}
+    return environment_of(ours, {variable(name): str(getattr(settings, name)) for name in SETTINGS})

@@ -3,7 +3,7 @@ Reading requests and results: from the bytes of a body to a checked order, an an
 
 The interpreter gives nobody else a turn while it parses one JSON text, so a thread would not keep a large body from
 stopping the event loop. `python -m app.processes.parse_worker SOCKET` is a process that answers one `Question` after
-the other on a socket: two 4-byte lengths (big endian), a JSON header and a body of bytes each way, never pickle.
+the other on a socket, in frames (`app.domain.framing`).
 `app.processes.parse_pool` keeps such processes; small bodies it gives to `perform` in a thread of its own.
 
 A reader may be killed at any moment: it holds nothing that anybody would miss.
@@ -12,15 +12,12 @@ A reader may be killed at any moment: it holds nothing that anybody would miss.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import itertools
 import json
 import os
 import resource
-import signal
 import socket
-import struct
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -31,14 +28,16 @@ from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
 from app.domain.documents import encoded
 from app.domain.exceptions import Refused, ServiceError, TooHeavy
+from app.domain.framing import LENGTHS, Limits, framed
 from app.domain.issues import MAX_ISSUES, REFUSALS, detail_of, issues_of, wire_issue
 from app.domain.jobs import JobRequest
 from app.domain.requests import Source
 from app.domain.samples import load_sample
+from app.processes import hardening
 from app.processes.claims import Claim, Counted, NotVerified
-from app.processes.claims import recount as recount_claim
 from app.processes.intake import Order, load_source, read_order
-from app.processes.salvage import Held, Recounted, recount
+from app.processes.salvage import Held, Recounted
+from app.processes.salvage import recount as recount_held
 from app.processes.validation import score_timetable, size_of, validate_dataset
 from app.settings import Settings
 from app.system.failpoints import failpoint
@@ -48,9 +47,7 @@ from app.views.shapes import SHAPES
 from solver.result import Quality
 from solver.rules import Score
 
-LENGTHS = struct.Struct(">II")
-MAX_HEADER_BYTES = 4 << 20
-MAX_REPLY_BYTES = 256 << 20
+REPLY_LIMITS = Limits(header=4 << 20, body=256 << 20)
 NICENESS = 1
 """Behind the event loop, and far before the children: a client waits for a reader, nobody for a few more moves."""
 OUT_OF_MEMORY_SCORE = 600
@@ -62,7 +59,6 @@ LARGE_BODY = 256 * 1024
 """After a body of this size rubbish is collected, between two questions; never while one is being answered."""
 SAMPLES_KEPT, RESULTS_KEPT = 8, 1
 """Of what was read lately, under the bytes that it was read from."""
-_PR_SET_PDEATHSIG = 1
 
 Work: TypeAlias = Literal[
     "order",
@@ -199,7 +195,7 @@ def _recount(question: Question, settings: Settings) -> Reply:
         rung=options["rung"],
         simplified_context=options["simplified_context"],
     )
-    found = recount(held)
+    found = recount_held(held)
     if found is None:
         return Reply("kept", {})
     header = asdict(found)
@@ -229,6 +225,8 @@ def counted_of(reply: Reply) -> Counted:
 
 
 def _last_recount(question: Question, settings: Settings) -> Reply:
+    from app.processes.last_recount import recount  # takes half a second, which every other work can do without
+
     failpoint("recount.begun")
     options, split = question.options, question.options["dataset_bytes"]
     claim = Claim(
@@ -241,7 +239,7 @@ def _last_recount(question: Question, settings: Settings) -> Reply:
         total=options["total"],
     )
     try:
-        counted = recount_claim(claim)
+        counted = recount(claim)
     except NotVerified as error:
         return Reply("counted", {"false": str(error)})
     return Reply("counted", {**asdict(counted), "score": counted.score.numbers})
@@ -364,8 +362,7 @@ _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
 
 def frame(header: Mapping[str, Any], body: bytes) -> bytes:
     """A header and a body as bytes."""
-    text = json.dumps(header, separators=(",", ":")).encode("utf-8", "backslashreplace")
-    return LENGTHS.pack(len(text), len(body)) + text + body
+    return framed(json.dumps(header, separators=(",", ":")).encode("utf-8", "backslashreplace"), body)
 
 
 def main(descriptor: int) -> None:
@@ -399,13 +396,11 @@ def _serve(channel: socket.socket, questions: BinaryIO, settings: Settings) -> N
 
 def _harden(settings: Settings) -> None:
     """Dies with the service, is polite to it, and cannot take all of its memory."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    hardening.end_with_parent()
     os.nice(NICENESS)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    most = settings.reader_memory_mb * 2**20
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(str(OUT_OF_MEMORY_SCORE), encoding="ascii")
+    hardening.leave_no_core()
+    hardening.limit(resource.RLIMIT_DATA, settings.reader_memory_mb * 2**20)
+    hardening.be_killed_first(OUT_OF_MEMORY_SCORE)
     # A hostile body is millions of small objects, and looking for rubbish among them takes longer than reading them.
     gc.collect()
     gc.freeze()
