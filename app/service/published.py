@@ -22,7 +22,7 @@ import anyio.to_thread
 from app.domain.jobs import Job, StaleAttempt, Status, effective_dataset
 from app.domain.messages import unpack
 from app.processes.salvage import Held, Recounted, recount
-from app.service.job_registry import Desk
+from app.service.job_registry import JobRegistry
 from app.service.store_access import ForClient
 
 T = TypeVar("T")
@@ -62,18 +62,18 @@ async def in_a_thread(job: Job, held: Held) -> Recounted | None:
 
 
 class StoredResults:
-    """The results of the jobs on one desk."""
+    """The results of the jobs on one registry."""
 
-    def __init__(self, desk: Desk, for_client: ForClient) -> None:
-        self._desk, self._for_client = desk, for_client
+    def __init__(self, registry: JobRegistry, for_client: ForClient) -> None:
+        self._registry, self._for_client = registry, for_client
         self._one_recount = anyio.Lock()
 
     async def of(self, job_id: str, recounting: Recounting) -> StoredResult | None:
         """See `Supervisor.result`."""
-        track = self._desk.board.get(job_id)
+        track = self._registry.tracks.get(job_id)
         if track is None or (track.job.result_attempt is None and track.job.status is not Status.CANCELLED):
             return None
-        job, store = track.job, self._desk.store
+        job, store = track.job, self._registry.store
         packed = await self._read(store.dataset, job_id)
         if packed is None:
             return None
@@ -86,7 +86,7 @@ class StoredResults:
     async def _recounted(self, job: Job, packed: bytes, recounting: Recounting) -> Recounted | None:
         """The recounted result of a cancelled job; None when the stored one is it, or there is none at all."""
         async with self._one_recount:
-            track = self._desk.board.get(job.id)
+            track = self._registry.tracks.get(job.id)
             if track is None:
                 return None
             job = track.job
@@ -98,14 +98,14 @@ class StoredResults:
                 track.recounted_attempt = job.attempt
                 return None
             try:
-                await self._for_client(lambda: self._keep(job, kept), self._desk.moving)
+                await self._for_client(lambda: self._keep(job, kept), self._registry.moving)
             except StaleAttempt:
                 _log.info("job %s: restarted while its timetable was recounted", job.id)
             return kept
 
     async def _held(self, job: Job, packed: bytes) -> Held | None:
-        held, _ = await self._for_client(lambda: self._desk.in_store.best_of(job.id))
-        earlier = await self._read(self._desk.store.result, job.id)
+        held, _ = await self._for_client(lambda: self._registry.in_store.best_of(job.id))
+        earlier = await self._read(self._registry.store.result, job.id)
         if held is None:
             return None
         return Held(
@@ -120,11 +120,11 @@ class StoredResults:
 
     async def _keep(self, job: Job, kept: Recounted) -> None:
         after = published(job, kept)
-        await self._desk.in_store.must(self._desk.store.move, job, after, result=kept.body)
-        self._desk.show(after)
+        await self._registry.in_store.must(self._registry.store.move, job, after, result=kept.body)
+        self._registry.show(after)
 
     async def _read(self, call: Callable[[str], T], job_id: str) -> T:
-        return await self._for_client(partial(self._desk.in_store, call, job_id))
+        return await self._for_client(partial(self._registry.in_store, call, job_id))
 
 
 def published(job: Job, found: Recounted) -> Job:

@@ -34,7 +34,7 @@ from app.domain.jobs import (
 )
 from app.domain.outcomes import Ending, How, settle
 from app.domain.telemetry import nobody
-from app.service.job_registry import Desk
+from app.service.job_registry import JobRegistry
 from app.service.recovery import recover
 from app.service.spool import Spool
 from app.settings import Settings
@@ -284,13 +284,13 @@ class Machine(RuleBasedStateMachine):
             ending = Ending(how=How.CRASH, at=self.now, seconds=waits.seconds, stage="search", held=waits.held)
             self.spool.write(waits.job, ending, None)
         self.store.close()
-        desk = Desk(self.settings, nobody)
-        anyio.run(self._recover, desk)
-        self.store = desk.store  # type: ignore[assignment]
+        registry = JobRegistry(self.settings, nobody)
+        anyio.run(self._recover, registry)
+        self.store = registry.store  # type: ignore[assignment]
         self.ghosts = [*self.ghosts[-3:], *self.children.values()]
         self.children.clear()
         for job_id, old in before.items():
-            track = desk.board.get(job_id)
+            track = registry.tracks.get(job_id)
             assert track is not None, "an acknowledged job is never lost"
             if old.status is not Status.RUNNING:
                 assert track.job == old
@@ -299,11 +299,11 @@ class Machine(RuleBasedStateMachine):
                 assert track.job.percent >= old.percent and track.percent >= old.percent
                 assert not old.cancel_requested or track.job.status is Status.CANCELLED
             self.known[job_id] = track.job
-        assert len(list(desk.board.newest_first())) == len(before)
+        assert len(list(registry.tracks.newest_first())) == len(before)
 
-    async def _recover(self, desk: Desk) -> None:
-        await desk.in_store.open(self.settings)
-        await recover(desk, self.spool)
+    async def _recover(self, registry: JobRegistry) -> None:
+        await registry.in_store.open(self.settings)
+        await recover(registry, self.spool)
 
     # --- what always holds ---
 

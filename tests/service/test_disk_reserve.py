@@ -150,7 +150,7 @@ async def test_below_the_watermark_new_jobs_are_refused_and_the_others_run(
     monkeypatch.setattr("app.service.watchdog.PING_SECONDS", 0.05)
     async with open_service() as supervisor:
         await supervisor.submit(request("j"))
-        room = supervisor._desk.room
+        room = supervisor._registry.room
         least, room._least_bytes = room._least_bytes, 1 << 60
         with anyio.fail_after(PATIENCE_SECONDS):
             while supervisor.ready:

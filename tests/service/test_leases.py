@@ -14,7 +14,7 @@ from app.domain.callers import Caller
 from app.domain.jobs import Event, Job, Status, advance
 from app.domain.messages import pack
 from app.domain.outcomes import Ending, How
-from app.service.job_registry import Desk
+from app.service.job_registry import JobRegistry
 from app.service.recovery import take_up
 from app.service.spool import Spool
 from app.service.supervisor import Supervisor
@@ -128,7 +128,7 @@ async def test_a_caller_of_one_organisation_is_told_no_names_of_machines(
         for name in ("north", "south"):
             await a.submit(replace(request(name, "patient"), meta={"organization_id": name}))
             await searching(a, name)
-            job, store = await a.job(name), a._desk.store
+            job, store = await a.job(name), a._registry.store
             assert job is not None and isinstance(store, SharedStore)
             store.invite(job, 1, 60.0)
         caller = TenantJobs(a, Caller(id="k", scopes=(), organisations=("north",)))
@@ -241,10 +241,10 @@ async def test_a_job_that_cannot_be_taken_up_holds_up_none_behind_it(
 ) -> None:
     """Neither at the start of the only service nor at the look of one of several."""
 
-    async def trouble(desk: Desk, spool: Spool, job: Job) -> Job | None:
+    async def trouble(registry: JobRegistry, spool: Spool, job: Job) -> Job | None:
         if job.id == "bad":
             raise ValueError("nobody has thought of this")
-        return await take_up(desk, spool, job)
+        return await take_up(registry, spool, job)
 
     folder = tmp_path / "a"
     with closing(PostgresStore(url, tmp_path / "b") if shared else SqliteStore(folder)) as gone:

@@ -109,7 +109,7 @@ async def test_without_room_on_the_disk_a_new_job_is_told_to_come_back(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     supervisor: Supervisor = client.supervisor  # type: ignore[attr-defined]
-    room = supervisor._desk.room
+    room = supervisor._registry.room
     monkeypatch.setattr(room, "_least_bytes", 1 << 60)
     room.look()
     refused = await submit(client, "late", "quick")

@@ -104,7 +104,7 @@ async def test_a_client_does_not_wait_for_its_turn_without_end(
                 await supervisor.submit(request("j"))
 
         with anyio.fail_after(PATIENCE_SECONDS):
-            async with supervisor._desk.moving, anyio.create_task_group() as tasks:
+            async with supervisor._registry.moving, anyio.create_task_group() as tasks:
                 tasks.start_soon(submit)
         await supervisor.submit(request("j"))
         await ended(supervisor, "j")
