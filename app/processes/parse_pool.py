@@ -139,12 +139,12 @@ class Readers:
         # A reader does not know how jobs are queued, which decides how many workers one may have.
         self._settings = replace(settings, portfolio_workers=most_workers(settings))
         self._staff: set[_Process] = set()
-        self._free, self._next = anyio.create_memory_object_stream["_Process"](math.inf)
         self._here = anyio.CapacityLimiter(1)
         self._waiting = 0
         self._open = False
 
     async def __aenter__(self) -> Self:
+        self._free, self._next = anyio.create_memory_object_stream["_Process"](math.inf)
         self._tasks: TaskGroup = await anyio.create_task_group().__aenter__()
         self._open = True
         self._hire()
