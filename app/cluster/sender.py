@@ -65,7 +65,7 @@ class Sender:
                 self._wake()
             case Seen(job=job) if job.status is Status.QUEUED:
                 self._wake()
-            case AttemptEnded(job=job, ending=ending) if ending.how is How.SERVICE_LOST:
+            case AttemptEnded(job=job, outcome=outcome) if outcome.how is How.SERVICE_LOST:
                 self._gone = [*self._gone, Message(job.id, job.attempt)][-MOST_GONE:]
                 self._wake()
 

@@ -41,7 +41,7 @@ from app.domain.messages import (
     StopFrame,
     encode,
 )
-from app.domain.outcomes import NOT_COUNTED, Ending, How
+from app.domain.outcomes import NOT_COUNTED, How, Outcome
 from app.domain.progress import LAST_STAGES, Track
 from app.domain.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobody
 from app.processes.children import Child, ForkServer
@@ -218,7 +218,7 @@ class Attempt:
         if self._track.job.finish_requested:
             self.stop(How.FINISH)
 
-    async def run(self, dataset: bytes, on_start: Callable[[int], Awaitable[object]]) -> Ending:
+    async def run(self, dataset: bytes, on_start: Callable[[int], Awaitable[object]]) -> Outcome:
         """
         Sees the attempt through; returns how it ended. `on_start` is given the child's process id.
 
@@ -252,7 +252,7 @@ class Attempt:
                 code = await self._reap_and_tell(child)
         await self._save_held()
         await self._have_recounted(dataset)
-        return self._ending(code)
+        return self._outcome(code)
 
     async def _have_recounted(self, dataset: bytes) -> None:
         """What the child has handed in stays a claim, and is dropped, unless a process that has not searched agrees."""
@@ -536,7 +536,7 @@ class Attempt:
 
     # --- how it ended ---
 
-    def _ending(self, code: int | None) -> Ending:
+    def _outcome(self, code: int | None) -> Outcome:
         now = time.monotonic()
         how, message = self._how(code)
         by_kernel = how is How.MEMORY and code == -signal.SIGKILL and not self._killed_at
@@ -589,13 +589,13 @@ class Attempt:
             },
         )
 
-    def ended_by(self, how: How, message: str | None) -> Ending:
+    def ended_by(self, how: How, message: str | None) -> Outcome:
         """The end of an attempt of which nothing else is known."""
         held = self.held.score if self.held else None
         if self._damage is not None:
             aside = f"the best timetable of the attempts before was set aside: {self._damage}"
             message = "; ".join(filter(None, (aside, message)))
-        return Ending(how=how, at=time.time(), rung=self.rung, message=message, held=held, workers=self.workers)
+        return Outcome(how=how, at=time.time(), rung=self.rung, message=message, held=held, workers=self.workers)
 
     def _how(self, code: int | None) -> tuple[How, str | None]:
         where = f"in stage {self.watch.stage}" + (f" on rung {self.rung}" if self.rung else "")

@@ -3,8 +3,8 @@ The dispatcher: gives queued jobs to free slots, and sees every attempt to its e
 
 It claims the next queued job when a slot is free, or those that it is told; of these it helps with one that is at work
 already (`app.service.portfolio_assistants`). `Attempt.run` sees one child through; every end, whatever its cause, goes
-through `_on_end`, which asks `app.domain.outcomes.settle` what it means and writes that in one transaction. While the
-store does not take an end, the end is pending and waits in a file as well (`app.service.spool`).
+through `_on_outcome`, which asks `app.domain.outcomes.settle` what it means and writes that in one transaction. While
+the store does not take an end, the end is pending and waits in a file as well (`app.service.spool`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from app.domain.jobs import Event, Job, StaleAttempt, Status, advance
-from app.domain.outcomes import TAKEN_DOWN, Ending, How, settle
+from app.domain.outcomes import TAKEN_DOWN, How, Outcome, settle
 from app.domain.source import AWAITED, DataSource
 from app.domain.telemetry import AttemptEnded, Started
 from app.processes.attempt import Attempt
@@ -228,9 +228,9 @@ class Dispatcher:
         registry = self._registry
         async with registry.moving:
             for job in await registry.in_store(registry.store.abandoned, tuple(self.attempts), expired=False):
-                ending = Ending(how=How.NOT_STARTED, at=time.time(), message="its claim was interrupted")
-                after = advance(job, Event.RELEASE, ending.at)
-                await registry.in_store(registry.store.move, job, after, ending=ending)
+                outcome = Outcome(how=How.NOT_STARTED, at=time.time(), message="its claim was interrupted")
+                after = advance(job, Event.RELEASE, outcome.at)
+                await registry.in_store(registry.store.move, job, after, outcome=outcome)
                 registry.moved(after, Event.RELEASE)
             self._unsure = False
 
@@ -265,18 +265,18 @@ class Dispatcher:
         try:
             best = await registry.in_store.best_of(job.id)
             attempt.begin_with(best.held, saved=registry.in_store.is_saved(job.id, best.held), damage=best.damage)
-            ending = await attempt.run(await self._dataset_of(attempt), started)
+            outcome = await attempt.run(await self._dataset_of(attempt), started)
         except NotLoaded as unloaded:
-            ending = attempt.ended_by(unloaded.how, str(unloaded))
+            outcome = attempt.ended_by(unloaded.how, str(unloaded))
         except _MAY_PASS as error:
             self.resting[job.id] = time.monotonic() + registry.settings.retry_wait_seconds
-            ending = attempt.ended_by(How.NOT_STARTED, str(error))
+            outcome = attempt.ended_by(How.NOT_STARTED, str(error))
         except Exception as error:  # noqa: BLE001 - a bug in the supervision of one job must not end the others
             _log.exception("job %s: the supervision of attempt %d failed", job.id, job.attempt)
-            ending = attempt.ended_by(How.ERROR, f"internal error: {error}")
+            outcome = attempt.ended_by(How.ERROR, f"internal error: {error}")
         with anyio.CancelScope(shield=True):
             try:
-                await self._on_end(attempt, ending)
+                await self._on_outcome(attempt, outcome)
             except Exception:  # noqa: BLE001 - nor must the end of one job, whatever is wrong with the store
                 _log.exception("job %s: the end of attempt %d is left to the next start", job.id, job.attempt)
                 self.attempts.pop(job.id, None)
@@ -351,7 +351,7 @@ class Dispatcher:
 
     # --- ends ---
 
-    async def _on_end(self, attempt: Attempt, ending: Ending) -> None:
+    async def _on_outcome(self, attempt: Attempt, outcome: Outcome) -> None:
         """
         The one place where an attempt ends, however it ended.
 
@@ -360,36 +360,36 @@ class Dispatcher:
         """
         spooled = self._registry.in_store.refusal is not None  # known already, so we do not wait to be told again
         if spooled:
-            await self._spool_end(attempt, ending)
+            await self._spool_end(attempt, outcome)
         while True:
             try:
                 async with self._registry.moving:
-                    await self._settle(attempt, ending)
+                    await self._settle(attempt, outcome)
                 break
             except StoreUnavailable as error:
                 _log.error("job %s: its end cannot be stored yet: %s", attempt.job.id, error)
                 if not spooled:
-                    await self._spool_end(attempt, ending)
+                    await self._spool_end(attempt, outcome)
                 spooled = True
             if self._given_up:
                 break
             await anyio.sleep(RETRY_SECONDS)
-        if ending.how is not How.RESULT:
-            level = logging.INFO if ending.how in _ASKED_FOR else logging.WARNING
+        if outcome.how is not How.RESULT:
+            level = logging.INFO if outcome.how in _ASKED_FOR else logging.WARNING
             _log.log(
-                level, "job %s, attempt %d: %s: %s", attempt.job.id, attempt.job.attempt, ending.how, ending.message
+                level, "job %s, attempt %d: %s: %s", attempt.job.id, attempt.job.attempt, outcome.how, outcome.message
             )
         if spooled and attempt.job.id not in self.attempts:
             await anyio.to_thread.run_sync(self._spool.remove, attempt.job)
         self._idle.set()
 
-    async def _spool_end(self, attempt: Attempt, ending: Ending) -> None:
+    async def _spool_end(self, attempt: Attempt, outcome: Outcome) -> None:
         try:
-            await anyio.to_thread.run_sync(self._spool.write, attempt.job, ending, attempt.verified)
+            await anyio.to_thread.run_sync(self._spool.write, attempt.job, outcome, attempt.verified)
         except OSError as error:
             _log.error("job %s: nor can its end be written to a file: %s", attempt.job.id, in_words(error))
 
-    async def _settle(self, attempt: Attempt, ending: Ending) -> None:
+    async def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
         """Writes what the end of an attempt means for its job. Raises StoreUnavailable when that can be tried again."""
         registry, track = self._registry, self._registry.tracks.get(attempt.job.id)
         if track is None or (track.job.status, track.job.attempt) != (Status.RUNNING, attempt.job.attempt):
@@ -398,36 +398,36 @@ class Dispatcher:
             return
         before = track.noted_job
         try:
-            after = await self._write(before, attempt, ending)
+            after = await self._write(before, attempt, outcome)
         except StoreUnavailable:
             raise
         except StaleAttempt as error:
             _log.warning("job %s, attempt %d: its end was refused: %s", before.id, before.attempt, error)
-            after = await self._write_again(before, attempt, ending)
+            after = await self._write_again(before, attempt, outcome)
         except Exception:  # noqa: BLE001 - an end that cannot be stored must not end the service
             _log.exception("job %s, attempt %d: its end was refused", before.id, before.attempt)
-            after = await self._write_again(before, attempt, ending)
+            after = await self._write_again(before, attempt, outcome)
         if after.status is Status.QUEUED:
             registry.lost.add(before.id)
             if after.publish is None and after.failed_attempts > max(1, before.failed_attempts):
                 self.resting[before.id] = time.monotonic() + registry.settings.retry_wait_seconds
         registry.in_store.remember(before.id, attempt.held, saved=not attempt.unsaved)
         self.attempts.pop(before.id, None)
-        registry.tell(AttemptEnded(job=before, after=after, ending=ending))
+        registry.tell(AttemptEnded(job=before, after=after, outcome=outcome))
         registry.moved(after, event_between(before, after))
 
-    async def _write(self, before: Job, attempt: Attempt, ending: Ending) -> Job:
+    async def _write(self, before: Job, attempt: Attempt, outcome: Outcome) -> Job:
         in_store, store = self._registry.in_store, self._registry.store
-        if ending.how in TAKEN_DOWN:
-            ending = replace(ending, taken_down=await in_store.times_taken_down(before))
-        after = settle(before, ending, self._registry.settings.max_attempts)
+        if outcome.how in TAKEN_DOWN:
+            outcome = replace(outcome, taken_down=await in_store.times_taken_down(before))
+        after = settle(before, outcome, self._registry.settings.max_attempts)
         result = attempt.verified if after.result_attempt == before.attempt else None
         await self.before_end(attempt, result is not None)
         move = passing(store.move, before="end.before_commit", after="end.after_commit")
-        await in_store.must(move, before, after, ending=ending, result=result)
+        await in_store.must(move, before, after, outcome=outcome, result=result)
         return after
 
-    async def _write_again(self, before: Job, attempt: Attempt, ending: Ending) -> Job:
+    async def _write_again(self, before: Job, attempt: Attempt, outcome: Outcome) -> Job:
         """
         After a refusal: the store is asked first, for the end may have been written after all; then we try once more.
 
@@ -439,20 +439,20 @@ class Dispatcher:
         except StoreUnavailable:
             raise
         except StoreError as error:
-            return advance(before, Event.FAIL, ending.at, error=f"its row in the store cannot be used: {error}")
+            return advance(before, Event.FAIL, outcome.at, error=f"its row in the store cannot be used: {error}")
         if stored is None or (stored.status, stored.attempt) != (before.status, before.attempt):
-            return stored or advance(before, Event.FAIL, ending.at, error="its row is gone")
+            return stored or advance(before, Event.FAIL, outcome.at, error="its row is gone")
         # Another service may have been asked to end it.
         before = replace(before, cancel_requested=stored.cancel_requested, finish_requested=stored.finish_requested)
         try:
-            return await self._write(before, attempt, ending)
+            return await self._write(before, attempt, outcome)
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - as above
-            ending = Ending(how=How.ERROR, at=time.time(), message=f"its end cannot be stored: {error}")
-        failed = advance(before, Event.FAIL, ending.at, error=ending.message)
+            outcome = Outcome(how=How.ERROR, at=time.time(), message=f"its end cannot be stored: {error}")
+        failed = advance(before, Event.FAIL, outcome.at, error=outcome.message)
         try:
-            await in_store.must(store.move, before, failed, ending=ending)
+            await in_store.must(store.move, before, failed, outcome=outcome)
         except StoreUnavailable:
             raise
         except Exception:  # noqa: BLE001 - as above

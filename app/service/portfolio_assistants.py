@@ -139,16 +139,16 @@ class Assistants:
             best = await registry.in_store.stored_best_of(job.id)
             attempt.begin_with(best.held, saved=True, damage=best.damage)
             dataset = await registry.in_store(registry.store.dataset, job.id) or b""
-            ending = await attempt.run(dataset, _nothing)
+            outcome = await attempt.run(dataset, _nothing)
         except (ForkServerLost, StoreError) as error:
             _log.warning("job %s: no help with attempt %d: %s", job.id, job.attempt, error)
             return assistant.left or How.NOT_STARTED
         except Exception:  # noqa: BLE001 - a bug in somebody's help must not end anything else
             _log.exception("job %s: the help with attempt %d failed", job.id, job.attempt)
             return How.ERROR
-        if assistant.left is None and ending.how is not How.RESULT:
-            _log.warning("job %s: no more help with attempt %d: %s", job.id, job.attempt, ending.message)
-        return assistant.left or ending.how
+        if assistant.left is None and outcome.how is not How.RESULT:
+            _log.warning("job %s: no more help with attempt %d: %s", job.id, job.attempt, outcome.message)
+        return assistant.left or outcome.how
 
     async def _leave(self, assistant: Assistant, how: str) -> None:
         job, number = assistant.given.job, assistant.given.number

@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 
 from app.domain.jobs import Job, StaleAttempt, Status
-from app.domain.outcomes import Ending, How, settle
+from app.domain.outcomes import How, Outcome, settle
 from app.domain.telemetry import AttemptEnded, Moved
 from app.service.job_registry import JobRegistry, event_between
 from app.service.spool import Spool, Spooled
@@ -55,22 +55,22 @@ async def take_up(registry: JobRegistry, spool: Spool, job: Job) -> Job | None:
 
 
 async def _settled(registry: JobRegistry, job: Job, spooled: Spooled | None) -> Job:
-    ending, body, used_seconds = spooled or (await _service_lost(registry, job), None, job.used_seconds)
-    after = settle(replace(job, used_seconds=used_seconds), ending, registry.settings.max_attempts)
+    outcome, body, used_seconds = spooled or (await _service_lost(registry, job), None, job.used_seconds)
+    after = settle(replace(job, used_seconds=used_seconds), outcome, registry.settings.max_attempts)
     keep = body if after.result_attempt == job.attempt else None
-    await registry.in_store.must(registry.store.move, job, after, ending=ending, result=keep)
+    await registry.in_store.must(registry.store.move, job, after, outcome=outcome, result=keep)
     if spooled:
         _log.warning("job %s: the end of its last attempt, which the store did not take then, is stored now", job.id)
     if after.status is Status.QUEUED:
         registry.lost.add(job.id)
-    registry.tell(AttemptEnded(job=job, after=after, ending=ending))
+    registry.tell(AttemptEnded(job=job, after=after, outcome=outcome))
     registry.tell(Moved(job=after, event=event_between(job, after)))
     return after
 
 
-async def _service_lost(registry: JobRegistry, job: Job) -> Ending:
+async def _service_lost(registry: JobRegistry, job: Job) -> Outcome:
     held, _ = await registry.in_store.stored_best_of(job.id)
-    return Ending(
+    return Outcome(
         how=How.SERVICE_LOST,
         at=time.time(),
         stage=job.stage,

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runti
 
 from app.domain.jobs import Job, Status
 from app.domain.liveness import Life
-from app.domain.outcomes import Ending
+from app.domain.outcomes import Outcome
 from app.store.notifications import Channel
 from solver.result import RungId
 from solver.rules import Score
@@ -206,9 +206,9 @@ class Store(Protocol):
         """Sets a flag of a job; raises StaleAttempt when it has left the state and attempt of `job`."""
 
     @writing
-    def move(self, before: Job, after: Job, *, ending: Ending | None = None, result: bytes | None = None) -> None:
+    def move(self, before: Job, after: Job, *, outcome: Outcome | None = None, result: bytes | None = None) -> None:
         """
-        Replaces `before` by `after`, closes the attempt with `ending` and stores `result`, all in one transaction.
+        Replaces `before` by `after`, closes the attempt with `outcome` and stores `result`, all in one transaction.
 
         A move that ends the job puts one row per channel of this store into the outbox, in the same transaction. Raises
         StaleAttempt, and writes nothing, when the stored job has another status or attempt than `before`, or was asked

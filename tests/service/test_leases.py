@@ -13,7 +13,7 @@ import pytest
 from app.domain.callers import Caller
 from app.domain.jobs import Event, Job, Status, advance
 from app.domain.messages import pack
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.service.job_registry import JobRegistry
 from app.service.recovery import take_up
 from app.service.spool import Spool
@@ -267,8 +267,8 @@ async def test_a_damaged_timetable_of_one_job_keeps_no_service_from_starting(
         assert owned is not None
         held = StoredIncumbent(score=Score(0, 0, 0, 5), timetable=b"t", rung="full", found_at=0.0)
         gone.save_incumbent(owned, held)
-        ending = Ending(how=How.CRASH, at=0.0)
-        gone.move(owned, advance(owned, Event.LOSE, ending.at), ending=ending)
+        outcome = Outcome(how=How.CRASH, at=0.0)
+        gone.move(owned, advance(owned, Event.LOSE, outcome.at), outcome=outcome)
         gone._write(lambda work: work.change("UPDATE incumbents SET score = 'x'"))
     async with open_service(data_dir=tmp_path / "a", database_url=url) as service:
         await service.submit(request("good"))

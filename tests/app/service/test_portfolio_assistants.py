@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.jobs import Job
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.domain.portfolio import Left
 from app.domain.progress import Track
 from app.domain.telemetry import nobody
@@ -98,7 +98,7 @@ async def test_an_assistant_begins_from_scratch_when_what_the_job_holds_is_damag
     def incumbent(job_id: str) -> StoredIncumbent | None:
         raise StoreDamaged("on purpose")
 
-    async def run(attempt: Attempt, dataset: bytes, on_start: object) -> Ending:
+    async def run(attempt: Attempt, dataset: bytes, on_start: object) -> Outcome:
         began.append(attempt.held)
         return attempt.ended_by(How.RESULT, None)
 
