@@ -41,7 +41,7 @@ from app.platform.link import Link, called_off, opened_source
 from app.processes.children import ForkServer
 from app.processes.parse_pool import Readers
 from app.service.dispatcher import Takes
-from app.service.membership import Fleet
+from app.service.membership import Membership
 from app.service.result_cache import Results
 from app.service.supervisor import Supervisor
 from app.service.watchdog import keep
@@ -125,18 +125,18 @@ async def _lifespan(
         link = Link(settings, supervisor, results, reports.told_platform, reports.platform_reachable)
         reports.observers.add(link.observe)
         tasks.start_soon(keep, "platform", link.run)
-        queue = _queue(settings, supervisor.fleet, reports, tasks)
+        queue = _queue(settings, supervisor.membership, reports, tasks)
         app.state.service = Service(settings, supervisor, metrics, readers, results, link, queue, source)
         app.state.lookout = Lookout(capacity, alerts)
         yield
         tasks.cancel_scope.cancel()
 
 
-def _queue(settings: Settings, fleet: Fleet, reports: Reports, tasks: TaskGroup) -> Queue:
+def _queue(settings: Settings, membership: Membership, reports: Reports, tasks: TaskGroup) -> Queue:
     """What stands between the jobs and whoever solves them; where these are workers, messages are sent from now on."""
     if settings.queue != "celery":
         return Embedded(settings.slots)
-    sender = Sender(fleet, Broker(settings), reports.told_workers, reports.broker_lost)
+    sender = Sender(membership, Broker(settings), reports.told_workers, reports.broker_lost)
     reports.observers.add(sender.observe)
     tasks.start_soon(keep, "messages", sender.run)
     return sender

@@ -25,8 +25,8 @@ TAKE_BACK_SECONDS = 2.0
 _log = logging.getLogger("timetable.room")
 
 
-class Room:
-    """The room in `settings.data_dir`, which must exist when we look."""
+class DiskReserve:
+    """Watermark and reserve of `settings.data_dir`, which must exist when we look."""
 
     def __init__(self, settings: Settings) -> None:
         self.full_because: str | None = None

@@ -327,7 +327,7 @@ class Dispatcher:
     @property
     def _takes_notes(self) -> bool:
         """Whether the store takes what we could do without; when it does not, ends and clients come first."""
-        return self._registry.in_store.refusal is None and not self._registry.room.reserve_used
+        return self._registry.in_store.refusal is None and not self._registry.disk_reserve.reserve_used
 
     async def _checkpoint(self, attempt: Attempt) -> None:
         job, watch = attempt.job, attempt.watch

@@ -44,8 +44,12 @@ def boot_seconds() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-class Neighbours:
-    """What one service knows of the others. Use `begin` when the store is open, before the jobs are read."""
+class Leases:
+    """
+    The leases of one service, and what it knows of the others.
+
+    Use `begin` when the store is open, before the jobs are read.
+    """
 
     def __init__(self, registry: JobRegistry, dispatcher: Dispatcher, spool: Spool) -> None:
         self._registry, self._dispatcher, self._spool = registry, dispatcher, spool

@@ -39,7 +39,7 @@ MISSED_SECONDS = 900.0
 _log = logging.getLogger("timetable.neighbours")
 
 
-class Fleet:
+class Membership:
     """`known` is the last look: everybody who shares the store, or this service alone."""
 
     def __init__(self, registry: JobRegistry, dispatcher: Dispatcher) -> None:

@@ -18,7 +18,7 @@ from app.domain.outcomes import How
 from app.domain.token_bucket import Buckets
 from app.service.dispatcher import Dispatcher
 from app.service.job_registry import JobRegistry
-from app.service.leases import Neighbours
+from app.service.leases import Leases
 from app.service.retention import Retention
 from app.service.store_access import ForClient, passing
 from app.store import EarlyCancel
@@ -52,12 +52,12 @@ class Steering:
         self,
         registry: JobRegistry,
         dispatcher: Dispatcher,
-        neighbours: Neighbours,
+        leases: Leases,
         retention: Retention,
         for_client: ForClient,
     ) -> None:
         self._registry, self._dispatcher = registry, dispatcher
-        self._neighbours, self._retention = neighbours, retention
+        self._leases, self._retention = leases, retention
         self._for_client = for_client
         self._early = Buckets(EARLY_PER_MINUTE)
 
@@ -106,7 +106,7 @@ class Steering:
         """Does `act` with a job, alone, or `otherwise` where there is none; the job as `act` leaves it."""
 
         async def once() -> Job | None:
-            track = await self._neighbours.latest(job_id)
+            track = await self._leases.latest(job_id)
             if track is not None and among(track.job):
                 return await act(track.job)
             if otherwise is not None:
@@ -117,7 +117,7 @@ class Steering:
 
     async def _anew(self, work: Callable[[], Awaitable[Job | None]]) -> Job | None:
         """Other services move jobs beside us: what was refused because of that is done once more."""
-        if not self._neighbours.shared:
+        if not self._leases.shared:
             return await work()
         for _ in range(OVERTAKEN):
             try:

@@ -34,8 +34,8 @@ from app.processes.parse_pool import Readers
 from app.processes.vitals import kill_orphans
 from app.service.dispatcher import Dispatcher, Takes
 from app.service.job_registry import JobRegistry
-from app.service.leases import Neighbours
-from app.service.membership import Fleet
+from app.service.leases import Leases
+from app.service.membership import Membership
 from app.service.portfolio_owner import Portfolio
 from app.service.published import Recounting, StoredResult, StoredResults, in_a_thread
 from app.service.recovery import recover
@@ -64,7 +64,7 @@ class Supervisor:
 
     `solve` names the function that children call, as `module:name`; `observe` hears of everything that happens;
     `forkserver` is one that was launched already, so that it imports the solver while the service is imported; `takes`
-    says which jobs are run here, where others may run them as well (`fleet` knows these); `source` has the data of
+    says which jobs are run here, where others may run them as well (`membership` knows these); `source` has the data of
     jobs that bring none; `called_off` says which of the jobs that wait at the start are not wanted any more; `readers`
     recount what children hand in, processes of our own where none are given and jobs are run. Every method that asks
     the store raises `StoreUnavailable` when it does not answer in time; what was asked for may then still happen, and
@@ -98,15 +98,15 @@ class Supervisor:
         self._has_own_readers = readers is None and takes != "none"
         recount = self._readers.recount
         self._dispatcher = Dispatcher(self._registry, self._forkserver, self._spool, recount, takes, source)
-        self.fleet = Fleet(self._registry, self._dispatcher)
-        self._neighbours = Neighbours(self._registry, self._dispatcher, self._spool)
+        self.membership = Membership(self._registry, self._dispatcher)
+        self._leases = Leases(self._registry, self._dispatcher, self._spool)
         self._portfolio = Portfolio(self._registry, self._dispatcher)
         self._watchdog = Watchdog(self._registry, self._dispatcher)
         self._retention = Retention(self._registry)
         self._in_store = self._registry.in_store
         self._forkserver.on_trouble = self._forkserver_stopped
         self._results = StoredResults(self._registry, self._for_client)
-        self._steering = Steering(self._registry, self._dispatcher, self._neighbours, self._retention, self._for_client)
+        self._steering = Steering(self._registry, self._dispatcher, self._leases, self._retention, self._for_client)
         self._called_off = called_off
         self._open = False
 
@@ -121,9 +121,9 @@ class Supervisor:
             orphans = await anyio.to_thread.run_sync(kill_orphans, self._tag)
             if orphans:
                 _log.warning("killed %d process(es) that an earlier service had left: %s", len(orphans), orphans)
-            await anyio.to_thread.run_sync(registry.room.look)
-            await self._neighbours.begin()
-            await self.fleet.begin()
+            await anyio.to_thread.run_sync(registry.disk_reserve.look)
+            await self._leases.begin()
+            await self.membership.begin()
             interrupted = await recover(registry, self._spool)
             if self._called_off is not None:
                 await self._steering.cancel_waiting(self._called_off)
@@ -137,11 +137,11 @@ class Supervisor:
                 "dispatch": partial(dispatcher.run, self._tasks),
                 "checkpoints": dispatcher.keep_checkpoints,
                 "retention": self._retention.run,
-                "leases": self._neighbours.renew,
-                "fence": self._neighbours.guard,
-                "neighbours": self._neighbours.follow,
-                "abandoned": self._neighbours.reclaim,
-                "fleet": self.fleet.watch,
+                "leases": self._leases.renew,
+                "fence": self._leases.guard,
+                "neighbours": self._leases.follow,
+                "abandoned": self._leases.reclaim,
+                "fleet": self.membership.watch,
                 "portfolio": self._portfolio.watch,
                 "assistants": dispatcher.assistants.watch,
                 "watchdog": self._watchdog.watch,
@@ -172,11 +172,11 @@ class Supervisor:
         try:
             store = await self._in_store.open(self._settings)
         except StoreFull:  # the service before us was killed, and has left its reserve
-            if not await anyio.to_thread.run_sync(self._registry.room.release):
+            if not await anyio.to_thread.run_sync(self._registry.disk_reserve.release):
                 raise
             store = await self._in_store.open(self._settings)
         stack.push_async_callback(_to_the_end, partial(self._in_store, store.close))
-        stack.push_async_callback(_to_the_end, partial(anyio.to_thread.run_sync, self._registry.room.close))
+        stack.push_async_callback(_to_the_end, partial(anyio.to_thread.run_sync, self._registry.disk_reserve.close))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -220,7 +220,7 @@ class Supervisor:
             store_available=self._in_store.refusal is None,
             rows_set_aside=self._store.set_aside if self._open else 0,
             children=(*(child for child in children if child is not None), *self._dispatcher.assistants.signs()),
-            lost_workers=len(self.fleet.lost),
+            lost_workers=len(self.membership.lost),
         )
 
     def _not_ready_because(self) -> str | None:
@@ -228,7 +228,7 @@ class Supervisor:
             return "the service is ending" if self._dispatcher.closing else "the service has not started yet"
         if self._watchdog.stuck:
             return "jobs wait although slots are free"
-        return self._in_store.refusal or self._neighbours.fenced_because or self._registry.room.full_because
+        return self._in_store.refusal or self._leases.fenced_because or self._registry.disk_reserve.full_because
 
     async def counts(self) -> Mapping[str, int]:
         """Number of jobs of each status."""
@@ -276,8 +276,8 @@ class Supervisor:
         known = self._known(request)  # looked up again: many may have waited for their turn with the same job
         if known is not None:
             return known
-        if self._registry.room.full_because is not None:
-            raise DiskFull(self._registry.room.full_because)
+        if self._registry.disk_reserve.full_because is not None:
+            raise DiskFull(self._registry.disk_reserve.full_because)
         submit = passing(self._registry.store.submit, before="submit.before_commit", after="submit.after_commit")
         new = new_job(request, time.time())
         try:
@@ -343,8 +343,8 @@ class Supervisor:
 
         What is known here is at most a second old in any case; see `app.service.leases`.
         """
-        if self._neighbours.shared and self._registry.tracks.get(job_id) is None:
-            await self._in_turn(lambda: self._neighbours.latest(job_id))
+        if self._leases.shared and self._registry.tracks.get(job_id) is None:
+            await self._in_turn(lambda: self._leases.latest(job_id))
 
     def known(self, job_id: str) -> Job | None:
         """A job as it is known here, from memory."""
@@ -354,8 +354,8 @@ class Supervisor:
     async def job(self, job_id: str) -> Job | None:
         """As it is at this moment, also where another service runs it."""
         track = self._registry.tracks.get(job_id)
-        if self._neighbours.shared and (track is None or not track.job.status.terminal):
-            track = await self._in_turn(lambda: self._neighbours.latest(job_id))
+        if self._leases.shared and (track is None or not track.job.status.terminal):
+            track = await self._in_turn(lambda: self._leases.latest(job_id))
         return track.job if track else None
 
     async def jobs(

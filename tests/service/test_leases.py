@@ -251,7 +251,7 @@ async def test_a_job_that_cannot_be_taken_up_holds_up_none_behind_it(
         for job_id in ("bad", "good"):
             gone.submit(Job(id=job_id, body_hash="h", created_at=0.0), pack(campus("patient")), 100)
             assert gone.claim(0.0, only=job_id) is not None
-    for module in ("neighbours", "recovery"):
+    for module in ("leases", "recovery"):
         monkeypatch.setattr(f"app.service.{module}.take_up", trouble)
     async with open_service(data_dir=folder, database_url=url if shared else "") as service:
         await until(service, "good", lambda seen: seen["attempt"] == 2)
@@ -287,7 +287,7 @@ async def test_a_worker_that_is_not_heard_of_is_missed_and_soon_not_listed_any_m
 
             async def looked(seconds: float) -> tuple[bool, int]:
                 b._write(lambda work: work.change(silent, (seconds, b.owner)))
-                listed = b.owner in [one.owner for one in await a.fleet.members()]
+                listed = b.owner in [one.owner for one in await a.membership.members()]
                 return listed, a.signs().lost_workers
 
             assert await looked(0) == (True, 0)
@@ -295,5 +295,5 @@ async def test_a_worker_that_is_not_heard_of_is_missed_and_soon_not_listed_any_m
             assert await looked(70) == (False, 1), "an alert tells of it for longer than it is listed"
             assert await looked(1000) == (False, 0)
             assert await looked(20) == (True, 1)
-        await a.fleet.members()
+        await a.membership.members()
         assert a.signs().lost_workers == 0, "it has said that it goes"
