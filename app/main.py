@@ -39,7 +39,7 @@ from app.operations.logs import watch_loop
 from app.operations.reports import Reports
 from app.platform.link import Link, called_off, opened_source
 from app.processes.children import ForkServer
-from app.processes.parse_pool import Readers
+from app.processes.parse_pool import ParsePool
 from app.service.dispatcher import Takes
 from app.service.membership import Membership
 from app.service.result_cache import Results
@@ -105,7 +105,7 @@ async def _lifespan(
     takes: Takes = "any" if settings.queue == "embedded" else "none"
     async with (
         opened_source(settings) as source,
-        Readers(settings, reports.observers) as readers,
+        ParsePool(settings, reports.observers) as pool,
         Supervisor(
             settings,
             observe=reports.observers,
@@ -113,7 +113,7 @@ async def _lifespan(
             takes=takes,
             source=source,
             called_off=partial(called_off, settings),
-            readers=readers,
+            pool=pool,
         ) as supervisor,
         anyio.create_task_group() as tasks,
     ):
@@ -121,12 +121,12 @@ async def _lifespan(
         tasks.start_soon(keep, "capacity", capacity.run)
         tasks.start_soon(keep, "alerts", alerts.run)
         tasks.start_soon(keep, "backups", lambda: keep_backups(settings, supervisor.backup, reports.backup_ended))
-        results = Results(supervisor, readers)
+        results = Results(supervisor, pool)
         link = Link(settings, supervisor, results, reports.told_platform, reports.platform_reachable)
         reports.observers.add(link.observe)
         tasks.start_soon(keep, "platform", link.run)
         queue = _queue(settings, supervisor.membership, reports, tasks)
-        app.state.service = Service(settings, supervisor, metrics, readers, results, link, queue, source)
+        app.state.service = Service(settings, supervisor, metrics, pool, results, link, queue, source)
         app.state.lookout = Lookout(capacity, alerts)
         yield
         tasks.cancel_scope.cancel()

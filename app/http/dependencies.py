@@ -17,7 +17,7 @@ from app.domain.source import DataSource, Fetched, Query, UnknownOrganisation
 from app.domain.unknown_fields import refuse_near_misses
 from app.http.problems import BodyTooSlow
 from app.operations.metrics import Metrics
-from app.processes.parse_pool import Readers
+from app.processes.parse_pool import ParsePool
 from app.service.result_cache import Results
 from app.service.supervisor import Supervisor
 from app.service.tenant import TenantJobs, TenantResults, Withheld
@@ -57,7 +57,7 @@ class Service(NamedTuple):
     settings: Settings
     supervisor: Supervisor
     metrics: Metrics
-    readers: Readers
+    readers: ParsePool
     results: Results
     platform: Platform
     queue: Queue

@@ -1,10 +1,10 @@
 """
-A small pool of reader processes (`app.processes.parse_worker`), so that no request body can stop the event loop.
+A small pool of parse workers (`app.processes.parse_worker`), so that no request body can stop the event loop.
 
 Processes are started early and replaced at once when they end, so that nobody waits for one to be loaded. A body that
-takes too long costs its reader and nothing else; but only a reader that has computed for that long tells anything of
+takes too long costs its worker and nothing else; but only a worker that has computed for that long tells anything of
 the body. One that was stopped is ended within seconds, and its question is asked of another. What is too much for the
-memory of one reader is refused by the reader itself; those that the kernel ends for want of memory tell that all of us
+memory of one worker is refused by the worker itself; those that the kernel ends for want of memory tell that all of us
 have too little. Small bodies are read here, in one thread: they cannot hold the interpreter for longer than a request
 may wait.
 
@@ -41,9 +41,9 @@ from app.processes.hardening import environment_of
 from app.processes.parse_worker import (
     REPLY_LIMITS,
     Question,
-    ReaderFault,
     Reply,
     Work,
+    WorkerFault,
     counted_of,
     frame,
     perform,
@@ -69,7 +69,7 @@ READ_HERE: Mapping[Work, int] = {
 MAY_BE_MORE = re.compile(rb"dataset_name|csv|\\u")
 """A body may be small and yet ask for a sample, or be a zip file, of many times its size; and write it as escapes."""
 MAX_WAITING = 64
-"""Questions that may wait for a reader, each holding its body; more are sent away."""
+"""Questions that may wait for a worker, each holding its body; more are sent away."""
 EARLY = 2
 """So many processes are there before anybody needs them, as far as the settings allow."""
 EARLY_EVERY_SECONDS = 5.0
@@ -78,7 +78,7 @@ How often we look whether one of them is missing: not at once, since loading tak
 start of the service has other uses for, and long before a crowd comes, which would wait for that second.
 """
 LOOK_SECONDS = 0.5
-"""How often we look whether a reader was stopped; one that is found so twice is ended and replaced."""
+"""How often we look whether a worker was stopped; one that is found so twice is ended and replaced."""
 STILL_LOOKS = 8
 """One that has a question and has not computed at all in so many looks in a row does not come to it: it is frozen."""
 RECOUNT_WAIT_SECONDS = 120.0
@@ -86,7 +86,7 @@ RECOUNT_WAIT_SECONDS = 120.0
 RECOUNT_SECONDS = 600.0
 """Whoever has one recounted gives up before, by a deadline of its own; this is for the case that it does not."""
 MOST_DEATHS = 2
-"""So many readers may end over one question."""
+"""So many workers may end over one question."""
 COMPUTED_SHARE = 0.1
 """Whoever has not had even this share of its time on a processor has not been kept busy by a body."""
 LOAD_SECONDS = 120.0
@@ -99,17 +99,17 @@ SETTINGS = frozenset(
     | {amount.setting for amount in AMOUNTS}
     | {"data_dir"}  # nothing is read there, but its default cannot be found for a user without a home
 )
-"""What a reader learns of the settings; the others may hold secrets, and a reader works on hostile bodies."""
+"""What a worker learns of the settings; the others may hold secrets, and a worker works on hostile bodies."""
 
 _log = logging.getLogger("timetable.readers")
 
 
-class ReaderLost(Exception):
-    """A reader process has ended, or talks nonsense."""
+class WorkerLost(Exception):
+    """A worker has ended, or talks nonsense."""
 
 
-class ReaderStopped(ReaderLost):
-    """A reader process was stopped or frozen and ended by us; what it was reading has nothing to do with that."""
+class WorkerStopped(WorkerLost):
+    """A worker was stopped or frozen and ended by us; what it was reading has nothing to do with that."""
 
 
 class Terms(NamedTuple):
@@ -125,7 +125,7 @@ class Terms(NamedTuple):
     begun: Callable[[], None]
 
 
-class Readers:
+class ParsePool:
     """
     Use it as an async context; entering starts the first process and does not wait for it.
 
@@ -136,7 +136,7 @@ class Readers:
 
     def __init__(self, settings: Settings, observe: Observer = nobody, machine: Machine | None = None) -> None:
         self._observe, self._machine = observe, machine or this_machine()
-        # A reader does not know how jobs are queued, which decides how many workers one may have.
+        # A worker does not know how jobs are queued, which decides how many workers one may have.
         self._settings = replace(settings, portfolio_workers=most_workers(settings))
         self._staff: set[_Process] = set()
         self._here = anyio.CapacityLimiter(1)
@@ -180,18 +180,18 @@ class Readers:
 
     async def ask(self, question: Question) -> Reply:
         """
-        The reply of some reader. One that dies may have been killed from outside, so another one reads as well.
+        The reply of some worker. One that dies may have been killed from outside, so another one reads as well.
 
         Raises
         ------
         ReadersBusy
-            No reader was free in time; worth another try.
+            No worker was free in time; worth another try.
         ReadersAway
-            Readers were stopped, or not let run, again and again; the same.
+            Workers were stopped, or not let run, again and again; the same.
         ReadersStarved
-            Two readers died while the kernel was ending processes for want of memory; the same.
+            Two workers died while the kernel was ending processes for want of memory; the same.
         TooHeavy
-            Reading took longer than `read_seconds`, or two readers died of it.
+            Reading took longer than `read_seconds`, or two workers died of it.
         """
         if _is_small(question):
             return await anyio.to_thread.run_sync(perform, question, self._settings, limiter=self._here)
@@ -203,7 +203,7 @@ class Readers:
         terms = Terms(RECOUNT_WAIT_SECONDS, math.inf, RECOUNT_SECONDS, begun)
         try:
             return counted_of(await self._answered(recounting_of_claim(claim), terms))
-        except (ServiceError, ReaderFault) as error:
+        except (ServiceError, WorkerFault) as error:
             raise CannotRecount(str(error)) from error
 
     async def _answered(self, question: Question, terms: Terms) -> Reply:
@@ -212,16 +212,16 @@ class Readers:
         while True:
             try:
                 return await self._ask(question, terms)
-            except ReaderStopped as error:
+            except WorkerStopped as error:
                 if anyio.current_time() >= until:
                     raise ReadersAway("The processes that read requests were stopped; try again later.") from error
-            except ReaderLost as error:
+            except WorkerLost as error:
                 died += 1
                 if died == MOST_DEATHS:
                     raise self._blamed(kills) from error
 
     def _blamed(self, kills_before: int | None) -> ServiceError:
-        """What two readers have died of: whatever was sent, if the kernel has not ended anybody meanwhile."""
+        """What two workers have died of: whatever was sent, if the kernel has not ended anybody meanwhile."""
         kills = self._machine.memory_kills()
         if kills is None or kills_before is None or kills <= kills_before:
             return TooHeavy("Two processes have died of reading this request. Maybe send less at once.")
@@ -309,7 +309,7 @@ class Readers:
         try:
             with anyio.fail_after(LOAD_SECONDS):
                 await process.ready()
-        except (ReaderLost, TimeoutError) as error:
+        except (WorkerLost, TimeoutError) as error:
             _log.error("a reader could not be loaded: %s", error or "it took too long")
             await self._dismiss(process)
             await anyio.sleep(RETRY_SECONDS)
@@ -331,7 +331,7 @@ def _is_small(question: Question) -> bool:
 
 
 class _Process:
-    """One reader process, and our end of the conversation with it."""
+    """One worker, and our end of the conversation with it."""
 
     def __init__(self, settings: Settings) -> None:
         ours, theirs = socket.socketpair()
@@ -343,7 +343,7 @@ class _Process:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=2,
-                env=environment_of_readers(os.environ, settings),
+                env=environment_of_workers(os.environ, settings),
                 start_new_session=True,
             )
             on_failure.pop_all()
@@ -423,7 +423,7 @@ class _Process:
         try:
             REPLY_LIMITS.check(header_length, body_length)
         except FrameError as error:
-            raise ReaderLost(str(error)) from error
+            raise WorkerLost(str(error)) from error
         header: dict[str, Any] = json.loads(await self._exactly(header_length))
         return header, bytes(await self._exactly(body_length))
 
@@ -443,10 +443,10 @@ class _Process:
             view = view[received:]
         return data
 
-    def _lost(self, why: str) -> ReaderLost:
-        return ReaderStopped("the reader was stopped, or frozen") if self.was_stuck else ReaderLost(why)
+    def _lost(self, why: str) -> WorkerLost:
+        return WorkerStopped("the reader was stopped, or frozen") if self.was_stuck else WorkerLost(why)
 
 
-def environment_of_readers(ours: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """What readers find in their environment: as little as children do, and the settings that reading needs."""
+def environment_of_workers(ours: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """What workers find in their environment: as little as children do, and the settings that reading needs."""
     return environment_of(ours, {variable(name): str(getattr(settings, name)) for name in SETTINGS})

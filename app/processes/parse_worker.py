@@ -6,7 +6,7 @@ stopping the event loop. `python -m app.processes.parse_worker SOCKET` is a proc
 the other on a socket, in frames (`app.domain.framing`).
 `app.processes.parse_pool` keeps such processes; small bodies it gives to `perform` in a thread of its own.
 
-A reader may be killed at any moment: it holds nothing that anybody would miss.
+A worker may be killed at any moment: it holds nothing that anybody would miss.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ from solver.rules import Score
 
 REPLY_LIMITS = Limits(header=4 << 20, body=256 << 20)
 NICENESS = 1
-"""Behind the event loop, and far before the children: a client waits for a reader, nobody for a few more moves."""
+"""Behind the event loop, and far before the children: a client waits for a worker, nobody for a few more moves."""
 OUT_OF_MEMORY_SCORE = 600
-"""When memory runs out, the kernel shall take a reader before a child, and both before the service."""
+"""When memory runs out, the kernel shall take a worker before a child, and both before the service."""
 MAX_QUESTIONS = 500
 MAX_RESIDENT_MB = 700
-"""A reader that has grown so large, or has answered so many questions, asks to be replaced by a fresh one."""
+"""A worker that has grown so large, or has answered so many questions, asks to be replaced by a fresh one."""
 LARGE_BODY = 256 * 1024
 """After a body of this size rubbish is collected, between two questions; never while one is being answered."""
 SAMPLES_KEPT, RESULTS_KEPT = 8, 1
@@ -107,8 +107,8 @@ class Reply(NamedTuple):
     body: bytes = b""
 
 
-class ReaderFault(RuntimeError):
-    """A reader failed for a reason of its own."""
+class WorkerFault(RuntimeError):
+    """A worker failed for a reason of its own."""
 
 
 def perform(question: Question, settings: Settings) -> Reply:
@@ -141,13 +141,13 @@ def content_of(reply: Reply) -> bytes:
 
     Raises
     ------
-    Refused, ReaderFault
+    Refused, WorkerFault
         It is one.
     """
     if reply.kind == "refused":
         raise Refused(**reply.header)
     if reply.kind == "fault":
-        raise ReaderFault(f"a reader failed:\n{reply.header['traceback']}")
+        raise WorkerFault(f"a reader failed:\n{reply.header['traceback']}")
     return reply.body
 
 

@@ -3,7 +3,7 @@ Published results, as they lie in the store; and what a cancelled job publishes 
 
 That is the best timetable it held, recounted. A cancel never waits for that; it is done when the result is asked for
 the first time, and then stored. Where an earlier run of the job has left a result, the better of the two counts;
-between equals the stored one, which may have variants. Recounting the largest takes seconds, which a reader process has
+between equals the stored one, which may have variants. Recounting the largest takes seconds, which a parse worker has
 (`app.service.result_cache`) and the event loop has not.
 """
 

@@ -1,5 +1,5 @@
 """
-Results for clients, as bytes: made by a reader process from the bytes in the store, and remembered.
+Results for clients, as bytes: made by a parse worker from the bytes in the store, and remembered.
 
 The service opens no result itself, see `app.views.result`. What a job adds to its result (status, times, metadata)
 changes while the result does not, so it is joined to the bytes and not made part of them.
@@ -16,7 +16,7 @@ import anyio
 
 from app.domain.exceptions import Refused, ResultTooHeavy, TooHeavy
 from app.domain.jobs import Job, Status
-from app.processes.parse_pool import Readers
+from app.processes.parse_pool import ParsePool
 from app.processes.parse_worker import Question, Reply, Work, content_of, recounted_of, recounting_of
 from app.processes.salvage import Held, Recounted
 from app.service.supervisor import Supervisor
@@ -80,8 +80,8 @@ class Remembered:
 class Results:
     """The results of the jobs of one supervisor."""
 
-    def __init__(self, supervisor: Supervisor, readers: Readers) -> None:
-        self._supervisor, self._readers = supervisor, readers
+    def __init__(self, supervisor: Supervisor, pool: ParsePool) -> None:
+        self._supervisor, self._pool = supervisor, pool
         self._remembered = Remembered(REMEMBERED_BYTES)
         self._making, self._looking = anyio.Lock(), anyio.Lock()
 
@@ -90,7 +90,7 @@ class Results:
         The answer of `work` (see `app.processes.parse_worker`) for the result of a job, None when it has none.
 
         One is made at a time, and one searched for (`LOOKING`): a crowd at the end of a job has it made once, and
-        leaves readers to submits.
+        leaves workers to submits.
 
         Raises
         ------
@@ -133,9 +133,9 @@ class Results:
         return recounted_of(await self._asked(recounting_of(held), job))
 
     async def _asked(self, question: Question, job: Job) -> Reply:
-        """What a reader says is too heavy is no fault of this request, which is a few bytes long."""
+        """What a worker says is too heavy is no fault of this request, which is a few bytes long."""
         try:
-            reply = await self._readers.ask(question)
+            reply = await self._pool.ask(question)
             content_of(reply)
             return reply
         except TooHeavy as heavy:

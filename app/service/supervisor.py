@@ -30,7 +30,7 @@ from app.domain.jobs import DiskFull, Event, Job, JobConflict, JobRequest, Stale
 from app.domain.source import DataSource
 from app.domain.telemetry import HelperStopped, Observer, Recovered, Remedy, Signs, nobody
 from app.processes.children import SOLVE, ForkServer, ForkServerLost, tag_of
-from app.processes.parse_pool import Readers
+from app.processes.parse_pool import ParsePool
 from app.processes.vitals import kill_orphans
 from app.service.dispatcher import Dispatcher, Takes
 from app.service.job_registry import JobRegistry
@@ -65,8 +65,8 @@ class Supervisor:
     `solve` names the function that children call, as `module:name`; `observe` hears of everything that happens;
     `forkserver` is one that was launched already, so that it imports the solver while the service is imported; `takes`
     says which jobs are run here, where others may run them as well (`membership` knows these); `source` has the data of
-    jobs that bring none; `called_off` says which of the jobs that wait at the start are not wanted any more; `readers`
-    recount what children hand in, processes of our own where none are given and jobs are run. Every method that asks
+    jobs that bring none; `called_off` says which of the jobs that wait at the start are not wanted any more; `pool`
+    recounts what children hand in, one of our own where none is given and jobs are run. Every method that asks
     the store raises `StoreUnavailable` when it does not answer in time; what was asked for may then still happen, and
     asking again is safe.
 
@@ -86,7 +86,7 @@ class Supervisor:
         takes: Takes = "any",
         source: DataSource | None = None,
         called_off: CalledOff | None = None,
-        readers: Readers | None = None,
+        pool: ParsePool | None = None,
     ) -> None:
         settings = replace(settings, memory_limit_mb=most_child_mb(settings.memory_limit_mb))
         self._settings = settings
@@ -94,9 +94,9 @@ class Supervisor:
         self._forkserver = forkserver or ForkServer(solve, self._tag)
         self._spool = Spool(settings.data_dir)
         self._registry = JobRegistry(settings, observe)
-        self._readers = readers or Readers(settings, observe)
-        self._has_own_readers = readers is None and takes != "none"
-        recount = self._readers.recount
+        self._pool = pool or ParsePool(settings, observe)
+        self._has_own_pool = pool is None and takes != "none"
+        recount = self._pool.recount
         self._dispatcher = Dispatcher(self._registry, self._forkserver, self._spool, recount, takes, source)
         self.membership = Membership(self._registry, self._dispatcher)
         self._leases = Leases(self._registry, self._dispatcher, self._spool)
@@ -130,8 +130,8 @@ class Supervisor:
             # Pushed again, so that it comes first: children end before the store is closed and its folder let go.
             stack.push_async_callback(_to_the_end, self._forkserver.stop)
             registry.tell(Recovered(jobs=interrupted, orphans=len(orphans), seconds=time.monotonic() - began))
-            if self._has_own_readers:
-                await stack.enter_async_context(self._readers)
+            if self._has_own_pool:
+                await stack.enter_async_context(self._pool)
             self._tasks: TaskGroup = await stack.enter_async_context(anyio.create_task_group())
             works: Mapping[str, Callable[[], Awaitable[None]]] = {
                 "dispatch": partial(dispatcher.run, self._tasks),

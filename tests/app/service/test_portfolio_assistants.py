@@ -15,7 +15,7 @@ from app.domain.progress import Track
 from app.domain.telemetry import nobody
 from app.processes.attempt import Attempt
 from app.processes.children import ForkServer
-from app.processes.parse_pool import Readers as ParsePool
+from app.processes.parse_pool import ParsePool
 from app.service.dispatcher import Dispatcher, _Call
 from app.service.job_registry import JobRegistry
 from app.service.portfolio_assistants import Assistant, Assistants
