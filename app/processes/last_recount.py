@@ -151,7 +151,7 @@ def publish(
     )
 
 
-def publish_kept(
+def publish_salvaged(
     document: Mapping[str, Any], packed: bytes, rung: RungId | None, *, simplified_context: bool
 ) -> dict[str, Any]:
     """

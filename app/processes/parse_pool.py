@@ -47,7 +47,7 @@ from app.processes.parse_worker import (
     counted_of,
     frame,
     perform,
-    recounting_of_claim,
+    recounting_of,
 )
 from app.processes.size_limits import AMOUNTS
 from app.processes.vitals import STOPPED_STATES, Vitals, cpu_seconds_of, vitals_of
@@ -202,7 +202,7 @@ class ParsePool:
         """See `app.processes.claims.LastRecount`. No crowd of clients keeps a result from being recounted."""
         terms = Terms(RECOUNT_WAIT_SECONDS, math.inf, RECOUNT_SECONDS, begun)
         try:
-            return counted_of(await self._answered(recounting_of_claim(claim), terms))
+            return counted_of(await self._answered(recounting_of(claim), terms))
         except (ServiceError, WorkerFault) as error:
             raise CannotRecount(str(error)) from error
 

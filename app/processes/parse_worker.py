@@ -36,8 +36,7 @@ from app.domain.samples import load_sample
 from app.processes import hardening
 from app.processes.claims import Claim, Counted, NotVerified
 from app.processes.intake import Order, load_source, read_order
-from app.processes.salvage import Held, Recounted
-from app.processes.salvage import recount as recount_held
+from app.processes.salvage import Held, Salvaged, salvage
 from app.processes.validation import score_timetable, size_of, validate_dataset
 from app.settings import Settings
 from app.system.failpoints import failpoint
@@ -81,7 +80,7 @@ Work: TypeAlias = Literal[
     "resolutions",
     "resolution",
     "shape",
-    "recount",
+    "salvage",
     "last_recount",
 ]
 
@@ -162,8 +161,8 @@ def order_of(reply: Reply) -> Order:
     )
 
 
-def recounting_of(held: Held) -> Question:
-    """The question that has a timetable recounted."""
+def salvaging_of(held: Held) -> Question:
+    """The question that has the timetable of a cancelled job made into a result."""
     parts = (held.dataset, held.timetable, held.earlier or b"")
     options = {
         "sizes": [len(part) for part in parts],
@@ -172,19 +171,19 @@ def recounting_of(held: Held) -> Question:
         "rung": held.rung,
         "simplified_context": held.simplified_context,
     }
-    return Question("recount", b"".join(parts), options)
+    return Question("salvage", b"".join(parts), options)
 
 
-def recounted_of(reply: Reply) -> Recounted | None:
+def salvaged_of(reply: Reply) -> Salvaged | None:
     """What came of it. Raises what `content_of` raises."""
     body, header = content_of(reply), reply.header
     if not header:
         return None
     told = {**header, "score": Score.of(header["score"]), "quality": Quality(header["quality"])}
-    return Recounted(body=body, **told)
+    return Salvaged(body=body, **told)
 
 
-def _recount(question: Question, settings: Settings) -> Reply:
+def _salvage(question: Question, settings: Settings) -> Reply:
     options, (first, second, _) = question.options, question.options["sizes"]
     held = Held(
         dataset=question.body[:first],
@@ -195,14 +194,14 @@ def _recount(question: Question, settings: Settings) -> Reply:
         rung=options["rung"],
         simplified_context=options["simplified_context"],
     )
-    found = recount_held(held)
+    found = salvage(held)
     if found is None:
         return Reply("kept", {})
     header = asdict(found)
     return Reply("kept", header, header.pop("body"))
 
 
-def recounting_of_claim(claim: Claim) -> Question:
+def recounting_of(claim: Claim) -> Question:
     """The question that has a claim recounted."""
     options = {
         "dataset_bytes": len(claim.dataset),
@@ -342,7 +341,7 @@ _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
     "variant_file": _variant_file,
     "account": _of_result(results.account),
     "shape": _shape,
-    "recount": _recount,
+    "salvage": _salvage,
     "last_recount": _last_recount,
     "who": _of_result(results.who),
     "students": _of_result(results.students, "search", "limit"),

@@ -21,14 +21,14 @@ import anyio.to_thread
 
 from app.domain.jobs import Job, StaleAttempt, Status, effective_dataset
 from app.domain.messages import unpack
-from app.processes.salvage import Held, Recounted, recount
+from app.processes.salvage import Held, Salvaged, salvage
 from app.service.job_registry import JobRegistry
 from app.service.store_access import ForClient
 
 T = TypeVar("T")
 
-Recounting: TypeAlias = Callable[[Job, Held], Awaitable[Recounted | None]]
-"""Who recounts; None when there is nothing to publish that is not published already."""
+Salvaging: TypeAlias = Callable[[Job, Held], Awaitable[Salvaged | None]]
+"""Who salvages it; None when there is nothing to publish that is not published already."""
 
 _log = logging.getLogger("timetable.supervisor")
 
@@ -56,9 +56,9 @@ class StoredResult:
         return document
 
 
-async def in_a_thread(job: Job, held: Held) -> Recounted | None:
+async def in_a_thread(job: Job, held: Held) -> Salvaged | None:
     """For tools and tests, which serve nobody meanwhile."""
-    return await anyio.to_thread.run_sync(recount, held)
+    return await anyio.to_thread.run_sync(salvage, held)
 
 
 class StoredResults:
@@ -68,7 +68,7 @@ class StoredResults:
         self._registry, self._for_client = registry, for_client
         self._one_recount = anyio.Lock()
 
-    async def of(self, job_id: str, recounting: Recounting) -> StoredResult | None:
+    async def of(self, job_id: str, salvaging: Salvaging) -> StoredResult | None:
         """See `Supervisor.result`."""
         track = self._registry.tracks.get(job_id)
         if track is None or (track.job.result_attempt is None and track.job.status is not Status.CANCELLED):
@@ -77,13 +77,13 @@ class StoredResults:
         packed = await self._read(store.dataset, job_id)
         if packed is None:
             return None
-        kept = await self._recounted(job, packed, recounting) if job.status is Status.CANCELLED else None
+        kept = await self._salvaged(job, packed, salvaging) if job.status is Status.CANCELLED else None
         body = kept.body if kept is not None else await self._read(store.result, job_id)
         if body is None:
             return None
         return StoredResult(packed_dataset=packed, packed_result=body, rules=dict(job.rules))
 
-    async def _recounted(self, job: Job, packed: bytes, recounting: Recounting) -> Recounted | None:
+    async def _salvaged(self, job: Job, packed: bytes, salvaging: Salvaging) -> Salvaged | None:
         """The recounted result of a cancelled job; None when the stored one is it, or there is none at all."""
         async with self._one_recount:
             track = self._registry.tracks.get(job.id)
@@ -93,7 +93,7 @@ class StoredResults:
             if job.result_attempt == job.attempt or track.recounted_attempt == job.attempt:
                 return None
             held = await self._held(job, packed)
-            kept = None if held is None else await recounting(job, held)
+            kept = None if held is None else await salvaging(job, held)
             if kept is None:
                 track.recounted_attempt = job.attempt
                 return None
@@ -118,7 +118,7 @@ class StoredResults:
             simplified_context=job.simplified_context,
         )
 
-    async def _keep(self, job: Job, kept: Recounted) -> None:
+    async def _keep(self, job: Job, kept: Salvaged) -> None:
         after = published(job, kept)
         await self._registry.in_store.must(self._registry.store.move, job, after, result=kept.body)
         self._registry.show(after)
@@ -127,7 +127,7 @@ class StoredResults:
         return await self._for_client(partial(self._registry.in_store, call, job_id))
 
 
-def published(job: Job, found: Recounted) -> Job:
+def published(job: Job, found: Salvaged) -> Job:
     """The row of the job once this is its result."""
     return replace(
         job,

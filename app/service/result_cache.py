@@ -17,8 +17,8 @@ import anyio
 from app.domain.exceptions import Refused, ResultTooHeavy, TooHeavy
 from app.domain.jobs import Job, Status
 from app.processes.parse_pool import ParsePool
-from app.processes.parse_worker import Question, Reply, Work, content_of, recounted_of, recounting_of
-from app.processes.salvage import Held, Recounted
+from app.processes.parse_worker import Question, Reply, Work, content_of, salvaged_of, salvaging_of
+from app.processes.salvage import Held, Salvaged
 from app.service.supervisor import Supervisor
 
 REMEMBERED_BYTES = 24 << 20
@@ -102,7 +102,7 @@ class Results:
         if known is not None:
             return known
         async with self._looking if work in LOOKING else self._making:
-            stored = await self._supervisor.result(job.id, self._recounted)
+            stored = await self._supervisor.result(job.id, self._salvaged)
             if stored is None:
                 return None
             # The digest of what was read, not of what the job has by now: it may have been run again meanwhile.
@@ -129,8 +129,8 @@ class Results:
     def _about(self, is_meant: Callable[[Job | None], bool]) -> list[tuple[object, ...]]:
         return self._remembered.about(lambda job_id: is_meant(self._supervisor.known(job_id)))
 
-    async def _recounted(self, job: Job, held: Held) -> Recounted | None:
-        return recounted_of(await self._asked(recounting_of(held), job))
+    async def _salvaged(self, job: Job, held: Held) -> Salvaged | None:
+        return salvaged_of(await self._asked(salvaging_of(held), job))
 
     async def _asked(self, question: Question, job: Job) -> Reply:
         """What a worker says is too heavy is no fault of this request, which is a few bytes long."""

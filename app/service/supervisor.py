@@ -37,7 +37,7 @@ from app.service.job_registry import JobRegistry
 from app.service.leases import Leases
 from app.service.membership import Membership
 from app.service.portfolio_owner import Portfolio
-from app.service.published import Recounting, StoredResult, StoredResults, in_a_thread
+from app.service.published import Salvaging, StoredResult, StoredResults, in_a_thread
 from app.service.recovery import recover
 from app.service.retention import Retention
 from app.service.spool import Spool
@@ -377,14 +377,14 @@ class Supervisor:
         )
         return list(islice(found, offset, offset + limit))
 
-    async def result(self, job_id: str, recounting: Recounting = in_a_thread) -> StoredResult | None:
+    async def result(self, job_id: str, salvaging: Salvaging = in_a_thread) -> StoredResult | None:
         """
         The published result, None while there is none.
 
         Of a job that was cancelled before its child could hand in a result, the best timetable is recounted when it is
-        asked for the first time, so that cancelling never has to wait for that; `recounting` does it.
+        asked for the first time, so that cancelling never has to wait for that; `salvaging` does it.
         """
-        return await self._results.of(job_id, recounting)
+        return await self._results.of(job_id, salvaging)
 
     async def attempts(self, job_id: str) -> list[dict[str, Any]]:
         """The journal of child processes, oldest first."""

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app import main
-from app.processes import salvage as child_kept
+from app.processes import salvage as salvaging
 from app.service import published as results
 from app.service.supervisor import Supervisor
 from app.settings import Settings
@@ -84,7 +84,7 @@ async def test_a_dead_letter_is_shown_as_such_with_its_evidence(client: httpx.As
         assert (answer.status_code, answer.json()["code"]) == (404, code)
 
 
-async def test_what_a_cancelled_job_held_is_recounted_by_a_reader_process(
+async def test_what_a_cancelled_job_held_is_recounted_by_a_parse_worker(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     supervisor: Supervisor = client.supervisor  # type: ignore[attr-defined]
@@ -96,8 +96,8 @@ async def test_what_a_cancelled_job_held_is_recounted_by_a_reader_process(
     def not_here(held: object) -> None:
         raise AssertionError("the service has better things to do")
 
-    for module in (results, child_kept):
-        monkeypatch.setattr(module, "recount", not_here)
+    for module in (results, salvaging):
+        monkeypatch.setattr(module, "salvage", not_here)
     answer = await client.get("/variants/held")
     assert answer.status_code == 200, answer.text
     assert answer.json()["stopped_by"] == "cancelled"

@@ -165,7 +165,7 @@ async def test_a_cancelled_job_has_its_best_timetable_recounted_once_marked_and_
     assert (found.stopped_by, found.best.score.soft) == ("cancelled", cost(3))
     job = await shared.job("kept")
     assert job is not None and (job.result_attempt, job.placed, job.quality) == (1, COURSES, "feasible")
-    monkeypatch.setattr(results, "recount", None)
+    monkeypatch.setattr(results, "salvage", None)
     assert await shared.result("kept") == stored, "it is stored now"
     await shared.restart("kept")
     await searching(shared, "kept")

@@ -18,7 +18,7 @@ from app.domain.exceptions import NoResult, Refused, ResultTooHeavy, TooHeavy
 from app.domain.jobs import Job, Status
 from app.domain.messages import pack, unpack
 from app.http.problems import problem_response
-from app.processes.last_recount import publish_kept
+from app.processes.last_recount import publish_salvaged
 from app.processes.parse_pool import ParsePool
 from app.processes.parse_worker import (
     Question,
@@ -27,12 +27,12 @@ from app.processes.parse_worker import (
     content_of,
     open_lately,
     perform,
-    recounted_of,
-    recounting_of,
     refusal,
+    salvaged_of,
+    salvaging_of,
 )
-from app.processes.salvage import Held, recount
-from app.service.published import Recounting, StoredResult
+from app.processes.salvage import Held, salvage
+from app.service.published import Salvaging, StoredResult
 from app.service.result_cache import Remembered, Results
 from app.settings import Settings
 from solver.formats.native import dump_dataset, dump_timetable, load_result
@@ -74,7 +74,8 @@ def college() -> Packed:
     """The result of a whole college, as the store has it."""
     document, timetable = dump_dataset(sample("college")), planted("college")
     return Packed(
-        pack(document), pack(publish_kept(document, pack(dump_timetable(timetable)), None, simplified_context=False))
+        pack(document),
+        pack(publish_salvaged(document, pack(dump_timetable(timetable)), None, simplified_context=False)),
     )
 
 
@@ -133,7 +134,7 @@ class Asked(NamedTuple):
     stored: dict[str, StoredResult]
     questions: list[Question]
 
-    async def result(self, job_id: str, recounting: Recounting) -> StoredResult | None:
+    async def result(self, job_id: str, salvaging: Salvaging) -> StoredResult | None:
         return self.stored.get(job_id)
 
     async def ask(self, question: Question) -> Reply:
@@ -160,16 +161,16 @@ async def test_a_held_timetable_is_recounted_outside_the_service_with_the_same_o
         simplified_context=False,
     )
     began = time.process_time()
-    found = recounted_of(await pool.ask(recounting_of(held)))
+    found = salvaged_of(await pool.ask(salvaging_of(held)))
     spent = time.process_time() - began
     began = time.process_time()
-    here = recount(held)
+    here = salvage(held)
     assert found is not None and here is not None
     assert (found.score, found.placed, found.quality, found.rung) == (here.score, here.placed, here.quality, here.rung)
     assert load_result(unpack(found.body)).best.timetable == load_result(unpack(here.body)).best.timetable
     assert spent < SHARE * (time.process_time() - began)
     better = replace(held, score=here.score, earlier=found.body)
-    assert recounted_of(await pool.ask(recounting_of(better))) is None, "what was published is as good"
+    assert salvaged_of(await pool.ask(salvaging_of(better))) is None, "what was published is as good"
 
 
 async def test_a_crowd_has_an_answer_made_once_and_a_new_result_is_made_anew() -> None:
@@ -197,7 +198,7 @@ class Searching(NamedTuple):
     searching: anyio.Event
     found: anyio.Event
 
-    async def result(self, job_id: str, recounting: Recounting) -> StoredResult:
+    async def result(self, job_id: str, salvaging: Salvaging) -> StoredResult:
         return self.stored
 
     async def ask(self, question: Question) -> Reply:
@@ -224,7 +225,7 @@ class Overcome(NamedTuple):
     stored: StoredResult
     by_memory: bool
 
-    async def result(self, job_id: str, recounting: Recounting) -> StoredResult:
+    async def result(self, job_id: str, salvaging: Salvaging) -> StoredResult:
         return self.stored
 
     async def ask(self, question: Question) -> Reply:
