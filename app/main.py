@@ -39,9 +39,9 @@ from app.operations.logs import watch_loop
 from app.operations.reports import Reports
 from app.platform.link import Link, called_off, opened_source
 from app.processes.children import ForkServer
-from app.processes.parse_pool import Readers
+from app.processes.parse_pool import ParsePool
 from app.service.dispatcher import Takes
-from app.service.membership import Fleet
+from app.service.membership import Membership
 from app.service.result_cache import ResultCache
 from app.service.supervisor import Supervisor
 from app.service.watchdog import keep
@@ -105,6 +105,7 @@ async def _lifespan(
     takes: Takes = "any" if settings.queue == "embedded" else "none"
     async with (
         opened_source(settings) as source,
+        ParsePool(settings, reports.observers) as pool,
         Supervisor(
             settings,
             observe=reports.observers,
@@ -112,32 +113,32 @@ async def _lifespan(
             takes=takes,
             source=source,
             called_off=partial(called_off, settings),
+            pool=pool,
         ) as supervisor,
-        Readers(settings, reports.observers) as readers,
         anyio.create_task_group() as tasks,
     ):
         capacity = Capacity(settings, supervisor.signs, on_lag=metrics.loop_lag.observe, on_sample=alerts.see)
         tasks.start_soon(keep, "capacity", capacity.run)
         tasks.start_soon(keep, "alerts", alerts.run)
         tasks.start_soon(keep, "backups", lambda: keep_backups(settings, supervisor.backup, reports.backup_ended))
-        results = ResultCache(supervisor, readers)
+        results = ResultCache(supervisor, pool)
         link = Link(settings, supervisor, results, reports.told_platform, reports.platform_reachable)
         reports.observers.add(link.observe)
         tasks.start_soon(keep, "platform", link.run)
-        queue = _queue(settings, supervisor.fleet, reports, tasks)
+        queue = _queue(settings, supervisor.membership, reports, tasks)
         app.state.service = Service(
-            settings, supervisor, results, readers, link, queue, source, Whole(supervisor, metrics)
+            settings, supervisor, results, pool, link, queue, source, Whole(supervisor, metrics)
         )
         app.state.lookout = Lookout(capacity, alerts)
         yield
         tasks.cancel_scope.cancel()
 
 
-def _queue(settings: Settings, fleet: Fleet, reports: Reports, tasks: TaskGroup) -> Queue:
+def _queue(settings: Settings, membership: Membership, reports: Reports, tasks: TaskGroup) -> Queue:
     """What stands between the jobs and whoever solves them; where these are workers, messages are sent from now on."""
     if settings.queue != "celery":
         return Embedded(settings.slots)
-    sender = Sender(fleet, Broker(settings), reports.told_workers, reports.broker_lost)
+    sender = Sender(membership, Broker(settings), reports.told_workers, reports.broker_lost)
     reports.observers.add(sender.observe)
     tasks.start_soon(keep, "messages", sender.run)
     return sender

@@ -23,7 +23,7 @@ from app.cluster.broker import Broker, BrokerAway
 from app.domain.jobs import Event, Status
 from app.domain.outcomes import How
 from app.domain.telemetry import AttemptEnded, Happening, Moved, Seen
-from app.service.membership import MISSED_SECONDS, SILENT_SECONDS, Fleet
+from app.service.membership import MISSED_SECONDS, SILENT_SECONDS, Membership
 from app.store import Message, StoreError
 
 LOOK_SECONDS = 1.0
@@ -44,13 +44,13 @@ class Sender:
 
     def __init__(
         self,
-        fleet: Fleet,
+        membership: Membership,
         broker: Broker,
         told: Callable[[str], None] = lambda outcome: None,
         lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.error = ""
-        self._fleet, self._broker, self._told, self._lost_it = fleet, broker, told, lost
+        self._membership, self._broker, self._told, self._lost_it = membership, broker, told, lost
         self._gone: list[Message] = []
         self._news = anyio.Event()
         self._heard_at = 0.0
@@ -65,7 +65,7 @@ class Sender:
                 self._wake()
             case Seen(job=job) if job.status is Status.QUEUED:
                 self._wake()
-            case AttemptEnded(job=job, ending=ending) if ending.how is How.SERVICE_LOST:
+            case AttemptEnded(job=job, outcome=outcome) if outcome.how is How.SERVICE_LOST:
                 self._gone = [*self._gone, Message(job.id, job.attempt)][-MOST_GONE:]
                 self._wake()
 
@@ -85,7 +85,7 @@ class Sender:
                 await news.wait()
 
     async def _round(self) -> None:
-        messages = [] if self.error else await self._fleet.due()
+        messages = [] if self.error else await self._membership.due()
         if not messages and not self._gone and time.monotonic() - self._heard_at < PING_SECONDS:
             return
         gone, self._gone = self._gone, []
@@ -94,13 +94,13 @@ class Sender:
         except BrokerAway as away:
             self._gone = gone + self._gone
             self._lost(away, messages)
-            await self._fleet.not_sent(messages)
+            await self._membership.not_sent(messages)
         else:
             self._heard_at = time.monotonic()
             for _ in messages:
                 self._told("sent")
             if self.error:
-                await self._fleet.send_again()
+                await self._membership.send_again()
                 self.error = ""
                 _log.info("the broker answers again")
                 self._wake()
@@ -122,7 +122,7 @@ class Sender:
 
     def view(self) -> dict[str, Any]:
         """What `/health` shows."""
-        workers = [member for member in self._fleet.known if member.role == "worker"]
+        workers = [member for member in self._membership.known if member.role == "worker"]
         silent = [worker for worker in workers if SILENT_SECONDS <= worker.silent_seconds < MISSED_SECONDS]
         heard = [worker for worker in workers if worker.silent_seconds < SILENT_SECONDS]
         return {
@@ -130,5 +130,5 @@ class Sender:
             "broker": {"up": not self.error if self._heard_at or self.error else None, "error": self.error or None},
             "workers": len(heard),
             "silent_workers": len(silent),
-            "slots": self._fleet.slots,
+            "slots": self._membership.slots,
         }

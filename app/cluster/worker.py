@@ -146,7 +146,7 @@ async def _work(
         anyio.from_thread.BlockingPortal() as portal,
         anyio.create_task_group() as tasks,
     ):
-        sender = Sender(supervisor.fleet, Broker(settings), lambda outcome: metrics.messages.labels(outcome).inc())
+        sender = Sender(supervisor.membership, Broker(settings), lambda outcome: metrics.messages.labels(outcome).inc())
         observers.add(sender.observe)
         consumer = MessageConsumer(
             settings,

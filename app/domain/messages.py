@@ -1,9 +1,9 @@
 """
-What parent and child say to each other: small frozen records as length-prefixed JSON, never pickle.
+What parent and child say to each other: small frozen records in frames (`app.domain.framing`).
 
-A frame is two 4-byte lengths (big endian), a JSON header whose `kind` names the record, and a body of bytes. Datasets,
-timetables and results travel as bodies, compressed by whoever made them; the supervisor stores and forwards them
-without looking inside, so that no large document is ever parsed on the event loop that answers requests.
+The `kind` in a header names the record. Datasets, timetables and results travel as bodies, compressed by whoever made
+them; the supervisor stores and forwards them without looking inside, so that no large document is ever parsed on the
+event loop that answers requests.
 
 A child may be killed in the middle of a frame, and a child gone mad may write anything. Whatever the bytes are,
 `FrameReader.feed` either yields checked records or raises `FrameError`.
@@ -12,7 +12,6 @@ A child may be killed in the middle of a frame, and a child gone mad may write a
 from __future__ import annotations
 
 import json
-import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -20,19 +19,18 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AllowInfNan, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
+from app.domain.framing import LENGTHS, FrameError, Limits, framed
 from app.domain.options import SolveOptions
 from solver.control import NUM_WORDS, Stage, Stop
 from solver.ranks import MAX_TOLD
 from solver.result import Quality, RungId, StoppedBy
 
-MAX_HEADER_BYTES = 1 << 20
-MAX_BODY_BYTES = 256 << 20
+LIMITS = Limits(header=1 << 20, body=256 << 20)
 MAX_ISSUES = 100
 WORDS_BYTES = NUM_WORDS * 8
 """Size of the memory shared by supervisor and child: `Control.words`."""
 TIME_WAS_UP = 1
 """In `REASON_WORD`: the supervisor asks to finish because the time limit has passed."""
-_LENGTHS = struct.Struct(">II")
 _COMPRESSION = 1
 
 Seconds: TypeAlias = Annotated[float, Field(ge=0), AllowInfNan(False)]
@@ -48,10 +46,6 @@ ScoreNumbers: TypeAlias = (
 MAX_TRACE = 16_000
 """Characters of a traceback, the end of it."""
 Text: TypeAlias = Annotated[str, Field(max_length=10_000)]
-
-
-class FrameError(Exception):
-    """These bytes are no frame of ours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +104,9 @@ class OfferFrame(Frame):
 @dataclass(frozen=True, kw_only=True)
 class ResultFrame(Frame):
     """
-    The end of a good attempt: the packed result as body, and what the job row says about its best variant.
+    The end of a good attempt: the packed result as body, and what the child claims of its best variant.
 
-    `found_by` as for incumbents; `quality_index` is that of `solver.result.Report`.
+    `found_by` as for incumbents.
     """
 
     kind: Literal["result"] = "result"
@@ -123,9 +117,7 @@ class ResultFrame(Frame):
     bound: Cost | None
     placed: Count
     total: Count
-    verified: Literal[True]
     found_by: Count = 0
-    quality_index: Share | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,8 +200,8 @@ def encode(frame: Frame) -> bytes:
     header = asdict(replace(frame, body=b""))
     del header["body"]
     text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")
-    _check_lengths(len(text), len(frame.body))
-    return _LENGTHS.pack(len(text), len(frame.body)) + text + frame.body
+    LIMITS.check(len(text), len(frame.body))
+    return framed(text, frame.body)
 
 
 class FrameReader:
@@ -228,14 +220,14 @@ class FrameReader:
             The stream is not ours, or broken; nothing that follows can be read.
         """
         self._buffer += data
-        while len(self._buffer) >= _LENGTHS.size:
-            header_length, body_length = _LENGTHS.unpack_from(self._buffer)
-            _check_lengths(header_length, body_length)
-            end = _LENGTHS.size + header_length + body_length
+        while len(self._buffer) >= LENGTHS.size:
+            header_length, body_length = LENGTHS.unpack_from(self._buffer)
+            LIMITS.check(header_length, body_length)
+            end = LENGTHS.size + header_length + body_length
             if len(self._buffer) < end:
                 return
-            header = bytes(self._buffer[_LENGTHS.size : _LENGTHS.size + header_length])
-            body = bytes(self._buffer[_LENGTHS.size + header_length : end])
+            header = bytes(self._buffer[LENGTHS.size : LENGTHS.size + header_length])
+            body = bytes(self._buffer[LENGTHS.size + header_length : end])
             del self._buffer[:end]
             yield _decode(header, body)
 
@@ -248,11 +240,6 @@ def _decode(header: bytes, body: bytes) -> Frame:
     if frame.body:
         raise FrameError("a body has to follow the header, not stand in it")
     return replace(frame, body=body)
-
-
-def _check_lengths(header: int, body: int) -> None:
-    if not 0 < header <= MAX_HEADER_BYTES or body > MAX_BODY_BYTES:
-        raise FrameError(f"a frame of {header} + {body} bytes is outside the limits")
 
 
 def pack(document: Any) -> bytes:
@@ -269,7 +256,7 @@ def unpack(body: bytes) -> Any:
     """The JSON document of a body. Raises FrameError when it is none, or larger than a body may become."""
     try:
         inflater = zlib.decompressobj()
-        text = inflater.decompress(body, MAX_BODY_BYTES)
+        text = inflater.decompress(body, LIMITS.body)
         if not inflater.eof:
             raise FrameError("a packed document is cut off, or too large")
         return json.loads(text)

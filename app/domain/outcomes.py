@@ -76,7 +76,7 @@ _STOPPED_BY: Mapping[How, StoppedBy] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ending:
+class Outcome:
     """
     One ended attempt, as the supervisor saw it.
 
@@ -120,113 +120,113 @@ class Ending:
         return self.how not in NOT_COUNTED or (self.how in TAKEN_DOWN and self.taken_down >= MAX_RELEASES)
 
 
-def settle(job: Job, ending: Ending, max_attempts: int) -> Job:
+def settle(job: Job, outcome: Outcome, max_attempts: int) -> Job:
     """What becomes of a running job when its attempt has ended; see the top of this module."""
     spent = {
-        "used_seconds": job.used_seconds + ending.seconds,
-        "stage": ending.stage,
-        "rung": ending.rung or job.rung,
-        "score": ending.held or job.score,
+        "used_seconds": job.used_seconds + outcome.seconds,
+        "stage": outcome.stage,
+        "rung": outcome.rung or job.rung,
+        "score": outcome.held or job.score,
     }
     if job.cancel_requested:
-        return advance(job, Event.CANCEL, ending.at, **{**spent, **_cancelled(ending)})
-    if ending.how is How.RESULT and ending.result is not None:
-        return _with_result(job, ending, spent)
-    if ending.how is How.INPUT:
-        return advance(job, Event.FAIL, ending.at, **spent, error=ending.message)
-    if not ending.counted:
-        return advance(job, Event.RELEASE, ending.at, **spent, publish=_publish_next(job, ending))
-    return _after_loss(job, ending, max_attempts, spent)
+        return advance(job, Event.CANCEL, outcome.at, **{**spent, **_cancelled(outcome)})
+    if outcome.how is How.RESULT and outcome.result is not None:
+        return _with_result(job, outcome, spent)
+    if outcome.how is How.INPUT:
+        return advance(job, Event.FAIL, outcome.at, **spent, error=outcome.message)
+    if not outcome.counted:
+        return advance(job, Event.RELEASE, outcome.at, **spent, publish=_publish_next(job, outcome))
+    return _after_loss(job, outcome, max_attempts, spent)
 
 
-def _publish_next(job: Job, ending: Ending) -> StoppedBy | None:
+def _publish_next(job: Job, outcome: Outcome) -> StoppedBy | None:
     """Why the attempt after one that is not counted only publishes, if it does."""
-    if ending.held and job.finish_requested:
+    if outcome.held and job.finish_requested:
         return StoppedBy.FINISHED_EARLY
-    if ending.held and job.publish is None and _time_left(job, ending) <= MIN_SOLVE_SECONDS:
+    if outcome.held and job.publish is None and _time_left(job, outcome) <= MIN_SOLVE_SECONDS:
         return StoppedBy.DEADLINE
-    return job.publish or (StoppedBy.CRASH if ending.held and ending.how is How.HANDOVER else None)
+    return job.publish or (StoppedBy.CRASH if outcome.held and outcome.how is How.HANDOVER else None)
 
 
-def _time_left(job: Job, ending: Ending) -> float:
-    return job.options.time_limit_seconds - job.used_seconds - ending.seconds
+def _time_left(job: Job, outcome: Outcome) -> float:
+    return job.options.time_limit_seconds - job.used_seconds - outcome.seconds
 
 
-def _cancelled(ending: Ending) -> Mapping[str, Any]:
+def _cancelled(outcome: Outcome) -> Mapping[str, Any]:
     """A child that answered in time leaves its result; it is kept, and marked by the status and by `stopped_by`."""
-    return {**(ending.result or {}), "stopped_by": StoppedBy.CANCELLED}
+    return {**(outcome.result or {}), "stopped_by": StoppedBy.CANCELLED}
 
 
-def _with_result(job: Job, ending: Ending, spent: Mapping[str, Any]) -> Job:
-    result = dict(ending.result or {})
+def _with_result(job: Job, outcome: Outcome, spent: Mapping[str, Any]) -> Job:
+    result = dict(outcome.result or {})
     if job.publish is not None:
         result["stopped_by"] = job.publish
     if not result.get("placed"):
         kept = {key: value for key, value in result.items() if not key.startswith("result_")}
-        error = f"nothing could be placed: 0 of {result.get('total')} sessions. {ending.message or ''}".strip()
-        return advance(job, Event.FAIL, ending.at, **{**spent, **kept}, error=error)
-    return advance(job, Event.COMPLETE, ending.at, **{**spent, **result})
+        error = f"nothing could be placed: 0 of {result.get('total')} sessions. {outcome.message or ''}".strip()
+        return advance(job, Event.FAIL, outcome.at, **{**spent, **kept}, error=error)
+    return advance(job, Event.COMPLETE, outcome.at, **{**spent, **result})
 
 
-def _after_loss(job: Job, ending: Ending, max_attempts: int, spent: Mapping[str, Any]) -> Job:
-    lost = {**spent, "error": causes(job, ending)}
+def _after_loss(job: Job, outcome: Outcome, max_attempts: int, spent: Mapping[str, Any]) -> Job:
+    lost = {**spent, "error": causes(job, outcome)}
     attempts_left = job.failed_attempts + 1 < max_attempts
-    time_left = _time_left(job, ending) > MIN_SOLVE_SECONDS
+    time_left = _time_left(job, outcome) > MIN_SOLVE_SECONDS
     if job.publish is not None:
         if job.failed_attempts + 1 < max_attempts + PUBLISH_ATTEMPTS:
-            return advance(job, Event.LOSE, ending.at, **lost)
-        return _dead_letter(job, ending, lost)
-    if ending.held and (ending.how is How.FINISH or job.finish_requested or not (attempts_left and time_left)):
-        cause = StoppedBy.FINISHED_EARLY if job.finish_requested else _STOPPED_BY.get(ending.how, StoppedBy.CRASH)
-        return advance(job, Event.LOSE, ending.at, **lost, publish=cause)
+            return advance(job, Event.LOSE, outcome.at, **lost)
+        return _dead_letter(job, outcome, lost)
+    if outcome.held and (outcome.how is How.FINISH or job.finish_requested or not (attempts_left and time_left)):
+        cause = StoppedBy.FINISHED_EARLY if job.finish_requested else _STOPPED_BY.get(outcome.how, StoppedBy.CRASH)
+        return advance(job, Event.LOSE, outcome.at, **lost, publish=cause)
     if not attempts_left:
-        stopped_by = _STOPPED_BY.get(ending.how, StoppedBy.CRASH)
-        return _dead_letter(job, ending, {**lost, "stopped_by": stopped_by})
-    recovery = next_start(job, ending)
+        stopped_by = _STOPPED_BY.get(outcome.how, StoppedBy.CRASH)
+        return _dead_letter(job, outcome, {**lost, "stopped_by": stopped_by})
+    recovery = next_start(job, outcome)
     if not time_left or job.failed_attempts + 1 >= SAFE_AFTER:
         recovery["start_at"] = _further(recovery.get("start_at", job.options.start_at), SAFE_RUNG)
     if job.failed_attempts + 1 >= SAFE_AFTER:
         recovery["workers"] = 1
-    return advance(job, Event.LOSE, ending.at, **lost, options=replace(job.options, **recovery))
+    return advance(job, Event.LOSE, outcome.at, **lost, options=replace(job.options, **recovery))
 
 
-def _dead_letter(job: Job, ending: Ending, lost: Mapping[str, Any]) -> Job:
+def _dead_letter(job: Job, outcome: Outcome, lost: Mapping[str, Any]) -> Job:
     """It waits for a person; restarting it by hand begins anew."""
     failed = job.failed_attempts + 1
-    return advance(job, Event.FAIL, ending.at, **lost, failed_attempts=failed, dead_letter=True)
+    return advance(job, Event.FAIL, outcome.at, **lost, failed_attempts=failed, dead_letter=True)
 
 
-def causes(job: Job, ending: Ending) -> str:
+def causes(job: Job, outcome: Outcome) -> str:
     """What all attempts of this run that are held against the job ended by, the latest last."""
-    how = ending.how.replace("_", " ")
-    latest = f"attempt {job.attempt}: {how}: {ending.message or 'no more is known'}"
+    how = outcome.how.replace("_", " ")
+    latest = f"attempt {job.attempt}: {how}: {outcome.message or 'no more is known'}"
     return "; ".join(filter(None, (job.error, latest)))[-MOST_ERROR:]
 
 
 # --- how to go on, by the place where it went wrong -------------------------------------------------------------------
 
-Recovery: TypeAlias = Callable[[Job, Ending], dict[str, Any]]
+Recovery: TypeAlias = Callable[[Job, Outcome], dict[str, Any]]
 
 
-def _simplify(job: Job, ending: Ending) -> dict[str, Any]:
+def _simplify(job: Job, outcome: Outcome) -> dict[str, Any]:
     """Without the optional dimensions of the context; when that was so already, one rung down."""
-    return {"simplified_context": True, **(_next_rung(job, ending) if job.options.simplified_context else {})}
+    return {"simplified_context": True, **(_next_rung(job, outcome) if job.options.simplified_context else {})}
 
 
-def _next_rung(job: Job, ending: Ending) -> dict[str, Any]:
-    return {"start_at": step_down(job.options.start_at, ending.rung)}
+def _next_rung(job: Job, outcome: Outcome) -> dict[str, Any]:
+    return {"start_at": step_down(job.options.start_at, outcome.rung)}
 
 
-def _smaller(job: Job, ending: Ending) -> dict[str, Any]:
+def _smaller(job: Job, outcome: Outcome) -> dict[str, Any]:
     """
     Fewer threads first, because each has a copy of the search; then the priority core before the rest.
 
     Both at once after a leak, which is not a matter of how much is held at a time.
     """
-    fewer = {"workers": 1} if ending.workers > 1 else {}
-    if fewer and not ending.leaking:
+    fewer = {"workers": 1} if outcome.workers > 1 else {}
+    if fewer and not outcome.leaking:
         return fewer
-    return {**fewer, "start_at": _further(step_down(job.options.start_at, ending.rung), REDUCED_RUNG)}
+    return {**fewer, "start_at": _further(step_down(job.options.start_at, outcome.rung), REDUCED_RUNG)}
 
 
 RECOVERIES: Mapping[Place, Recovery] = {
@@ -239,12 +239,12 @@ RECOVERIES: Mapping[Place, Recovery] = {
 """Where an attempt was lost, and what the next one does otherwise; a place that is not named: `_next_rung`."""
 
 
-def next_start(job: Job, ending: Ending) -> dict[str, Any]:
+def next_start(job: Job, outcome: Outcome) -> dict[str, Any]:
     """The options with which the next attempt starts, where they differ. Memory is the same wherever it runs out."""
-    if ending.how is How.MEMORY:
-        return _smaller(job, ending)
-    at = Place.CONTEXT_ENGINE if ending.stage == "context" else _PLACES.get(ending.place or "", Place.OTHER)
-    return RECOVERIES.get(at, _next_rung)(job, ending)
+    if outcome.how is How.MEMORY:
+        return _smaller(job, outcome)
+    at = Place.CONTEXT_ENGINE if outcome.stage == "context" else _PLACES.get(outcome.place or "", Place.OTHER)
+    return RECOVERIES.get(at, _next_rung)(job, outcome)
 
 
 _PLACES: Mapping[str, Place] = {place.label: place for place in Place}

@@ -430,7 +430,7 @@ class Track:
         """
         Seconds until the job ends, if it runs or could start at once; 0 when it has ended.
 
-        For a job that waits, who runs before it is the business of `app.service.job_board`.
+        For a job that waits, who runs before it is the business of `app.service.job_tracks`.
         """
         job = self.job
         if job.status.terminal:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from app.domain.jobs import Event, Job
-from app.domain.outcomes import Ending
+from app.domain.outcomes import Outcome
 
 Health: TypeAlias = Literal["ok", "slow", "stalled"]
 """How a child is, in the word that clients see."""
@@ -68,7 +68,7 @@ class AttemptEnded:
 
     job: Job
     after: Job
-    ending: Ending
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from app.domain.source import DataSource, Fetched, Query, UnknownOrganisation
 from app.domain.unknown_fields import refuse_near_misses
 from app.http.problems import BodyTooSlow
 from app.operations.metrics import Metrics
-from app.processes.parse_pool import Readers
+from app.processes.parse_pool import ParsePool
 from app.service.jobs import Jobs, Results
 from app.service.supervisor import Supervisor
 from app.service.tenant import TenantJobs, TenantResults
@@ -71,7 +71,7 @@ class Service(NamedTuple):
     settings: Settings
     jobs: Jobs
     results: Results
-    readers: Readers
+    pool: ParsePool
     platform: Platform
     queue: Queue
     source: DataSource | None
@@ -93,7 +93,7 @@ class Service(NamedTuple):
             settings=self.settings,
             jobs=jobs,
             results=TenantResults(self.results, jobs),
-            readers=self.readers,
+            pool=self.pool,
             platform=TenantPlatform(self.platform),
             queue=TenantQueue(self.queue),
             source=TenantSource(self.source, caller) if self.source is not None else None,

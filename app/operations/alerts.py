@@ -91,15 +91,15 @@ def _dead_lettered(happening: Happening) -> bool:
 def _missed(happening: Happening) -> bool:
     if not isinstance(happening, AttemptEnded):
         return False
-    return happening.ending.overshoot_seconds > longest_overshoot(happening.job.options.time_limit_seconds)
+    return happening.outcome.overshoot_seconds > longest_overshoot(happening.job.options.time_limit_seconds)
 
 
 def _unclean(happening: Happening) -> bool:
-    return isinstance(happening, AttemptEnded) and happening.ending.how in UNCLEAN
+    return isinstance(happening, AttemptEnded) and happening.outcome.how in UNCLEAN
 
 
 def _out_of_memory(happening: Happening) -> bool:
-    return isinstance(happening, AttemptEnded) and happening.ending.how is How.MEMORY
+    return isinstance(happening, AttemptEnded) and happening.outcome.how is How.MEMORY
 
 
 def _service_was_killed(happening: Happening) -> bool:

@@ -23,7 +23,8 @@ from typing import Any, Literal, Protocol
 
 from app.domain.jobs import effective_dataset
 from app.domain.messages import unpack
-from app.processes.last_recount import NotVerified, check, timetable_of
+from app.processes.claims import NotVerified
+from app.processes.last_recount import check, timetable_of
 from app.store import StoreDamaged, StoredIncumbent
 from app.store.audit import Audit, Held, audit
 from app.store.backups import REPLACED_PREFIX, RESTORING_NAME

@@ -312,14 +312,14 @@ class Metrics:
             self.rungs.labels(job.rung).inc()
 
     def _count_end(self, end: AttemptEnded) -> None:
-        ending = end.ending
-        self.attempts.labels(ending.how.value).inc()
-        if ending.how in OURS_TO_KILL and ending.exit_code == KILLED and not ending.by_kernel:
-            self.kills.labels(ending.how.value).inc()
-        if ending.verdict is not None:
-            self.verdicts.labels(_known(ending.verdict, _VERDICTS)).inc()
-        self.overshoot.observe(ending.overshoot_seconds)
-        if ending.overshoot_seconds > longest_overshoot(end.job.options.time_limit_seconds):
+        outcome = end.outcome
+        self.attempts.labels(outcome.how.value).inc()
+        if outcome.how in OURS_TO_KILL and outcome.exit_code == KILLED and not outcome.by_kernel:
+            self.kills.labels(outcome.how.value).inc()
+        if outcome.verdict is not None:
+            self.verdicts.labels(_known(outcome.verdict, _VERDICTS)).inc()
+        self.overshoot.observe(outcome.overshoot_seconds)
+        if outcome.overshoot_seconds > longest_overshoot(end.job.options.time_limit_seconds):
             self.missed.inc()
 
     def observe_request(self, scope: Mapping[str, Any], status: int, seconds: float, *, stream: bool) -> None:

@@ -1,5 +1,5 @@
 """
-One attempt: one child from its first frame to its reaping.
+One attempt: one child from its first frame to its reaping, and the recount of what it has handed in.
 
 Four tasks run side by side: one speaks, one listens, one watches from outside, one keeps the incumbent safe. The stop
 ladder is always the same: the stop word and a stop frame; `stop_grace_seconds` later SIGKILL to the process group,
@@ -26,12 +26,12 @@ import anyio
 
 from app.domain.diagnosis import CLOSE_LOOK_SECONDS, MEBIBYTE, Finding, Sample, Verdict, died, unkillable
 from app.domain.evidence import bundle
+from app.domain.framing import FrameError
 from app.domain.jobs import Job
 from app.domain.messages import (
     TIME_WAS_UP,
     ErrorFrame,
     Frame,
-    FrameError,
     IncumbentFrame,
     OfferFrame,
     ProgressFrame,
@@ -41,10 +41,12 @@ from app.domain.messages import (
     StopFrame,
     encode,
 )
-from app.domain.outcomes import NOT_COUNTED, Ending, How
+from app.domain.outcomes import NOT_COUNTED, How, Outcome
 from app.domain.progress import LAST_STAGES, Track
 from app.domain.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobody
 from app.processes.children import Child, ForkServer
+from app.processes.claims import Claim, Counted, LastRecount
+from app.processes.handover import LOOK_EVERY_SECONDS, Handover, Unpublished
 from app.processes.watch import LOAD_SECONDS, VERIFY_SECONDS, Decision, Watch
 from app.settings import Settings
 from app.store import StoredIncumbent
@@ -54,7 +56,6 @@ from solver.control import Place, Stop
 from solver.result import RungId, missed_quality
 from solver.rules import Score
 
-LOOK_EVERY_SECONDS = 0.1
 FINISH_SECONDS = 2.0
 """A child that was asked to finish and holds an incumbent has this long; then the incumbent is published without it."""
 KILLS_LOOKS = 50
@@ -93,6 +94,9 @@ class Attempt:
 
     News from the child, and what the watch sees, go to `track`; `observe` hears when the child leaves a stage, and when
     it stalls or lives again.
+
+    `recount` counts what the child hands in; then `verified` is that result, packed, and may be stored. Without it
+    nothing that is handed in ever is.
     """
 
     def __init__(
@@ -103,6 +107,7 @@ class Attempt:
         track: Track,
         save: Callable[[StoredIncumbent], Awaitable[bool]],
         observe: Callable[[Happening], None] = nobody,
+        recount: LastRecount | None = None,
     ) -> None:
         self.job, self.settings = job, settings
         self.held: StoredIncumbent | None = None
@@ -118,6 +123,12 @@ class Attempt:
         self._forkserver = forkserver
         self._child: Child | None = None
         self._track, self._save, self._observe = track, save, observe
+        self._recount = recount
+        self._counted: Counted | None = None
+        self._refused: Unpublished | None = None
+        self._told_of_handing_over: ProgressFrame | None = None
+        self._verify_began: float | None = None
+        self._recounting = False
         self._stop: Stop | None = None
         self._stopping_as: How | None = None
         self._stop_at = self._killed_at = self._last_word_at = 0.0
@@ -130,6 +141,21 @@ class Attempt:
         self._to_say, self._drained, self._over = anyio.Event(), anyio.Event(), anyio.Event()
         self._dropped = anyio.Event()
         self._kernel_kills: deque[int] = deque(maxlen=KILLS_LOOKS)
+
+    @property
+    def verified(self) -> bytes | None:
+        """The packed result, once it is recounted; until then there is none."""
+        return self.result.body if self.result is not None and self._counted is not None else None
+
+    @property
+    def at_work(self) -> bool:
+        """Whether its child lives, or is gone and its result is being recounted."""
+        return self._child is not None or self._recounting
+
+    @property
+    def silent_seconds(self) -> float:
+        """Since when the child has given no sign of life; whoever recounts is looked after elsewhere."""
+        return 0.0 if self._recounting else self.watch.diagnosis.silence(time.monotonic())
 
     @property
     def pid(self) -> int | None:
@@ -192,7 +218,7 @@ class Attempt:
         if self._track.job.finish_requested:
             self.stop(How.FINISH)
 
-    async def run(self, dataset: bytes, on_start: Callable[[int], Awaitable[object]]) -> Ending:
+    async def run(self, dataset: bytes, on_start: Callable[[int], Awaitable[object]]) -> Outcome:
         """
         Sees the attempt through; returns how it ended. `on_start` is given the child's process id.
 
@@ -225,7 +251,46 @@ class Attempt:
             with anyio.CancelScope(shield=True):
                 code = await self._reap_and_tell(child)
         await self._save_held()
-        return self._ending(code)
+        await self._have_recounted(dataset)
+        return self._outcome(code)
+
+    async def _have_recounted(self, dataset: bytes) -> None:
+        """What the child has handed in stays a claim, and is dropped, unless a process that has not searched agrees."""
+        frame, recount = self.result, self._recount
+        if frame is None or recount is None or self._stopping_as in (How.SHUTDOWN, How.FENCED):
+            return
+        self._recounting = True
+        self.watch.enter("verify", time.monotonic())
+        handover = Handover(self.watch, self._track, recount, self.until_dropped, self.settings.stop_grace_seconds)
+        found = await handover.run(self._claim(frame, dataset))
+        self._recounting = False
+        if isinstance(found, Counted):
+            self._counted = found
+            self._stored_next(found)
+            return
+        self.result, self._refused = None, found
+        if found is not None:
+            self._lost_at = Place.VERIFY
+
+    def _stored_next(self, found: Counted) -> None:
+        """Tells that the stage of the recount is over."""
+        now = time.monotonic()
+        self.watch.enter("store", now)
+        self._stage_left(("verify", now - (self._verify_began or now)))
+        self._track.quality_missed = missed_quality(found.quality_index, self.settings.quality_threshold)
+        if self._told_of_handing_over is not None:
+            self._track.hear(self._told_of_handing_over)
+
+    def _claim(self, frame: ResultFrame, dataset: bytes) -> Claim:
+        return Claim(
+            dataset=dataset,
+            result=frame.body,
+            rules=self.job.options.rules,
+            simplified_context=self.job.options.simplified_context,
+            score=Score.of(frame.score),
+            placed=frame.placed,
+            total=frame.total,
+        )
 
     async def _reap_and_tell(self, child: Child) -> int | None:
         """Whoever asks meanwhile is told what the job waits for."""
@@ -359,9 +424,8 @@ class Attempt:
         if isinstance(frame, ProgressFrame):
             if self._stopping_as in (How.SHUTDOWN, How.FENCED):
                 return  # it is winding up, and the work goes on in a later attempt: nothing of that is progress
-            self._stage_left(self.watch.enter(frame.stage, time.monotonic()))
+            self._enter(frame)
             self.rung = frame.rung or self.rung
-            self._track.hear(frame)
         elif isinstance(frame, IncumbentFrame):
             score = Score.of(frame.score)
             told = StoredIncumbent(score=score, timetable=frame.body, rung=frame.rung, found_at=time.time())
@@ -378,12 +442,23 @@ class Attempt:
             self.begin_with(None, saved=True, damage=frame.message)
         elif isinstance(frame, ResultFrame):
             self.result, self._last_word_at = frame, time.monotonic()
-            self._track.quality_missed = missed_quality(frame.quality_index, self.settings.quality_threshold)
         elif isinstance(frame, ErrorFrame):
             self.error, self._last_word_at = frame, time.monotonic()
             if frame.trace:
                 line = "job %s, attempt %d: its child failed: %s"
                 _log.error(line, self.job.id, self.job.attempt, frame.message, extra={"exception": frame.trace})
+
+    def _enter(self, frame: ProgressFrame) -> None:
+        """Of a child that hands a result over, the stage of the recount is shown as long as that lasts."""
+        now = time.monotonic()
+        left = self.watch.enter(frame.stage, now)
+        if self._recount is None or frame.stage != "store":
+            self._stage_left(left)
+            self._track.hear(frame)
+            return
+        self._told_of_handing_over = frame
+        if left is not None:
+            self._verify_began = now - left[1]
 
     def _stage_left(self, left: tuple[str, float] | None) -> None:
         if left is not None:
@@ -457,7 +532,7 @@ class Attempt:
 
     # --- how it ended ---
 
-    def _ending(self, code: int | None) -> Ending:
+    def _outcome(self, code: int | None) -> Outcome:
         now = time.monotonic()
         how, message = self._how(code)
         by_kernel = how is How.MEMORY and code == -signal.SIGKILL and not self._killed_at
@@ -468,7 +543,7 @@ class Attempt:
             seconds=self.watch.solving_seconds(now),
             stage=self.watch.stage,
             exit_code=code,
-            result=self._result_fields() if self.result is not None else None,
+            result=self._result_fields(),
             verdict=finding.verdict.value,
             place=self._place.label,
             peak_mb=self._peak_mb or None,
@@ -510,18 +585,20 @@ class Attempt:
             },
         )
 
-    def ended_by(self, how: How, message: str | None) -> Ending:
+    def ended_by(self, how: How, message: str | None) -> Outcome:
         """The end of an attempt of which nothing else is known."""
         held = self.held.score if self.held else None
         if self._damage is not None:
             aside = f"the best timetable of the attempts before was set aside: {self._damage}"
             message = "; ".join(filter(None, (aside, message)))
-        return Ending(how=how, at=time.time(), rung=self.rung, message=message, held=held, workers=self.workers)
+        return Outcome(how=how, at=time.time(), rung=self.rung, message=message, held=held, workers=self.workers)
 
     def _how(self, code: int | None) -> tuple[How, str | None]:
         where = f"in stage {self.watch.stage}" + (f" on rung {self.rung}" if self.rung else "")
         if self._stopping_as in (How.SHUTDOWN, How.FENCED, How.CANCEL):
             return self._stopping_as, None
+        if self._refused is not None:
+            return self._refused
         if self.result is not None:
             return How.RESULT, None
         if self.error is not None:
@@ -546,14 +623,16 @@ class Attempt:
     def _peak_mb(self) -> int:
         return self.watch.diagnosis.peak_bytes // MEBIBYTE
 
-    def _result_fields(self) -> Mapping[str, Any]:
-        result = self.result
-        assert result is not None
+    def _result_fields(self) -> Mapping[str, Any] | None:
+        """What the row of the job says of a verified result: as it was counted, not as it was claimed."""
+        result, counted = self.result, self._counted
+        if result is None or counted is None:
+            return None
         return {
-            "score": Score.of(result.score),
+            "score": counted.score,
             "bound": result.bound,
-            "placed": result.placed,
-            "total": result.total,
+            "placed": counted.placed,
+            "total": counted.total,
             "quality": result.quality,
             "stopped_by": result.stopped_by,
             "rung": result.rung,

@@ -13,8 +13,6 @@ neither them nor that lock: a timer of the fault handler, wound up by every stag
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import faulthandler
 import importlib
 import math
@@ -29,7 +27,6 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -50,9 +47,11 @@ from app.domain.messages import (
     pack,
     unpack,
 )
+from app.processes import hardening
 from app.processes.child_log import tell_error
+from app.processes.claims import NotVerified
 from app.processes.conversation import MAX_TEXT, Conversation, Outbox
-from app.processes.last_recount import NotVerified, check, publish, timetable_of
+from app.processes.last_recount import publish, timetable_of
 from app.processes.offers import Offers
 from app.system.failpoints import failpoint
 from solver.control import REASON_WORD, Control, Place, Progress, Stage
@@ -73,7 +72,6 @@ FILE_BYTES = 64 << 20
 """How far a child may lengthen any file, its standard error included, which may be a log that is long already."""
 CPU_STAGES = 2
 """The limit of processor time is that of so many stages that each last until the last resort, times the workers."""
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 
 
 class Lent(NamedTuple):
@@ -111,35 +109,19 @@ def main(lent: Lent, solve: Solve, parent: int) -> None:
 def harden(parent: int, lent: Lent) -> None:
     """Makes this process easy to kill, quiet, polite to its neighbours, and poor in what it could do harm with."""
     os.setsid()  # a process group of our own: one kill reaches everything we might start
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    hardening.end_with_parent()
     if os.getppid() != parent:
         os._exit(1)  # it ended before we asked to be told
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    os.dup2(2, 1)  # native code prints to descriptor 1
-    _close_all_but({0, 1, 2, *lent})
+    hardening.gain_nothing()
+    hardening.print_to_stderr()
+    hardening.close_all_but({0, 1, 2, *lent})
     os.nice(NICENESS)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_NOFILE, MOST_DESCRIPTORS)
-    _limit(resource.RLIMIT_FSIZE, os.fstat(2).st_size + FILE_BYTES)
-    Path("/proc/self/oom_score_adj").write_text(str(OUT_OF_MEMORY_SCORE), encoding="ascii")
+    hardening.leave_no_core()
+    hardening.limit(resource.RLIMIT_NOFILE, MOST_DESCRIPTORS)
+    hardening.limit(resource.RLIMIT_FSIZE, os.fstat(2).st_size + FILE_BYTES)
+    hardening.be_killed_first(OUT_OF_MEMORY_SCORE)
     faulthandler.enable(file=lent.stacks)
     faulthandler.register(signal.SIGUSR1, file=lent.stacks, all_threads=True)
-
-
-def _close_all_but(kept: set[int]) -> None:
-    """Nothing that the forkserver happens to have open is ours."""
-    for descriptor in [int(name) for name in os.listdir("/proc/self/fd")]:  # noqa: PTH208 - names are all we need
-        if descriptor not in kept:
-            with contextlib.suppress(OSError):  # the folder itself was open while we read it
-                os.close(descriptor)
-
-
-def _limit(what: int, wanted: int) -> None:
-    """Lowers a limit, the hard one too; one that is lower already stays."""
-    _, hard = resource.getrlimit(what)
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(what, (most, most))
 
 
 class LastResort:
@@ -150,7 +132,7 @@ class LastResort:
 
     def wind_up(self, start: Start) -> None:
         self._seconds = start.last_resort_seconds
-        _limit(resource.RLIMIT_CPU, math.ceil(CPU_STAGES * (start.options.workers or 1) * self._seconds))
+        hardening.limit(resource.RLIMIT_CPU, math.ceil(CPU_STAGES * (start.options.workers or 1) * self._seconds))
         self._again()
 
     def enter(self, stage: Stage) -> None:
@@ -219,7 +201,9 @@ def attempt(
     set_aside: Callable[[str], None] = lambda why: None,
 ) -> ResultFrame:
     """
-    Load, solve or publish, recount, pack. What follows is the handing over, which stays at the last place.
+    Load, solve or publish, pack. What follows is the handing over, which stays at the last place.
+
+    What is handed in is a claim; the supervisor has it recounted elsewhere (`app.processes.claims`).
 
     `set_aside` is told why the timetable of `seed` is not used, where it is none, or none that may be published.
     """
@@ -256,7 +240,6 @@ def _solved(start: Start, solve: Solve, dataset: Dataset, known: Timetable | Non
     result = solve(dataset, _params(start), control, start=known)
     control.place = Place.VERIFY
     control.report(_last_look(result, "verify", 0.5, "recounting every variant"))
-    check(result, dataset, simplified_context=start.options.simplified_context, beat=control.beat)
     if result.stopped_by is StoppedBy.FINISHED_EARLY and control.words[REASON_WORD] == TIME_WAS_UP:
         return replace(result, stopped_by=StoppedBy.DEADLINE)
     return result
@@ -301,9 +284,7 @@ def _result_frame(result: Result, found_by: int) -> ResultFrame:
         bound=None if result.lower_bound is None else int(result.lower_bound),
         placed=best.report.placed,
         total=best.report.total,
-        verified=True,
         found_by=found_by,
-        quality_index=best.report.quality_index,
         body=pack(dump_result(result)),
     )
 

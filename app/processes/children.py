@@ -27,8 +27,8 @@ import anyio
 from app.domain.diagnosis import Sample
 from app.domain.messages import WORDS_BYTES, Frame, FrameReader
 from app.domain.telemetry import Remedy
+from app.processes.hardening import environment_of
 from app.processes.vitals import TAG, is_stopped, threads_of, vitals_of
-from app.system import failpoints
 from solver.control import BEAT_WORD, PLACE_WORD, REASON_WORD, STOP_WORD, Place, Stop
 from solver.errors import in_words
 
@@ -39,18 +39,6 @@ SOLVE = "solver:solve"
 """What children run: `module:function`."""
 NO_CODE = 2**31 - 1
 """Instead of an exit code, which is 0 to 255, or minus the number of a signal."""
-ENVIRONMENT = {
-    # Importing numpy starts a thread per core otherwise, and a process with threads must not be forked.
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MALLOC_ARENA_MAX": "2",
-}
-KEPT_VARIABLES = frozenset(
-    {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "USER", "LOGNAME", "XDG_CACHE_HOME"}
-    | {"LD_LIBRARY_PATH", "VIRTUAL_ENV", failpoints.VARIABLE}
-)
-KEPT_PREFIXES = ("LC_", "PYTHON", "NUMBA_", "LLVM", "COVERAGE_", "COV_")
-"""All that children learn of our environment; whatever else stands there (keys, database addresses) is not theirs."""
 READY_SECONDS = 600.0
 """Importing takes a second; compiling all kernels on a machine that never did takes minutes."""
 ANSWER_SECONDS = 10.0
@@ -202,8 +190,7 @@ class Child:
 
 def environment_of_children(ours: Mapping[str, str], tag: str) -> dict[str, str]:
     """What the forkserver and all children find in their environment."""
-    kept = {name: value for name, value in ours.items() if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)}
-    return {**kept, **ENVIRONMENT, TAG: tag, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return environment_of(ours, {TAG: tag})
 
 
 def tag_of(data_dir: Path) -> str:

@@ -1,32 +1,31 @@
 """
 The last look at a timetable before anybody sees it.
 
-`check()` recounts every variant of a result with the independent verifier, whatever the solver said. `publish()` makes
-a result out of an incumbent alone, when the attempt that found it is gone: recounted, with its concessions and its work
-list.
+`check()` recounts every variant of a result with the independent verifier, whatever the solver said; `recount()` does
+so for what a child hands in, in a process that has not searched (`app.processes.claims`). `publish()` makes a result
+out of an incumbent alone, when the attempt that found it is gone: recounted, with its concessions and its work list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from app.domain.messages import FrameError, unpack
+from app.domain.framing import FrameError
+from app.domain.jobs import effective_dataset
+from app.domain.messages import unpack
+from app.processes.claims import Claim, Counted, NotVerified
 from solver.advice import notes_on
 from solver.context import build_context
 from solver.control import Control
 from solver.errors import SolverError
-from solver.formats.native import dump_result, load_dataset, load_timetable
+from solver.formats.native import dump_result, load_dataset, load_result, load_timetable
 from solver.ladder.incumbent import Incumbent, Instance
 from solver.ladder.ledger import concessions_of, open_sessions, quality_of
 from solver.model import Dataset, Timetable
-from solver.result import Diagnosis, Result, RungId, RungVisit, StoppedBy, Variant
+from solver.result import Diagnosis, Report, Result, RungId, RungVisit, StoppedBy, Variant
 from solver.rules import Counts, profile_of
 from solver.verify import earlier_counts, unknown_before, verify
-
-
-class NotVerified(Exception):
-    """A timetable is not what it claims to be; it must not be published."""
 
 
 def timetable_of(packed: bytes) -> Timetable:
@@ -37,18 +36,49 @@ def timetable_of(packed: bytes) -> Timetable:
         raise NotVerified(f"it cannot be read: {error}") from error
 
 
-def check(
-    result: Result, dataset: Dataset, *, simplified_context: bool = False, beat: Callable[[], None] = lambda: None
-) -> None:
+def recount(claim: Claim) -> Counted:
     """
-    Raises NotVerified unless every variant counts as it says, rule by rule, and breaks no rigid rule.
+    Counts every variant of a claimed result anew, against the dataset as it was sent.
 
-    `simplified_context` as the solver was told: its context is built anew here, once for all variants. `beat` is called
-    before each of them.
+    Takes up to seconds for the largest, so call it off the event loop.
+
+    Raises
+    ------
+    NotVerified
+        It cannot be read, or a variant counts otherwise than it is said to, or breaks a rule that none may break.
     """
+    dataset = load_dataset(effective_dataset(unpack(claim.dataset), claim.rules))
+    result = _result_of(claim)
+    reports = check(result, dataset, simplified_context=claim.simplified_context)
+    for number, (variant, report) in enumerate(zip(result.variants, reports, strict=True), 1):
+        if variant.report.score != report.score:
+            raise NotVerified(f"variant {number}: a score of {variant.report.score} claimed, {report.score} counted")
+    best = reports[0]
+    claimed, counted = (claim.score, claim.placed, claim.total), (best.score, best.placed, best.total)
+    if claimed != counted:
+        raise NotVerified(f"score, placed and all sessions: {claimed} claimed, {counted} counted")
+    return Counted(score=best.score, placed=best.placed, total=best.total, quality_index=best.quality_index)
+
+
+def _result_of(claim: Claim) -> Result:
+    try:
+        return load_result(unpack(claim.result))
+    except (FrameError, SolverError) as error:
+        raise NotVerified(f"the result cannot be read: {error}") from error
+
+
+def check(result: Result, dataset: Dataset, *, simplified_context: bool = False) -> tuple[Report, ...]:
+    """
+    What was counted of each variant. `simplified_context` as the solver was told: its context is built anew here.
+
+    Raises
+    ------
+    NotVerified
+        A variant does not count as it says, rule by rule, or breaks a rigid rule.
+    """
+    reports = []
     context, profile = build_context(dataset, simplified=simplified_context), profile_of(dataset)
     for number, variant in enumerate(result.variants, 1):
-        beat()
         found = verify(dataset, variant.timetable, context=context, profile=profile)
         different = _differences(variant.report.counts, found.counts, dataset, variant.timetable)
         if found.unplaced != variant.report.unplaced:
@@ -57,6 +87,8 @@ def check(
             different.append(f"{found.score.rigid} breach(es) of rules that no published timetable may break")
         if different:
             raise NotVerified(f"variant {number} does not pass the verifier: {'; '.join(different[:5])}")
+        reports.append(found)
+    return tuple(reports)
 
 
 def _differences(claims: Counts, counted: Counts, dataset: Dataset, timetable: Timetable) -> list[str]:
@@ -119,7 +151,7 @@ def publish(
     )
 
 
-def publish_kept(
+def publish_salvaged(
     document: Mapping[str, Any], packed: bytes, rung: RungId | None, *, simplified_context: bool
 ) -> dict[str, Any]:
     """

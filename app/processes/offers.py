@@ -12,7 +12,8 @@ from collections import deque
 
 from app.domain.messages import OfferFrame
 from app.processes.child_log import tell_error
-from app.processes.last_recount import NotVerified, timetable_of
+from app.processes.claims import NotVerified
+from app.processes.last_recount import timetable_of
 from solver.model import Timetable
 
 

@@ -1,12 +1,14 @@
 """
-A small pool of reader processes (`app.processes.parse_worker`), so that no request body can stop the event loop.
+A small pool of parse workers (`app.processes.parse_worker`), so that no request body can stop the event loop.
 
 Processes are started early and replaced at once when they end, so that nobody waits for one to be loaded. A body that
-takes too long costs its reader and nothing else; but only a reader that has computed for that long tells anything of
+takes too long costs its worker and nothing else; but only a worker that has computed for that long tells anything of
 the body. One that was stopped is ended within seconds, and its question is asked of another. What is too much for the
-memory of one reader is refused by the reader itself; those that the kernel ends for want of memory tell that all of us
+memory of one worker is refused by the worker itself; those that the kernel ends for want of memory tell that all of us
 have too little. Small bodies are read here, in one thread: they cannot hold the interpreter for longer than a request
 may wait.
+
+Since these processes have never searched, they also have the last look at what children hand in (`recount`).
 """
 
 from __future__ import annotations
@@ -20,23 +22,36 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from app.domain.exceptions import ReadersAway, ReadersBusy, ReadersStarved, ServiceError, TooHeavy
+from app.domain.framing import LENGTHS, FrameError
 from app.domain.portfolio import most_workers
 from app.domain.telemetry import HelperStopped, Observer, nobody
-from app.processes.children import ENVIRONMENT, KEPT_PREFIXES, KEPT_VARIABLES, RECEIVE_BYTES
-from app.processes.parse_worker import LENGTHS, MAX_HEADER_BYTES, MAX_REPLY_BYTES, Question, Reply, Work, frame, perform
+from app.processes.children import RECEIVE_BYTES
+from app.processes.claims import CannotRecount, Claim, Counted
+from app.processes.hardening import environment_of
+from app.processes.parse_worker import (
+    REPLY_LIMITS,
+    Question,
+    Reply,
+    Work,
+    WorkerFault,
+    counted_of,
+    frame,
+    perform,
+    recounting_of,
+)
 from app.processes.size_limits import AMOUNTS
 from app.processes.vitals import STOPPED_STATES, Vitals, cpu_seconds_of, vitals_of
-from app.settings import PREFIX, Settings, variable
+from app.settings import Settings, variable
 from app.system.machine import Machine, this_machine
 from solver.errors import in_words
 
@@ -54,7 +69,7 @@ READ_HERE: Mapping[Work, int] = {
 MAY_BE_MORE = re.compile(rb"dataset_name|csv|\\u")
 """A body may be small and yet ask for a sample, or be a zip file, of many times its size; and write it as escapes."""
 MAX_WAITING = 64
-"""Questions that may wait for a reader, each holding its body; more are sent away."""
+"""Questions that may wait for a worker, each holding its body; more are sent away."""
 EARLY = 2
 """So many processes are there before anybody needs them, as far as the settings allow."""
 EARLY_EVERY_SECONDS = 5.0
@@ -63,11 +78,15 @@ How often we look whether one of them is missing: not at once, since loading tak
 start of the service has other uses for, and long before a crowd comes, which would wait for that second.
 """
 LOOK_SECONDS = 0.5
-"""How often we look whether a reader was stopped; one that is found so twice is ended and replaced."""
+"""How often we look whether a worker was stopped; one that is found so twice is ended and replaced."""
 STILL_LOOKS = 8
 """One that has a question and has not computed at all in so many looks in a row does not come to it: it is frozen."""
+RECOUNT_WAIT_SECONDS = 120.0
+"""A result waits longer for a free process than a client does: behind it is a whole search."""
+RECOUNT_SECONDS = 600.0
+"""Whoever has one recounted gives up before, by a deadline of its own; this is for the case that it does not."""
 MOST_DEATHS = 2
-"""So many readers may end over one question."""
+"""So many workers may end over one question."""
 COMPUTED_SHARE = 0.1
 """Whoever has not had even this share of its time on a processor has not been kept busy by a body."""
 LOAD_SECONDS = 120.0
@@ -80,20 +99,33 @@ SETTINGS = frozenset(
     | {amount.setting for amount in AMOUNTS}
     | {"data_dir"}  # nothing is read there, but its default cannot be found for a user without a home
 )
-"""What a reader learns of the settings; the others may hold secrets, and a reader works on hostile bodies."""
+"""What a worker learns of the settings; the others may hold secrets, and a worker works on hostile bodies."""
 
 _log = logging.getLogger("timetable.readers")
 
 
-class ReaderLost(Exception):
-    """A reader process has ended, or talks nonsense."""
+class WorkerLost(Exception):
+    """A worker has ended, or talks nonsense."""
 
 
-class ReaderStopped(ReaderLost):
-    """A reader process was stopped or frozen and ended by us; what it was reading has nothing to do with that."""
+class WorkerStopped(WorkerLost):
+    """A worker was stopped or frozen and ended by us; what it was reading has nothing to do with that."""
 
 
-class Readers:
+class Terms(NamedTuple):
+    """
+    How long a question may wait for a process, how many may wait before it, and how long answering may take.
+
+    `begun` is called whenever a process has got it.
+    """
+
+    wait_seconds: float
+    most_waiting: float
+    work_seconds: float
+    begun: Callable[[], None]
+
+
+class ParsePool:
     """
     Use it as an async context; entering starts the first process and does not wait for it.
 
@@ -104,15 +136,15 @@ class Readers:
 
     def __init__(self, settings: Settings, observe: Observer = nobody, machine: Machine | None = None) -> None:
         self._observe, self._machine = observe, machine or this_machine()
-        # A reader does not know how jobs are queued, which decides how many workers one may have.
+        # A worker does not know how jobs are queued, which decides how many workers one may have.
         self._settings = replace(settings, portfolio_workers=most_workers(settings))
         self._staff: set[_Process] = set()
-        self._free, self._next = anyio.create_memory_object_stream["_Process"](math.inf)
         self._here = anyio.CapacityLimiter(1)
         self._waiting = 0
         self._open = False
 
     async def __aenter__(self) -> Self:
+        self._free, self._next = anyio.create_memory_object_stream["_Process"](math.inf)
         self._tasks: TaskGroup = await anyio.create_task_group().__aenter__()
         self._open = True
         self._hire()
@@ -148,36 +180,48 @@ class Readers:
 
     async def ask(self, question: Question) -> Reply:
         """
-        The reply of some reader. One that dies may have been killed from outside, so another one reads as well.
+        The reply of some worker. One that dies may have been killed from outside, so another one reads as well.
 
         Raises
         ------
         ReadersBusy
-            No reader was free in time; worth another try.
+            No worker was free in time; worth another try.
         ReadersAway
-            Readers were stopped, or not let run, again and again; the same.
+            Workers were stopped, or not let run, again and again; the same.
         ReadersStarved
-            Two readers died while the kernel was ending processes for want of memory; the same.
+            Two workers died while the kernel was ending processes for want of memory; the same.
         TooHeavy
-            Reading took longer than `read_seconds`, or two readers died of it.
+            Reading took longer than `read_seconds`, or two workers died of it.
         """
         if _is_small(question):
             return await anyio.to_thread.run_sync(perform, question, self._settings, limiter=self._here)
-        died, until = 0, anyio.current_time() + self._settings.read_seconds
+        seconds = self._settings.read_seconds
+        return await self._answered(question, Terms(seconds, MAX_WAITING, seconds, lambda: None))
+
+    async def recount(self, claim: Claim, begun: Callable[[], None]) -> Counted:
+        """See `app.processes.claims.LastRecount`. No crowd of clients keeps a result from being recounted."""
+        terms = Terms(RECOUNT_WAIT_SECONDS, math.inf, RECOUNT_SECONDS, begun)
+        try:
+            return counted_of(await self._answered(recounting_of(claim), terms))
+        except (ServiceError, WorkerFault) as error:
+            raise CannotRecount(str(error)) from error
+
+    async def _answered(self, question: Question, terms: Terms) -> Reply:
+        died, until = 0, anyio.current_time() + terms.work_seconds
         kills = self._machine.memory_kills()
         while True:
             try:
-                return await self._ask(question)
-            except ReaderStopped as error:
+                return await self._ask(question, terms)
+            except WorkerStopped as error:
                 if anyio.current_time() >= until:
                     raise ReadersAway("The processes that read requests were stopped; try again later.") from error
-            except ReaderLost as error:
+            except WorkerLost as error:
                 died += 1
                 if died == MOST_DEATHS:
                     raise self._blamed(kills) from error
 
     def _blamed(self, kills_before: int | None) -> ServiceError:
-        """What two readers have died of: whatever was sent, if the kernel has not ended anybody meanwhile."""
+        """What two workers have died of: whatever was sent, if the kernel has not ended anybody meanwhile."""
         kills = self._machine.memory_kills()
         if kills is None or kills_before is None or kills <= kills_before:
             return TooHeavy("Two processes have died of reading this request. Maybe send less at once.")
@@ -188,11 +232,12 @@ class Readers:
             "read it. The request need not be at fault; please try again later."
         )
 
-    async def _ask(self, question: Question) -> Reply:
-        while (process := await self._next_free()).has_ended:  # while it waited, so nobody's body is to blame
+    async def _ask(self, question: Question, terms: Terms) -> Reply:
+        while (process := await self._next_free(terms)).has_ended:  # while it waited, so nobody's body is to blame
             await self._put_back(process, usable=False)
-        usable, before, seconds = False, process.cpu_seconds, self._settings.read_seconds
+        usable, before, seconds = False, process.cpu_seconds, terms.work_seconds
         try:
+            terms.begun()
             with anyio.fail_after(seconds):
                 reply = await process.ask(question)
             usable = True
@@ -206,15 +251,15 @@ class Readers:
             with anyio.CancelScope(shield=True):
                 await self._put_back(process, usable)
 
-    async def _next_free(self) -> _Process:
-        if self._waiting >= MAX_WAITING:
+    async def _next_free(self, terms: Terms) -> _Process:
+        if self._waiting >= terms.most_waiting:
             raise ReadersBusy(f"{self._waiting} large requests are waiting to be read already; try again later.")
         all_busy, alive = self._waiting >= self._next.statistics().current_buffer_used, self._alive
         if all_busy and len(alive) < self._settings.readers and all(one.is_ready for one in alive):
             self._hire()
         self._waiting += 1
         try:
-            with anyio.fail_after(self._settings.read_seconds):
+            with anyio.fail_after(terms.wait_seconds):
                 return await self._next.receive()
         except TimeoutError:
             raise ReadersBusy("All readers are still at work, or being loaded; try again later.") from None
@@ -264,7 +309,7 @@ class Readers:
         try:
             with anyio.fail_after(LOAD_SECONDS):
                 await process.ready()
-        except (ReaderLost, TimeoutError) as error:
+        except (WorkerLost, TimeoutError) as error:
             _log.error("a reader could not be loaded: %s", error or "it took too long")
             await self._dismiss(process)
             await anyio.sleep(RETRY_SECONDS)
@@ -286,7 +331,7 @@ def _is_small(question: Question) -> bool:
 
 
 class _Process:
-    """One reader process, and our end of the conversation with it."""
+    """One worker, and our end of the conversation with it."""
 
     def __init__(self, settings: Settings) -> None:
         ours, theirs = socket.socketpair()
@@ -298,7 +343,7 @@ class _Process:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=2,
-                env=environment_of_readers(os.environ, settings),
+                env=environment_of_workers(os.environ, settings),
                 start_new_session=True,
             )
             on_failure.pop_all()
@@ -375,8 +420,10 @@ class _Process:
 
     async def _receive(self) -> tuple[dict[str, Any], bytes]:
         header_length, body_length = LENGTHS.unpack(await self._exactly(LENGTHS.size))
-        if header_length > MAX_HEADER_BYTES or body_length > MAX_REPLY_BYTES:
-            raise ReaderLost(f"a frame of {header_length} + {body_length} bytes is outside the limits")
+        try:
+            REPLY_LIMITS.check(header_length, body_length)
+        except FrameError as error:
+            raise WorkerLost(str(error)) from error
         header: dict[str, Any] = json.loads(await self._exactly(header_length))
         return header, bytes(await self._exactly(body_length))
 
@@ -396,14 +443,10 @@ class _Process:
             view = view[received:]
         return data
 
-    def _lost(self, why: str) -> ReaderLost:
-        return ReaderStopped("the reader was stopped, or frozen") if self.was_stuck else ReaderLost(why)
+    def _lost(self, why: str) -> WorkerLost:
+        return WorkerStopped("the reader was stopped, or frozen") if self.was_stuck else WorkerLost(why)
 
 
-def environment_of_readers(ours: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """What readers find in their environment: as little as children do, and the settings that reading needs."""
-    kept = {name: value for name, value in ours.items() if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)}
-    kept = {name: value for name, value in kept.items() if not name.startswith(PREFIX)}
-    stated = {variable(name): str(getattr(settings, name)) for name in SETTINGS}
-    paths = os.pathsep.join(filter(None, sys.path))
-    return {**kept, **ENVIRONMENT, **stated, "PYTHONPATH": paths}
+def environment_of_workers(ours: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """What workers find in their environment: as little as children do, and the settings that reading needs."""
+    return environment_of(ours, {variable(name): str(getattr(settings, name)) for name in SETTINGS})

@@ -3,24 +3,21 @@ Reading requests and results: from the bytes of a body to a checked order, an an
 
 The interpreter gives nobody else a turn while it parses one JSON text, so a thread would not keep a large body from
 stopping the event loop. `python -m app.processes.parse_worker SOCKET` is a process that answers one `Question` after
-the other on a socket: two 4-byte lengths (big endian), a JSON header and a body of bytes each way, never pickle.
+the other on a socket, in frames (`app.domain.framing`).
 `app.processes.parse_pool` keeps such processes; small bodies it gives to `perform` in a thread of its own.
 
-A reader may be killed at any moment: it holds nothing that anybody would miss.
+A worker may be killed at any moment: it holds nothing that anybody would miss.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import itertools
 import json
 import os
 import resource
-import signal
 import socket
-import struct
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -31,36 +28,37 @@ from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
 from app.domain.documents import encoded
 from app.domain.exceptions import Refused, ServiceError, TooHeavy
+from app.domain.framing import LENGTHS, Limits, framed
 from app.domain.issues import MAX_ISSUES, REFUSALS, detail_of, issues_of, wire_issue
 from app.domain.jobs import JobRequest
 from app.domain.options import SolveOptions
 from app.domain.requests import Source
 from app.domain.samples import load_sample
+from app.processes import hardening
+from app.processes.claims import Claim, Counted, NotVerified
 from app.processes.intake import Order, load_source, read_order
-from app.processes.salvage import Held, Recounted, recount
+from app.processes.salvage import Held, Salvaged, salvage
 from app.processes.validation import score_timetable, size_of, validate_dataset
 from app.settings import Settings
+from app.system.failpoints import failpoint
 from app.views import result as results
 from app.views.result import Opened, open_result
 from app.views.shapes import SHAPES
 from solver.result import Quality
 from solver.rules import Score
 
-LENGTHS = struct.Struct(">II")
-MAX_HEADER_BYTES = 4 << 20
-MAX_REPLY_BYTES = 256 << 20
+REPLY_LIMITS = Limits(header=4 << 20, body=256 << 20)
 NICENESS = 1
-"""Behind the event loop, and far before the children: a client waits for a reader, nobody for a few more moves."""
+"""Behind the event loop, and far before the children: a client waits for a worker, nobody for a few more moves."""
 OUT_OF_MEMORY_SCORE = 600
-"""When memory runs out, the kernel shall take a reader before a child, and both before the service."""
+"""When memory runs out, the kernel shall take a worker before a child, and both before the service."""
 MAX_QUESTIONS = 500
 MAX_RESIDENT_MB = 700
-"""A reader that has grown so large, or has answered so many questions, asks to be replaced by a fresh one."""
+"""A worker that has grown so large, or has answered so many questions, asks to be replaced by a fresh one."""
 LARGE_BODY = 256 * 1024
 """After a body of this size rubbish is collected, between two questions; never while one is being answered."""
 SAMPLES_KEPT, RESULTS_KEPT = 8, 1
 """Of what was read lately, under the bytes that it was read from."""
-_PR_SET_PDEATHSIG = 1
 
 Work: TypeAlias = Literal[
     "order",
@@ -83,7 +81,8 @@ Work: TypeAlias = Literal[
     "resolutions",
     "resolution",
     "shape",
-    "recount",
+    "salvage",
+    "last_recount",
 ]
 
 
@@ -98,17 +97,18 @@ class Question(NamedTuple):
 class Reply(NamedTuple):
     """
     `json`, `file`: the body is the answer. `order`: the header is an order, the body its dataset. `kept`: the header is
-    what a job has to know of a recounted result, the body that result; both empty when there is none. `refused`: the
-    header is a `Refused`. `fault`: our own bug, with its traceback in the header.
+    what a job has to know of a recounted result, the body that result; both empty when there is none. `counted`: the
+    header is what was counted of a claim, or the reason why that is `false`. `refused`: the header is a `Refused`.
+    `fault`: our own bug, with its traceback in the header.
     """
 
-    kind: Literal["json", "file", "order", "kept", "refused", "fault"]
+    kind: Literal["json", "file", "order", "kept", "counted", "refused", "fault"]
     header: Mapping[str, Any]
     body: bytes = b""
 
 
-class ReaderFault(RuntimeError):
-    """A reader failed for a reason of its own."""
+class WorkerFault(RuntimeError):
+    """A worker failed for a reason of its own."""
 
 
 def perform(question: Question, settings: Settings) -> Reply:
@@ -141,13 +141,13 @@ def content_of(reply: Reply) -> bytes:
 
     Raises
     ------
-    Refused, ReaderFault
+    Refused, WorkerFault
         It is one.
     """
     if reply.kind == "refused":
         raise Refused(**reply.header)
     if reply.kind == "fault":
-        raise ReaderFault(f"a reader failed:\n{reply.header['traceback']}")
+        raise WorkerFault(f"a reader failed:\n{reply.header['traceback']}")
     return reply.body
 
 
@@ -163,8 +163,8 @@ def order_of(reply: Reply) -> Order:
     )
 
 
-def recounting_of(held: Held) -> Question:
-    """The question that has a timetable recounted."""
+def salvaging_of(held: Held) -> Question:
+    """The question that has the timetable of a cancelled job made into a result."""
     parts = (held.dataset, held.timetable, held.earlier or b"")
     options = {
         "sizes": [len(part) for part in parts],
@@ -173,19 +173,19 @@ def recounting_of(held: Held) -> Question:
         "rung": held.rung,
         "simplified_context": held.simplified_context,
     }
-    return Question("recount", b"".join(parts), options)
+    return Question("salvage", b"".join(parts), options)
 
 
-def recounted_of(reply: Reply) -> Recounted | None:
+def salvaged_of(reply: Reply) -> Salvaged | None:
     """What came of it. Raises what `content_of` raises."""
     body, header = content_of(reply), reply.header
     if not header:
         return None
     told = {**header, "score": Score.of(header["score"]), "quality": Quality(header["quality"])}
-    return Recounted(body=body, **told)
+    return Salvaged(body=body, **told)
 
 
-def _recount(question: Question, settings: Settings) -> Reply:
+def _salvage(question: Question, settings: Settings) -> Reply:
     options, (first, second, _) = question.options, question.options["sizes"]
     held = Held(
         dataset=question.body[:first],
@@ -196,11 +196,54 @@ def _recount(question: Question, settings: Settings) -> Reply:
         rung=options["rung"],
         simplified_context=options["simplified_context"],
     )
-    found = recount(held)
+    found = salvage(held)
     if found is None:
         return Reply("kept", {})
     header = asdict(found)
     return Reply("kept", header, header.pop("body"))
+
+
+def recounting_of(claim: Claim) -> Question:
+    """The question that has a claim recounted."""
+    options = {
+        "dataset_bytes": len(claim.dataset),
+        "rules": dict(claim.rules),
+        "simplified_context": claim.simplified_context,
+        "score": claim.score.numbers,
+        "placed": claim.placed,
+        "total": claim.total,
+    }
+    return Question("last_recount", claim.dataset + claim.result, options)
+
+
+def counted_of(reply: Reply) -> Counted:
+    """What came of it. Raises NotVerified, and what `content_of` raises."""
+    content_of(reply)
+    header = dict(reply.header)
+    if "false" in header:
+        raise NotVerified(header["false"])
+    return Counted(**{**header, "score": Score.of(header["score"])})
+
+
+def _last_recount(question: Question, settings: Settings) -> Reply:
+    from app.processes.last_recount import recount  # takes half a second, which every other work can do without
+
+    failpoint("recount.begun")
+    options, split = question.options, question.options["dataset_bytes"]
+    claim = Claim(
+        dataset=question.body[:split],
+        result=question.body[split:],
+        rules=options["rules"],
+        simplified_context=options["simplified_context"],
+        score=Score.of(options["score"]),
+        placed=options["placed"],
+        total=options["total"],
+    )
+    try:
+        counted = recount(claim)
+    except NotVerified as error:
+        return Reply("counted", {"false": str(error)})
+    return Reply("counted", {**asdict(counted), "score": counted.score.numbers})
 
 
 def _order(question: Question, settings: Settings) -> Reply:
@@ -300,7 +343,8 @@ _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
     "variant_file": _variant_file,
     "account": _of_result(results.account),
     "shape": _shape,
-    "recount": _recount,
+    "salvage": _salvage,
+    "last_recount": _last_recount,
     "who": _of_result(results.who),
     "students": _of_result(results.students, "search", "limit"),
     "week": _of_result(results.week, "n", "of", "id"),
@@ -319,8 +363,7 @@ _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
 
 def frame(header: Mapping[str, Any], body: bytes) -> bytes:
     """A header and a body as bytes."""
-    text = json.dumps(header, separators=(",", ":")).encode("utf-8", "backslashreplace")
-    return LENGTHS.pack(len(text), len(body)) + text + body
+    return framed(json.dumps(header, separators=(",", ":")).encode("utf-8", "backslashreplace"), body)
 
 
 def main(descriptor: int) -> None:
@@ -354,13 +397,11 @@ def _serve(channel: socket.socket, questions: BinaryIO, settings: Settings) -> N
 
 def _harden(settings: Settings) -> None:
     """Dies with the service, is polite to it, and cannot take all of its memory."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    hardening.end_with_parent()
     os.nice(NICENESS)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    most = settings.reader_memory_mb * 2**20
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(str(OUT_OF_MEMORY_SCORE), encoding="ascii")
+    hardening.leave_no_core()
+    hardening.limit(resource.RLIMIT_DATA, settings.reader_memory_mb * 2**20)
+    hardening.be_killed_first(OUT_OF_MEMORY_SCORE)
     # A hostile body is millions of small objects, and looking for rubbish among them takes longer than reading them.
     gc.collect()
     gc.freeze()

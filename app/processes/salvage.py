@@ -11,6 +11,7 @@ from typing import Any
 
 from app.domain.jobs import effective_dataset
 from app.domain.messages import pack, unpack
+from app.processes.claims import NotVerified
 from solver.formats.native import load_dataset, load_result
 from solver.ranks import left_open
 from solver.result import Quality, RungId, Variant
@@ -33,7 +34,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recounted:
+class Salvaged:
     """A packed result, and what a job has to know of it."""
 
     body: bytes
@@ -44,30 +45,27 @@ class Recounted:
     rung: RungId
 
 
-def recount(held: Held) -> Recounted | None:
+def salvage(held: Held) -> Salvaged | None:
     """
     The result of the timetable; None when the `earlier` one is as good, or what is held is no timetable.
 
     Takes up to seconds for the largest, so call it off the event loop.
     """
-    from app.processes.last_recount import (  # takes half a second, which every start can do without
-        NotVerified,
-        publish_kept,
-    )
+    from app.processes.last_recount import publish_salvaged  # takes half a second, which every start can do without
 
     earlier = None if held.earlier is None else load_result(unpack(held.earlier)).best
     if earlier is not None and earlier.score.weighed and held.score.weighed and earlier.score <= held.score:
         return None
     document = effective_dataset(unpack(held.dataset), held.rules)
     try:
-        result = publish_kept(document, held.timetable, held.rung, simplified_context=held.simplified_context)
+        result = publish_salvaged(document, held.timetable, held.rung, simplified_context=held.simplified_context)
     except NotVerified as error:
         _log.error("what a cancelled job holds is no timetable: %s", error)
         return None
     best = load_result(result).best
     if earlier is not None and _weighed(earlier, document) <= best.score:
         return None
-    return Recounted(
+    return Salvaged(
         body=pack(result),
         score=best.score,
         placed=best.report.placed,

@@ -26,7 +26,7 @@ _log = logging.getLogger("timetable.room")
 
 
 class DiskReserve:
-    """The room in `settings.data_dir`, which must exist when we look."""
+    """Watermark and reserve of `settings.data_dir`, which must exist when we look."""
 
     def __init__(self, settings: Settings) -> None:
         self.full_because: str | None = None

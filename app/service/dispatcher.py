@@ -3,8 +3,8 @@ The dispatcher: gives queued jobs to free slots, and sees every attempt to its e
 
 It claims the next queued job when a slot is free, or those that it is told; of these it helps with one that is at work
 already (`app.service.portfolio_assistants`). `Attempt.run` sees one child through; every end, whatever its cause, goes
-through `_on_end`, which asks `app.domain.outcomes.settle` what it means and writes that in one transaction. While the
-store does not take an end, the end is pending and waits in a file as well (`app.service.spool`).
+through `_on_outcome`, which asks `app.domain.outcomes.settle` what it means and writes that in one transaction. While
+the store does not take an end, the end is pending and waits in a file as well (`app.service.spool`).
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from app.domain.jobs import Event, Job, StaleAttempt, Status, advance
-from app.domain.outcomes import TAKEN_DOWN, Ending, How, settle
+from app.domain.outcomes import TAKEN_DOWN, How, Outcome, settle
 from app.domain.source import AWAITED, DataSource
 from app.domain.telemetry import AttemptEnded, Started
 from app.processes.attempt import Attempt
 from app.processes.children import ForkServer, ForkServerLost
-from app.service.job_registry import Desk, event_between
+from app.processes.claims import LastRecount
+from app.service.job_registry import JobRegistry, event_between
 from app.service.portfolio_assistants import Assistant, Assistants
 from app.service.source_loading import Loading, NotLoaded
 from app.service.spool import Spool
@@ -72,27 +73,28 @@ class Dispatcher:
     `attempts` are those at work or pending, by job; `resting` says until when (monotonic) a job is not tried again;
     `busy` counts slots in use, `quarantined` those of them whose child cannot be killed; `claims` only rises.
     `assistants` are at work on jobs of others, in slots of ours. `before_end` is called with an attempt whose end is
-    about to be stored, and says whether its result is.
+    about to be stored, and says whether its result is. `recount` is the last look at what children hand in.
     """
 
     def __init__(
         self,
-        desk: Desk,
+        registry: JobRegistry,
         forkserver: ForkServer,
         spool: Spool,
+        recount: LastRecount,
         takes: Takes = "any",
         source: DataSource | None = None,
     ) -> None:
-        self.takes, self.slots = takes, 0 if takes == "none" else desk.settings.slots
+        self.takes, self.slots = takes, 0 if takes == "none" else registry.settings.slots
         self._calls: list[_Call] = []
         self._running: dict[str, _Call] = {}
         self.attempts: dict[str, Attempt] = {}
         self.resting: dict[str, float] = {}
         self.busy = self.quarantined = self.claims = 0
         self.closing = False
-        self._desk, self._forkserver, self._spool = desk, forkserver, spool
-        self.assistants = Assistants(desk, forkserver)
-        self._loading = Loading(desk, source)
+        self._registry, self._forkserver, self._spool, self._recount = registry, forkserver, spool, recount
+        self.assistants = Assistants(registry, forkserver)
+        self._loading = Loading(registry, source)
         self._round: anyio.CancelScope | None = None
         self._idle = anyio.Event()
         self._unsure = self._given_up = False
@@ -118,7 +120,7 @@ class Dispatcher:
         """
         call = _Call(job_id)
         self._calls.append(call)
-        self._desk.wake.set()
+        self._registry.wake.set()
         await call.done.wait()
         if call.began is None and self.closing:
             raise Closing
@@ -130,13 +132,13 @@ class Dispatcher:
             self._round.cancel()
 
     async def _dispatch(self) -> None:
-        desk = self._desk
+        registry = self._registry
         while not self.closing:
-            desk.wake = anyio.Event()
+            registry.wake = anyio.Event()
             try:
-                desk.board.preparing = not self._forkserver.ready
+                registry.tracks.preparing = not self._forkserver.ready
                 await self._forkserver.start()
-                desk.board.preparing = False
+                registry.tracks.preparing = False
                 if self._unsure:
                     await self._give_back()
                 while self.busy < self.slots and await self._start_next():
@@ -146,7 +148,7 @@ class Dispatcher:
                 await anyio.sleep(RETRY_SECONDS)
                 continue
             with anyio.move_on_after(self._pause()):
-                await desk.wake.wait()
+                await registry.wake.wait()
 
     def _pause(self) -> float:
         """Seconds until a resting job may be tried again, or until a routine look; an end wakes us in any case."""
@@ -161,7 +163,7 @@ class Dispatcher:
         if self.takes == "named" and call is None:
             return False
         claimed = tried = False
-        async with self._desk.moving:
+        async with self._registry.moving:
             with anyio.CancelScope(shield=True):  # a claimed job is never left without its attempt
                 if not self.closing and self.may_claim():
                     claimed = await self._claim(call) or (call is not None and await self._assist(call))
@@ -173,17 +175,23 @@ class Dispatcher:
         return claimed or (call is not None and tried)
 
     async def _claim(self, call: _Call | None) -> bool:
-        desk = self._desk
-        claim = passing(desk.store.claim, before="claim.before_commit", after="claim.after_commit")
+        registry = self._registry
+        claim = passing(registry.store.claim, before="claim.before_commit", after="claim.after_commit")
         self._unsure = True
         only = None if call is None else call.job_id
-        job = await desk.in_store(claim, time.time(), tuple(self.resting), only)
+        job = await registry.in_store(claim, time.time(), tuple(self.resting), only)
         self._unsure = False
         if job is None:
             return False
-        track = desk.board.get(job.id) or desk.show(job)
+        track = registry.tracks.get(job.id) or registry.show(job)
         attempt = Attempt(
-            job, desk.settings, self._forkserver, track, lambda held: self._save(job, held), observe=desk.tell
+            job,
+            registry.settings,
+            self._forkserver,
+            track,
+            lambda held: self._save(job, held),
+            observe=registry.tell,
+            recount=self._recount,
         )
         if job.finish_requested and job.publish is None:
             attempt.stop(How.FINISH)
@@ -192,7 +200,7 @@ class Dispatcher:
             call.began, self._running[job.id] = job, call
         self.busy += 1
         self.claims += 1
-        desk.moved(job, Event.CLAIM)
+        registry.moved(job, Event.CLAIM)
         track.begin_attempt(time.time(), job.remaining_seconds)
         self._tasks.start_soon(self._run, attempt)
         return True
@@ -217,13 +225,13 @@ class Dispatcher:
 
     async def _give_back(self) -> None:
         """A claim has failed, so nobody knows whether it was written: what runs without an attempt goes back."""
-        desk = self._desk
-        async with desk.moving:
-            for job in await desk.in_store(desk.store.abandoned, tuple(self.attempts), expired=False):
-                ending = Ending(how=How.NOT_STARTED, at=time.time(), message="its claim was interrupted")
-                after = advance(job, Event.RELEASE, ending.at)
-                await desk.in_store(desk.store.move, job, after, ending=ending)
-                desk.moved(after, Event.RELEASE)
+        registry = self._registry
+        async with registry.moving:
+            for job in await registry.in_store(registry.store.abandoned, tuple(self.attempts), expired=False):
+                outcome = Outcome(how=How.NOT_STARTED, at=time.time(), message="its claim was interrupted")
+                after = advance(job, Event.RELEASE, outcome.at)
+                await registry.in_store(registry.store.move, job, after, outcome=outcome)
+                registry.moved(after, Event.RELEASE)
             self._unsure = False
 
     def fence(self, job_id: str, number: int) -> None:
@@ -235,40 +243,40 @@ class Dispatcher:
 
     def asked(self, stored: Job) -> None:
         """A job that runs here, as the store has it: another service may have been asked to end it."""
-        track = self._desk.board[stored.id]
+        track = self._registry.tracks[stored.id]
         cancel = stored.cancel_requested and not track.job.cancel_requested
         finish = stored.finish_requested and not track.job.finish_requested
         if cancel or finish:
             cancelled, finished = stored.cancel_requested, stored.finish_requested
-            self._desk.show(replace(track.job, cancel_requested=cancelled, finish_requested=finished))
+            self._registry.show(replace(track.job, cancel_requested=cancelled, finish_requested=finished))
             self.attempts[stored.id].stop(How.CANCEL if cancel else How.FINISH)
 
     # --- seeing them through ---
 
     async def _run(self, attempt: Attempt) -> None:
-        desk, job, claimed_at = self._desk, attempt.job, time.monotonic()
+        registry, job, claimed_at = self._registry, attempt.job, time.monotonic()
 
         async def started(pid: int) -> None:
             waited = time.monotonic() - claimed_at
-            desk.tell(Started(job=job, waited_seconds=waited, after_loss=job.id in desk.lost))
-            desk.lost.discard(job.id)
-            await desk.in_store.note(desk.in_store.if_willing(desk.store.note_pid), job, pid)
+            registry.tell(Started(job=job, waited_seconds=waited, after_loss=job.id in registry.lost))
+            registry.lost.discard(job.id)
+            await registry.in_store.note(registry.in_store.if_willing(registry.store.note_pid), job, pid)
 
         try:
-            best = await desk.in_store.best_of(job.id)
-            attempt.begin_with(best.held, saved=desk.in_store.is_saved(job.id, best.held), damage=best.damage)
-            ending = await attempt.run(await self._dataset_of(attempt), started)
+            best = await registry.in_store.best_of(job.id)
+            attempt.begin_with(best.held, saved=registry.in_store.is_saved(job.id, best.held), damage=best.damage)
+            outcome = await attempt.run(await self._dataset_of(attempt), started)
         except NotLoaded as unloaded:
-            ending = attempt.ended_by(unloaded.how, str(unloaded))
+            outcome = attempt.ended_by(unloaded.how, str(unloaded))
         except _MAY_PASS as error:
-            self.resting[job.id] = time.monotonic() + desk.settings.retry_wait_seconds
-            ending = attempt.ended_by(How.NOT_STARTED, str(error))
+            self.resting[job.id] = time.monotonic() + registry.settings.retry_wait_seconds
+            outcome = attempt.ended_by(How.NOT_STARTED, str(error))
         except Exception as error:  # noqa: BLE001 - a bug in the supervision of one job must not end the others
             _log.exception("job %s: the supervision of attempt %d failed", job.id, job.attempt)
-            ending = attempt.ended_by(How.ERROR, f"internal error: {error}")
+            outcome = attempt.ended_by(How.ERROR, f"internal error: {error}")
         with anyio.CancelScope(shield=True):
             try:
-                await self._on_end(attempt, ending)
+                await self._on_outcome(attempt, outcome)
             except Exception:  # noqa: BLE001 - nor must the end of one job, whatever is wrong with the store
                 _log.exception("job %s: the end of attempt %d is left to the next start", job.id, job.attempt)
                 self.attempts.pop(job.id, None)
@@ -279,9 +287,9 @@ class Dispatcher:
 
     async def _dataset_of(self, attempt: Attempt) -> bytes:
         """Raises NotLoaded when there is none: a damaged one is not mended by trying again."""
-        desk, job = self._desk, attempt.job
+        registry, job = self._registry, attempt.job
         try:
-            stored = await desk.in_store(desk.store.dataset, job.id) or b""
+            stored = await registry.in_store(registry.store.dataset, job.id) or b""
         except StoreDamaged as error:
             _log.error("job %s cannot be solved: %s", job.id, error)
             raise NotLoaded(
@@ -297,44 +305,44 @@ class Dispatcher:
             await attempt.reap_late()
             self.quarantined -= 1
         self.busy -= 1
-        self._desk.wake.set()
+        self._registry.wake.set()
 
     async def _save(self, job: Job, held: StoredIncumbent) -> bool:
         """Keeps a timetable in the store; in memory only, while that refuses or lives on its reserve."""
         if not self._takes_notes:
             return False
         save = passing(
-            self._desk.store.save_incumbent, before="incumbent.before_commit", after="incumbent.after_commit"
+            self._registry.store.save_incumbent, before="incumbent.before_commit", after="incumbent.after_commit"
         )
-        return await self._desk.in_store.note(self._desk.in_store.if_willing(save), job, held)
+        return await self._registry.in_store.note(self._registry.in_store.if_willing(save), job, held)
 
     async def keep_checkpoints(self) -> None:
         """Writes down how far every child is, so that a service that is killed goes on from there."""
         while True:
             await anyio.sleep(CHECKPOINT_SECONDS)
             for attempt in list(self.attempts.values()):
-                if attempt.pid is not None and self._takes_notes:
+                if attempt.at_work and self._takes_notes:
                     await self._checkpoint(attempt)
 
     @property
     def _takes_notes(self) -> bool:
         """Whether the store takes what we could do without; when it does not, ends and clients come first."""
-        return self._desk.in_store.refusal is None and not self._desk.disk_reserve.reserve_used
+        return self._registry.in_store.refusal is None and not self._registry.disk_reserve.reserve_used
 
     async def _checkpoint(self, attempt: Attempt) -> None:
         job, watch = attempt.job, attempt.watch
-        track = self._desk.board.get(job.id)
+        track = self._registry.tracks.get(job.id)
         if track is None:
             return
         percent = track.reserve()
         try:
-            await self._desk.in_store(
-                self._desk.in_store.if_willing(self._desk.store.checkpoint),
+            await self._registry.in_store(
+                self._registry.in_store.if_willing(self._registry.store.checkpoint),
                 job,
                 used_seconds=job.used_seconds + watch.solving_seconds(time.monotonic()),
                 percent=percent,
                 stage=watch.stage,
-                life=track.life(watch.diagnosis.silence(time.monotonic())),
+                life=track.life(attempt.silent_seconds),
             )
         except (StaleAttempt, StoreError) as error:
             _log.debug("job %s: no checkpoint: %s", job.id, error)  # it has ended, or the next one will do
@@ -343,109 +351,108 @@ class Dispatcher:
 
     # --- ends ---
 
-    async def _on_end(self, attempt: Attempt, ending: Ending) -> None:
+    async def _on_outcome(self, attempt: Attempt, outcome: Outcome) -> None:
         """
         The one place where an attempt ends, however it ended.
 
         While the store does not answer the end is pending, and the lock is free between two tries. A service that
         closes gives up at last; its next start finds the job running, and its end in the spool.
         """
-        spooled = self._desk.in_store.refusal is not None  # known already, so we do not wait to be told again
+        spooled = self._registry.in_store.refusal is not None  # known already, so we do not wait to be told again
         if spooled:
-            await self._spool_end(attempt, ending)
+            await self._spool_end(attempt, outcome)
         while True:
             try:
-                async with self._desk.moving:
-                    await self._settle(attempt, ending)
+                async with self._registry.moving:
+                    await self._settle(attempt, outcome)
                 break
             except StoreUnavailable as error:
                 _log.error("job %s: its end cannot be stored yet: %s", attempt.job.id, error)
                 if not spooled:
-                    await self._spool_end(attempt, ending)
+                    await self._spool_end(attempt, outcome)
                 spooled = True
             if self._given_up:
                 break
             await anyio.sleep(RETRY_SECONDS)
-        if ending.how is not How.RESULT:
-            level = logging.INFO if ending.how in _ASKED_FOR else logging.WARNING
+        if outcome.how is not How.RESULT:
+            level = logging.INFO if outcome.how in _ASKED_FOR else logging.WARNING
             _log.log(
-                level, "job %s, attempt %d: %s: %s", attempt.job.id, attempt.job.attempt, ending.how, ending.message
+                level, "job %s, attempt %d: %s: %s", attempt.job.id, attempt.job.attempt, outcome.how, outcome.message
             )
         if spooled and attempt.job.id not in self.attempts:
             await anyio.to_thread.run_sync(self._spool.remove, attempt.job)
         self._idle.set()
 
-    async def _spool_end(self, attempt: Attempt, ending: Ending) -> None:
-        body = attempt.result.body if attempt.result is not None else None
+    async def _spool_end(self, attempt: Attempt, outcome: Outcome) -> None:
         try:
-            await anyio.to_thread.run_sync(self._spool.write, attempt.job, ending, body)
+            await anyio.to_thread.run_sync(self._spool.write, attempt.job, outcome, attempt.verified)
         except OSError as error:
             _log.error("job %s: nor can its end be written to a file: %s", attempt.job.id, in_words(error))
 
-    async def _settle(self, attempt: Attempt, ending: Ending) -> None:
+    async def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
         """Writes what the end of an attempt means for its job. Raises StoreUnavailable when that can be tried again."""
-        desk, track = self._desk, self._desk.board.get(attempt.job.id)
+        registry, track = self._registry, self._registry.tracks.get(attempt.job.id)
         if track is None or (track.job.status, track.job.attempt) != (Status.RUNNING, attempt.job.attempt):
             _log.warning("job %s: attempt %d was taken over meanwhile", attempt.job.id, attempt.job.attempt)
             self.attempts.pop(attempt.job.id, None)
             return
         before = track.noted_job
         try:
-            after = await self._write(before, attempt, ending)
+            after = await self._write(before, attempt, outcome)
         except StoreUnavailable:
             raise
         except StaleAttempt as error:
             _log.warning("job %s, attempt %d: its end was refused: %s", before.id, before.attempt, error)
-            after = await self._write_again(before, attempt, ending)
+            after = await self._write_again(before, attempt, outcome)
         except Exception:  # noqa: BLE001 - an end that cannot be stored must not end the service
             _log.exception("job %s, attempt %d: its end was refused", before.id, before.attempt)
-            after = await self._write_again(before, attempt, ending)
+            after = await self._write_again(before, attempt, outcome)
         if after.status is Status.QUEUED:
-            desk.lost.add(before.id)
+            registry.lost.add(before.id)
             if after.publish is None and after.failed_attempts > max(1, before.failed_attempts):
-                self.resting[before.id] = time.monotonic() + desk.settings.retry_wait_seconds
-        desk.in_store.remember(before.id, attempt.held, saved=not attempt.unsaved)
+                self.resting[before.id] = time.monotonic() + registry.settings.retry_wait_seconds
+        registry.in_store.remember(before.id, attempt.held, saved=not attempt.unsaved)
         self.attempts.pop(before.id, None)
-        desk.tell(AttemptEnded(job=before, after=after, ending=ending))
-        desk.moved(after, event_between(before, after))
+        registry.tell(AttemptEnded(job=before, after=after, outcome=outcome))
+        registry.moved(after, event_between(before, after))
 
-    async def _write(self, before: Job, attempt: Attempt, ending: Ending) -> Job:
-        in_store, store = self._desk.in_store, self._desk.store
-        if ending.how in TAKEN_DOWN:
-            ending = replace(ending, taken_down=await in_store.times_taken_down(before))
-        after = settle(before, ending, self._desk.settings.max_attempts)
-        result = attempt.result if after.result_attempt == before.attempt else None
+    async def _write(self, before: Job, attempt: Attempt, outcome: Outcome) -> Job:
+        in_store, store = self._registry.in_store, self._registry.store
+        if outcome.how in TAKEN_DOWN:
+            outcome = replace(outcome, taken_down=await in_store.times_taken_down(before))
+        after = settle(before, outcome, self._registry.settings.max_attempts)
+        result = attempt.verified if after.result_attempt == before.attempt else None
         await self.before_end(attempt, result is not None)
         move = passing(store.move, before="end.before_commit", after="end.after_commit")
-        await in_store.must(move, before, after, ending=ending, result=result.body if result else None)
+        await in_store.must(move, before, after, outcome=outcome, result=result)
         return after
 
-    async def _write_again(self, before: Job, attempt: Attempt, ending: Ending) -> Job:
+    async def _write_again(self, before: Job, attempt: Attempt, outcome: Outcome) -> Job:
         """
         After a refusal: the store is asked first, for the end may have been written after all; then we try once more.
 
         Then the job fails; where even that cannot be stored it is shown, and the next start finds the job running.
         """
-        in_store, store = self._desk.in_store, self._desk.store
+        in_store, store = self._registry.in_store, self._registry.store
         try:
             stored = await in_store(store.job, before.id)
         except StoreUnavailable:
             raise
         except StoreError as error:
-            return advance(before, Event.FAIL, ending.at, error=f"its row in the store cannot be used: {error}")
+            return advance(before, Event.FAIL, outcome.at, error=f"its row in the store cannot be used: {error}")
         if stored is None or (stored.status, stored.attempt) != (before.status, before.attempt):
-            return stored or advance(before, Event.FAIL, ending.at, error="its row is gone")
+            return stored or advance(before, Event.FAIL, outcome.at, error="its row is gone")
         # Another service may have been asked to end it.
         before = replace(before, cancel_requested=stored.cancel_requested, finish_requested=stored.finish_requested)
         try:
-            return await self._write(before, attempt, ending)
+            return await self._write(before, attempt, outcome)
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - as above
-            ending = Ending(how=How.ERROR, at=time.time(), message=f"its end cannot be stored: {error}")
-        failed = advance(before, Event.FAIL, ending.at, error=ending.message)
+            outcome = Outcome(how=How.ERROR, at=time.time(), message=f"its end cannot be stored: {error}")
+        failed = advance(before, Event.FAIL, outcome.at, error=outcome.message)
         try:
-            await in_store.must(store.move, before, failed, ending=ending)
+            await in_store.must(store.move, before, failed, outcome=outcome)
         except StoreUnavailable:
             raise
         except Exception:  # noqa: BLE001 - as above
@@ -460,7 +467,7 @@ class Dispatcher:
         for call in self._calls:
             call.done.set()
         with anyio.move_on_after(SHUTDOWN_SECONDS, shield=True):
-            async with self._desk.moving:  # a claim that is under way ends as an attempt that we can stop
+            async with self._registry.moving:  # a claim that is under way ends as an attempt that we can stop
                 for attempt in self.attempts.values():
                     attempt.stop(How.SHUTDOWN)
             await self.assistants.close()

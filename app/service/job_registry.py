@@ -1,5 +1,5 @@
 """
-The desk: all jobs as they are known, in memory and in the store, and the one lock under which that changes.
+All jobs as they are known, in memory and in the store, and the one lock under which that changes.
 
 Everybody who moves a job takes the lock (`moving`), writes to the store, and shows what was written; so a claim, a
 cancel, a delete and the end of an attempt cannot overlap. The store's own guard (old status, attempt number) stands
@@ -18,7 +18,7 @@ from app.domain.jobs import Event, Job, Status
 from app.domain.progress import Track
 from app.domain.telemetry import Happening, Moved, Observer
 from app.service.disk_reserve import DiskReserve
-from app.service.job_board import JobBoard
+from app.service.job_tracks import JobTracks
 from app.service.store_access import Storage
 from app.settings import Settings
 from app.store import Store
@@ -33,12 +33,12 @@ _MOVES = {
 }
 
 
-class Desk:
+class JobRegistry:
     """What the parts of a supervisor share. `lost` are waiting jobs whose last attempt did not end by itself."""
 
     def __init__(self, settings: Settings, observe: Observer) -> None:
         self.settings = settings
-        self.board = JobBoard(settings.slots, checkpointed=True)
+        self.tracks = JobTracks(settings.slots, checkpointed=True)
         self.disk_reserve = DiskReserve(settings)
         self.in_store = Storage(self.disk_reserve, self.tell, settings.slow_seconds)
         self.moving = anyio.Lock()
@@ -62,16 +62,16 @@ class Desk:
 
     def show(self, job: Job) -> Track:
         """Makes a written row the one we show; wakes the dispatcher when there is something to run."""
-        if self.board.get(job.id) is None:
-            self.board.add(job)
+        if self.tracks.get(job.id) is None:
+            self.tracks.add(job)
         else:
-            self.board.set(job)
+            self.tracks.set(job)
         if job.status is Status.QUEUED:
             self._waiting_since.setdefault(job.id, time.monotonic())
             self.wake.set()
         else:
             self._waiting_since.pop(job.id, None)
-        return self.board[job.id]
+        return self.tracks[job.id]
 
     def moved(self, job: Job, event: Event | None) -> Job:
         """The same for a row that has changed its state."""
@@ -81,7 +81,7 @@ class Desk:
 
     def forget(self, job_id: str) -> None:
         """A deleted job."""
-        self.board.remove(job_id)
+        self.tracks.remove(job_id)
         self.in_store.forget(job_id)
         self._waiting_since.pop(job_id, None)
         self.lost.discard(job_id)

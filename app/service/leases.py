@@ -22,7 +22,7 @@ from app.domain.jobs import Job, Status
 from app.domain.progress import NORMAL, SERVICE_SILENT, Track
 from app.domain.telemetry import Seen
 from app.service.dispatcher import Dispatcher
-from app.service.job_registry import Desk
+from app.service.job_registry import JobRegistry
 from app.service.recovery import take_up
 from app.service.spool import Spool
 from app.store import Changes, SharedStore, StoredIncumbent, StoreError, StoreUnavailable
@@ -44,11 +44,15 @@ def boot_seconds() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-class Neighbours:
-    """What one service knows of the others. Use `begin` when the store is open, before the jobs are read."""
+class Leases:
+    """
+    The leases of one service, and what it knows of the others.
 
-    def __init__(self, desk: Desk, dispatcher: Dispatcher, spool: Spool) -> None:
-        self._desk, self._dispatcher, self._spool = desk, dispatcher, spool
+    Use `begin` when the store is open, before the jobs are read.
+    """
+
+    def __init__(self, registry: JobRegistry, dispatcher: Dispatcher, spool: Spool) -> None:
+        self._registry, self._dispatcher, self._spool = registry, dispatcher, spool
         self._one_renewal = anyio.CapacityLimiter(1)
         self._renewed_at = boot_seconds()
         self._missed = False
@@ -58,10 +62,10 @@ class Neighbours:
 
     async def begin(self) -> None:
         """What is written from now on is followed."""
-        store = self._desk.store
+        store = self._registry.store
         if isinstance(store, SharedStore):
             self._store = store
-            self._upto = (await self._desk.in_store(store.changes, None, ())).upto
+            self._upto = (await self._registry.in_store(store.changes, None, ())).upto
         self._renewed_at = boot_seconds()
 
     @property
@@ -79,14 +83,14 @@ class Neighbours:
 
     async def latest(self, job_id: str) -> Track | None:
         """A job as the store has it, where others may have moved it, else as we know it. The caller holds the lock."""
-        track = self._desk.board.get(job_id)
+        track = self._registry.tracks.get(job_id)
         if not self.shared or job_id in self._dispatcher.attempts:
             return track
-        stored = await self._desk.in_store(self._desk.store.job, job_id)
+        stored = await self._registry.in_store(self._registry.store.job, job_id)
         if stored is not None and (track is None or track.job != stored):
-            return self._desk.show(stored)
+            return self._registry.show(stored)
         if stored is None and track is not None:
-            self._desk.forget(job_id)
+            self._registry.forget(job_id)
             return None
         return track
 
@@ -128,35 +132,35 @@ class Neighbours:
     async def follow(self) -> None:
         while self._store is not None:
             try:
-                if self._desk.in_store.refusal is None:
+                if self._registry.in_store.refusal is None:
                     await self._follow(self._store)
             except StoreError as error:  # what we miss now is seen at the next look
                 _log.debug("the other services cannot be followed at the moment: %s", error)
             await anyio.sleep(FOLLOW_SECONDS)
 
     async def _follow(self, store: SharedStore) -> None:
-        desk = self._desk
-        async with desk.moving:
-            look = desk.in_store.if_willing(store.changes)
-            changes = await desk.in_store(look, self._upto, tuple(self._dispatcher.attempts))
+        registry = self._registry
+        async with registry.moving:
+            look = registry.in_store.if_willing(store.changes)
+            changes = await registry.in_store(look, self._upto, tuple(self._dispatcher.attempts))
             for job in changes.jobs:
                 self._dispatcher.assistants.see(job)
                 self._show(job)
             self._show_life(changes)
-            if changes.total != len(desk.board):
+            if changes.total != len(registry.tracks):
                 await self._compare_ids(store)
             self._upto = changes.upto
 
     def _show(self, job: Job) -> None:
-        track, attempt = self._desk.board.get(job.id), self._dispatcher.attempts.get(job.id)
+        track, attempt = self._registry.tracks.get(job.id), self._dispatcher.attempts.get(job.id)
         if attempt is None or track is None:
             if track is None or track.job != job:
-                self._desk.show(job)
-                self._desk.tell(Seen(job=job))
+                self._registry.show(job)
+                self._registry.tell(Seen(job=job))
         elif (job.status, job.attempt) != (Status.RUNNING, attempt.job.attempt):
             self._dispatcher.fence(job.id, attempt.job.attempt)
-            self._desk.show(job)
-            self._desk.tell(Seen(job=job))
+            self._registry.show(job)
+            self._registry.tell(Seen(job=job))
         else:
             self._dispatcher.asked(job)
 
@@ -165,7 +169,7 @@ class Neighbours:
         for job_id, held in changes.incumbents.items():
             self._show_incumbent(job_id, held)
         for job_id, seconds in changes.silent_seconds.items():
-            track = self._desk.board.get(job_id)
+            track = self._registry.tracks.get(job_id)
             if track is None or track.job.status is not Status.RUNNING:
                 continue
             if seconds >= SILENT_SECONDS:
@@ -176,7 +180,7 @@ class Neighbours:
                 track.look("ok", None, NORMAL, silent_seconds=seconds)
 
     def _show_incumbent(self, job_id: str, held: StoredIncumbent) -> None:
-        track = self._desk.board.get(job_id)
+        track = self._registry.tracks.get(job_id)
         if track is not None and job_id not in self._dispatcher.attempts:
             if track.score is None or held.score < track.score:
                 track.score, track.improved_at = held.score, held.found_at
@@ -185,11 +189,11 @@ class Neighbours:
 
     async def _compare_ids(self, store: SharedStore) -> None:
         """Something was deleted elsewhere, or came in at this very moment."""
-        desk = self._desk
-        there = set(await desk.in_store(store.ids))
-        for track in list(desk.board.newest_first()):
+        registry = self._registry
+        there = set(await registry.in_store(store.ids))
+        for track in list(registry.tracks.newest_first()):
             if track.job.id not in there and track.job.id not in self._dispatcher.attempts:
-                desk.forget(track.job.id)
+                registry.forget(track.job.id)
 
     # --- what others have left ---
 
@@ -197,21 +201,21 @@ class Neighbours:
         while self._store is not None:
             await anyio.sleep(RENEW_SECONDS)
             try:
-                if self._desk.in_store.refusal is None and self.fenced_because is None:
+                if self._registry.in_store.refusal is None and self.fenced_because is None:
                     await self._reclaim(self._store)
             except StoreError as error:  # they are still there at the next look
                 _log.warning("abandoned jobs cannot be taken up at the moment: %s", error)
 
     async def _reclaim(self, store: SharedStore) -> None:
-        async with self._desk.moving:
-            for job in await self._desk.in_store(store.abandoned, tuple(self._dispatcher.attempts)):
+        async with self._registry.moving:
+            for job in await self._registry.in_store(store.abandoned, tuple(self._dispatcher.attempts)):
                 _log.warning("job %s: nobody works on attempt %d any more", job.id, job.attempt)
                 try:
-                    after = await take_up(self._desk, self._spool, job)
+                    after = await take_up(self._registry, self._spool, job)
                 except StoreUnavailable:
                     raise
                 except Exception:  # noqa: BLE001 - what is wrong with one job must not hold up those behind it
                     _log.exception("job %s cannot be taken up", job.id)
                     continue
                 if after is not None:
-                    self._desk.show(after)
+                    self._registry.show(after)

@@ -21,7 +21,7 @@ import anyio.to_thread
 
 from app import service_version
 from app.service.dispatcher import Dispatcher
-from app.service.job_registry import Desk
+from app.service.job_registry import JobRegistry
 from app.store import Introduction, Member, Message, SharedStore, StoreError, StoreUnavailable
 
 T = TypeVar("T")
@@ -39,11 +39,11 @@ MISSED_SECONDS = 900.0
 _log = logging.getLogger("timetable.neighbours")
 
 
-class Fleet:
+class Membership:
     """`known` is the last look: everybody who shares the store, or this service alone."""
 
-    def __init__(self, desk: Desk, dispatcher: Dispatcher) -> None:
-        self._desk, self._dispatcher = desk, dispatcher
+    def __init__(self, registry: JobRegistry, dispatcher: Dispatcher) -> None:
+        self._registry, self._dispatcher = registry, dispatcher
         self._one_look = anyio.CapacityLimiter(1)
         self._store: SharedStore | None = None
         self._began_at = time.time()
@@ -52,10 +52,10 @@ class Fleet:
 
     async def begin(self) -> None:
         """Says to the others who we are. Raises StoreError."""
-        store = self._desk.store
+        store = self._registry.store
         if isinstance(store, SharedStore):
             self._store = store
-            await self._desk.in_store(store.introduce, self._me)
+            await self._registry.in_store(store.introduce, self._me)
 
     async def watch(self) -> None:
         """Keeps known how many jobs can be solved at once, by which waiting times are estimated."""
@@ -77,7 +77,7 @@ class Fleet:
             before = {one.owner for one in self.lost}
             self.known = await self._ask(self._store.members)
             self._heard |= {one.owner for one in self.known if one.silent_seconds < SILENT_SECONDS}
-            self._desk.board.slots = self.slots
+            self._registry.tracks.slots = self.slots
             for one in self.lost:
                 if one.owner not in before:
                     told = "%s %s (process %d on %s) was not heard of for %.0f s; its jobs are taken over"
@@ -112,7 +112,7 @@ class Fleet:
 
     async def _ask(self, call: Callable[[], T]) -> T:
         """Without waiting for the store's other callers; a store that refuses them is not asked. Raises StoreError."""
-        refusal = self._desk.in_store.refusal
+        refusal = self._registry.in_store.refusal
         if refusal is not None:
             raise StoreUnavailable(refusal)
         return await anyio.to_thread.run_sync(call, limiter=self._one_look)

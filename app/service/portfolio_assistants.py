@@ -22,7 +22,7 @@ from app.domain.progress import Track
 from app.domain.telemetry import Assisted, ChildSigns
 from app.processes.attempt import Attempt
 from app.processes.children import ForkServer, ForkServerLost
-from app.service.job_registry import Desk
+from app.service.job_registry import JobRegistry
 from app.service.store_beside import Beside
 from app.store import (
     Assistance,
@@ -61,10 +61,10 @@ class Assistant:
 class Assistants:
     """Those of one worker. `run` sees one through, in a slot that the caller has for it."""
 
-    def __init__(self, desk: Desk, forkserver: ForkServer) -> None:
-        self._desk, self._forkserver = desk, forkserver
+    def __init__(self, registry: JobRegistry, forkserver: ForkServer) -> None:
+        self._registry, self._forkserver = registry, forkserver
         self._at_work: list[Assistant] = []
-        self._ask = Beside(desk)
+        self._ask = Beside(registry)
         self._none_left = anyio.Event()
         self._missed = 0
 
@@ -80,11 +80,11 @@ class Assistants:
 
     async def join(self, job_id: str) -> Assistant | None:
         """Takes a place at a running job, if there is one for us; then `run` is owed. Raises StoreUnavailable."""
-        store = self._desk.store
+        store = self._registry.store
         if not isinstance(store, SharedStore):
             return None
         try:
-            given = await self._desk.in_store(store.join, job_id)
+            given = await self._registry.in_store(store.join, job_id)
             assistant = None if given is None else Assistant(given, self._attempt(given))
         except StoreUnavailable:
             raise
@@ -121,7 +121,7 @@ class Assistants:
             failed_attempts=0,
             used_seconds=0.0,
         )
-        return Attempt(job, self._desk.settings, self._forkserver, Track(job), self._saving(given))
+        return Attempt(job, self._registry.settings, self._forkserver, Track(job), self._saving(given))
 
     def _saving(self, given: Assistance) -> Callable[[StoredIncumbent], Awaitable[bool]]:
         async def save(held: StoredIncumbent) -> bool:
@@ -135,30 +135,30 @@ class Assistants:
         return save
 
     async def _help(self, assistant: Assistant) -> str:
-        desk, attempt, job = self._desk, assistant.attempt, assistant.given.job
+        registry, attempt, job = self._registry, assistant.attempt, assistant.given.job
         if assistant.left is not None:
             return assistant.left
         try:
-            best = await desk.in_store.stored_best_of(job.id)
+            best = await registry.in_store.stored_best_of(job.id)
             attempt.begin_with(best.held, saved=True, damage=best.damage)
-            dataset = await desk.in_store(desk.store.dataset, job.id) or b""
-            ending = await attempt.run(dataset, _nothing)
+            dataset = await registry.in_store(registry.store.dataset, job.id) or b""
+            outcome = await attempt.run(dataset, _nothing)
         except (ForkServerLost, StoreError) as error:
             _log.warning("job %s: no help with attempt %d: %s", job.id, job.attempt, error)
             return assistant.left or How.NOT_STARTED
         except Exception:  # noqa: BLE001 - a bug in somebody's help must not end anything else
             _log.exception("job %s: the help with attempt %d failed", job.id, job.attempt)
             return How.ERROR
-        if assistant.left is None and ending.how is not How.RESULT:
-            _log.warning("job %s: no more help with attempt %d: %s", job.id, job.attempt, ending.message)
-        return assistant.left or ending.how
+        if assistant.left is None and outcome.how is not How.RESULT:
+            _log.warning("job %s: no more help with attempt %d: %s", job.id, job.attempt, outcome.message)
+        return assistant.left or outcome.how
 
     async def _leave(self, assistant: Assistant, how: str) -> None:
         job, number = assistant.given.job, assistant.given.number
         with suppress(StoreError):  # the place is free when its lease has run out
             await self._ask(lambda store: store.leave(job, number, how))
         _log.info("job %s, attempt %d: assistant %d has ended: %s", job.id, job.attempt, number, how)
-        self._desk.tell(Assisted(job=job, number=number, how=how))
+        self._registry.tell(Assisted(job=job, number=number, how=how))
 
     # --- who ends them ---
 
@@ -177,7 +177,7 @@ class Assistants:
 
     async def watch(self) -> None:
         """Keeps the leases, and sees who is still wanted; for ever."""
-        while isinstance(self._desk.store, SharedStore):
+        while isinstance(self._registry.store, SharedStore):
             await anyio.sleep(LOOK_SECONDS)
             if self._at_work:
                 await self._look()

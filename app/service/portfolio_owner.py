@@ -19,7 +19,7 @@ from app.domain.portfolio import places, seconds_for_search
 from app.domain.telemetry import Shared
 from app.processes.attempt import Attempt
 from app.service.dispatcher import Dispatcher
-from app.service.job_registry import Desk
+from app.service.job_registry import JobRegistry
 from app.service.store_beside import Beside
 from app.store import SharedStore, StoreError
 from solver.rules import Score
@@ -41,14 +41,14 @@ class _Shared:
 class Portfolio:
     """Looks after the jobs that run here, where several workers may share one."""
 
-    def __init__(self, desk: Desk, dispatcher: Dispatcher) -> None:
-        self._desk, self._dispatcher = desk, dispatcher
+    def __init__(self, registry: JobRegistry, dispatcher: Dispatcher) -> None:
+        self._registry, self._dispatcher = registry, dispatcher
         self._shared: dict[Attempt, _Shared] = {}
-        self._ask = Beside(desk)
+        self._ask = Beside(registry)
         dispatcher.before_end = self._note_end
 
     async def watch(self) -> None:
-        while isinstance(self._desk.store, SharedStore) and self._desk.settings.portfolio_workers > 1:
+        while isinstance(self._registry.store, SharedStore) and self._registry.settings.portfolio_workers > 1:
             await anyio.sleep(LOOK_SECONDS)
             at_work = list(self._dispatcher.attempts.values())
             self._shared = {attempt: shared for attempt, shared in self._shared.items() if attempt in at_work}
@@ -77,10 +77,10 @@ class Portfolio:
 
     async def _invite(self, attempt: Attempt) -> bool:
         """Whether it is known how many places there are."""
-        track = self._desk.board.get(attempt.job.id)
+        track = self._registry.tracks.get(attempt.job.id)
         if attempt.pid is None or track is None or track.total is None:
             return False
-        wanted = places(attempt.job, track.total, self._desk.settings)
+        wanted = places(attempt.job, track.total, self._registry.settings)
         if wanted:
             seconds = seconds_for_search(attempt.job) - attempt.watch.solving_seconds(time.monotonic())
             await self._ask(lambda store: store.invite(attempt.job, wanted, seconds))
@@ -100,5 +100,5 @@ class Portfolio:
         except Exception:  # noqa: BLE001 - a job ends whether or not anybody knows who has found what
             _log.exception("job %s: it is not kept who has found its timetable", attempt.job.id)
         if winner is not None and not shared.told:
-            self._desk.tell(Shared(job=attempt.job, found_by=winner))
+            self._registry.tell(Shared(job=attempt.job, found_by=winner))
             shared.told = True

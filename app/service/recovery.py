@@ -13,9 +13,9 @@ import time
 from dataclasses import replace
 
 from app.domain.jobs import Job, StaleAttempt, Status
-from app.domain.outcomes import Ending, How, settle
+from app.domain.outcomes import How, Outcome, settle
 from app.domain.telemetry import AttemptEnded, Moved
-from app.service.job_registry import Desk, event_between
+from app.service.job_registry import JobRegistry, event_between
 from app.service.spool import Spool, Spooled
 from app.store import StoreUnavailable
 from app.system.failpoints import failpoint
@@ -23,59 +23,59 @@ from app.system.failpoints import failpoint
 _log = logging.getLogger("timetable.supervisor")
 
 
-async def recover(desk: Desk, spool: Spool) -> int:
+async def recover(registry: JobRegistry, spool: Spool) -> int:
     """Shows every job, and settles those that an earlier service was running; returns how many these were."""
     interrupted = 0
-    abandoned = {job.id: job.attempt for job in await desk.in_store(desk.store.abandoned, ())}
-    for job in reversed(await desk.in_store(desk.store.jobs)):
+    abandoned = {job.id: job.attempt for job in await registry.in_store(registry.store.abandoned, ())}
+    for job in reversed(await registry.in_store(registry.store.jobs)):
         if job.status is Status.RUNNING and abandoned.get(job.id) == job.attempt:
             if interrupted:
                 failpoint("recover.between")
             try:
-                job = await take_up(desk, spool, job) or job
+                job = await take_up(registry, spool, job) or job
             except StoreUnavailable:
                 raise
             except Exception:  # noqa: BLE001 - what is wrong with one job must not keep the others from starting
                 _log.exception("job %s cannot be taken up", job.id)
             interrupted += 1
-        held = (await desk.in_store.stored_best_of(job.id)).held if job.status is Status.QUEUED else None
-        track = desk.show(job)
+        held = (await registry.in_store.stored_best_of(job.id)).held if job.status is Status.QUEUED else None
+        track = registry.show(job)
         if held is not None:
             track.score, track.improved_at = held.score, held.found_at
-    await desk.in_store(spool.clear)
+    await registry.in_store(spool.clear)
     return interrupted
 
 
-async def take_up(desk: Desk, spool: Spool, job: Job) -> Job | None:
+async def take_up(registry: JobRegistry, spool: Spool, job: Job) -> Job | None:
     """Settles a running job that nobody works on: the job after that, or None when it is gone. Hold the lock."""
     try:
-        return await _settled(desk, job, await desk.in_store(spool.read, job))
+        return await _settled(registry, job, await registry.in_store(spool.read, job))
     except StaleAttempt:  # another service was faster
-        return await desk.in_store(desk.store.job, job.id)
+        return await registry.in_store(registry.store.job, job.id)
 
 
-async def _settled(desk: Desk, job: Job, spooled: Spooled | None) -> Job:
-    ending, body, used_seconds = spooled or (await _service_lost(desk, job), None, job.used_seconds)
-    after = settle(replace(job, used_seconds=used_seconds), ending, desk.settings.max_attempts)
+async def _settled(registry: JobRegistry, job: Job, spooled: Spooled | None) -> Job:
+    outcome, body, used_seconds = spooled or (await _service_lost(registry, job), None, job.used_seconds)
+    after = settle(replace(job, used_seconds=used_seconds), outcome, registry.settings.max_attempts)
     keep = body if after.result_attempt == job.attempt else None
-    await desk.in_store.must(desk.store.move, job, after, ending=ending, result=keep)
+    await registry.in_store.must(registry.store.move, job, after, outcome=outcome, result=keep)
     if spooled:
         _log.warning("job %s: the end of its last attempt, which the store did not take then, is stored now", job.id)
     if after.status is Status.QUEUED:
-        desk.lost.add(job.id)
-    desk.tell(AttemptEnded(job=job, after=after, ending=ending))
-    desk.tell(Moved(job=after, event=event_between(job, after)))
+        registry.lost.add(job.id)
+    registry.tell(AttemptEnded(job=job, after=after, outcome=outcome))
+    registry.tell(Moved(job=after, event=event_between(job, after)))
     return after
 
 
-async def _service_lost(desk: Desk, job: Job) -> Ending:
-    held, _ = await desk.in_store.stored_best_of(job.id)
-    return Ending(
+async def _service_lost(registry: JobRegistry, job: Job) -> Outcome:
+    held, _ = await registry.in_store.stored_best_of(job.id)
+    return Outcome(
         how=How.SERVICE_LOST,
         at=time.time(),
         stage=job.stage,
         message="the service ended while this attempt ran",
         held=held.score if held else None,
-        taken_down=await desk.in_store.times_taken_down(job),
-        noted_seconds=await desk.in_store.noted_seconds(job),
+        taken_down=await registry.in_store.times_taken_down(job),
+        noted_seconds=await registry.in_store.noted_seconds(job),
     )

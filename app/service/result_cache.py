@@ -1,5 +1,5 @@
 """
-Results for clients, as bytes: made by a reader process from the bytes in the store, and remembered.
+Results for clients, as bytes: made by a parse worker from the bytes in the store, and remembered.
 
 The service opens no result itself, see `app.views.result`. What a job adds to its result (status, times, metadata)
 changes while the result does not, so it is joined to the bytes and not made part of them.
@@ -16,9 +16,9 @@ import anyio
 
 from app.domain.exceptions import Refused, ResultTooHeavy, TooHeavy
 from app.domain.jobs import Job, Status
-from app.processes.parse_pool import Readers
-from app.processes.parse_worker import Question, Reply, Work, content_of, recounted_of, recounting_of
-from app.processes.salvage import Held, Recounted
+from app.processes.parse_pool import ParsePool
+from app.processes.parse_worker import Question, Reply, Work, content_of, salvaged_of, salvaging_of
+from app.processes.salvage import Held, Salvaged
 from app.service.supervisor import Supervisor
 
 REMEMBERED_BYTES = 24 << 20
@@ -80,8 +80,8 @@ class Remembered:
 class ResultCache:
     """The results of the jobs of one supervisor."""
 
-    def __init__(self, supervisor: Supervisor, readers: Readers) -> None:
-        self._supervisor, self._readers = supervisor, readers
+    def __init__(self, supervisor: Supervisor, pool: ParsePool) -> None:
+        self._supervisor, self._pool = supervisor, pool
         self._remembered = Remembered(REMEMBERED_BYTES)
         self._making, self._looking = anyio.Lock(), anyio.Lock()
 
@@ -90,7 +90,7 @@ class ResultCache:
         The answer of `work` (see `app.processes.parse_worker`) for the result of a job, None when it has none.
 
         One is made at a time, and one searched for (`LOOKING`): a crowd at the end of a job has it made once, and
-        leaves readers to submits.
+        leaves workers to submits.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class ResultCache:
         if known is not None:
             return known
         async with self._looking if work in LOOKING else self._making:
-            stored = await self._supervisor.result(job.id, self._recounted)
+            stored = await self._supervisor.result(job.id, self._salvaged)
             if stored is None:
                 return None
             # The digest of what was read, not of what the job has by now: it may have been run again meanwhile.
@@ -129,13 +129,13 @@ class ResultCache:
     def _about(self, is_meant: Callable[[Job | None], bool]) -> list[tuple[object, ...]]:
         return self._remembered.about(lambda job_id: is_meant(self._supervisor.known(job_id)))
 
-    async def _recounted(self, job: Job, held: Held) -> Recounted | None:
-        return recounted_of(await self._asked(recounting_of(held), job))
+    async def _salvaged(self, job: Job, held: Held) -> Salvaged | None:
+        return salvaged_of(await self._asked(salvaging_of(held), job))
 
     async def _asked(self, question: Question, job: Job) -> Reply:
-        """What a reader says is too heavy is no fault of this request, which is a few bytes long."""
+        """What a worker says is too heavy is no fault of this request, which is a few bytes long."""
         try:
-            reply = await self._readers.ask(question)
+            reply = await self._pool.ask(question)
             content_of(reply)
             return reply
         except TooHeavy as heavy:

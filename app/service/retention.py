@@ -11,7 +11,7 @@ import time
 import anyio
 
 from app.domain.jobs import Job, JobStateError, StaleAttempt
-from app.service.job_registry import Desk
+from app.service.job_registry import JobRegistry
 from app.service.store_access import passing
 from app.store import StoreError
 
@@ -27,8 +27,8 @@ _log = logging.getLogger("timetable.retention")
 class Retention:
     """Deletes ended jobs, when somebody asks and when their time is over."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, registry: JobRegistry) -> None:
+        self._registry = registry
 
     async def run(self) -> None:
         while True:
@@ -44,7 +44,7 @@ class Retention:
         while batch := await self._over():
             before = deleted
             for job_id in batch:
-                async with self._desk.moving:
+                async with self._registry.moving:
                     deleted += await self._delete_if_ended(job_id)
                 await anyio.sleep(PAUSE_SECONDS)
             if deleted == before:
@@ -62,28 +62,28 @@ class Retention:
         JobStateError
             The job waits or runs.
         """
-        track = self._desk.board.get(job_id)
+        track = self._registry.tracks.get(job_id)
         if track is None:
             return None
         if not track.job.status.terminal:
             raise JobStateError(track.job, "delete")
-        remove = passing(self._desk.store.delete, before="delete.before_commit")
-        await self._desk.in_store.must(remove, track.job)
-        self._desk.forget(job_id)
+        remove = passing(self._registry.store.delete, before="delete.before_commit")
+        await self._registry.in_store.must(remove, track.job)
+        self._registry.forget(job_id)
         return track.job
 
     async def _over(self) -> list[str]:
         """Some of the jobs that are to go: too old ones, then the oldest of too many."""
-        settings, in_store, store = self._desk.settings, self._desk.in_store, self._desk.store
+        settings, in_store, store = self._registry.settings, self._registry.in_store, self._registry.store
         if settings.keep_days:
             old = await in_store(store.expired, time.time() - settings.keep_days * DAY, BATCH)
             if old:
                 return old
-        surplus = self._desk.board.ended - settings.keep_jobs if settings.keep_jobs else 0
+        surplus = self._registry.tracks.ended - settings.keep_jobs if settings.keep_jobs else 0
         return await in_store(store.expired, math.inf, min(surplus, BATCH)) if surplus > 0 else []
 
     async def _delete_if_ended(self, job_id: str) -> bool:
-        track = self._desk.board.get(job_id)
+        track = self._registry.tracks.get(job_id)
         if track is None or not track.job.status.terminal:
             return False
         try:

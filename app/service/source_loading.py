@@ -18,7 +18,7 @@ from app.domain.messages import unpack
 from app.domain.outcomes import How
 from app.domain.source import ACCOUNT, AWAITED, DataSource, Fetched, Query, SourceError
 from app.processes.attempt import Attempt
-from app.service.job_registry import Desk
+from app.service.job_registry import JobRegistry
 
 
 class NotLoaded(Exception):
@@ -32,9 +32,9 @@ class NotLoaded(Exception):
 class Loading:
     """Turns tickets (see `app.domain.source`) into datasets."""
 
-    def __init__(self, desk: Desk, source: DataSource | None) -> None:
-        self._desk, self._source = desk, source
-        self._threads = anyio.CapacityLimiter(desk.settings.slots)
+    def __init__(self, registry: JobRegistry, source: DataSource | None) -> None:
+        self._registry, self._source = registry, source
+        self._threads = anyio.CapacityLimiter(registry.settings.slots)
 
     async def load(self, attempt: Attempt, ticket: bytes) -> bytes:
         """
@@ -83,16 +83,16 @@ class Loading:
 
     async def _keep(self, attempt: Attempt, fetched: Fetched) -> None:
         """Writes the dataset and what became of its rows; under the lock, for a cancel may change the row meanwhile."""
-        desk = self._desk
-        async with desk.moving:
-            track = desk.board.get(attempt.job.id)
+        registry = self._registry
+        async with registry.moving:
+            track = registry.tracks.get(attempt.job.id)
             if track is None or (track.job.status, track.job.attempt) != (Status.RUNNING, attempt.job.attempt):
                 raise NotLoaded(How.FENCED, "it was taken over while its data was fetched")
             job = track.job
             meta = {name: value for name, value in job.meta.items() if name != AWAITED}
             kept = replace(job, meta={**meta, ACCOUNT: dict(fetched.account)})
             try:
-                await desk.in_store.must(desk.store.keep_dataset, kept, fetched.packed)
+                await registry.in_store.must(registry.store.keep_dataset, kept, fetched.packed)
             except StaleAttempt as error:
                 raise NotLoaded(How.FENCED, str(error)) from error
-            desk.show(kept)
+            registry.show(kept)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from app.domain.jobs import Job
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.store.folder import SPOOL_NAME
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
@@ -34,7 +34,7 @@ class Spooled(NamedTuple):
     `used_seconds` is the solving time spent before this attempt: the row has a checkpoint that counts part of it.
     """
 
-    ending: Ending
+    outcome: Outcome
     body: bytes | None
     used_seconds: float
 
@@ -45,10 +45,10 @@ class Spool:
     def __init__(self, data_dir: Path) -> None:
         self._folder = data_dir / SPOOL_NAME
 
-    def write(self, job: Job, ending: Ending, body: bytes | None) -> None:
+    def write(self, job: Job, outcome: Outcome, body: bytes | None) -> None:
         """Raises OSError when the disk refuses as well."""
         header = {"job_id": job.id, "attempt": job.attempt, "used_seconds": job.used_seconds}
-        header["ending"] = asdict(ending)
+        header["ending"] = asdict(outcome)
         rest = json.dumps(header, separators=(",", ":")).encode() + b"\n" + (body or b"")
         self._folder.mkdir(exist_ok=True)
         path = self._path(job)
@@ -75,7 +75,7 @@ class Spool:
             said = json.loads(header)
             if (said["job_id"], said["attempt"]) != (job.id, job.attempt):
                 return None
-            return Spooled(_ending(said["ending"]), body or None, said["used_seconds"])
+            return Spooled(_outcome(said["ending"]), body or None, said["used_seconds"])
         except (ValueError, KeyError, TypeError) as error:
             _log.error("job %s: its spooled end is of another version and not used: %r", job.id, error)
             return None
@@ -96,7 +96,7 @@ class Spool:
         return self._folder / f"{hashlib.sha256(job.id.encode()).hexdigest()[:32]}-{job.attempt}.end"
 
 
-def _ending(said: Mapping[str, Any]) -> Ending:
+def _outcome(said: Mapping[str, Any]) -> Outcome:
     held, result = said["held"], said["result"]
     if result is not None:
         result = {
@@ -105,7 +105,7 @@ def _ending(said: Mapping[str, Any]) -> Ending:
             "quality": Quality(result["quality"]),
             "stopped_by": StoppedBy(result["stopped_by"]),
         }
-    return Ending(**{**said, "how": How(said["how"]), "held": held and Score.of(held), "result": result})
+    return Outcome(**{**said, "how": How(said["how"]), "held": held and Score.of(held), "result": result})
 
 
 def _flush(folder: Path) -> None:

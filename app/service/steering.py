@@ -1,8 +1,9 @@
 """
 How a person steers a job: cancel, finish, restart, delete.
 
-Each of them has its turn alone, under the lock of the desk: it looks at the job as it is by then, writes to the store,
-and shows what was written. A running attempt is only told to end; its end goes through the dispatcher like any other.
+Each of them has its turn alone, under the lock of the registry: it looks at the job as it is by then, writes to the
+store, and shows what was written. A running attempt is only told to end; its end goes through the dispatcher like any
+other.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from app.domain.jobs import Event, Job, JobStateError, StaleAttempt, Status, Too
 from app.domain.outcomes import How
 from app.domain.token_bucket import Buckets
 from app.service.dispatcher import Dispatcher
-from app.service.job_registry import Desk
-from app.service.leases import Neighbours
+from app.service.job_registry import JobRegistry
+from app.service.leases import Leases
 from app.service.retention import Retention
 from app.service.store_access import ForClient, passing
 from app.store import EarlyCancel
@@ -49,14 +50,14 @@ class Steering:
 
     def __init__(
         self,
-        desk: Desk,
+        registry: JobRegistry,
         dispatcher: Dispatcher,
-        neighbours: Neighbours,
+        leases: Leases,
         retention: Retention,
         for_client: ForClient,
     ) -> None:
-        self._desk, self._dispatcher = desk, dispatcher
-        self._neighbours, self._retention = neighbours, retention
+        self._registry, self._dispatcher = registry, dispatcher
+        self._leases, self._retention = leases, retention
         self._for_client = for_client
         self._early = Buckets(EARLY_PER_MINUTE)
 
@@ -67,7 +68,7 @@ class Steering:
             if self._early.wait(repr(organisations)):
                 raise TooManyCancels
             cancel = EarlyCancel(job_id=job_id, asked_at=time.time(), organisations=organisations)
-            found = await self._desk.in_store(self._desk.store.remember_cancel, cancel)
+            found = await self._registry.in_store(self._registry.store.remember_cancel, cancel)
             if found is not None and among(found):
                 raise StaleAttempt(f"job {job_id!r} has come at this very moment")
 
@@ -88,10 +89,10 @@ class Steering:
 
         To be called before there is anybody who could run a job or ask for it.
         """
-        waiting = [track.job.id for track in self._desk.board.newest_first() if track.job.status is Status.QUEUED]
+        waiting = [track.job.id for track in self._registry.tracks.newest_first() if track.job.status is Status.QUEUED]
         for job_id in await called_off(waiting) if waiting else ():
             try:
-                await self._cancel(self._desk.board[job_id].job)
+                await self._cancel(self._registry.tracks[job_id].job)
             except StaleAttempt as error:
                 _log.info("job %s: another service has it: %s", job_id, error)
 
@@ -105,18 +106,18 @@ class Steering:
         """Does `act` with a job, alone, or `otherwise` where there is none; the job as `act` leaves it."""
 
         async def once() -> Job | None:
-            track = await self._neighbours.latest(job_id)
+            track = await self._leases.latest(job_id)
             if track is not None and among(track.job):
                 return await act(track.job)
             if otherwise is not None:
                 await otherwise()
             return None
 
-        return await self._for_client(lambda: self._anew(once), self._desk.moving)
+        return await self._for_client(lambda: self._anew(once), self._registry.moving)
 
     async def _anew(self, work: Callable[[], Awaitable[Job | None]]) -> Job | None:
         """Other services move jobs beside us: what was refused because of that is done once more."""
-        if not self._neighbours.shared:
+        if not self._leases.shared:
             return await work()
         for _ in range(OVERTAKEN):
             try:
@@ -128,16 +129,16 @@ class Steering:
     async def _cancel(self, job: Job) -> Job:
         if job.cancel_requested or job.status is Status.CANCELLED:
             return job
-        in_store, store = self._desk.in_store, self._desk.store
+        in_store, store = self._registry.in_store, self._registry.store
         if job.status is Status.RUNNING:
             await in_store.must(passing(store.request, after="cancel.after_commit"), job, cancel=True)
             self._stop_attempt(job.id, How.CANCEL)
             after = replace(job, cancel_requested=True)
-            self._desk.show(after)
+            self._registry.show(after)
         elif job.status is Status.QUEUED:
             after = advance(job, Event.CANCEL, time.time(), stopped_by=StoppedBy.CANCELLED)
             await in_store.must(passing(store.move, after="cancel.after_commit"), job, after)
-            self._desk.moved(after, Event.CANCEL)
+            self._registry.moved(after, Event.CANCEL)
         else:
             raise JobStateError(job, "cancel")
         return after
@@ -145,7 +146,7 @@ class Steering:
     async def _finish(self, job: Job) -> Job:
         if job.finish_requested:
             return job
-        in_store, store = self._desk.in_store, self._desk.store
+        in_store, store = self._registry.in_store, self._registry.store
         if job.status is Status.RUNNING and not job.cancel_requested:
             await in_store.must(store.request, job, finish=True)
             self._stop_attempt(job.id, How.FINISH)
@@ -155,13 +156,13 @@ class Steering:
             await in_store.must(store.move, job, after)
         else:
             raise JobStateError(job, "finish")
-        self._desk.show(after)
+        self._registry.show(after)
         return after
 
     async def _restart(self, job: Job) -> Job:
         after = advance(job, Event.RESTART, time.time())
-        await self._desk.in_store.must(passing(self._desk.store.move, after="restart.after_commit"), job, after)
-        return self._desk.moved(after, Event.RESTART)
+        await self._registry.in_store.must(passing(self._registry.store.move, after="restart.after_commit"), job, after)
+        return self._registry.moved(after, Event.RESTART)
 
     async def _delete(self, job: Job) -> Job | None:
         return await self._retention.delete(job.id)

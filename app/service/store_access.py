@@ -20,7 +20,7 @@ from anyio.abc import TaskGroup
 from app.domain.jobs import Job, JobError, StaleAttempt, Status
 from app.domain.telemetry import Happening, Slow, StoreCalled, StoreTrouble
 from app.service.disk_reserve import DiskReserve
-from app.store import StoreDamaged, StoreFull, StoreUnavailable, access
+from app.store import StoreDamaged, StoreFull, StoreUnavailable, Traffic, access, traffic_of
 from app.store.access import StoreAccess, StoreBusy
 from app.system.failpoints import failpoint
 
@@ -29,27 +29,6 @@ P = ParamSpec("P")
 
 HANGING_SECONDS = 2.0
 """A call that takes longer says that the store does not answer; it may still do so."""
-WRITES = frozenset(
-    {
-        "submit",
-        "claim",
-        "note_pid",
-        "request",
-        "move",
-        "save_incumbent",
-        "keep_dataset",
-        "checkpoint",
-        "delete",
-        "note_delivery",
-        "remember_cancel",
-        "tell_again",
-    }
-)
-READS = frozenset(
-    {"job", "jobs", "dataset", "incumbent", "result", "attempts", "bundle", "expired", "undelivered", "deliveries"}
-    | {"portfolio"}
-    | {"abandoned", "changes", "ids"}
-)
 _NOBODY = Job(id="", body_hash="", created_at=0.0, status=Status.RUNNING)
 """No job has an empty id. Writing in its name takes all that a write takes, and writes nothing."""
 
@@ -80,8 +59,7 @@ class Storage(StoreAccess):
         self._told: str | None = None
 
     async def __call__(self, call: Callable[P, T], *args: P.args, **given: P.kwargs) -> T:
-        name = getattr(call, "__name__", "")
-        seconds = 0.0
+        traffic, seconds = traffic_of(call), 0.0
 
         def timed() -> T:
             nonlocal seconds
@@ -99,19 +77,19 @@ class Storage(StoreAccess):
             self._refuses(str(error))
             raise
         except StoreDamaged as error:
-            if name in WRITES:  # one damaged row can be read by nobody, and concerns nobody else
+            if traffic is Traffic.WRITE:  # one damaged row can be read by nobody, and concerns nobody else
                 self._refuses(str(error))
             raise
         except JobError:
-            self._answers(name)
+            self._answers(traffic)
             raise
         finally:
-            what = f"store.{name if name in WRITES | READS else 'other'}"
+            what = "store.other" if traffic is None else f"store.{call.__name__}"
             if seconds:  # 0 when it was refused before its turn
                 self._tell(StoreCalled(what=what, seconds=seconds))
             if seconds > self._slow_seconds:
                 self._tell(Slow(what=what, seconds=seconds))
-        self._answers(name)
+        self._answers(traffic)
         return answer
 
     async def must(self, call: Callable[P, T], *args: P.args, **given: P.kwargs) -> T:
@@ -168,9 +146,9 @@ class Storage(StoreAccess):
         self._refusal = why
         self.look()
 
-    def _answers(self, name: str) -> None:
+    def _answers(self, traffic: Traffic | None) -> None:
         """Only a write tells: a store that is locked can still be read."""
-        if name in WRITES and self._refusal is not None:
+        if traffic is Traffic.WRITE and self._refusal is not None:
             self._refusal = None
             self.look()
 

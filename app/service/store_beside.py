@@ -8,7 +8,7 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-from app.service.job_registry import Desk
+from app.service.job_registry import JobRegistry
 from app.store import SharedStore, StoreUnavailable
 
 T = TypeVar("T")
@@ -17,13 +17,13 @@ T = TypeVar("T")
 class Beside:
     """Who has one waits for nobody else's calls. A store that refuses those is not asked."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, registry: JobRegistry) -> None:
+        self._registry = registry
         self._one = anyio.CapacityLimiter(1)
 
     async def __call__(self, call: Callable[[SharedStore], T]) -> T:
         """Raises StoreError."""
-        store, refusal = self._desk.store, self._desk.in_store.refusal
+        store, refusal = self._registry.store, self._registry.in_store.refusal
         assert isinstance(store, SharedStore)
         if refusal is not None:
             raise StoreUnavailable(refusal)

@@ -2,7 +2,7 @@
 The supervisor: takes jobs in, runs each in a child of its own, and knows at any moment how every job is.
 
 It never solves, and it never waits on the event loop's time: the store is called in one thread at a time, children are
-waited for on descriptors. This file is its front: what clients may ask for. Behind it stand the desk
+waited for on descriptors. This file is its front: what clients may ask for. Behind it stand the registry
 (`app.service.job_registry`: all jobs, and the lock under which they move), the dispatcher (`app.service.dispatcher`:
 from claim to end), steering (cancel, finish, restart, delete), recovery at start, retention, and the watchdog over
 them.
@@ -30,13 +30,14 @@ from app.domain.jobs import DiskFull, Event, Job, JobConflict, JobRequest, Stale
 from app.domain.source import DataSource
 from app.domain.telemetry import HelperStopped, Observer, Recovered, Remedy, Signs, nobody
 from app.processes.children import SOLVE, ForkServer, ForkServerLost, tag_of
+from app.processes.parse_pool import ParsePool
 from app.processes.vitals import kill_orphans
 from app.service.dispatcher import Dispatcher, Takes
-from app.service.job_registry import Desk
-from app.service.leases import Neighbours
-from app.service.membership import Fleet
+from app.service.job_registry import JobRegistry
+from app.service.leases import Leases
+from app.service.membership import Membership
 from app.service.portfolio_owner import Portfolio
-from app.service.published import Recounting, StoredResult, StoredResults, in_a_thread
+from app.service.published import Salvaging, StoredResult, StoredResults, in_a_thread
 from app.service.recovery import recover
 from app.service.retention import Retention
 from app.service.spool import Spool
@@ -63,10 +64,11 @@ class Supervisor:
 
     `solve` names the function that children call, as `module:name`; `observe` hears of everything that happens;
     `forkserver` is one that was launched already, so that it imports the solver while the service is imported; `takes`
-    says which jobs are run here, where others may run them as well (`fleet` knows these); `source` has the data of
-    jobs that bring none; `called_off` says which of the jobs that wait at the start are not wanted any more. Every
-    method that asks the store raises `StoreUnavailable` when it does not answer in time; what was asked for may then
-    still happen, and asking again is safe.
+    says which jobs are run here, where others may run them as well (`membership` knows these); `source` has the data of
+    jobs that bring none; `called_off` says which of the jobs that wait at the start are not wanted any more; `pool`
+    recounts what children hand in, one of our own where none is given and jobs are run. Every method that asks
+    the store raises `StoreUnavailable` when it does not answer in time; what was asked for may then still happen, and
+    asking again is safe.
 
     Raises
     ------
@@ -84,30 +86,34 @@ class Supervisor:
         takes: Takes = "any",
         source: DataSource | None = None,
         called_off: CalledOff | None = None,
+        pool: ParsePool | None = None,
     ) -> None:
         settings = replace(settings, memory_limit_mb=most_child_mb(settings.memory_limit_mb))
         self._settings = settings
         self._tag = tag_of(settings.data_dir)
         self._forkserver = forkserver or ForkServer(solve, self._tag)
         self._spool = Spool(settings.data_dir)
-        self._desk = Desk(settings, observe)
-        self._dispatcher = Dispatcher(self._desk, self._forkserver, self._spool, takes, source)
-        self.fleet = Fleet(self._desk, self._dispatcher)
-        self._neighbours = Neighbours(self._desk, self._dispatcher, self._spool)
-        self._portfolio = Portfolio(self._desk, self._dispatcher)
-        self._watchdog = Watchdog(self._desk, self._dispatcher)
-        self._retention = Retention(self._desk)
-        self._in_store = self._desk.in_store
+        self._registry = JobRegistry(settings, observe)
+        self._pool = pool or ParsePool(settings, observe)
+        self._has_own_pool = pool is None and takes != "none"
+        recount = self._pool.recount
+        self._dispatcher = Dispatcher(self._registry, self._forkserver, self._spool, recount, takes, source)
+        self.membership = Membership(self._registry, self._dispatcher)
+        self._leases = Leases(self._registry, self._dispatcher, self._spool)
+        self._portfolio = Portfolio(self._registry, self._dispatcher)
+        self._watchdog = Watchdog(self._registry, self._dispatcher)
+        self._retention = Retention(self._registry)
+        self._in_store = self._registry.in_store
         self._forkserver.on_trouble = self._forkserver_stopped
-        self._results = StoredResults(self._desk, self._for_client)
-        self._steering = Steering(self._desk, self._dispatcher, self._neighbours, self._retention, self._for_client)
+        self._results = StoredResults(self._registry, self._for_client)
+        self._steering = Steering(self._registry, self._dispatcher, self._leases, self._retention, self._for_client)
         self._called_off = called_off
         self._open = False
 
     # --- starting and stopping ---
 
     async def __aenter__(self) -> Self:
-        desk, dispatcher, began = self._desk, self._dispatcher, time.monotonic()
+        registry, dispatcher, began = self._registry, self._dispatcher, time.monotonic()
         async with AsyncExitStack() as stack:
             stack.push_async_callback(_to_the_end, self._forkserver.stop)
             self._launch_forkserver()
@@ -115,25 +121,27 @@ class Supervisor:
             orphans = await anyio.to_thread.run_sync(kill_orphans, self._tag)
             if orphans:
                 _log.warning("killed %d process(es) that an earlier service had left: %s", len(orphans), orphans)
-            await anyio.to_thread.run_sync(desk.disk_reserve.look)
-            await self._neighbours.begin()
-            await self.fleet.begin()
-            interrupted = await recover(desk, self._spool)
+            await anyio.to_thread.run_sync(registry.disk_reserve.look)
+            await self._leases.begin()
+            await self.membership.begin()
+            interrupted = await recover(registry, self._spool)
             if self._called_off is not None:
                 await self._steering.cancel_waiting(self._called_off)
             # Pushed again, so that it comes first: children end before the store is closed and its folder let go.
             stack.push_async_callback(_to_the_end, self._forkserver.stop)
-            desk.tell(Recovered(jobs=interrupted, orphans=len(orphans), seconds=time.monotonic() - began))
+            registry.tell(Recovered(jobs=interrupted, orphans=len(orphans), seconds=time.monotonic() - began))
+            if self._has_own_pool:
+                await stack.enter_async_context(self._pool)
             self._tasks: TaskGroup = await stack.enter_async_context(anyio.create_task_group())
             works: Mapping[str, Callable[[], Awaitable[None]]] = {
                 "dispatch": partial(dispatcher.run, self._tasks),
                 "checkpoints": dispatcher.keep_checkpoints,
                 "retention": self._retention.run,
-                "leases": self._neighbours.renew,
-                "fence": self._neighbours.guard,
-                "neighbours": self._neighbours.follow,
-                "abandoned": self._neighbours.reclaim,
-                "fleet": self.fleet.watch,
+                "leases": self._leases.renew,
+                "fence": self._leases.guard,
+                "neighbours": self._leases.follow,
+                "abandoned": self._leases.reclaim,
+                "fleet": self.membership.watch,
                 "portfolio": self._portfolio.watch,
                 "assistants": dispatcher.assistants.watch,
                 "watchdog": self._watchdog.watch,
@@ -158,17 +166,17 @@ class Supervisor:
     def _forkserver_stopped(self, pid: int, remedy: Remedy) -> None:
         told = {"continued": "was stopped by a signal and is told to go on", "replaced": "gives no answer and is ended"}
         _log.error("the forkserver (process %d) %s", pid, told[remedy])
-        self._desk.tell(HelperStopped(helper="forkserver", pid=pid, remedy=remedy))
+        self._registry.tell(HelperStopped(helper="forkserver", pid=pid, remedy=remedy))
 
     async def _open_store(self, stack: AsyncExitStack) -> None:
         try:
             store = await self._in_store.open(self._settings)
         except StoreFull:  # the service before us was killed, and has left its reserve
-            if not await anyio.to_thread.run_sync(self._desk.disk_reserve.release):
+            if not await anyio.to_thread.run_sync(self._registry.disk_reserve.release):
                 raise
             store = await self._in_store.open(self._settings)
         stack.push_async_callback(_to_the_end, partial(self._in_store, store.close))
-        stack.push_async_callback(_to_the_end, partial(anyio.to_thread.run_sync, self._desk.disk_reserve.close))
+        stack.push_async_callback(_to_the_end, partial(anyio.to_thread.run_sync, self._registry.disk_reserve.close))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -198,7 +206,7 @@ class Supervisor:
 
     def signs(self) -> Signs:
         """How the supervisor is at this moment, from memory."""
-        waiting = self._desk.waiting()
+        waiting = self._registry.waiting()
         reason = self._not_ready_because()
         children = (attempt.signs() for attempt in self._dispatcher.attempts.values())
         return Signs(
@@ -212,7 +220,7 @@ class Supervisor:
             store_available=self._in_store.refusal is None,
             rows_set_aside=self._store.set_aside if self._open else 0,
             children=(*(child for child in children if child is not None), *self._dispatcher.assistants.signs()),
-            lost_workers=len(self.fleet.lost),
+            lost_workers=len(self.membership.lost),
         )
 
     def _not_ready_because(self) -> str | None:
@@ -220,11 +228,11 @@ class Supervisor:
             return "the service is ending" if self._dispatcher.closing else "the service has not started yet"
         if self._watchdog.stuck:
             return "jobs wait although slots are free"
-        return self._in_store.refusal or self._neighbours.fenced_because or self._desk.disk_reserve.full_because
+        return self._in_store.refusal or self._leases.fenced_because or self._registry.disk_reserve.full_because
 
     async def counts(self) -> Mapping[str, int]:
         """Number of jobs of each status."""
-        return self._desk.board.counts()
+        return self._registry.tracks.counts()
 
     async def run_named(self, job_id: str) -> Job | None:
         """See `Dispatcher.run_named`; for a supervisor that takes named jobs."""
@@ -257,7 +265,7 @@ class Supervisor:
         return known if known is not None else await self._in_turn(lambda: self._submit(request))
 
     def _known(self, request: JobRequest) -> tuple[Job, bool] | None:
-        track = self._desk.board.get(request.job_id)
+        track = self._registry.tracks.get(request.job_id)
         if track is None:
             return None
         if not is_same(track.job.body_hash, request.body_hash):
@@ -268,9 +276,9 @@ class Supervisor:
         known = self._known(request)  # looked up again: many may have waited for their turn with the same job
         if known is not None:
             return known
-        if self._desk.disk_reserve.full_because is not None:
-            raise DiskFull(self._desk.disk_reserve.full_because)
-        submit = passing(self._desk.store.submit, before="submit.before_commit", after="submit.after_commit")
+        if self._registry.disk_reserve.full_because is not None:
+            raise DiskFull(self._registry.disk_reserve.full_because)
+        submit = passing(self._registry.store.submit, before="submit.before_commit", after="submit.after_commit")
         new = new_job(request, time.time())
         try:
             job, created = await self._in_store(submit, new, request.packed, self._settings.queue_limit)
@@ -278,31 +286,31 @@ class Supervisor:
             await self._show_if_stored(request.job_id)
             raise
         if not created:
-            self._desk.show(job)
+            self._registry.show(job)
             return job, False
-        self._desk.moved(new, None)
+        self._registry.moved(new, None)
         if job.status is Status.CANCELLED:
             _log.info("job %s was cancelled before it came", job.id)
-            self._desk.moved(job, Event.CANCEL)
+            self._registry.moved(job, Event.CANCEL)
         return job, True
 
     async def _show_if_stored(self, job_id: str) -> None:
         """After an error nobody knows whether a job was written; if it was, it must be seen."""
-        stored = await self._in_store(self._desk.store.job, job_id)
+        stored = await self._in_store(self._registry.store.job, job_id)
         if stored is not None:
-            self._desk.moved(stored, None)
+            self._registry.moved(stored, None)
 
     def snapshot(self, job_id: str) -> dict[str, Any] | None:
         """The progress document, from memory; None for an unknown id."""
-        return self._desk.board.snapshot(job_id)
+        return self._registry.tracks.snapshot(job_id)
 
     def curve(self, job_id: str) -> list[dict[str, object]] | None:
         """How cost and bound went since the job began, from memory; None for an unknown id."""
-        return self._desk.board.curve(job_id)
+        return self._registry.tracks.curve(job_id)
 
     async def wait_for_change(self, job_id: str, seen: int, timeout: float) -> int:
         """Waits until the snapshot has a version other than `seen`, `timeout` seconds at most; returns the version."""
-        return await self._desk.board.wait_for_change(job_id, seen, timeout)
+        return await self._registry.tracks.wait_for_change(job_id, seen, timeout)
 
     async def cancel(
         self, job_id: str, *, among: Among = anyone, organisations: tuple[str, ...] | None = None
@@ -335,19 +343,19 @@ class Supervisor:
 
         What is known here is at most a second old in any case; see `app.service.leases`.
         """
-        if self._neighbours.shared and self._desk.board.get(job_id) is None:
-            await self._in_turn(lambda: self._neighbours.latest(job_id))
+        if self._leases.shared and self._registry.tracks.get(job_id) is None:
+            await self._in_turn(lambda: self._leases.latest(job_id))
 
     def known(self, job_id: str) -> Job | None:
         """A job as it is known here, from memory."""
-        track = self._desk.board.get(job_id)
+        track = self._registry.tracks.get(job_id)
         return track.job if track else None
 
     async def job(self, job_id: str) -> Job | None:
         """As it is at this moment, also where another service runs it."""
-        track = self._desk.board.get(job_id)
-        if self._neighbours.shared and (track is None or not track.job.status.terminal):
-            track = await self._in_turn(lambda: self._neighbours.latest(job_id))
+        track = self._registry.tracks.get(job_id)
+        if self._leases.shared and (track is None or not track.job.status.terminal):
+            track = await self._in_turn(lambda: self._leases.latest(job_id))
         return track.job if track else None
 
     async def jobs(
@@ -362,41 +370,41 @@ class Supervisor:
         """Newest first, from memory; of those that run, the progress of this moment."""
         found = (
             replace(track.job, percent=track.percent) if track.job.status is Status.RUNNING else track.job
-            for track in self._desk.board.newest_first()
+            for track in self._registry.tracks.newest_first()
             if (status is None or track.job.status is status)
             and (dead_letter is None or track.job.dead_letter is dead_letter)
             and among(track.job)
         )
         return list(islice(found, offset, offset + limit))
 
-    async def result(self, job_id: str, recounting: Recounting = in_a_thread) -> StoredResult | None:
+    async def result(self, job_id: str, salvaging: Salvaging = in_a_thread) -> StoredResult | None:
         """
         The published result, None while there is none.
 
         Of a job that was cancelled before its child could hand in a result, the best timetable is recounted when it is
-        asked for the first time, so that cancelling never has to wait for that; `recounting` does it.
+        asked for the first time, so that cancelling never has to wait for that; `salvaging` does it.
         """
-        return await self._results.of(job_id, recounting)
+        return await self._results.of(job_id, salvaging)
 
     async def attempts(self, job_id: str) -> list[dict[str, Any]]:
         """The journal of child processes, oldest first."""
-        return [asdict(row) for row in await self._read(self._desk.store.attempts, job_id)]
+        return [asdict(row) for row in await self._read(self._registry.store.attempts, job_id)]
 
     async def portfolio(self, job_id: str) -> list[PortfolioRow]:
         """Who has worked on those of its attempts that several workers did."""
-        return await self._read(self._desk.store.portfolio, job_id)
+        return await self._read(self._registry.store.portfolio, job_id)
 
     async def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
         """The evidence that an attempt has left that ended uncleanly; None when there is none."""
-        return await self._read(self._desk.store.bundle, job_id, attempt)
+        return await self._read(self._registry.store.bundle, job_id, attempt)
 
     async def deliveries(self, job_id: str) -> list[DeliveryRow]:
         """Who was told, or is to be told, how a job has ended."""
-        return await self._read(self._desk.store.deliveries, job_id)
+        return await self._read(self._registry.store.deliveries, job_id)
 
     async def undelivered(self) -> list[DeliveryRow]:
         """What is still to be told, and what was given up."""
-        return await self._in_store(self._desk.store.undelivered)
+        return await self._in_store(self._registry.store.undelivered)
 
     async def tell_again(self, job_id: str, only: Channel | None = None) -> int:
         """
@@ -404,12 +412,12 @@ class Supervisor:
 
         A moment later: whoever made us do so may first write down what it has just heard from us.
         """
-        track = self._desk.board.get(job_id)
+        track = self._registry.tracks.get(job_id)
         if track is None or not track.job.status.terminal:
             return 0
         try:
             at = time.time() + AGAIN_SECONDS
-            return await self._in_store.must(self._desk.store.tell_again, track.job, at, only)
+            return await self._in_store.must(self._registry.store.tell_again, track.job, at, only)
         except StaleAttempt:  # it runs again, and will end again
             return 0
 
@@ -422,7 +430,7 @@ class Supervisor:
 
     async def note_delivery(self, row: DeliveryRow) -> None:
         """Writes down what has become of a delivery. Raises StaleAttempt when its job is deleted."""
-        await self._in_store.must(self._desk.store.note_delivery, row)
+        await self._in_store.must(self._registry.store.note_delivery, row)
 
     async def backup(self, folder: Path | None = None) -> Manifest:
         """Makes a verified backup in `folder`, or where the settings say, beside all else. Raises StoreError."""
@@ -435,11 +443,11 @@ class Supervisor:
 
     @property
     def _store(self) -> Store:
-        return self._desk.store
+        return self._registry.store
 
     async def _in_turn(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Does something to jobs, alone. The client waits only so long; what has begun is seen through without it."""
-        return await self._for_client(work, self._desk.moving)
+        return await self._for_client(work, self._registry.moving)
 
     async def _read(self, call: Callable[..., T], *args: object) -> T:
         return await self._for_client(partial(self._in_store, call, *args))

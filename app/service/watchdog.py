@@ -18,7 +18,7 @@ import anyio.to_thread
 from app.domain.telemetry import QueueStuck
 from app.processes.children import ForkServer, ForkServerLost
 from app.service.dispatcher import Dispatcher
-from app.service.job_registry import Desk
+from app.service.job_registry import JobRegistry
 from app.store import StoreError
 
 LOOK_SECONDS = 0.5
@@ -43,8 +43,8 @@ async def keep(name: str, work: Callable[[], Awaitable[None]]) -> None:
 class Watchdog:
     """Looks at dispatcher, store and disk. `stuck` says that the queue does not move at the moment."""
 
-    def __init__(self, desk: Desk, dispatcher: Dispatcher) -> None:
-        self._desk, self._dispatcher = desk, dispatcher
+    def __init__(self, registry: JobRegistry, dispatcher: Dispatcher) -> None:
+        self._registry, self._dispatcher = registry, dispatcher
         self._claims = 0
         self._beat_at = self._moved_at = time.monotonic()
         self.stuck = False
@@ -58,7 +58,7 @@ class Watchdog:
         """Never waits for anything but the clock."""
         while True:
             self._beat_at = time.monotonic()
-            self._desk.in_store.look()
+            self._registry.in_store.look()
             self._look_at_queue()
             await anyio.sleep(LOOK_SECONDS)
 
@@ -66,8 +66,8 @@ class Watchdog:
         """Keeps known whether the store takes writes and how much room there is. May hang when these do."""
         while True:
             try:
-                await anyio.to_thread.run_sync(self._desk.disk_reserve.look)
-                await self._desk.in_store.ping()
+                await anyio.to_thread.run_sync(self._registry.disk_reserve.look)
+                await self._registry.in_store.ping()
             except StoreError:
                 _log.debug("the store does not take a write", exc_info=True)  # whoever looks is told by the storage
             await anyio.sleep(PING_SECONDS)
@@ -80,16 +80,16 @@ class Watchdog:
                 await forkserver.look()
             except ForkServerLost as error:
                 _log.error("%s", error)
-                self._desk.wake.set()  # the dispatcher starts another one, before a job has need of it
+                self._registry.wake.set()  # the dispatcher starts another one, before a job has need of it
 
     def _look_at_queue(self) -> None:
-        desk, dispatcher, now = self._desk, self._dispatcher, time.monotonic()
-        waiting = desk.waiting(dispatcher.resting)
-        free = dispatcher.takes == "any" and dispatcher.busy < dispatcher.slots and not desk.board.preparing
-        if not waiting or not free or desk.in_store.refusal is not None or dispatcher.claims != self._claims:
+        registry, dispatcher, now = self._registry, self._dispatcher, time.monotonic()
+        waiting = registry.waiting(dispatcher.resting)
+        free = dispatcher.takes == "any" and dispatcher.busy < dispatcher.slots and not registry.tracks.preparing
+        if not waiting or not free or registry.in_store.refusal is not None or dispatcher.claims != self._claims:
             self._claims, self._moved_at, self.stuck = dispatcher.claims, now, False
         elif min(now - self._moved_at, max(waiting)) >= STUCK_SECONDS:
             _log.error("%d job(s) wait although a slot is free; the dispatcher is started anew", len(waiting))
-            desk.tell(QueueStuck(waiting=len(waiting), seconds=max(waiting)))
+            registry.tell(QueueStuck(waiting=len(waiting), seconds=max(waiting)))
             self._moved_at, self.stuck = now, True
             dispatcher.restart()

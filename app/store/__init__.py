@@ -8,18 +8,21 @@ changes exactly one row, or raises `StaleAttempt`: at-least-once attempts, exact
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from enum import StrEnum
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from app.domain.jobs import Job, Status
 from app.domain.liveness import Life
-from app.domain.outcomes import Ending
+from app.domain.outcomes import Outcome
 from app.store.notifications import Channel
 from solver.result import RungId
 from solver.rules import Score
 
 Role: TypeAlias = Literal["service", "worker"]
+C = TypeVar("C", bound=Callable[..., Any])
+
 DeliveryState: TypeAlias = Literal["pending", "delivered", "dead", "superseded"]
 
 
@@ -133,10 +136,39 @@ class EarlyCancel:
     organisations: tuple[str, ...] | None = None
 
 
+class Traffic(StrEnum):
+    """What a call does to a store; whether it is answered tells how the store is, see `app.service.store_access`."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+def reading(method: C) -> C:
+    """Declares, at the contract, that a method reads; calls of it are counted under its name."""
+    return _declared(method, Traffic.READ)
+
+
+def writing(method: C) -> C:
+    """The same of one that writes."""
+    return _declared(method, Traffic.WRITE)
+
+
+def _declared(method: C, traffic: Traffic) -> C:
+    method.traffic = traffic  # type: ignore[attr-defined]
+    return method
+
+
+def traffic_of(call: Callable[..., object]) -> Traffic | None:
+    """What the contract says of a method of any store, also one that is wrapped; None for all other calls."""
+    declared = getattr(SharedStore, getattr(call, "__name__", ""), None)
+    return getattr(declared, "traffic", None)
+
+
 class Store(Protocol):
     set_aside: int
     """Damaged rows that are out of the way of all others, see `app.store.quarantine`."""
 
+    @writing
     def submit(self, job: Job, dataset: bytes, queue_limit: int) -> tuple[Job, bool]:
         """
         Adds a job unless its id is there; returns the job and whether it is new. Raises JobConflict, QueueFull.
@@ -144,9 +176,11 @@ class Store(Protocol):
         A new one that was called off before it came is cancelled in the same transaction, and told of like any end.
         """
 
+    @writing
     def remember_cancel(self, cancel: EarlyCancel) -> Job | None:
         """Keeps an early cancel for a while; returns the job of that id instead, if there is one by now."""
 
+    @writing
     def claim(self, at: float, skip: Collection[str] = (), only: str | None = None) -> Job | None:
         """
         Takes the oldest queued job that is not in `skip` and opens its next attempt; `only` names the one to take.
@@ -154,6 +188,7 @@ class Store(Protocol):
         Of several services, and of several threads, no two ever get the same attempt.
         """
 
+    @reading
     def abandoned(self, at_work: Collection[str], *, expired: bool = True) -> list[Job]:
         """
         Running jobs that nobody works on, oldest first; the caller works on those in `at_work`.
@@ -162,21 +197,25 @@ class Store(Protocol):
         False.
         """
 
+    @writing
     def note_pid(self, job: Job, pid: int) -> None:
         """Writes the child's process id into the journal."""
 
+    @writing
     def request(self, job: Job, *, cancel: bool = False, finish: bool = False) -> Job:
         """Sets a flag of a job; raises StaleAttempt when it has left the state and attempt of `job`."""
 
-    def move(self, before: Job, after: Job, *, ending: Ending | None = None, result: bytes | None = None) -> None:
+    @writing
+    def move(self, before: Job, after: Job, *, outcome: Outcome | None = None, result: bytes | None = None) -> None:
         """
-        Replaces `before` by `after`, closes the attempt with `ending` and stores `result`, all in one transaction.
+        Replaces `before` by `after`, closes the attempt with `outcome` and stores `result`, all in one transaction.
 
         A move that ends the job puts one row per channel of this store into the outbox, in the same transaction. Raises
         StaleAttempt, and writes nothing, when the stored job has another status or attempt than `before`, or was asked
         to end by somebody since.
         """
 
+    @writing
     def keep_dataset(self, job: Job, dataset: bytes) -> None:
         """
         Replaces what a running attempt was given to fetch by what it fetched, and the metadata by that of `job`.
@@ -184,30 +223,40 @@ class Store(Protocol):
         Raises StaleAttempt when the job has left the state or the attempt of `job`.
         """
 
+    @writing
     def save_incumbent(self, job: Job, incumbent: StoredIncumbent) -> None:
         """Keeps the best timetable of a running attempt."""
 
+    @reading
     def job(self, job_id: str) -> Job | None: ...
 
+    @reading
     def jobs(self, *, status: Status | None = None, limit: int | None = None, offset: int = 0) -> list[Job]:
         """Newest first; a job whose row is damaged is passed over."""
 
+    @reading
     def dataset(self, job_id: str) -> bytes | None: ...
 
+    @reading
     def incumbent(self, job_id: str) -> StoredIncumbent | None:
         """The best timetable of a job; raises StoreDamaged when it is not what was written."""
 
+    @reading
     def result(self, job_id: str) -> bytes | None:
         """The published result; raises StoreError when its bytes are no longer those that were stored."""
 
+    @reading
     def attempts(self, job_id: str) -> list[AttemptRow]: ...
 
+    @reading
     def portfolio(self, job_id: str) -> list[PortfolioRow]:
         """Who has worked on attempts that several did, oldest first; nobody, in a store of one service."""
 
+    @reading
     def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
         """The evidence of an attempt that had to be ended, None when there is none."""
 
+    @writing
     def checkpoint(
         self, job: Job, *, used_seconds: float, percent: float, stage: str | None, life: Life | None = None
     ) -> None:
@@ -217,9 +266,11 @@ class Store(Protocol):
         A shared store shows its `life` to the others.
         """
 
+    @reading
     def expired(self, before: float, limit: int) -> list[str]:
         """Ids of jobs that ended before the wall time `before`, oldest first."""
 
+    @writing
     def delete(self, job: Job) -> None:
         """
         Removes an ended job with its attempts, incumbent and results, and its dataset when no other job has it.
@@ -227,12 +278,15 @@ class Store(Protocol):
         Raises StaleAttempt when the job has left the state of `job`.
         """
 
+    @reading
     def undelivered(self) -> list[DeliveryRow]:
         """The rows of the outbox that are pending or dead, oldest first; damaged ones are passed over."""
 
+    @reading
     def deliveries(self, job_id: str) -> list[DeliveryRow]:
         """All rows of the outbox about one job, oldest first."""
 
+    @writing
     def tell_again(self, job: Job, next_at: float, only: Channel | None = None) -> int:
         """
         Has the end of an ended job told once more, from the wall time `next_at` on, under the id of the first time.
@@ -241,6 +295,7 @@ class Store(Protocol):
         it is. Raises StaleAttempt when the job has left the state of `job`.
         """
 
+    @writing
     def note_delivery(self, row: DeliveryRow) -> None:
         """Writes what has become of a delivery; raises StaleAttempt when its job is deleted."""
 
@@ -351,11 +406,13 @@ class SharedStore(Store, Protocol):
     def renew(self) -> Mapping[str, int]:
         """Renews the leases of this service, by the clock of the store; the jobs they are for, with their attempts."""
 
+    @reading
     def changes(self, since: int | None, mine: Collection[str]) -> Changes:
         """
         What is new since `upto` of an earlier look; None is this moment, at which nothing is. `mine` run here.
         """
 
+    @reading
     def ids(self) -> list[str]:
         """Of all jobs, in order of submission."""
 

@@ -1,9 +1,9 @@
 """
-Whose turn it is: the order of the queue of a shared store, and the messages that go out in that order.
+The fair queue of a shared store: which waiting job is served next, and the messages that go out in that order.
 
-Tenants take turns. Of all waiting jobs that one is next whose tenant has the fewest at work; among equals the tenant
-whose last turn is longest ago; of one tenant the oldest job. So a thousand jobs of one organisation delay another one's
-first job by no more than what is at work, and nobody's share depends on how many jobs it has waiting.
+Tenants are served by turns. Of all waiting jobs that one is next whose tenant has the fewest at work; among equals the
+tenant that was served longest ago; of one tenant the oldest job. So a thousand jobs of one organisation delay another
+one's first job by no more than what is at work, and nobody's share depends on how many jobs it has waiting.
 
 A message is only a hint: it names a job and the attempt that is to be begun, and whoever gets it claims that job here
 or drops it. So few are sent at a time (what lies in a broker keeps its order, and could not be overtaken), and those
@@ -29,7 +29,7 @@ _SENDING = 0x54544203
 """Advisory lock: of several services one at a time decides what is sent."""
 
 _ON_THE_WAY = "messages.attempt = jobs.attempt + 1 AND messages.due_at > clock_timestamp()"
-_TURNS = """
+_FAIR = """
     SELECT queued.id AS queued_id, coalesce(turns.taken, 0) AS taken,
            row_number() OVER (PARTITION BY queued.tenant ORDER BY queued.seq) + coalesce(busy.jobs, 0) AS place
     FROM jobs AS queued
@@ -42,12 +42,12 @@ _BEGUN_OR_SENT = f"""status = 'running' OR status = 'queued'
     AND EXISTS (SELECT 1 FROM messages WHERE job_id = jobs.id AND {_ON_THE_WAY})"""  # nosec B608 - names of ours, values bound
 _NOT_SENT = """NOT EXISTS (SELECT 1 FROM messages WHERE job_id = queued.id
     AND messages.attempt = queued.attempt + 1 AND messages.due_at > clock_timestamp())"""
-_TO_RUN = _TURNS.format(busy="status = 'running'", eligible="queued.id <> ALL(?::text[])")
-_TO_SEND = _TURNS.format(busy=_BEGUN_OR_SENT, eligible=_NOT_SENT)
-_IN_TURN = "AS turn ON queued_id = id WHERE status = 'queued' ORDER BY place, taken, seq"
-_NEXT = f"{JOBS.select} JOIN ({_TO_RUN}) {_IN_TURN} LIMIT 1 FOR UPDATE OF jobs SKIP LOCKED"  # nosec B608 - as above
+_TO_RUN = _FAIR.format(busy="status = 'running'", eligible="queued.id <> ALL(?::text[])")
+_TO_SEND = _FAIR.format(busy=_BEGUN_OR_SENT, eligible=_NOT_SENT)
+_IN_ORDER = "AS turn ON queued_id = id WHERE status = 'queued' ORDER BY place, taken, seq"
+_NEXT = f"{JOBS.select} JOIN ({_TO_RUN}) {_IN_ORDER} LIMIT 1 FOR UPDATE OF jobs SKIP LOCKED"  # nosec B608 - as above
 _NAMED = f"{JOBS.select} WHERE status = 'queued' AND id <> ALL(?::text[]) AND id = ? FOR UPDATE"  # nosec B608 - as above
-_NEXT_TO_SEND = f"SELECT id, attempt + 1 FROM jobs JOIN ({_TO_SEND}) {_IN_TURN} LIMIT ?"  # nosec B608 - as above
+_NEXT_TO_SEND = f"SELECT id, attempt + 1 FROM jobs JOIN ({_TO_SEND}) {_IN_ORDER} LIMIT ?"  # nosec B608 - as above
 _ON_THE_WAY_NOW = f"SELECT count(*) FROM jobs, messages WHERE job_id = id AND status = 'queued' AND {_ON_THE_WAY}"  # nosec B608 - as above
 _SLOTS = """SELECT coalesce(sum(slots), 0)::bigint FROM services
     WHERE role = 'worker' AND renewed_at >= clock_timestamp() - make_interval(secs => ?)"""
@@ -63,8 +63,8 @@ def note_tenant(work: Work, job: Job) -> None:
     work.change("UPDATE jobs SET tenant = ? WHERE id = ? AND tenant <> ?", (tenant, job.id, tenant))
 
 
-def take_turns(work: Work, *job_ids: str) -> None:
-    """The tenants of these jobs have had a turn each, in this order."""
+def note_served(work: Work, *job_ids: str) -> None:
+    """The tenants of these jobs were served once each, in this order."""
     for job_id in job_ids:
         work.change(
             """INSERT INTO turns SELECT tenant, nextval('turn_numbers') FROM jobs WHERE id = ?
@@ -73,7 +73,7 @@ def take_turns(work: Work, *job_ids: str) -> None:
         )
 
 
-def forget_turns(work: Work) -> None:
+def forget_idle_tenants(work: Work) -> None:
     """Of tenants that have no jobs any more."""
     work.change("DELETE FROM turns WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.tenant = turns.tenant)")
 
@@ -101,7 +101,7 @@ def due(work: Work, heard_within_seconds: float) -> list[Message]:
                        THEN least(? * power(2, least(messages.times, 20)), ?) ELSE ? END)""",
             (*message, FIRST_AGAIN_SECONDS, FIRST_AGAIN_SECONDS, LONGEST_AGAIN_SECONDS, FIRST_AGAIN_SECONDS),
         )
-    take_turns(work, *(message.job_id for message in found))  # last: a claim holds its job when it takes its turn
+    note_served(work, *(message.job_id for message in found))  # last: a claim holds its job when its tenant is noted
     return found
 
 

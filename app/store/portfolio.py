@@ -21,8 +21,16 @@ from typing import Any
 
 from app.domain.jobs import Job, StaleAttempt
 from app.domain.portfolio import HANDOVER_SECONDS, LEAST_SECONDS, MOST_JOINS, OWNER, Left, seed
-from app.store import Assistance, AssistanceKey, Message, PortfolioRow, Standing, StoreDamaged, StoredIncumbent
-from app.store import fair_queue as turns
+from app.store import (
+    Assistance,
+    AssistanceKey,
+    Message,
+    PortfolioRow,
+    Standing,
+    StoreDamaged,
+    StoredIncumbent,
+    fair_queue,
+)
 from app.store.rows import (
     INCUMBENTS,
     JOBS,
@@ -87,7 +95,7 @@ def invite(work: Work, owner: str, job: Job, places: int, seconds: float) -> Non
 def invitations(work: Work, heard_within_seconds: float) -> list[Message]:
     """What is to be sent now to fill places with slots that nobody else has use for."""
     found: list[Message] = []
-    if not turns.may_send(work):
+    if not fair_queue.may_send(work):
         return found
     places = work.rows(_OPEN, (HANDOVER_SECONDS + LEAST_SECONDS, INVITE_AGAIN_SECONDS))
     idle = _idle(work, heard_within_seconds) if places else 0

@@ -37,10 +37,10 @@ from app.store import (
     StoredIncumbent,
     StoreError,
     StoreTooNew,
+    fair_queue,
     portfolio,
     versions,
 )
-from app.store import fair_queue as turns
 from app.store.connections import Connections
 from app.store.folder import instance_of, take_lock
 from app.store.notifications import NO_CHANNELS, Channels
@@ -159,10 +159,10 @@ class PostgresStore(SqlStore):
         work.rows("SELECT pg_advisory_xact_lock(?)", (_ADMITTING,))
 
     def _next_queued(self, work: Work, skip: Collection[str], only: str | None) -> list[tuple[Any, ...]]:
-        return turns.next_queued(work, skip, only)
+        return fair_queue.next_queued(work, skip, only)
 
     def _added(self, work: Work, job: Job) -> None:
-        turns.note_tenant(work, job)
+        fair_queue.note_tenant(work, job)
 
     def _taken(self, work: Work, job: Job) -> None:
         work.change(
@@ -172,7 +172,7 @@ class PostgresStore(SqlStore):
                    renewed_at = excluded.renewed_at, until = excluded.until, life = ''""",
             (job.id, job.attempt, self.owner, LEASE_SECONDS),
         )
-        turns.take_turns(work, job.id)
+        fair_queue.note_served(work, job.id)
 
     def _told(self, work: Work, job: Job, life: Life) -> None:
         work.change(
@@ -220,7 +220,7 @@ class PostgresStore(SqlStore):
                 "DELETE FROM services WHERE owner = ? OR renewed_at < clock_timestamp() - make_interval(days => ?)",
                 (self.owner, FORGOTTEN_DAYS),
             )
-            turns.forget_turns(work)
+            fair_queue.forget_idle_tenants(work)
             self._show_up(work)
 
         self._me = me
@@ -252,16 +252,16 @@ class PostgresStore(SqlStore):
 
     def due(self) -> list[Message]:
         def body(work: Work) -> list[Message]:
-            found = turns.due(work, LEASE_SECONDS)
+            found = fair_queue.due(work, LEASE_SECONDS)
             return found or portfolio.invitations(work, LEASE_SECONDS)
 
         return self._write(body)
 
     def not_sent(self, messages: Collection[Message]) -> None:
-        self._write(lambda work: turns.make_due(work, messages))
+        self._write(lambda work: fair_queue.make_due(work, messages))
 
     def send_again(self) -> None:
-        self._write(lambda work: turns.make_due(work, None))
+        self._write(lambda work: fair_queue.make_due(work, None))
 
     # --- several workers on one job ---
 

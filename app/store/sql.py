@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeVar
 from app.domain.fingerprint import is_same
 from app.domain.jobs import Event, Job, JobConflict, QueueFull, StaleAttempt, Status, advance
 from app.domain.liveness import Life
-from app.domain.outcomes import Ending
+from app.domain.outcomes import Outcome
 from app.store import (
     AttemptRow,
     DeliveryRow,
@@ -206,7 +206,7 @@ class SqlStore(ABC):
 
         return self._write(body)
 
-    def move(self, before: Job, after: Job, *, ending: Ending | None = None, result: bytes | None = None) -> None:
+    def move(self, before: Job, after: Job, *, outcome: Outcome | None = None, result: bytes | None = None) -> None:
         def body(work: Work) -> None:
             row = self._still(work, before)
             if _asked_meanwhile(row, before):
@@ -214,8 +214,8 @@ class SqlStore(ABC):
             if result is not None:
                 _add_result(work, before, after, result)
             work.change(JOBS.update, JOBS.to_update(row_of_job(after, row["dataset"])))
-            if ending is not None:
-                self._close_attempt(work, before, ending)
+            if outcome is not None:
+                self._close_attempt(work, before, outcome)
             self._tell_end(work, before, after)
             self._left(work, before, after)
 
@@ -236,10 +236,10 @@ class SqlStore(ABC):
     def _still_runs(self, work: Work, job: Job) -> dict[str, Any]:
         return self._still(work, replace(job, status=Status.RUNNING))
 
-    def _close_attempt(self, work: Work, job: Job, ending: Ending) -> None:
-        changes = {name: getattr(ending, name) for name in _ENDING}
-        bundle, seconds = json.dumps(ending.bundle) if ending.bundle else None, ending.seconds_in_journal
-        self._change_attempt(work, job, ended_at=ending.at, bundle=bundle, seconds=seconds, **changes)
+    def _close_attempt(self, work: Work, job: Job, outcome: Outcome) -> None:
+        changes = {name: getattr(outcome, name) for name in _ENDING}
+        bundle, seconds = json.dumps(outcome.bundle) if outcome.bundle else None, outcome.seconds_in_journal
+        self._change_attempt(work, job, ended_at=outcome.at, bundle=bundle, seconds=seconds, **changes)
 
     def _change_attempt(self, work: Work, job: Job, **changes: object) -> None:
         """Only while it is open; raises StaleAttempt."""

@@ -52,10 +52,11 @@ STAGE_POINTS: Mapping[str, str] = {
 }
 CHILD_POINTS: Mapping[str, str] = {
     **STAGE_POINTS,
-    "result.before_send": "the result is verified, and not sent",
+    "result.before_send": "the result is packed, and not sent",
     "result.after_send": "the result is sent, and the child still lives",
 }
-POINTS: Mapping[str, str] = {**SERVICE_POINTS, **CHILD_POINTS}
+POOL_POINTS: Mapping[str, str] = {"recount.begun": "a worker of the parse pool has a result to recount"}
+POINTS: Mapping[str, str] = {**SERVICE_POINTS, **CHILD_POINTS, **POOL_POINTS}
 """Every point: where it stands. The campaign walks through this table; a test holds it against the code."""
 
 _folder = Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import anyio
 import httpx
 
-from app.system.failpoints import CHILD_POINTS, POINTS
+from app.system.failpoints import CHILD_POINTS, POINTS, POOL_POINTS
 from benchmarks.faults.ledger import TERMINAL
 from benchmarks.faults.receiver import KEY, Receiver
 from benchmarks.faults.run import Run
@@ -223,6 +223,7 @@ _ON_THE_WAY = (
     "end.before_commit",
     "end.after_commit",
     *CHILD_POINTS,
+    *POOL_POINTS,
 )
 """Points that every job passes."""
 DRIVES: Mapping[str, Drive] = {**dict.fromkeys(_ON_THE_WAY, _job), **_OTHERS}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.domain.jobs import Event, Job, Status, advance
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.store import StoredIncumbent, StoreError
 from app.store.folder import FILE_NAME, MARK_NAME
 from app.store.sqlite import SqliteStore
@@ -76,14 +76,14 @@ def _end(store: SqliteStore, job: Job, chance: random.Random) -> None:
     how = chance.choice((How.RESULT, How.RESULT, How.CRASH, How.ERROR, None))
     if how is None:
         return
-    ending = Ending(how=how, at=AT + 90, seconds=2.0, bundle={"stacks": "f" * 500} if how is How.CRASH else None)
+    outcome = Outcome(how=how, at=AT + 90, seconds=2.0, bundle={"stacks": "f" * 500} if how is How.CRASH else None)
     if how is How.RESULT:
         body = chance.randbytes(chance.choice((200, 9_000)))
         after = replace(advance(job, Event.COMPLETE, AT + 90), **_held(job, body))
-        store.move(job, after, ending=ending, result=body)
+        store.move(job, after, outcome=outcome, result=body)
     else:
         event = Event.LOSE if how is How.CRASH else Event.FAIL
-        store.move(job, advance(job, event, AT + 90, error="x"), ending=ending)
+        store.move(job, advance(job, event, AT + 90, error="x"), outcome=outcome)
 
 
 def _held(job: Job, body: bytes) -> dict[str, object]:

@@ -7,7 +7,7 @@ import math
 import anyio
 import pytest
 
-from app.service.job_board import Board
+from app.service.job_tracks import JobTracks
 from benchmarks.load import Kind, LoadFigures, measure_load
 from tests.app.http.test_events import moves, running, serving
 
@@ -17,17 +17,17 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def keep_moving(board: Board) -> None:
+async def keep_moving(tracks: JobTracks) -> None:
     for step in range(1000):
-        moves(board, step / 1000)
+        moves(tracks, step / 1000)
         await anyio.sleep(0.1)
 
 
 @pytest.mark.anyio
 async def test_every_poller_asks_once_a_second_and_every_stream_hears_the_news() -> None:
     async with serving() as server, anyio.create_task_group() as tasks:
-        running(server.board)
-        tasks.start_soon(keep_moving, server.board)
+        running(server.tracks)
+        tasks.start_soon(keep_moving, server.tracks)
         figures = await measure_load(f"http://127.0.0.1:{server.port}", 1.0, 10, 5, job_ids=["j"])
         tasks.cancel_scope.cancel()
     assert figures.errors == 0

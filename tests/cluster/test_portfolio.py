@@ -210,8 +210,8 @@ async def test_a_waiting_job_of_anybody_takes_the_slot_of_an_assistant(cluster: 
 
 async def test_a_worker_that_is_told_to_end_leaves_the_job_it_assists(cluster: Cluster) -> None:
     await cluster.post(order("left", "seeded"))
-    (ending,) = await helped(cluster, "left")
-    assert await anyio.to_thread.run_sync(ending.stop) == 0
-    cluster.workers.remove(ending)
+    (outcome,) = await helped(cluster, "left")
+    assert await anyio.to_thread.run_sync(outcome.stop) == 0
+    cluster.workers.remove(outcome)
     assert (await finished(cluster, "left"))["attempt"] == 1
     assert [row["how"] for row in await portfolio(cluster, "left")] == ["result", "shutdown"]

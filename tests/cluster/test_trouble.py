@@ -122,9 +122,9 @@ async def test_what_a_worker_writes_that_was_stopped_for_longer_than_its_lease_i
 async def test_a_worker_that_is_told_to_end_gives_its_job_to_another_at_once(cluster: Cluster) -> None:
     await cluster.post(order("given-back", "patient"))
     await cluster.searching("given-back")
-    ending = await cluster.worker_of("given-back")
-    assert await anyio.to_thread.run_sync(ending.stop) == 0
-    cluster.workers.remove(ending)
+    outcome = await cluster.worker_of("given-back")
+    assert await anyio.to_thread.run_sync(outcome.stop) == 0
+    cluster.workers.remove(outcome)
     await cluster.searching("given-back", attempt=2)
     await cluster.http.post("/finish/given-back")
     assert (await cluster.ended("given-back"))["status"] == "completed"

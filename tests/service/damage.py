@@ -9,7 +9,7 @@ from typing import Any
 
 from app.domain.jobs import Event, advance, new_job
 from app.domain.messages import pack
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.settings import Settings
 from app.store import StoredIncumbent
 from app.store.opening import open_store
@@ -37,7 +37,7 @@ def leave(
         held = StoredIncumbent(score=Score(0, 0, 0, cost(9)), timetable=SOUND, rung="full", found_at=AT)
         store.save_incumbent(running, replace(held, **written))
         lost = advance(running, Event.LOSE, AT, score=held.score, **job)
-        store.move(running, lost, ending=Ending(how=How.CRASH, at=AT, held=held.score))
+        store.move(running, lost, outcome=Outcome(how=How.CRASH, at=AT, held=held.score))
         assert isinstance(store, SqliteStore | PostgresStore)
         if alter:
             store._write(lambda work: work.change(alter))

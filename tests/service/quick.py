@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from app.domain.portfolio import SEED_STEP
+from app.processes import child
 from solver.control import Control
 from solver.model import Dataset, Timetable
 from solver.params import SolveParams
@@ -50,7 +52,23 @@ def gulp(dataset: Dataset, params: SolveParams, control: Control, level: int) ->
     return solvers.result(dataset, solvers.timetable(solvers.COURSES), control, params)
 
 
-OURS = {behaviour.__name__: behaviour for behaviour in (quick, seeded, deaf, gulp)}
+def forger(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    """Holds a poor timetable, and hands it in as a perfect one from a process in which nobody finds fault with that."""
+    solvers.offer(dataset, control, POOR)
+    poor = solvers.result(dataset, solvers.timetable(POOR), control, params)
+    perfect = solvers.result(dataset, solvers.timetable(solvers.COURSES), control, params)
+    return replace(poor, variants=(replace(perfect.best, timetable=poor.best.timetable),))
+
+
+def boastful_frame(dataset: Dataset, params: SolveParams, control: Control, level: int) -> Result:
+    """Hands in a sound result, and claims a better score beside it."""
+    honest = child._result_frame
+    child._result_frame = lambda result, found_by: replace(honest(result, found_by), score=(0, 0, 0, 0))
+    solvers.offer(dataset, control, POOR)
+    return solvers.result(dataset, solvers.timetable(POOR), control, params)
+
+
+OURS = {behaviour.__name__: behaviour for behaviour in (quick, seeded, deaf, gulp, forger, boastful_frame)}
 
 
 def solve(dataset: Dataset, params: SolveParams, control: Control, *, start: Timetable | None = None) -> Result:

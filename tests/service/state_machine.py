@@ -32,9 +32,9 @@ from app.domain.jobs import (
     advance,
     new_job,
 )
-from app.domain.outcomes import Ending, How, settle
+from app.domain.outcomes import How, Outcome, settle
 from app.domain.telemetry import nobody
-from app.service.job_registry import Desk
+from app.service.job_registry import JobRegistry
 from app.service.recovery import recover
 from app.service.spool import Spool
 from app.settings import Settings
@@ -88,11 +88,11 @@ class Machine(RuleBasedStateMachine):
     def now(self) -> float:
         return float(next(self.clock))
 
-    def ended(self, job: Job, ending: Ending, result: bytes | None = None) -> Job:
+    def ended(self, job: Job, outcome: Outcome, result: bytes | None = None) -> Job:
         """The one place where an attempt ends, as in the dispatcher."""
-        after = settle(job, ending, MAX_ATTEMPTS)
+        after = settle(job, outcome, MAX_ATTEMPTS)
         body = result if after.result_attempt == job.attempt else None
-        self.store.move(job, after, ending=ending, result=body)
+        self.store.move(job, after, outcome=outcome, result=body)
         self.known[job.id] = after
         self.ghosts = [*self.ghosts[-3:], self.children.pop(job.id)]
         return after
@@ -236,8 +236,8 @@ class Machine(RuleBasedStateMachine):
             "result_attempt": child.job.attempt,
             "result_digest": hashlib.sha256(body).hexdigest(),
         }
-        ending = Ending(how=How.RESULT, at=self.now, seconds=child.seconds, held=child.held, result=fields)
-        after = self.ended(self.known[child.job.id], ending, body)
+        outcome = Outcome(how=How.RESULT, at=self.now, seconds=child.seconds, held=child.held, result=fields)
+        after = self.ended(self.known[child.job.id], outcome, body)
         assert after.status.terminal
 
     @precondition(lambda self: self.children)
@@ -245,8 +245,8 @@ class Machine(RuleBasedStateMachine):
     def lost(self, pick: int, how: How, stage: str) -> None:
         child = self.running(pick)
         before = self.known[child.job.id]
-        ending = Ending(how=how, at=self.now, seconds=child.seconds, stage=stage, held=child.held)
-        after = self.ended(before, ending)
+        outcome = Outcome(how=how, at=self.now, seconds=child.seconds, stage=stage, held=child.held)
+        after = self.ended(before, outcome)
         assert after.status.terminal or after.status is Status.QUEUED
         if before.cancel_requested:
             assert after.status is Status.CANCELLED
@@ -281,16 +281,16 @@ class Machine(RuleBasedStateMachine):
         before = dict(self.known)
         waits = next(iter(self.children.values()), None) if spooled else None
         if waits is not None:
-            ending = Ending(how=How.CRASH, at=self.now, seconds=waits.seconds, stage="search", held=waits.held)
-            self.spool.write(waits.job, ending, None)
+            outcome = Outcome(how=How.CRASH, at=self.now, seconds=waits.seconds, stage="search", held=waits.held)
+            self.spool.write(waits.job, outcome, None)
         self.store.close()
-        desk = Desk(self.settings, nobody)
-        anyio.run(self._recover, desk)
-        self.store = desk.store  # type: ignore[assignment]
+        registry = JobRegistry(self.settings, nobody)
+        anyio.run(self._recover, registry)
+        self.store = registry.store  # type: ignore[assignment]
         self.ghosts = [*self.ghosts[-3:], *self.children.values()]
         self.children.clear()
         for job_id, old in before.items():
-            track = desk.board.get(job_id)
+            track = registry.tracks.get(job_id)
             assert track is not None, "an acknowledged job is never lost"
             if old.status is not Status.RUNNING:
                 assert track.job == old
@@ -299,11 +299,11 @@ class Machine(RuleBasedStateMachine):
                 assert track.job.percent >= old.percent and track.percent >= old.percent
                 assert not old.cancel_requested or track.job.status is Status.CANCELLED
             self.known[job_id] = track.job
-        assert len(list(desk.board.newest_first())) == len(before)
+        assert len(list(registry.tracks.newest_first())) == len(before)
 
-    async def _recover(self, desk: Desk) -> None:
-        await desk.in_store.open(self.settings)
-        await recover(desk, self.spool)
+    async def _recover(self, registry: JobRegistry) -> None:
+        await registry.in_store.open(self.settings)
+        await recover(registry, self.spool)
 
     # --- what always holds ---
 

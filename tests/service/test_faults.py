@@ -230,14 +230,14 @@ async def test_every_kind_of_hang_is_told_named_and_ended_soon_and_no_job_is_los
             last = [await ended(supervisor, job_id) for job_id in jobs]
         assert [snapshot["status"] for snapshot in last] == ["completed"] * len(jobs)
         assert await how_attempts_ended(supervisor, "starved") == ["cancel"]
-    ended_badly = [h.ending for h in happened if isinstance(h, AttemptEnded) and h.ending.verdict in diagnosis.HANGS]
-    found = {(ending.place, ending.verdict): ending for ending in ended_badly}
+    ended_badly = [h.outcome for h in happened if isinstance(h, AttemptEnded) and h.outcome.verdict in diagnosis.HANGS]
+    found = {(outcome.place, outcome.verdict): outcome for outcome in ended_badly}
     assert set(found) == {(place, verdict) for _, verdict, place in HANGS.values()}
-    for ending in found.values():
-        bundle = ending.bundle
+    for outcome in found.values():
+        bundle = outcome.bundle
         assert bundle is not None and (bundle["beat_age_seconds"] <= PROMPT_SECONDS or _starving(bundle))
         assert "most recent call first" in bundle["stacks"] and bundle["threads"] and len(bundle["samples"]) > 10
-        assert bundle["place"] == ending.place and bundle["verdict"] == ending.verdict
+        assert bundle["place"] == outcome.place and bundle["verdict"] == outcome.verdict
     said = {h.job.id for h in happened if isinstance(h, Stalled) and h.stalled}
     assert said == set(jobs), "observers hear of it as well"
     assert "solvers.py" in found["local_search", "INFINITE_LOOP"].bundle["stacks"]  # type: ignore[index]

@@ -13,8 +13,8 @@ import pytest
 from app.domain.callers import Caller
 from app.domain.jobs import Event, Job, Status, advance
 from app.domain.messages import pack
-from app.domain.outcomes import Ending, How
-from app.service.job_registry import Desk
+from app.domain.outcomes import How, Outcome
+from app.service.job_registry import JobRegistry
 from app.service.recovery import take_up
 from app.service.spool import Spool
 from app.service.supervisor import Supervisor
@@ -128,7 +128,7 @@ async def test_a_caller_of_one_organisation_is_told_no_names_of_machines(
         for name in ("north", "south"):
             await a.submit(replace(request(name, "patient"), meta={"organization_id": name}))
             await searching(a, name)
-            job, store = await a.job(name), a._desk.store
+            job, store = await a.job(name), a._registry.store
             assert job is not None and isinstance(store, SharedStore)
             store.invite(job, 1, 60.0)
         caller = TenantJobs(a, Caller(id="k", scopes=(), organisations=("north",)))
@@ -241,10 +241,10 @@ async def test_a_job_that_cannot_be_taken_up_holds_up_none_behind_it(
 ) -> None:
     """Neither at the start of the only service nor at the look of one of several."""
 
-    async def trouble(desk: Desk, spool: Spool, job: Job) -> Job | None:
+    async def trouble(registry: JobRegistry, spool: Spool, job: Job) -> Job | None:
         if job.id == "bad":
             raise ValueError("nobody has thought of this")
-        return await take_up(desk, spool, job)
+        return await take_up(registry, spool, job)
 
     folder = tmp_path / "a"
     with closing(PostgresStore(url, tmp_path / "b") if shared else SqliteStore(folder)) as gone:
@@ -267,8 +267,8 @@ async def test_a_damaged_timetable_of_one_job_keeps_no_service_from_starting(
         assert owned is not None
         held = StoredIncumbent(score=Score(0, 0, 0, 5), timetable=b"t", rung="full", found_at=0.0)
         gone.save_incumbent(owned, held)
-        ending = Ending(how=How.CRASH, at=0.0)
-        gone.move(owned, advance(owned, Event.LOSE, ending.at), ending=ending)
+        outcome = Outcome(how=How.CRASH, at=0.0)
+        gone.move(owned, advance(owned, Event.LOSE, outcome.at), outcome=outcome)
         gone._write(lambda work: work.change("UPDATE incumbents SET score = 'x'"))
     async with open_service(data_dir=tmp_path / "a", database_url=url) as service:
         await service.submit(request("good"))
@@ -287,7 +287,7 @@ async def test_a_worker_that_is_not_heard_of_is_missed_and_soon_not_listed_any_m
 
             async def looked(seconds: float) -> tuple[bool, int]:
                 b._write(lambda work: work.change(silent, (seconds, b.owner)))
-                listed = b.owner in [one.owner for one in await a.fleet.members()]
+                listed = b.owner in [one.owner for one in await a.membership.members()]
                 return listed, a.signs().lost_workers
 
             assert await looked(0) == (True, 0)
@@ -295,5 +295,5 @@ async def test_a_worker_that_is_not_heard_of_is_missed_and_soon_not_listed_any_m
             assert await looked(70) == (False, 1), "an alert tells of it for longer than it is listed"
             assert await looked(1000) == (False, 0)
             assert await looked(20) == (True, 1)
-        await a.fleet.members()
+        await a.membership.members()
         assert a.signs().lost_workers == 0, "it has said that it goes"

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app import main
-from app.processes import salvage as child_kept
+from app.processes import salvage as salvaging
 from app.service import published as results
 from app.service.supervisor import Supervisor
 from app.settings import Settings
@@ -84,7 +84,7 @@ async def test_a_dead_letter_is_shown_as_such_with_its_evidence(client: httpx.As
         assert (answer.status_code, answer.json()["code"]) == (404, code)
 
 
-async def test_what_a_cancelled_job_held_is_recounted_by_a_reader_process(
+async def test_what_a_cancelled_job_held_is_recounted_by_a_parse_worker(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     supervisor: Supervisor = client.supervisor  # type: ignore[attr-defined]
@@ -96,8 +96,8 @@ async def test_what_a_cancelled_job_held_is_recounted_by_a_reader_process(
     def not_here(held: object) -> None:
         raise AssertionError("the service has better things to do")
 
-    for module in (results, child_kept):
-        monkeypatch.setattr(module, "recount", not_here)
+    for module in (results, salvaging):
+        monkeypatch.setattr(module, "salvage", not_here)
     answer = await client.get("/variants/held")
     assert answer.status_code == 200, answer.text
     assert answer.json()["stopped_by"] == "cancelled"
@@ -109,14 +109,14 @@ async def test_without_room_on_the_disk_a_new_job_is_told_to_come_back(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     supervisor: Supervisor = client.supervisor  # type: ignore[attr-defined]
-    reserve = supervisor._desk.disk_reserve
-    monkeypatch.setattr(reserve, "_least_bytes", 1 << 60)
-    reserve.look()
+    disk = supervisor._registry.disk_reserve
+    monkeypatch.setattr(disk, "_least_bytes", 1 << 60)
+    disk.look()
     refused = await submit(client, "late", "quick")
     assert (refused.status_code, refused.json()["code"]) == (507, "disk_full")
     assert int(refused.headers["Retry-After"]) > 0
     assert (await client.get("/health/ready")).status_code == 503
     monkeypatch.undo()
-    reserve.look()
+    disk.look()
     assert (await submit(client, "late", "quick")).status_code == 200
     assert await finished(client, "late") == "completed"

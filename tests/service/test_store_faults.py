@@ -16,7 +16,7 @@ import anyio
 import pytest
 
 from app.domain.jobs import Event, Job, advance, new_job
-from app.domain.outcomes import MAX_RELEASES, Ending, How
+from app.domain.outcomes import MAX_RELEASES, How, Outcome
 from app.service import dispatcher as dispatch
 from app.store import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from app.store.access import StoreBusy
@@ -104,7 +104,7 @@ async def test_a_client_does_not_wait_for_its_turn_without_end(
                 await supervisor.submit(request("j"))
 
         with anyio.fail_after(PATIENCE_SECONDS):
-            async with supervisor._desk.moving, anyio.create_task_group() as tasks:
+            async with supervisor._registry.moving, anyio.create_task_group() as tasks:
                 tasks.start_soon(submit)
         await supervisor.submit(request("j"))
         await ended(supervisor, "j")
@@ -221,7 +221,7 @@ async def test_a_job_under_which_the_service_dies_again_and_again_is_a_dead_lett
         job = store.claim(float(at))
         assert job is not None and job.attempt == at
         if at <= MAX_RELEASES:
-            store.move(job, advance(job, Event.RELEASE, at), ending=Ending(how=How.SERVICE_LOST, at=at))
+            store.move(job, advance(job, Event.RELEASE, at), outcome=Outcome(how=How.SERVICE_LOST, at=at))
     store.close()
     async with open_service(max_attempts=1) as supervisor:
         last, job = supervisor.snapshot("j"), await supervisor.job("j")

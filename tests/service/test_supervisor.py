@@ -165,7 +165,7 @@ async def test_a_cancelled_job_has_its_best_timetable_recounted_once_marked_and_
     assert (found.stopped_by, found.best.score.soft) == ("cancelled", cost(3))
     job = await shared.job("kept")
     assert job is not None and (job.result_attempt, job.placed, job.quality) == (1, COURSES, "feasible")
-    monkeypatch.setattr(results, "recount", None)
+    monkeypatch.setattr(results, "salvage", None)
     assert await shared.result("kept") == stored, "it is stored now"
     await shared.restart("kept")
     await searching(shared, "kept")
@@ -192,7 +192,7 @@ async def test_of_an_earlier_result_and_what_a_cancelled_run_holds_the_better_on
         score=Score(0, 0, 0, cost(9)), timetable=pack(dump_timetable(timetable(9))), rung="full", found_at=0.0
     )
     shared._in_store.remember("better", level_nine, saved=False)
-    shared._desk.board["better"].recounted_attempt = None
+    shared._registry.tracks["better"].recounted_attempt = None
     after = await shared.result("better")
     assert after is not None and load_result(after.result).best.score.soft == cost(9)
     job = await shared.job("better")

@@ -105,7 +105,7 @@ async def test_a_task_of_the_supervisor_that_dies_is_started_again(
         }
         with monkeypatch.context() as patched:
             patched.setattr(*broken[task], dies)
-            supervisor._desk.wake.set()
+            supervisor._registry.wake.set()
             with anyio.fail_after(PATIENCE_SECONDS):
                 await died.wait()
         await supervisor.submit(request("j"))

@@ -65,12 +65,12 @@ async def warm(request: Request, service: Running) -> JSONResponse:
 
 
 def _kept(service: Service) -> dict[str, Any]:
-    readers = service.readers
+    pool = service.pool
     return {
         "answers": {**service.results.kept()._asdict(), "most_bytes": REMEMBERED_BYTES},
         "readers": {
-            "processes": len(readers.pids),
-            "ready": readers.ready,
+            "processes": len(pool.pids),
+            "ready": pool.ready,
             "results_kept_by_each": RESULTS_KEPT,
             "samples_kept_by_each": SAMPLES_KEPT,
         },

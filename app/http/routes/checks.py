@@ -31,5 +31,5 @@ async def score(request: Request, service: Running) -> Response:
 
 async def _answered(work: Work, request: Request, service: Service) -> Response:
     body = await read_body(request, service.settings)
-    reply = await service.readers.ask(Question(work, body))
+    reply = await service.pool.ask(Question(work, body))
     return Response(content_of(reply), media_type="application/json")

@@ -25,5 +25,5 @@ async def dataset(
     name: Annotated[str, Path(max_length=128)], service: Running, seed: Annotated[int, Query(ge=0, lt=2**31)] = 0
 ) -> Response:
     """A body for `POST /generate_variants` with the whole sample in it, ready to be changed."""
-    reply = await service.readers.ask(Question("sample", options={"name": name, "seed": seed}))
+    reply = await service.pool.ask(Question("sample", options={"name": name, "seed": seed}))
     return Response(content_of(reply), media_type="application/json")

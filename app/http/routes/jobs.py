@@ -51,7 +51,7 @@ async def generate_variants(request: Request, service: Running) -> JSONResponse:
         "default_organization_id": own_organisation(request),
         "has_platform": service.source is not None,
     }
-    order = order_of(await service.readers.ask(Question("order", body, options)))
+    order = order_of(await service.pool.ask(Question("order", body, options)))
     try:
         job, created = await service.jobs.submit(order.request)
     except JobConflict as conflict:

@@ -117,7 +117,7 @@ async def preview(
         )
     else:
         size = json.loads(
-            content_of(await service.readers.ask(Question("preview", options={"dataset_name": dataset_name})))
+            content_of(await service.pool.ask(Question("preview", options={"dataset_name": dataset_name})))
         )
     wanted = ("courses", "faculty", "rooms", "time_slots", "students", "sessions", "groups")
     return JSONResponse(

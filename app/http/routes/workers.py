@@ -23,7 +23,7 @@ async def workers(service: Running) -> JSONResponse:
     One that is `silent` may be gone: its jobs are taken over when their leases have run out. After a minute it is not
     listed any more; `queue` counts it among the silent ones for some time, and an alert tells of it.
     """
-    found = [view(member) for member in await service.whole.supervisor.fleet.members() if member.slots]
+    found = [view(member) for member in await service.whole.supervisor.membership.members() if member.slots]
     heard = [one for one in found if not one["silent"]]
     content = {
         "queue": service.queue.view(),

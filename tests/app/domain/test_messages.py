@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.framing import FrameError
 from app.domain.messages import (
-    MAX_BODY_BYTES,
-    MAX_HEADER_BYTES,
+    LIMITS,
     ErrorFrame,
     Frame,
-    FrameError,
     FrameReader,
     Hello,
     IncumbentFrame,
@@ -63,7 +62,6 @@ FRAMES: tuple[Frame, ...] = (
         bound=None,
         placed=6,
         total=6,
-        verified=True,
         body=b"\x00" * 1000,
     ),
     ErrorFrame(
@@ -160,9 +158,7 @@ def test_a_header_against_its_schema_is_refused(header: bytes) -> None:
         list(FrameReader().feed(struct.pack(">II", len(header), 0) + header))
 
 
-@pytest.mark.parametrize(
-    "lengths", [(0, 0), (MAX_HEADER_BYTES + 1, 0), (10, MAX_BODY_BYTES + 1), (2**32 - 1, 2**32 - 1)]
-)
+@pytest.mark.parametrize("lengths", [(0, 0), (LIMITS.header + 1, 0), (10, LIMITS.body + 1), (2**32 - 1, 2**32 - 1)])
 def test_a_length_beyond_the_limits_is_refused_before_anything_is_read(lengths: tuple[int, int]) -> None:
     with pytest.raises(FrameError):
         list(FrameReader().feed(struct.pack(">II", *lengths)))

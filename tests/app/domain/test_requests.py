@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from app.domain.messages import unpack
 from app.domain.requests import MAX_BATCHES, MAX_RULES, GenerateRequest
 from app.processes.intake import body_hash, canonical, read_order
-from app.processes.parse_pool import SMALL_BODY, Readers
+from app.processes.parse_pool import SMALL_BODY, ParsePool
 from app.processes.parse_worker import Question, order_of
 from app.settings import Settings
 from solver.errors import InputError
@@ -132,9 +132,9 @@ async def test_nobody_is_promised_workers_that_a_service_without_workers_does_no
     addresses = {"database_url": "postgresql://x", "broker_url": "redis://x"}
     settings = Settings(data_dir=tmp_path, portfolio_workers=4, queue=queue, **addresses)
     body = json.dumps({"dataset": SMALL, "portfolio_workers": 3}).encode()
-    async with Readers(settings) as readers:
+    async with ParsePool(settings) as pool:
         for sent in (body, body + b" " * SMALL_BODY):  # read here, and in a process that does not know of queues
-            assert order_of(await readers.ask(Question("order", sent))).adjusted == adjusted
+            assert order_of(await pool.ask(Question("order", sent))).adjusted == adjusted
 
 
 def hash_of_the_whole(asked: GenerateRequest) -> str:

@@ -1,7 +1,7 @@
 """
-Event streams as browsers and proxies see them: a real server on a real port, answering from a real board.
+Event streams as browsers and proxies see them: a real server on a real port, answering from real tracks.
 
-The board stands in for the whole supervisor, which only passes these questions on to it; so the tests decide what
+The tracks stand in for the whole supervisor, which only passes these questions on to them; so the tests decide what
 happens to a job, and when.
 """
 
@@ -26,7 +26,7 @@ from app.http import problems
 from app.http.dependencies import Service
 from app.http.routes import events, jobs
 from app.http.routes.events import Streams
-from app.service.job_board import JobBoard
+from app.service.job_tracks import JobTracks
 from app.settings import Settings
 from tests.effort import PATIENCE_SECONDS
 
@@ -40,7 +40,7 @@ class Heard(NamedTuple):
     id: str | None
 
 
-class Known(JobBoard):
+class Known(JobTracks):
     """A supervisor, as far as streams need one: it knows all jobs that there are."""
 
     async def look_up(self, job_id: str) -> None:
@@ -48,7 +48,7 @@ class Known(JobBoard):
 
 
 class Server(NamedTuple):
-    board: JobBoard
+    tracks: JobTracks
     streams: Streams
     uvicorn: uvicorn.Server
     client: httpx.AsyncClient
@@ -62,13 +62,13 @@ def anyio_backend() -> str:
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[Server]:
-    board, streams, app = Known(2), Streams(), FastAPI()
+    tracks, streams, app = Known(2), Streams(), FastAPI()
     problems.install(app)
     app.include_router(events.router)
     app.include_router(jobs.router)
     app.state.streams = streams
     app.state.service = Service(
-        Settings(heartbeat_seconds=PING_SECONDS), cast(Any, board), *[cast(Any, None)] * (len(Service._fields) - 2)
+        Settings(heartbeat_seconds=PING_SECONDS), cast(Any, tracks), *[cast(Any, None)] * (len(Service._fields) - 2)
     )
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
@@ -77,7 +77,7 @@ async def serving() -> AsyncIterator[Server]:
     base_url = f"http://127.0.0.1:{port}"
     async with httpx.AsyncClient(base_url=base_url, timeout=10) as client, anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve, [listening])
-        yield Server(board, streams, server, client, port)
+        yield Server(tracks, streams, server, client, port)
         streams.close()
         server.should_exit = True
 
@@ -88,19 +88,19 @@ async def server(anyio_backend: str) -> AsyncIterator[Server]:
         yield server
 
 
-def running(board: JobBoard, job_id: str = "j") -> None:
+def running(tracks: JobTracks, job_id: str = "j") -> None:
     job = Job(id=job_id, body_hash="h", created_at=time.time())
-    board.add(job)
-    board.set(advance(job, Event.CLAIM, time.time()))
-    board[job_id].begin_attempt(time.time(), 60.0)
+    tracks.add(job)
+    tracks.set(advance(job, Event.CLAIM, time.time()))
+    tracks[job_id].begin_attempt(time.time(), 60.0)
 
 
-def moves(board: JobBoard, share: float, job_id: str = "j") -> None:
-    board[job_id].hear(ProgressFrame(stage="search", share=share))
+def moves(tracks: JobTracks, share: float, job_id: str = "j") -> None:
+    tracks[job_id].hear(ProgressFrame(stage="search", share=share))
 
 
-def ends(board: JobBoard, job_id: str = "j") -> None:
-    board.set(advance(board[job_id].job, Event.FAIL, time.time(), error="on purpose"))
+def ends(tracks: JobTracks, job_id: str = "j") -> None:
+    tracks.set(advance(tracks[job_id].job, Event.FAIL, time.time(), error="on purpose"))
 
 
 async def heard(lines: AsyncIterator[str]) -> AsyncIterator[Heard | str]:
@@ -142,13 +142,13 @@ async def until(what: Callable[[], bool]) -> None:
 
 @pytest.mark.anyio
 async def test_a_stream_tells_every_change_with_its_version_and_ends_with_the_job(server: Server) -> None:
-    running(server.board)
+    running(server.tracks)
     async with listening(server) as following:
         assert await following() == Heard("connected", {"job_id": "j"}, None)
         first = await following()
-        moves(server.board, 0.5)
+        moves(server.tracks, 0.5)
         second = await following()
-        ends(server.board)
+        ends(server.tracks)
         last, done = await following(), await following()
         with pytest.raises(StopAsyncIteration):
             await following()
@@ -161,7 +161,7 @@ async def test_a_stream_tells_every_change_with_its_version_and_ends_with_the_jo
 
 @pytest.mark.anyio
 async def test_headers_keep_proxies_from_holding_events_back(server: Server) -> None:
-    running(server.board)
+    running(server.tracks)
     async with server.client.stream("GET", "/progress/j/events") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert "no-store" in answer.headers["cache-control"]
@@ -178,13 +178,13 @@ async def test_headers_keep_proxies_from_holding_events_back(server: Server) -> 
 
 @pytest.mark.anyio
 async def test_a_reader_that_has_the_newest_version_is_told_nothing_old(server: Server) -> None:
-    running(server.board)
+    running(server.tracks)
     async with listening(server) as following:
         await following()
         seen = await following()
     async with listening(server, seen.id) as following:
         assert (await following()).name == "connected"
-        moves(server.board, 0.7)
+        moves(server.tracks, 0.7)
         news = await following()
     assert (news.name, news.data["stage_progress"]) == ("progress", 70.0)
 
@@ -192,11 +192,11 @@ async def test_a_reader_that_has_the_newest_version_is_told_nothing_old(server: 
 @pytest.mark.anyio
 @pytest.mark.parametrize("last", ["an older one", "an earlier service-1", "not ours at all"])
 async def test_a_reader_that_has_anything_else_gets_the_newest_at_once(server: Server, last: str) -> None:
-    running(server.board)
-    moves(server.board, 0.1)
-    older = server.board.snapshot("j")
-    moves(server.board, 0.9)
-    newest = server.board.snapshot("j")
+    running(server.tracks)
+    moves(server.tracks, 0.1)
+    older = server.tracks.snapshot("j")
+    moves(server.tracks, 0.9)
+    newest = server.tracks.snapshot("j")
     assert older is not None and newest is not None
     async with listening(server, older["version"] if last == "an older one" else last) as following:
         await following()
@@ -206,8 +206,8 @@ async def test_a_reader_that_has_anything_else_gets_the_newest_at_once(server: S
 
 @pytest.mark.anyio
 async def test_a_browser_that_comes_back_after_the_end_is_told_to_stay_away(server: Server) -> None:
-    running(server.board)
-    ends(server.board)
+    running(server.tracks)
+    ends(server.tracks)
     async with listening(server) as following:
         told = [await following() for _ in range(3)]
     again = await server.client.get("/progress/j/events", headers={"Last-Event-ID": str(told[-1].id)})
@@ -225,17 +225,17 @@ async def test_an_unknown_job_is_a_problem_and_no_stream(server: Server) -> None
 
 @pytest.mark.anyio
 async def test_a_job_that_is_deleted_ends_its_streams(server: Server) -> None:
-    running(server.board)
+    running(server.tracks)
     async with listening(server) as following:
         await following()
         await following()
-        server.board.remove("j")
+        server.tracks.remove("j")
         assert await following() == Heard("done", {"status": "not_found"}, None)
 
 
 @pytest.mark.anyio
 async def test_when_the_service_closes_readers_are_told_to_come_back(server: Server) -> None:
-    running(server.board)
+    running(server.tracks)
     async with listening(server) as following:
         await following()
         await following()
@@ -249,7 +249,7 @@ async def test_when_the_service_closes_readers_are_told_to_come_back(server: Ser
 
 @pytest.mark.anyio
 async def test_readers_that_vanish_leave_nothing_behind(server: Server) -> None:
-    running(server.board)
+    running(server.tracks)
     connections = []
     for _ in range(30):
         stream = await anyio.connect_tcp("127.0.0.1", server.port)
@@ -269,13 +269,13 @@ async def test_a_reader_that_takes_nothing_is_dropped_and_nothing_is_piled_up_fo
 ) -> None:
     monkeypatch.setattr(events, "PATIENCE_SECONDS", 0.3)
     monkeypatch.setattr(events, "MIN_PAUSE_SECONDS", 0.0)
-    running(server.board)
-    server.board["j"].message = "x" * 200_000  # fills the buffers of both ends in a few events
+    running(server.tracks)
+    server.tracks["j"].message = "x" * 200_000  # fills the buffers of both ends in a few events
     reader = socket.create_connection(("127.0.0.1", server.port))
     reader.sendall(b"GET /progress/j/events HTTP/1.1\r\nHost: x\r\n\r\n")
     with anyio.fail_after(PATIENCE_SECONDS):
         while not server.streams.dropped:
-            server.board["j"].bump()
+            server.tracks["j"].bump()
             await anyio.sleep(0.005)
     assert (server.streams.open, server.streams.dropped) == (0, 1)
     reader.close()
@@ -283,11 +283,11 @@ async def test_a_reader_that_takes_nothing_is_dropped_and_nothing_is_piled_up_fo
 
 @pytest.mark.anyio
 async def test_a_slow_reader_skips_to_the_newest_snapshot(server: Server) -> None:
-    running(server.board)
+    running(server.tracks)
     async with listening(server) as following:
         await following()
         await following()
         for share in range(1, 101):  # far more often than a stream is written to
-            moves(server.board, share / 100)
+            moves(server.tracks, share / 100)
         shares = [(await following()).data["stage_progress"]]
     assert shares == [100.0]

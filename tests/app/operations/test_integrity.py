@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 from app.cli import app as command_line
 from app.domain.jobs import Event, Job, advance
 from app.domain.messages import pack
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.operations.integrity import check_file, check_folder
 from app.processes.last_recount import publish
 from app.settings import Settings
@@ -672,7 +672,7 @@ def finish(store: SqliteStore, running: Job, body: bytes) -> None:
     digest = hashlib.sha256(body).hexdigest()
     named = {"result_attempt": running.attempt, "result_digest": digest}
     after = advance(running, Event.COMPLETE, AT, **fields, **named)
-    store.move(running, after, ending=Ending(how=How.RESULT, at=AT), result=body)
+    store.move(running, after, outcome=Outcome(how=How.RESULT, at=AT), result=body)
 
 
 def test_a_sound_store_is_counted_again(honest: SqliteStore, folder: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.domain.jobs import Job, Status
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.domain.telemetry import AttemptEnded, ChildSigns, Signs
 from app.operations.capacity import Resources, Sample
 from tests.options import with_options
@@ -56,4 +56,4 @@ def job(job_id: str = "j", **given: Any) -> Job:
 
 def ended(how: How, **given: Any) -> AttemptEnded:
     before = job(time_limit_seconds=given.pop("time_limit_seconds", 30.0))
-    return AttemptEnded(job=before, after=before, ending=Ending(how=how, at=0.0, **given))
+    return AttemptEnded(job=before, after=before, outcome=Outcome(how=how, at=0.0, **given))

@@ -45,9 +45,9 @@ def test_what_a_child_finds_counts_once_the_better_one_that_it_was_given_is_set_
     attempt._hear(SetAsideFrame(message="it cannot be read"))
     assert (attempt.held, attempt.watch.has_incumbent, attempt.job.publish) == (None, False, None)
     attempt._hear(IncumbentFrame(score=(0, 0, 0, 7), rung="full", body=b"t"))
-    ending = attempt.ended_by(How.CRASH, "it died")
-    assert ending.held == Score(0, 0, 0, 7) == attempt._track.score
-    assert ending.message == "the best timetable of the attempts before was set aside: it cannot be read; it died"
+    outcome = attempt.ended_by(How.CRASH, "it died")
+    assert outcome.held == Score(0, 0, 0, 7) == attempt._track.score
+    assert outcome.message == "the best timetable of the attempts before was set aside: it cannot be read; it died"
 
 
 def test_what_leaves_electives_open_is_held_rather_than_what_leaves_a_core_session_open() -> None:

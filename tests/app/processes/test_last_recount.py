@@ -10,10 +10,11 @@ import pytest
 from app.domain.messages import IncumbentFrame, Start, pack
 from app.domain.options import SolveOptions
 from app.processes.child import attempt
-from app.processes.last_recount import NotVerified, check, publish
+from app.processes.claims import Claim, NotVerified
+from app.processes.last_recount import check, publish, recount
 from solver.context import build_context
 from solver.control import Control
-from solver.formats.native import dump_dataset, dump_timetable
+from solver.formats.native import dump_dataset, dump_result, dump_timetable
 from solver.model import Dataset, Timetable
 from solver.result import Diagnosis, Quality, Result, StoppedBy, Variant
 from solver.samples import planted, sample
@@ -126,3 +127,50 @@ def test_a_claim_that_is_off_by_one_in_any_rule_is_refused(dataset: Dataset) -> 
         wrong = replace(honest, variants=(replace(honest.best, report=report),))
         with pytest.raises(NotVerified, match=rule):
             check(wrong, dataset)
+
+
+def claim(result: Result) -> Claim:
+    """What a child says that hands this in."""
+    report = result.best.report
+    return Claim(
+        dataset=pack(dump_dataset(sample("tiny"))),
+        result=pack(dump_result(result)),
+        rules={},
+        simplified_context=False,
+        score=report.score,
+        placed=report.placed,
+        total=report.total,
+    )
+
+
+def test_an_honest_claim_is_counted_as_it_says(dataset: Dataset) -> None:
+    honest = claimed(dataset, simplified=False)
+    counted, report = recount(claim(honest)), honest.best.report
+    assert (counted.score, counted.placed, counted.total) == (report.score, report.placed, report.total)
+    assert counted.quality_index == report.quality_index
+
+
+def test_a_better_score_beside_a_sound_result_is_refused(dataset: Dataset) -> None:
+    sound = claim(claimed(dataset, simplified=False))
+    for better in (
+        replace(sound, score=sound.score._replace(soft=sound.score.soft - 1)),
+        replace(sound, placed=sound.placed + 1),
+        replace(sound, total=sound.total - 1),
+    ):
+        with pytest.raises(NotVerified, match=r"claimed, .* counted"):
+            recount(better)
+
+
+def test_a_better_score_in_the_result_is_refused_although_each_rule_counts_as_it_says(dataset: Dataset) -> None:
+    honest = claimed(dataset, simplified=False)
+    report = honest.best.report
+    boasted = replace(report, score=report.score._replace(soft=0))
+    forged = replace(honest, variants=(honest.best, replace(honest.best, report=boasted)))
+    with pytest.raises(NotVerified, match="variant 2: a score of"):
+        recount(claim(forged))
+
+
+def test_a_result_that_cannot_be_read_is_refused(dataset: Dataset) -> None:
+    for body in (b"not packed at all", pack([]), pack({"schema": "result/9"})):
+        with pytest.raises(NotVerified, match="cannot be read"):
+            recount(replace(claim(claimed(dataset, simplified=False)), result=body))

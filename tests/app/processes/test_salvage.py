@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.messages import pack
 from app.processes.last_recount import publish
-from app.processes.salvage import Held, recount
+from app.processes.salvage import Held, salvage
 from solver.control import Control
 from solver.formats.native import dump_dataset, dump_result, dump_timetable
 from solver.model import Dataset, Timetable
@@ -41,7 +41,7 @@ def kept(earlier: Result, found: Timetable, score: Score) -> bool:
         rung="greedy",
         simplified_context=False,
     )
-    return recount(held) is not None
+    return salvage(held) is not None
 
 
 @pytest.mark.parametrize("older_result", [False, True])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.service import disk_reserve
+from app.service import disk_reserve as rooms
 from app.service.disk_reserve import MEGABYTE, RESERVE_NAME, DiskReserve
 from app.settings import Settings
 
@@ -35,22 +35,22 @@ def files_no_larger_than(limit: int) -> Iterator[None]:
 
 
 def test_the_reserve_takes_real_blocks_and_goes_when_it_is_asked_for(tmp_path: Path) -> None:
-    reserve, file = reserve_in(tmp_path), tmp_path / RESERVE_NAME
-    assert reserve.full_because is None and not reserve.reserve_used
-    assert file.stat().st_size == 2 * MEGABYTE <= file.stat().st_blocks * 512
-    assert reserve.release() and not file.exists()
-    assert reserve.reserve_used and reserve.full_because == "the disk is full and the reserve is in use"
-    assert not reserve.release(), "there is only one"
+    disk, reserve = reserve_in(tmp_path), tmp_path / RESERVE_NAME
+    assert disk.full_because is None and not disk.reserve_used
+    assert reserve.stat().st_size == 2 * MEGABYTE <= reserve.stat().st_blocks * 512
+    assert disk.release() and not reserve.exists()
+    assert disk.reserve_used and disk.full_because == "the disk is full and the reserve is in use"
+    assert not disk.release(), "there is only one"
 
 
 def test_the_reserve_is_taken_back_but_not_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reserve = reserve_in(tmp_path)
-    reserve.release()
-    reserve.look()
-    assert reserve.full_because is not None and not (tmp_path / RESERVE_NAME).exists()
-    monkeypatch.setattr(disk_reserve, "TAKE_BACK_SECONDS", 0.0)
-    reserve.look()
-    assert reserve.full_because is None and not reserve.reserve_used and (tmp_path / RESERVE_NAME).exists()
+    disk = reserve_in(tmp_path)
+    disk.release()
+    disk.look()
+    assert disk.full_because is not None and not (tmp_path / RESERVE_NAME).exists()
+    monkeypatch.setattr(rooms, "TAKE_BACK_SECONDS", 0.0)
+    disk.look()
+    assert disk.full_because is None and not disk.reserve_used and (tmp_path / RESERVE_NAME).exists()
 
 
 def test_below_the_watermark_there_is_no_room(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_folder_that_is_gone_is_no_room_and_no_error(tmp_path: Path) -> None:
 def test_no_reserve_is_kept_when_none_is_wanted_or_nothing_runs(tmp_path: Path) -> None:
     assert reserve_in(tmp_path, reserve_mb=0).full_because is None
     assert list(tmp_path.iterdir()) == []
-    reserve = reserve_in(tmp_path)
-    reserve.close()
-    reserve.close()
+    disk = reserve_in(tmp_path)
+    disk.close()
+    disk.close()
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""ResultCache are made by reader processes: the service, whose event loop answers everybody, spends next to nothing."""
+"""Results are made by parse workers: the service, whose event loop answers everybody, spends next to nothing."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from app.domain.exceptions import NoResult, Refused, ResultTooHeavy, TooHeavy
 from app.domain.jobs import Job, Status
 from app.domain.messages import pack, unpack
 from app.http.problems import problem_response
-from app.processes.last_recount import publish_kept
-from app.processes.parse_pool import Readers
+from app.processes.last_recount import publish_salvaged
+from app.processes.parse_pool import ParsePool
 from app.processes.parse_worker import (
     Question,
     Reply,
@@ -27,12 +27,12 @@ from app.processes.parse_worker import (
     content_of,
     open_lately,
     perform,
-    recounted_of,
-    recounting_of,
     refusal,
+    salvaged_of,
+    salvaging_of,
 )
-from app.processes.salvage import Held, recount
-from app.service.published import Recounting, StoredResult
+from app.processes.salvage import Held, salvage
+from app.service.published import Salvaging, StoredResult
 from app.service.result_cache import Remembered, ResultCache
 from app.settings import Settings
 from solver.formats.native import dump_dataset, dump_timetable, load_result
@@ -63,10 +63,10 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="module")
-async def readers(settings: Settings, anyio_backend: str) -> AsyncIterator[Readers]:
-    async with Readers(settings) as readers:
-        await readers.ask(Question("sample", options={"name": "tiny", "seed": 0}))
-        yield readers
+async def pool(settings: Settings, anyio_backend: str) -> AsyncIterator[ParsePool]:
+    async with ParsePool(settings) as pool:
+        await pool.ask(Question("sample", options={"name": "tiny", "seed": 0}))
+        yield pool
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,8 @@ def college() -> Packed:
     """The result of a whole college, as the store has it."""
     document, timetable = dump_dataset(sample("college")), planted("college")
     return Packed(
-        pack(document), pack(publish_kept(document, pack(dump_timetable(timetable)), None, simplified_context=False))
+        pack(document),
+        pack(publish_salvaged(document, pack(dump_timetable(timetable)), None, simplified_context=False)),
     )
 
 
@@ -88,7 +89,7 @@ def college() -> Packed:
     ],
 )
 async def test_a_result_is_opened_and_encoded_outside_the_service(
-    readers: Readers, settings: Settings, college: Packed, work: Work, options: dict[str, object]
+    pool: ParsePool, settings: Settings, college: Packed, work: Work, options: dict[str, object]
 ) -> None:
     question = college.question(work, **options)
     open_lately.cache_clear()  # what it costs whoever has not opened this result yet
@@ -96,7 +97,7 @@ async def test_a_result_is_opened_and_encoded_outside_the_service(
     here = content_of(perform(question, settings))
     cost = time.process_time() - began
     began = time.process_time()
-    there = content_of(await readers.ask(question))
+    there = content_of(await pool.ask(question))
     assert time.process_time() - began < SHARE * cost
     assert there == here
 
@@ -109,9 +110,9 @@ async def test_a_result_is_opened_and_encoded_outside_the_service(
     ],
     ids=["preview", "a name in disguise"],
 )
-async def test_no_sample_is_made_in_the_service(readers: Readers, settings: Settings, question: Question) -> None:
+async def test_no_sample_is_made_in_the_service(pool: ParsePool, settings: Settings, question: Question) -> None:
     began = time.process_time()
-    there = content_of(await readers.ask(question))
+    there = content_of(await pool.ask(question))
     spent = time.process_time() - began
     began = time.process_time()
     assert content_of(perform(question, settings)) == there
@@ -119,21 +120,21 @@ async def test_no_sample_is_made_in_the_service(readers: Readers, settings: Sett
 
 
 async def test_a_variant_that_does_not_exist_is_refused_wherever_it_is_looked_for(
-    readers: Readers, college: Packed
+    pool: ParsePool, college: Packed
 ) -> None:
-    reply = await readers.ask(college.question("variant", n=2))
+    reply = await pool.ask(college.question("variant", n=2))
     with pytest.raises(Refused) as refused:
         content_of(reply)
     assert refused.value.was(NoResult)
 
 
 class Asked(NamedTuple):
-    """Both sides of `Results`: a supervisor with stored results, and readers that count what they are asked."""
+    """Both sides of `Results`: a supervisor with stored results, and a pool that counts what it is asked."""
 
     stored: dict[str, StoredResult]
     questions: list[Question]
 
-    async def result(self, job_id: str, recounting: Recounting) -> StoredResult | None:
+    async def result(self, job_id: str, salvaging: Salvaging) -> StoredResult | None:
         return self.stored.get(job_id)
 
     async def ask(self, question: Question) -> Reply:
@@ -147,7 +148,7 @@ def completed(digest: str) -> Job:
 
 
 async def test_a_held_timetable_is_recounted_outside_the_service_with_the_same_outcome(
-    readers: Readers, settings: Settings
+    pool: ParsePool, settings: Settings
 ) -> None:
     document, timetable = dump_dataset(sample("college")), pack(dump_timetable(planted("college")))
     held = Held(
@@ -160,16 +161,16 @@ async def test_a_held_timetable_is_recounted_outside_the_service_with_the_same_o
         simplified_context=False,
     )
     began = time.process_time()
-    found = recounted_of(await readers.ask(recounting_of(held)))
+    found = salvaged_of(await pool.ask(salvaging_of(held)))
     spent = time.process_time() - began
     began = time.process_time()
-    here = recount(held)
+    here = salvage(held)
     assert found is not None and here is not None
     assert (found.score, found.placed, found.quality, found.rung) == (here.score, here.placed, here.quality, here.rung)
     assert load_result(unpack(found.body)).best.timetable == load_result(unpack(here.body)).best.timetable
     assert spent < SHARE * (time.process_time() - began)
     better = replace(held, score=here.score, earlier=found.body)
-    assert recounted_of(await readers.ask(recounting_of(better))) is None, "what was published is as good"
+    assert salvaged_of(await pool.ask(salvaging_of(better))) is None, "what was published is as good"
 
 
 async def test_a_crowd_has_an_answer_made_once_and_a_new_result_is_made_anew() -> None:
@@ -191,13 +192,13 @@ async def test_a_crowd_has_an_answer_made_once_and_a_new_result_is_made_anew() -
 
 
 class Searching(NamedTuple):
-    """Readers that answer at once, unless they are to search: then it takes until somebody says so."""
+    """A pool that answers at once, unless it is to search: then it takes until somebody says so."""
 
     stored: StoredResult
     searching: anyio.Event
     found: anyio.Event
 
-    async def result(self, job_id: str, recounting: Recounting) -> StoredResult:
+    async def result(self, job_id: str, salvaging: Salvaging) -> StoredResult:
         return self.stored
 
     async def ask(self, question: Question) -> Reply:
@@ -208,23 +209,23 @@ class Searching(NamedTuple):
 
 
 async def test_nobody_waits_for_a_result_while_repairs_are_searched() -> None:
-    readers = Searching(StoredResult(packed_dataset=b"d", packed_result=b"r", rules={}), anyio.Event(), anyio.Event())
-    results = ResultCache(readers, readers)  # type: ignore[arg-type]
+    pool = Searching(StoredResult(packed_dataset=b"d", packed_result=b"r", rules={}), anyio.Event(), anyio.Event())
+    results = ResultCache(pool, pool)  # type: ignore[arg-type]
     with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(results.body, completed("x"), "resolutions")
-            await readers.searching.wait()
+            await pool.searching.wait()
             assert await results.body(completed("x"), "account") == b"{}"
-            readers.found.set()
+            pool.found.set()
 
 
 class Overcome(NamedTuple):
-    """Readers for which everything is too much: by their time, or by their memory."""
+    """A pool for which everything is too much: by its time, or by its memory."""
 
     stored: StoredResult
     by_memory: bool
 
-    async def result(self, job_id: str, recounting: Recounting) -> StoredResult:
+    async def result(self, job_id: str, salvaging: Salvaging) -> StoredResult:
         return self.stored
 
     async def ask(self, question: Question) -> Reply:
@@ -235,9 +236,9 @@ class Overcome(NamedTuple):
 
 @pytest.mark.parametrize("by_memory", [True, False])
 async def test_a_result_that_is_too_heavy_to_make_is_no_fault_of_the_request(by_memory: bool) -> None:
-    readers = Overcome(StoredResult(packed_dataset=b"d", packed_result=b"r", rules={}), by_memory)
+    pool = Overcome(StoredResult(packed_dataset=b"d", packed_result=b"r", rules={}), by_memory)
     with pytest.raises(ResultTooHeavy) as caught:
-        await ResultCache(readers, readers).body(completed("x"), "variants", entries=True)  # type: ignore[arg-type]
+        await ResultCache(pool, pool).body(completed("x"), "variants", entries=True)  # type: ignore[arg-type]
     answer = problem_response(caught.value)
     document = json.loads(bytes(answer.body))
     assert (answer.status_code, document["code"]) == (503, "result_too_heavy")
@@ -245,12 +246,12 @@ async def test_a_result_that_is_too_heavy_to_make_is_no_fault_of_the_request(by_
 
 
 async def test_only_who_can_ask_for_less_is_advised_to() -> None:
-    readers = Overcome(StoredResult(packed_dataset=b"d", packed_result=b"r", rules={}), by_memory=False)
+    pool = Overcome(StoredResult(packed_dataset=b"d", packed_result=b"r", rules={}), by_memory=False)
     said = {}
     works: tuple[Work, ...] = ("variants", "resolution")
     for work in works:
         with pytest.raises(ResultTooHeavy) as caught:
-            await ResultCache(readers, readers).body(completed("x"), work)  # type: ignore[arg-type]
+            await ResultCache(pool, pool).body(completed("x"), work)  # type: ignore[arg-type]
         said[work] = "Maybe" in str(caught.value)
     assert said == {"variants": True, "resolution": False}
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.jobs import Job, Status
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.service.spool import Spool
 from app.store.folder import SPOOL_NAME
 from solver.result import Quality, StoppedBy
@@ -28,9 +28,9 @@ RESULT = {
     "result_attempt": 3,
     "result_digest": "d",
 }
-ENDINGS = (
-    Ending(how=How.RESULT, at=12.5, seconds=3.25, stage="store", rung="full", held=Score(0, 0, 1, 7), result=RESULT),
-    Ending(how=How.HANG, at=1.0, message="it hung", verdict="DEADLOCK_SUSPECTED", bundle={"stacks": "a\nb"}, peak_mb=7),
+OUTCOMES = (
+    Outcome(how=How.RESULT, at=12.5, seconds=3.25, stage="store", rung="full", held=Score(0, 0, 1, 7), result=RESULT),
+    Outcome(how=How.HANG, at=1.0, message="hung", verdict="DEADLOCK_SUSPECTED", bundle={"stacks": "a\nb"}, peak_mb=7),
 )
 
 
@@ -39,18 +39,18 @@ def the_file(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("body", [None, b"\0a\nb\n"])
-def test_an_end_comes_back_as_it_was(tmp_path: Path, ending: Ending, body: bytes | None) -> None:
-    Spool(tmp_path).write(JOB, ending, body)
-    assert Spool(tmp_path).read(replace(JOB, used_seconds=JOB.used_seconds + 5)) == (ending, body, JOB.used_seconds)
+def test_an_end_comes_back_as_it_was(tmp_path: Path, outcome: Outcome, body: bytes | None) -> None:
+    Spool(tmp_path).write(JOB, outcome, body)
+    assert Spool(tmp_path).read(replace(JOB, used_seconds=JOB.used_seconds + 5)) == (outcome, body, JOB.used_seconds)
     assert the_file(tmp_path).parent == tmp_path / SPOOL_NAME, "an id is no path"
 
 
 def test_another_attempt_and_another_job_have_no_part_in_it(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     assert spool.read(JOB) is None
-    spool.write(JOB, ENDINGS[0], b"x")
+    spool.write(JOB, OUTCOMES[0], b"x")
     assert spool.read(replace(JOB, attempt=4)) is None
     assert spool.read(replace(JOB, id="k")) is None
     the_file(tmp_path).rename(spool._path(replace(JOB, attempt=4)))
@@ -61,7 +61,7 @@ def test_another_attempt_and_another_job_have_no_part_in_it(tmp_path: Path) -> N
 def test_a_damaged_file_is_no_end(tmp_path_factory: pytest.TempPathFactory, where: float, flip: int, cut: bool) -> None:
     folder = tmp_path_factory.mktemp("spool")
     spool = Spool(folder)
-    spool.write(JOB, ENDINGS[0], b"the body")
+    spool.write(JOB, OUTCOMES[0], b"the body")
     raw = bytearray(the_file(folder).read_bytes())
     place = int(where * len(raw))
     raw[place] ^= flip
@@ -72,11 +72,11 @@ def test_a_damaged_file_is_no_end(tmp_path_factory: pytest.TempPathFactory, wher
 def test_what_is_removed_or_cleared_is_gone(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.clear()
-    spool.write(JOB, ENDINGS[0], b"x")
+    spool.write(JOB, OUTCOMES[0], b"x")
     spool.remove(JOB)
     spool.remove(JOB)
     assert spool.read(JOB) is None
-    spool.write(JOB, ENDINGS[0], b"x")
+    spool.write(JOB, OUTCOMES[0], b"x")
     (tmp_path / SPOOL_NAME / "half.part").write_bytes(b"x")
     spool.clear()
     assert list((tmp_path / SPOOL_NAME).iterdir()) == []

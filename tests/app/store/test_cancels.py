@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.jobs import QueueFull, StaleAttempt, Status
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.operations.integrity import check_folder
 from app.store import EarlyCancel, Introduction, Store, cancels
 from app.store.folder import FILE_NAME
@@ -140,7 +140,7 @@ def test_an_end_is_told_again_on_every_channel_under_the_same_id(store: Store) -
     running = claimed(store)
     with pytest.raises(StaleAttempt):
         store.tell_again(completed(running), AT)
-    store.move(running, completed(running), ending=Ending(how=How.RESULT, at=AT + 5), result=BODY)
+    store.move(running, completed(running), outcome=Outcome(how=How.RESULT, at=AT + 5), result=BODY)
     ended = store.job("j1")
     assert ended is not None
     first = store.deliveries("j1")
@@ -157,7 +157,7 @@ def test_an_end_is_told_again_on_every_channel_under_the_same_id(store: Store) -
 def test_a_channel_that_was_switched_on_since_hears_of_it_as_well(tmp_path: Path) -> None:
     with closing(SqliteStore(tmp_path, {"sql": EVERY_END})) as store:
         running = claimed(store)
-        store.move(running, completed(running), ending=Ending(how=How.RESULT, at=AT + 5), result=BODY)
+        store.move(running, completed(running), outcome=Outcome(how=How.RESULT, at=AT + 5), result=BODY)
         (first,) = store.deliveries("j1")
     with closing(SqliteStore(tmp_path, {"sql": EVERY_END, "webhook": EVERY_END})) as store:
         ended = store.job("j1")

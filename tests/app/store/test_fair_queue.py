@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.jobs import Event, Job, StaleAttempt, advance
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.store import Introduction, Message
 from app.store.fair_queue import FEWEST_ON_THE_WAY
 from app.store.postgres import PostgresStore
@@ -48,7 +48,7 @@ def claim(store: PostgresStore, only: str | None = None) -> Job:
 
 
 def give_back(store: PostgresStore, running: Job) -> None:
-    store.move(running, advance(running, Event.RELEASE, AT), ending=Ending(how=How.SHUTDOWN, at=AT))
+    store.move(running, advance(running, Event.RELEASE, AT), outcome=Outcome(how=How.SHUTDOWN, at=AT))
 
 
 def later(store: PostgresStore, seconds: float) -> None:
@@ -67,7 +67,7 @@ def test_organisations_take_turns_however_many_jobs_each_has_waiting(store: Post
     for _ in range(9):
         running = claim(store)
         order.append(running.id)
-        store.move(running, advance(running, Event.FAIL, AT, error="x"), ending=Ending(how=How.ERROR, at=AT))
+        store.move(running, advance(running, Event.FAIL, AT, error="x"), outcome=Outcome(how=How.ERROR, at=AT))
     assert order == ["many-0", "one-0", "two-0", "many-1", "two-1", "many-2", "many-3", "many-4", "many-5"]
 
 
@@ -188,7 +188,7 @@ def test_a_worker_leaves_it_to_services_to_tell_of_ends(url: str, tmp_path: Path
         submit(service, name := f"a-{secrets.token_hex(4)}")
         running = claim(worker, name)
         after = advance(running, Event.CANCEL, AT)
-        worker.move(running, after, ending=Ending(how=How.CANCEL, at=AT))
+        worker.move(running, after, outcome=Outcome(how=How.CANCEL, at=AT))
         assert [row.job_id for row in service.undelivered()] == [name]
         with pytest.raises(StaleAttempt):
             worker.move(running, after)

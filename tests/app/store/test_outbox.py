@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.jobs import Event, StaleAttempt, Status, advance
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.operations.integrity import check_folder
 from app.store import DeliveryRow, StoreError
 from app.store.folder import FILE_NAME
@@ -20,7 +20,7 @@ from app.store.sqlite import SqliteStore
 from tests.app.store.test_store import AT, BODY, DATASET, claimed, completed, job
 
 CHANNELS: Channels = {"sql": EVERY_END, "celery": COMPLETED}
-ENDING = Ending(how=How.RESULT, at=AT + 5)
+OUTCOME = Outcome(how=How.RESULT, at=AT + 5)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 def ended(store: SqliteStore, id: str = "j1") -> list[DeliveryRow]:
     running = claimed(store, id)
-    store.move(running, completed(running), ending=ENDING, result=BODY)
+    store.move(running, completed(running), outcome=OUTCOME, result=BODY)
     return store.deliveries(id)
 
 
@@ -50,7 +50,7 @@ def test_the_end_of_a_job_is_told_on_every_channel_under_one_id(store: SqliteSto
 
 def test_a_channel_hears_of_its_own_kinds_of_end_only(store: SqliteStore) -> None:
     running = claimed(store)
-    store.move(running, advance(running, Event.FAIL, AT + 5, error="x"), ending=ENDING)
+    store.move(running, advance(running, Event.FAIL, AT + 5, error="x"), outcome=OUTCOME)
     assert told(store.deliveries("j1")) == [("sql", Status.FAILED)]
     waiting, _ = store.submit(job("j2"), DATASET, 100)
     store.move(waiting, advance(waiting, Event.CANCEL, AT + 6))
@@ -60,7 +60,7 @@ def test_a_channel_hears_of_its_own_kinds_of_end_only(store: SqliteStore) -> Non
 def test_what_does_not_end_a_job_tells_nobody(store: SqliteStore) -> None:
     running = claimed(store)
     queued = advance(running, Event.LOSE, AT + 5)
-    store.move(running, queued, ending=ENDING)
+    store.move(running, queued, outcome=OUTCOME)
     cancelled = advance(queued, Event.CANCEL, AT + 6)
     store.move(queued, cancelled)
     assert len(store.deliveries("j1")) == 1
@@ -72,9 +72,9 @@ def test_what_does_not_end_a_job_tells_nobody(store: SqliteStore) -> None:
 def test_an_end_that_is_refused_tells_nobody(store: SqliteStore) -> None:
     running = claimed(store)
     with pytest.raises(StoreError):
-        store.move(running, completed(running), ending=ENDING, result=b"something else")
+        store.move(running, completed(running), outcome=OUTCOME, result=b"something else")
     with pytest.raises(StaleAttempt):
-        store.move(replace(running, attempt=9), completed(running), ending=ENDING, result=BODY)
+        store.move(replace(running, attempt=9), completed(running), outcome=OUTCOME, result=BODY)
     assert store.undelivered() == []
 
 
@@ -85,7 +85,7 @@ def test_every_run_is_an_event_of_its_own(store: SqliteStore) -> None:
     store.move(before, advance(before, Event.RESTART, AT + 6))
     running = store.claim(AT + 7)
     assert running is not None
-    store.move(running, completed(running), ending=ENDING, result=BODY)
+    store.move(running, completed(running), outcome=OUTCOME, result=BODY)
     assert len({row.event_id for row in store.deliveries("j1")}) == 2
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.jobs import Event, Job, StaleAttempt, Status, advance
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.domain.portfolio import HANDOVER_SECONDS, LEAST_SECONDS, MOST_JOINS, seed
 from app.operations.integrity import check_database
 from app.store import Assistance, AssistanceKey, Introduction, Message, StoredIncumbent
@@ -77,7 +77,7 @@ def silent(store: PostgresStore) -> None:
 
 def ended(store: PostgresStore, before: Job, event: Event = Event.LOSE) -> Job:
     after = advance(before, event, AT)
-    store.move(before, after, ending=Ending(how=How.CRASH, at=AT))
+    store.move(before, after, outcome=Outcome(how=How.CRASH, at=AT))
     return after
 
 
@@ -245,7 +245,7 @@ def test_whose_timetable_is_published_is_known_when_it_is(stores: Stores) -> Non
     owned = running(a, places=2)
     joined(b), joined(b)
     a.note_end(owned, 2, held(8))
-    a.move(owned, completed(owned), ending=Ending(how=How.RESULT, at=AT), result=BODY)
+    a.move(owned, completed(owned), outcome=Outcome(how=How.RESULT, at=AT), result=BODY)
     assert [(row.number, row.how, row.score, row.published) for row in a.portfolio("j")] == [
         (0, "result", Score(0, 0, 0, 8), False),
         (1, "over", None, False),
@@ -360,7 +360,7 @@ def test_a_job_that_publishes_or_waits_is_not_helped(stores: Stores) -> None:
     a, b = stores
     owned = running(a)
     lost = advance(owned, Event.LOSE, AT, publish=StoppedBy.CRASH)
-    a.move(owned, lost, ending=Ending(how=How.CRASH, at=AT))
+    a.move(owned, lost, outcome=Outcome(how=How.CRASH, at=AT))
     assert b.join("j") is None
     assert a.job("j") == lost and lost.status is Status.QUEUED
 

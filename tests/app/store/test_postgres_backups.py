@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from app.cli import app as command_line
 from app.domain.jobs import Event, Job, advance
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.http.problems import problem_response
 from app.operations import startup
 from app.operations.integrity import check_database
@@ -71,8 +71,8 @@ def end(store: PostgresStore, job: Job, event: Event, body: bytes) -> None:
         held = {"placed": 3, "total": 3, "quality": Quality.FEASIBLE, "stopped_by": StoppedBy.DEADLINE}
         digest = hashlib.sha256(body).hexdigest()
         after = replace(after, **held, score=Score(0, 0, 0, 5), result_attempt=job.attempt, result_digest=digest)
-    ending = Ending(how=how, at=AT + 20, seconds=1 / 3, message=ODD)
-    store.move(job, after, ending=ending, result=body if event is Event.COMPLETE else None)
+    outcome = Outcome(how=how, at=AT + 20, seconds=1 / 3, message=ODD)
+    store.move(job, after, outcome=outcome, result=body if event is Event.COMPLETE else None)
 
 
 @pytest.fixture

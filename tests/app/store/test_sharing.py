@@ -15,7 +15,7 @@ import pytest
 
 from app.domain.jobs import Event, Job, QueueFull, StaleAttempt, Status, advance
 from app.domain.liveness import Life, life_of, text_of
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.operations.integrity import check_database
 from app.settings import Settings, SettingsError
 from app.store import SharedStore, Store, StoreDamaged, StoredIncumbent, StoreError, StoreTooNew, versions
@@ -120,7 +120,7 @@ def test_a_lease_ends_with_its_attempt(stores: tuple[PostgresStore, PostgresStor
     a, b = stores
     submitted(a, "j1")
     running = must_claim(a)
-    a.move(running, advance(running, Event.RELEASE, AT), ending=Ending(how=How.SHUTDOWN, at=AT))
+    a.move(running, advance(running, Event.RELEASE, AT), outcome=Outcome(how=How.SHUTDOWN, at=AT))
     assert a.renew() == {}
     assert must_claim(b).attempt == 2
     assert (a.renew(), b.renew()) == ({}, {"j1": 2})
@@ -135,7 +135,7 @@ def test_a_hundred_attempts_that_were_taken_over_are_refused_a_hundred_times(
     old = [must_claim(a) for _ in ids]
     expire(a, *ids)
     for lost in b.abandoned(()):
-        b.move(lost, advance(lost, Event.RELEASE, AT), ending=Ending(how=How.SERVICE_LOST, at=AT))
+        b.move(lost, advance(lost, Event.RELEASE, AT), outcome=Outcome(how=How.SERVICE_LOST, at=AT))
     new = [must_claim(b) for _ in ids]
     refused = 0
     for running in old:
@@ -151,7 +151,7 @@ def test_a_hundred_attempts_that_were_taken_over_are_refused_a_hundred_times(
             refused += 1
     assert refused == 300
     for running in new:
-        b.move(running, completed(running), ending=Ending(how=How.RESULT, at=AT + 5), result=BODY)
+        b.move(running, completed(running), outcome=Outcome(how=How.RESULT, at=AT + 5), result=BODY)
     assert {found.status for found in a.jobs()} == {Status.COMPLETED}
     assert {found.result_attempt for found in a.jobs()} == {2}
     assert a._rows("SELECT count(*) FROM results") == [(100,)]
@@ -165,9 +165,9 @@ def test_of_two_services_that_take_up_an_abandoned_job_one_is_refused(
     must_claim(a)
     expire(a, "j1")
     (seen_by_a,), (seen_by_b,) = a.abandoned(()), b.abandoned(())
-    b.move(seen_by_b, advance(seen_by_b, Event.RELEASE, AT), ending=Ending(how=How.SERVICE_LOST, at=AT))
+    b.move(seen_by_b, advance(seen_by_b, Event.RELEASE, AT), outcome=Outcome(how=How.SERVICE_LOST, at=AT))
     with pytest.raises(StaleAttempt):
-        a.move(seen_by_a, advance(seen_by_a, Event.RELEASE, AT), ending=Ending(how=How.SERVICE_LOST, at=AT))
+        a.move(seen_by_a, advance(seen_by_a, Event.RELEASE, AT), outcome=Outcome(how=How.SERVICE_LOST, at=AT))
     assert len(a.attempts("j1")) == 1
 
 
@@ -243,12 +243,12 @@ def test_seconds_of_attempts_are_told_rightly_where_machines_have_different_cloc
     first = must_claim(a)
     a.checkpoint(first, used_seconds=10.0, percent=30, stage="search")
     after = advance(replace(first, used_seconds=10.0), Event.RELEASE, AT)
-    a.move(first, after, ending=Ending(how=How.SHUTDOWN, at=AT, seconds=10.0))
+    a.move(first, after, outcome=Outcome(how=How.SHUTDOWN, at=AT, seconds=10.0))
     second = b.claim(AT - 60.0)
     assert second is not None and second.started_at is not None
     rows = b.attempts("j1")
     assert [row.started_at >= second.started_at for row in rows] == [True, True], "both are of this run"
-    b.move(second, advance(second, Event.CANCEL, AT), ending=Ending(how=How.CANCEL, at=AT))
+    b.move(second, advance(second, Event.CANCEL, AT), outcome=Outcome(how=How.CANCEL, at=AT))
     cancelled = b.job("j1")
     assert cancelled is not None
     b.move(cancelled, advance(cancelled, Event.RESTART, AT))
@@ -306,8 +306,8 @@ def test_a_text_with_a_nul_is_stored(stores: tuple[PostgresStore, PostgresStore]
     a, _ = stores
     submitted(a, "j1")
     running = must_claim(a)
-    ending = Ending(how=How.CRASH, at=AT, message="it said \0")
-    a.move(running, advance(running, Event.LOSE, AT, error="\0"), ending=ending)
+    outcome = Outcome(how=How.CRASH, at=AT, message="it said \0")
+    a.move(running, advance(running, Event.LOSE, AT, error="\0"), outcome=outcome)
     assert a.attempts("j1")[0].message == "it said \N{SYMBOL FOR NULL}"
     assert hashlib.sha256(a.dataset("j1") or b"").hexdigest() == hashlib.sha256(DATASET).hexdigest()
 
@@ -318,7 +318,7 @@ def test_a_check_of_a_shared_store_names_what_was_altered(
     a, _ = stores
     submitted(a, "j1", "j2", "j3")
     running = must_claim(a)
-    a.move(running, completed(running), ending=Ending(how=How.RESULT, at=AT + 5), result=BODY)
+    a.move(running, completed(running), outcome=Outcome(how=How.RESULT, at=AT + 5), result=BODY)
     report = check_database(url, again=False)
     assert report.sound and report.rows["jobs"] == 3 and report.jobs == {"completed": 1, "queued": 2}
     for statement in (

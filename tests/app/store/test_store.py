@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from app.domain.jobs import Event, Job, JobConflict, QueueFull, StaleAttempt, Status, advance
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.store import (
     Store,
     StoreDamaged,
@@ -105,8 +105,8 @@ def test_organisations_take_turns_and_who_has_more_at_work_waits(store: Store) -
         found = store.claim(AT)
         assert found is not None
         order.append(found.id)
-        ending = Ending(how=How.ERROR, at=AT)
-        store.move(found, advance(found, Event.FAIL, AT, error="x"), ending=ending)
+        outcome = Outcome(how=How.ERROR, at=AT)
+        store.move(found, advance(found, Event.FAIL, AT, error="x"), outcome=outcome)
     assert order == ["many-1", "one-1", "two-1", "many-2", "two-2"]
     at_work = store.claim(AT)
     store.submit(job("two-3", meta={"organization_id": "two"}), DATASET, 100)
@@ -227,7 +227,7 @@ def test_a_job_that_was_requeued_keeps_its_place_in_the_queue(store: Store) -> N
 
 def test_a_result_comes_with_its_status_or_not_at_all(store: Store) -> None:
     running = claimed(store)
-    store.move(running, completed(running), ending=Ending(how=How.RESULT, at=AT + 5), result=BODY)
+    store.move(running, completed(running), outcome=Outcome(how=How.RESULT, at=AT + 5), result=BODY)
     assert store.result("j1") == BODY
     assert store.job("j1") == completed(running)
 
@@ -246,7 +246,7 @@ def test_a_completed_job_without_a_result_cannot_be_written(store: Store) -> Non
 
 def test_a_stale_attempt_is_refused_and_leaves_no_trace(store: Store) -> None:
     old = claimed(store)
-    store.move(old, advance(old, Event.LOSE, AT), ending=Ending(how=How.CRASH, at=AT))
+    store.move(old, advance(old, Event.LOSE, AT), outcome=Outcome(how=How.CRASH, at=AT))
     new = store.claim(AT)
     assert new is not None and new.attempt == 2
     incumbent = StoredIncumbent(score=Score(0, 0, 0, 1), timetable=b"t", rung="full", found_at=AT)
@@ -320,10 +320,10 @@ def test_a_restarted_job_keeps_its_result_until_a_new_one_replaces_it(store: Sto
 def test_the_journal_has_a_line_per_attempt(store: Store) -> None:
     running = claimed(store)
     store.note_pid(running, 4711)
-    ending = Ending(
+    outcome = Outcome(
         how=How.MEMORY, at=AT + 4, seconds=3.5, stage="search", rung="full", exit_code=-9, message="too much"
     )
-    store.move(running, advance(running, Event.LOSE, AT + 4), ending=ending)
+    store.move(running, advance(running, Event.LOSE, AT + 4), outcome=outcome)
     store.claim(AT + 6)
     first, second = store.attempts("j1")
     assert (first.attempt, first.pid, first.how, first.exit_code, first.seconds) == (1, 4711, "memory", -9, 3.5)
@@ -334,8 +334,8 @@ def test_the_journal_has_a_line_per_attempt(store: Store) -> None:
 def test_a_lost_attempt_has_the_time_that_was_noted_or_none(store: Store) -> None:
     for seconds in (None, 4.5, 0.0):  # the last one is what an earlier version wrote for "not known"
         running = claimed(store)
-        lost = Ending(how=How.SERVICE_LOST, at=AT + 9, noted_seconds=seconds)
-        store.move(running, advance(running, Event.LOSE, AT + 9), ending=lost)
+        lost = Outcome(how=How.SERVICE_LOST, at=AT + 9, noted_seconds=seconds)
+        store.move(running, advance(running, Event.LOSE, AT + 9), outcome=lost)
     assert [row.seconds for row in store.attempts("j1")] == [None, 4.5, None]
 
 
@@ -362,8 +362,8 @@ def test_the_evidence_of_an_unclean_end_is_kept(store: Store) -> None:
     running = claimed(store)
     assert store.bundle("j1", 1) is None
     evidence = {"stacks": ["a", "b"], "samples": [1.5]}
-    ending = Ending(how=How.HANG, at=AT, verdict="INFINITE_LOOP", place="kernel", peak_mb=77, bundle=evidence)
-    store.move(running, advance(running, Event.LOSE, AT), ending=ending)
+    outcome = Outcome(how=How.HANG, at=AT, verdict="INFINITE_LOOP", place="kernel", peak_mb=77, bundle=evidence)
+    store.move(running, advance(running, Event.LOSE, AT), outcome=outcome)
     assert store.bundle("j1", 1) == evidence
     (line,) = store.attempts("j1")
     assert (line.verdict, line.place, line.peak_mb) == ("INFINITE_LOOP", "kernel", 77)
@@ -390,7 +390,7 @@ def test_a_deleted_job_leaves_nothing_and_takes_no_dataset_that_another_has(stor
     running = claimed(store)
     submitted(store, "twin")
     store.save_incumbent(running, StoredIncumbent(score=Score(0, 0, 0, 1), timetable=b"t", rung="full", found_at=AT))
-    store.move(running, completed(running), ending=Ending(how=How.RESULT, at=AT), result=BODY)
+    store.move(running, completed(running), outcome=Outcome(how=How.RESULT, at=AT), result=BODY)
     store.delete(completed(running))
     assert (store.job("j1"), store.result("j1"), store.incumbent("j1"), store.attempts("j1")) == (None, None, None, [])
     assert store.dataset("twin") == DATASET
@@ -489,7 +489,7 @@ def test_a_row_that_was_altered_behind_our_back_is_refused(
     store = SqliteStore(tmp_path)
     running = claimed(store)
     store.save_incumbent(running, StoredIncumbent(score=Score(0, 0, 0, 1), timetable=b"t", rung="full", found_at=AT))
-    store.move(running, advance(running, Event.LOSE, AT), ending=Ending(how=How.CRASH, at=AT))
+    store.move(running, advance(running, Event.LOSE, AT), outcome=Outcome(how=How.CRASH, at=AT))
     ask(store)
     store._db.execute(statement)
     with pytest.raises(StoreDamaged):

@@ -23,7 +23,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
 from app.domain.jobs import Event, Status, advance
-from app.domain.outcomes import Ending, How
+from app.domain.outcomes import How, Outcome
 from app.operations.integrity import check_folder
 from app.operations.logs import flush, logging_to
 from app.settings import Settings
@@ -42,7 +42,7 @@ from solver.rules import Score
 from tests.app.store.test_store import AT, BODY, claimed, completed
 from tests.postgres import database
 
-ENDING = Ending(how=How.RESULT, at=AT + 5)
+OUTCOME = Outcome(how=How.RESULT, at=AT + 5)
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def keeps_version_1(folder: Path) -> None:
     assert store.incumbent("b") == StoredIncumbent(
         score=Score(0, 0, 0, 7), timetable=b"timetable", rung="full", found_at=AT
     )
-    store.move(b, advance(b, Event.LOSE, AT), ending=Ending(how=How.SERVICE_LOST, at=AT))
+    store.move(b, advance(b, Event.LOSE, AT), outcome=Outcome(how=How.SERVICE_LOST, at=AT))
     assert [row.how for row in store.attempts("b")] == ["service_lost"]
     assert store.expired(AT + 10, 5) == ["a"]
     store.close()
@@ -134,7 +134,7 @@ def version_4(folder: Path) -> None:
     """One completed job; cancels that come early are not remembered yet."""
     store = SqliteStore(folder)
     running = claimed(store)
-    store.move(running, completed(running), ending=ENDING, result=BODY)
+    store.move(running, completed(running), outcome=OUTCOME, result=BODY)
     store.close()
     altered(folder, _from_before_cancels)
 
@@ -173,7 +173,7 @@ def keeps_its_job(folder: Path) -> None:
     store = SqliteStore(folder, {"sql": EVERY_END})
     assert (store.result("j1"), store.undelivered()) == (BODY, [])
     running = claimed(store, "j2")
-    store.move(running, completed(running), ending=ENDING, result=BODY)
+    store.move(running, completed(running), outcome=OUTCOME, result=BODY)
     assert len(store.deliveries("j2")) == 1
     store.close()
 

@@ -1,0 +1,99 @@
+"""
+The last stage of an attempt, when its child is gone: what it has claimed is recounted, and then it may be stored.
+
+The supervisor waits here as it waits for a child: the stage has a deadline, which is said before it is acted on, and a
+cancel is heard. Whatever goes wrong, the best timetable of the job is kept, and nothing is published unrecounted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import anyio
+
+from app.domain.outcomes import How
+from app.domain.progress import Track
+from app.processes.claims import CannotRecount, Claim, Counted, LastRecount, NotVerified
+from app.processes.watch import Watch
+from solver.control import Place
+
+LOOK_EVERY_SECONDS = 0.1
+
+
+class Unpublished(NamedTuple):
+    """Why the result of an attempt is not published, in the words of its end."""
+
+    how: How
+    message: str
+
+
+class Handover:
+    """
+    One recount; `watch` and `track` are those of the attempt.
+
+    `until_dropped` waits until the attempt is asked to end without an answer and says how; one that is cancelled has
+    `grace_seconds` for its answer all the same.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        track: Track,
+        recount: LastRecount,
+        until_dropped: Callable[[], Awaitable[How]],
+        grace_seconds: float,
+    ) -> None:
+        self._watch, self._track, self._recount = watch, track, recount
+        self._until_dropped, self._grace_seconds = until_dropped, grace_seconds
+        self._begun = False
+        self._outcome: Counted | Unpublished | None = None
+
+    async def run(self, claim: Claim) -> Counted | Unpublished | None:
+        """What was counted, or why nothing is published; None when nobody wants to know any more."""
+        self._watch.health = "ok"
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._drop, tasks.cancel_scope)
+            tasks.start_soon(self._look, tasks.cancel_scope)
+            self._outcome = await self._asked(claim)
+            tasks.cancel_scope.cancel()
+        return self._outcome
+
+    async def _asked(self, claim: Claim) -> Counted | Unpublished:
+        try:
+            return await self._recount(claim, self._begin)
+        except NotVerified as error:
+            return Unpublished(How.ERROR, str(error))
+        except CannotRecount as error:  # the work is done, and what is held is published by the next attempt
+            return Unpublished(How.HANDOVER, f"its result could not be recounted: {error}")
+
+    def _begin(self) -> None:
+        """The time that the stage may take counts from here; whoever begins anew has the rest of it."""
+        if not self._begun:
+            self._begun, self._watch.stage_began = True, time.monotonic()
+
+    async def _look(self, scope: anyio.CancelScope) -> None:
+        while True:
+            await anyio.sleep(LOOK_EVERY_SECONDS)
+            now = time.monotonic()
+            decision = self._watch.see(now, None) if self._begun else None
+            self._tell(now)
+            if decision is not None:
+                self._outcome = Unpublished(decision.how, decision.message)
+                scope.cancel()
+
+    def _tell(self, now: float) -> None:
+        deadline = self._watch.stage_deadline if self._begun else None
+        self._track.look(
+            self._watch.health,
+            None if deadline is None else time.time() + deadline - now,
+            verdict=self._watch.finding.verdict.value,
+            place=Place.VERIFY.label,
+            silent_seconds=0.0,
+        )
+
+    async def _drop(self, scope: anyio.CancelScope) -> None:
+        if await self._until_dropped() is How.CANCEL:
+            await anyio.sleep(self._grace_seconds)
+        scope.cancel()
