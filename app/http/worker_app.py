@@ -10,7 +10,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import uvicorn
 from fastapi import FastAPI
@@ -38,7 +37,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 def as_listener(settings: Settings) -> Settings:
     """The settings of a service that would listen where this worker does, and has it as a worker."""
-    return replace(settings, port=settings.worker_port, queue="celery")
+    return settings.changed(port=settings.worker_port, queue="celery")
 
 
 class Window:

@@ -21,7 +21,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -105,7 +104,7 @@ class Readers:
     def __init__(self, settings: Settings, observe: Observer = nobody, machine: Machine | None = None) -> None:
         self._observe, self._machine = observe, machine or this_machine()
         # A reader does not know how jobs are queued, which decides how many workers one may have.
-        self._settings = replace(settings, portfolio_workers=most_workers(settings))
+        self._settings = settings.changed(portfolio_workers=most_workers(settings))
         self._staff: set[_Process] = set()
         self._free, self._next = anyio.create_memory_object_stream["_Process"](math.inf)
         self._here = anyio.CapacityLimiter(1)
