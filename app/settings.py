@@ -31,6 +31,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from app.domain import addresses
+from app.system import extras
 from app.system.machine import default_child_mb, default_reader_mb, default_slots, this_machine
 
 PREFIX = "TIMETABLE_"
@@ -361,6 +362,8 @@ class Settings(BaseModel):
         return settings
 
     def _problems(self) -> list[str]:
+        if lacking := self._lacking():  # the rest is looked at with what is lacking
+            return lacking
         problems = []
         for smaller, larger in (("solve_seconds", "max_solve_seconds"), ("num_variants", "max_variants")):
             if getattr(self, smaller) > getattr(self, larger):
@@ -372,6 +375,11 @@ class Settings(BaseModel):
             if not _narrows_down(name)
         ]
         return problems + self._unfit_texts() + self._missing() + self._unfit_algorithms()
+
+    def _lacking(self) -> list[str]:
+        """Settings whose extra is not installed."""
+        needed = {variable(name): extra for name, extra in extras.OF_SETTINGS.items() if getattr(self, name)}
+        return [said for name, extra in needed.items() if (said := extras.problem(name, extra))]
 
     def _unfit_texts(self) -> list[str]:
         """Addresses, keys, paths and names that cannot be used; no value is quoted, it may hold a password."""

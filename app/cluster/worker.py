@@ -14,14 +14,13 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 import anyio.from_thread
 import anyio.to_thread
 
 from app.cluster.broker import Broker
-from app.cluster.consumer import Hands
 from app.cluster.sender import Sender
 from app.domain.source import DataSource
 from app.http.worker_app import Window, as_listener
@@ -37,6 +36,10 @@ from app.service.supervisor import Supervisor
 from app.service.watchdog import keep
 from app.settings import Settings, variable
 from app.store import StoreError
+from app.system import extras
+
+if TYPE_CHECKING:
+    from app.cluster.consumer import Hands
 
 JOIN_SECONDS = 5.0
 """Celery has this long to answer its messages when all jobs are given back; else the broker gives them to others."""
@@ -50,6 +53,8 @@ class CannotWork(Exception):
 
 def refusal(settings: Settings) -> str | None:
     """Why no worker can run on these settings, None when one can."""
+    if problem := extras.problem("a worker", "cluster"):
+        return problem
     missing = [variable(name) for name in ("database_url", "broker_url") if not getattr(settings, name)]
     return f"a worker needs {' and '.join(missing)}" if missing else None
 
@@ -114,6 +119,8 @@ def _window(settings: Settings) -> Window | None:
 
 
 async def _work(settings: Settings, forkserver: ForkServer | None, solve: str, open_source: OpenSource) -> None:
+    from app.cluster.consumer import Hands  # loads Celery
+
     window, metrics = _window(settings), Metrics(settings.slow_seconds)
     watch_loop(metrics.background_errors.inc)
     alerts = Alerts(settings, lambda sink, result: metrics.alerts_sent.labels(sink, result).inc(), OF_THE_WHOLE)
