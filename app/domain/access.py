@@ -117,6 +117,8 @@ ROUTES: Mapping[str, Access] = {
     # The page holds nothing but itself, and asks for a key where one is needed.
     "GET /": Access(None, Rate.READ),
     "GET /static/{path:path}": Access(None, Rate.READ),
+    "GET /docs": Access(None, Rate.READ),
+    "GET /docs/{name}": Access(None, Rate.READ),
 }
 """`METHOD /path` in the plain spelling, in the notation of the routes."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 
 from app.http.dependencies import known_parameters
-from app.http.routes import backups as integrity
 from app.http.routes import (
+    api_pages,
     caches,
     checks,
     conflicts,
@@ -19,6 +19,7 @@ from app.http.routes import (
     variants,
     workers,
 )
+from app.http.routes import backups as integrity
 
 
 def all_routes() -> APIRouter:
@@ -37,6 +38,7 @@ def all_routes() -> APIRouter:
         operations,
         workers,
         page,
+        api_pages,
     )
     for part in parts:
         router.include_router(part.router)

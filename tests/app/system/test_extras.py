@@ -9,10 +9,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from app.cluster.worker import refusal
+from app.commands import doctor
+from app.operations import startup
 from app.operations.integrity import check_dump
-from app.operations.startup import examine
 from app.settings import Settings, SettingsError
 from app.store import StoreError
 from app.system.extras import EXTRAS, OF_SETTINGS, is_here
@@ -68,10 +70,14 @@ def test_whoever_needs_an_extra_without_a_setting_says_so_too(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("plain")
-def test_doctor_lists_the_extras_that_are_not_installed(tmp_path: Path) -> None:
-    finding = next(found for found in examine(Settings(data_dir=tmp_path)) if found.check == "extras")
-    assert finding.found == "none installed; postgres, cluster, platform, notify not, which no setting asks for"
-    assert finding.advice == "to have what is not: pip install 'timetable[postgres,cluster,platform,notify]'"
+def test_doctor_lists_the_extras_that_are_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(startup, "CHECKS", tuple(check for check in startup.CHECKS if check.name == "extras"))
+    assert doctor.run(Console(width=400), Settings(data_dir=tmp_path), as_json=False) == 0
+    told = capsys.readouterr().out
+    assert "none installed; postgres, cluster, platform, notify not, which no setting asks for" in told
+    assert "to have what is not: pip install 'timetable[postgres,cluster,platform,notify]'" in told
 
 
 def test_without_any_extra_the_service_starts_and_solves(tmp_path: Path) -> None:
