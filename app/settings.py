@@ -345,6 +345,12 @@ class Settings(BaseModel):
     alert_command: str = _setting(
         "", "", "program, with arguments, that gets alerts as JSON on its standard input; empty = none"
     )
+    alert_urls: str = _setting(
+        "",
+        "",
+        "addresses by which people are told, separated by blanks: slack://, mailtos://, twilio:// ...; empty = none",
+        secret=True,
+    )
     alert_hold_seconds: float = _setting(
         900.0, "s", "the same alert is told once in this time, with a count", low=1, high=31_536_000
     )
@@ -472,6 +478,11 @@ class Settings(BaseModel):
     def token_algorithms(self) -> tuple[str, ...]:
         """The entries of `jwt_algorithms`."""
         return tuple(name.strip() for name in self.jwt_algorithms.split(",") if name.strip())
+
+    @property
+    def alert_addresses(self) -> tuple[str, ...]:
+        """The entries of `alert_urls`."""
+        return tuple(self.alert_urls.split())
 
     @property
     def keys_folder(self) -> Path:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import time
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
@@ -17,6 +16,7 @@ from urllib.parse import parse_qsl
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
+from app.domain import addresses
 from app.domain.access import Access, Caller, access_of
 from app.http.problems import NoKey, NotAllowed, ServiceError, refuse
 from app.http.tokens import Tokens, TokensUnusable, looks_like_token
@@ -100,10 +100,7 @@ Basic is for callers that send no header of their own, and know an address only:
 
 def is_loopback(host: str) -> bool:
     """Whether an address to listen on can be reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+    return addresses.is_loopback(host.strip("[]"))
 
 
 def is_private(settings: Settings) -> bool:

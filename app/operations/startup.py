@@ -28,6 +28,7 @@ from typing import Literal, NamedTuple
 
 from app.domain.portfolio import most_workers
 from app.http import auth as guard
+from app.operations import notify
 from app.operations.sinks import command_problem, sinks_of, url_problem
 from app.settings import Settings, unknown_variables, usable_cores, variable
 from app.store import StoreError, StoreLocked
@@ -435,6 +436,9 @@ def _alerts(settings: Settings) -> Iterator[Finding]:
         yield Finding("alerts", "error", f"{variable('alert_webhook_url')}: {problem}", "correct it, or unset it")
     if settings.alert_command and (problem := command_problem(settings.alert_command)):
         yield Finding("alerts", "error", f"{variable('alert_command')}: {problem}", "correct it, or unset it")
+    for url in settings.alert_addresses:
+        if problem := notify.problem(url):
+            yield Finding("alerts", "error", f"{variable('alert_urls')}: {problem}", "correct it, or unset it")
     yield Finding("alerts", "ok", f"go to {', '.join(['the log', *(sink.name for sink in sinks_of(settings))])}")
 
 

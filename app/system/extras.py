@@ -23,6 +23,7 @@ OF_SETTINGS: Mapping[str, str] = {
     "platform_database_url": "platform",
     "platform_redis_url": "platform",
     "platform_broker_url": "platform",
+    "alert_urls": "notify",
 }
 """Setting -> the extra that it needs where it is set."""
 
