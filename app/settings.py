@@ -5,8 +5,8 @@ Every setting of the service, in one table: name, default, unit, limits, meaning
 guide uses without the prefix (`MAX_COURSES`, `CONTEXT_TIMEOUT`) work as aliases, and the prefixed name wins. An empty
 variable counts as not set, because compose files write it that way. The environment is read once, at start.
 
-Types and limits are pydantic's. pydantic-settings would add one look-up in a mapping and 40 ms to every start, and would
-read the environment wherever settings are made by hand.
+Types and limits are pydantic's. pydantic-settings would add one look-up in a mapping and 40 ms to every start, and
+would read the environment wherever settings are made by hand.
 """
 
 from __future__ import annotations
