@@ -3,10 +3,10 @@ FROM python:3.11-slim AS build
 WORKDIR /src
 ENV PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/timetable
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY solver solver
 COPY app app
-RUN /opt/timetable/bin/pip install .
+RUN /opt/timetable/bin/pip install '.[all]'
 # A Numba cache is pickle: whoever can write it can run code. It is filled here and owned by root, hence read-only later.
 ENV NUMBA_CACHE_DIR=/opt/timetable/numba-cache NUMBA_CPU_NAME=generic
 RUN /opt/timetable/bin/python -c "from solver.search import warm_up; warm_up()"

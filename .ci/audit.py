@@ -59,7 +59,7 @@ LEAST = {
 
 def main(arguments: list[str]) -> int:
     installed = dict(closure(OURS, {"test"}))
-    running = dict(closure(OURS, set()))
+    running = dict(closure(OURS, {"all"}))
     print(f"audit: {len(running)} packages run, {len(installed)} with those for tests")
     problems = [*too_old(installed), *banned(), *inconsistent(), *withdrawn(running)]
     vulnerable, unchecked = advisories(installed)

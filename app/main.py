@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None, forkserver: ForkServer | None =
     The service as an ASGI application; its lifespan starts and stops the supervisor, which may be given a `forkserver`.
 
     `settings` None reads the environment. The pages that FastAPI would serve as documentation load scripts from another
-    host, so there is only `/openapi.json`.
+    host; `app.http.routes.api_pages` has one that does not.
     """
     settings = settings or Settings.from_environment()
     read_keys(settings)  # a layer is only made when the first request comes, which is late for bad news

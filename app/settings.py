@@ -4,6 +4,9 @@ Every setting of the service, in one table: name, default, unit, limits, meaning
 `Settings` is that table. A setting `max_courses` is read from `TIMETABLE_MAX_COURSES`; the names that the failure
 guide uses without the prefix (`MAX_COURSES`, `CONTEXT_TIMEOUT`) work as aliases, and the prefixed name wins. An empty
 variable counts as not set, because compose files write it that way. The environment is read once, at start.
+
+Types and limits are pydantic's. pydantic-settings would add one look-up in a mapping and 40 ms to every start, and
+would read the environment wherever settings are made by hand.
 """
 
 from __future__ import annotations
@@ -12,21 +15,34 @@ import difflib
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
-from app.system import addresses
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from app.system import addresses, extras
 from app.system.machine import default_child_mb, default_reader_mb, default_slots, this_machine
 
 PREFIX = "TIMETABLE_"
-QUEUES = ("embedded", "celery")
 TOKEN_ALGORITHMS = ("HS256", "RS256", "EdDSA")
 
 
-class SettingsError(ValueError):
-    """One or more settings cannot be used; the message names each variable, its value and what is expected."""
+class SettingsError(Exception):
+    """
+    One or more settings cannot be used; the message names each variable, its value and what is expected.
+
+    It is no ValueError, which pydantic would turn into one of its own.
+    """
 
 
 def _setting(
@@ -37,19 +53,24 @@ def _setting(
     low: float | None = None,
     high: float | None = None,
     aliases: tuple[str, ...] = (),
-    words: tuple[str, ...] = (),
     secret: bool = False,
 ) -> Any:
     """
     One row of the table. A callable default is asked when the settings are made; limits are inclusive.
 
-    `words` are all that may be said, when they are given; a `secret` value is never shown.
+    A `secret` value is never shown.
     """
-    metadata = {"unit": unit, "help": text, "low": low, "high": high, "aliases": aliases}
-    metadata |= {"words": words, "secret": secret}
-    if callable(default):
-        return field(default_factory=default, metadata=metadata)
-    return field(default=default, repr=not secret, metadata=metadata)
+    made: dict[str, Any] = {"default_factory": default} if callable(default) else {"default": default}
+    beside: dict[str, Any] = {"unit": unit, "low": low, "high": high, "aliases": aliases, "secret": secret}
+    return Field(description=text, ge=low, le=high, repr=not secret, json_schema_extra=beside, **made)
+
+
+def _expanded(given: object) -> object:
+    """A path with its `~` replaced."""
+    try:
+        return Path(given).expanduser() if isinstance(given, str) else given
+    except RuntimeError as error:  # ~ of a user who does not exist
+        raise ValueError(str(error)) from error
 
 
 def default_data_dir() -> Path:
@@ -66,24 +87,29 @@ def usable_cores() -> int:
     return this_machine().cores()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+PathThere = Annotated[Path, BeforeValidator(_expanded)]
+YesOrNo = Literal["no", "yes"]
+
+
+class Settings(BaseModel):
     """
     All settings. Raises `SettingsError` for a value outside its limits.
 
     Read them from the environment with `Settings.from_environment()`, or name some by hand in tests and tools.
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     # --- where ---
     host: str = _setting("127.0.0.1", "", "address to listen on")
     port: int = _setting(8001, "", "port to listen on; 0 picks a free one", low=0, high=65535)
-    data_dir: Path = _setting(default_data_dir, "path", "folder of the job store; created when missing")  # noqa: RUF009
+    data_dir: PathThere = _setting(default_data_dir, "path", "folder of the job store; created when missing")
     database_url: str = _setting(
         "", "", "postgresql:// address of a job store for several services; empty = SQLite in data_dir", secret=True
     )
     # --- who solves ---
-    queue: str = _setting(
-        "embedded", "", "embedded = this service solves; celery = workers do (`timetable worker`)", words=QUEUES
+    queue: Literal["embedded", "celery"] = _setting(
+        "embedded", "", "embedded = this service solves; celery = workers do (`timetable worker`)"
     )
     broker_url: str = _setting(
         "", "", "broker between services and workers: redis://, rediss://, amqp:// or amqps://", secret=True
@@ -242,9 +268,7 @@ class Settings:
     )
     # --- what is read from the platform, and what it is told ---
     platform_database_url: str = _setting("", "", "PostgreSQL of the platform; empty = none", secret=True)
-    platform_source: str = _setting(
-        "no", "", "whether requests without data get theirs from that database", words=("no", "yes")
-    )
+    platform_source: YesOrNo = _setting("no", "", "whether requests without data get theirs from that database")
     platform_connections: int = _setting(
         2, "connections", "most connections that read from the platform", low=1, high=20
     )
@@ -252,9 +276,7 @@ class Settings:
         15.0, "s", "time to connect there, all tries together; one that sleeps wakes in it", low=1, high=60
     )
     platform_statement_seconds: float = _setting(30.0, "s", "time for one question there", low=0.1, high=600)
-    platform_update: str = _setting(
-        "no", "", "whether results are written to generation_jobs of that database", words=("no", "yes")
-    )
+    platform_update: YesOrNo = _setting("no", "", "whether results are written to generation_jobs of that database")
     platform_rows_seconds: float = _setting(
         5.0, "s", "time between two looks at its rows there while jobs live or have just ended", low=0.05, high=3600
     )
@@ -265,11 +287,10 @@ class Settings:
     platform_redis_seconds: float = _setting(
         1.0, "s", "least time between two writes of the progress of one job", low=0.05, high=60
     )
-    platform_celery: str = _setting(
+    platform_celery: Literal["off", "inline", "committed"] = _setting(
         "off",
         "",
         "task sent to the platform's workers: inline = with the variants, committed = after the database has them",
-        words=("off", "inline", "committed"),
     )
     platform_broker_url: str = _setting(
         "", "", "broker of these workers, Redis or AMQP, also with TLS; empty = platform_redis_url", secret=True
@@ -277,8 +298,8 @@ class Settings:
     platform_broker_db: int = _setting(-1, "", "database index there; -1 = as the address says", low=-1, high=1_000_000)
     platform_celery_queue: str = _setting("celery", "", "queue of these workers")
     platform_tls_ca: str = _setting("", "path", "certificates that Redis and broker are checked with; empty = system's")
-    platform_tls_verify: str = _setting(
-        "required", "", "whether certificates of Redis and broker are checked", words=("required", "none")
+    platform_tls_verify: Literal["required", "none"] = _setting(
+        "required", "", "whether certificates of Redis and broker are checked"
     )
     platform_callback_url: str = _setting(
         "", "", "address of the platform that gets results by POST; empty = none", secret=True
@@ -290,9 +311,7 @@ class Settings:
         "keys that sign it (whsec_...), separated by blanks; the old one stays while it is replaced",
         secret=True,
     )
-    webhook_private: str = _setting(
-        "no", "", "whether it may go to private and loopback addresses, and by http", words=("no", "yes")
-    )
+    webhook_private: YesOrNo = _setting("no", "", "whether it may go to private and loopback addresses, and by http")
     delivery_tries: int = _setting(40, "tries", "tries of a delivery before it is put aside", low=1, high=10_000)
     delivery_first_wait_seconds: float = _setting(
         1.0, "s", "pause before the second try; each later one is twice as long", low=0.01, high=3600
@@ -309,11 +328,11 @@ class Settings:
         1800.0, "s", "waiting time of the oldest queued job that raises an alarm", low=1, high=31_536_000
     )
     # --- what operators are told ---
-    log_level: str = _setting(
-        "info", "", "least urgent log lines that are written", words=("debug", "info", "warning", "error")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "", "least urgent log lines that are written"
     )
-    log_format: str = _setting(
-        "auto", "", "log lines as text or JSON; auto = text on a terminal", words=("auto", "json", "text")
+    log_format: Literal["auto", "json", "text"] = _setting(
+        "auto", "", "log lines as text or JSON; auto = text on a terminal"
     )
     log_file: str = _setting("", "path", "file that gets the log as JSON, too; empty = none")
     log_file_mb: float = _setting(10.0, "MB", "size at which the log file is rotated", low=0.01, high=10_000)
@@ -325,12 +344,32 @@ class Settings:
     alert_command: str = _setting(
         "", "", "program, with arguments, that gets alerts as JSON on its standard input; empty = none"
     )
+    alert_urls: str = _setting(
+        "",
+        "",
+        "addresses by which people are told, separated by blanks: slack://, mailtos://, twilio:// ...; empty = none",
+        secret=True,
+    )
     alert_hold_seconds: float = _setting(
         900.0, "s", "the same alert is told once in this time, with a count", low=1, high=31_536_000
     )
 
-    def __post_init__(self) -> None:
-        problems = [problem for row in fields(self) if (problem := _out_of_limits(row, getattr(self, row.name)))]
+    @model_validator(mode="wrap")
+    @classmethod
+    def _checked(cls, given: Any, made: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        """All that is wrong at once, in our words. The context, when there is one, says which variable was read."""
+        try:
+            settings = made(given)
+        except ValidationError as error:
+            raise SettingsError("; ".join(_sentence(found, info.context or {}) for found in error.errors())) from None
+        if problems := settings._problems():
+            raise SettingsError("; ".join(problems))
+        return settings
+
+    def _problems(self) -> list[str]:
+        if lacking := self._lacking():  # the rest is looked at with what is lacking
+            return lacking
+        problems = []
         for smaller, larger in (("solve_seconds", "max_solve_seconds"), ("num_variants", "max_variants")):
             if getattr(self, smaller) > getattr(self, larger):
                 low, high = getattr(self, smaller), getattr(self, larger)
@@ -340,18 +379,19 @@ class Settings:
             for name in self.proxies
             if not _narrows_down(name)
         ]
-        problems += self._unfit_texts()
-        problems += self._missing()
-        problems += self._unfit_algorithms()
-        if problems:
-            raise SettingsError("; ".join(problems))
+        return problems + self._unfit_texts() + self._missing() + self._unfit_algorithms()
+
+    def _lacking(self) -> list[str]:
+        """Settings whose extra is not installed."""
+        needed = {variable(name): extra for name, extra in extras.OF_SETTINGS.items() if getattr(self, name)}
+        return [said for name, extra in needed.items() if (said := extras.problem(name, extra))]
 
     def _unfit_texts(self) -> list[str]:
         """Addresses, keys, paths and names that cannot be used; no value is quoted, it may hold a password."""
         checks: dict[str, tuple[addresses.Check, ...]] = {
-            row.name: (addresses.text_problem, *([addresses.path_problem] if row.metadata["unit"] == "path" else []))
-            for row in fields(self)
-            if _kind(row) is not int and _kind(row) is not float
+            name: (addresses.text_problem, *([addresses.path_problem] if row.unit == "path" else []))
+            for name, row in ROWS.items()
+            if row.kind in (str, Path)
         }
         for name, check in addresses.CHECKS.items():
             checks[name] = (*checks[name], check)
@@ -416,22 +456,13 @@ class Settings:
         SettingsError
             Some variable has a value that cannot be used; all of them are named.
         """
-        values: dict[str, Any] = {}
-        problems: list[str] = []
-        for row in fields(cls):
-            name = _set_by(row, env)
-            if name is None or row.name in given:
-                continue
-            try:
-                values[row.name] = _parse(row, env[name])
-            except ValueError:
-                problems.append(f"{name}={env[name]!r}: expected {_expected(row)}")
-                continue
-            if _out_of_limits(row, values[row.name]):
-                problems.append(f"{name}={env[name]!r}: expected {_expected(row)}")
-        if problems:
-            raise SettingsError("; ".join(problems))
-        return cls(**{**values, **given})
+        read = {name: by for name in ROWS if name not in given and (by := _set_by(name, env)) is not None}
+        values = {name: _text(name, env[by]) for name, by in read.items()}
+        return cls.model_validate({**values, **given}, context=read)
+
+    def changed(self, **changes: object) -> Self:
+        """The same settings but for these, checked again. Raises SettingsError."""
+        return self.model_validate({**dict(self), **changes})
 
     @property
     def max_body_bytes(self) -> int:
@@ -448,9 +479,39 @@ class Settings:
         return tuple(name.strip() for name in self.jwt_algorithms.split(",") if name.strip())
 
     @property
+    def alert_addresses(self) -> tuple[str, ...]:
+        """The entries of `alert_urls`."""
+        return tuple(self.alert_urls.split())
+
+    @property
     def keys_folder(self) -> Path:
         """The folder of the API keys."""
         return Path(self.keys_dir).expanduser() if self.keys_dir else self.data_dir
+
+
+class Row(NamedTuple):
+    """What the table says of a setting. `words` are all that may be said, when there are some; limits are inclusive."""
+
+    kind: type
+    words: tuple[str, ...]
+    help: str
+    unit: str
+    low: float | None
+    high: float | None
+    aliases: tuple[str, ...]
+    secret: bool
+
+
+def _row(name: str) -> Row:
+    field = Settings.model_fields[name]
+    kind: Any = field.annotation
+    words: tuple[str, ...] = get_args(kind)
+    beside: Any = field.json_schema_extra
+    return Row(str if words else kind, words, field.description or "", **beside)
+
+
+ROWS: Mapping[str, Row] = {name: _row(name) for name in Settings.model_fields}
+"""Every setting, in the order of the table."""
 
 
 class SettingRow(NamedTuple):
@@ -467,12 +528,12 @@ class SettingRow(NamedTuple):
 
 def describe(settings: Settings, env: Mapping[str, str] = os.environ) -> list[SettingRow]:
     """Every setting with its value and where it came from, in the order of the table."""
-    return [_describe(row, settings, env) for row in fields(Settings)]
+    return [_describe(name, settings, env) for name in ROWS]
 
 
 def unknown_variables(env: Mapping[str, str] = os.environ) -> dict[str, str | None]:
     """Variables with our prefix that name no setting, each with the name that was probably meant."""
-    known = {variable(row.name) for row in fields(Settings)}
+    known = {variable(name) for name in ROWS}
     strangers = [name for name in env if name.startswith(PREFIX) and name not in known]
     return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in strangers}
 
@@ -482,52 +543,33 @@ def variable(setting: str) -> str:
     return PREFIX + setting.upper()
 
 
-def _describe(row: Field[Any], settings: Settings, env: Mapping[str, str]) -> SettingRow:
-    value, default, name = getattr(settings, row.name), _default(row), _set_by(row, env)
-    if name is not None and _parses_to(row, env[name], value):
-        source = name
+def _describe(name: str, settings: Settings, env: Mapping[str, str]) -> SettingRow:
+    row, value, read = ROWS[name], getattr(settings, name), _set_by(name, env)
+    default = Settings.model_fields[name].get_default(call_default_factory=True, validated_data={})
+    if read is not None and _would_be_the_same(settings, name, _text(name, env[read])):
+        source = read
     else:
         source = "default" if value == default else "given"
-    names = (variable(row.name), *row.metadata["aliases"])
-    shown = "(set, not shown)" if row.metadata["secret"] and value else value
-    return SettingRow(row.name, names, shown, default, row.metadata["unit"], row.metadata["help"], source)
+    shown = "(set, not shown)" if row.secret and value else value
+    return SettingRow(name, (variable(name), *row.aliases), shown, default, row.unit, row.help, source)
 
 
-def _set_by(row: Field[Any], env: Mapping[str, str]) -> str | None:
-    """The first variable of this setting that is set and not empty."""
-    return next((name for name in (variable(row.name), *row.metadata["aliases"]) if env.get(name, "").strip()), None)
-
-
-def _default(row: Field[Any]) -> object:
-    return row.default_factory() if callable(row.default_factory) else row.default
-
-
-def _kind(row: Field[Any]) -> type:
-    return _kinds()[row.name]
-
-
-@cache
-def _kinds() -> dict[str, type]:
-    """Setting -> its type; reading the annotations takes milliseconds, and settings are made often."""
-    return get_type_hints(Settings)
-
-
-def _parse(row: Field[Any], text: str) -> object:
-    """The value of `text`; ValueError when it is none. NaN is caught by the limits, which no NaN satisfies."""
-    kind = _kind(row)
-    if kind is Path:
-        try:
-            return Path(text).expanduser()
-        except RuntimeError as error:  # ~ of a user who does not exist
-            raise ValueError(str(error)) from error
-    return kind(text.strip())
-
-
-def _parses_to(row: Field[Any], text: str, value: object) -> bool:
+def _would_be_the_same(settings: Settings, name: str, text: str) -> bool:
     try:
-        return _parse(row, text) == value
-    except ValueError:
+        return settings.changed(**{name: text}) == settings
+    except SettingsError:
         return False
+
+
+def _set_by(setting: str, env: Mapping[str, str]) -> str | None:
+    """The first variable of this setting that is set and not empty."""
+    names = (variable(setting), *ROWS[setting].aliases)
+    return next((name for name in names if env.get(name, "").strip()), None)
+
+
+def _text(setting: str, text: str) -> str:
+    """What a variable says; a folder may have blanks at the ends of its name."""
+    return text if ROWS[setting].kind is Path else text.strip()
 
 
 def _narrows_down(name: str) -> bool:
@@ -538,17 +580,17 @@ def _narrows_down(name: str) -> bool:
         return False
 
 
-def _out_of_limits(row: Field[Any], value: Any) -> str | None:
-    low, high, words = row.metadata["low"], row.metadata["high"], row.metadata["words"]
-    if (low is None or low <= value <= high) and (not words or value in words):
-        return None
-    return f"{variable(row.name)}={value!r}: expected {_expected(row)}"
+def _sentence(found: ErrorDetails, read: Mapping[str, str]) -> str:
+    """What pydantic found wrong. Only numbers and words can be, so that no secret is quoted."""
+    name = str(found["loc"][0])
+    if name not in ROWS:
+        return f"there is no setting {name!r}"
+    return f"{read.get(name, variable(name))}={found['input']!r}: expected {_expected(ROWS[name])}"
 
 
-def _expected(row: Field[Any]) -> str:
-    if row.metadata["words"]:
-        return f"one of {', '.join(row.metadata['words'])}"
-    words = {int: "a whole number", float: "a number", Path: "a path", str: "text"}[_kind(row)]
-    low, high, unit = row.metadata["low"], row.metadata["high"], row.metadata["unit"]
-    limits = f" from {low} to {high}" if low is not None else ""
-    return f"{words}{limits}" + (f" ({unit})" if unit else "")
+def _expected(row: Row) -> str:
+    if row.words:
+        return f"one of {', '.join(row.words)}"
+    words = {int: "a whole number", float: "a number", Path: "a path", str: "text"}[row.kind]
+    limits = f" from {row.low} to {row.high}" if row.low is not None else ""
+    return f"{words}{limits}" + (f" ({row.unit})" if row.unit else "")

@@ -48,7 +48,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "operations": "system domain settings store processes",
         "http": "system domain settings views store processes service operations",
         "platform": "system domain settings store processes service",
-        "cluster": "domain settings store processes service operations",
+        "cluster": "system domain settings store processes service operations",
         "commands": "domain settings store operations",
         "main": "settings store processes service operations http platform cluster",
         "cli": "domain settings views processes commands http cluster main",

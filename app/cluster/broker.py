@@ -4,22 +4,22 @@ The broker as we use it: Celery on Redis or RabbitMQ, carrying nothing but ids.
 A message is the id of a job, and its own id is that of the job and the attempt to be begun or helped with. There is no
 result backend, no retry of Celery's own, nothing but JSON. Which attempt may run, and whether a message still means
 anything, is decided by the store alone: a message that comes late, twice or never does no harm.
+
+Celery is loaded only where there is a broker: it belongs to the extra `cluster`.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from celery import Celery
-from celery.exceptions import CeleryError
-from kombu.entity import Queue
-from kombu.exceptions import KombuError
 
 from app.settings import Settings
 from app.store import Message
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 TASK = "timetable.solve"
 DROP = "timetable_drop"
@@ -31,7 +31,6 @@ IDLE_SECONDS = 30.0
 HEARTBEAT_SECONDS = 10.0
 MARGIN_SECONDS = 600
 REDIS = ("redis", "rediss")
-_REFUSALS = (KombuError, CeleryError, OSError)
 
 
 class BrokerAway(Exception):
@@ -40,6 +39,9 @@ class BrokerAway(Exception):
 
 def celery_of(settings: Settings, *, waits: float) -> Celery:
     """The Celery application of a service or a worker; a Redis may be silent for `waits` seconds."""
+    from celery import Celery
+    from kombu.entity import Queue
+
     url = settings.broker_url
     app = Celery("timetable", broker=url, set_as_current=False)
     transport: dict[str, Any] = {"confirm_publish": True}
@@ -92,6 +94,10 @@ class Broker:
     """The sending side. All methods block, for a few seconds at most, and raise BrokerAway."""
 
     def __init__(self, settings: Settings) -> None:
+        from celery.exceptions import CeleryError
+        from kombu.exceptions import KombuError
+
+        self._refusals = (KombuError, CeleryError, OSError)
         self._celery = celery_of(settings, waits=SECONDS)
         self._queue = settings.broker_queue
 
@@ -109,7 +115,7 @@ class Broker:
                 self._send(connection, messages)
                 for message in gone:
                     self._let_go(connection, message)
-        except _REFUSALS as error:
+        except self._refusals as error:
             raise BrokerAway(f"the broker does not answer: {type(error).__name__}") from None
 
     def _send(self, connection: Any, messages: Collection[Message]) -> None:

@@ -13,16 +13,14 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import anyio
 import anyio.from_thread
 import anyio.to_thread
 
 from app.cluster.broker import Broker
-from app.cluster.consumer import MessageConsumer
 from app.cluster.sender import Sender
 from app.domain.source import DataSource
 from app.operations import startup
@@ -37,6 +35,10 @@ from app.service.supervisor import Supervisor
 from app.service.watchdog import keep
 from app.settings import Settings, variable
 from app.store import StoreError
+from app.system import extras
+
+if TYPE_CHECKING:
+    from app.cluster.consumer import MessageConsumer
 
 JOIN_SECONDS = 5.0
 """Celery has this long to answer its messages when all jobs are given back; else the broker gives them to others."""
@@ -50,13 +52,15 @@ class CannotWork(Exception):
 
 def refusal(settings: Settings) -> str | None:
     """Why no worker can run on these settings, None when one can."""
+    if problem := extras.problem("a worker", "cluster"):
+        return problem
     missing = [variable(name) for name in ("database_url", "broker_url") if not getattr(settings, name)]
     return f"a worker needs {' and '.join(missing)}" if missing else None
 
 
 def as_listener(settings: Settings) -> Settings:
     """The settings of a service that would listen where this worker does, and has it as a worker."""
-    return replace(settings, port=settings.worker_port, queue="celery")
+    return settings.changed(port=settings.worker_port, queue="celery")
 
 
 class Server(Protocol):
@@ -133,6 +137,8 @@ def _server(settings: Settings, listen: Listen) -> Server | None:
 async def _work(
     settings: Settings, forkserver: ForkServer | None, solve: str, open_source: OpenSource, listen: Listen
 ) -> None:
+    from app.cluster.consumer import MessageConsumer  # loads Celery
+
     server, metrics = _server(settings, listen), Metrics(settings.slow_seconds)
     watch_loop(metrics.background_errors.inc)
     alerts = Alerts(settings, lambda sink, result: metrics.alerts_sent.labels(sink, result).inc(), OF_THE_WHOLE)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from app.operations.startup import Finding, examine
@@ -41,11 +42,12 @@ def _print(console: Console, findings: Sequence[Finding], rows: Sequence[Setting
     for column in ("check", "", "found", "what to do"):
         table.add_column(column, overflow="fold")
     for finding in findings:
-        table.add_row(finding.check, finding.verdict, finding.found, finding.advice, style=STYLES[finding.verdict])
+        told = (escape(finding.found), escape(finding.advice))  # names of extras stand in brackets
+        table.add_row(finding.check, finding.verdict, *told, style=STYLES[finding.verdict])
     console.print(table)
     listing = Table(title="settings", title_justify="left")
     for column in ("variable", "value", "unit", "source", "meaning"):
         listing.add_column(column, overflow="fold")
     for row in rows:
-        listing.add_row(row.variables[0], str(row.value), row.unit, row.source, row.help)
+        listing.add_row(row.variables[0], escape(str(row.value)), row.unit, row.source, row.help)
     console.print(listing)

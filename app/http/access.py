@@ -88,6 +88,8 @@ ROUTES: Mapping[str, Access] = {
     "POST /cache/warm": Access(Scope.SUBMIT, Rate.CHECK),
     # The page holds nothing but itself, and asks for a key where one is needed.
     "GET /": Access(None, Rate.READ),
+    "GET /docs": Access(None, Rate.READ),
+    "GET /docs/{name}": Access(None, Rate.READ),
     "GET /static/{path:path}": Access(None, Rate.READ),
     "GET /help": Access(None, Rate.READ),
     "GET /help/{name}": Access(None, Rate.READ),

@@ -3,6 +3,9 @@ The files of the page in `app/static/`, held in memory with what HTTP wants to k
 
 The page loads its modules from a folder that is named after a digest of all of them. So browsers may keep them for
 ever, never mix two versions, and a page that was left open still finds its modules after the service was replaced.
+
+Starlette's `StaticFiles` does not do this. It has no such folder and packs nothing, says neither how long a file may be
+kept nor what it may load, takes the time of a file for its version, and its type from a table of the machine.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -57,13 +60,16 @@ class Asset(NamedTuple):
 
 
 class Page:
-    """All files of one folder. They are read when first asked for, and never again."""
+    """All files of one folder, or those of some `names`. They are read when first asked for, and never again."""
 
-    def __init__(self, folder: Traversable | None = None) -> None:
+    def __init__(self, folder: Traversable | None = None, names: Collection[str] | None = None) -> None:
         self._folder = folder if folder is not None else files("app") / "static"
+        self._names = names
 
     @cached_property
     def _raw(self) -> Mapping[str, bytes]:
+        if self._names is not None:
+            return {name: (self._folder / name).read_bytes() for name in self._names}
         return dict(_walk(self._folder, ""))
 
     @cached_property

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 
 from app.settings import Settings, variable
 from app.store.api_keys import KeyFile, KeysDamaged
 from app.store.tokens import Tokens, TokensUnusable
+from app.system import addresses
 
 
 def is_loopback(host: str) -> bool:
     """Whether an address to listen on can be reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+    return addresses.is_loopback(host.strip("[]"))
 
 
 def is_private(settings: Settings) -> bool:

@@ -25,7 +25,7 @@ from app.domain.jobs import effective_dataset
 from app.domain.messages import unpack
 from app.processes.claims import NotVerified
 from app.processes.last_recount import check, timetable_of
-from app.store import StoreDamaged, StoredIncumbent
+from app.store import StoreDamaged, StoredIncumbent, StoreError
 from app.store.audit import Audit, Held, audit
 from app.store.backups import REPLACED_PREFIX, RESTORING_NAME
 from app.store.folder import FILE_NAME, MARK_NAME, SPOOL_NAME, holds_store, read_mark, take_lock
@@ -34,6 +34,7 @@ from app.store.manifests import DUMP_SUFFIX, leftovers_in
 from app.store.quarantine import FOLDER, files_in
 from app.store.schema import SCHEMA_VERSION, SEALED_SINCE
 from app.store.signing import NoBackupKey, read_key
+from app.system import extras
 from solver.context import build_context
 from solver.formats.native import load_dataset, load_result
 from solver.model import Dataset, Timetable
@@ -150,6 +151,8 @@ def check_file(
 
 def check_dump(path: Path) -> Report:
     """The same for a dump of a store on PostgreSQL, whose timetables are verified once it is put back. StoreError."""
+    if problem := extras.problem(f"{path}, a dump of PostgreSQL,", "postgres"):
+        raise StoreError(problem)
     from app.store.dumps import Dump  # loads the driver
     from app.store.postgres_backups import Reading
 

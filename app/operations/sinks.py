@@ -1,5 +1,5 @@
 """
-Where alerts go: the log, a webhook, a command.
+Where alerts go: the log, a webhook, a command, and people by chat, e-mail or telephone (`app.operations.notify`).
 
 Each sink has a bounded queue and a task of its own, so a webhook that hangs holds up neither the command nor the
 service; what does not fit is dropped and counted. Addresses and programs come from the settings alone. Data never
@@ -9,7 +9,6 @@ becomes part of a command line, and an address (it may hold a token) is never lo
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import logging
 import os
@@ -20,16 +19,22 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import anyio
 import httpx
 
 from app.domain.telemetry import Happening
+from app.operations import notify
 from app.operations.alerts import BY_NAME, AlertBook, Message, Severity
 from app.operations.capacity import Sample
 from app.settings import Settings
+from app.system.addresses import is_loopback
+
+if TYPE_CHECKING:
+    from apprise import Apprise
 
 QUEUE = 100
 WEBHOOK_SECONDS = 5.0
@@ -162,6 +167,15 @@ def sinks_of(settings: Settings) -> Iterable[Sink]:
         yield Sink("webhook", lambda message: post(settings.alert_webhook_url, message))
     if settings.alert_command and command_problem(settings.alert_command) is None:
         yield Sink("command", lambda message: run_command(shlex.split(settings.alert_command), message))
+    for url in settings.alert_addresses:
+        with contextlib.suppress(notify.CannotNotify):
+            yield Sink(notify.service_of(url), partial(_tell, notify.opened(url)))
+
+
+async def _tell(people: Apprise, message: Message) -> None:
+    """Raises NotDelivered; whether it will ever be taken, nobody knows."""
+    if (why := await notify.tell(people, message)) is not None:
+        raise NotDelivered(why)
 
 
 def url_problem(url: str) -> str | None:
@@ -173,16 +187,9 @@ def url_problem(url: str) -> str | None:
         return "it is no address"
     if parts.scheme not in ("http", "https") or not host:
         return "it is no https address"
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         return "http is for loopback addresses only; use https"
     return None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def command_problem(command: str) -> str | None:

@@ -27,7 +27,7 @@ from platform import python_version
 from typing import Literal, NamedTuple
 
 from app.domain.portfolio import most_workers
-from app.operations import exposure
+from app.operations import exposure, notify
 from app.operations.sinks import command_problem, sinks_of, url_problem
 from app.settings import Settings, unknown_variables, usable_cores, variable
 from app.store import StoreError, StoreLocked
@@ -35,7 +35,7 @@ from app.store.folder import take_lock
 from app.store.manifests import NoTools
 from app.store.signing import NoBackupKey, read_key
 from app.store.sqlite import wal_reset_race
-from app.system import failpoints
+from app.system import extras, failpoints
 from app.system.machine import MEGABYTE, OWN_MB, SHARED_MB, most_child_mb, this_machine
 from solver.errors import in_words
 from solver.names import counted
@@ -326,6 +326,16 @@ def _portfolio(settings: Settings) -> Iterator[Finding]:
         yield Finding("portfolio", "ok", f"{counted(most, 'worker')} at most solve one job")
 
 
+def _extras(settings: Settings) -> Iterator[Finding]:
+    """A setting that needs one which is not installed was refused before."""
+    here = [extra for extra in extras.EXTRAS if extras.is_here(extra)]
+    found = f"{', '.join(here) or 'none'} installed"
+    lacking = [extra for extra in extras.EXTRAS if extra not in here]
+    if lacking:
+        found += f"; {', '.join(lacking)} not, which no setting asks for"
+    yield Finding("extras", "ok", found, f"to have what is not: {extras.line(','.join(lacking))}" if lacking else "")
+
+
 def _pyarrow(settings: Settings) -> Iterator[Finding]:
     if importlib.util.find_spec("pyarrow"):
         advice = "uninstall pyarrow here: beside OR-Tools it can hang a solve that uses two threads"
@@ -425,6 +435,9 @@ def _alerts(settings: Settings) -> Iterator[Finding]:
         yield Finding("alerts", "error", f"{variable('alert_webhook_url')}: {problem}", "correct it, or unset it")
     if settings.alert_command and (problem := command_problem(settings.alert_command)):
         yield Finding("alerts", "error", f"{variable('alert_command')}: {problem}", "correct it, or unset it")
+    for url in settings.alert_addresses:
+        if problem := notify.problem(url):
+            yield Finding("alerts", "error", f"{variable('alert_urls')}: {problem}", "correct it, or unset it")
     yield Finding("alerts", "ok", f"go to {', '.join(['the log', *(sink.name for sink in sinks_of(settings))])}")
 
 
@@ -458,6 +471,7 @@ def _log_file(settings: Settings) -> Iterator[Finding]:
 
 CHECKS: tuple[Check, ...] = (
     Check("versions", _versions, False),
+    Check("extras", _extras, False),
     Check("API keys", _keys, True),
     Check("backups", _backups, True),
     Check("alerts", _alerts, True),

@@ -23,7 +23,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -137,7 +136,7 @@ class ParsePool:
     def __init__(self, settings: Settings, observe: Observer = nobody, machine: Machine | None = None) -> None:
         self._observe, self._machine = observe, machine or this_machine()
         # A worker does not know how jobs are queued, which decides how many workers one may have.
-        self._settings = replace(settings, portfolio_workers=most_workers(settings))
+        self._settings = settings.changed(portfolio_workers=most_workers(settings))
         self._staff: set[_Process] = set()
         self._here = anyio.CapacityLimiter(1)
         self._waiting = 0

@@ -88,7 +88,7 @@ class Supervisor:
         called_off: CalledOff | None = None,
         pool: ParsePool | None = None,
     ) -> None:
-        settings = replace(settings, memory_limit_mb=most_child_mb(settings.memory_limit_mb))
+        settings = settings.changed(memory_limit_mb=most_child_mb(settings.memory_limit_mb))
         self._settings = settings
         self._tag = tag_of(settings.data_dir)
         self._forkserver = forkserver or ForkServer(solve, self._tag)

@@ -3,6 +3,9 @@ Versions of a store's schema, and the way from one to the next, by Alembic: one 
 
 The version stands in Alembic's own table. Alembic and SQLAlchemy are loaded only where there is something to bring up
 to date: they take longer to load than a store takes to open.
+
+SQLAlchemy is here for Alembic alone, which runs over nothing else. It hands on a connection that is ours, and makes no
+statement: those of both stores, and of every script, are written out.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -35,6 +36,14 @@ def url_problem(url: str, *, private: bool) -> str | None:
     if parts.username is not None or parts.password is not None:
         return "it holds a user name or a password"
     return None if _can_be_sent(url) else "it holds blanks, or letters that no address has"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its address or as `localhost`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def server_problem(url: str, schemes: tuple[str, ...]) -> str | None:

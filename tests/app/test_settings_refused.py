@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from app.operations.reports import Reports
 from app.operations.startup import address_problem, examine, refusal
 from app.platform import celery_task, redis_keys
 from app.processes.children import tag_of
-from app.settings import Settings, SettingsError, variable
+from app.settings import ROWS, Settings, SettingsError, variable
 from app.store.manifests import folder_of
 from app.store.tokens import Tokens
 
@@ -35,7 +34,7 @@ TEXTS = (
     *("amqp://h:x", "postgresql://h:port/x", "postgresql://[h/x", "host=h nonsense", "'", "HS256", "whsec_short"),
     *("0.0.0.0/0", "[::1"),
 )
-IS_SECRET = {row.name: row.metadata["secret"] for row in fields(Settings)}
+IS_SECRET = {name: row.secret for name, row in ROWS.items()}
 NEEDED = {
     "webhook_url": {"webhook_secrets": "whsec_" + "a" * 32},
     "platform_redis_url": {},
@@ -83,7 +82,7 @@ def made(settings: Settings) -> None:
         celery_of(settings, waits=1.0).connection_for_write()
 
 
-@pytest.mark.parametrize("name", [row.name for row in fields(Settings)])
+@pytest.mark.parametrize("name", list(ROWS))
 def test_a_value_of_no_use_is_told_in_a_sentence_and_whatever_passes_can_be_started_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -98,7 +97,7 @@ def test_a_value_of_no_use_is_told_in_a_sentence_and_whatever_passes_can_be_star
 
 def refused() -> Iterator[tuple[str, str]]:
     """Values that must be refused, whatever else is set."""
-    yield from ((row.name, "\udcff") for row in fields(Settings))
+    yield from ((name, "\udcff") for name in ROWS)
     yield from (("webhook_url", bad) for bad in ("nonsense", "http://h/", "https://", "https://h:port/", "ftp://h/"))
     yield from (("platform_callback_url", bad) for bad in ("nonsense", "://", "https://h:port/", "https://a:b@h/"))
     yield from (("platform_redis_url", bad) for bad in ("nonsense", "http://h", "redis://h:port", "redis://h/one"))

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from dataclasses import fields
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,12 @@ from typer.main import get_command
 
 from app.cli import app
 from app.http.server import GRACEFUL_SECONDS
-from app.settings import Settings, variable
+from app.settings import ROWS, Settings, variable
 from tests.deploy.rig import FILES, ROOT
 
 COMPOSE = FILES / "compose.yml"
 UNITS = sorted((FILES / "systemd").iterdir())
-SETTINGS = {variable(row.name) for row in fields(Settings)}
+SETTINGS = {variable(name) for name in ROWS}
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 WITHOUT_SECRETS = {"", "postgresql://timetable:@postgres:5432/timetable", "redis://:@redis:6379/0"}
 END_SECONDS = 10

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 
 from app.http.dependencies import known_parameters
 from app.http.routes import (
+    api_pages,
     backups,
     caches,
     checks,
@@ -39,6 +40,7 @@ def all_routes() -> APIRouter:
         workers,
         page,
         help,
+        api_pages,
     )
     for part in parts:
         router.include_router(part.router)

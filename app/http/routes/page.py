@@ -28,7 +28,7 @@ def _page() -> Page:
 async def root(request: Request) -> Response:
     """The page for a browser; for everybody else what this is and where to look next."""
     if "text/html" in request.headers.get("accept", ""):
-        return _served(request, _page().start, ASK_AGAIN)
+        return served(request, _page().start, ASK_AGAIN)
     content = {
         "service": SERVICE,
         "version": service_version(),
@@ -47,10 +47,11 @@ async def static(path: Annotated[str, Path(max_length=200)], request: Request) -
     found = _page().find(path)
     if found is None:
         raise FileNotFound(f"The page has no file {path!r}.")
-    return _served(request, *found)
+    return served(request, *found)
 
 
-def _served(request: Request, asset: Asset, keep: str) -> Response:
+def served(request: Request, asset: Asset, keep: str) -> Response:
+    """A file with what a browser may do with it, packed for whoever can unpack it; 304 for whoever has it already."""
     headers = {**HEADERS, "ETag": asset.etag, "Cache-Control": keep, "Vary": "Accept, Accept-Encoding"}
     if asset.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.http.page_files import FOR_EVER, Page
+from app.http.page_files import CONTENT_SECURITY_POLICY, FOR_EVER, Page
 from app.settings import Settings
 from solver.rules import RULES
 
@@ -72,6 +72,22 @@ async def test_files_are_packed_for_whoever_can_unpack_them(client: httpx.AsyncC
 async def test_there_are_no_other_files(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(f"/static/{path}")
     assert answer.status_code == 404 and answer.json()["code"] in ("file_not_found", "not_found")
+
+
+@pytest.mark.parametrize(("asked", "there"), [("/docs", "static/api.html"), ("/api/docs/", "../static/api.html")])
+async def test_the_description_of_the_api_is_a_page_of_the_same_rules(
+    client: httpx.AsyncClient, asked: str, there: str
+) -> None:
+    sent = await client.get(asked, follow_redirects=False)
+    assert (sent.status_code, sent.headers["location"]) == (307, there)
+    page = await client.get("/static/api.html")
+    assert page.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert "../docs/swagger-ui-bundle.js" in named
+    for path in named:
+        file = await client.get(str(httpx.URL("http://x/static/api.html").join(path).path))
+        assert file.status_code == 200 and file.headers["content-security-policy"] == CONTENT_SECURITY_POLICY, path
+    assert (await client.get("/docs/redoc.standalone.js")).status_code == 404
 
 
 async def test_the_options_have_every_rule_and_the_limits_of_a_job(

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -42,6 +43,7 @@ from solver.rules import Score
 from tests.app.store.test_store import AT, BODY, claimed, completed
 from tests.postgres import database
 
+ROOT = Path(__file__).parents[3]
 OUTCOME = Outcome(how=How.RESULT, at=AT + 5)
 
 
@@ -412,6 +414,16 @@ def test_alembic_is_not_loaded_where_nothing_is_to_be_migrated(folder: Path) -> 
         [sys.executable, "-c", opens_twice, str(folder)], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_sqlalchemy_carries_a_connection_for_alembic_and_makes_no_statement() -> None:
+    """There is one way of statements: both stores and every script write theirs out."""
+    uses = re.compile(r"^\s*(?:from|import) sqlalchemy", re.M)
+    sources = [path for folder in ("app", "solver") for path in (ROOT / folder).rglob("*.py")]
+    assert [path for path in sources if uses.search(path.read_text(encoding="utf-8"))] == [Path(versions.__file__)]
+    for path in (ROOT / "app" / "store" / "migrations").rglob("[ps]0*.py"):
+        called = set(re.findall(r"\bop\.(\w+)", path.read_text(encoding="utf-8")))
+        assert called <= {"execute", "get_bind"}, (path, called)
 
 
 # --- what is none of ours ---
