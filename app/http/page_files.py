@@ -83,7 +83,7 @@ class Page:
     @cached_property
     def _assets(self) -> Mapping[str, Asset]:
         return {
-            name: _asset(name, content.replace(_VERSION_MARK, self.version.encode()) if name == START else content)
+            name: asset_of(name, content.replace(_VERSION_MARK, self.version.encode()) if name == START else content)
             for name, content in self._raw.items()
         }
 
@@ -115,7 +115,8 @@ def _suffix(name: str) -> str:
     return name[name.rfind(".") :] if "." in name else ""
 
 
-def _asset(name: str, content: bytes) -> Asset:
+def asset_of(name: str, content: bytes) -> Asset:
+    """A file of this name and content; the suffix tells its type."""
     etag = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
     # mtime 0: the same file is the same bytes in every process.
     return Asset(content, gzip.compress(content, 9, mtime=0), etag, MEDIA_TYPES[_suffix(name)])

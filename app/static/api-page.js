@@ -2,7 +2,7 @@
 
 import { headers } from "./api.js";
 
-const OURS = new URL("../", document.baseURI).href;
+const OURS = new URL(document.getElementById("api").dataset.top, document.baseURI).href;
 
 /** Shows the key of this tab to the service, where one was given, and to nobody else. */
 function withKey(request) {

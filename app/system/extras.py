@@ -8,6 +8,7 @@ setting or a command asks for them, and whoever asks looks here first. `pyprojec
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Mapping
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
@@ -30,7 +31,13 @@ OF_SETTINGS: Mapping[str, str] = {
 
 def is_here(extra: str) -> bool:
     """Whether everything that the extra brings can be imported."""
-    return all(importlib.util.find_spec(module) is not None for module in EXTRAS[extra])
+    return all(_can_be_imported(module) for module in EXTRAS[extra])
+
+
+def _can_be_imported(module: str) -> bool:
+    if module in sys.modules:  # kombu has no specification any more once it is imported, for which find_spec raises
+        return sys.modules[module] is not None
+    return importlib.util.find_spec(module) is not None
 
 
 def line(extra: str) -> str:

@@ -14,11 +14,17 @@ import anyio.to_thread
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
-from app.http.page_files import Page
+from app.http.page_files import ASK_AGAIN, Asset, Page, asset_of
 from app.http.problems import FileNotFound
 from app.http.routes.page import served
 
 router = APIRouter(include_in_schema=False)
+
+
+@cache
+def _page(top: str) -> Asset:
+    """The document; `top` leads from its address to the folder of all routes."""
+    return asset_of("api.html", _PAGE.format(top=top).encode())
 
 
 @cache
@@ -31,10 +37,9 @@ def _swagger() -> Page:
 
 @router.get("/docs")
 async def api_page(request: Request) -> Response:
-    """To the page, at an address that holds behind the prefix of a proxy as well."""
+    """The page. Its links hold behind the prefix of a proxy as well, and where the address has a slash at its end."""
     asked = request.scope.get("raw_path", b"").partition(b"?")[0]
-    up = "../" if asked.endswith(b"/") else ""
-    return Response(status_code=307, headers={"Location": f"{up}static/api.html"})
+    return served(request, _page("../" if asked.endswith(b"/") else "./"), ASK_AGAIN)
 
 
 @router.get("/docs/{name}")
@@ -44,3 +49,24 @@ async def swagger(name: Annotated[str, Path(max_length=200)], request: Request) 
     if found is None:
         raise FileNotFound(f"The description of the API has no file {name!r}.")
     return served(request, *found)
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light">
+    <title>The API · Timetable</title>
+    <link rel="icon" href="{top}static/icon.svg" type="image/svg+xml">
+    <link rel="stylesheet" href="{top}docs/swagger-ui.css">
+    <script defer src="{top}docs/swagger-ui-bundle.js"></script>
+    <script type="module" src="{top}static/api-page.js"></script>
+  </head>
+  <body>
+    <div id="api" data-top="{top}">
+      <noscript>This page needs JavaScript. The description itself is at /openapi.json.</noscript>
+    </div>
+  </body>
+</html>
+"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -37,7 +38,10 @@ def test_the_extras_that_we_speak_of_are_those_that_can_be_installed() -> None:
     assert project["optional-dependencies"]["all"] == [f"timetable[{','.join(EXTRAS)}]"]
 
 
-def test_here_is_all_that_the_tests_need() -> None:
+def test_here_is_all_that_the_tests_need_whether_it_was_imported_or_not() -> None:
+    assert [extra for extra in EXTRAS if not is_here(extra)] == []
+    for module in PACKAGES:
+        importlib.import_module(module)
     assert [extra for extra in EXTRAS if not is_here(extra)] == []
 
 
