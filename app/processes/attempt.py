@@ -13,7 +13,6 @@ their stacks, where it was and under which limits. It names no person and no set
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import signal
 import time
@@ -37,7 +36,6 @@ from app.domain.messages import (
     ProgressFrame,
     ResultFrame,
     SetAsideFrame,
-    Start,
     StopFrame,
     encode,
 )
@@ -45,9 +43,10 @@ from app.domain.outcomes import NOT_COUNTED, How, Outcome
 from app.domain.progress import LAST_STAGES, Track
 from app.domain.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobody
 from app.processes.children import Child, ForkServer
-from app.processes.claims import Claim, Counted, LastRecount
-from app.processes.handover import LOOK_EVERY_SECONDS, Handover, Unpublished
-from app.processes.watch import LOAD_SECONDS, VERIFY_SECONDS, Decision, Watch
+from app.processes.claims import Counted, LastRecount
+from app.processes.handover import LOOK_EVERY_SECONDS, Handover, Unpublished, Verified, claim_of, verified
+from app.processes.start import seed_of, start_frame, workers_of
+from app.processes.watch import Decision, Watch
 from app.settings import Settings
 from app.store import StoredIncumbent
 from app.system.failpoints import failpoint
@@ -69,8 +68,6 @@ DRAIN_SECONDS = 2.0
 UNREAPABLE_SECONDS = 5.0
 SLOW_REAPING_SECONDS = 1.0
 """A dead child is reaped within milliseconds; what takes longer than this is said."""
-LAST_RESORT_SECONDS = 60.0
-"""Beyond the longest that we let a stage last; then a child ends itself."""
 _WELL = (frozenset({How.RESULT, How.INPUT, How.CANCEL, How.FINISH}) | NOT_COUNTED) - {How.HANDOVER}
 """
 Ends of which nobody wants a bundle, unless a hang was found: a child that was stopped, and is let run again for its
@@ -124,7 +121,7 @@ class Attempt:
         self._child: Child | None = None
         self._track, self._save, self._observe = track, save, observe
         self._recount = recount
-        self._counted: Counted | None = None
+        self._verified: Verified | None = None
         self._refused: Unpublished | None = None
         self._told_of_handing_over: ProgressFrame | None = None
         self._verify_began: float | None = None
@@ -145,7 +142,7 @@ class Attempt:
     @property
     def verified(self) -> bytes | None:
         """The packed result, once it is recounted; until then there is none."""
-        return self.result.body if self.result is not None and self._counted is not None else None
+        return None if self._verified is None else self._verified.body
 
     @property
     def at_work(self) -> bool:
@@ -262,10 +259,12 @@ class Attempt:
         self._recounting = True
         self.watch.enter("verify", time.monotonic())
         handover = Handover(self.watch, self._track, recount, self.until_dropped, self.settings.stop_grace_seconds)
-        found = await handover.run(self._claim(frame, dataset))
-        self._recounting = False
+        try:
+            found = await handover.run(claim_of(self.job, frame, dataset))
+        finally:
+            self._recounting = False
         if isinstance(found, Counted):
-            self._counted = found
+            self._verified = verified(self.job, frame, found)
             self._stored_next(found)
             return
         self.result, self._refused = None, found
@@ -280,17 +279,6 @@ class Attempt:
         self._track.quality_missed = missed_quality(found.quality_index, self.settings.quality_threshold)
         if self._told_of_handing_over is not None:
             self._track.hear(self._told_of_handing_over)
-
-    def _claim(self, frame: ResultFrame, dataset: bytes) -> Claim:
-        return Claim(
-            dataset=dataset,
-            result=frame.body,
-            rules=self.job.options.rules,
-            simplified_context=self.job.options.simplified_context,
-            score=Score.of(frame.score),
-            placed=frame.placed,
-            total=frame.total,
-        )
 
     async def _reap_and_tell(self, child: Child) -> int | None:
         """Whoever asks meanwhile is told what the job waits for."""
@@ -339,7 +327,8 @@ class Attempt:
         if self.held is not None:
             held = IncumbentFrame(score=self.held.score.numbers, body=self.held.timetable)
             await child.send(encode(held))
-        await child.send(encode(self._start_frame(dataset)))
+        rung = self.held.rung if self.held is not None else None
+        await child.send(encode(start_frame(self.job, self.settings, dataset, rung)))
         said: Stop | None = None
         while True:
             await self._to_say.wait()
@@ -464,44 +453,15 @@ class Attempt:
         if left is not None:
             self._observe(StageLeft(job=self.job, stage=left[0], rung=self.rung, seconds=left[1]))
 
-    def _start_frame(self, dataset: bytes) -> Start:
-        job, settings = self.job, self.settings
-        return Start(
-            job_id=job.id,
-            attempt=job.attempt,
-            options=replace(
-                job.options, time_limit_seconds=job.remaining_seconds, workers=self.workers, seed=self._seed
-            ),
-            max_courses=settings.max_courses,
-            max_faculty=settings.max_faculty,
-            max_rooms=settings.max_rooms,
-            quality_threshold=settings.quality_threshold,
-            publish=job.publish,
-            rung=self.held.rung if self.held else None,
-            last_resort_seconds=self._last_resort_seconds,
-            body=dataset,
-        )
-
     @property
     def _place(self) -> Place:
         """Where the child was when we decided to kill it, or else when it died."""
         return self.watch.place if self._lost_at is None else self._lost_at
 
     @property
-    def _seed(self) -> int:
-        """What crashed with one seed may well run with another."""
-        return self.job.options.seed + self.job.failed_attempts
-
-    @property
     def workers(self) -> int:
         """Solver threads of this attempt."""
-        return self.job.options.workers or self.settings.workers_per_job
-
-    @property
-    def _last_resort_seconds(self) -> float:
-        settings = self.settings
-        longest = (self.job.remaining_seconds + settings.stage_grace_seconds, settings.context_seconds)
-        return LAST_RESORT_SECONDS + max(*longest, LOAD_SECONDS, VERIFY_SECONDS, settings.first_answer_seconds)
+        return workers_of(self.job, self.settings)
 
     def _ask_to_finish(self, child: Child, decision: Decision, now: float) -> None:
         """Time is up: the child is asked once; the watch decides when it has had its time for that."""
@@ -543,7 +503,7 @@ class Attempt:
             seconds=self.watch.solving_seconds(now),
             stage=self.watch.stage,
             exit_code=code,
-            result=self._result_fields(),
+            result=None if self._verified is None else self._verified.fields,
             verdict=finding.verdict.value,
             place=self._place.label,
             peak_mb=self._peak_mb or None,
@@ -581,7 +541,7 @@ class Attempt:
                 "stage": self.watch.stage,
                 "rung": self.rung,
                 "exit_code": code,
-                "seed": self._seed,
+                "seed": seed_of(self.job),
             },
         )
 
@@ -622,23 +582,6 @@ class Attempt:
     @property
     def _peak_mb(self) -> int:
         return self.watch.diagnosis.peak_bytes // MEBIBYTE
-
-    def _result_fields(self) -> Mapping[str, Any] | None:
-        """What the row of the job says of a verified result: as it was counted, not as it was claimed."""
-        result, counted = self.result, self._counted
-        if result is None or counted is None:
-            return None
-        return {
-            "score": counted.score,
-            "bound": result.bound,
-            "placed": counted.placed,
-            "total": counted.total,
-            "quality": result.quality,
-            "stopped_by": result.stopped_by,
-            "rung": result.rung,
-            "result_attempt": self.job.attempt,
-            "result_digest": hashlib.sha256(result.body).hexdigest(),
-        }
 
 
 def _cause_of(code: int) -> str:

@@ -7,17 +7,21 @@ cancel is heard. Whatever goes wrong, the best timetable of the job is kept, and
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
 
 import anyio
 
+from app.domain.jobs import Job
+from app.domain.messages import ResultFrame
 from app.domain.outcomes import How
 from app.domain.progress import Track
 from app.processes.claims import CannotRecount, Claim, Counted, LastRecount, NotVerified
 from app.processes.watch import Watch
 from solver.control import Place
+from solver.rules import Score
 
 LOOK_EVERY_SECONDS = 0.1
 
@@ -27,6 +31,42 @@ class Unpublished(NamedTuple):
 
     how: How
     message: str
+
+
+class Verified(NamedTuple):
+    """A packed result that was recounted, and may be stored with these fields in the row of its job."""
+
+    body: bytes
+    fields: Mapping[str, Any]
+
+
+def claim_of(job: Job, frame: ResultFrame, dataset: bytes) -> Claim:
+    """What a child claims that has worked on this packed dataset."""
+    return Claim(
+        dataset=dataset,
+        result=frame.body,
+        rules=job.options.rules,
+        simplified_context=job.options.simplified_context,
+        score=Score.of(frame.score),
+        placed=frame.placed,
+        total=frame.total,
+    )
+
+
+def verified(job: Job, frame: ResultFrame, counted: Counted) -> Verified:
+    """The result of the attempt that `job` is at: as it was counted, not as it was claimed."""
+    fields = {
+        "score": counted.score,
+        "bound": frame.bound,
+        "placed": counted.placed,
+        "total": counted.total,
+        "quality": frame.quality,
+        "stopped_by": frame.stopped_by,
+        "rung": frame.rung,
+        "result_attempt": job.attempt,
+        "result_digest": hashlib.sha256(frame.body).hexdigest(),
+    }
+    return Verified(frame.body, fields)
 
 
 class Handover:
