@@ -6,19 +6,38 @@ What makes a dataset inconsistent: ids that lead nowhere, numbers out of range, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from solver.errors import Issue
 from solver.grid import TimeGrid, minutes_of
+from solver.records import Course, Faculty, Group, Link, Rating, Room
 from solver.terms import LINK_TYPES, MAX_DAYS, MAX_ID_LENGTH, MAX_NUMBER, MAX_SLOTS_PER_DAY
 
-if TYPE_CHECKING:
-    from solver.model import Course, Dataset, Faculty, Group, Room
+
+class Records(Protocol):
+    """What a `Dataset` holds, as far as it is checked here."""
+
+    @property
+    def time_grid(self) -> TimeGrid: ...
+    @property
+    def rooms(self) -> tuple[Room, ...]: ...
+    @property
+    def faculty(self) -> tuple[Faculty, ...]: ...
+    @property
+    def groups(self) -> tuple[Group, ...]: ...
+    @property
+    def courses(self) -> tuple[Course, ...]: ...
+    @property
+    def links(self) -> tuple[Link, ...]: ...
+    @property
+    def travel_minutes(self) -> Mapping[str, Mapping[str, int]]: ...
+    @property
+    def history(self) -> tuple[Rating, ...]: ...
 
 
-def dataset_issues(dataset: Dataset) -> Iterator[Issue]:
+def dataset_issues(dataset: Records) -> Iterator[Issue]:
     """
     Every inconsistency of a dataset, in document order. Shapes and types are the parser's business, not ours.
 
@@ -47,7 +66,7 @@ def _counted_otherwise(grid: TimeGrid, issue: Issue) -> Issue | None:
     return Issue(pointer="/time_grid/slots_per_day", code="shorter_day", message=message, value=grid.slots_per_day)
 
 
-def _content_issues(dataset: Dataset) -> Iterator[Issue]:
+def _content_issues(dataset: Records) -> Iterator[Issue]:
     yield from _collection_issues(dataset)
     yield from _room_issues(dataset)
     yield from _faculty_issues(dataset)
@@ -95,7 +114,7 @@ def _grid_issues(grid: TimeGrid) -> Iterator[Issue]:
         )
 
 
-def _collection_issues(dataset: Dataset) -> Iterator[Issue]:
+def _collection_issues(dataset: Records) -> Iterator[Issue]:
     for key, items in (("rooms", dataset.rooms), ("courses", dataset.courses)):
         if not items:
             yield Issue(pointer=f"/{key}", code="empty", message=f"at least one entry is needed in {key}", value=[])
@@ -126,13 +145,13 @@ def _collection_issues(dataset: Dataset) -> Iterator[Issue]:
             seen.setdefault(entity.id, i)
 
 
-def _room_issues(dataset: Dataset) -> Iterator[Issue]:
+def _room_issues(dataset: Records) -> Iterator[Issue]:
     for i, room in enumerate(dataset.rooms):
         yield from _range(f"/rooms/{i}/capacity", room.capacity, 0, MAX_NUMBER)
         yield from _slots(f"/rooms/{i}/unavailable", room.unavailable, dataset)
 
 
-def _faculty_issues(dataset: Dataset) -> Iterator[Issue]:
+def _faculty_issues(dataset: Records) -> Iterator[Issue]:
     for i, teacher in enumerate(dataset.faculty):
         here = f"/faculty/{i}"
         yield from _range(f"{here}/max_sessions_per_week", teacher.max_sessions_per_week, 0, MAX_NUMBER)
@@ -143,7 +162,7 @@ def _faculty_issues(dataset: Dataset) -> Iterator[Issue]:
             yield from _range(f"{here}/preferences/{slot}", liking, 0, 1)
 
 
-def _group_issues(dataset: Dataset) -> Iterator[Issue]:
+def _group_issues(dataset: Records) -> Iterator[Issue]:
     for i, group in enumerate(dataset.groups):
         here = f"/groups/{i}"
         yield from _range(f"{here}/size", group.size, 0, MAX_NUMBER)
@@ -161,7 +180,7 @@ _COURSE_NUMBERS = (
 """Numbers of a course with their smallest value; the largest is `MAX_NUMBER`."""
 
 
-def _course_issues(dataset: Dataset) -> Iterator[Issue]:
+def _course_issues(dataset: Records) -> Iterator[Issue]:
     rooms, teachers = {r.id for r in dataset.rooms}, {f.id for f in dataset.faculty}
     groups, courses = {g.id for g in dataset.groups}, {c.id for c in dataset.courses}
     named = (("faculty_ids", teachers, "faculty"), ("group_ids", groups, "group"), ("prerequisites", courses, "course"))
@@ -186,7 +205,7 @@ def _course_issues(dataset: Dataset) -> Iterator[Issue]:
             yield from _fixed_issues(f"{here}/fixed", course, rooms, dataset)
 
 
-def _fixed_issues(pointer: str, course: Course, rooms: set[str], dataset: Dataset) -> Iterator[Issue]:
+def _fixed_issues(pointer: str, course: Course, rooms: set[str], dataset: Records) -> Iterator[Issue]:
     yield from _unique(pointer, tuple(f.session for f in course.fixed), key="/session")
     for k, fixed in enumerate(course.fixed):
         yield from _range(f"{pointer}/{k}/session", fixed.session, 0, course.sessions_per_week - 1)
@@ -202,7 +221,7 @@ def _fixed_issues(pointer: str, course: Course, rooms: set[str], dataset: Datase
             )
 
 
-def _cycle_issues(dataset: Dataset) -> Iterator[Issue]:
+def _cycle_issues(dataset: Records) -> Iterator[Issue]:
     """Names one cycle of prerequisites, if there is any."""
     known = {course.id for course in dataset.courses}
     graph = {c.id: [p for p in c.prerequisites if p in known] for c in dataset.courses if c.prerequisites}
@@ -220,7 +239,7 @@ def _cycle_issues(dataset: Dataset) -> Iterator[Issue]:
         )
 
 
-def _link_issues(dataset: Dataset) -> Iterator[Issue]:
+def _link_issues(dataset: Records) -> Iterator[Issue]:
     sessions_of = {course.id: course.sessions_per_week for course in dataset.courses}
     known_courses = set(sessions_of)
     for i, link in enumerate(dataset.links):
@@ -248,7 +267,7 @@ def _link_issues(dataset: Dataset) -> Iterator[Issue]:
                 yield from _range(f"{here}/sessions/{k}/1", session, 0, sessions_of[course_id] - 1)
 
 
-def _travel_and_history_issues(dataset: Dataset) -> Iterator[Issue]:
+def _travel_and_history_issues(dataset: Records) -> Iterator[Issue]:
     for building, row in dataset.travel_minutes.items():
         for other, minutes in row.items():
             yield from _range(f"/travel_minutes/{_escape(building)}/{_escape(other)}", minutes, 0, 24 * 60)
@@ -275,7 +294,7 @@ def _range(pointer: str, value: float | None, low: float, high: float, owner: st
     )
 
 
-def _slots(pointer: str, slots: tuple[int, ...], dataset: Dataset, *, single: bool = False) -> Iterator[Issue]:
+def _slots(pointer: str, slots: tuple[int, ...], dataset: Records, *, single: bool = False) -> Iterator[Issue]:
     last = dataset.time_grid.num_slots - 1
     for k, slot in enumerate(slots):
         if not 0 <= slot <= last:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "terms", "grid"}),
+    frozenset({"records"}),
     frozenset({"checks"}),
     frozenset({"model"}),
     frozenset({"ranks"}),
@@ -95,11 +96,13 @@ def sources(folder: str) -> list[Path]:
     return sorted(path for path in (ROOT / folder).rglob("*.py"))
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Dotted names of every module a file imports, wherever the import stands; imports for types only are no arrows."""
+def imports(path: Path, *, types: bool = False) -> Iterator[str]:
+    """Dotted names of every module a file imports, wherever the import stands; with `types`, for types only as well."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for_types = [
-        node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        node
+        for node in ast.walk(tree)
+        if not types and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     ]
     ignored = {id(inner) for node in for_types for inner in ast.walk(node)}
     for node in ast.walk(tree):
@@ -125,7 +128,8 @@ def part_of(path: Path, folder: str = "solver") -> str:
 
 
 def solver_parts(path: Path) -> set[str]:
-    names = (name.split(".") for name in imports(path) if name.startswith("solver."))
+    """Parts of `solver/` that a file imports from, were it for a type only."""
+    names = (name.split(".") for name in imports(path, types=True) if name.startswith("solver."))
     return {parts[1] for parts in names if parts[1] in LEVEL}
 
 

@@ -17,7 +17,7 @@ from solver.context import build_context
 from solver.control import Control
 from solver.errors import SolverError
 from solver.formats.native import dump_result, load_dataset, load_timetable
-from solver.ladder.incumbent import Incumbent, Problem
+from solver.ladder.incumbent import Incumbent, Instance
 from solver.ladder.ledger import concessions_of, open_sessions, quality_of
 from solver.model import Dataset, Timetable
 from solver.result import Diagnosis, Result, RungId, RungVisit, StoppedBy, Variant
@@ -89,8 +89,8 @@ def publish(
     NotVerified
         The timetable breaks a rigid rule.
     """
-    problem = Problem.of(dataset, profile_of(dataset), build_context(dataset, simplified=simplified_context))
-    incumbent = Incumbent(timetable=timetable, report=problem.verify(timetable), source="incumbent")
+    instance = Instance.of(dataset, profile_of(dataset), build_context(dataset, simplified=simplified_context))
+    incumbent = Incumbent(timetable=timetable, report=instance.verify(timetable), source="incumbent")
     report = incumbent.report
     if report.score.rigid:
         raise NotVerified(f"the incumbent breaks rules that no published timetable may break: {report.score}")
@@ -103,7 +103,7 @@ def publish(
         rung=rung,
         quality=quality_of(report, None),
         concessions=concessions_of(report),
-        open_sessions=open_sessions(problem, incumbent, with_repairs=False),
+        open_sessions=open_sessions(instance, incumbent, with_repairs=False),
     )
     note = "the search ended early; this is the best timetable it had reported, recounted"
     visit = RungVisit(rung=rung, entered=0.0, left=control.elapsed, outcome="kept", why=note, score=report.score)
@@ -113,7 +113,7 @@ def publish(
         lower_bound=None,
         diagnosis=Diagnosis(),
         journal=(visit,),
-        context=problem.context.summary,
+        context=instance.context.summary,
         seconds=control.elapsed,
         notes=(*notes_on(dataset), note),
     )

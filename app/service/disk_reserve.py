@@ -25,7 +25,7 @@ TAKE_BACK_SECONDS = 2.0
 _log = logging.getLogger("timetable.room")
 
 
-class Room:
+class DiskReserve:
     """The room in `settings.data_dir`, which must exist when we look."""
 
     def __init__(self, settings: Settings) -> None:

@@ -319,7 +319,7 @@ class Dispatcher:
     @property
     def _takes_notes(self) -> bool:
         """Whether the store takes what we could do without; when it does not, ends and clients come first."""
-        return self._desk.in_store.refusal is None and not self._desk.room.reserve_used
+        return self._desk.in_store.refusal is None and not self._desk.disk_reserve.reserve_used
 
     async def _checkpoint(self, attempt: Attempt) -> None:
         job, watch = attempt.job, attempt.watch

@@ -36,7 +36,7 @@ class Place(NamedTuple):
     seconds: float
 
 
-class Board:
+class JobBoard:
     """
     One `Track` per job, in order of submission, and who waits before whom. `slots` children solve at a time.
 

@@ -17,8 +17,8 @@ import anyio
 from app.domain.jobs import Event, Job, Status
 from app.domain.progress import Track
 from app.domain.telemetry import Happening, Moved, Observer
-from app.service.disk_reserve import Room
-from app.service.job_board import Board
+from app.service.disk_reserve import DiskReserve
+from app.service.job_board import JobBoard
 from app.service.store_access import Storage
 from app.settings import Settings
 from app.store import Store
@@ -38,9 +38,9 @@ class Desk:
 
     def __init__(self, settings: Settings, observe: Observer) -> None:
         self.settings = settings
-        self.board = Board(settings.slots, checkpointed=True)
-        self.room = Room(settings)
-        self.in_store = Storage(self.room, self.tell, settings.slow_seconds)
+        self.board = JobBoard(settings.slots, checkpointed=True)
+        self.disk_reserve = DiskReserve(settings)
+        self.in_store = Storage(self.disk_reserve, self.tell, settings.slow_seconds)
         self.moving = anyio.Lock()
         self.wake = anyio.Event()
         self.lost: set[str] = set()

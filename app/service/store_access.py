@@ -19,7 +19,7 @@ from anyio.abc import TaskGroup
 
 from app.domain.jobs import Job, JobError, StaleAttempt, Status
 from app.domain.telemetry import Happening, Slow, StoreCalled, StoreTrouble
-from app.service.disk_reserve import Room
+from app.service.disk_reserve import DiskReserve
 from app.store import StoreDamaged, StoreFull, StoreUnavailable, access
 from app.store.access import StoreAccess, StoreBusy
 from app.system.failpoints import failpoint
@@ -72,9 +72,9 @@ def passing(call: Callable[P, T], before: str | None = None, after: str | None =
 class Storage(StoreAccess):
     """`tell` hears when the store begins to refuse, when it answers again, and of calls over `slow_seconds`."""
 
-    def __init__(self, room: Room, tell: Callable[[Happening], None], slow_seconds: float) -> None:
+    def __init__(self, disk_reserve: DiskReserve, tell: Callable[[Happening], None], slow_seconds: float) -> None:
         super().__init__()
-        self._room, self._tell, self._slow_seconds = room, tell, slow_seconds
+        self._disk_reserve, self._tell, self._slow_seconds = disk_reserve, tell, slow_seconds
         self._refusal: str | None = None
         self._at_work_since: float | None = None
         self._told: str | None = None
@@ -119,7 +119,7 @@ class Storage(StoreAccess):
         try:
             return await self(call, *args, **given)
         except StoreFull:
-            if not await anyio.to_thread.run_sync(self._room.release):
+            if not await anyio.to_thread.run_sync(self._disk_reserve.release):
                 raise
         return await self(call, *args, **given)
 
@@ -159,7 +159,7 @@ class Storage(StoreAccess):
 
     def look(self) -> None:
         """Says so when trouble has begun or is over."""
-        trouble = self.refusal or self._room.full_because
+        trouble = self.refusal or self._disk_reserve.full_because
         if (trouble is None) != (self._told is None):
             self._tell(StoreTrouble(reason=trouble))
         self._told = trouble

@@ -115,7 +115,7 @@ class Supervisor:
             orphans = await anyio.to_thread.run_sync(kill_orphans, self._tag)
             if orphans:
                 _log.warning("killed %d process(es) that an earlier service had left: %s", len(orphans), orphans)
-            await anyio.to_thread.run_sync(desk.room.look)
+            await anyio.to_thread.run_sync(desk.disk_reserve.look)
             await self._neighbours.begin()
             await self.fleet.begin()
             interrupted = await recover(desk, self._spool)
@@ -164,11 +164,11 @@ class Supervisor:
         try:
             store = await self._in_store.open(self._settings)
         except StoreFull:  # the service before us was killed, and has left its reserve
-            if not await anyio.to_thread.run_sync(self._desk.room.release):
+            if not await anyio.to_thread.run_sync(self._desk.disk_reserve.release):
                 raise
             store = await self._in_store.open(self._settings)
         stack.push_async_callback(_to_the_end, partial(self._in_store, store.close))
-        stack.push_async_callback(_to_the_end, partial(anyio.to_thread.run_sync, self._desk.room.close))
+        stack.push_async_callback(_to_the_end, partial(anyio.to_thread.run_sync, self._desk.disk_reserve.close))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -220,7 +220,7 @@ class Supervisor:
             return "the service is ending" if self._dispatcher.closing else "the service has not started yet"
         if self._watchdog.stuck:
             return "jobs wait although slots are free"
-        return self._in_store.refusal or self._neighbours.fenced_because or self._desk.room.full_because
+        return self._in_store.refusal or self._neighbours.fenced_because or self._desk.disk_reserve.full_because
 
     async def counts(self) -> Mapping[str, int]:
         """Number of jobs of each status."""
@@ -268,8 +268,8 @@ class Supervisor:
         known = self._known(request)  # looked up again: many may have waited for their turn with the same job
         if known is not None:
             return known
-        if self._desk.room.full_because is not None:
-            raise DiskFull(self._desk.room.full_because)
+        if self._desk.disk_reserve.full_because is not None:
+            raise DiskFull(self._desk.disk_reserve.full_because)
         submit = passing(self._desk.store.submit, before="submit.before_commit", after="submit.after_commit")
         new = new_job(request, time.time())
         try:

@@ -66,7 +66,7 @@ class Watchdog:
         """Keeps known whether the store takes writes and how much room there is. May hang when these do."""
         while True:
             try:
-                await anyio.to_thread.run_sync(self._desk.room.look)
+                await anyio.to_thread.run_sync(self._desk.disk_reserve.look)
                 await self._desk.in_store.ping()
             except StoreError:
                 _log.debug("the store does not take a write", exc_info=True)  # whoever looks is told by the storage

@@ -1,8 +1,9 @@
 """
-What a dataset demands, one named demand at a time, so that a solver can say which of them cannot hold together.
+What a dataset demands, as one named assumption after the other, so that a solver can say which of them cannot hold
+together.
 
-Rooms are not assigned here: a demand says how many sessions some set of rooms can hold in a slot. That, and leaving out
-room links and soft rules made hard, only drops demands: whatever is found impossible is impossible.
+Rooms are not assigned here: an assumption says how many sessions some set of rooms can hold in a slot. That, and
+leaving out room links and soft rules made hard, only drops assumptions: whatever is found impossible is impossible.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from solver.compiled import Compiled
-from solver.cpsat.model_builder import Space
+from solver.cpsat.model_builder import ModelBuilder
 from solver.cpsat.plan import Array, Treatment, limited, on_grid, treatments
 from solver.links import LINKS, times_keep
 from solver.model import Course, Dataset
@@ -26,16 +27,16 @@ MAX_PAIR_CONSTRAINTS = 300_000
 
 AtMost = Callable[[Sequence[cp_model.LiteralT], int], None]
 """Posts: at most so many of the literals are set."""
-Post = Callable[[Space, AtMost], None]
+Post = Callable[[ModelBuilder, AtMost], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class Assumption:
     """
-    One thing somebody wants.
+    One thing somebody demands, assumed to hold.
 
-    `courses` are the indices of the courses it is about; `places` is the course it wants placed, None for demands that
-    forbid something: a course that nobody wants placed plays no part.
+    `courses` are the indices of the courses it is about; `places` is the course it wants placed, None where it forbids
+    something: a course that nobody wants placed plays no part.
     """
 
     rules: tuple[str, ...]
@@ -45,8 +46,8 @@ class Demand:
     places: int | None = None
 
 
-def demands_of(dataset: Dataset, compiled: Compiled) -> list[Demand]:
-    """Every demand of the hard rules, placements first."""
+def assumptions_of(dataset: Dataset, compiled: Compiled) -> list[Assumption]:
+    """Every assumption of the hard rules, placements first."""
     writer = _Writer(dataset, compiled)
     return [
         *writer.placements(),
@@ -62,7 +63,7 @@ def demands_of(dataset: Dataset, compiled: Compiled) -> list[Demand]:
 
 
 class _Writer:
-    """Finds the demands of one dataset and puts them into words."""
+    """Finds the assumptions of one dataset and puts them into words."""
 
     def __init__(self, dataset: Dataset, compiled: Compiled) -> None:
         self.dataset, self.compiled, self.names = dataset, compiled, Names(dataset)
@@ -80,38 +81,38 @@ class _Writer:
 
     # --- courses -----------------------------------------------------------------------------------------------------
 
-    def placements(self) -> Iterator[Demand]:
+    def placements(self) -> Iterator[Assumption]:
         for c, course in enumerate(self.dataset.courses):
             each = "" if course.session_slots == 1 else f" of {course.session_slots} slots"
             sentence = f"{self.course(c)} has {counted(course.sessions_per_week, 'session')}{each} a week."
-            yield Demand(("unplaced",), sentence, frozenset((c,)), _place(c), places=c)
+            yield Assumption(("unplaced",), sentence, frozenset((c,)), _place(c), places=c)
 
-    def starts(self) -> Iterator[Demand]:
+    def starts(self) -> Iterator[Assumption]:
         for c in range(len(self.dataset.courses)) if self.hard("slot_forbidden") else ():
             grid = on_grid(self.compiled, int(self.compiled.length[c]))
             allowed = grid & (self.compiled.slot_forbidden[c] == 0)
             if allowed.sum() < grid.sum():
                 open_slots = [self.names.slot(t) for t in np.flatnonzero(allowed).tolist()]
                 sentence = f"{self.course(c)} may start {'only at ' + listed(open_slots) if open_slots else 'nowhere'}."
-                yield Demand(("slot_forbidden",), sentence, frozenset((c,)), _forbid_starts({c: ~allowed}))
+                yield Assumption(("slot_forbidden",), sentence, frozenset((c,)), _forbid_starts({c: ~allowed}))
 
-    def fixed(self) -> Iterator[Demand]:
+    def fixed(self) -> Iterator[Assumption]:
         for s in np.flatnonzero(self.compiled.fixed_slot >= 0).tolist() if self.hard("fixed_moved") else ():
             c, slot = int(self.compiled.course_of_session[s]), int(self.compiled.fixed_slot[s])
             room = int(self.compiled.fixed_room[s])
             where = f" in {self.names.room(self.dataset.rooms[room].id)}" if room >= 0 else ""
             sentence = f"{self.names.session(self.dataset.sessions[s])} is fixed to {self.names.slot(slot)}{where}."
-            yield Demand(("fixed_moved",), sentence, frozenset((c,)), _fix(s, slot))
+            yield Assumption(("fixed_moved",), sentence, frozenset((c,)), _fix(s, slot))
 
-    def course_days(self) -> Iterator[Demand]:
+    def course_days(self) -> Iterator[Assumption]:
         for c, limit in enumerate(self.compiled.course_day_limit.tolist()) if self.hard("course_daily_limit") else ():
             if limited(limit) and limit < self.dataset.courses[c].sessions_per_week:
                 sentence = f"{self.course(c)} has at most {counted(limit, 'session')} a day{default_note(limit)}."
-                yield Demand(("course_daily_limit",), sentence, frozenset((c,)), _limit_days((c,), limit))
+                yield Assumption(("course_daily_limit",), sentence, frozenset((c,)), _limit_days((c,), limit))
 
     # --- teachers and groups -----------------------------------------------------------------------------------------
 
-    def people(self, kind: str) -> Iterator[Demand]:
+    def people(self, kind: str) -> Iterator[Assumption]:
         compiled = self.compiled
         pointers, items = (
             (compiled.faculty_ptr, compiled.faculty) if kind == "faculty" else (compiled.group_ptr, compiled.group)
@@ -128,7 +129,7 @@ class _Writer:
             elif self.hard("group_clash"):
                 yield from self.one_at_a_time("group_clash", self.course(courses[0]), courses)
 
-    def teacher(self, f: int, courses: list[int]) -> Iterator[Demand]:
+    def teacher(self, f: int, courses: list[int]) -> Iterator[Assumption]:
         teacher = self.dataset.faculty[f]
         who = self.names.teacher(teacher.id)
         yield from self.one_at_a_time("faculty_clash", who, courses) if self.hard("faculty_clash") else ()
@@ -138,9 +139,9 @@ class _Writer:
         week = teacher.max_sessions_per_week
         if week is not None and self.hard("faculty_weekly_limit") and week < self.sessions(courses):
             sentence = f"{who} gives at most {counted(week, 'session')} a week."
-            yield Demand(("faculty_weekly_limit",), sentence, frozenset(courses), _limit_week(courses, week))
+            yield Assumption(("faculty_weekly_limit",), sentence, frozenset(courses), _limit_week(courses, week))
 
-    def group(self, g: int, courses: list[int]) -> Iterator[Demand]:
+    def group(self, g: int, courses: list[int]) -> Iterator[Assumption]:
         group = self.dataset.groups[g]
         who = self.names.group(group.id)
         yield from self.one_at_a_time("group_clash", who, courses) if self.hard("group_clash") else ()
@@ -148,28 +149,30 @@ class _Writer:
             yield self.away("group_unavailable", who, group.unavailable, courses)
         yield from self.daily("group_daily_limit", who, group.max_sessions_per_day, courses)
 
-    def one_at_a_time(self, rule_id: str, who: str, courses: list[int]) -> Iterator[Demand]:
+    def one_at_a_time(self, rule_id: str, who: str, courses: list[int]) -> Iterator[Assumption]:
         if self.sessions(courses) > 1:
-            yield Demand((rule_id,), f"{who} has one session at a time.", frozenset(courses), _one_at_a_time(courses))
+            yield Assumption(
+                (rule_id,), f"{who} has one session at a time.", frozenset(courses), _one_at_a_time(courses)
+            )
 
-    def away(self, rule_id: str, who: str, unavailable: tuple[int, ...], courses: list[int]) -> Demand:
+    def away(self, rule_id: str, who: str, unavailable: tuple[int, ...], courses: list[int]) -> Assumption:
         closed = np.zeros(self.compiled.num_slots, dtype=bool)
         closed[list(unavailable)] = True
         there = [self.names.slot(t) for t in np.flatnonzero(~closed).tolist()]
         sentence = f"{who} is available in {counted(len(there), 'slot')}{': ' + listed(there) if there else ''}."
-        return Demand((rule_id,), sentence, frozenset(courses), _forbid_covered(courses, closed))
+        return Assumption((rule_id,), sentence, frozenset(courses), _forbid_covered(courses, closed))
 
-    def daily(self, rule_id: str, who: str, limit: int | None, courses: list[int]) -> Iterator[Demand]:
+    def daily(self, rule_id: str, who: str, limit: int | None, courses: list[int]) -> Iterator[Assumption]:
         if limit is not None and self.hard(rule_id) and limit < self.sessions(courses):
             sentence = f"{who} has at most {counted(limit, 'session')} a day."
-            yield Demand((rule_id,), sentence, frozenset(courses), _limit_days(courses, limit))
+            yield Assumption((rule_id,), sentence, frozenset(courses), _limit_days(courses, limit))
 
     def sessions(self, courses: Iterable[int]) -> int:
         return sum(self.dataset.courses[c].sessions_per_week for c in courses)
 
     # --- rooms -------------------------------------------------------------------------------------------------------
 
-    def room_supply(self) -> Iterator[Demand]:
+    def room_supply(self) -> Iterator[Assumption]:
         """For each set of rooms that some session is confined to: the set holds only so many sessions in a slot."""
         confined: dict[tuple[int, ...], list[int]] = {}
         for s, rooms in enumerate(self._usable_rooms()):
@@ -202,7 +205,7 @@ class _Writer:
             usable.append(tuple(r for r in rooms if r == pinned) if pinned >= 0 and self.hard("fixed_moved") else rooms)
         return usable
 
-    def _supply(self, rooms: tuple[int, ...], sessions: list[int]) -> Demand:
+    def _supply(self, rooms: tuple[int, ...], sessions: list[int]) -> Assumption:
         compiled = self.compiled
         courses = list(dict.fromkeys(compiled.course_of_session[sessions].tolist()))
         supply = np.array(compiled.room_open[list(rooms)].sum(axis=0))
@@ -216,7 +219,7 @@ class _Writer:
             total = counted(int(supply.sum()), "session slot")
             sentence = f"{places} {verb} for {self.courses(courses)}, with {total} a week."
         rules = [*(["room_clash"] if rooms else []), *self._confining(sessions)]
-        return Demand(tuple(rules), sentence, frozenset(courses), _limit_cover(sessions, supply))
+        return Assumption(tuple(rules), sentence, frozenset(courses), _limit_cover(sessions, supply))
 
     def _confining(self, sessions: list[int]) -> list[str]:
         """Rules that keep the sessions out of other rooms."""
@@ -237,7 +240,7 @@ class _Writer:
 
     # --- between sessions --------------------------------------------------------------------------------------------
 
-    def links(self) -> Iterator[Demand]:
+    def links(self) -> Iterator[Assumption]:
         index = {key: s for s, key in enumerate(self.dataset.sessions)}
         for link in self.dataset.links if self.hard("link") else ():
             if link.tier == "hard" and LINKS[link.type].about == "time":
@@ -248,9 +251,9 @@ class _Writer:
                 value = f" ({counted(link.value, 'slot')})" if link.value is not None else ""
                 sentence = f"Link {link.type.replace('_', ' ')}{value}: {listed(members)}."
                 courses = frozenset(self.index[course_id] for course_id, _ in link.sessions)
-                yield Demand(("link",), sentence, courses, _keep_link(link.type, pairs, link.value or 0))
+                yield Assumption(("link",), sentence, courses, _keep_link(link.type, pairs, link.value or 0))
 
-    def students(self) -> Iterator[Demand]:
+    def students(self) -> Iterator[Assumption]:
         compiled = self.compiled
         too_many = len(compiled.conflict) // 2 * compiled.num_slots > MAX_PAIR_CONSTRAINTS
         if too_many or not self.hard("student_clash"):
@@ -263,20 +266,20 @@ class _Writer:
                 if other > c:
                     who = counted(common, "student")
                     sentence = f"{self.courses((c, other))} share {who} and may not run at the same time."
-                    yield Demand(("student_clash",), sentence, frozenset((c, other)), _apart(c, other))
+                    yield Assumption(("student_clash",), sentence, frozenset((c, other)), _apart(c, other))
 
 
 # --- constraints -----------------------------------------------------------------------------------------------------
 
 
-def _units(space: Space, courses: Iterable[int]) -> list[int]:
-    return [u for c in courses for u in space.units_of_course.get(c, ())]
+def _units(builder: ModelBuilder, courses: Iterable[int]) -> list[int]:
+    return [u for c in courses for u in builder.units_of_course.get(c, ())]
 
 
 def _place(course: int) -> Post:
-    def post(space: Space, at_most: AtMost) -> None:
-        for u in space.units_of_course[course]:
-            literals, size = list(space.x[u].values()), space.plan.units[u].size
+    def post(builder: ModelBuilder, at_most: AtMost) -> None:
+        for u in builder.units_of_course[course]:
+            literals, size = list(builder.x[u].values()), builder.plan.units[u].size
             # "At least n" as "at most len - n of the negations", to have one kind of constraint.
             at_most([~literal for literal in literals], len(literals) - size)
 
@@ -284,53 +287,53 @@ def _place(course: int) -> Post:
 
 
 def _forbid_starts(forbidden: dict[int, Array]) -> Post:
-    def post(space: Space, at_most: AtMost) -> None:
+    def post(builder: ModelBuilder, at_most: AtMost) -> None:
         for c, mask in forbidden.items():
-            for u in space.units_of_course.get(c, ()):
-                at_most([literal for t, literal in space.x[u].items() if mask[t]], 0)
+            for u in builder.units_of_course.get(c, ()):
+                at_most([literal for t, literal in builder.x[u].items() if mask[t]], 0)
 
     return post
 
 
 def _forbid_covered(courses: list[int], closed: Array) -> Post:
-    def post(space: Space, at_most: AtMost) -> None:
-        for u in _units(space, courses):
-            length = space.plan.units[u].length
-            at_most([literal for t, literal in space.x[u].items() if closed[t : t + length].any()], 0)
+    def post(builder: ModelBuilder, at_most: AtMost) -> None:
+        for u in _units(builder, courses):
+            length = builder.plan.units[u].length
+            at_most([literal for t, literal in builder.x[u].items() if closed[t : t + length].any()], 0)
 
     return post
 
 
 def _fix(session: int, slot: int) -> Post:
-    def post(space: Space, at_most: AtMost) -> None:
-        for u, unit in enumerate(space.plan.units):
+    def post(builder: ModelBuilder, at_most: AtMost) -> None:
+        for u, unit in enumerate(builder.plan.units):
             if unit.sessions == (session,):
-                at_most([literal for t, literal in space.x[u].items() if t != slot], 0)
+                at_most([literal for t, literal in builder.x[u].items() if t != slot], 0)
 
     return post
 
 
 def _one_at_a_time(courses: list[int]) -> Post:
-    def post(space: Space, at_most: AtMost) -> None:
-        units = _units(space, courses)
-        for t in range(space.compiled.num_slots):
-            at_most(space.covers(units, t), 1)
+    def post(builder: ModelBuilder, at_most: AtMost) -> None:
+        units = _units(builder, courses)
+        for t in range(builder.compiled.num_slots):
+            at_most(builder.covers(units, t), 1)
 
     return post
 
 
 def _limit_days(courses: Iterable[int], limit: int) -> Post:
-    def post(space: Space, at_most: AtMost) -> None:
-        units = _units(space, courses)
-        for day in range(space.compiled.num_days):
-            at_most(space.starting(units, day), limit)
+    def post(builder: ModelBuilder, at_most: AtMost) -> None:
+        units = _units(builder, courses)
+        for day in range(builder.compiled.num_days):
+            at_most(builder.starting(units, day), limit)
 
     return post
 
 
 def _limit_week(courses: list[int], limit: int) -> Post:
-    def post(space: Space, at_most: AtMost) -> None:
-        at_most([literal for u in _units(space, courses) for literal in space.x[u].values()], limit)
+    def post(builder: ModelBuilder, at_most: AtMost) -> None:
+        at_most([literal for u in _units(builder, courses) for literal in builder.x[u].values()], limit)
 
     return post
 
@@ -338,40 +341,40 @@ def _limit_week(courses: list[int], limit: int) -> Post:
 def _limit_cover(sessions: list[int], supply: Array) -> Post:
     wanted = set(sessions)
 
-    def post(space: Space, at_most: AtMost) -> None:
-        units = [u for u, unit in enumerate(space.plan.units) if unit.sessions[0] in wanted]
-        for t in range(space.compiled.num_slots):
-            at_most(space.covers(units, t), int(supply[t]))
+    def post(builder: ModelBuilder, at_most: AtMost) -> None:
+        units = [u for u, unit in enumerate(builder.plan.units) if unit.sessions[0] in wanted]
+        for t in range(builder.compiled.num_slots):
+            at_most(builder.covers(units, t), int(supply[t]))
 
     return post
 
 
 def _keep_link(link_type: LinkType, pairs: list[tuple[int, int]], value: int) -> Post:
-    def post(space: Space, at_most: AtMost) -> None:
-        unit_of = {unit.sessions[0]: u for u, unit in enumerate(space.plan.units) if unit.size == 1}
+    def post(builder: ModelBuilder, at_most: AtMost) -> None:
+        unit_of = {unit.sessions[0]: u for u, unit in enumerate(builder.plan.units) if unit.size == 1}
         for a, b in pairs:
             if a in unit_of and b in unit_of:
-                _keep_pair(space, at_most, link_type, value, unit_of[a], unit_of[b])
+                _keep_pair(builder, at_most, link_type, value, unit_of[a], unit_of[b])
 
     return post
 
 
-def _keep_pair(space: Space, at_most: AtMost, link_type: LinkType, value: int, u: int, v: int) -> None:
-    starts, others = list(space.x[u]), list(space.x[v])
-    lengths = (space.plan.units[u].length, space.plan.units[v].length)
-    holds = times_keep(link_type, np.array(starts), np.array(others), lengths, space.compiled.num_periods, value)
+def _keep_pair(builder: ModelBuilder, at_most: AtMost, link_type: LinkType, value: int, u: int, v: int) -> None:
+    starts, others = list(builder.x[u]), list(builder.x[v])
+    lengths = (builder.plan.units[u].length, builder.plan.units[v].length)
+    holds = times_keep(link_type, np.array(starts), np.array(others), lengths, builder.compiled.num_periods, value)
     for i, t in enumerate(starts):
-        bad = [space.x[v][others[j]] for j in np.flatnonzero(~holds[i])]
+        bad = [builder.x[v][others[j]] for j in np.flatnonzero(~holds[i])]
         for literal in bad:
-            at_most([space.x[u][t], literal], 1)
+            at_most([builder.x[u][t], literal], 1)
 
 
 def _apart(course: int, other: int) -> Post:
-    def post(space: Space, at_most: AtMost) -> None:
-        first, second = _units(space, (course,)), _units(space, (other,))
-        for t in range(space.compiled.num_slots):
+    def post(builder: ModelBuilder, at_most: AtMost) -> None:
+        first, second = _units(builder, (course,)), _units(builder, (other,))
+        for t in range(builder.compiled.num_slots):
             for u in first:
                 for v in second:
-                    at_most([*space.cover(u, t), *space.cover(v, t)], 1)
+                    at_most([*builder.cover(u, t), *builder.cover(v, t)], 1)
 
     return post

@@ -15,7 +15,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 from scipy import sparse
 
-from solver.cpsat.model_builder import Row, Space, Term
+from solver.cpsat.model_builder import ModelBuilder, Row, Term
 from solver.cpsat.plan import Array, Treatment
 
 Day = list[Term]
@@ -36,14 +36,14 @@ class Attendee:
 class Attendance:
     """Builds the compactness rules of one model."""
 
-    def __init__(self, space: Space) -> None:
-        self.space = space
-        self.limit = space.compiled.consecutive_limit
+    def __init__(self, builder: ModelBuilder) -> None:
+        self.builder = builder
+        self.limit = builder.compiled.consecutive_limit
 
     def add_rules(self) -> None:
         self.add_group_rules()
         students = self._wanted(STUDENT_RULES)
-        if not self.space.compiled.attendees_are_groups:
+        if not self.builder.compiled.attendees_are_groups:
             students |= self._wanted(ATTENDEE_RULES)
         for attendee in self.students() if students else []:
             self._count(attendee, students)
@@ -51,19 +51,19 @@ class Attendance:
     def add_group_rules(self, chosen: Container[int] | None = None) -> None:
         """The rules about the days of groups: of all of them, or of those chosen by number."""
         rules = self._wanted(GROUP_RULES)
-        if self.space.compiled.attendees_are_groups:
+        if self.builder.compiled.attendees_are_groups:
             rules |= self._wanted(ATTENDEE_RULES)
         for attendee in self.groups(chosen) if rules else []:
             self._count(attendee, rules)
 
     def _wanted(self, rules: Mapping[str, DayRule]) -> dict[str, DayRule]:
-        return {rule: build for rule, build in rules.items() if self.space.treatment(rule) is not Treatment.IGNORE}
+        return {rule: build for rule, build in rules.items() if self.builder.treatment(rule) is not Treatment.IGNORE}
 
     def _count(self, attendee: Attendee, rules: Mapping[str, DayRule]) -> None:
-        periods = self.space.compiled.num_periods
-        for day in range(self.space.compiled.num_days if not self.space.control.should_stop else 0):
+        periods = self.builder.compiled.num_periods
+        for day in range(self.builder.compiled.num_days if not self.builder.control.should_stop else 0):
             slots = range(day * periods, (day + 1) * periods)
-            if not any(self.space.cover(u, t) for u in attendee.units for t in slots):
+            if not any(self.builder.cover(u, t) for u in attendee.units for t in slots):
                 continue
             occupied = [self.occupied(attendee, t) for t in slots]
             for rule_id, build in rules.items():
@@ -72,19 +72,19 @@ class Attendance:
     # --- who attends --------------------------------------------------------------------------------------------------
 
     def groups(self, chosen: Container[int] | None = None) -> list[Attendee]:
-        compiled = self.space.compiled
-        exclusive = self.space.treatment("group_clash") is Treatment.FORBID
+        compiled = self.builder.compiled
+        exclusive = self.builder.treatment("group_clash") is Treatment.FORBID
         return [
-            Attendee(tuple(units), self.space.plan.background.group[g] > 0, 1, exclusive)
-            for g, units in self.space.units_by(compiled.group_ptr, compiled.group).items()
+            Attendee(tuple(units), self.builder.plan.background.group[g] > 0, 1, exclusive)
+            for g, units in self.builder.units_by(compiled.group_ptr, compiled.group).items()
             if g < compiled.num_groups and (chosen is None or g in chosen)
         ]
 
     def students(self) -> list[Attendee]:
         """Students by what they attend; ``membership`` is students by courses."""
-        compiled, background = self.space.compiled, self.space.plan.background
-        exclusive = all(self.space.treatment(rule) is Treatment.FORBID for rule in ("student_clash", "group_clash"))
-        units_of = self.space.units_by(compiled.student_ptr, compiled.student)
+        compiled, background = self.builder.compiled, self.builder.plan.background
+        exclusive = all(self.builder.treatment(rule) is Treatment.FORBID for rule in ("student_clash", "group_clash"))
+        units_of = self.builder.units_by(compiled.student_ptr, compiled.student)
         if not units_of:
             return []
         by_course = sparse.csr_array(
@@ -107,14 +107,14 @@ class Attendance:
         """1 when a session of theirs covers slot t, else 0; exact in both directions."""
         if attendee.busy[t]:
             return 1
-        literals = self.space.covers(attendee.units, t)
+        literals = self.builder.covers(attendee.units, t)
         if len(literals) < 2:
             return literals[0] if literals else 0
-        occupied = self.space.new_bool(any(map(self.space.value, literals)))
+        occupied = self.builder.new_bool(any(map(self.builder.value, literals)))
         if attendee.exclusive:
-            self.space.model.add(cp_model.LinearExpr.sum(literals) == occupied)
+            self.builder.model.add(cp_model.LinearExpr.sum(literals) == occupied)
         else:
-            self.space.model.add_max_equality(occupied, literals)
+            self.builder.model.add_max_equality(occupied, literals)
         return occupied
 
     # --- what a day costs --------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ class Attendance:
         after: list[Term] = self._running(day[::-1])[::-1]
         for p in range(1, len(day) - 1):
             row: Row = ([(1, before[p - 1]), (1, after[p + 1]), (-1, day[p])], -1)
-            self.space.penalise(rule_id, [row], weight)
+            self.builder.penalise(rule_id, [row], weight)
 
     def _running(self, day: Day) -> list[Term]:
         """Per period, at least 1 when it or one before it is occupied."""
@@ -137,40 +137,40 @@ class Attendance:
             elif isinstance(now, int):
                 running.append(1 if now else last)
             else:
-                either = self.space.new_bool(bool(self.space.value(last) or self.space.value(now)))
-                self.space.model.add_implication(last, either)
-                self.space.model.add_implication(now, either)
+                either = self.builder.new_bool(bool(self.builder.value(last) or self.builder.value(now)))
+                self.builder.model.add_implication(last, either)
+                self.builder.model.add_implication(now, either)
                 running.append(either)
         return running
 
     def isolated(self, rule_id: str, day: Day, weight: int) -> None:
         for p, here in enumerate(day):
             neighbours = [(-1, day[q]) for q in (p - 1, p + 1) if 0 <= q < len(day)]
-            self.space.penalise(rule_id, [([(1, here), *neighbours], 0)], weight)
+            self.builder.penalise(rule_id, [([(1, here), *neighbours], 0)], weight)
 
     def late(self, rule_id: str, day: Day, weight: int) -> None:
         """Free periods with an occupied one after them on the day and none before."""
         after = self._running(day[::-1])[::-1]
         for p in range(len(day) - 1):
             row: Row = ([(1, after[p + 1]), *((-1, here) for here in day[: p + 1])], 0)
-            self.space.penalise(rule_id, [row], weight)
+            self.builder.penalise(rule_id, [row], weight)
 
     def long_runs(self, rule_id: str, day: Day, weight: int) -> None:
         """A run of n > limit periods holds n - limit windows of limit + 1 occupied periods; none reaches over lunch."""
-        lunch = self.space.compiled.lunch_period or len(day)
+        lunch = self.builder.compiled.lunch_period or len(day)
         for half in (day[:lunch], day[lunch:]):
             for first in range(len(half) - self.limit):
                 window = half[first : first + self.limit + 1]
-                self.space.penalise(rule_id, [([(1, here) for here in window], -self.limit)], weight)
+                self.builder.penalise(rule_id, [([(1, here) for here in window], -self.limit)], weight)
 
     def single(self, rule_id: str, day: Day, weight: int) -> None:
         rows: list[Row] = [
             ([(1, here), *((-1, other) for q, other in enumerate(day) if q != p)], 0) for p, here in enumerate(day)
         ]
-        self.space.penalise(rule_id, rows, weight)
+        self.builder.penalise(rule_id, rows, weight)
 
     def last(self, rule_id: str, day: Day, weight: int) -> None:
-        self.space.penalise(rule_id, [([(1, day[-1])], 0)], weight)
+        self.builder.penalise(rule_id, [([(1, day[-1])], 0)], weight)
 
 
 DayRule = Callable[[Attendance, str, Day, int], None]

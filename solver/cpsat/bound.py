@@ -22,7 +22,7 @@ from solver.compiled import Compiled
 from solver.control import Control
 from solver.cpsat.clusters import TREE_SEARCH, least_time_cost, time_costs
 from solver.cpsat.exact import build_from, minimise
-from solver.cpsat.model_builder import Space, Tally
+from solver.cpsat.model_builder import ModelBuilder, Tally
 from solver.cpsat.packing import ROOM_COSTS, least_room_cost, priced_rooms, soft_weight
 from solver.cpsat.plan import Plan, Treatment, Treatments, make_plan, rough_literals, treatments
 from solver.cpsat.run import run
@@ -93,11 +93,11 @@ def lower_bound(
     on_bound("rooms and clusters", floor)
     if enough is not None and floor >= enough:
         return floor
-    space = build_from(plan, with_rooms=False, control=budget)
-    add_room_supply(space)
-    _keep_time_floor(space, time_floor)
-    minimise(space, extra_soft=_room_costs(space, room_floor))
-    found = run(space.model, control=budget, seconds=budget.remaining, parameters=TREE_SEARCH, enough=enough)
+    builder = build_from(plan, with_rooms=False, control=budget)
+    add_room_supply(builder)
+    _keep_time_floor(builder, time_floor)
+    minimise(builder, extra_soft=_room_costs(builder, room_floor))
+    found = run(builder.model, control=budget, seconds=budget.remaining, parameters=TREE_SEARCH, enough=enough)
     bound = max(floor, found.bound or 0)
     on_bound("whole model", bound)
     return bound if found.bound is not None or floor else None
@@ -118,59 +118,59 @@ def without_rooms(treat: Treatments) -> dict[str, Treatment]:
     return {rule: Treatment.IGNORE if rule in ROOM_RULES else how for rule, how in treat.items()}
 
 
-def _keep_time_floor(space: Space, floor: int) -> None:
+def _keep_time_floor(builder: ModelBuilder, floor: int) -> None:
     """What times cost is not below `floor`; a term may be larger than what it counts, so no timetable is ruled out."""
     if floor == 0:
         return
     costs = Tally()
-    for rule in time_costs(space.compiled):
-        costs.include(space.tallies[rule], soft_weight(space.compiled, rule))
-    space.model.add(costs.expression() >= floor)
+    for rule in time_costs(builder.compiled):
+        costs.include(builder.tallies[rule], soft_weight(builder.compiled, rule))
+    builder.model.add(costs.expression() >= floor)
 
 
-def _room_costs(space: Space, floor: int) -> Tally:
+def _room_costs(builder: ModelBuilder, floor: int) -> Tally:
     """What rooms cost at the least: by the sessions of each slot, and never below `floor`."""
     costs = Tally()
-    if space.treatment("room_clash") is Treatment.FORBID and space.treatment("room_capacity") is Treatment.PRICE:
-        costs = _missing_seats(space)
-    _add_cheapest_rooms(space, costs, capacity=not costs.variables)
+    if builder.treatment("room_clash") is Treatment.FORBID and builder.treatment("room_capacity") is Treatment.PRICE:
+        costs = _missing_seats(builder)
+    _add_cheapest_rooms(builder, costs, capacity=not costs.variables)
     if floor == 0:
         return costs
-    joint, total = space.new_int(max(floor, costs.upper), 0), Tally()
-    space.model.add(joint >= costs.expression())
-    space.model.add(joint >= floor)
+    joint, total = builder.new_int(max(floor, costs.upper), 0), Tally()
+    builder.model.add(joint >= costs.expression())
+    builder.model.add(joint >= floor)
     total.add(1, joint, max(floor, costs.upper))
     return total
 
 
-def _missing_seats(space: Space) -> Tally:
+def _missing_seats(builder: ModelBuilder) -> Tally:
     """
     Students without a seat: for each number of seats, the sessions that need more, less the open rooms that have more.
 
     Counted over the sessions that *start* in a slot, so that a long session counts once.
     """
-    compiled, weight = space.compiled, soft_weight(space.compiled, "room_capacity")
+    compiled, weight = builder.compiled, soft_weight(builder.compiled, "room_capacity")
     total = Tally()
-    needs = [int(compiled.seats[unit.course]) for unit in space.plan.units]
+    needs = [int(compiled.seats[unit.course]) for unit in builder.plan.units]
     steps = sorted({0, *needs, *compiled.room_seats.tolist()})
     for t in range(compiled.num_slots):
         open_seats = compiled.room_seats[compiled.room_open[:, t] > 0]
         for low, high in pairwise(steps):
-            literals = [x[t] for need, x in zip(needs, space.x, strict=True) if need > low and t in x]
+            literals = [x[t] for need, x in zip(needs, builder.x, strict=True) if need > low and t in x]
             rooms = int((open_seats > low).sum())
             if len(literals) > rooms:
-                short = space.new_int(len(literals) - rooms, 0)
-                space.bound([*((1, literal) for literal in literals), (-1, short)], rooms)
+                short = builder.new_int(len(literals) - rooms, 0)
+                builder.bound([*((1, literal) for literal in literals), (-1, short)], rooms)
                 total.add(weight * (high - low), short, len(literals) - rooms)
     return total
 
 
-def _add_cheapest_rooms(space: Space, total: Tally, *, capacity: bool) -> None:
+def _add_cheapest_rooms(builder: ModelBuilder, total: Tally, *, capacity: bool) -> None:
     """Every session costs at least what the cheapest of its rooms costs."""
     rules = ROOM_COSTS if capacity else tuple(rule for rule in ROOM_COSTS if rule != "room_capacity")
-    priced = tuple(rule for rule in rules if space.treatment(rule) is Treatment.PRICE)
-    for unit, x in zip(space.plan.units, space.x, strict=True):
-        costs = priced_rooms(space.compiled, unit.course, priced)
+    priced = tuple(rule for rule in rules if builder.treatment(rule) is Treatment.PRICE)
+    for unit, x in zip(builder.plan.units, builder.x, strict=True):
+        costs = priced_rooms(builder.compiled, unit.course, priced)
         for t, literal in x.items():
             least = int(costs[list(unit.places[t])].min())
             if least:

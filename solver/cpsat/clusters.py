@@ -31,7 +31,7 @@ import numpy as np
 from solver.compiled import START_UNITS, Compiled
 from solver.control import Control
 from solver.cpsat.attendance import ATTENDEE_RULES, GROUP_RULES, Attendance
-from solver.cpsat.model_builder import Space, Tally
+from solver.cpsat.model_builder import ModelBuilder, Tally
 from solver.cpsat.packing import soft_weight
 from solver.cpsat.plan import Array, Plan, Treatment
 from solver.cpsat.rules import BUILDERS, count_missing_days
@@ -234,56 +234,56 @@ class _Terms:
 def _solved(plan: Plan, cluster: Cluster, control: Control, seconds: float) -> Cluster:
     """The cluster with a floor as high as could be proved."""
     units = tuple(unit for unit in plan.units if unit.course in cluster.courses)
-    space = Space(replace(plan, units=units), with_rooms=False, control=control)
+    builder = ModelBuilder(replace(plan, units=units), with_rooms=False, control=control)
     for rule, build in BUILDERS.items():
-        if space.treatment(rule) is Treatment.FORBID:
-            build(space)
-    add_room_supply(space)
-    terms = _terms(space, cluster)
+        if builder.treatment(rule) is Treatment.FORBID:
+            build(builder)
+    add_room_supply(builder)
+    terms = _terms(builder, cluster)
     cost = terms.cost(cluster)
     for part in cluster.parts:
-        space.model.add(terms.cost(part).expression() >= part.floor)
+        builder.model.add(terms.cost(part).expression() >= part.floor)
     if control.should_stop or not cost.variables:
         return replace(cluster, floor=max(cluster.floor, cost.constant), proved=not cost.variables)
-    space.model.minimize(cost.expression())
+    builder.model.minimize(cost.expression())
     parameters = STEP_SEARCH if len(cluster.courses) <= FEW_COURSES else TREE_SEARCH
-    found = run(space.model, control=control, seconds=seconds, parameters=parameters)
+    found = run(builder.model, control=control, seconds=seconds, parameters=parameters)
     return replace(cluster, floor=max(cluster.floor, found.bound or 0), proved=found.status == "optimal")
 
 
-def _terms(space: Space, cluster: Cluster) -> _Terms:
-    attendance = Attendance(space)
-    days = cluster.courses if space.treatment("min_days") is Treatment.PRICE else ()
+def _terms(builder: ModelBuilder, cluster: Cluster) -> _Terms:
+    attendance = Attendance(builder)
+    days = cluster.courses if builder.treatment("min_days") is Treatment.PRICE else ()
     return _Terms(
-        {c: _counts(space, partial(count_missing_days, space, c))["min_days"] for c in days},
-        {c: _start_costs(space, c) for c in cluster.paying},
-        {g: _weighted(space, _counts(space, partial(attendance.add_group_rules, {g}))) for g in cluster.groups},
+        {c: _counts(builder, partial(count_missing_days, builder, c))["min_days"] for c in days},
+        {c: _start_costs(builder, c) for c in cluster.paying},
+        {g: _weighted(builder, _counts(builder, partial(attendance.add_group_rules, {g}))) for g in cluster.groups},
     )
 
 
-def _counts(space: Space, build: Callable[[], None]) -> dict[str, Tally]:
+def _counts(builder: ModelBuilder, build: Callable[[], None]) -> dict[str, Tally]:
     """What `build` counts, apart from everything else in the model."""
-    before = space.tallies
-    space.tallies = {rule: Tally() for rule in RULE_IDS}
+    before = builder.tallies
+    builder.tallies = {rule: Tally() for rule in RULE_IDS}
     build()
-    counted, space.tallies = space.tallies, before
+    counted, builder.tallies = builder.tallies, before
     return counted
 
 
-def _weighted(space: Space, counts: Mapping[str, Tally]) -> Tally:
+def _weighted(builder: ModelBuilder, counts: Mapping[str, Tally]) -> Tally:
     total = Tally()
     for rule, tally in counts.items():
-        total.include(tally, soft_weight(space.compiled, rule))
+        total.include(tally, soft_weight(builder.compiled, rule))
     return total
 
 
-def _start_costs(space: Space, course: int) -> Tally:
-    compiled, total = space.compiled, Tally()
+def _start_costs(builder: ModelBuilder, course: int) -> Tally:
+    compiled, total = builder.compiled, Tally()
     for rule, name in START_UNITS.items():
-        if space.treatment(rule) is Treatment.PRICE:
+        if builder.treatment(rule) is Treatment.PRICE:
             weight, units = soft_weight(compiled, rule), getattr(compiled, name)[course]
-            for u in space.units_of_course.get(course, ()):
-                for t, literal in space.x[u].items():
+            for u in builder.units_of_course.get(course, ()):
+                for t, literal in builder.x[u].items():
                     if units[t]:
                         total.add(weight * int(units[t]), literal)
     return total

@@ -1,4 +1,4 @@
-"""Where a timetable hurts: a rough cost per course and the sessions in trouble, to aim windows at."""
+"""Where a timetable hurts: a rough cost per course and the sessions in trouble, to aim neighbourhoods at."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def course_costs(compiled: Compiled, slots: Array, rooms: Array) -> Array:
     """
     ``(courses,) float``: how much each course has to do with the cost of the timetable.
 
-    A guide for choosing windows and nothing else: what groups or students pay is charged to each course they
+    A guide for choosing neighbourhoods and nothing else: what groups or students pay is charged to each course they
     attend, and rules between sessions (travel, links, peaks) are left out.
     """
     weight = {

@@ -11,7 +11,7 @@ from ortools.sat.python import cp_model
 
 from solver.compiled import TIER_SOFT, Compiled
 from solver.control import Control
-from solver.cpsat.model_builder import Space, Tally
+from solver.cpsat.model_builder import ModelBuilder, Tally
 from solver.cpsat.plan import Array, Plan, Treatments, make_plan, rough_literals, treatments
 from solver.cpsat.rules import add_rules
 from solver.cpsat.run import Parameter, Run, run
@@ -62,21 +62,23 @@ def build_model(
     partial: bool = False,
     split: bool = False,
     max_rooms: int | None = None,
-) -> Space:
-    """A model with every rule in it, and no objective yet; see `make_plan` and `Space` for the parameters."""
+) -> ModelBuilder:
+    """A model with every rule in it, and no objective yet; see `make_plan` and `ModelBuilder` for the parameters."""
     plan = make_plan(compiled, slots, rooms, treat=treat, free=free, split=split, max_rooms=max_rooms)
     return build_from(plan, partial=partial)
 
 
-def build_from(plan: Plan, *, partial: bool = False, with_rooms: bool = True, control: Control | None = None) -> Space:
+def build_from(
+    plan: Plan, *, partial: bool = False, with_rooms: bool = True, control: Control | None = None
+) -> ModelBuilder:
     """The model of a plan, with every rule and no objective."""
-    space = Space(plan, with_rooms=with_rooms, partial=partial, control=control)
-    add_rules(space)
-    space.control.beat()
-    return space
+    builder = ModelBuilder(plan, with_rooms=with_rooms, partial=partial, control=control)
+    add_rules(builder)
+    builder.control.beat()
+    return builder
 
 
-def minimise(space: Space, *, extra_soft: Tally | None = None) -> bool:
+def minimise(builder: ModelBuilder, *, extra_soft: Tally | None = None) -> bool:
     """
     Sets the objective: sessions unplaced, highest rank first, before hard rules bent, before soft cost, as `Score`
     compares.
@@ -85,10 +87,10 @@ def minimise(space: Space, *, extra_soft: Tally | None = None) -> bool:
     the optimum of the model need not be the best by `Score`. Where ranks are told apart, soft cost and bent rules are
     rather left out, in this order, for no number of them may outweigh a rank.
     """
-    levels = [_level(space, soft=True), _level(space, soft=False)]
+    levels = [_level(builder, soft=True), _level(builder, soft=False)]
     if extra_soft is not None:
         levels[0].include(extra_soft)
-    unplaced = [space.unplaced[rank] for rank in sorted(space.unplaced)]
+    unplaced = [builder.unplaced[rank] for rank in sorted(builder.unplaced)]
     total, exact = _joined([*levels, *unplaced])
     if len(unplaced) > 1:
         left_out = 0
@@ -97,7 +99,7 @@ def minimise(space: Space, *, extra_soft: Tally | None = None) -> bool:
             total, fits = _joined([*levels[left_out:], *unplaced])
             if fits:
                 break
-    space.model.minimize(total.expression())
+    builder.model.minimize(total.expression())
     return exact
 
 
@@ -112,11 +114,11 @@ def _joined(levels: Sequence[Tally]) -> tuple[Tally, bool]:
     return total, exact
 
 
-def _level(space: Space, *, soft: bool) -> Tally:
+def _level(builder: ModelBuilder, *, soft: bool) -> Tally:
     level = Tally()
     for k, rule_id in enumerate(RULE_IDS):
-        if (space.compiled.rule_tier[k] == TIER_SOFT) == soft:
-            level.include(space.tallies[rule_id], int(space.compiled.rule_weight[k]))
+        if (builder.compiled.rule_tier[k] == TIER_SOFT) == soft:
+            level.include(builder.tallies[rule_id], int(builder.compiled.rule_weight[k]))
     return level
 
 
@@ -155,30 +157,30 @@ def exact(
     if size > MAX_SIZE:
         reason = f"the full model would have about {size:,} variables; {MAX_SIZE:,} is the most we build"
         return ExactResult(None, None, "too_large", None, time.monotonic() - began, reason)
-    space = build_from(plan, partial=partial, control=budget)
-    exact_levels = minimise(space)
-    space.add_hint()
+    builder = build_from(plan, partial=partial, control=budget)
+    exact_levels = minimise(builder)
+    builder.add_hint()
     found = run(
-        space.model,
+        builder.model,
         control=budget,
         seconds=(1 - PROOF_SHARE) * budget.remaining,
         workers=workers,
         seed=seed,
-        parameters=QUICK_PRESOLVE if len(space.hints) > LARGE_MODEL else {},
+        parameters=QUICK_PRESOLVE if len(builder.hints) > LARGE_MODEL else {},
     )
-    return _result(space, found, exact_levels, bend or partial, budget, seed, time.monotonic() - began)
+    return _result(builder, found, exact_levels, bend or partial, budget, seed, time.monotonic() - began)
 
 
 def _result(
-    space: Space, found: Run, exact_levels: bool, unbounded: bool, budget: Control, seed: int, seconds: float
+    builder: ModelBuilder, found: Run, exact_levels: bool, unbounded: bool, budget: Control, seed: int, seconds: float
 ) -> ExactResult:
     bound = None if unbounded or found.bound is None else max(0, found.bound)
     if found.values:
-        slots, rooms = space.decode(found.values)
+        slots, rooms = builder.decode(found.values)
         proved = found.status == "optimal" and exact_levels and not found.interrupted
         return ExactResult(slots, rooms, "optimal" if proved else "feasible", bound, seconds)
     if found.status == "infeasible":
-        if infeasible_again(space.model, control=budget, seed=seed):
+        if infeasible_again(builder.model, control=budget, seed=seed):
             return ExactResult(None, None, "infeasible", None, seconds)
         return ExactResult(None, None, "unknown", None, seconds, "a second solve did not confirm that it is infeasible")
     return ExactResult(None, None, "unknown", bound, seconds, "no timetable within the time")

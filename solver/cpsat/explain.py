@@ -1,8 +1,8 @@
 """
-Small sets of demands that cannot hold together, each checked.
+Small sets of assumptions that cannot hold together, each checked.
 
-First the question whether all demands hold, then a core from assumptions, then deletion: leave out part of the core,
-and if the rest is still impossible that part was not needed. What remains when no single demand can be left out is
+First the question whether all of them hold, then a core that CP-SAT finds, then deletion: leave out part of the core,
+and if the rest is still impossible that part was not needed. What remains when no single assumption can be left out is
 minimal.
 """
 
@@ -17,8 +17,8 @@ from ortools.sat.python import cp_model
 
 from solver.compiled import TIER_RIGID, Compiled
 from solver.control import Control
-from solver.cpsat.assumptions import Demand, demands_of
-from solver.cpsat.model_builder import Space, Var
+from solver.cpsat.assumptions import Assumption, assumptions_of
+from solver.cpsat.model_builder import ModelBuilder, Var
 from solver.cpsat.plan import Treatment, make_plan
 from solver.cpsat.run import Run, run
 from solver.model import Dataset
@@ -51,7 +51,7 @@ class Explanation:
 
 def explain(dataset: Dataset, compiled: Compiled, *, control: Control, seconds: float) -> Explanation:
     """
-    Looks for up to `MAX_CONFLICTS` sets of hard demands that are impossible together, no demand in two of them.
+    Looks for up to `MAX_CONFLICTS` sets of hard assumptions that are impossible together, no assumption in two of them.
 
     Rooms are looked at as supply only, so a contradiction that needs the rooms themselves is not found here.
     """
@@ -59,29 +59,29 @@ def explain(dataset: Dataset, compiled: Compiled, *, control: Control, seconds: 
     if compiled.num_sessions * compiled.num_slots > MAX_LITERALS or budget.should_stop:
         return Explanation()
     checker = _Checker(compiled, budget)
-    demands = demands_of(dataset, compiled)
+    assumptions = assumptions_of(dataset, compiled)
     conflicts: list[Conflict] = []
     confirmed = True
-    while len(conflicts) < MAX_CONFLICTS and checker.impossible(demands, seconds):
-        core, minimal = checker.smallest(checker.core(demands, CORE_SECONDS))
+    while len(conflicts) < MAX_CONFLICTS and checker.impossible(assumptions, seconds):
+        core, minimal = checker.smallest(checker.core(assumptions, CORE_SECONDS))
         if not minimal and len(core) > MAX_SENTENCES:
             break  # the time is up, and nobody could read this
         confirmed = confirmed and checker.impossible(core, CHECK_SECONDS, again=True) is True
         conflicts.append(_conflict(core, minimal))
-        found = {id(demand) for demand in core}
-        demands = [demand for demand in demands if id(demand) not in found]
+        found = {id(assumption) for assumption in core}
+        assumptions = [assumption for assumption in assumptions if id(assumption) not in found]
     if not conflicts:
         return Explanation()
     return Explanation(tuple(conflicts), "two_solves" if confirmed else "one_solve")
 
 
-def _conflict(core: Sequence[Demand], minimal: bool) -> Conflict:
-    rules = dict.fromkeys(rule for demand in core for rule in demand.rules)
-    return Conflict(sentences=tuple(demand.sentence for demand in core), rules=tuple(rules), minimal=minimal)
+def _conflict(core: Sequence[Assumption], minimal: bool) -> Conflict:
+    rules = dict.fromkeys(rule for assumption in core for rule in assumption.rules)
+    return Conflict(sentences=tuple(assumption.sentence for assumption in core), rules=tuple(rules), minimal=minimal)
 
 
 class _Checker:
-    """Asks whether sets of demands can hold together, building only what they are about."""
+    """Asks whether sets of assumptions can hold together, building only what they are about."""
 
     def __init__(self, compiled: Compiled, control: Control) -> None:
         self.compiled, self.control = compiled, control
@@ -92,35 +92,35 @@ class _Checker:
         treat["group_clash"] = Treatment.FORBID if own_clash else Treatment.IGNORE
         self.plan = make_plan(compiled, nowhere, nowhere, treat=treat, max_rooms=1)
 
-    def impossible(self, demands: Sequence[Demand], seconds: float, *, again: bool = False) -> bool | None:
-        """True when the demands cannot hold together, False when they can, None when the time did not suffice."""
-        space = self._space(demands)
-        for demand in self._about(space, demands):
+    def impossible(self, assumptions: Sequence[Assumption], seconds: float, *, again: bool = False) -> bool | None:
+        """True when the assumptions cannot hold together, False when they can, None when the time did not suffice."""
+        builder = self._builder(assumptions)
+        for assumption in self._about(builder, assumptions):
             if self.control.should_stop:
                 return None
-            demand.post(space, lambda literals, limit: _at_most(space, literals, limit, None))
+            assumption.post(builder, lambda literals, limit: _at_most(builder, literals, limit, None))
         parameters = PLAIN if again else {}
-        found = run(space.model, control=self.control, seconds=seconds, seed=int(again), parameters=parameters)
+        found = run(builder.model, control=self.control, seconds=seconds, seed=int(again), parameters=parameters)
         return {"infeasible": True, "optimal": False, "feasible": False}.get(found.status)
 
-    def core(self, demands: Sequence[Demand], seconds: float) -> list[Demand]:
-        """Some impossible part of impossible demands: by assumptions, or all of them when that takes too long."""
-        space = self._space(demands)
-        asked = self._about(space, demands)
-        switches = [space.new_bool(True) for _ in asked]
-        for demand, switch in zip(asked, switches, strict=True):
+    def core(self, assumptions: Sequence[Assumption], seconds: float) -> list[Assumption]:
+        """Some impossible part of impossible assumptions: CP-SAT's own core, or all when that takes too long."""
+        builder = self._builder(assumptions)
+        asked = self._about(builder, assumptions)
+        switches = [builder.new_bool(True) for _ in asked]
+        for assumption, switch in zip(asked, switches, strict=True):
             if self.control.should_stop:
                 return list(asked)
-            demand.post(space, lambda literals, limit, switch=switch: _at_most(space, literals, limit, switch))  # type: ignore[misc]
-        space.model.add_assumptions(switches)
-        found: Run = run(space.model, control=self.control, seconds=seconds)
+            assumption.post(builder, lambda literals, limit, switch=switch: _at_most(builder, literals, limit, switch))  # type: ignore[misc]
+        builder.model.add_assumptions(switches)
+        found: Run = run(builder.model, control=self.control, seconds=seconds)
         core = set(found.core)
         if found.status != "infeasible" or not core:
             return list(asked)
-        return [demand for demand, switch in zip(asked, switches, strict=True) if switch.index in core]
+        return [assumption for assumption, switch in zip(asked, switches, strict=True) if switch.index in core]
 
-    def smallest(self, core: list[Demand]) -> tuple[list[Demand], bool]:
-        """Leaves out halves, quarters, ... and single demands as long as the rest stays impossible."""
+    def smallest(self, core: list[Assumption]) -> tuple[list[Assumption], bool]:
+        """Leaves out halves, quarters, ... and single assumptions as long as the rest stays impossible."""
         size, decided = max(1, len(core) // 2), True
         while True:
             begin = 0
@@ -138,24 +138,24 @@ class _Checker:
                 return core, decided
             size //= 2
 
-    def _space(self, demands: Sequence[Demand]) -> Space:
+    def _builder(self, assumptions: Sequence[Assumption]) -> ModelBuilder:
         """Variables of the courses that somebody wants placed; the others cannot be in anybody's way."""
-        wanted = {demand.places for demand in demands}
+        wanted = {assumption.places for assumption in assumptions}
         units = tuple(unit for unit in self.plan.units if unit.course in wanted)
-        return Space(replace(self.plan, units=units), with_rooms=False, partial=True)
+        return ModelBuilder(replace(self.plan, units=units), with_rooms=False, partial=True)
 
-    def _about(self, space: Space, demands: Sequence[Demand]) -> list[Demand]:
-        return [demand for demand in demands if demand.courses & space.units_of_course.keys()]
+    def _about(self, builder: ModelBuilder, assumptions: Sequence[Assumption]) -> list[Assumption]:
+        return [assumption for assumption in assumptions if assumption.courses & builder.units_of_course.keys()]
 
 
-def _at_most(space: Space, literals: Sequence[cp_model.LiteralT], limit: int, switch: Var | None) -> None:
+def _at_most(builder: ModelBuilder, literals: Sequence[cp_model.LiteralT], limit: int, switch: Var | None) -> None:
     if len(literals) <= limit:
         return
     if limit == 0:
-        constraint = space.model.add_bool_and([~literal for literal in literals])
+        constraint = builder.model.add_bool_and([~literal for literal in literals])
     elif limit == len(literals) - 1:
-        constraint = space.model.add_bool_or([~literal for literal in literals])
+        constraint = builder.model.add_bool_or([~literal for literal in literals])
     else:
-        constraint = space.model.add(cp_model.LinearExpr.sum(list(literals)) <= limit)
+        constraint = builder.model.add(cp_model.LinearExpr.sum(list(literals)) <= limit)
     if switch is not None:
         constraint.only_enforce_if(switch)

@@ -12,21 +12,23 @@ from itertools import chain
 
 import numpy as np
 
-from solver.cpsat.model_builder import Row, Space, Term
+from solver.cpsat.model_builder import ModelBuilder, Row, Term
 from solver.cpsat.plan import Array
 from solver.links import LINKS, TYPE_OF_CODE, rooms_keep, times_keep
 
 
-def link_rule(rule_id: str) -> Callable[[Space], None]:
-    """The builder of `link` (hard links) or `soft_link`."""
+def link_rule(rule_id: str) -> Callable[[ModelBuilder], None]:
+    """What adds `link` (hard links) or `soft_link` to a model."""
 
-    def build(space: Space) -> None:
+    def build(builder: ModelBuilder) -> None:
         hard = rule_id == "link"
-        unit_of = {s: u for u, unit in enumerate(space.plan.units) if unit.size == 1 for s in unit.sessions}
-        for number in np.flatnonzero(space.compiled.link_hard == hard).tolist():
-            a, b = int(space.compiled.link_a[number]), int(space.compiled.link_b[number])
+        unit_of = {s: u for u, unit in enumerate(builder.plan.units) if unit.size == 1 for s in unit.sessions}
+        for number in np.flatnonzero(builder.compiled.link_hard == hard).tolist():
+            a, b = int(builder.compiled.link_a[number]), int(builder.compiled.link_b[number])
             if a in unit_of or b in unit_of:
-                _add_pair(space, rule_id, number, _Side(space, a, unit_of.get(a)), _Side(space, b, unit_of.get(b)))
+                _add_pair(
+                    builder, rule_id, number, _Side(builder, a, unit_of.get(a)), _Side(builder, b, unit_of.get(b))
+                )
 
     return build
 
@@ -34,33 +36,33 @@ def link_rule(rule_id: str) -> Callable[[Space], None]:
 class _Side:
     """One session of a link: free with variables, or fixed with constants; `starts` is empty when it stays unplaced."""
 
-    def __init__(self, space: Space, session: int, unit: int | None) -> None:
-        self.length = int(space.compiled.length[space.compiled.course_of_session[session]])
+    def __init__(self, builder: ModelBuilder, session: int, unit: int | None) -> None:
+        self.length = int(builder.compiled.length[builder.compiled.course_of_session[session]])
         self.by_start: dict[int, Term] = {}
         self.by_room: dict[int, list[Term]] = {}
         if unit is not None:
-            self.by_start.update(space.x[unit])
-            for (_, r), literal in space.y[unit].items():
+            self.by_start.update(builder.x[unit])
+            for (_, r), literal in builder.y[unit].items():
                 self.by_room.setdefault(r, []).append(literal)
-        elif space.plan.slots[session] >= 0 and space.plan.rooms[session] >= 0:
-            self.by_start[int(space.plan.slots[session])] = 1
-            self.by_room[int(space.plan.rooms[session])] = [1]
+        elif builder.plan.slots[session] >= 0 and builder.plan.rooms[session] >= 0:
+            self.by_start[int(builder.plan.slots[session])] = 1
+            self.by_room[int(builder.plan.rooms[session])] = [1]
         self.starts = np.array(list(self.by_start), dtype=np.int64)
 
 
-def _add_pair(space: Space, rule_id: str, number: int, a: _Side, b: _Side) -> None:
-    compiled = space.compiled
+def _add_pair(builder: ModelBuilder, rule_id: str, number: int, a: _Side, b: _Side) -> None:
+    compiled = builder.compiled
     link_type = TYPE_OF_CODE[int(compiled.link_type[number])]
     if LINKS[link_type].about == "time":
         lengths, value = (a.length, b.length), int(compiled.link_value[number])
         keeps = times_keep(link_type, a.starts, b.starts, lengths, compiled.num_periods, value)
         rows = _rows(~keeps, [[term] for term in a.by_start.values()], [[term] for term in b.by_start.values()])
-    elif space.with_rooms:
+    elif builder.with_rooms:
         keeps = rooms_keep(link_type, np.array(list(a.by_room)), np.array(list(b.by_room)))
         rows = _rows(~keeps, list(a.by_room.values()), list(b.by_room.values()))
     else:
         return
-    space.penalise(rule_id, rows, int(compiled.link_weight[number]))
+    builder.penalise(rule_id, rows, int(compiled.link_weight[number]))
 
 
 def _rows(broken: Array, of_a: list[list[Term]], of_b: list[list[Term]]) -> list[Row]:

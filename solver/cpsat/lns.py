@@ -1,9 +1,9 @@
 """
 Large-neighbourhood search with CP-SAT: free some sessions, keep the rest as background, solve, recount, keep if better.
 
-Rounds per second decide how much this finds, so a window is built from its free sessions alone and offers each a
-handful of rooms; building takes tens of milliseconds whatever the size of the institution. The size of windows follows
-what the solver can finish.
+Rounds per second decide how much this finds, so a neighbourhood is built from its free sessions alone and offers each a
+handful of rooms; building takes tens of milliseconds whatever the size of the institution. How large neighbourhoods are
+follows what the solver can finish.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from solver.ranks import Rank, by_rank
 from solver.rules import RULE_IDS, ActiveRule, Profile, Score, score
 from solver.search import count_rules
 
-WindowKind = Literal["courses", "days", "slots", "rooms"]
-WINDOW_KINDS: tuple[WindowKind, ...] = WindowKind.__args__  # type: ignore[attr-defined]
+NeighbourhoodKind = Literal["courses", "days", "slots", "rooms"]
+NEIGHBOURHOOD_KINDS: tuple[NeighbourhoodKind, ...] = NeighbourhoodKind.__args__  # type: ignore[attr-defined]
 
 MAX_SIZE = 150_000
-"""`Plan.size` above which a window is not built."""
+"""`Plan.size` above which a neighbourhood is not built."""
 ROOMS_PER_UNIT = 8
 FIRST_SIZE, LEAST_SIZE, MOST_SIZE = 16, 4, 80
-"""Free sessions of a window."""
+"""Free sessions of a neighbourhood."""
 GROW, SHRINK = 1.2, 0.7
-WINDOW_SECONDS = 2.0
+NEIGHBOURHOOD_SECONDS = 2.0
 
 LEAST_COST = 0.1
 """Added to the cost of each course, so that those without any are freed now and then."""
@@ -62,7 +62,7 @@ def judge(compiled: Compiled, slots: Array, rooms: Array) -> Score:
     return score(count_rules(compiled, slots, rooms), Profile(rules=rules), len(courses), by_rank(ranks))
 
 
-def improve_window(
+def improve_neighbourhood(
     dataset: Dataset,
     compiled: Compiled,
     slots: Array,
@@ -105,17 +105,17 @@ class _Walk:
     score: Score
 
     def step(self, free: Iterable[int], seconds: float, seed: int, bend: bool) -> tuple[bool, bool]:
-        """One window: whether it made the timetable better, and whether it was solved to the end."""
+        """One neighbourhood: whether it made the timetable better, and whether it was solved to the end."""
         treat = treatments(self.compiled, bend=bend)
         plan = make_plan(self.compiled, self.slots, self.rooms, treat=treat, free=free, max_rooms=ROOMS_PER_UNIT)
         if plan.size > MAX_SIZE or self.control.should_stop:
             return False, False
-        space = build_from(plan, partial=self.score.rigid > 0 or self.score.unplaced > 0, control=self.control)
-        minimise(space)
-        space.add_hint()
-        found = run(space.model, control=self.control, seconds=seconds, seed=seed)
+        builder = build_from(plan, partial=self.score.rigid > 0 or self.score.unplaced > 0, control=self.control)
+        minimise(builder)
+        builder.add_hint()
+        found = run(builder.model, control=self.control, seconds=seconds, seed=seed)
         proved = found.status in ("optimal", "infeasible") and not found.interrupted
-        return bool(found.values) and self._take(*space.decode(found.values)), proved
+        return bool(found.values) and self._take(*builder.decode(found.values)), proved
 
     def _take(self, slots: Array, rooms: Array) -> bool:
         if (slots == self.slots).all() and (rooms == self.rooms).all():
@@ -127,8 +127,8 @@ class _Walk:
         return True
 
 
-def pick_window(
-    compiled: Compiled, slots: Array, rooms: Array, rng: np.random.Generator, size: int, kind: WindowKind
+def pick_neighbourhood(
+    compiled: Compiled, slots: Array, rooms: Array, rng: np.random.Generator, size: int, kind: NeighbourhoodKind
 ) -> Array:
     """
     About `size` sessions worth freeing together.
@@ -178,7 +178,7 @@ def complete(
     bend: bool = False,
 ) -> Arrays:
     """
-    Places unplaced sessions and mends broken hard rules, one window around each session in trouble.
+    Places unplaced sessions and mends broken hard rules, one neighbourhood around each session in trouble.
 
     Returns the start or something better by `Score`; sweeps over the troubled sessions until a sweep helps nobody.
     """
@@ -197,7 +197,7 @@ def _mend(walk: _Walk, rng: np.random.Generator, seed: int, bend: bool) -> None:
             costs = course_costs(compiled, walk.slots, walk.rooms) + LEAST_COST
             near = _around(compiled, int(compiled.course_of_session[session]), costs, rng)
             others = np.concatenate([np.arange(*compiled.session_ptr[c : c + 2]) for c in near])
-            better, _ = walk.step(np.unique([session, *others[:size]]), WINDOW_SECONDS, seed, bend)
+            better, _ = walk.step(np.unique([session, *others[:size]]), NEIGHBOURHOOD_SECONDS, seed, bend)
             helped = helped or better
         size = _resized(size, proved=True)
 
@@ -213,7 +213,7 @@ def polish(
     on_improvement: Callable[[Array, Array, Score], None] | None = None,
 ) -> Arrays:
     """
-    Windows around the costly parts until the time is up; never returns anything worse than `start`.
+    Neighbourhoods around the costly parts until the time is up; never returns anything worse than `start`.
 
     Bendable rules are priced when the start breaks some, and kept otherwise. `on_improvement` hears of each
     improvement with its recounted score, in this thread.
@@ -224,22 +224,22 @@ def polish(
         walk.control = control.until(seconds / 3)
         _mend(walk, rng, seed, walk.score.bent > 0)
         walk.control = control.until(seconds * 2 / 3)
-    sizes = dict.fromkeys(WINDOW_KINDS, FIRST_SIZE)
+    sizes = dict.fromkeys(NEIGHBOURHOOD_KINDS, FIRST_SIZE)
     for number in count():
         if walk.control.should_stop or walk.score == Score(0, 0, 0, 0):
             break
-        kind = WINDOW_KINDS[number % len(WINDOW_KINDS)]
-        free = pick_window(compiled, walk.slots, walk.rooms, rng, sizes[kind], kind)
-        better, proved = walk.step(free, WINDOW_SECONDS, seed + number, walk.score.bent > 0)
+        kind = NEIGHBOURHOOD_KINDS[number % len(NEIGHBOURHOOD_KINDS)]
+        free = pick_neighbourhood(compiled, walk.slots, walk.rooms, rng, sizes[kind], kind)
+        better, proved = walk.step(free, NEIGHBOURHOOD_SECONDS, seed + number, walk.score.bent > 0)
         if better and on_improvement is not None:
             on_improvement(walk.slots, walk.rooms, walk.score)
         if not better and proved and len(free) == compiled.num_sessions and compiled.num_rooms <= ROOMS_PER_UNIT:
-            break  # the window was the whole problem
+            break  # the neighbourhood was the whole problem
         if not better and (len(free) >= sizes[kind] or not proved):
             sizes[kind] = _resized(sizes[kind], proved=proved)
     return walk.slots, walk.rooms
 
 
 def _resized(size: int, *, proved: bool) -> int:
-    """Larger after a window that was solved to the end without gain, smaller after one that was not."""
+    """Larger after a neighbourhood that was solved to the end without gain, smaller after one that was not."""
     return max(LEAST_SIZE, min(MOST_SIZE, round(size * (GROW if proved else SHRINK))))

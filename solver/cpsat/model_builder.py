@@ -58,7 +58,7 @@ class Tally:
         return cp_model.LinearExpr.weighted_sum(self.variables, self.coefficients) + self.constant
 
 
-class Space:
+class ModelBuilder:
     """
     A CP-SAT model with start and room variables for the units of a plan.
 

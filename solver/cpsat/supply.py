@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from solver.cpsat.model_builder import Space
+from solver.cpsat.model_builder import ModelBuilder
 from solver.cpsat.plan import Treatment, Unit
 
 
-def add_room_supply(space: Space) -> None:
+def add_room_supply(builder: ModelBuilder) -> None:
     """In each slot, the sessions that can only use some set of rooms are no more than the rooms of that set."""
-    if space.treatment("room_clash") is not Treatment.FORBID:
+    if builder.treatment("room_clash") is not Treatment.FORBID:
         return
-    for t in range(space.compiled.num_slots):
-        for rooms, units in rooms_wanted(space, t).items():
-            literals = space.covers(units, t)
+    for t in range(builder.compiled.num_slots):
+        for rooms, units in rooms_wanted(builder, t).items():
+            literals = builder.covers(units, t)
             if len(literals) > len(rooms):
-                space.at_most(literals, len(rooms))
+                builder.at_most(literals, len(rooms))
 
 
-def rooms_wanted(space: Space, t: int) -> dict[frozenset[int], list[int]]:
+def rooms_wanted(builder: ModelBuilder, t: int) -> dict[frozenset[int], list[int]]:
     """Each set of rooms that some unit could use at slot t, with all units that could use no others."""
     usable: dict[int, frozenset[int]] = {}
-    for u, unit in enumerate(space.plan.units):
-        if space.cover(u, t):
+    for u, unit in enumerate(builder.plan.units):
+        if builder.cover(u, t):
             usable[u] = rooms_at(unit, t)
     return {rooms: [u for u, own in usable.items() if own <= rooms] for rooms in set(usable.values())}
 

@@ -53,12 +53,14 @@ class Board:
             self.put(placement.key, Pin(placement.slot, placement.room_id))
 
     def put(self, key: SessionKey, pin: Pin) -> None:
+        """Pins up a session that is not on the board; whether it fits there is not asked."""
         self.pins[key] = pin
         slots = ((1 << self.length(key)) - 1) << pin.start
         for owner in self._owners(key, pin.room):
             self.standing[owner][key] = slots
 
     def take(self, key: SessionKey) -> Pin:
+        """Takes a session off the board and says where it was. Raises `KeyError` when it is not there."""
         pin = self.pins.pop(key)
         for owner in self._owners(key, pin.room):
             del self.standing[owner][key]
@@ -72,6 +74,7 @@ class Board:
         yield ("room", room)
 
     def length(self, key: SessionKey) -> int:
+        """Slots that the session takes."""
         return self.facts.dataset.course[key[0]].session_slots
 
     def busy(self, owner: tuple[str, str]) -> Bits:
@@ -193,6 +196,7 @@ class Board:
         return linked
 
     def linked_with(self, key: SessionKey) -> set[SessionKey]:
+        """Sessions that a hard link ties to this one, pinned up or not."""
         return {other for _, other, _ in self._linked.get(key, ())}
 
     def _links(self, key: SessionKey) -> Iterator[Hindrance]:

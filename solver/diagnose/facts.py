@@ -70,6 +70,7 @@ class Options:
 
     @property
     def rules(self) -> tuple[str, ...]:
+        """The rules that took something away, each once."""
         return tuple(dict.fromkeys(removal.rule for removal in self.removals))
 
 
@@ -87,6 +88,7 @@ class Facts:
 
     @cached_property
     def names(self) -> Names:
+        """What ids are called in sentences."""
         return Names(self.dataset)
 
     def hard(self, *rules: str) -> bool:
@@ -103,6 +105,7 @@ class Facts:
 
     @cached_property
     def seats_wanted(self) -> Mapping[str, int]:
+        """Seats that each course needs."""
         return {course.id: self.dataset.expected_students(course) for course in self.dataset.courses}
 
     @cached_property
@@ -114,6 +117,7 @@ class Facts:
 
     @cached_property
     def room_index(self) -> Mapping[str, int]:
+        """The bit of each room."""
         return {room.id: r for r, room in enumerate(self.dataset.rooms)}
 
     @cached_property
@@ -127,6 +131,7 @@ class Facts:
 
     @cached_property
     def day_slots(self) -> tuple[Bits, ...]:
+        """All slots of each day."""
         grid = self.dataset.time_grid
         return tuple(bits(range(d * grid.num_periods, (d + 1) * grid.num_periods)) for d in range(grid.num_days))
 

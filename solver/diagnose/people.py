@@ -30,6 +30,7 @@ class Demand:
 
     @property
     def slots(self) -> int:
+        """Slots that all the sessions take together."""
         return len(self.keys) * self.length
 
 
@@ -47,6 +48,7 @@ class Owner:
 
     @property
     def sessions(self) -> int:
+        """Sessions of all the demands."""
         return sum(len(demand.keys) for demand in self.demands)
 
 

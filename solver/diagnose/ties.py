@@ -34,6 +34,7 @@ PAIR_WORDS: Mapping[LinkType, str] = {
 
 
 def tie_proofs(facts: Facts) -> Iterator[Proof]:
+    """Every proof that hard links cannot hold; none where the rule `link` is not hard."""
     if not facts.hard("link"):
         return
     links = [link for link in facts.dataset.links if link.tier == "hard"]

@@ -30,6 +30,7 @@ class Section(NamedTuple):
 
     @property
     def is_open(self) -> bool:
+        """Whether a row may go on with any number of words."""
         return self.columns[-1] == "members"
 
     @property
@@ -59,6 +60,7 @@ class Row(NamedTuple):
     words: tuple[str, ...]
 
     def number(self, column: int) -> int:
+        """The whole number in a column, from 0. Raises `ValueError` when there is another word."""
         return int(self.words[column])
 
 

@@ -55,6 +55,7 @@ class Meeting:
 
     @property
     def clock(self) -> str:
+        """ "09:00-10:00", from the begin to the end."""
         return f"{clock_of(self.begin)}-{clock_of(self.end)}"
 
     @property

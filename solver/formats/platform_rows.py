@@ -86,6 +86,7 @@ class Repairs:
     _told: set[tuple[str, str, str]] = field(default_factory=set)
 
     def warned(self, row: Row, column: str, code: str, message: str) -> None:
+        """Notes what people must confirm about a cell."""
         self.warnings.append(
             RowNote(file=row.file, line=row.line, column=column, value=row[column], message=message, code=code)
         )
@@ -110,9 +111,11 @@ class Repairs:
         self.decisions.append(RowNote(file=file, line=line, column=column, value=value, message=message, code=code))
 
     def repaired(self, row: Row, column: str, message: str) -> None:
+        """Notes that a cell was mended, and how."""
         self.repairs.append(RowNote(file=row.file, line=row.line, column=column, value=row[column], message=message))
 
     def refused(self, row: Row, column: str, message: str) -> None:
+        """Notes that a row cannot be used because of a cell."""
         self.unusable.append(RowNote(file=row.file, line=row.line, column=column, value=row[column], message=message))
 
     def number(self, row: Row, column: str, low: int, high: int, default: int) -> int:

@@ -37,6 +37,7 @@ class Reading:
     """Issues that were counted and not described, because their entry has so many."""
 
     def report(self, path: Path, code: str, message: str, value: object = None) -> None:
+        """Keeps one issue; `path` becomes its JSON pointer."""
         self.issues.append(Issue(pointer=pointer(path), code=code, message=message, value=value))
 
 

@@ -75,6 +75,7 @@ class Spellings:
         return self._near.get(near(name), [])
 
     def find(self, name: str) -> list[str]:
+        """Ids of this very name, else of one that is nearly spelled so; none where there is neither."""
         return self.exactly(name) or self.nearly(name)
 
     @property

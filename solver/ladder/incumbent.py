@@ -26,7 +26,7 @@ VERIFY_SHARE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class Instance:
     """One dataset in all the forms the stages need; made once, never changed."""
 
     dataset: Dataset
@@ -35,12 +35,14 @@ class Problem:
     compiled: Compiled
 
     @classmethod
-    def of(cls, dataset: Dataset, profile: Profile, context: Context) -> Problem:
+    def of(cls, dataset: Dataset, profile: Profile, context: Context) -> Instance:
+        """Compiles the dataset under a profile, with the points of a context of the same dataset."""
         return cls(
             dataset=dataset, profile=profile, context=context, compiled=compile_dataset(dataset, profile, context)
         )
 
     def verify(self, timetable: Timetable) -> Report:
+        """The report of the verifier under these rules and points. Raises `InputError` for a name that nobody has."""
         return verify(self.dataset, timetable, context=self.context, profile=self.profile)
 
 
@@ -54,6 +56,7 @@ class Incumbent:
 
     @property
     def score(self) -> Score:
+        """What the verifier counted."""
         return self.report.score
 
 
@@ -65,7 +68,7 @@ class Incumbents:
     `strict` is the best one that keeps every hard rule, complete or not; the rung `greedy` promises exactly that.
     """
 
-    problem: Problem
+    instance: Instance
     control: Control
     best: Incumbent | None = None
     strict: Incumbent | None = None
@@ -85,7 +88,7 @@ class Incumbents:
         """
         if not final and (time.monotonic() < self._quiet_until or not self._improves(claim)):
             return None
-        found = self.offer(decode(slots, rooms, self.problem.dataset), source, claim=claim)
+        found = self.offer(decode(slots, rooms, self.instance.dataset), source, claim=claim)
         if not final:
             self._quiet_until = time.monotonic() + self.verify_seconds / VERIFY_SHARE
         return found
@@ -104,13 +107,13 @@ class Incumbents:
         """The verifier's word on a timetable, without keeping it."""
         began = time.monotonic()
         with self.control.at(Place.VERIFY):
-            found = Incumbent(timetable=timetable, report=self.problem.verify(timetable), source=source)
+            found = Incumbent(timetable=timetable, report=self.instance.verify(timetable), source=source)
         self.verify_seconds = time.monotonic() - began
         return found
 
     def start_arrays(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """The best so far as arrays; all unplaced when there is none."""
-        return encode(self.best.timetable if self.best else Timetable(), self.problem.dataset)
+        return encode(self.best.timetable if self.best else Timetable(), self.instance.dataset)
 
     def _improves(self, claim: Score | None) -> bool:
         return claim is None or (claim.rigid == 0 and (self.best is None or claim < self.best.score))

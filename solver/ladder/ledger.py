@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from solver.diagnose import Openings
-from solver.ladder.incumbent import Incumbent, Problem
+from solver.ladder.incumbent import Incumbent, Instance
 from solver.model import Dataset
 from solver.ranks import highest_first, rank_of
 from solver.result import Concession, Coverage, OpenSession, Quality, Report, RuleCount
@@ -52,14 +52,14 @@ def quality_of(report: Report, bound: int | None) -> Quality:
     return Quality.OPTIMAL if bound is not None and report.score.soft == bound else Quality.FEASIBLE
 
 
-def open_sessions(problem: Problem, incumbent: Incumbent, *, with_repairs: bool) -> tuple[OpenSession, ...]:
+def open_sessions(instance: Instance, incumbent: Incumbent, *, with_repairs: bool) -> tuple[OpenSession, ...]:
     """
     The work list: each unplaced session with its blockers and, for the first ones, checked repairs; those that matter
     most come first.
     """
     if not incumbent.report.unplaced:
         return ()
-    openings = Openings(problem.dataset, incumbent.timetable, profile=problem.profile, context=problem.context)
+    openings = Openings(instance.dataset, incumbent.timetable, profile=instance.profile, context=instance.context)
     return tuple(
         OpenSession(
             course_id=key[0],
@@ -67,7 +67,7 @@ def open_sessions(problem: Problem, incumbent: Incumbent, *, with_repairs: bool)
             blockers=openings.blockers(key),
             repairs=openings.repairs(key) if with_repairs and number < MAX_REPAIRED_SESSIONS else (),
         )
-        for number, key in enumerate(highest_first(problem.dataset, incumbent.report.unplaced))
+        for number, key in enumerate(highest_first(instance.dataset, incumbent.report.unplaced))
     )
 
 
@@ -86,9 +86,9 @@ def better_at(report: Report, others: Sequence[Report]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def core_open(problem: Problem, report: Report) -> int:
+def core_open(instance: Instance, report: Report) -> int:
     """Unplaced sessions of core subjects: the rung `greedy` is left when there are any."""
-    course = problem.dataset.course
+    course = instance.dataset.course
     return sum(rank_of(course[course_id]).core for course_id, _ in report.unplaced)
 
 

@@ -16,7 +16,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from solver.compiled import Ints, encode
 from solver.control import Control, Place, Progress, Stage
 from solver.cpsat import exact, explain, lower_bound, polish, room_bound
-from solver.ladder.incumbent import Incumbent, Incumbents, Problem
+from solver.ladder.incumbent import Incumbent, Incumbents, Instance
 from solver.params import SolveParams
 from solver.result import Diagnosis, RungId, RungVisit
 from solver.rules import Score
@@ -51,17 +51,17 @@ FROM_OTHERS = "portfolio"
 
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
-Step = Callable[Concatenate["Climb", Given], Found]
+Step = Callable[Concatenate["SolveRun", Given], Found]
 
 
 def working_at(place: Place) -> Callable[[Step[Given, Found]], Step[Given, Found]]:
-    """For what is done on a `Climb`: while it is done, the solver is at `place`."""
+    """For what is done on a `SolveRun`: while it is done, the solver is at `place`."""
 
     def mark(step: Step[Given, Found]) -> Step[Given, Found]:
         @wraps(step)
-        def placed(climb: Climb, /, *args: Given.args, **kwargs: Given.kwargs) -> Found:
-            with climb.control.at(place):
-                return step(climb, *args, **kwargs)
+        def placed(run: SolveRun, /, *args: Given.args, **kwargs: Given.kwargs) -> Found:
+            with run.control.at(place):
+                return step(run, *args, **kwargs)
 
         return placed
 
@@ -69,14 +69,14 @@ def working_at(place: Place) -> Callable[[Step[Given, Found]], Step[Given, Found
 
 
 @dataclass(kw_only=True)
-class Climb:
+class SolveRun:
     """
     State of one walk.
 
     `control` ends with the whole solve, `walk` earlier: it leaves the time that the variants and the last recount need.
     """
 
-    problem: Problem
+    instance: Instance
     params: SolveParams
     control: Control
     walk: Control
@@ -100,21 +100,26 @@ class Climb:
 
     @property
     def best(self) -> Score | None:
+        """The score of the best timetable so far; None while there is none to publish."""
         return self.incumbents.best.score if self.incumbents.best else None
 
     @property
     def complete(self) -> bool:
+        """Whether the best timetable places every session and keeps every hard rule."""
         return self.best is not None and self.best.complete
 
     @property
     def proved_optimal(self) -> bool:
+        """Whether the soft cost of a complete timetable equals its proved lower bound."""
         return self.complete and self.best is not None and self.bound is not None and self.best.soft == self.bound
 
     @property
     def over(self) -> bool:
+        """Whether the walk has to end: its time is up, or somebody asked to stop."""
         return self.walk.should_stop
 
     def report(self, stage: Stage, share: float, message: str) -> None:
+        """Tells who watches how far a stage is; `share` is cut to [0, 1]."""
         best = self.incumbents.best
         self.control.report(
             Progress(
@@ -125,7 +130,7 @@ class Climb:
                 score=best.score if best else None,
                 bound=self.bound,
                 placed=best.report.placed if best else None,
-                total=len(self.problem.dataset.sessions),
+                total=len(self.instance.dataset.sessions),
             )
         )
 
@@ -161,7 +166,7 @@ class Climb:
     @property
     def round_seconds(self) -> float:
         """How long one round of local search should last on this problem."""
-        compiled = self.problem.compiled
+        compiled = self.instance.compiled
         each = SECONDS_PER_SESSION_OF_STUDENTS if compiled.counts_days_of_students else SECONDS_PER_SESSION
         return max(MIN_ROUND_SECONDS, each * compiled.num_sessions)
 
@@ -175,7 +180,7 @@ class Climb:
     def welcome(self) -> None:
         """Takes what others have found meanwhile; like everything else it counts once it was recounted."""
         while (timetable := self.control.offered()) is not None:
-            self.incumbents.offer_arrays(*encode(timetable, self.problem.dataset), FROM_OTHERS)
+            self.incumbents.offer_arrays(*encode(timetable, self.instance.dataset), FROM_OTHERS)
 
     def start_arrays(self) -> tuple[Ints, Ints]:
         """The best that anybody has found so far, as a stage starts from it."""
@@ -222,8 +227,8 @@ class Climb:
             return 0
         seconds = min(seconds, self.walk.remaining)
         found = search(
-            self.problem.dataset,
-            self.problem.compiled,
+            self.instance.dataset,
+            self.instance.compiled,
             self.start_arrays() if start is None else start,
             control=self.timed("search", seconds, message),
             seconds=seconds,
@@ -234,7 +239,7 @@ class Climb:
         )
         self.incumbents.offer_arrays(found.slots, found.rooms, "search")
         if self.best is None or not self.best.complete:
-            kept = strip(self.problem.compiled, found.slots, found.rooms, keep_bent=params.bend)
+            kept = strip(self.instance.compiled, found.slots, found.rooms, keep_bent=params.bend)
             self.incumbents.offer_arrays(*kept, "search")
         return found.proposals
 
@@ -246,18 +251,18 @@ class Climb:
         cost has mixed up at a large university could not be put right again.
         """
         found, best, floor = self.start_arrays(), self.incumbents.best, self.floor
-        price = SearchParams().hard_weight * soft_unit(self.problem.compiled)
+        price = SearchParams().hard_weight * soft_unit(self.instance.compiled)
 
         def cost(score: Score) -> float:
             return score.soft + price * score.unplaced
 
         if best is None or (not best.score.bent and not floor.score.bent and cost(floor.score) < cost(best.score)):
-            return encode(floor.timetable, self.problem.dataset)
+            return encode(floor.timetable, self.instance.dataset)
         return found
 
     def _stream(self, slots: Ints, rooms: Ints, claim: Score) -> None:
         self.incumbents.offer_arrays(slots, rooms, "search", claim=claim, final=False)
-        self.welcome()  # it is shown and kept from now on; the run that goes on does not look at it, see search.seeds
+        self.welcome()  # shown and kept from now on; the search that goes on does not look at it, see search.multistart
 
     @working_at(Place.MODEL_BUILD)
     def exact(self, seconds: float, *, bend: bool, message: str, partial: bool = False) -> str:
@@ -269,8 +274,8 @@ class Climb:
         if self.over or seconds <= 0:
             return "unknown"
         found = exact(
-            self.problem.dataset,
-            self.problem.compiled,
+            self.instance.dataset,
+            self.instance.compiled,
             self.start_arrays(),
             control=self.timed("exact", seconds, message),
             seconds=min(seconds, self.walk.remaining),
@@ -287,12 +292,12 @@ class Climb:
 
     @working_at(Place.MODEL_BUILD)
     def polish(self, seconds: float, message: str) -> None:
-        """Windows of CP-SAT around the costly parts of the best so far."""
+        """Neighbourhoods for CP-SAT around the costly parts of the best so far."""
         if self.over or seconds <= 0:
             return
         slots, rooms = polish(
-            self.problem.dataset,
-            self.problem.compiled,
+            self.instance.dataset,
+            self.instance.compiled,
             self.start_arrays(),
             control=self.timed("exact", seconds, message),
             seconds=min(seconds, self.walk.remaining),
@@ -306,8 +311,8 @@ class Climb:
         if self.over or seconds <= 0:
             return
         found = lower_bound(
-            self.problem.dataset,
-            self.problem.compiled,
+            self.instance.dataset,
+            self.instance.compiled,
             control=self.timed("exact", seconds, message),
             seconds=seconds,
             room_floor=self.room_floor,
@@ -321,7 +326,7 @@ class Climb:
         if self.over or seconds <= 0:
             return
         control = self.timed("construct", seconds, "what rooms cost at least")
-        self.room_floor = room_bound(self.problem.compiled, control=control, seconds=seconds)
+        self.room_floor = room_bound(self.instance.compiled, control=control, seconds=seconds)
         if self.room_floor > 0:
             self.raise_bound(self.room_floor)
 
@@ -342,7 +347,7 @@ class Climb:
         if self.over or seconds <= 0:
             return
         control = self.timed("exact", seconds, "looking for a small set of demands that cannot hold together")
-        found = explain(self.problem.dataset, self.problem.compiled, control=control, seconds=seconds)
+        found = explain(self.instance.dataset, self.instance.compiled, control=control, seconds=seconds)
         self.diagnosis = Diagnosis(
             proofs=self.diagnosis.proofs,
             conflicts=found.conflicts,

@@ -19,7 +19,7 @@ from solver.compiled import Compiled, Ints, decode, encode
 from solver.control import Place
 from solver.ladder.incumbent import Incumbent
 from solver.ladder.ledger import better_at, concessions_of, open_sessions, quality_of
-from solver.ladder.solve_run import Climb, working_at
+from solver.ladder.solve_run import SolveRun, working_at
 from solver.model import Dataset, Timetable
 from solver.result import RungId, Variant
 from solver.rules import RULE_IDS
@@ -100,34 +100,34 @@ def _places(dataset: Dataset, timetable: Timetable) -> Counter[tuple[object, ...
     return found
 
 
-def make_variants(climb: Climb, rung: RungId) -> tuple[Variant, ...]:
+def make_variants(run: SolveRun, rung: RungId) -> tuple[Variant, ...]:
     """
     The account of the best timetable, and the further variants that time and distance allow; the best comes first.
 
     A variant is kept only when the verifier finds it no worse on the hard levels (rigid, unplaced, bent) than the best.
     """
-    best = climb.incumbents.best
+    best = run.incumbents.best
     if best is None:
-        best = climb.incumbents.offer(Timetable(), "nothing placed")
+        best = run.incumbents.offer(Timetable(), "nothing placed")
     found: list[tuple[Emphasis, Incumbent]] = [(EMPHASES[0], best)]
-    wanted = climb.params.num_variants
+    wanted = run.params.num_variants
     for number in range(1, wanted):
-        if climb.control.should_stop or best.report.placed == 0:
+        if run.control.should_stop or best.report.placed == 0:
             break
-        left = climb.control.remaining - _final_seconds(climb)
-        another = _variant(climb, _emphasis(number), [variant for _, variant in found], left / (wanted - number))
+        left = run.control.remaining - _final_seconds(run)
+        another = _variant(run, _emphasis(number), [variant for _, variant in found], left / (wanted - number))
         if another is not None:
             found.append((_emphasis(number), another))
     if len(found) < wanted:
-        climb.incumbents.notes.append(_why_fewer(climb, len(found), wanted))
-    with climb.control.at(Place.VERIFY):
-        climb.report("verify", 0.0, "writing the account of each variant")
-        return tuple(_account(climb, rung, emphasis, incumbent, found) for emphasis, incumbent in found)
+        run.incumbents.notes.append(_why_fewer(run, len(found), wanted))
+    with run.control.at(Place.VERIFY):
+        run.report("verify", 0.0, "writing the account of each variant")
+        return tuple(_account(run, rung, emphasis, incumbent, found) for emphasis, incumbent in found)
 
 
-def _final_seconds(climb: Climb) -> float:
+def _final_seconds(run: SolveRun) -> float:
     """For what follows the search of the last variant: its own recount, the accounts, and a last look by the caller."""
-    return final_seconds(climb.params.num_variants, climb.incumbents.verify_seconds)
+    return final_seconds(run.params.num_variants, run.incumbents.verify_seconds)
 
 
 def final_seconds(num_variants: int, verify_seconds: float) -> float:
@@ -155,18 +155,18 @@ def stressed(compiled: Compiled, emphasis: Emphasis) -> Compiled:
     return compiled._replace(rule_weight=weights)
 
 
-def _variant(climb: Climb, emphasis: Emphasis, others: Sequence[Incumbent], seconds: float) -> Incumbent | None:
+def _variant(run: SolveRun, emphasis: Emphasis, others: Sequence[Incumbent], seconds: float) -> Incumbent | None:
     """One more timetable, far enough from all `others`; None when time or the data do not allow it."""
-    dataset = climb.problem.dataset
+    dataset = run.instance.dataset
     anchors = tuple(encode(other.timetable, dataset) for other in others)
-    seconds = min(seconds, climb.round_seconds)
+    seconds = min(seconds, run.round_seconds)
     for attempt, (_, share) in enumerate(TRIES):
         budget = seconds * share
-        if budget <= 0.05 or climb.control.should_stop:
+        if budget <= 0.05 or run.control.should_stop:
             return None
-        slots, rooms = _search_away(climb, emphasis, anchors, budget, attempt)
-        found = climb.incumbents.recount(decode(slots, rooms, dataset), f"variant {emphasis.name}")
-        far = all(distance(dataset, found.timetable, o.timetable) >= climb.params.min_distance for o in others)
+        slots, rooms = _search_away(run, emphasis, anchors, budget, attempt)
+        found = run.incumbents.recount(decode(slots, rooms, dataset), f"variant {emphasis.name}")
+        far = all(distance(dataset, found.timetable, o.timetable) >= run.params.min_distance for o in others)
         if far and found.score.hard <= others[0].score.hard:
             return found
     return None
@@ -174,35 +174,35 @@ def _variant(climb: Climb, emphasis: Emphasis, others: Sequence[Incumbent], seco
 
 @working_at(Place.LOCAL_SEARCH)
 def _search_away(
-    climb: Climb, emphasis: Emphasis, anchors: tuple[tuple[Ints, Ints], ...], seconds: float, attempt: int
+    run: SolveRun, emphasis: Emphasis, anchors: tuple[tuple[Ints, Ints], ...], seconds: float, attempt: int
 ) -> tuple[Ints, Ints]:
-    bend = climb.best is not None and climb.best.bent > 0
+    bend = run.best is not None and run.best.bent > 0
     start = anchors[0] if attempt == 0 else _all_open(anchors[0])
     found = search(
-        climb.problem.dataset,
-        stressed(climb.problem.compiled, emphasis),
+        run.instance.dataset,
+        stressed(run.instance.compiled, emphasis),
         start,
-        control=climb.timed("variants", seconds, f"making the variant {emphasis.label}", of=climb.control),
+        control=run.timed("variants", seconds, f"making the variant {emphasis.label}", of=run.control),
         seconds=seconds,
-        workers=climb.params.workers,
-        seed=climb.params.seed + 7919 * (len(anchors) + 10 * attempt),
+        workers=run.params.workers,
+        seed=run.params.seed + 7919 * (len(anchors) + 10 * attempt),
         params=SearchParams(
             bend=bend,
             anchors=anchors,
-            min_distance=min(1.0, climb.params.min_distance * TRIES[attempt][0]),
+            min_distance=min(1.0, run.params.min_distance * TRIES[attempt][0]),
             start_temperature=WARM_TEMPERATURE if attempt == 0 else SearchParams().start_temperature,
         ),
     )
-    return strip(climb.problem.compiled, found.slots, found.rooms, keep_bent=bend)
+    return strip(run.instance.compiled, found.slots, found.rooms, keep_bent=bend)
 
 
 def _all_open(arrays: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
     return np.full_like(arrays[0], -1), np.full_like(arrays[1], -1)
 
 
-def _why_fewer(climb: Climb, found: int, wanted: int) -> str:
-    share = f"{100 * climb.params.min_distance:.0f}%"
-    if climb.control.should_stop:
+def _why_fewer(run: SolveRun, found: int, wanted: int) -> str:
+    share = f"{100 * run.params.min_distance:.0f}%"
+    if run.control.should_stop:
         return f"{found} of {wanted} variants were made: the search ended before the others were ready"
     why = f"no other one as good was found that differs in {share} of the sessions"
     return f"{found} of {wanted} variants were made: {why}"
@@ -210,24 +210,24 @@ def _why_fewer(climb: Climb, found: int, wanted: int) -> str:
 
 @working_at(Place.DIAGNOSE)
 def _account(
-    climb: Climb,
+    run: SolveRun,
     rung: RungId,
     emphasis: Emphasis,
     incumbent: Incumbent,
     found: Sequence[tuple[Emphasis, Incumbent]],
 ) -> Variant:
-    dataset = climb.problem.dataset
+    dataset = run.instance.dataset
     others = [(other_emphasis, other) for other_emphasis, other in found if other is not incumbent]
-    in_time = not climb.control.should_stop
+    in_time = not run.control.should_stop
     return Variant(
         name=emphasis.name,
         label=emphasis.label,
         timetable=incumbent.timetable,
         report=incumbent.report,
         rung=rung,
-        quality=quality_of(incumbent.report, climb.bound),
+        quality=quality_of(incumbent.report, run.bound),
         concessions=concessions_of(incumbent.report),
-        open_sessions=open_sessions(climb.problem, incumbent, with_repairs=in_time),
+        open_sessions=open_sessions(run.instance, incumbent, with_repairs=in_time),
         better_at=better_at(incumbent.report, [other.report for _, other in others]),
         distances={
             other_emphasis.name: distance(dataset, incumbent.timetable, o.timetable) for other_emphasis, o in others

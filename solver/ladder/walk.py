@@ -23,7 +23,7 @@ from solver.construct import construct
 from solver.context import build_context
 from solver.control import Control, Place, Progress, Stop
 from solver.diagnose import diagnose
-from solver.ladder.incumbent import Incumbent, Incumbents, Problem
+from solver.ladder.incumbent import Incumbent, Incumbents, Instance
 from solver.ladder.ledger import coverage_of
 from solver.ladder.rungs import (
     Verdict,
@@ -33,7 +33,7 @@ from solver.ladder.rungs import (
     exact_and_search,
     work_list,
 )
-from solver.ladder.solve_run import Climb
+from solver.ladder.solve_run import SolveRun
 from solver.ladder.variants import final_seconds, make_variants
 from solver.model import Dataset, Timetable
 from solver.params import SolveParams, search_share
@@ -55,7 +55,7 @@ class Rung:
 
     id: RungId
     promise: str
-    walk: Callable[[Climb], Verdict]
+    walk: Callable[[SolveRun], Verdict]
 
 
 RUNGS: tuple[Rung, ...] = (
@@ -97,27 +97,27 @@ def solve(
     # Compiling kernels happens once per installation; it is not part of anybody's time limit.
     warm_up()
     control = (control or Control()).until(params.time_limit_seconds)
-    climb = _prepare(dataset, params, control, start)
-    kept = _walk(climb)
-    climb.stalled |= climb.walk.remaining > IDLE_SHARE * climb.walk_seconds
-    climb.welcome()
-    kept = _promise_kept(climb, kept)
-    variants = make_variants(climb, kept)
+    run = _prepare(dataset, params, control, start)
+    kept = _walk(run)
+    run.stalled |= run.walk.remaining > IDLE_SHARE * run.walk_seconds
+    run.welcome()
+    kept = _promise_kept(run, kept)
+    variants = make_variants(run, kept)
     missed = missed_quality(variants[0].report.quality_index, params.quality_threshold)
     control.report(Progress(stage="verify", share=0.4, message="recounted against the original dataset", rung=kept))
     return Result(
         variants=variants,
-        stopped_by=_stopped_by(climb, variants),
-        lower_bound=climb.bound,
-        diagnosis=climb.diagnosis,
-        journal=tuple(climb.journal),
-        curve=tuple(climb.incumbents.curve),
-        coverage=coverage_of(dataset, climb.core, variants[0].report) if climb.core else None,
-        context=climb.problem.context.summary,
+        stopped_by=_stopped_by(run, variants),
+        lower_bound=run.bound,
+        diagnosis=run.diagnosis,
+        journal=tuple(run.journal),
+        curve=tuple(run.incumbents.curve),
+        coverage=coverage_of(dataset, run.core, variants[0].report) if run.core else None,
+        context=run.instance.context.summary,
         seed=params.seed,
         seconds=control.elapsed,
         versions=versions(),
-        notes=tuple(dict.fromkeys([*notes_on(dataset), *climb.incumbents.notes, *([missed] if missed else [])])),
+        notes=tuple(dict.fromkeys([*notes_on(dataset), *run.incumbents.notes, *([missed] if missed else [])])),
     )
 
 
@@ -126,7 +126,7 @@ def versions() -> dict[str, str]:
     return {"python": python_version(), **{name: version(name) for name in ("ortools", "numba", "numpy")}}
 
 
-def _prepare(dataset: Dataset, params: SolveParams, control: Control, start: Timetable | None) -> Climb:
+def _prepare(dataset: Dataset, params: SolveParams, control: Control, start: Timetable | None) -> SolveRun:
     """Context, arrays, counting proofs and the floor: after this an answer exists."""
     profile = profile_of(dataset)
 
@@ -136,9 +136,9 @@ def _prepare(dataset: Dataset, params: SolveParams, control: Control, start: Tim
     with control.at(Place.CONTEXT_ENGINE):
         context = build_context(dataset, simplified=params.simplified_context, report=report)
     with control.at(Place.COMPILE):
-        problem = Problem.of(dataset, profile, context)
+        instance = Instance.of(dataset, profile, context)
     notes = [SIMPLIFIED] if params.simplified_context and profile.is_on("context") else []
-    incumbents = Incumbents(problem=problem, control=control, notes=notes)
+    incumbents = Incumbents(instance=instance, control=control, notes=notes)
     with control.at(Place.CONSTRUCT):
         control.report(Progress(stage="construct", share=0.0, message="securing a first timetable"))
         floor = _floor(incumbents, params.seed, start)
@@ -146,8 +146,8 @@ def _prepare(dataset: Dataset, params: SolveParams, control: Control, start: Tim
         diagnosis = _diagnosis(dataset)
     reserve = final_seconds(params.num_variants, incumbents.verify_seconds)
     walk_seconds = max(0.0, control.remaining * search_share(params.num_variants) - reserve)
-    climb = Climb(
-        problem=problem,
+    run = SolveRun(
+        instance=instance,
         params=params,
         control=control,
         walk=control.until(walk_seconds),
@@ -156,8 +156,8 @@ def _prepare(dataset: Dataset, params: SolveParams, control: Control, start: Tim
         floor=floor,
         diagnosis=diagnosis,
     )
-    climb.report("construct", 1.0, "a first timetable is secured")
-    return climb
+    run.report("construct", 1.0, "a first timetable is secured")
+    return run
 
 
 def _floor(incumbents: Incumbents, seed: int, start: Timetable | None) -> Incumbent:
@@ -165,15 +165,15 @@ def _floor(incumbents: Incumbents, seed: int, start: Timetable | None) -> Incumb
     if start is not None:
         _offer_start(incumbents, start)
     kept = incumbents.start_arrays() if start is not None else None
-    problem = incumbents.problem
-    floor = construct(problem.compiled, control=incumbents.control, seed=seed, start=kept, first=True)
-    return incumbents.offer(decode(floor.slots, floor.rooms, problem.dataset), "floor")
+    instance = incumbents.instance
+    floor = construct(instance.compiled, control=incumbents.control, seed=seed, start=kept, first=True)
+    return incumbents.offer(decode(floor.slots, floor.rooms, instance.dataset), "floor")
 
 
 def _offer_start(incumbents: Incumbents, start: Timetable) -> None:
     """An earlier timetable may be of other data: what no longer exists is left out before it is recounted."""
-    dataset = incumbents.problem.dataset
-    slots, rooms = strip(incumbents.problem.compiled, *encode(start, dataset), keep_bent=True)
+    dataset = incumbents.instance.dataset
+    slots, rooms = strip(incumbents.instance.compiled, *encode(start, dataset), keep_bent=True)
     incumbents.offer_arrays(slots, rooms, "start")
 
 
@@ -182,67 +182,67 @@ def _diagnosis(dataset: Dataset) -> Diagnosis:
     return Diagnosis(proofs=proofs, evidence="certificate" if proofs else None)
 
 
-def _walk(climb: Climb) -> RungId:
+def _walk(run: SolveRun) -> RungId:
     """Enters the rungs in order until one keeps its promise; returns the promise that the best timetable keeps."""
     ids = [rung.id for rung in RUNGS]
-    first = ids.index(climb.params.start_at)
+    first = ids.index(run.params.start_at)
     for number, rung in enumerate(RUNGS):
-        entered = climb.control.elapsed
+        entered = run.control.elapsed
         if number < first:
             _note(
-                climb,
+                run,
                 rung,
                 entered,
                 "skipped",
-                f"left to an earlier attempt: this one starts at rung {climb.params.start_at}",
+                f"left to an earlier attempt: this one starts at rung {run.params.start_at}",
             )
             continue
-        if climb.control.stop is not Stop.NO and rung.id not in ("full", "manual") and not climb.complete:
-            _note(climb, rung, entered, "skipped", f"stopped from outside ({climb.control.stop.name.lower()})")
+        if run.control.stop is not Stop.NO and rung.id not in ("full", "manual") and not run.complete:
+            _note(run, rung, entered, "skipped", f"stopped from outside ({run.control.stop.name.lower()})")
             continue
-        climb.rung = rung.id
-        verdict = _enter(climb, rung)
-        _note(climb, rung, entered, "kept" if verdict.kept else "left", verdict.why)
+        run.rung = rung.id
+        verdict = _enter(run, rung)
+        _note(run, rung, entered, "kept" if verdict.kept else "left", verdict.why)
         if verdict.kept:
-            return _promise_kept(climb, rung.id)
+            return _promise_kept(run, rung.id)
     return RUNGS[-1].id
 
 
-def _promise_kept(climb: Climb, rung: RungId) -> RungId:
+def _promise_kept(run: SolveRun, rung: RungId) -> RungId:
     """The strongest promise that the best timetable keeps; a lower rung may have found what a higher one asks for."""
-    if climb.complete:
+    if run.complete:
         return "full"
-    return "relaxed" if climb.best is not None and climb.best.unplaced == 0 else rung
+    return "relaxed" if run.best is not None and run.best.unplaced == 0 else rung
 
 
-def _enter(climb: Climb, rung: Rung) -> Verdict:
+def _enter(run: SolveRun, rung: Rung) -> Verdict:
     try:
-        return rung.walk(climb)
+        return rung.walk(run)
     except MemoryError:
         return Verdict(False, "memory ran out on this rung")
     except Exception as error:  # noqa: BLE001 - the one broad catch of the solver: a bug costs a rung, never the answer
-        climb.incumbents.notes.append(f"rung {rung.id} failed: {type(error).__name__}: {error}")
+        run.incumbents.notes.append(f"rung {rung.id} failed: {type(error).__name__}: {error}")
         return Verdict(False, f"an internal error ended this rung: {type(error).__name__}: {error}")
 
 
-def _note(climb: Climb, rung: Rung, entered: float, outcome: str, why: str) -> None:
-    climb.journal.append(
+def _note(run: SolveRun, rung: Rung, entered: float, outcome: str, why: str) -> None:
+    run.journal.append(
         RungVisit(
             rung=rung.id,
             entered=entered,
-            left=climb.control.elapsed,
+            left=run.control.elapsed,
             outcome=outcome,  # type: ignore[arg-type]
             why=why,
-            score=climb.best,
+            score=run.best,
         )
     )
 
 
-def _stopped_by(climb: Climb, variants: tuple[Variant, ...]) -> StoppedBy:
-    if climb.control.stop is Stop.CANCEL:
+def _stopped_by(run: SolveRun, variants: tuple[Variant, ...]) -> StoppedBy:
+    if run.control.stop is Stop.CANCEL:
         return StoppedBy.CANCELLED
-    if climb.control.stop is Stop.FINISH:
+    if run.control.stop is Stop.FINISH:
         return StoppedBy.FINISHED_EARLY
     if variants[0].quality is Quality.OPTIMAL:
         return StoppedBy.PROVED
-    return StoppedBy.STALLED if climb.stalled else StoppedBy.DEADLINE
+    return StoppedBy.STALLED if run.stalled else StoppedBy.DEADLINE

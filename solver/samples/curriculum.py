@@ -43,17 +43,21 @@ class Section:
 
     @property
     def elective(self) -> bool:
+        """Whether students choose it out of a basket."""
         return self.basket >= 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curriculum:
+    """Who studies what: departments, their batches, and the sections that are taught to them."""
+
     departments: tuple[Department, ...]
     batches: tuple[Batch, ...]
     sections: tuple[Section, ...]
 
     @property
     def num_students(self) -> int:
+        """Students of all batches."""
         return self.batches[-1].students.stop
 
 

@@ -39,13 +39,16 @@ class University:
     planted: Sequence[Planted]
 
     def student_id(self, number: int) -> str:
+        """The id of a student, counted from 0: "S00001" is the first."""
         return f"S{number + 1:05d}"
 
     def batch_id(self, batch: Batch) -> str:
+        """The id of a batch, such as "B-CSE-1-A": department, year from 1, letter."""
         code = self.curriculum.departments[batch.department].code
         return f"B-{code}-{batch.year + 1}-{chr(ord('A') + batch.letter)}"
 
     def timetable(self) -> Timetable:
+        """The planted timetable: complete, and without a breach of any hard rule."""
         return Timetable(
             placements=tuple(
                 Placement(course_id=section.id, session=n, slot=slot, room_id=self.campus.rooms[room].id)

@@ -83,6 +83,7 @@ class Department:
 
     @property
     def id(self) -> str:
+        """The id that rooms, teachers and courses name it by."""
         return f"D-{self.code}"
 
 

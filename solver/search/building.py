@@ -295,7 +295,7 @@ def _anchor_parts(c: Compiled, params: SearchParams) -> dict[str, Any]:
 
 def _slacks(c: Compiled, weights: Weights, parts: dict[str, Any], travel_cost: Longs, link_weight: Longs) -> Longs:
     """
-    Upper bounds of what a move can save in the parts that are evaluated late. Travel counts one session on either
+    Upper bounds of what a move can save in the parts that are evaluated last. Travel counts one session on either
     side.
     """
     low = HARD  # modulus that leaves the cost half of a packed weight
@@ -305,21 +305,21 @@ def _slacks(c: Compiled, weights: Weights, parts: dict[str, Any], travel_cost: L
     day = np.zeros(c.num_courses, dtype=np.int64)
     np.add.at(day, course, day_weight[parts["resource"], :2].sum(axis=1))
     day += sum(weights.of(k) % low for k in ("course_daily_limit", "min_days", "room_stability"))
-    late = np.zeros(c.num_courses, dtype=np.int64)
+    pairwise = np.zeros(c.num_courses, dtype=np.int64)
     shared = np.diff(c.people_ptr) > 0
     people = (c.faculty_ptr[1:] - c.faculty_ptr[:-1]) + (c.group_ptr[1:] - c.group_ptr[:-1])
-    late += shared * people * 2 * int((travel_cost % low).max(initial=0))
+    pairwise += shared * people * 2 * int((travel_cost % low).max(initial=0))
     linked = np.repeat(np.arange(c.num_sessions), np.diff(c.session_link_ptr))
     of_session = np.zeros(c.num_sessions, dtype=np.int64)
     np.add.at(of_session, linked, (link_weight * c.link_weight)[c.session_link] % low)
-    np.maximum.at(late, c.course_of_session, of_session)
-    late += (
+    np.maximum.at(pairwise, c.course_of_session, of_session)
+    pairwise += (
         weights.of("fixed_moved")
         % low
         * np.bincount(c.course_of_session, weights=c.fixed_slot >= 0, minlength=c.num_courses)
         .astype(np.int64)
         .clip(0, 1)
     )
-    late += int(parts["num_anchors"]) * (int(parts["anchor_weight"]) % low)
+    pairwise += int(parts["num_anchors"]) * (int(parts["anchor_weight"]) % low)
     shape = c.length.astype(np.int64) * (marks[:, 3] - marks[:, 1]) * int(parts["shape_drop"])
-    return np.stack([day + shape + late, shape, late], axis=1)
+    return np.stack([day + shape + pairwise, shape, pairwise], axis=1)

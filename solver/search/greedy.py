@@ -13,7 +13,7 @@ from solver.compiled import Ints
 from solver.control import BEAT_WORD, STOP_WORD
 from solver.search.day_shapes import shape_cost
 from solver.search.jit import Longs, Number, inlined, inner, kernel
-from solver.search.pairwise import late_cost
+from solver.search.pairwise import pairwise_cost
 from solver.search.problem import Problem
 from solver.search.state import ADDING, BUSY, COST, COUNT, HARD_PART, NOBODY, State, cost_of, hard_of, put_in, take_out
 
@@ -24,7 +24,7 @@ SESSIONS_PER_BEAT = 64
 
 @inner
 def slot_insertion(p: Problem, st: State, s: Number, t: Number) -> Number:
-    """Packed cost that an unplaced session brings by starting at t, rooms and late parts left out."""
+    """Packed cost that an unplaced session brings by starting at t, rooms and pairwise parts left out."""
     c, d = np.int64(p.course_of[s]), np.int64(p.day_of[t])
     total = p.slot_cost[c, t]
     for v in range(t, t + p.length[c]):
@@ -74,7 +74,7 @@ def _shape_insertion(p: Problem, st: State, c: Number, t: Number) -> Number:
 
 @inlined
 def room_insertion(p: Problem, st: State, s: Number, t: Number, r: Number) -> Number:
-    """Packed cost that an unplaced session brings by standing in room r from slot t on, late parts left out."""
+    """Packed cost that an unplaced session brings by standing in room r from slot t on, pairwise parts left out."""
     c = np.int64(p.course_of[s])
     total = p.room_cost[p.room_row[c], r]
     for v in range(t, t + p.length[c]):
@@ -90,12 +90,12 @@ def room_insertion(p: Problem, st: State, s: Number, t: Number, r: Number) -> Nu
 
 
 @inlined
-def _late_insertion(p: Problem, st: State, s: Number, t: Number, r: Number) -> Number:
+def _pairwise_insertion(p: Problem, st: State, s: Number, t: Number, r: Number) -> Number:
     """Packed cost of links, walks and pin of an unplaced session, placed for a moment."""
     if p.slack[p.course_of[s], 2] == 0:
         return 0
     st.slot[s], st.room[s] = t, r
-    total = late_cost(p, st, s, NOBODY)
+    total = pairwise_cost(p, st, s, NOBODY)
     st.slot[s], st.room[s] = -1, -1
     return total
 
@@ -103,7 +103,7 @@ def _late_insertion(p: Problem, st: State, s: Number, t: Number, r: Number) -> N
 @inner
 def room_total(p: Problem, st: State, s: Number, t: Number, r: Number) -> Number:
     """Packed cost of everything about an unplaced session at (t, r) that depends on its room."""
-    return room_insertion(p, st, s, t, r) + _late_insertion(p, st, s, t, r)
+    return room_insertion(p, st, s, t, r) + _pairwise_insertion(p, st, s, t, r)
 
 
 @inlined

@@ -2,7 +2,7 @@
 Numba decorators with types: kernels never hold the interpreter lock, so that other threads hear "stop" and can beat.
 
 Three kinds. A `kernel` is called from Python. An `inner` function is called from kernels only. An `inlined` one is
-copied into its caller by LLVM, which costs compile time wherever it stands. All take their arrays as a `Bundle`: a
+copied into its caller by LLVM, which costs compile time wherever it stands. All take their arrays as a `NumbaStruct`: a
 pointer, where a `NamedTuple` would be eight hundred arguments.
 
 Reference counting is off: the arrays belong to Python, which holds them during a call, and counting them at every use

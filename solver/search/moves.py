@@ -16,7 +16,7 @@ import numpy as np
 
 from solver.search.day_shapes import shape_cost
 from solver.search.jit import Number, inlined
-from solver.search.pairwise import anchor_part, late_part
+from solver.search.pairwise import anchor_part, pairwise_part
 from solver.search.problem import Problem
 from solver.search.state import ADDING, BUSY, COUNT, REMOVING, TWICE, State, cost_of, hard_of
 
@@ -253,16 +253,16 @@ def move_delta(
     if closed and hard_of(delta) > 0:
         return REJECTED
     c = p.course_of[s]
-    slack, late_slack = p.slack[c, 0], p.slack[c, 2]
+    slack, pairwise_slack = p.slack[c, 0], p.slack[c, 2]
     if s2 >= 0:
         c2 = p.course_of[s2]
         slack += p.slack[c2, 0]
-        late_slack += p.slack[c2, 2]
+        pairwise_slack += p.slack[c2, 2]
     if cost_of(delta) > limit + slack:
         return REJECTED
-    delta = day_and_shape_parts(p, st, s, u, q, s2, delta, limit + late_slack)
-    if late_slack > 0 and delta != REJECTED and cost_of(delta) <= limit + late_slack:
-        delta += late_part(p, st, s, u, q, s2)
+    delta = day_and_shape_parts(p, st, s, u, q, s2, delta, limit + pairwise_slack)
+    if pairwise_slack > 0 and delta != REJECTED and cost_of(delta) <= limit + pairwise_slack:
+        delta += pairwise_part(p, st, s, u, q, s2)
         if p.num_anchors > 0:
             delta += anchor_part(p, st, s, u, q, s2)
     return delta

@@ -1,10 +1,10 @@
 """
-`Bundle`: named numbers and arrays that kernels receive as one pointer.
+`NumbaStruct`: named numbers and arrays that kernels receive as one pointer.
 
 Numba hands a `NamedTuple` over by value. With a hundred arrays in it every function has some eight hundred arguments:
-each takes half a second to compile, and each call that LLVM does not inline copies them all. A bundle writes the
+each takes half a second to compile, and each call that LLVM does not inline copies them all. A struct writes the
 numbers, the addresses and the shapes once into a block of words, and kernels read from there what they need. Kernels
-read its fields as Python does; with ``NUMBA_DISABLE_JIT=1`` a bundle is a plain object.
+read its fields as Python does; with ``NUMBA_DISABLE_JIT=1`` a struct is a plain object.
 
 The block never changes, and LLVM is told so (``invariant.load``): otherwise it would read an address anew after every
 write to any array.
@@ -36,8 +36,8 @@ from numpy.typing import NDArray
 WORD = ir.IntType(64)
 
 
-class BundleType(types.Type):
-    """The numba type of a bundle: where in its block each field lies, and the field's own type."""
+class NumbaStructType(types.Type):
+    """The numba type of a struct: where in its block each field lies, and the field's own type."""
 
     def __init__(self, name: str, layout: tuple[tuple[str, str, int, bool], ...]) -> None:
         self.layout = layout
@@ -57,7 +57,7 @@ def _array_type(kind: str, dimensions: int, writable: bool) -> Any:
 
 
 @dataclass(frozen=True, eq=False)
-class Bundle:
+class NumbaStruct:
     """
     Base of frozen dataclasses whose fields are whole numbers and C-contiguous arrays.
 
@@ -67,11 +67,11 @@ class Bundle:
 
     address: int = field(init=False, repr=False)
     block: NDArray[np.int64] = field(init=False, repr=False)
-    _numba_type_: BundleType = field(init=False, repr=False)
+    _numba_type_: NumbaStructType = field(init=False, repr=False)
 
     def contents(self) -> dict[str, Any]:
         """The numbers and arrays by name, in order."""
-        own = {each.name for each in fields(Bundle)}
+        own = {each.name for each in fields(NumbaStruct)}
         return {each.name: getattr(self, each.name) for each in fields(self) if each.name not in own}
 
     def __post_init__(self) -> None:
@@ -89,18 +89,18 @@ class Bundle:
         block = np.array(words, dtype=np.int64)
         object.__setattr__(self, "block", block)
         object.__setattr__(self, "address", block.ctypes.data)
-        object.__setattr__(self, "_numba_type_", BundleType(type(self).__name__, tuple(layout)))
+        object.__setattr__(self, "_numba_type_", NumbaStructType(type(self).__name__, tuple(layout)))
 
 
-@register_model(BundleType)
-class _BundleModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, bundle: BundleType) -> None:
-        super().__init__(manager, bundle, WORD.as_pointer())
+@register_model(NumbaStructType)
+class _NumbaStructModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, struct: NumbaStructType) -> None:
+        super().__init__(manager, struct, WORD.as_pointer())
 
 
-@unbox(BundleType)
-def _unbox_bundle(typ: BundleType, bundle: Any, c: Any) -> NativeValue:
-    number = c.pyapi.object_getattr_string(bundle, "address")
+@unbox(NumbaStructType)
+def _unbox(typ: NumbaStructType, struct: Any, c: Any) -> NativeValue:
+    number = c.pyapi.object_getattr_string(struct, "address")
     address = c.pyapi.long_as_longlong(number)
     c.pyapi.decref(number)
     failed = cgutils.is_not_null(c.builder, c.pyapi.err_occurred())
@@ -108,17 +108,17 @@ def _unbox_bundle(typ: BundleType, bundle: Any, c: Any) -> NativeValue:
 
 
 @infer_getattr
-class _BundleAttribute(AttributeTemplate):
-    key = BundleType
+class _NumbaStructAttribute(AttributeTemplate):
+    key = NumbaStructType
 
-    def generic_resolve(self, bundle: BundleType, name: str) -> Any:  # type: ignore[override]
-        place = bundle.places.get(name)
+    def generic_resolve(self, struct: NumbaStructType, name: str) -> Any:  # type: ignore[override]
+        place = struct.places.get(name)
         return None if place is None else place[1]
 
 
-@lower_getattr_generic(BundleType)
-def _load_field(context: Any, builder: Any, bundle: BundleType, block: Any, name: str) -> Any:
-    offset, inside = bundle.places[name]
+@lower_getattr_generic(NumbaStructType)
+def _load_field(context: Any, builder: Any, struct: NumbaStructType, block: Any, name: str) -> Any:
+    offset, inside = struct.places[name]
     if not isinstance(inside, types.Array):
         return _load_word(builder, block, offset)
     shape = [_load_word(builder, block, offset + 1 + i) for i in range(inside.ndim)]

@@ -54,7 +54,7 @@ def travel_of(p: Problem, st: State, s: Number, skip: Number) -> Number:
 
 
 @inner
-def late_cost(p: Problem, st: State, s: Number, skip: Number) -> Number:
+def pairwise_cost(p: Problem, st: State, s: Number, skip: Number) -> Number:
     """
     Cost of everything about placed session s that depends on single other sessions, `skip` left out, and of its pin.
     """
@@ -74,8 +74,8 @@ def late_cost(p: Problem, st: State, s: Number, skip: Number) -> Number:
 
 
 @inner
-def late_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number) -> Number:
-    """Change of `late_cost`: the new places are written down for a moment."""
+def pairwise_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number) -> Number:
+    """Change of `pairwise_cost`: the new places are written down for a moment."""
     t, r = np.int64(st.slot[s]), np.int64(st.room[s])
     delta: Number = 0
     for sign in range(-1, 2, 2):
@@ -83,9 +83,9 @@ def late_part(p: Problem, st: State, s: Number, u: Number, q: Number, s2: Number
             st.slot[s], st.room[s] = u, q
             if s2 >= 0:
                 st.slot[s2], st.room[s2] = t, r
-        delta += sign * late_cost(p, st, s, NOBODY)
+        delta += sign * pairwise_cost(p, st, s, NOBODY)
         if s2 >= 0:
-            delta += sign * late_cost(p, st, s2, s)
+            delta += sign * pairwise_cost(p, st, s2, s)
     st.slot[s], st.room[s] = t, r
     if s2 >= 0:
         st.slot[s2], st.room[s2] = u, q

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from solver.compiled import Flags, Ints
 from solver.search.jit import Longs
-from solver.search.numba_struct import Bundle
+from solver.search.numba_struct import NumbaStruct
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Problem(Bundle):
+class Problem(NumbaStruct):
     """Sizes, weights and read-only arrays of one search. Packed costs are int64."""
 
     num_sessions: int

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from solver.compiled import Ints
 from solver.search.jit import Longs, Number, inlined, inner
-from solver.search.numba_struct import Bundle
+from solver.search.numba_struct import NumbaStruct
 from solver.search.problem import Problem
 
 COST, HARD_PART, BEST_COST, BEST_HARD, IMPROVEMENTS, NUM_TOTALS = 0, 1, 2, 3, 4, 5
@@ -39,7 +39,7 @@ MAX_TOUCHED = 3 * MAX_CHAIN
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class State(Bundle):
+class State(NumbaStruct):
     """Everything a kernel may write to."""
 
     slot: Ints

@@ -73,6 +73,7 @@ class View:
 
     @cached_property
     def names(self) -> Names:
+        """What ids are called in sentences."""
         return Names(self.dataset)
 
     @cached_property
@@ -86,6 +87,7 @@ class View:
 
     @cached_property
     def placed(self) -> Mapping[SessionKey, PlacedSession]:
+        """Every placed session, in the order of the placements."""
         return {
             placement.key: self._place(*placement.key, placement.slot, placement.room_id)
             for placement in self.timetable.placements
@@ -106,18 +108,22 @@ class View:
 
     @cached_property
     def by_course(self) -> Standing:
+        """Placed sessions of each course that has any."""
         return self._grouped(lambda session: (session.course.id,))
 
     @cached_property
     def by_teacher(self) -> Standing:
+        """Placed sessions of each teacher who has any."""
         return self._grouped(lambda session: session.course.faculty_ids)
 
     @cached_property
     def by_group(self) -> Standing:
+        """Placed sessions of each group that has any."""
         return self._grouped(lambda session: session.course.group_ids)
 
     @cached_property
     def by_room(self) -> Standing:
+        """Placed sessions in each room that has any."""
         return self._grouped(lambda session: (session.room.id,))
 
     def _grouped(self, owners: Callable[[PlacedSession], Iterable[str]]) -> Standing:
@@ -143,6 +149,7 @@ class View:
 
     @cached_property
     def core_courses(self) -> frozenset[str]:
+        """Ids of the courses that are core subjects, placed or not."""
         return frozenset(course.id for course in self.dataset.courses if course.subject_type == CORE_SUBJECT_TYPE)
 
     @property
@@ -160,6 +167,7 @@ class View:
 
     @cached_property
     def group_days(self) -> Mapping[str, DayPeriods]:
+        """Occupied periods of each group with a placed session."""
         return {
             group: self._days(slot for session in sessions for slot in session.slots)
             for group, sessions in self.by_group.items()
@@ -192,13 +200,16 @@ class View:
         return days
 
     def sessions_of_group(self, group: str, day: int) -> tuple[SessionKey, ...]:
+        """Placed sessions of a group that start on a day, from 0; the group has at least one in the week."""
         return tuple(s.key for s in self.by_group[group] if s.day == day)
 
     def sessions_of_student(self, student: str, day: int) -> tuple[SessionKey, ...]:
+        """The same of a student."""
         courses = self.courses_of_student[student]
         return tuple(s.key for course_id in courses for s in self.by_course[course_id] if s.day == day)
 
     def sessions_of_attendee(self, id: str, day: int) -> tuple[SessionKey, ...]:
+        """The same of whomever `attendee_days` counts."""
         return (
             self.sessions_of_group(id, day) if self.dataset.attendees_are_groups else self.sessions_of_student(id, day)
         )
@@ -222,4 +233,5 @@ def by_day(sessions: Iterable[PlacedSession]) -> Mapping[int, list[PlacedSession
 
 
 def keys_of(sessions: Iterable[PlacedSession]) -> tuple[SessionKey, ...]:
+    """Their (course, number) pairs, in the same order."""
     return tuple(session.key for session in sessions)

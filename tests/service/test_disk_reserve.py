@@ -150,8 +150,8 @@ async def test_below_the_watermark_new_jobs_are_refused_and_the_others_run(
     monkeypatch.setattr("app.service.watchdog.PING_SECONDS", 0.05)
     async with open_service() as supervisor:
         await supervisor.submit(request("j"))
-        room = supervisor._desk.room
-        least, room._least_bytes = room._least_bytes, 1 << 60
+        reserve = supervisor._desk.disk_reserve
+        least, reserve._least_bytes = reserve._least_bytes, 1 << 60
         with anyio.fail_after(PATIENCE_SECONDS):
             while supervisor.ready:
                 await anyio.sleep(0.01)
@@ -159,6 +159,6 @@ async def test_below_the_watermark_new_jobs_are_refused_and_the_others_run(
             await supervisor.submit(request("k"))
         assert (await supervisor.submit(request("j")))[1] is False, "a job that is there needs no room"
         assert (await ended(supervisor, "j"))["status"] == "completed"
-        room._least_bytes = least
+        reserve._least_bytes = least
         await taken(supervisor, "k")
         await ended(supervisor, "k")

@@ -109,14 +109,14 @@ async def test_without_room_on_the_disk_a_new_job_is_told_to_come_back(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     supervisor: Supervisor = client.supervisor  # type: ignore[attr-defined]
-    room = supervisor._desk.room
-    monkeypatch.setattr(room, "_least_bytes", 1 << 60)
-    room.look()
+    reserve = supervisor._desk.disk_reserve
+    monkeypatch.setattr(reserve, "_least_bytes", 1 << 60)
+    reserve.look()
     refused = await submit(client, "late", "quick")
     assert (refused.status_code, refused.json()["code"]) == (507, "disk_full")
     assert int(refused.headers["Retry-After"]) > 0
     assert (await client.get("/health/ready")).status_code == 503
     monkeypatch.undo()
-    room.look()
+    reserve.look()
     assert (await submit(client, "late", "quick")).status_code == 200
     assert await finished(client, "late") == "completed"

@@ -26,7 +26,7 @@ from app.http import problems as errors
 from app.http.dependencies import Service
 from app.http.routes import events, jobs
 from app.http.routes.events import Streams
-from app.service.job_board import Board
+from app.service.job_board import JobBoard
 from app.settings import Settings
 from tests.effort import PATIENCE_SECONDS
 
@@ -40,7 +40,7 @@ class Heard(NamedTuple):
     id: str | None
 
 
-class Known(Board):
+class Known(JobBoard):
     """A supervisor, as far as streams need one: it knows all jobs that there are."""
 
     async def look_up(self, job_id: str) -> None:
@@ -48,7 +48,7 @@ class Known(Board):
 
 
 class Server(NamedTuple):
-    board: Board
+    board: JobBoard
     streams: Streams
     uvicorn: uvicorn.Server
     client: httpx.AsyncClient
@@ -88,18 +88,18 @@ async def server(anyio_backend: str) -> AsyncIterator[Server]:
         yield server
 
 
-def running(board: Board, job_id: str = "j") -> None:
+def running(board: JobBoard, job_id: str = "j") -> None:
     job = Job(id=job_id, body_hash="h", created_at=time.time())
     board.add(job)
     board.set(advance(job, Event.CLAIM, time.time()))
     board[job_id].begin_attempt(time.time(), 60.0)
 
 
-def moves(board: Board, share: float, job_id: str = "j") -> None:
+def moves(board: JobBoard, share: float, job_id: str = "j") -> None:
     board[job_id].hear(ProgressFrame(stage="search", share=share))
 
 
-def ends(board: Board, job_id: str = "j") -> None:
+def ends(board: JobBoard, job_id: str = "j") -> None:
     board.set(advance(board[job_id].job, Event.FAIL, time.time(), error="on purpose"))
 
 

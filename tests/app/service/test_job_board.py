@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from app.domain.jobs import Event, Job, Status, advance
 from app.domain.messages import ProgressFrame
 from app.domain.snapshot import COMPILING, PREPARING
-from app.service.job_board import COMPILING_SECONDS, LOADING_SECONDS, Board
+from app.service.job_board import COMPILING_SECONDS, LOADING_SECONDS, JobBoard
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 
 
-def filled(slots: int, limits: list[float]) -> tuple[Board, list[str]]:
+def filled(slots: int, limits: list[float]) -> tuple[JobBoard, list[str]]:
     """A board on which as many jobs run as there are slots; the others wait, in the order of `limits`."""
-    board, ids = Board(slots), []
+    board, ids = JobBoard(slots), []
     for number, limit in enumerate(limits):
         job = Job(id=str(number), body_hash="h", created_at=float(number), time_limit_seconds=limit)
         board.add(job)
@@ -33,7 +33,7 @@ def filled(slots: int, limits: list[float]) -> tuple[Board, list[str]]:
     return board, ids
 
 
-def shown(board: Board, job_id: str) -> dict[str, Any]:
+def shown(board: JobBoard, job_id: str) -> dict[str, Any]:
     snapshot = board.snapshot(job_id)
     assert snapshot is not None
     return snapshot
@@ -69,7 +69,7 @@ def test_waiting_is_estimated_from_what_runs_and_waits_before_and_the_slots(slot
 
 
 def test_a_job_of_an_organisation_that_has_none_waiting_stands_before_the_second_of_another() -> None:
-    board = Board(1)
+    board = JobBoard(1)
     for number, organisation in enumerate(("a", "a", "a", "b", "c")):
         meta = {"organization_id": organisation}
         board.add(Job(id=f"{organisation}{number}", body_hash="h", created_at=0.0, meta=meta))
@@ -119,7 +119,7 @@ def test_versions_differ_with_every_change_and_between_two_services() -> None:
 
 @given(st.integers(1, 4), st.lists(st.sampled_from(Status), max_size=30))
 def test_places_count_the_waiting_jobs_in_their_order(slots: int, states: list[Status]) -> None:
-    board = Board(slots)
+    board = JobBoard(slots)
     for number, status in enumerate(states):
         board.add(Job(id=str(number), body_hash="h", created_at=0.0, status=status))
     places = [board.position(str(number)) for number in range(len(states))]
@@ -132,7 +132,7 @@ def test_waiting_for_the_solver_is_told_as_what_it_is_and_counts_in_the_estimate
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = time.monotonic()
-    board = Board(1)
+    board = JobBoard(1)
     board.add(Job(id="j", body_hash="h", created_at=0.0, time_limit_seconds=10.0))
     idle = shown(board, "j")["eta_seconds"]
     board.preparing = True

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from solver.compiled import Compiled, compile_dataset, encode
 from solver.control import Control
 from solver.cpsat.exact import build_model
-from solver.cpsat.model_builder import Space, Tally
+from solver.cpsat.model_builder import ModelBuilder, Tally
 from solver.cpsat.plan import Treatment
 from solver.cpsat.run import run
 from solver.model import Dataset, Timetable
@@ -24,25 +24,25 @@ def value(tally: Tally, values: tuple[int, ...]) -> int:
     return tally.constant + sum(coefficient * values[variable.index] for variable, coefficient in pairs)
 
 
-def minimised_counts(space: Space) -> dict[str, int] | None:
-    """Least counts of a space, rule by rule; None when it is infeasible."""
+def minimised_counts(builder: ModelBuilder) -> dict[str, int] | None:
+    """Least counts of a builder, rule by rule; None when it is infeasible."""
     total = Tally()
-    for tally in space.tallies.values():
+    for tally in builder.tallies.values():
         total.variables += tally.variables
         total.coefficients += tally.coefficients
-    space.model.minimize(total.expression())
-    found = run(space.model, control=Control(), seconds=60.0)
+    builder.model.minimize(total.expression())
+    found = run(builder.model, control=Control(), seconds=60.0)
     assert found.status in ("optimal", "infeasible")
     if found.status == "infeasible":
         return None
-    return {rule_id: value(tally, tuple(found.values)) for rule_id, tally in space.tallies.items()}
+    return {rule_id: value(tally, tuple(found.values)) for rule_id, tally in builder.tallies.items()}
 
 
-def fix(space: Space) -> None:
+def fix(builder: ModelBuilder) -> None:
     """Holds the free sessions where the plan's timetable has them."""
-    for literals in [*space.x, *space.y]:
+    for literals in [*builder.x, *builder.y]:
         for literal in literals.values():
-            space.model.add(literal == space.value(literal))
+            builder.model.add(literal == builder.value(literal))
 
 
 def counts_of(
@@ -56,15 +56,15 @@ def counts_of(
     """The model's counts of a timetable; None when the rules it keeps forbid the timetable."""
     compiled = compiled or compile_dataset(data)
     slots, rooms = encode(timetable, data)
-    space = build_model(compiled, slots, rooms, treat=treat or count_everything(), partial=True, split=split)
+    builder = build_model(compiled, slots, rooms, treat=treat or count_everything(), partial=True, split=split)
     assert (
         all(
             slots[s] in unit.places and rooms[s] in unit.places[slots[s]]
-            for unit in space.plan.units
+            for unit in builder.plan.units
             for s in unit.sessions
             if slots[s] >= 0
         )
         or treat is not None
     )
-    fix(space)
-    return minimised_counts(space)
+    fix(builder)
+    return minimised_counts(builder)

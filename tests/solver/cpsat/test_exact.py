@@ -49,12 +49,12 @@ def test_a_feasible_case_ends_optimal_and_no_worse_than_the_planted_timetable(ca
 def test_a_start_may_be_handed_over_again_and_the_last_one_counts() -> None:
     """CP-SAT calls a model invalid in which a variable has two hints, though both may say the same."""
     compiled = compile_dataset(dataset(course("a", sessions=2)))
-    space = build_model(compiled, *nowhere(compiled), treat=treatments(compiled, bend=False))
+    builder = build_model(compiled, *nowhere(compiled), treat=treatments(compiled, bend=False))
     for hint in (0, 1):
-        space.hints[0] = hint
-        space.add_hint()
-    assert space.model.validate() == ""
-    assert space.model.proto.solution_hint.values[0] == 1
+        builder.hints[0] = hint
+        builder.add_hint()
+    assert builder.model.validate() == ""
+    assert builder.model.proto.solution_hint.values[0] == 1
 
 
 def test_with_bending_the_cheapest_breach_is_found() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from solver.compiled import compile_dataset
 from solver.control import BEAT_WORD, Control, Stop
 from solver.cpsat import Explanation, explain
-from solver.cpsat.assumptions import Demand, demands_of
+from solver.cpsat.assumptions import Assumption, assumptions_of
 from solver.cpsat.explain import _Checker
 from solver.labels import Labels
 from solver.model import Dataset
@@ -32,8 +32,12 @@ def of_the_sample(seed: int) -> tuple[Dataset, Explanation]:
     return data, explained(data, 60.0)
 
 
-def demands_named(data: Dataset, conflict: Conflict) -> list[Demand]:
-    return [demand for demand in demands_of(data, compile_dataset(data)) if demand.sentence in conflict.sentences]
+def assumptions_named(data: Dataset, conflict: Conflict) -> list[Assumption]:
+    return [
+        assumption
+        for assumption in assumptions_of(data, compile_dataset(data))
+        if assumption.sentence in conflict.sentences
+    ]
 
 
 ONE_DAY = grid(1, 3)
@@ -114,7 +118,7 @@ def test_an_impossible_case_is_explained_by_its_rules_and_each_demand_is_needed(
     (conflict,) = found.conflicts
     assert set(conflict.rules) == rules | {"unplaced"}
     assert conflict.minimal
-    core = demands_named(data, conflict)
+    core = assumptions_named(data, conflict)
     assert len(core) == len(conflict.sentences)
     checker = _Checker(compile_dataset(data), Control())
     assert checker.impossible(core, 5.0) is True
@@ -162,13 +166,15 @@ def test_a_conflict_of_the_sample_vanishes_with_any_of_its_demands_or_rules(seed
     checker = _Checker(compile_dataset(data), Control())
     assert found.conflicts
     for conflict in found.conflicts:
-        core = demands_named(data, conflict)
+        core = assumptions_named(data, conflict)
         assert len(core) == len(conflict.sentences)
         assert checker.impossible(core, 20.0) is True
         for gone in core:
-            assert checker.impossible([demand for demand in core if demand is not gone], 20.0) is False, gone.sentence
+            rest = [assumption for assumption in core if assumption is not gone]
+            assert checker.impossible(rest, 20.0) is False, gone.sentence
         for rule in conflict.rules:
-            assert checker.impossible([demand for demand in core if rule not in demand.rules], 20.0) is False, rule
+            rest = [assumption for assumption in core if rule not in assumption.rules]
+            assert checker.impossible(rest, 20.0) is False, rule
 
 
 def test_a_stop_ends_the_search_for_reasons() -> None:

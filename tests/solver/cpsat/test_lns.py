@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from solver.compiled import compile_dataset, decode, encode
 from solver.control import Control, Stop
-from solver.cpsat import WINDOW_KINDS, complete, improve_window, pick_window, polish
+from solver.cpsat import NEIGHBOURHOOD_KINDS, complete, improve_neighbourhood, pick_neighbourhood, polish
 from solver.cpsat.costs import course_costs, sessions_in_trouble
-from solver.cpsat.lns import WindowKind, judge
+from solver.cpsat.lns import NeighbourhoodKind, judge
 from solver.model import Dataset
 from solver.rules import Score, profile_of, score
 from solver.verify import verify
@@ -25,17 +25,17 @@ def scored(data: Dataset, slots: np.ndarray, rooms: np.ndarray) -> Score:  # typ
 
 
 @settings(max_examples=25, deadline=None)
-@given(case=planted(), seed=st.integers(0, 2**32 - 1), kind=st.sampled_from(WINDOW_KINDS), bend=st.booleans())
-def test_a_window_never_worsens_and_moves_only_its_free_sessions(
-    case: Planted, seed: int, kind: WindowKind, bend: bool
+@given(case=planted(), seed=st.integers(0, 2**32 - 1), kind=st.sampled_from(NEIGHBOURHOOD_KINDS), bend=st.booleans())
+def test_a_neighbourhood_never_worsens_and_moves_only_its_free_sessions(
+    case: Planted, seed: int, kind: NeighbourhoodKind, bend: bool
 ) -> None:
     data, rng = case.dataset, Random(seed)
     compiled = compile_dataset(data)
     table = case.timetable if rng.random() < 0.5 else random_timetable(data, rng)
     slots, rooms = encode(table, data)
-    free = pick_window(compiled, slots, rooms, np.random.default_rng(seed), 6, kind)
+    free = pick_neighbourhood(compiled, slots, rooms, np.random.default_rng(seed), 6, kind)
     assert len(set(free.tolist())) == len(free) <= 6
-    found = improve_window(data, compiled, slots, rooms, free, control=Control(), seconds=5.0, bend=bend)
+    found = improve_neighbourhood(data, compiled, slots, rooms, free, control=Control(), seconds=5.0, bend=bend)
     if found is not None:
         assert scored(data, *found) < scored(data, slots, rooms)
         others = np.setdiff1d(np.arange(compiled.num_sessions), free)
@@ -44,7 +44,7 @@ def test_a_window_never_worsens_and_moves_only_its_free_sessions(
 
 @settings(max_examples=10, deadline=None)
 @given(case=planted(), seed=st.integers(0, 2**32 - 1))
-def test_the_judge_of_windows_agrees_with_the_verifier(case: Planted, seed: int) -> None:
+def test_the_judge_of_neighbourhoods_agrees_with_the_verifier(case: Planted, seed: int) -> None:
     table = random_timetable(case.dataset, Random(seed))
     slots, rooms = encode(table, case.dataset)
     assert judge(compile_dataset(case.dataset), slots, rooms) == scored(case.dataset, slots, rooms)

@@ -38,13 +38,13 @@ def test_a_kept_rule_makes_the_breach_impossible_and_nothing_else(case: Case) ->
 def _possible(data: Dataset, table: Timetable, treat: dict[str, Treatment]) -> bool:
     """Whether the narrowed model still has exactly this timetable among its solutions."""
     slots, rooms = encode(table, data)
-    space = build_model(compile_dataset(data), slots, rooms, treat=treat, partial=True, split=True)
-    placed = [(s, u) for u, unit in enumerate(space.plan.units) for s in unit.sessions if slots[s] >= 0]
+    builder = build_model(compile_dataset(data), slots, rooms, treat=treat, partial=True, split=True)
+    placed = [(s, u) for u, unit in enumerate(builder.plan.units) for s in unit.sessions if slots[s] >= 0]
     for s, u in placed:
-        if rooms[s] not in space.plan.units[u].places.get(int(slots[s]), ()):
+        if rooms[s] not in builder.plan.units[u].places.get(int(slots[s]), ()):
             return False
-    fix(space)
-    return minimised_counts(space) is not None
+    fix(builder)
+    return minimised_counts(builder) is not None
 
 
 def test_every_rule_has_a_builder_or_is_about_the_shape_of_days() -> None:
@@ -76,17 +76,17 @@ def test_the_production_model_allows_what_keeps_the_hard_rules_and_counts_the_re
     report = verify(data, table)
     allowed = all(report.counts[rule] == 0 for rule in RULE_IDS if treat[rule] is Treatment.FORBID)
     slots, rooms = encode(table, data)
-    space = build_model(compiled, slots, rooms, treat=treat, partial=True)
+    builder = build_model(compiled, slots, rooms, treat=treat, partial=True)
     present = (
         all(
             slots[s] < 0 or rooms[s] in unit.places.get(int(slots[s]), ())
-            for unit in space.plan.units
+            for unit in builder.plan.units
             for s in unit.sessions
         )
-        and sum(space.value(literal) for x in space.x for literal in x.values()) == report.placed
+        and sum(builder.value(literal) for x in builder.x for literal in x.values()) == report.placed
     )
-    fix(space)
-    counts = minimised_counts(space) if present else None
+    fix(builder)
+    counts = minimised_counts(builder) if present else None
     assert (counts is not None) == allowed
     if counts is not None:
         for rule in RULE_IDS:
@@ -96,7 +96,7 @@ def test_the_production_model_allows_what_keeps_the_hard_rules_and_counts_the_re
 
 @settings(max_examples=60, deadline=None)
 @given(data=datasets(), seed=st.integers(0, 2**32 - 1))
-def test_a_window_counts_exactly_what_its_free_sessions_change(data: Dataset, seed: int) -> None:
+def test_a_neighbourhood_counts_exactly_what_its_free_sessions_change(data: Dataset, seed: int) -> None:
     rng, compiled = Random(seed), compile_dataset(data)
     first = encode(random_timetable(data, rng), data)
     free = [s for s in range(compiled.num_sessions) if rng.random() < 0.5]
@@ -104,9 +104,9 @@ def test_a_window_counts_exactly_what_its_free_sessions_change(data: Dataset, se
     second = tuple(np.where(moves, b, a) for a, b in zip(first, encode(random_timetable(data, rng), data), strict=True))
     change = []
     for slots, rooms in (first, second):
-        space = build_model(compiled, slots, rooms, treat=count_everything(), free=free, partial=True, split=True)
-        fix(space)
-        counts = minimised_counts(space)
+        builder = build_model(compiled, slots, rooms, treat=count_everything(), free=free, partial=True, split=True)
+        fix(builder)
+        counts = minimised_counts(builder)
         assert counts is not None
         whole = verify(data, decode(slots, rooms, data)).counts
         change.append({rule: whole[rule] - counts[rule] for rule in RULE_IDS})
@@ -118,10 +118,10 @@ def test_a_window_counts_exactly_what_its_free_sessions_change(data: Dataset, se
 def test_the_hint_is_complete_and_feasible_auxiliaries_included(case: Planted) -> None:
     compiled = compile_dataset(case.dataset)
     slots, rooms = encode(case.timetable, case.dataset)
-    space = build_model(compiled, slots, rooms, treat=treatments(compiled, bend=False))
-    for variable, hint in zip(space.variables, space.hints, strict=True):
-        space.model.add(variable == hint)
-    counts = minimised_counts(space)
+    builder = build_model(compiled, slots, rooms, treat=treatments(compiled, bend=False))
+    for variable, hint in zip(builder.variables, builder.hints, strict=True):
+        builder.model.add(variable == hint)
+    counts = minimised_counts(builder)
     report = verify(case.dataset, case.timetable)
     treat = treatments(compiled, bend=False)
     assert counts is not None

@@ -15,7 +15,7 @@ from solver.ladder import walk as ladder
 from solver.ladder.incumbent import Incumbents
 from solver.ladder.ledger import better_at, concessions_of
 from solver.ladder.parts import core_apart, offer_with_rest
-from solver.ladder.solve_run import PLACING, Climb
+from solver.ladder.solve_run import PLACING, SolveRun
 from solver.ladder.walk import RUNGS, Rung, Verdict, solve
 from solver.model import Dataset, RuleSetting, Timetable
 from solver.params import SolveParams
@@ -72,34 +72,34 @@ def test_a_feasible_dataset_is_kept_on_the_first_rung_and_recounted() -> None:
 
 
 def test_what_the_floor_leaves_open_is_placed_at_any_cost_before_anything_is_improved() -> None:
-    climb = ladder._prepare(sample("college"), OPEN_FLOOR, Control().until(60.0), None)
-    assert climb.floor.score.unplaced > 0
-    climb.place_all(20.0)
-    assert climb.complete
-    tries, placed = climb.tries, climb.best
-    climb.place_all(20.0)
-    assert (climb.tries, climb.best) == (tries, placed), "and only when there is need"
+    run = ladder._prepare(sample("college"), OPEN_FLOOR, Control().until(60.0), None)
+    assert run.floor.score.unplaced > 0
+    run.place_all(20.0)
+    assert run.complete
+    tries, placed = run.tries, run.best
+    run.place_all(20.0)
+    assert (run.tries, run.best) == (tries, placed), "and only when there is need"
 
 
 def test_where_nothing_can_be_moved_one_try_at_placing_it_is_enough_and_the_clock_is_not_blamed() -> None:
     data = dataset(course("pinned", fixed=[(0, 3, "r1")]), course("rival", fixed=[(0, 3, "r1")]), room("r1"))
-    climb = ladder._prepare(data, OPEN_FLOOR, Control().until(60.0), None)
-    climb.place_all(60.0)
-    assert (climb.complete, climb.tries) == (False, 1)
+    run = ladder._prepare(data, OPEN_FLOOR, Control().until(60.0), None)
+    run.place_all(60.0)
+    assert (run.complete, run.tries) == (False, 1)
     assert solve(data, OPEN_FLOOR).stopped_by is StoppedBy.STALLED
 
 
 def test_a_search_goes_on_from_the_floor_where_placing_the_rest_has_cost_more_than_it_is_worth() -> None:
     data = sample("college")
-    climb = ladder._prepare(data, OPEN_FLOOR, Control().until(60.0), None)
-    climb.search(5.0, PLACING, message="placing every session, from nothing", start=encode(Timetable(), data))
-    assert climb.complete and climb.best is not None
-    assert climb.best.soft > climb.floor.score.soft + 100, "nobody looked at soft rules"
-    for mine, floors in zip(climb.cheaper_start(), encode(climb.floor.timetable, data), strict=True):
+    run = ladder._prepare(data, OPEN_FLOOR, Control().until(60.0), None)
+    run.search(5.0, PLACING, message="placing every session, from nothing", start=encode(Timetable(), data))
+    assert run.complete and run.best is not None
+    assert run.best.soft > run.floor.score.soft + 100, "nobody looked at soft rules"
+    for mine, floors in zip(run.cheaper_start(), encode(run.floor.timetable, data), strict=True):
         assert (mine == floors).all()
-    climb.quick_search()
-    assert climb.best.soft < climb.floor.score.soft, "a short descent is enough for a small dataset"
-    for mine, best in zip(climb.cheaper_start(), climb.incumbents.start_arrays(), strict=True):
+    run.quick_search()
+    assert run.best.soft < run.floor.score.soft, "a short descent is enough for a small dataset"
+    for mine, best in zip(run.cheaper_start(), run.incumbents.start_arrays(), strict=True):
         assert (mine == best).all()
 
 
@@ -200,12 +200,12 @@ def test_of_too_many_sessions_electives_are_left_open_however_the_courses_are_li
 def test_rules_bend_for_core_sessions_before_an_elective_has_their_place(listing: Listing) -> None:
     data, core = overfull(10, listing, short_handed=True)
     assert verify(data, core).score.bent > 0, "the core subjects fit, all of them, when daily limits are bent"
-    climb = ladder._prepare(data, SolveParams(time_limit_seconds=60.0, num_variants=1), Control(), None)
-    core_apart(climb, 0.5, bend=False)
-    assert climb.best is not None and any(row.core for row in climb.best.left_open)
-    core_apart(climb, 2.0, bend=True)
-    assert climb.best.bent > 0 and climb.best.rigid == 0
-    assert not any(row.core for row in climb.best.left_open) and climb.best.unplaced > 0
+    run = ladder._prepare(data, SolveParams(time_limit_seconds=60.0, num_variants=1), Control(), None)
+    core_apart(run, 0.5, bend=False)
+    assert run.best is not None and any(row.core for row in run.best.left_open)
+    core_apart(run, 2.0, bend=True)
+    assert run.best.bent > 0 and run.best.rigid == 0
+    assert not any(row.core for row in run.best.left_open) and run.best.unplaced > 0
 
 
 def test_bending_leaves_the_lower_rungs_their_turn_where_not_all_find_a_place() -> None:
@@ -231,15 +231,15 @@ def test_the_core_of_reduced_limits_is_placed_before_electives_and_nobody_is_los
 def test_what_was_begun_with_the_core_alone_is_offered_with_all_others_though_the_time_is_over() -> None:
     data, core = overfull(2)
     control = Control(deadline=0.0)
-    climb = ladder._prepare(data, SolveParams(time_limit_seconds=1.0, num_variants=1), control, None)
+    run = ladder._prepare(data, SolveParams(time_limit_seconds=1.0, num_variants=1), control, None)
     part = Timetable(placements=core.placements)
-    found = offer_with_rest(climb, part, "core first")
+    found = offer_with_rest(run, part, "core first")
     assert found is not None
     assert set(found.timetable.by_session.items()) >= set(part.by_session.items())
     electives = [id for id, _ in found.timetable.by_session if data.course[id].subject_type == "elective"]
     assert electives, "who finds a place around the core has it"
     control.request_stop(Stop.CANCEL)
-    assert offer_with_rest(climb, part, "core first") is None
+    assert offer_with_rest(run, part, "core first") is None
 
 
 def test_every_incumbent_is_better_than_the_one_before_and_none_breaks_a_rigid_rule() -> None:
@@ -315,7 +315,7 @@ def test_an_attempt_that_starts_lower_skips_the_rungs_above() -> None:
 
 
 def test_a_rung_that_breaks_costs_the_rung_and_not_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(climb: Climb) -> Verdict:
+    def broken(run: SolveRun) -> Verdict:
         raise RuntimeError("a bug of ours")
 
     monkeypatch.setattr(ladder, "RUNGS", (Rung("full", "", broken), *RUNGS[1:]))
@@ -419,16 +419,16 @@ def test_what_a_search_has_found_is_kept_at_once_also_where_somebody_has_offered
     monkeypatch: pytest.MonkeyPatch, welcomed_before: bool
 ) -> None:
     monkeypatch.setattr("solver.ladder.incumbent.VERIFY_SHARE", 1e-9)  # a recount keeps streamed ones away for long
-    climb = ladder._prepare(feasible(), QUICK, offering(Timetable(), Timetable()).until(60.0), None)
-    assert climb.floor.score.complete
-    own = encode(climb.floor.timetable, climb.problem.dataset)
-    climb.incumbents = Incumbents(problem=climb.problem, control=climb.control)
+    run = ladder._prepare(feasible(), QUICK, offering(Timetable(), Timetable()).until(60.0), None)
+    assert run.floor.score.complete
+    own = encode(run.floor.timetable, run.instance.dataset)
+    run.incumbents = Incumbents(instance=run.instance, control=run.control)
     if welcomed_before:
-        climb.welcome()
-        assert climb.best is not None and not climb.complete
-    climb._stream(*own, climb.floor.score)
-    assert climb.incumbents.best is not None and climb.incumbents.best.source == "search"
-    assert climb.complete
+        run.welcome()
+        assert run.best is not None and not run.complete
+    run._stream(*own, run.floor.score)
+    assert run.incumbents.best is not None and run.incumbents.best.source == "search"
+    assert run.complete
 
 
 def test_a_solve_that_is_cancelled_before_anything_is_placed_tells_of_no_incumbent() -> None:

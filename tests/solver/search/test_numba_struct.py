@@ -1,4 +1,4 @@
-"""Kernels read bundles as Python does, and cannot write where Python may not."""
+"""Kernels read structs as Python does, and cannot write where Python may not."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numba.core.errors import TypingError
 from numpy.typing import NDArray
 
 from solver.search.jit import inner, kernel
-from solver.search.numba_struct import Bundle
+from solver.search.numba_struct import NumbaStruct
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Board(Bundle):
+class Sample(NumbaStruct):
     """One field of each kind."""
 
     width: int
@@ -24,31 +24,31 @@ class Board(Bundle):
     log: NDArray[np.int64]
 
 
-def board(width: int = 3, rows: int = 2) -> Board:
+def sample(width: int = 3, rows: int = 2) -> Sample:
     row = np.arange(width, dtype=np.uint8)
     row.setflags(write=False)
     cube = np.arange(rows * width * 2, dtype=np.int32).reshape(rows, width, 2)
-    return Board(width=width, row=row, cube=cube, log=np.zeros(2, dtype=np.int64))
+    return Sample(width=width, row=row, cube=cube, log=np.zeros(2, dtype=np.int64))
 
 
 @inner
-def corner(b: Board) -> int:
+def corner(b: Sample) -> int:
     return b.cube[b.cube.shape[0] - 1, len(b.row) - 1, 1]
 
 
 @kernel
-def read(b: Board) -> int:
+def read(b: Sample) -> int:
     b.log[0] += 1
     return corner(b) * 100 + b.width * 10 + b.row[1]
 
 
 @kernel
-def overwrite(b: Board) -> None:
+def overwrite(b: Sample) -> None:
     b.row[0] = 1
 
 
 def test_a_kernel_reads_every_kind_of_field_and_writes_to_what_may_be_written() -> None:
-    small, large = board(), board(width=5, rows=4)
+    small, large = sample(), sample(width=5, rows=4)
     assert read(small) == 11 * 100 + 31 and read(large) == 39 * 100 + 51
     read(small)
     assert (small.log[0], large.log[0]) == (2, 1)
@@ -57,13 +57,13 @@ def test_a_kernel_reads_every_kind_of_field_and_writes_to_what_may_be_written() 
 
 
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
-def test_boards_of_all_sizes_share_one_signature_and_a_kernel_cannot_write_to_a_read_only_array() -> None:
-    assert board()._numba_type_ == board(width=7)._numba_type_
+def test_structs_of_all_sizes_share_one_signature_and_a_kernel_cannot_write_to_a_read_only_array() -> None:
+    assert sample()._numba_type_ == sample(width=7)._numba_type_
     with pytest.raises(TypingError, match="readonly"):
-        overwrite(board())
+        overwrite(sample())
 
 
 def test_an_array_that_is_not_contiguous_is_refused_by_name() -> None:
-    plain = board()
+    plain = sample()
     with pytest.raises(ValueError, match="cube is not"):
-        Board(width=3, row=plain.row, cube=plain.cube[:, ::2], log=plain.log)
+        Sample(width=3, row=plain.row, cube=plain.cube[:, ::2], log=plain.log)
