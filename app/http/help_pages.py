@@ -68,6 +68,7 @@ def document(name: str, top: str) -> str:
     body = body.replace("<table>", '<div class="table-box" tabindex="0"><table class="sheet">')
     body = body.replace("</table>", "</table></div>")
     links = "".join(_entry(other, title, name, top) for other, title in DOCUMENTS.items())
+    links += f'<li><a href="{top}docs">Every route, to be tried</a></li>'
     return _PAGE.format(title=escape(heading), top=top, links=links, body=body)
 
 

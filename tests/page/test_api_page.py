@@ -12,11 +12,12 @@ pytestmark = pytest.mark.anyio
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
 
-async def test_every_route_is_shown_and_tried_without_another_host(browser: Browser, target: Target) -> None:
+async def test_help_leads_to_every_route_to_be_tried_without_another_host(browser: Browser, target: Target) -> None:
     routes = (await target.http.get("/openapi.json")).json()["paths"]
     operations = sum(len(methods) for methods in routes.values())
     async with tab(browser, target) as it:
-        await it.page.goto(f"{it.base}docs")
+        await it.page.goto(f"{it.base}help/api")
+        await it.page.get_by_role("link", name="Every route, to be tried").click()
         await expect(it.page.locator(".opblock")).to_have_count(operations)
         await it.page.locator(".opblock", has_text="/health/live").first.click()
         await it.page.get_by_role("button", name="Try it out").click()

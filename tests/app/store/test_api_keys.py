@@ -301,6 +301,10 @@ def test_only_the_two_probes_and_the_empty_page_need_no_key_and_what_steers_a_jo
         "GET /health/ready",
         "GET /",
         "GET /static/{path:path}",
+        "GET /docs",
+        "GET /docs/{name}",
+        "GET /help",
+        "GET /help/{name}",
     }
     for route in ("GET /progress/j", "GET /health", "POST /cancel/j", "POST /finish/j"):
         assert access_of(*route.split()).rate is Rate.FREE
