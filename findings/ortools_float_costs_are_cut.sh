@@ -6,11 +6,11 @@
 # One would expect: these solvers work on integers (the documentation says so), so float costs are refused, as they
 # are by the calls for a single arc (`add_arc_with_cost(0, 0, 0.9)` is a TypeError) and by CP-SAT's constraints.
 # What happens: the calls for many arcs at once take a numpy array of floats and cut every number towards zero,
-# without an error or a warning. Costs of 0.9 and 0.1 are both 0, so every assignment is "optimal" and the
-# reported cost is 0. Room costs of 1.0 to 2.9 (say, kilometres) keep only their first digit. Capacities
-# are cut likewise (1.9 seats are 1), also by the maximum flow solver.
-# Seen with two examples by LinearSumAssignment and with one by each of the two flow solvers; upstream's advice
-# for floats is to scale and round (or-tools issue 1539); that arrays go through in silence we found nowhere written.
+# without an error or a warning. Costs of 0.9 and 0.1 are both 0, so every assignment is "optimal". Room costs of
+# 1.0 to 2.9 (say, kilometres) keep their first digit only; so do capacities, also in the maximum flow solver. Seen:
+#     dislikes: status, reported cost, true cost: ('Status.OPTIMAL', 0, 1.8)
+#     dislikes: best possible: 0.2
+# Upstream's advice for floats is to scale and round (issue 1539); of arrays that go through we found nothing written.
 #
 # Who is hurt: whoever gives lectures to rooms by minimum cost, with preferences normalised to 0..1 or distances
 # as costs: the rooms are legal but arbitrary, and status and cost say all is well.
