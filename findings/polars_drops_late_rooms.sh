@@ -11,8 +11,10 @@
 # becomes a day in 1902. A row that has lost all its cells is then dropped as empty: four late rows come back as three.
 # When the odd cell stands one row earlier (the 100th), nothing is lost, so a small test file shows nothing.
 # The documentation names the parameter, not the loss. Reports upstream (polars 15748, 23728; fastexcel 208) are
-# closed; they speak of columns that begin empty. Here every cell of the column is filled.
-# Seen with two columns (rooms, starts) and at three lengths (99, 100, 1000 rows before the odd cell).
+# closed, and speak of columns that begin with empty cells. Here every cell of the column is filled.
+# Seen with two columns (rooms, starts) and with 99, 100 and 1000 rows before the odd cell:
+#     room in row 100: B12
+#     room in row 101: None
 #
 # Who is hurt: imports of timetables and room lists: the first hundred rows are the numbered rooms of one building,
 # laboratories and annexes ("B12", "101 B") come later, and their lectures arrive as if they had no room.
