@@ -51,8 +51,7 @@ def readers(text):
     other = recurring_ical_events.of(icalendar.Calendar.from_ical(text))
     yield "icalevents", [event.start for event in events(string_content=text.encode(), start=FIRST, end=LAST)]
     yield "recurring-ical-events", [event["DTSTART"].dt for event in other.between(FIRST, LAST)]
-    timeline = IcsCalendarStream.calendar_from_ics(text).timeline
-    yield "ical", [event.dtstart for event in timeline.included(begin, end)]
+    yield "ical", [event.dtstart for event in IcsCalendarStream.calendar_from_ics(text).timeline.included(begin, end)]
 
 
 def check(what, lines, lost, start="Europe/Berlin:20261005T090000"):
