@@ -122,7 +122,7 @@ async def _migrate(run: Run, target: Target, point: str) -> None:
 def _to_first_schema(target: Target) -> None:
     """Takes away from a store what later schemas have brought."""
     with contextlib.closing(sqlite3.connect(target.data / "jobs.sqlite3", isolation_level=None)) as db:
-        for table in ("identity", "outbox", "alembic_version"):
+        for table in ("identity", "outbox", "alembic_version", "cancels"):
             db.execute(f"DROP TABLE IF EXISTS {table}")
         for index in ("jobs_by_dataset", "jobs_by_end"):
             db.execute(f"DROP INDEX IF EXISTS {index}")
