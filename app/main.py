@@ -21,7 +21,7 @@ from app.http import problems
 from app.http.audit import Audit
 from app.http.auth import KeyGuard
 from app.http.dependencies import Queue, Service, Whole
-from app.http.gzip_bodies import Unpacked
+from app.http.gzip_bodies import GzipBodies
 from app.http.head import HeadAsGet
 from app.http.limits import BodyLimit, OneSpelling
 from app.http.measured import Measured
@@ -32,7 +32,7 @@ from app.http.routes import all_routes
 from app.http.routes.events import Streams
 from app.http.routes.operations import Lookout
 from app.http.server import serve
-from app.http.slow_clients import Paced
+from app.http.slow_clients import SlowClients
 from app.http.worker_app import WorkerServer
 from app.operations.capacity import Capacity
 from app.operations.logs import watch_loop
@@ -79,7 +79,7 @@ def _layers(settings: Settings, reports: Reports) -> list[Middleware]:
     """What a request goes through before it comes to a route; the first is the outermost."""
     return [
         Middleware(HeadAsGet),
-        Middleware(Paced),
+        Middleware(SlowClients),
         Middleware(RequestId),
         Middleware(Measured, metrics=reports.metrics, unforeseen=reports.failed_unforeseen),
         Middleware(Audit),
@@ -88,7 +88,7 @@ def _layers(settings: Settings, reports: Reports) -> list[Middleware]:
         Middleware(KeyGuard, settings=settings),
         Middleware(RateLimit, settings=settings),
         Middleware(BodyLimit, limit=settings.max_body_bytes),
-        Middleware(Unpacked, limit=settings.max_body_bytes),
+        Middleware(GzipBodies, limit=settings.max_body_bytes),
     ]
 
 

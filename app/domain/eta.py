@@ -31,7 +31,7 @@ SMOOTH_SECONDS = 4.0
 
 
 @dataclass
-class Pace:
+class RunTimes:
     """What has been measured since the service started. Shared by all jobs."""
 
     _per_session: dict[Part, float] = field(default_factory=lambda: dict(FIRST_GUESS))

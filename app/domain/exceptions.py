@@ -71,15 +71,15 @@ class ResultTooHeavy(ServiceError):
     """A stored result cannot be made into an answer with the time and memory that there are. Its request was sound."""
 
 
-class ReadersBusy(ServiceError):
+class ParsePoolBusy(ServiceError):
     """Too many large requests are being read at this moment."""
 
 
-class ReadersAway(ServiceError):
+class ParsePoolAway(ServiceError):
     """The processes that read large requests do not get to work at this moment."""
 
 
-class ReadersStarved(ServiceError):
+class ParsePoolStarved(ServiceError):
     """The kernel has ended the processes that read a request, since there is no memory left; it may be a small one."""
 
 

@@ -18,7 +18,7 @@ class Point(NamedTuple):
     bound: int | None
 
 
-class Curve:
+class CostHistory:
     """Improvements in order of time; the first and the newest are always there."""
 
     def __init__(self) -> None:

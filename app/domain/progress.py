@@ -24,8 +24,8 @@ from typing import NamedTuple, get_args
 
 import anyio
 
-from app.domain.eta import Estimate, Pace
-from app.domain.history import Curve
+from app.domain.eta import Estimate, RunTimes
+from app.domain.history import CostHistory
 from app.domain.jobs import Job, Status
 from app.domain.liveness import Life
 from app.domain.messages import IncumbentFrame, ProgressFrame
@@ -93,13 +93,13 @@ _RAN_ITS_COURSE = frozenset({StoppedBy.PROVED, StoppedBy.STALLED, StoppedBy.DEAD
 @dataclass
 class Track:
     """
-    Everything that is shown about one job. `job` is the row as the store has it; `pace` is shared by all jobs.
+    Everything that is shown about one job. `job` is the row as the store has it; `run_times` is shared by all jobs.
 
     `checkpointed` says that somebody calls `reserve()` and `kept()`; without it the bar ends with the service.
     """
 
     job: Job
-    pace: Pace = field(default_factory=Pace)
+    run_times: RunTimes = field(default_factory=RunTimes)
     checkpointed: bool = False
     version: int = 0
     stage: Stage | None = None
@@ -122,7 +122,7 @@ class Track:
     recounted_attempt: int | None = None
     quality_missed: str | None = None
     changed: anyio.Event = field(default_factory=anyio.Event)
-    curve: Curve = field(default_factory=Curve)
+    history: CostHistory = field(default_factory=CostHistory)
     _reserved: float = LAST
     _estimate: Estimate = field(default_factory=Estimate)
     _seconds: float = 0.0
@@ -154,7 +154,7 @@ class Track:
             self.message = self._beginning
         if again:
             self.percent, self.improved_at, self.quality_missed = 0.0, None, None
-            self.curve.clear()
+            self.history.clear()
             self._reserve_anew()
         self.percent = max(self.percent, job.percent)
         self._reserved = max(self._reserved, job.percent)  # a row is what the store has
@@ -300,7 +300,7 @@ class Track:
         """Wakes everybody who waits for a change."""
         self.version += 1
         self.updated_at = time.time()
-        self.curve.note(self.updated_at, self.score, self.bound)
+        self.history.note(self.updated_at, self.score, self.bound)
         self._told_percent = self.percent
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
@@ -313,7 +313,7 @@ class Track:
         if self._solving_began is None and stage not in LIMIT_FREE:
             self._solving_began = now
             if self._began is not None:
-                self.pace.learn("before", now - self._began, self.total)
+                self.run_times.learn("before", now - self._began, self.total)
         if first:
             self._last_stage_began = now
         self.stage = stage
@@ -358,9 +358,9 @@ class Track:
 
     def _part_seconds(self, stage: Stage, now: float) -> float:
         if stage in LAST_STAGES:
-            expected = self.pace.outside("after", self.total)
+            expected = self.run_times.outside("after", self.total)
         elif stage in LIMIT_FREE or stage == "context":
-            expected = self.pace.outside("before", self.total)
+            expected = self.run_times.outside("before", self.total)
         else:
             expected = float(self._estimate.seconds(now))
         return max(LEAST_SECONDS, expected)
@@ -402,8 +402,8 @@ class Track:
 
     def _rest_seconds(self, now: float) -> float:
         """What is left of this attempt, by its budget and by what others of its size took."""
-        job, pace, size = self.job, self.pace, self.total
-        after = pace.outside("after", size)
+        job, run_times, size = self.job, self.run_times, self.total
+        after = run_times.outside("after", size)
         if job.cancel_requested:
             return STOP_SECONDS
         if self._last_stage_began is not None:
@@ -412,9 +412,9 @@ class Track:
             return STOP_SECONDS + after
         if self._solving_began is None:
             assert self._began is not None
-            before = max(0.0, pace.outside("before", size) - (now - self._began))
-            return before + pace.solving(0.0, self._seconds, size) + after
-        return pace.solving(now - self._solving_began, self._seconds, size) + after
+            before = max(0.0, run_times.outside("before", size) - (now - self._began))
+            return before + run_times.solving(0.0, self._seconds, size) + after
+        return run_times.solving(now - self._solving_began, self._seconds, size) + after
 
     def _learn_from(self, after: Job) -> None:
         """What a run that came to its end by itself took."""
@@ -422,9 +422,9 @@ class Track:
         if self.job.status is not Status.RUNNING or after.status is not Status.COMPLETED or began is None:
             return
         if last is not None:
-            self.pace.learn("after", now - last, self.total)
+            self.run_times.learn("after", now - last, self.total)
         if after.stopped_by in _RAN_ITS_COURSE and self._seconds > 0:
-            self.pace.learn_run(((last or now) - began) / self._seconds, self.total)
+            self.run_times.learn_run(((last or now) - began) / self._seconds, self.total)
 
     def seconds_left(self) -> float:
         """
@@ -438,5 +438,5 @@ class Track:
         if job.status is Status.RUNNING and self._began is not None:
             return float(self._estimate.seconds(time.monotonic()))
         if job.publish is not None:
-            return STOP_SECONDS + self.pace.outside("after", job.total)
-        return self.pace.whole(job.remaining_seconds, job.total)
+            return STOP_SECONDS + self.run_times.outside("after", job.total)
+        return self.run_times.whole(job.remaining_seconds, job.total)

@@ -8,7 +8,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
-def patient_for(seconds: float) -> type[H11Protocol]:
+def protocol_with_timeout(seconds: float) -> type[H11Protocol]:
     """
     HTTP connections that end when a request header is not complete within `seconds`, or when what was written has not
     gone within that time; uvicorn waits for ever for both.

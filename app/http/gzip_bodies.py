@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.http.problems import BodyTooLarge, NotUnpacked, UnknownEncoding, refuse
 
 PIECE_BYTES = 1 << 18
-"""Unpacked at a time, a fraction of a millisecond of work; others have their turn in between."""
+"""GzipBodies at a time, a fraction of a millisecond of work; others have their turn in between."""
 MOST_MEMBERS = 1_000
 """Files put one behind the other; each costs as much as a piece, however little is in it."""
 GZIP = (b"gzip", b"x-gzip")
@@ -28,7 +28,7 @@ _WINDOW = 31
 _OF_THE_PACKED = (b"content-encoding", b"content-length")
 
 
-class Unpacked:
+class GzipBodies:
     """What comes behind it sees a plain body; `limit` are its bytes at most."""
 
     def __init__(self, app: ASGIApp, *, limit: int) -> None:

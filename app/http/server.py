@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.http.connection_timeouts import patient_for
+from app.http.connection_timeouts import protocol_with_timeout
 from app.http.routes.events import Streams
 from app.operations.logs import logging_to
 from app.operations.startup import address_problem, examine, log_warnings, refusal
@@ -78,7 +78,7 @@ def _serve(settings: Settings, forkserver: ForkServer | None, create_app: Create
             # and the audit.
             proxy_headers=bool(settings.proxies),
             forwarded_allow_ips=list(settings.proxies),
-            http=patient_for(settings.body_seconds),
+            http=protocol_with_timeout(settings.body_seconds),
             limit_concurrency=settings.max_streams + CONNECTIONS,
             lifespan="on",  # "auto" takes an application that died for one without a lifespan
         ),

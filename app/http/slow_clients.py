@@ -26,7 +26,7 @@ MAX_HELD_BYTES = 128 << 20
 """Of all answers together that are on their way. One answer that is larger alone is still sent."""
 
 
-class Paced:
+class SlowClients:
     """The layer around all others. What it does not finish, the server ends with the connection."""
 
     def __init__(self, app: ASGIApp, seconds: float = ANSWER_SECONDS, most: int = MAX_HELD_BYTES) -> None:

@@ -21,7 +21,7 @@ from starlette.middleware import Middleware
 from app import service_version
 from app.http import problems
 from app.http.auth import KeyGuard
-from app.http.connection_timeouts import patient_for
+from app.http.connection_timeouts import protocol_with_timeout
 from app.http.limits import OneSpelling
 from app.http.measured import Measured
 from app.operations.capacity import Capacity
@@ -64,7 +64,7 @@ class WorkerServer:
                 server_header=False,
                 proxy_headers=False,
                 lifespan="off",
-                http=patient_for(PATIENCE_SECONDS),
+                http=protocol_with_timeout(PATIENCE_SECONDS),
                 limit_concurrency=CONNECTIONS,
             )
         )

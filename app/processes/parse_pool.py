@@ -30,7 +30,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from app.domain.exceptions import ReadersAway, ReadersBusy, ReadersStarved, ServiceError, TooHeavy
+from app.domain.exceptions import ParsePoolAway, ParsePoolBusy, ParsePoolStarved, ServiceError, TooHeavy
 from app.domain.framing import LENGTHS, FrameError
 from app.domain.portfolio import most_workers
 from app.domain.telemetry import HelperStopped, Observer, nobody
@@ -183,11 +183,11 @@ class ParsePool:
 
         Raises
         ------
-        ReadersBusy
+        ParsePoolBusy
             No worker was free in time; worth another try.
-        ReadersAway
+        ParsePoolAway
             Workers were stopped, or not let run, again and again; the same.
-        ReadersStarved
+        ParsePoolStarved
             Two workers died while the kernel was ending processes for want of memory; the same.
         TooHeavy
             Reading took longer than `read_seconds`, or two workers died of it.
@@ -213,7 +213,7 @@ class ParsePool:
                 return await self._ask(question, terms)
             except WorkerStopped as error:
                 if anyio.current_time() >= until:
-                    raise ReadersAway("The processes that read requests were stopped; try again later.") from error
+                    raise ParsePoolAway("The processes that read requests were stopped; try again later.") from error
             except WorkerLost as error:
                 died += 1
                 if died == MOST_DEATHS:
@@ -226,7 +226,7 @@ class ParsePool:
             return TooHeavy("Two processes have died of reading this request. Maybe send less at once.")
         where = "container" if self._machine.memory().in_container else "machine"
         _log.error("memory of the %s ran out: two readers were ended; it needs more, or fewer slots", where)
-        return ReadersStarved(
+        return ParsePoolStarved(
             f"Memory of the {where} ran out while the request was being read, so the system ended the processes that "
             "read it. The request need not be at fault; please try again later."
         )
@@ -243,7 +243,7 @@ class ParsePool:
             return reply
         except TimeoutError:
             if process.cpu_seconds - before < COMPUTED_SHARE * seconds:
-                raise ReadersAway("The process that reads the request did not get to it; try again later.") from None
+                raise ParsePoolAway("The process that reads the request did not get to it; try again later.") from None
             told = f"Reading the request took longer than {seconds:g} s and was given up. Maybe send less at once."
             raise TooHeavy(told) from None
         finally:
@@ -252,7 +252,7 @@ class ParsePool:
 
     async def _next_free(self, terms: Terms) -> _Process:
         if self._waiting >= terms.most_waiting:
-            raise ReadersBusy(f"{self._waiting} large requests are waiting to be read already; try again later.")
+            raise ParsePoolBusy(f"{self._waiting} large requests are waiting to be read already; try again later.")
         all_busy, alive = self._waiting >= self._next.statistics().current_buffer_used, self._alive
         if all_busy and len(alive) < self._settings.readers and all(one.is_ready for one in alive):
             self._hire()
@@ -261,9 +261,9 @@ class ParsePool:
             with anyio.fail_after(terms.wait_seconds):
                 return await self._next.receive()
         except TimeoutError:
-            raise ReadersBusy("All readers are still at work, or being loaded; try again later.") from None
+            raise ParsePoolBusy("All readers are still at work, or being loaded; try again later.") from None
         except anyio.EndOfStream:
-            raise ReadersBusy("The service is about to end; try again later.") from None
+            raise ParsePoolBusy("The service is about to end; try again later.") from None
         finally:
             self._waiting -= 1
 

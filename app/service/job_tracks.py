@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import anyio
 
-from app.domain.eta import Pace
+from app.domain.eta import RunTimes
 from app.domain.jobs import Job, Status, tenant_of
 from app.domain.progress import Track
 from app.domain.snapshot import COMPILING, PREPARING, document
@@ -45,7 +45,7 @@ class JobTracks:
 
     def __init__(self, slots: int, *, checkpointed: bool = False) -> None:
         self._slots, self._checkpointed = slots, checkpointed
-        self._pace = Pace()
+        self._run_times = RunTimes()
         self._run = secrets.token_hex(4)
         self._tracks: dict[str, Track] = {}
         self._order: dict[str, int] = {}
@@ -88,7 +88,7 @@ class JobTracks:
         """A job that is later than all others."""
         self._order[job.id] = self._added
         self._added += 1
-        track = self._tracks[job.id] = Track(job, self._pace, self._checkpointed)
+        track = self._tracks[job.id] = Track(job, self._run_times, self._checkpointed)
         self._place(job)
         return track
 
@@ -144,7 +144,7 @@ class JobTracks:
     def curve(self, job_id: str) -> list[dict[str, object]] | None:
         """How cost and bound went since the job began, as far as this service has seen it; None for an unknown id."""
         track = self._tracks.get(job_id)
-        return None if track is None else track.curve.view(track.job.started_at or track.job.created_at)
+        return None if track is None else track.history.view(track.job.started_at or track.job.created_at)
 
     async def wait_for_change(self, job_id: str, seen: int, timeout: float) -> int:
         """Waits until the snapshot has a version other than `seen`, `timeout` seconds at most; returns the version."""

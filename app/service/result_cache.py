@@ -94,7 +94,7 @@ class ResultCache:
 
         Raises
         ------
-        ResultTooHeavy, ReadersBusy, Refused, StoreUnavailable
+        ResultTooHeavy, ParsePoolBusy, Refused, StoreUnavailable
             It cannot be made, cannot be made now, or does not exist (a variant that there is not).
         """
         about = (job.id, job.body_hash, work, *sorted(asked.items()))

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.eta import SMOOTH_SECONDS, Estimate, Pace
+from app.domain.eta import SMOOTH_SECONDS, Estimate, RunTimes
 
 SHARES = st.lists(st.floats(0, 1), max_size=25)
 SIZES = st.none() | st.integers(0, 30_000)
 
 
-def experienced(shares: list[float], sessions: int | None = 100) -> Pace:
-    pace = Pace()
+def experienced(shares: list[float], sessions: int | None = 100) -> RunTimes:
+    run_times = RunTimes()
     for share in shares:
-        pace.learn_run(share, sessions)
-    return pace
+        run_times.learn_run(share, sessions)
+    return run_times
 
 
 @given(SHARES, SIZES, st.floats(0, 4000), st.floats(1, 3600))
@@ -31,13 +31,13 @@ def test_a_run_is_never_expected_to_outlive_its_limit(
 
 @given(st.floats(0, 3600), st.floats(1, 3600), SIZES)
 def test_without_experience_the_budget_is_the_estimate(used: float, limit: float, sessions: int | None) -> None:
-    assert Pace().solving(used, limit, sessions) == pytest.approx(max(0.0, limit - used), abs=1e-6)
+    assert RunTimes().solving(used, limit, sessions) == pytest.approx(max(0.0, limit - used), abs=1e-6)
 
 
 def test_runs_that_ended_early_make_the_next_estimate_shorter_but_only_for_their_size() -> None:
-    pace = experienced([0.01] * 20)
-    assert pace.solving(0, 300, 100) < 20
-    assert pace.solving(0, 300, 5000) == 300
+    run_times = experienced([0.01] * 20)
+    assert run_times.solving(0, 300, 100) < 20
+    assert run_times.solving(0, 300, 5000) == 300
 
 
 def test_a_run_that_outlasts_all_others_is_expected_to_use_its_limit() -> None:
@@ -45,18 +45,18 @@ def test_a_run_that_outlasts_all_others_is_expected_to_use_its_limit() -> None:
 
 
 def test_a_run_of_unknown_size_is_expected_to_be_like_all_others() -> None:
-    pace = experienced([0.1] * 10, 100)
-    assert pace.solving(0, 100, None) < 20
+    run_times = experienced([0.1] * 10, 100)
+    assert run_times.solving(0, 100, None) < 20
 
 
 @given(st.lists(st.floats(0.01, 100), min_size=20, max_size=30), st.integers(0, 30_000))
 def test_parts_outside_the_limit_are_learned_in_proportion_to_the_size(seconds: list[float], sessions: int) -> None:
-    pace = Pace()
+    run_times = RunTimes()
     for each in seconds:
-        pace.learn("after", each, sessions)
-    learned = pace.outside("after", sessions)
+        run_times.learn("after", each, sessions)
+    learned = run_times.outside("after", sessions)
     assert 0 < learned <= max(seconds) * 1.001 + 0.02
-    assert pace.outside("after", 30_001) >= learned
+    assert run_times.outside("after", 30_001) >= learned
 
 
 @given(st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 10)), min_size=1, max_size=30))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain.history import MAX_POINTS, Curve
+from app.domain.history import MAX_POINTS, CostHistory
 from solver.rules import Score
 
 
@@ -11,7 +11,7 @@ def score(soft: int, unplaced: int = 0) -> Score:
 
 
 def test_only_news_make_a_point() -> None:
-    curve = Curve()
+    curve = CostHistory()
     curve.note(1.0, None, None)
     for at, held, bound in (
         (2.0, score(9, 1), None),
@@ -30,7 +30,7 @@ def test_only_news_make_a_point() -> None:
 
 
 def test_a_long_run_is_thinned_out_and_keeps_its_ends() -> None:
-    curve = Curve()
+    curve = CostHistory()
     for step in range(10 * MAX_POINTS):
         curve.note(float(step), score(100_000 - step), None)
     seconds = [point["seconds"] for point in curve.view(0.0)]

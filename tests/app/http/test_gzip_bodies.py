@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI, Request
 
 from app.http import problems
-from app.http.gzip_bodies import MOST_MEMBERS, PIECE_BYTES, Unpacked
+from app.http.gzip_bodies import MOST_MEMBERS, PIECE_BYTES, GzipBodies
 from app.http.limits import BodyLimit
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +30,7 @@ def anyio_backend() -> str:
 async def client(anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     problems.install(app)
-    app.add_middleware(Unpacked, limit=LIMIT)
+    app.add_middleware(GzipBodies, limit=LIMIT)
     app.add_middleware(BodyLimit, limit=LIMIT)
 
     @app.post("/")

@@ -15,9 +15,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from app.http.connection_timeouts import patient_for
+from app.http.connection_timeouts import protocol_with_timeout
 from app.http.head import HeadAsGet
-from app.http.slow_clients import PIECE_BYTES, Paced
+from app.http.slow_clients import PIECE_BYTES, SlowClients
 from app.main import create_app
 from app.settings import Settings
 
@@ -38,7 +38,7 @@ async def server(anyio_backend: str) -> AsyncIterator[uvicorn.Server]:
         return Response(bytes(LARGE), media_type="application/json")
 
     app = Starlette(routes=[Route("/large", large)])
-    config = uvicorn.Config(app, log_level="critical", lifespan="off", http=patient_for(PATIENCE_SECONDS))
+    config = uvicorn.Config(app, log_level="critical", lifespan="off", http=protocol_with_timeout(PATIENCE_SECONDS))
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
     async with anyio.create_task_group() as tasks:
@@ -83,7 +83,7 @@ async def answered(answer: Response, line: Line, seconds: float) -> None:
         raise AssertionError
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "asgi": {"spec_version": "2.4"}}
-    await Paced(answer, seconds)(scope, receive, line.send)  # type: ignore[arg-type]
+    await SlowClients(answer, seconds)(scope, receive, line.send)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("length", [0, 1, PIECE_BYTES, 3 * PIECE_BYTES + 1])
@@ -109,7 +109,7 @@ async def test_all_answers_together_are_bounded_and_the_oldest_is_given_up_first
         return await anyio.sleep_forever()  # type: ignore[return-value]
 
     gone: list[str] = []
-    paced = Paced(large, 60.0, most=5 * PIECE_BYTES)
+    paced = SlowClients(large, 60.0, most=5 * PIECE_BYTES)
     async with anyio.create_task_group() as clients:
         for name in ("first", "second", "third"):
             scope = {"type": "http", "path": name}
@@ -128,7 +128,7 @@ async def test_all_answers_together_are_bounded_and_the_oldest_is_given_up_first
 
 def test_the_service_paces_its_answers(tmp_path: Path) -> None:
     layers = [layer.cls for layer in create_app(Settings(data_dir=tmp_path)).user_middleware]
-    assert layers[:2] == [HeadAsGet, Paced], "whatever is sent goes through it"
+    assert layers[:2] == [HeadAsGet, SlowClients], "whatever is sent goes through it"
 
 
 async def test_an_event_stream_has_a_rule_of_its_own() -> None:

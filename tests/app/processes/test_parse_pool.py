@@ -16,7 +16,7 @@ import anyio
 import psutil
 import pytest
 
-from app.domain.exceptions import ReadersAway, ReadersBusy, ReadersStarved, Refused, TooHeavy
+from app.domain.exceptions import ParsePoolAway, ParsePoolBusy, ParsePoolStarved, Refused, TooHeavy
 from app.domain.messages import pack
 from app.domain.telemetry import Happening, HelperStopped
 from app.http.problems import problem_response
@@ -224,7 +224,7 @@ async def test_a_body_of_which_two_workers_die_is_refused_unless_the_kernel_ende
                     await anyio.sleep(0.005)
 
         tasks.start_soon(kill_both)
-        with pytest.raises(ReadersStarved if by_kernel else TooHeavy) as caught:
+        with pytest.raises(ParsePoolStarved if by_kernel else TooHeavy) as caught:
             await pool.ask(Question("validate", b'{"dataset_name": "bhu"}'))
         answer = problem_response(caught.value)
         told = json.loads(bytes(answer.body))
@@ -244,7 +244,7 @@ async def test_a_body_that_takes_too_long_is_refused_and_its_worker_replaced(tmp
         with pytest.raises(TooHeavy):
             await pool.ask(sample("bhu"))
         assert not psutil.pid_exists(pid)
-        with pytest.raises(ReadersBusy, match="being loaded"):
+        with pytest.raises(ParsePoolBusy, match="being loaded"):
             await pool.ask(sample("tiny"))
 
 
@@ -294,9 +294,9 @@ async def test_a_request_whose_workers_never_get_to_work_is_told_to_come_again_a
         await pool.ask(sample("tiny"))
         pool._settings = Settings(data_dir=tmp_path, readers=1, read_seconds=0.3)
         os.kill(pool.pids[0], signal.SIGSTOP)
-        with pytest.raises(ReadersAway):
+        with pytest.raises(ParsePoolAway):
             await pool.ask(sample("college"))
-    answer = problem_response(ReadersAway("x"))
+    answer = problem_response(ParsePoolAway("x"))
     assert answer.status_code == 503 and int(answer.headers["retry-after"]) > 0
 
 
@@ -440,7 +440,7 @@ async def test_a_claim_is_recounted_however_many_clients_wait_and_a_false_one_is
 ) -> None:
     honest, begun = claim(), list[bool]()
     monkeypatch.setattr(pool_module, "MAX_WAITING", 0)
-    with pytest.raises(ReadersBusy):
+    with pytest.raises(ParsePoolBusy):
         await pool.ask(sample("college"))
     counted = await pool.recount(honest, lambda: begun.append(True))
     assert (counted.score, counted.placed, counted.total) == (honest.score, honest.placed, honest.total)
