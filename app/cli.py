@@ -139,7 +139,7 @@ def worker(
     except working.CannotWork as error:
         forkserver.abandon()
         _fail(str(error), EXIT_OUR_FAULT)
-    os._exit(EXIT_ANSWER)  # as above
+    os._exit(EXIT_ANSWER)
 
 
 def _settings(**options: object) -> Settings:
@@ -408,7 +408,7 @@ def _load(read: Callable[[], T], *, as_json: bool) -> T:
     try:
         return read()
     except (OSError, SolverError) as error:
-        from app.domain.issues import wire_issue  # brings FastAPI along, which takes as long as all other imports
+        from app.domain.issues import wire_issue
 
         told = in_words(error) if isinstance(error, OSError) else str(error)
         found = error.issues if isinstance(error, InputError) else ()
@@ -430,7 +430,7 @@ def _advise(dataset: Dataset, *, as_json: bool) -> None:
 
 
 def _warnings(dataset: Dataset) -> list[dict[str, object]]:
-    from app.domain.issues import wire_issue  # as above
+    from app.domain.issues import wire_issue
 
     return [wire_issue(issue) for issue in advice_on(dataset)]
 

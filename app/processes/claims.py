@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from solver.result import Quality, RungId, StoppedBy
 from solver.rules import Score
 
 
@@ -37,12 +38,19 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """What was counted of the best variant; `quality_index` is that of `solver.result.Report`."""
+    """
+    What was counted of the best variant; `quality_index` is that of `solver.result.Report`. What the result calls
+    itself stands here too, because it was found to follow from what was counted; the bound is the solver's alone.
+    """
 
     score: Score
     placed: int
     total: int
     quality_index: float | None
+    bound: int | None
+    quality: Quality
+    rung: RungId
+    stopped_by: StoppedBy
 
 
 LastRecount: TypeAlias = Callable[[Claim, Callable[[], None]], Awaitable[Counted]]

@@ -57,12 +57,12 @@ def verified(job: Job, frame: ResultFrame, counted: Counted) -> Verified:
     """The result of the attempt that `job` is at: as it was counted, not as it was claimed."""
     fields = {
         "score": counted.score,
-        "bound": frame.bound,
+        "bound": counted.bound,
         "placed": counted.placed,
         "total": counted.total,
-        "quality": frame.quality,
-        "stopped_by": frame.stopped_by,
-        "rung": frame.rung,
+        "quality": counted.quality,
+        "stopped_by": counted.stopped_by,
+        "rung": counted.rung,
         "result_attempt": job.attempt,
         "result_digest": hashlib.sha256(frame.body).hexdigest(),
     }

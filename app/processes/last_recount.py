@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.domain.framing import FrameError
-from app.domain.jobs import effective_dataset
+from app.domain.jobs import RUNG_ORDER, effective_dataset
 from app.domain.messages import unpack
 from app.processes.claims import Claim, Counted, NotVerified
 from solver.advice import notes_on
@@ -53,11 +53,40 @@ def recount(claim: Claim) -> Counted:
     for number, (variant, report) in enumerate(zip(result.variants, reports, strict=True), 1):
         if variant.report.score != report.score:
             raise NotVerified(f"variant {number}: a score of {variant.report.score} claimed, {report.score} counted")
+        if told := _untrue(variant, report, result.lower_bound):
+            raise NotVerified(f"variant {number} is not what it is called: {'; '.join(told)}")
     best = reports[0]
+    kept = _rung_kept(best.score.unplaced, best.score.bent, result.best.rung)
+    if RUNG_ORDER.index(result.best.rung) < RUNG_ORDER.index(kept):
+        raise NotVerified(f"the promise of the rung {result.best.rung} claimed, which {best.score} does not keep")
     claimed, counted = (claim.score, claim.placed, claim.total), (best.score, best.placed, best.total)
     if claimed != counted:
         raise NotVerified(f"score, placed and all sessions: {claimed} claimed, {counted} counted")
-    return Counted(score=best.score, placed=best.placed, total=best.total, quality_index=best.quality_index)
+    return Counted(
+        score=best.score,
+        placed=best.placed,
+        total=best.total,
+        quality_index=best.quality_index,
+        bound=result.lower_bound,
+        quality=result.best.quality,
+        rung=result.best.rung,
+        stopped_by=result.stopped_by,
+    )
+
+
+def _untrue(variant: Variant, report: Report, bound: int | None) -> list[str]:
+    """What is said of a variant and does not follow from what was counted of it."""
+    told = []
+    if bound is not None and report.score.complete and bound > report.score.soft:
+        told.append(f"a bound of {bound} is above its cost of {report.score.soft}")
+    if variant.quality is not quality_of(report, bound):
+        told.append(f"{variant.quality} claimed")
+    given_up = [(concession.rule, concession.count) for concession in concessions_of(report)]
+    if [(concession.rule, concession.count) for concession in variant.concessions] != given_up:
+        told.append(f"{len(variant.concessions)} rules claimed as given up, {len(given_up)} counted")
+    if {(found.course_id, found.session) for found in variant.open_sessions} != set(report.unplaced):
+        told.append(f"{len(variant.open_sessions)} open sessions claimed, {len(report.unplaced)} counted")
+    return told
 
 
 def _result_of(claim: Claim) -> Result:

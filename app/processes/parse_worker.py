@@ -44,7 +44,7 @@ from app.system.failpoints import failpoint
 from app.views import result as results
 from app.views.result import Opened, open_result
 from app.views.shapes import SHAPES
-from solver.result import Quality
+from solver.result import Quality, StoppedBy
 from solver.rules import Score
 
 REPLY_LIMITS = Limits(header=4 << 20, body=256 << 20)
@@ -222,7 +222,8 @@ def counted_of(reply: Reply) -> Counted:
     header = dict(reply.header)
     if "false" in header:
         raise NotVerified(header["false"])
-    return Counted(**{**header, "score": Score.of(header["score"])})
+    told = {"score": Score.of(header["score"]), "quality": Quality(header["quality"])}
+    return Counted(**{**header, **told, "stopped_by": StoppedBy(header["stopped_by"])})
 
 
 def _last_recount(question: Question, settings: Settings) -> Reply:

@@ -1,1 +1,1 @@
-"""What stands behind `app.service.supervisor`: the queue, the start and end of attempts, recovery, room and upkeep."""
+"""What stands behind `app.service.supervisor`: the queue, attempts, recovery and upkeep."""

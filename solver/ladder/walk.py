@@ -1,10 +1,10 @@
 """
 The ladder: five promises, strongest first, and the loop that walks them.
 
-This is the only file that knows the order. A floor is secured first, so that an answer exists within seconds; then the
-loop enters rung after rung until one keeps its promise, each starting from the best timetable so far. The best verified
-timetable wins, whichever rung found it, and the result says which promise it keeps. No rung calls another; the journal
-says why each one was left.
+This is the only file that says what a rung does and when it is left. A floor is secured first, so that an answer exists
+within seconds; then the loop enters rung after rung until one keeps its promise, each starting from the best timetable
+so far. The best verified timetable wins, whichever rung found it, and the result says which promise it keeps. No rung
+calls another; the journal says why each one was left.
 
 When a child process dies, the supervisor starts the next attempt with `start_at` the rung after the one that died; it
 does not invent an order of its own.

@@ -18,9 +18,10 @@ from typing import Any
 
 from solver.context import build_context
 from solver.control import Control, Place, Progress, Stage, Stop
+from solver.ladder.ledger import quality_of
 from solver.model import Dataset, Placement, Timetable
 from solver.params import SolveParams
-from solver.result import Diagnosis, Quality, Result, RungVisit, StoppedBy, Variant
+from solver.result import Diagnosis, OpenSession, Result, RungVisit, StoppedBy, Variant
 from solver.verify import verify
 
 COURSES = 12
@@ -85,8 +86,11 @@ def result(dataset: Dataset, found: Timetable, control: Control, params: SolvePa
         label="Balanced",
         timetable=found,
         report=report,
-        rung=params.start_at,
-        quality=Quality.FEASIBLE if report.score.complete else Quality.PARTIAL,
+        rung=params.start_at if report.score.complete else "manual",
+        quality=quality_of(report, bound=0),
+        open_sessions=tuple(
+            OpenSession(course_id=course_id, session=session, blockers=()) for course_id, session in report.unplaced
+        ),
     )
     visit = RungVisit(rung=params.start_at, entered=0.0, left=1.0, outcome="kept", why="", score=report.score)
     return Result(variants=(variant,), stopped_by=why, lower_bound=0, diagnosis=Diagnosis(), journal=(visit,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -168,6 +169,51 @@ def test_a_better_score_in_the_result_is_refused_although_each_rule_counts_as_it
     forged = replace(honest, variants=(honest.best, replace(honest.best, report=boasted)))
     with pytest.raises(NotVerified, match="variant 2: a score of"):
         recount(claim(forged))
+
+
+def partly(result: Result) -> Result:
+    """The same with a session taken out, and said so."""
+    timetable = Timetable(placements=result.best.timetable.placements[1:])
+    return publish(sample("tiny"), timetable, StoppedBy.DEADLINE, "greedy", Control())
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"quality": Quality.OPTIMAL}, "optimal claimed"),
+        ({"quality": Quality.FEASIBLE}, "feasible claimed"),
+        ({"rung": "full"}, "promise of the rung full"),
+        ({"rung": "relaxed"}, "promise of the rung relaxed"),
+        ({"open_sessions": ()}, "0 open sessions claimed, 1 counted"),
+    ],
+)
+def test_a_better_name_for_what_was_counted_is_refused(dataset: Dataset, said: dict[str, Any], why: str) -> None:
+    honest = partly(claimed(dataset, simplified=False))
+    assert recount(claim(honest)).placed == honest.best.report.total - 1
+    with pytest.raises(NotVerified, match=why):
+        recount(claim(replace(honest, variants=(replace(honest.best, **said),))))
+
+
+def test_a_bound_above_the_cost_is_refused(dataset: Dataset) -> None:
+    honest = claimed(dataset, simplified=False)
+    cost = honest.best.report.score.soft
+    assert recount(claim(replace(honest, lower_bound=cost - 1))).bound == cost - 1
+    with pytest.raises(NotVerified, match=f"a bound of {cost + 1} is above its cost of {cost}"):
+        recount(claim(replace(honest, lower_bound=cost + 1)))
+
+
+def test_a_rule_that_was_given_up_without_a_word_is_refused(dataset: Dataset) -> None:
+    first, *others = claimed(dataset, simplified=False).best.timetable.placements
+    moved = (
+        Timetable(placements=(replace(first, room_id=room.id), *others))
+        for room in dataset.rooms
+        if room.id != first.room_id
+    )
+    bent = next(one for one in moved if (score := verify(dataset, one).score).bent and not score.rigid)
+    honest = publish(dataset, bent, StoppedBy.DEADLINE, None, Control())
+    assert honest.best.concessions and recount(claim(honest)).quality is Quality.RELAXED
+    with pytest.raises(NotVerified, match="0 rules claimed as given up"):
+        recount(claim(replace(honest, variants=(replace(honest.best, concessions=()),))))
 
 
 def test_a_result_that_cannot_be_read_is_refused(dataset: Dataset) -> None:
