@@ -261,11 +261,6 @@ RULE_IDS: tuple[str, ...] = tuple(rule.id for rule in RULES)
 RULE_OF: Mapping[str, Rule] = {rule.id: rule for rule in RULES}
 """By id: what a rule is called and how it is told."""
 ON_TOP_OF: Mapping[str, str] = {rule.id: rule.on_top_of for rule in RULES if rule.on_top_of is not None}
-UNPLACED = "unplaced"
-"""
-Not a rule but a level of its own: an unplaced session outweighs every bent rule. How much it weighs beside other ones
-stands in `ranks`.
-"""
 
 Counts = Mapping[str, int]
 """Units broken per rule id; a rule that is missing counts 0."""

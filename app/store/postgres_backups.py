@@ -39,13 +39,12 @@ from app.store.manifests import (
     stamp,
 )
 from app.store.postgres import LEASE_SECONDS, MIGRATING
+from app.store.postgres_audit import TABLES
 from app.store.postgres_faults import told
 from app.store.rows import PORTFOLIO, SEALED
 from app.system.failpoints import failpoint
 
 REPLACED_SCHEMA = "timetable_replaced_"
-MOST_PROBLEMS = 100
-_COUNTED = ("jobs", "attempts", "datasets", "incumbents", "results", "outbox", "portfolio")
 _NOTHING = "the database holds no job store, so there is nothing to back up"
 _OLDER = "the job store is of an earlier version; start this service once, which brings it up to date, then back it up"
 
@@ -116,7 +115,7 @@ def _seen(db: Connection) -> _Seen:
         commit=Commit(
             one("SELECT id FROM identity"), one("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
         ),
-        rows={table: one(f"SELECT count(*) FROM {table}") for table in _COUNTED},  # nosec B608 - names of ours
+        rows={table: one(f"SELECT count(*) FROM {table}") for table in TABLES},  # nosec B608 - names of ours
         jobs=dict(db.execute("SELECT status, count(*) FROM jobs GROUP BY 1 ORDER BY 1").fetchall()),
     )
 
@@ -150,7 +149,7 @@ def describe(path: Path, name: str) -> Manifest:
         sha256=sha256_of(path),
         store_id=read.store_id,
         commits=0,
-        rows={table: read.rows[table] for table in _COUNTED},
+        rows={table: read.rows[table] for table in TABLES},
         jobs=dict(sorted(read.jobs.items())),
         verified=True,
     )

@@ -80,11 +80,6 @@ def failpoint(name: str) -> None:
     ACTIONS[text.removesuffix(ALWAYS)](name)
 
 
-def switched_on() -> Path | None:
-    """The folder of armed points, None in a service that cannot be made to fail."""
-    return _folder
-
-
 def _signal(number: int) -> Callable[[str], None]:
     """To this very thread, so that a signal with a stack shows the point itself."""
     return lambda name: signal.raise_signal(number)

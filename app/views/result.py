@@ -1,5 +1,5 @@
 """
-A stored result as clients read it: JSON, or one of the files that people download. Blocking, for a reader process.
+A stored result as clients read it: JSON, or one of the files that people download. Blocking, for a parse worker.
 
 Opening and encoding the result of a large job holds the interpreter for long, so the service itself never does it: it
 hands the packed bytes on as they lie in the store, and gets the bytes of the answer.

@@ -1,5 +1,5 @@
 """
-Results in the shapes in which they are delivered. Blocking, and large: for a reader process.
+Results in the shapes in which they are delivered. Blocking, and large: for a parse worker.
 
 Names and nesting are those of the platform, also where they surprise: its callback calls rows `entries` and wants them
 bare, its database calls them `timetable_entries`.

@@ -36,8 +36,6 @@ LOG_STEPS = 4096
 NEGATIVE_LOG = -np.log((np.arange(LOG_STEPS) + 0.5) / LOG_STEPS)
 """-ln u for u in (0, 1)."""
 PROPOSALS_PER_BEAT = 4096
-TRIED, ACCEPTED = 0, 1
-"""What `anneal_level` reports."""
 SHIFT_A, SHIFT_B, SHIFT_C, SHIFT_HIGH = np.uint64(13), np.uint64(7), np.uint64(17), np.uint64(32)
 CHAIN_BITS = np.uint64(10)
 """Bits of a random number above those that choose a kind of room."""

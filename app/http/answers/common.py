@@ -6,12 +6,14 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
+from solver.result import RungId
+
 Seconds: TypeAlias = float
 """A duration, or seconds since 1970 where a name ends in `_at`."""
 SessionRef: TypeAlias = list[Any]
 """`[course_id, session]`."""
 JobStatus: TypeAlias = Literal["queued", "running", "completed", "failed", "cancelled"]
-RungName: TypeAlias = Literal["full", "relaxed", "greedy", "reduced", "manual"]
+RungName: TypeAlias = RungId
 QualityName: TypeAlias = Literal["optimal", "feasible", "relaxed", "partial"]
 StopReason: TypeAlias = Literal["proved", "deadline", "stalled", "cancelled", "finished_early", "memory", "crash"]
 TierName: TypeAlias = Literal["hard", "soft", "off"]

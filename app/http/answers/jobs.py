@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from app.domain.telemetry import Health
 from app.http.answers.common import Answer, JobStatus, Levels, Notice, QualityName, RungName, Seconds, StopReason
 from app.http.answers.results import Account
 
@@ -84,7 +85,7 @@ class Progress(Answer):
     timestamp: str
     last_improvement_at: Seconds | None
     last_beat_at: Seconds | None
-    health: Literal["ok", "slow", "stalled"]
+    health: Health
     verdict: str | None
     stage_deadline_at: Seconds | None
     attempt: int
