@@ -323,10 +323,10 @@ def generate(
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check this machine and print every setting with its source."""
-    settings = _or_bad_input(Settings.from_environment)
+    settings, lacking = _or_bad_input(Settings.with_what_is_here)
     from app.commands import doctor as checkup
 
-    raise typer.Exit(checkup.run(out, settings, as_json=as_json))
+    raise typer.Exit(checkup.run(out, settings, lacking, as_json=as_json))
 
 
 def main() -> None:

@@ -45,6 +45,14 @@ class SettingsError(Exception):
     """
 
 
+class ExtraMissing(SettingsError):
+    """Settings ask for extras that are not installed; `sentences` say so, by setting."""
+
+    def __init__(self, sentences: Mapping[str, str]) -> None:
+        super().__init__("; ".join(sentences.values()))
+        self.sentences = dict(sentences)
+
+
 def _setting(
     default: object,
     unit: str,
@@ -362,13 +370,13 @@ class Settings(BaseModel):
             settings = made(given)
         except ValidationError as error:
             raise SettingsError("; ".join(_sentence(found, info.context or {}) for found in error.errors())) from None
+        if lacking := settings._lacking():  # the rest is looked at with what is lacking
+            raise ExtraMissing(lacking)
         if problems := settings._problems():
             raise SettingsError("; ".join(problems))
         return settings
 
     def _problems(self) -> list[str]:
-        if lacking := self._lacking():  # the rest is looked at with what is lacking
-            return lacking
         problems = []
         for smaller, larger in (("solve_seconds", "max_solve_seconds"), ("num_variants", "max_variants")):
             if getattr(self, smaller) > getattr(self, larger):
@@ -381,10 +389,10 @@ class Settings(BaseModel):
         ]
         return problems + self._unfit_texts() + self._missing() + self._unfit_algorithms()
 
-    def _lacking(self) -> list[str]:
-        """Settings whose extra is not installed."""
-        needed = {variable(name): extra for name, extra in extras.OF_SETTINGS.items() if getattr(self, name)}
-        return [said for name, extra in needed.items() if (said := extras.problem(name, extra))]
+    def _lacking(self) -> dict[str, str]:
+        """Settings whose extra is not installed, each with a sentence about it."""
+        needed = {name: extra for name, extra in extras.OF_SETTINGS.items() if getattr(self, name)}
+        return {name: said for name, extra in needed.items() if (said := extras.problem(variable(name), extra))}
 
     def _unfit_texts(self) -> list[str]:
         """Addresses, keys, paths and names that cannot be used; no value is quoted, it may hold a password."""
@@ -459,6 +467,16 @@ class Settings(BaseModel):
         read = {name: by for name in ROWS if name not in given and (by := _set_by(name, env)) is not None}
         values = {name: _text(name, env[by]) for name, by in read.items()}
         return cls.model_validate({**values, **given}, context=read)
+
+    @classmethod
+    def with_what_is_here(cls, env: Mapping[str, str] = os.environ, /) -> tuple[Settings, str]:
+        """The settings without those whose extra is not installed, and a sentence about these. Raises SettingsError."""
+        try:
+            return cls.from_environment(env), ""
+        except ExtraMissing as error:
+            left_out = {by for name in error.sentences if (by := _set_by(name, env)) is not None}
+            rest = {name: text for name, text in env.items() if name not in left_out}
+            return cls.from_environment(rest), str(error)
 
     def changed(self, **changes: object) -> Self:
         """The same settings but for these, checked again. Raises SettingsError."""

@@ -16,9 +16,13 @@ from app.settings import SettingRow, Settings, describe
 STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 
-def run(console: Console, settings: Settings, *, as_json: bool) -> int:
-    """Prints all findings and settings; 1 when some check is an error."""
+def run(console: Console, settings: Settings, lacking: str, *, as_json: bool) -> int:
+    """
+    Prints all findings and settings; 1 when some check is an error, as it is where settings ask for what is `lacking`.
+    """
     findings, rows = list(examine(settings)), describe(settings)
+    if lacking:
+        findings.insert(0, Finding("extras", "error", lacking, "install it, or unset the variable"))
     if as_json:
         document = {"findings": [asdict(finding) for finding in findings], "settings": [_wire(row) for row in rows]}
         console.out(json.dumps(document, ensure_ascii=False), highlight=False)

@@ -445,9 +445,11 @@ class Attempt:
             self._stage_left(left)
             self._track.hear(frame)
             return
-        self._told_of_handing_over = frame
-        if left is not None:
-            self._verify_began = now - left[1]
+        self._told_of_handing_over, self._verify_began = frame, now
+        if left is not None and left[0] == "verify":
+            self._verify_began -= left[1]
+        else:  # news are sent at a measured pace, and that of its own stage `verify` was passed over
+            self._stage_left(left)
 
     def _stage_left(self, left: tuple[str, float] | None) -> None:
         if left is not None:

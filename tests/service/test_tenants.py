@@ -84,6 +84,8 @@ CACHES = frozenset({"GET /cache/stats", "POST /cache/invalidate", "POST /cache/w
 WITHOUT_JOBS: Mapping[str, str] = {
     "GET /": "/",
     "GET /static/{path:path}": "/static/main.js",
+    "GET /docs": "/docs",
+    "GET /docs/{name}": "/docs/swagger-ui.css",
     "GET /help": "/help",
     "GET /help/{name}": "/help/rules",
     "GET /health/live": "/health/live",

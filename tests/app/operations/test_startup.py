@@ -217,9 +217,9 @@ def test_doctor_fails_when_a_check_does_and_never_shows_a_secret(
 
     monkeypatch.setattr(startup, "CHECKS", tuple(check for check in CHECKS if check.name != "kernels"))
     secret = settings(tmp_path, alert_webhook_url="https://hooks.example.org/hush")
-    assert run(Console(), secret, as_json=False) == 0
-    assert run(Console(), secret, as_json=True) == 0
-    assert run(Console(), settings(tmp_path, alert_command="no-such-program"), as_json=True) == 1
+    assert run(Console(), secret, "", as_json=False) == 0
+    assert run(Console(), secret, "", as_json=True) == 0
+    assert run(Console(), settings(tmp_path, alert_command="no-such-program"), "", as_json=True) == 1
     assert "hush" not in capsys.readouterr().out
 
 

@@ -78,10 +78,23 @@ def test_doctor_lists_the_extras_that_are_not_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(startup, "CHECKS", tuple(check for check in startup.CHECKS if check.name == "extras"))
-    assert doctor.run(Console(width=400), Settings(data_dir=tmp_path), as_json=False) == 0
+    assert doctor.run(Console(width=400), Settings(data_dir=tmp_path), "", as_json=False) == 0
     told = capsys.readouterr().out
     assert "none installed; postgres, cluster, platform, notify not, which no setting asks for" in told
     assert "to have what is not: pip install 'timetable[postgres,cluster,platform,notify]'" in told
+
+
+@pytest.mark.usefixtures("plain")
+def test_doctor_says_what_a_setting_lacks_beside_all_its_other_findings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(startup, "CHECKS", tuple(check for check in startup.CHECKS if check.name == "data folder"))
+    env = {"TIMETABLE_DATA_DIR": str(tmp_path), "TIMETABLE_ALERT_URLS": "slack://A/B/C"}
+    settings, lacking = Settings.with_what_is_here(env)
+    assert lacking == "TIMETABLE_ALERT_URLS needs the extra notify: pip install 'timetable[notify]'"
+    assert doctor.run(Console(width=400), settings, lacking, as_json=False) == 1
+    told = capsys.readouterr().out
+    assert lacking in told and str(tmp_path) in told
 
 
 def test_without_any_extra_the_service_starts_and_solves(tmp_path: Path) -> None:
