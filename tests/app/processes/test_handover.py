@@ -16,12 +16,22 @@ from app.processes.claims import CannotRecount, Claim, Counted, LastRecount, Not
 from app.processes.handover import Handover, Unpublished
 from app.processes.watch import Watch
 from app.settings import Settings
+from solver.result import Quality, StoppedBy
 from solver.rules import Score
 
 pytestmark = pytest.mark.anyio
 
 CLAIM = Claim(dataset=b"d", result=b"r", rules={}, simplified_context=False, score=Score(0, 0, 0, 1), placed=1, total=1)
-COUNTED = Counted(score=Score(0, 0, 0, 1), placed=1, total=1, quality_index=1.0)
+COUNTED = Counted(
+    score=Score(0, 0, 0, 1),
+    placed=1,
+    total=1,
+    quality_index=1.0,
+    bound=None,
+    quality=Quality.FEASIBLE,
+    rung="full",
+    stopped_by=StoppedBy.STALLED,
+)
 
 
 @pytest.fixture
