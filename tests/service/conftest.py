@@ -35,7 +35,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="module")
 async def shared(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[Supervisor]:
     """One supervisor for all tests of a module that ask for it; each of them uses job ids of its own."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("shared"), slots=12, retry_wait_seconds=0.1)
+    settings = Settings(data_dir=tmp_path_factory.mktemp("shared"), slots=12, readers=1, retry_wait_seconds=0.1)
     async with Supervisor(settings, solve=SOLVE) as supervisor:
         yield supervisor
 
@@ -58,7 +58,7 @@ def open_service(tmp_path: Path) -> Iterator[Open]:
     @asynccontextmanager
     async def opened(**given: Any) -> AsyncIterator[Supervisor]:
         observe = given.pop("observe", nobody)
-        settings = Settings(**{"data_dir": tmp_path, "slots": 1, "retry_wait_seconds": 0.1, **given})
+        settings = Settings(**{"data_dir": tmp_path, "slots": 1, "readers": 1, "retry_wait_seconds": 0.1, **given})
         async with Supervisor(settings, solve=SOLVE, observe=observe) as supervisor:
             tags.append(supervisor._tag)
             yield supervisor
