@@ -244,6 +244,7 @@ async def test_a_body_that_takes_too_long_is_refused_and_its_worker_replaced(tmp
         with pytest.raises(TooHeavy):
             await pool.ask(sample("bhu"))
         assert not psutil.pid_exists(pid)
+        pool._settings = Settings(data_dir=tmp_path, readers=1, read_seconds=0.1)  # Python alone takes as long to start
         with pytest.raises(ParsePoolBusy, match="being loaded"):
             await pool.ask(sample("tiny"))
 
