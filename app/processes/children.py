@@ -28,6 +28,7 @@ from app.domain.diagnosis import Sample
 from app.domain.messages import WORDS_BYTES, Frame, FrameReader
 from app.domain.telemetry import Remedy
 from app.processes.hardening import environment_of
+from app.processes.sending import send_all
 from app.processes.vitals import TAG, is_stopped, threads_of, vitals_of
 from solver.control import BEAT_WORD, PLACE_WORD, REASON_WORD, STOP_WORD, Place, Stop
 from solver.errors import in_words
@@ -96,15 +97,8 @@ class Child:
 
     async def send(self, data: bytes) -> None:
         """Sends everything, or as much as a child that dies will take."""
-        rest = memoryview(data)
-        while rest:
-            await anyio.wait_writable(self._channel)
-            try:
-                rest = rest[self._channel.send(rest) :]
-            except BlockingIOError:
-                continue
-            except OSError:  # its end is closed; its death is noticed elsewhere
-                return
+        with contextlib.suppress(OSError):  # its end is closed; its death is noticed elsewhere
+            await send_all(self._channel, data)
 
     async def frames(self) -> AsyncIterator[Frame]:
         """Everything the child says, until its end of the socket closes. Raises FrameError for garbage."""

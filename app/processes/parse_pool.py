@@ -48,6 +48,7 @@ from app.processes.parse_worker import (
     perform,
     recounting_of,
 )
+from app.processes.sending import send_all
 from app.processes.size_limits import AMOUNTS
 from app.processes.vitals import STOPPED_STATES, Vitals, cpu_seconds_of, vitals_of
 from app.settings import Settings, variable
@@ -407,15 +408,10 @@ class _Process:
             await anyio.to_thread.run_sync(self._popen.wait, abandon_on_cancel=True)
 
     async def _send(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            await anyio.wait_writable(self._channel)
-            try:
-                rest = rest[self._channel.send(rest) :]
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise self._lost("the reader does not listen") from error
+        try:
+            await send_all(self._channel, data)
+        except OSError as error:
+            raise self._lost("the reader does not listen") from error
 
     async def _receive(self) -> tuple[dict[str, Any], bytes]:
         header_length, body_length = LENGTHS.unpack(await self._exactly(LENGTHS.size))
