@@ -16,7 +16,7 @@ from functools import cached_property
 from solver.checks import dataset_issues
 from solver.errors import InputError, Issue
 from solver.grid import TimeGrid
-from solver.records import Course, Faculty, FixedSession, Group, Link, Rating, Room, RuleSetting
+from solver.records import Course, Faculty, FixedSession, Group, Link, Part, Rating, Room, RuleSetting
 from solver.terms import SessionKey
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "FixedSession",
     "Group",
     "Link",
+    "Part",
     "Placement",
     "Rating",
     "Room",
@@ -76,17 +77,43 @@ class Dataset:
         return tuple((course.id, n) for course in self.courses for n in range(course.sessions_per_week))
 
     @cached_property
+    def parts(self) -> tuple[Course, ...]:
+        """
+        What is alike in all of its sessions: every course without parts, and every part of the others as a course of
+        its own, which has the id of the whole one (see `Course.apart`); in the order of `sessions`.
+        """
+        return tuple(part for course in self.courses for part in course.apart())
+
+    @cached_property
+    def part_number(self) -> Mapping[SessionKey, int]:
+        """Where in `parts` each session belongs."""
+        numbers = (n for n, part in enumerate(self.parts) for _ in range(part.sessions_per_week))
+        return dict(zip(self.sessions, numbers, strict=True))
+
+    @cached_property
+    def sessions_of_part(self) -> tuple[tuple[SessionKey, ...], ...]:
+        """The sessions of each of `parts`."""
+        found: list[list[SessionKey]] = [[] for _ in self.parts]
+        for key, number in self.part_number.items():
+            found[number].append(key)
+        return tuple(map(tuple, found))
+
+    def part_of(self, session: SessionKey) -> Course:
+        """What a session is: its course, or its part of the course, see `parts`."""
+        return self.parts[self.part_number[session]]
+
+    @cached_property
     def student_ids(self) -> tuple[str, ...]:
         """Every enrolled student once, in order of first appearance."""
-        return tuple(dict.fromkeys(student for course in self.courses for student in course.student_ids))
+        return tuple(dict.fromkeys(student for part in self.parts for student in part.student_ids))
 
     @cached_property
     def attendees_are_groups(self) -> bool:
         """Whether rules about the shape of a day look at groups; at students where no course is taught to a group."""
-        return any(course.group_ids for course in self.courses)
+        return any(part.group_ids for part in self.parts)
 
     def expected_students(self, course: Course) -> int:
-        """Seats the course needs."""
+        """Seats that a course without parts needs, or one of `parts`."""
         if course.expected_students is not None:
             return course.expected_students
         return max(len(course.student_ids), sum(self.group[g].size for g in course.group_ids))

@@ -62,18 +62,32 @@ def _courses(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _sessions(document: Mapping[str, Any]) -> int:
-    stated = (course.get("sessions_per_week", 1) for course in _courses(document))
+    stated: list[object] = []
+    for course in _courses(document):
+        parts = list(_parts(course))
+        stated += [part.get("sessions", 1) for part in parts] or [course.get("sessions_per_week", 1)]
     return sum(number for number in stated if isinstance(number, int) and 0 < number <= MAX_NUMBER)
 
 
+def _parts(course: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    return (part for part in _entries(course, "parts") if isinstance(part, Mapping))
+
+
+def _lists_of_students(document: Mapping[str, Any]) -> Iterator[list[Any]]:
+    """Those of courses, and those of parts, each as often as it is one that a solver holds."""
+    for course in _courses(document):
+        whole, parts = _entries(course, "student_ids"), list(_parts(course))
+        yield from ([whole] if not parts else [_entries(part, "student_ids") or whole for part in parts])
+
+
 def _enrolments(document: Mapping[str, Any]) -> int:
-    return sum(len(_entries(course, "student_ids")) for course in _courses(document))
+    return sum(map(len, _lists_of_students(document)))
 
 
 def _students(document: Mapping[str, Any]) -> int:
     ids: set[str] = set()
-    for course in _courses(document):
-        ids.update([id for id in _entries(course, "student_ids") if type(id) is str])
+    for listed in _lists_of_students(document):
+        ids.update([id for id in listed if type(id) is str])
     return len(ids)
 
 
@@ -107,15 +121,16 @@ def model_size(dataset: Dataset) -> ModelSize:
     rooms_of: dict[object, int] = {}
     places: dict[str, int] = {}
     features = [frozenset(room.features) for room in dataset.rooms]
-    for course in dataset.courses:
+    for course in dataset.parts:
         seats = dataset.expected_students(course)
         wants = (course.room_types, course.required_features, seats)
         if wants not in rooms_of:
             rooms_of[wants] = _suitable(dataset.rooms, features, course, seats)
         slots = dataset.time_grid.num_slots if course.allowed_slots is None else len(course.allowed_slots)
-        places[course.id] = course.sessions_per_week * slots * rooms_of[wants]
+        found = course.sessions_per_week * slots * rooms_of[wants]
+        places[course.id] = places.get(course.id, 0) + found
     causes = nlargest(NAMED, places.items(), key=lambda item: item[1])
-    return ModelSize(sum(places.values()), _pairs(dataset.courses), tuple(causes))
+    return ModelSize(sum(places.values()), _pairs(dataset.parts), tuple(causes))
 
 
 def _suitable(rooms: Iterable[Room], features: Iterable[frozenset[str]], course: Course, seats: int) -> int:

@@ -71,7 +71,7 @@ def size_of(dataset: Dataset) -> View:
         "rooms": len(dataset.rooms),
         "groups": len(dataset.groups),
         "students": len(dataset.student_ids) or sum(group.size for group in dataset.groups),
-        "enrolments": sum(len(course.student_ids) for course in dataset.courses),
+        "enrolments": sum(len(part.student_ids) for part in dataset.parts),
         "links": len(dataset.links),
         "time_slots": dataset.time_grid.num_slots,
     }

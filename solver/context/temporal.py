@@ -27,7 +27,7 @@ LAST_AFTERNOON = 0.4
 def temporal(dataset: Dataset) -> Dimension:
     """``(courses, slots)`` cost of the hour."""
     dislike = slot_dislike(dataset.time_grid)
-    per_slot = np.broadcast_to(dislike, (len(dataset.courses), len(dislike)))
+    per_slot = np.broadcast_to(dislike, (len(dataset.parts), len(dislike)))
     grid = dataset.time_grid
     lunch = "no lunch break" if grid.lunch_period is None else "a lunch break"
     return Dimension(

@@ -22,7 +22,7 @@ def whole_course_proofs(facts: Facts) -> Iterator[Proof]:
 def _all_at_once(facts: Facts, link: Link) -> Iterator[Proof]:
     """Each session of one member starts with each of every other one, so those of a whole course start together."""
     sizes = _sizes(facts, link)
-    several = next((course_id for course_id, size in sizes if size > 1), None)
+    several = next((course_id for course_id, size in sizes if size > 1 and _keeps_apart(facts, course_id)), None)
     if several is None or len(sizes) < 2 or not facts.hard("group_clash"):
         return
     number = counted(facts.dataset.course[several].sessions_per_week, "session")
@@ -41,7 +41,7 @@ def _all_in_touch(facts: Facts, link: Link) -> Iterator[Proof]:
     """
     sizes = _sizes(facts, link)
     three = len(sizes) > 2 or (len(sizes) == 1 and sizes[0][1] > 2)
-    crowded = len(sizes) == 2 and sum(size for _, size in sizes) > 3
+    crowded = len(sizes) == 2 and sum(size for _, size in sizes) > 3 and all(_keeps_apart(facts, id) for id, _ in sizes)
     if not three and not (crowded and facts.hard("group_clash")):
         return
     sentence = (
@@ -55,6 +55,11 @@ PROOFS: Mapping[LinkType, Callable[[Facts, Link], Iterator[Proof]]] = {
     "same_start": _all_at_once,
     "consecutive": _all_in_touch,
 }
+
+
+def _keeps_apart(facts: Facts, course_id: str) -> bool:
+    """Whether no two sessions of the course may run at once; parts of it for different groups may."""
+    return not facts.dataset.course[course_id].parts
 
 
 def _sizes(facts: Facts, link: Link) -> list[tuple[str, int]]:

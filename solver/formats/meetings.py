@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from solver.errors import InputError, Issue
 from solver.grid import TimeGrid, clock_of
-from solver.labels import Labels, in_brackets, readable
+from solver.labels import Labels, in_brackets, readable, taught_name
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.names import counted
 
@@ -156,7 +156,7 @@ class Weeks:
         found: dict[Kind, dict[str, list[Meeting]]] = {kind: {} for kind in KINDS}
         for meeting, placement in self._placed:
             for kind in KINDS:
-                for id in dict.fromkeys(_owners(self.dataset.course[placement.course_id], placement.room_id, kind)):
+                for id in dict.fromkeys(_owners(self.dataset.part_of(placement.key), placement.room_id, kind)):
                     found[kind].setdefault(id, []).append(meeting)
         return found
 
@@ -169,7 +169,7 @@ def lunch_of(grid: TimeGrid) -> tuple[int, int] | None:
 
 def taught_groups(dataset: Dataset) -> frozenset[str]:
     """The groups that some course names. Of the others nothing is known, so nobody is offered an empty week of them."""
-    return frozenset(id for course in dataset.courses for id in course.group_ids)
+    return frozenset(id for part in dataset.parts for id in part.group_ids)
 
 
 def check_known(dataset: Dataset, of: Of) -> None:
@@ -190,9 +190,7 @@ def part_of(dataset: Dataset, timetable: Timetable, of: Of | None) -> Timetable:
     if of is None:
         return timetable
     check_known(dataset, of)
-    return Timetable(
-        placements=tuple(p for p in timetable.placements if is_of(dataset.course[p.course_id], p.room_id, of))
-    )
+    return Timetable(placements=tuple(p for p in timetable.placements if is_of(dataset.part_of(p.key), p.room_id, of)))
 
 
 def is_of(course: Course, room_id: str | None, of: Of) -> bool:
@@ -219,7 +217,7 @@ def _taught(labels: Labels, course: Course) -> tuple[str, ...]:
 
 
 def _meeting(dataset: Dataset, labels: Labels, placement: Placement) -> Meeting:
-    grid, course, room = dataset.time_grid, dataset.course[placement.course_id], dataset.room[placement.room_id]
+    grid, course, room = dataset.time_grid, dataset.part_of(placement.key), dataset.room[placement.room_id]
     first = grid.period_of(placement.slot)
     # A session that runs past the end of the day is a mistake of the timetable; it is shown ending with the day.
     length = min(course.session_slots, grid.num_periods - first)
@@ -232,7 +230,7 @@ def _meeting(dataset: Dataset, labels: Labels, placement: Placement) -> Meeting:
         begin=grid.periods[first][0],
         end=grid.periods[first + length - 1][1],
         code=course.code or course.id,
-        name=course.name,
+        name=taught_name(course),
         teachers=tuple(labels.teachers[id] for id in course.faculty_ids),
         groups=_taught(labels, course),
         room=labels.rooms[room.id],

@@ -2,12 +2,14 @@
 The shapes of a native dataset: which fields there are and what type each has. Mirrors `solver/model.py` field by field.
 
 Defaults are not repeated here: only the fields that a document states are handed on, and the model fills in the rest.
-Strict throughout: text stays text, `true` is no number, 3.0 is no whole number.
+Strict throughout: text stays text, `true` is no number, 3.0 is no whole number. A field that `timetable-dataset/1` has
+not stands in `since_2` of its shape.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +21,8 @@ Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 MAX_STUDENTS = 50_000
 """Students of one course."""
 MAX_REFERENCES = 5_000
+MAX_PARTS = 100
+"""Of one course."""
 # A JSON array arrives as a list; without `strict=False` only a tuple would do. Its entries stay strict.
 Texts: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_REFERENCES)]
 Students: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_STUDENTS)]
@@ -30,14 +34,26 @@ UNSET: Any = None
 
 
 class Shape(BaseModel):
-    """An object with known fields only."""
+    """An object with known fields only; `since_2` names those that only `timetable-dataset/2` has."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+    since_2: ClassVar[frozenset[str]] = frozenset()
 
     def stated(self) -> dict[str, Any]:
         """The fields that the document names, by name, values not copied."""
         named = self.model_fields_set
         return {name: value for name, value in self.__dict__.items() if name in named}
+
+    def too_new(self) -> Iterator[tuple[tuple[object, ...], object]]:
+        """Path and value of every stated field that `timetable-dataset/1` has not, those of inner objects too."""
+        for name, value in self.stated().items():
+            if name in self.since_2:
+                yield (name,), value
+            elif isinstance(value, Shape):
+                yield from (((name, *path), inner) for path, inner in value.too_new())
+            elif isinstance(value, tuple) and value and isinstance(value[0], Shape):
+                for k, item in enumerate(value):
+                    yield from (((name, k, *path), inner) for path, inner in item.too_new())
 
 
 class LunchShape(Shape):
@@ -92,6 +108,19 @@ class FixedShape(Shape):
     room_id: str | None = UNSET
 
 
+class PartShape(Shape):
+    kind: str = UNSET
+    sessions: Integer = UNSET
+    session_slots: Integer | None = UNSET
+    faculty_ids: Texts | None = UNSET
+    group_ids: Texts | None = UNSET
+    student_ids: Students | None = UNSET
+    expected_students: Integer | None = UNSET
+    room_types: Texts | None = UNSET
+    required_features: Texts | None = UNSET
+    allowed_slots: Slots | None = UNSET
+
+
 class CourseShape(Shape):
     id: str
     code: str = UNSET
@@ -114,6 +143,8 @@ class CourseShape(Shape):
     fixed: Annotated[tuple[FixedShape, ...], Field(strict=False, max_length=MAX_REFERENCES)] = UNSET
     prerequisites: Texts = UNSET
     priority: Integer = UNSET
+    parts: Annotated[tuple[PartShape, ...], Field(strict=False, max_length=MAX_PARTS)] = UNSET
+    since_2 = frozenset({"parts"})
 
 
 class LinkShape(Shape):

@@ -229,8 +229,8 @@ def test_costs_and_points_stay_in_their_bounds(data: Dataset) -> None:
     assert context.slot_points.min() >= 0 and context.building_points.min() >= 0
     assert context.slot_points.max() + context.building_points.max() <= CONTEXT_POINTS
     assert not context.slot_points[~session_starts(data)].any()
-    assert context.slot_points.shape == (len(data.courses), data.time_grid.num_slots)
-    assert context.building_points.shape == (len(data.courses), len(context.buildings))
+    assert context.slot_points.shape == (len(data.parts), data.time_grid.num_slots)
+    assert context.building_points.shape == (len(data.parts), len(context.buildings))
     assert context.slot_points.dtype == context.building_points.dtype == np.int32
 
 
@@ -238,7 +238,7 @@ def test_costs_and_points_stay_in_their_bounds(data: Dataset) -> None:
 def test_every_course_has_an_allowed_start_and_a_building_with_rooms_without_points(data: Dataset) -> None:
     context = build_context(data)
     held = [context.buildings.index(room.building) for room in data.rooms]
-    for c, each in enumerate(data.courses):
+    for c, each in enumerate(data.parts):
         starts = [t for t in each.allowed_slots or range(data.time_grid.num_slots) if session_starts(data)[c, t]]
         assert context.slot_points[c, starts].min() == 0
         assert context.building_points[c, held].min() == 0
@@ -275,9 +275,9 @@ def test_the_conflict_graph_counts_the_common_students_of_each_pair(data: Datase
     graph = build_context(data).conflict_graph
     row, column = graph.tocoo().coords
     found = {(int(a), int(b)): int(n) for a, b, n in zip(row, column, graph.data, strict=True)}
-    assert found == naive_conflicts(data.courses)
+    assert found == naive_conflicts(data.parts)
     assert graph.data.dtype == graph.indices.dtype == graph.indptr.dtype == np.int32
-    for c in range(len(data.courses)):
+    for c in range(len(data.parts)):
         neighbours = graph.indices[graph.indptr[c] : graph.indptr[c + 1]].tolist()
         assert neighbours == sorted(neighbours)
 
@@ -427,7 +427,7 @@ def test_a_single_course_without_anybody_has_a_context() -> None:
 @given(datasets(), st.integers(0, 2**32 - 1))
 def test_sums_over_sessions_are_those_of_a_plain_loop(data: Dataset, seed: int) -> None:
     table = np.random.default_rng(seed).integers(0, 9, session_starts(data).shape)
-    for c, each in enumerate(data.courses):
+    for c, each in enumerate(data.parts):
         for t in range(data.time_grid.num_slots):
             covered = table[c, t : t + each.session_slots] if data.time_grid.can_start(t, each.session_slots) else []
             assert sum_over_session(table, data)[c, t] == sum(covered)
