@@ -205,7 +205,7 @@ def _resource_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
 
 def students_looked_at(c: Compiled, weights: Weights) -> NDArray[np.bool_]:
     """``(students,)`` whether a rule that costs something looks at the shape of their days."""
-    counts = day_weights(weights).any(axis=1)
+    counts = np.asarray(day_weights(weights).any(axis=1))
     lone = c.lone_student > 0
     return np.asarray((lone & bool(counts[LONE])) | (~lone & bool(counts[STUDENT])), dtype=np.bool_)
 
