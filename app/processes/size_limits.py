@@ -73,21 +73,48 @@ def _parts(course: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     return (part for part in _entries(course, "parts") if isinstance(part, Mapping))
 
 
-def _lists_of_students(document: Mapping[str, Any]) -> Iterator[list[Any]]:
-    """Those of courses, and those of parts, each as often as it is one that a solver holds."""
+def _lists(document: Mapping[str, Any], key: str) -> Iterator[list[Any]]:
+    """One list of ids for each course without parts and for each part, which may leave it to its course."""
     for course in _courses(document):
-        whole, parts = _entries(course, "student_ids"), list(_parts(course))
-        yield from ([whole] if not parts else [_entries(part, "student_ids") or whole for part in parts])
+        whole, parts = _entries(course, key), list(_parts(course))
+        yield from ([_entries(part, key) if key in part else whole for part in parts] if parts else [whole])
 
 
 def _enrolments(document: Mapping[str, Any]) -> int:
-    return sum(map(len, _lists_of_students(document)))
+    """Students that courses, or parts of them, name, and members that come into them through groups."""
+    members = _members(document)
+    through = sum(members.get(id, 0) for ids in _lists(document, "group_ids") for id in _only_texts(ids))
+    return through + sum(map(len, _lists(document, "student_ids")))
+
+
+def _only_texts(entries: Iterable[object]) -> list[str]:
+    return [text for text in entries if type(text) is str]
+
+
+def _texts(entry: Mapping[str, Any], key: str) -> list[str]:
+    return _only_texts(_entries(entry, key))
+
+
+def _groups(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    return (group for group in _entries(document, "groups") if isinstance(group, Mapping))
+
+
+def _members(document: Mapping[str, Any]) -> dict[str, int]:
+    """Group -> how many members it and the groups that are part of it name."""
+    own = {id: len(_entries(group, "student_ids")) for group in _groups(document) if type(id := group.get("id")) is str}
+    total = dict(own)
+    for group in _groups(document):
+        for whole in set(_texts(group, "part_of")) & total.keys():
+            total[whole] += own.get(str(group.get("id")), 0)
+    return total
 
 
 def _students(document: Mapping[str, Any]) -> int:
     ids: set[str] = set()
-    for listed in _lists_of_students(document):
-        ids.update([id for id in listed if type(id) is str])
+    for listed in _lists(document, "student_ids"):
+        ids.update(_only_texts(listed))
+    for group in _groups(document):
+        ids.update(_texts(group, "student_ids"))
     return len(ids)
 
 
@@ -130,7 +157,7 @@ def model_size(dataset: Dataset) -> ModelSize:
         found = course.sessions_per_week * slots * rooms_of[wants]
         places[course.id] = places.get(course.id, 0) + found
     causes = nlargest(NAMED, places.items(), key=lambda item: item[1])
-    return ModelSize(sum(places.values()), _pairs(dataset.parts), tuple(causes))
+    return ModelSize(sum(places.values()), _pairs(dataset), tuple(causes))
 
 
 def _suitable(rooms: Iterable[Room], features: Iterable[frozenset[str]], course: Course, seats: int) -> int:
@@ -142,11 +169,10 @@ def _suitable(rooms: Iterable[Room], features: Iterable[frozenset[str]], course:
     )
 
 
-def _pairs(courses: Iterable[Course]) -> int:
+def _pairs(dataset: Dataset) -> int:
     """Each student with n courses makes n (n - 1) / 2 pairs, common ones counted again; never more than there are."""
-    courses = tuple(courses)
-    taken = Counter(chain.from_iterable(course.student_ids for course in courses))
-    most = len(courses) * (len(courses) - 1) // 2
+    taken = Counter(chain.from_iterable(dataset.students_of(course) for course in dataset.parts))
+    most = len(dataset.parts) * (len(dataset.parts) - 1) // 2
     return min(most, sum(n * (n - 1) // 2 for n in taken.values()))
 
 

@@ -97,7 +97,7 @@ def students_view(dataset: Dataset, search: str, limit: int) -> View:
     shown = matching[:limit]
     attended: dict[str, set[str]] = {id: set() for id in shown}
     for part in dataset.parts:
-        for id in attended.keys() & set(part.student_ids):
+        for id in attended.keys() & set(dataset.students_of(part)):
             attended[id].add(part.id)
     return {
         "students": [[id, id, f"{len(attended[id])} courses"] for id in shown],
@@ -126,7 +126,8 @@ def _group(dataset: Dataset, id: str) -> _Owner | None:
     if group is None:
         return None
     about = f"{group.size} students" if group.size else ""
-    return _Owner(Labels(dataset).groups[id], about, group.unavailable, lambda course: id in course.group_ids)
+    name, theirs = Labels(dataset).groups[id], dataset.attending_groups
+    return _Owner(name, about, group.unavailable, lambda course: id in theirs(course))
 
 
 def _teacher(dataset: Dataset, id: str) -> _Owner | None:
@@ -145,8 +146,8 @@ def _room(dataset: Dataset, id: str) -> _Owner | None:
 
 
 def _student(dataset: Dataset, id: str) -> _Owner | None:
-    known = any(id in course.student_ids for course in dataset.parts)
-    return _Owner(id, "", (), lambda course: id in course.student_ids) if known else None
+    known = id in dataset.groups_of_student or any(id in part.student_ids for part in dataset.parts)
+    return _Owner(id, "", (), lambda course: id in dataset.students_of(course)) if known else None
 
 
 _OWNERS: Mapping[WeekOf, Callable[[Dataset, str], _Owner | None]] = {

@@ -44,7 +44,8 @@ class Board:
     """
     `standing` lists who stands with each ("teacher" | "group" | "course" | "part" | "own" | "room", id).
 
-    A "part" is named by its number in `Dataset.parts`; "own" is a course as one who is in one place at a time.
+    Groups are cohorts. A "part" is named by its number in `Dataset.parts`; "own" is a course as one who is in one place
+    at a time.
     """
 
     facts: Facts
@@ -73,7 +74,7 @@ class Board:
     def _owners(self, key: SessionKey, room: str) -> Iterator[tuple[str, str]]:
         course = self.facts.dataset.part_of(key)
         yield from (("teacher", id) for id in course.faculty_ids)
-        yield from (("group", id) for id in course.group_ids)
+        yield from (("group", id) for id in self.facts.dataset.cohorts_of(course))
         yield ("course", course.id)
         yield ("part", str(self.facts.dataset.part_number[key]))
         yield from self._own_owner(course)
@@ -99,14 +100,14 @@ class Board:
     def _parts_of_student(self) -> Mapping[str, list[int]]:
         parts: dict[str, list[int]] = defaultdict(list)
         for n, part in enumerate(self.facts.dataset.parts):
-            for student in part.student_ids:
+            for student in self.facts.dataset.students_of(part):
                 parts[student].append(n)
         return parts
 
     def rivals(self, key: SessionKey) -> set[int]:
         """Other parts, by their numbers, that have a student in common with that of a session."""
-        part = self.facts.dataset.part_number[key]
-        students = self.facts.dataset.parts[part].student_ids
+        dataset, part = self.facts.dataset, self.facts.dataset.part_number[key]
+        students = dataset.students_of(dataset.parts[part])
         return {other for student in students for other in self._parts_of_student[student]} - {part}
 
     def _apart(self, key: SessionKey) -> set[int]:
@@ -126,7 +127,7 @@ class Board:
         if self.facts.hard("faculty_clash"):
             yield from (("teacher", id) for id in course.faculty_ids)
         if self.facts.hard("group_clash"):
-            yield from (("group", id) for id in course.group_ids)
+            yield from (("group", id) for id in self.facts.dataset.cohorts_of(course))
             yield from self._own_owner(course)
         yield from (("part", str(number)) for number in self._apart(key))
 
@@ -147,7 +148,7 @@ class Board:
         course, facts, length = self.facts.dataset.part_of(key), self.facts, self.length(key)
         for kind, ids, away, clash, name in (
             ("teacher", course.faculty_ids, "faculty_unavailable", "faculty_clash", facts.names.teacher),
-            ("group", course.group_ids, "group_unavailable", "group_clash", facts.names.group),
+            ("group", facts.dataset.cohorts_of(course), "group_unavailable", "group_clash", facts.names.cohort),
         ):
             for id in ids:
                 elsewhere = self.busy((kind, id)) if facts.hard(clash) else 0
@@ -167,10 +168,11 @@ class Board:
     def _limits(self, key: SessionKey) -> Iterator[Hindrance]:
         course, facts = self.facts.dataset.part_of(key), self.facts
         rows = [("teacher", id, facts.dataset.teacher[id].max_sessions_per_day) for id in course.faculty_ids]
-        rows += [("group", id, facts.dataset.group[id].max_sessions_per_day) for id in course.group_ids]
+        cohorts = (facts.dataset.cohort[id] for id in facts.dataset.cohorts_of(course))
+        rows += [("group", cohort.id, cohort.max_sessions_per_day) for cohort in cohorts]
         rows.append(("course", course.id, course.max_sessions_per_day))
         rules = {"teacher": "faculty_daily_limit", "group": "group_daily_limit", "course": "course_daily_limit"}
-        names = {"teacher": facts.names.teacher, "group": facts.names.group, "course": facts.names.course}
+        names = {"teacher": facts.names.teacher, "group": facts.names.cohort, "course": facts.names.course}
         for kind, id, limit in rows:
             if limit is not None and facts.hard(rules[kind]):
                 full = self._full_days((kind, id), limit)

@@ -260,7 +260,8 @@ class Openings:
             course = self._facts.dataset.part_of(key)
             rooms = {pin.room, board.pins[key].room} if key in board.pins else {pin.room}
             owners = [("room", room) for room in rooms]
-            owners += [("teacher", id) for id in course.faculty_ids] + [("group", id) for id in course.group_ids]
+            owners += [("teacher", id) for id in course.faculty_ids]
+            owners += [("group", id) for id in self._facts.dataset.cohorts_of(course)]
             owners += [("course", course.id), *(("part", str(rival)) for rival in board.rivals(key))]
             around |= {other for owner in owners for other in board.standing.get(owner, ())}
             around |= board.linked_with(key)

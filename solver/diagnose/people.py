@@ -86,7 +86,7 @@ def _owners(facts: Facts, demands: Sequence[tuple[Demand, ...]]) -> Iterator[Own
         of_course.setdefault(part.id, []).append(n)
         for id in part.faculty_ids:
             taught.setdefault(id, []).append(n)
-        for id in part.group_ids:
+        for id in facts.dataset.cohorts_of(part):
             attended.setdefault(id, []).append(n)
 
     def all_of(parts: Iterable[int]) -> tuple[Demand, ...]:
@@ -96,8 +96,9 @@ def _owners(facts: Facts, demands: Sequence[tuple[Demand, ...]]) -> Iterator[Own
         name, limit = f"teacher {facts.names.teacher(id)}", facts.dataset.teacher[id].max_sessions_per_day
         yield Owner("teacher", name, (id,), "faculty_clash", all_of(parts), limit, "faculty_daily_limit")
     for id, parts in attended.items():
-        name, limit = f"group {facts.names.group(id)}", facts.dataset.group[id].max_sessions_per_day
-        yield Owner("group", name, (id,), "group_clash", all_of(parts), limit, "group_daily_limit")
+        name, limit = f"group {facts.names.cohort(id)}", facts.dataset.cohort[id].max_sessions_per_day
+        groups = facts.dataset.cohort[id].groups
+        yield Owner("group", name, groups, "group_clash", all_of(parts), limit, "group_daily_limit")
     for course in facts.dataset.courses:
         name, limit = f"course {facts.names.course(course.id)}", course.max_sessions_per_day
         parts, rule = of_course[course.id], "course_daily_limit"
@@ -117,7 +118,7 @@ def _students_by_parts(facts: Facts) -> Mapping[tuple[int, ...], list[str]]:
     """Students with the same courses are one case, and one proof."""
     parts_of: dict[str, list[int]] = {}
     for n, part in enumerate(facts.dataset.parts):
-        for student in part.student_ids:
+        for student in facts.dataset.students_of(part):
             parts_of.setdefault(student, []).append(n)
     students: dict[tuple[int, ...], list[str]] = {}
     for student, parts in parts_of.items():

@@ -48,10 +48,10 @@ def tell_room_clash(view: View, room: str, slot: int) -> Told:
 
 
 def count_group_clash(view: View) -> Places:
-    """Sessions above one per group and slot; the sessions of a course that have no group are one by themselves."""
-    for group, sessions in view.by_group.items():
+    """Sessions above one per cohort and slot; the sessions of a course that have no group are one by themselves."""
+    for cohort, sessions in view.by_cohort.items():
         for slot, here in by_slot(sessions).items():
-            yield len(here) - 1, ("group", group, slot)
+            yield len(here) - 1, ("group", cohort, slot)
     for course, sessions in view.by_course.items():
         for slot, here in by_slot(_without_group(sessions)).items():
             yield len(here) - 1, ("course", course, slot)
@@ -62,14 +62,16 @@ def _without_group(sessions: Iterable[PlacedSession]) -> list[PlacedSession]:
 
 
 def tell_group_clash(view: View, kind: str, id: str, slot: int) -> Told:
-    is_group = kind == "group"
-    sessions, name = (
-        (view.by_group[id], view.names.group) if is_group else (_without_group(view.by_course[id]), view.names.course)
-    )
+    if kind == "group":
+        sessions, name, ids = view.by_cohort[id], view.names.cohort, view.dataset.cohort[id].groups
+    else:
+        sessions, name, ids = _without_group(view.by_course[id]), view.names.course, (id,)
     keys = keys_of(by_slot(sessions)[slot])
     when = view.names.slot(slot)
     return Told(
-        f"{kind} {name(id)} has {len(keys)} sessions at once on {when}: {view.names.sessions(keys)}", keys, (id,)
+        f"{kind} {name(id)} has {len(keys)} sessions at once on {when}: {view.names.sessions(keys)}",
+        keys,
+        ids,
     )
 
 
@@ -119,7 +121,7 @@ def tell_core_clash(view: View, slot: int, parts: tuple[int, ...]) -> Told:
 def _told_pairs(view: View, slot: int, parts: tuple[int, ...], kind: str = "") -> Told:
     sessions = [s for part in parts for s in view.by_part[part] if slot in s.slots]
     taught = [view.dataset.parts[part] for part in parts]
-    common = set.intersection(*(set(course.student_ids) for course in taught))
+    common = set.intersection(*(set(view.dataset.students_of(course)) for course in taught))
     names, when = _parts_in_words(view, parts), view.names.slot(slot)
     return Told(
         f"{view.names.students(sorted(common))} should be in {kind}{names} at once on {when}",
@@ -176,17 +178,18 @@ def tell_fixed_moved(view: View, key: SessionKey) -> Told:
 
 
 def count_group_unavailable(view: View) -> Places:
-    """Slots in which a group is taught outside its shift."""
-    for group, sessions in view.by_group.items():
-        away = set(view.dataset.group[group].unavailable)
+    """Slots in which a cohort is taught outside the shift of one of its groups."""
+    for cohort, sessions in view.by_cohort.items():
+        away = set(view.dataset.cohort[cohort].unavailable)
         for session in sessions:
             for slot in session.slots:
-                yield int(slot in away), (session.key, group, slot)
+                yield int(slot in away), (session.key, cohort, slot)
 
 
-def tell_group_unavailable(view: View, key: SessionKey, group: str, slot: int) -> Told:
-    who, when = view.names.group(group), view.names.slot(slot)
-    return Told(f"group {who} is not available on {when} but has {view.names.session(key)}", (key,), (group,))
+def tell_group_unavailable(view: View, key: SessionKey, cohort: str, slot: int) -> Told:
+    who, when = view.names.cohort(cohort), view.names.slot(slot)
+    groups = view.dataset.cohort[cohort].groups
+    return Told(f"group {who} is not available on {when} but has {view.names.session(key)}", (key,), groups)
 
 
 def count_faculty_unavailable(view: View) -> Places:
@@ -215,13 +218,14 @@ def _above_daily(standing: Mapping[str, list[PlacedSession]], limit_of: Callable
 
 
 def count_group_daily_limit(view: View) -> Places:
-    """Sessions of a group on a day above its limit."""
-    return _above_daily(view.by_group, lambda group: view.dataset.group[group].max_sessions_per_day)
+    """Sessions of a cohort on a day above the lowest limit of its groups."""
+    return _above_daily(view.by_cohort, lambda cohort: view.dataset.cohort[cohort].max_sessions_per_day)
 
 
-def tell_group_daily_limit(view: View, group: str, day: int) -> Told:
-    limit = view.dataset.group[group].max_sessions_per_day
-    return _tell_daily(view, f"group {view.names.group(group)} has", group, day, view.by_group[group], limit)
+def tell_group_daily_limit(view: View, cohort: str, day: int) -> Told:
+    limit = view.dataset.cohort[cohort].max_sessions_per_day
+    told = _tell_daily(view, f"group {view.names.cohort(cohort)} has", cohort, day, view.by_cohort[cohort], limit)
+    return told._replace(entities=view.dataset.cohort[cohort].groups)
 
 
 def count_course_daily_limit(view: View) -> Places:
