@@ -21,7 +21,7 @@ from solver.context import Context, build_context
 from solver.context.graph import Matrix, enrolment_matrix, group_matrix, teaching_matrix
 from solver.context.spatial import travel_table
 from solver.context.starts import allowed_starts, closed_slots, session_lengths, session_starts, sum_over_session
-from solver.links import LINK_CODES
+from solver.links import LINK_CODES, NO_MOST
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.ranks import rank_numbers
 from solver.rules import (
@@ -163,6 +163,8 @@ class Compiled(NamedTuple):
     link_type: Ints
     """``(links,)`` see `links.LINK_CODES`."""
     link_value: Ints
+    link_most: Ints
+    """``(links,)`` what each says, in the unit of its type; `links.NO_MOST` where it says nothing of the most."""
     link_weight: Ints
     """``(links,)`` units that one broken pair adds to its rule: 1 when hard, the link's weight when soft."""
     link_hard: Flags
@@ -417,6 +419,7 @@ def _links(dataset: Dataset) -> dict[str, Any]:
         "link_b": _ints(index[b] for _, _, b in ties),
         "link_type": _ints(LINK_CODES[link.type] for link, _, _ in ties),
         "link_value": _ints(link.value or 0 for link, _, _ in ties),
+        "link_most": _ints(NO_MOST if link.most is None else link.most for link, _, _ in ties),
         "link_weight": _ints(link.weight if link.tier == "soft" else 1 for link, _, _ in ties),
         "link_hard": _ints(link.tier == "hard" for link, _, _ in ties),
         "session_link_ptr": np.concatenate([[0], np.cumsum([len(row) for row in touching])]),

@@ -15,11 +15,21 @@ LinkType: TypeAlias = Literal[
     "different_room",
     "consecutive",
     "min_gap",
+    "same_hour",
+    "days_apart",
+    "consecutive_if_same_day",
+    "ordered_if_same_day",
 ]
+Pairing: TypeAlias = Literal["each", "by_number", "chain", "all"]
+"""
+How a link pairs the sessions that it names: each of a member with each of every other one, session k with session k,
+neighbours in the list, or all with all.
+"""
 SessionKey: TypeAlias = tuple[str, int]
 """(course id, session number from 0)."""
 
 LINK_TYPES: tuple[LinkType, ...] = get_args(LinkType)
+PAIRINGS: tuple[Pairing, ...] = get_args(Pairing)
 CORE_SUBJECT_TYPE = "core"
 
 NEUTRAL_LIKING = 0.5

@@ -17,10 +17,9 @@ from ortools.sat.python import cp_model
 from solver.compiled import Compiled
 from solver.cpsat.model_builder import ModelBuilder
 from solver.cpsat.plan import Array, Treatment, limited, on_grid, treatments
-from solver.links import LINKS, times_keep
-from solver.model import Course, Dataset
-from solver.names import Names, counted, default_note, listed
-from solver.terms import LinkType
+from solver.links import LINKS, NO_MOST, times_keep
+from solver.model import Course, Dataset, Link
+from solver.names import Names, counted, days_in_words, default_note, listed
 
 MAX_PAIR_CONSTRAINTS = 300_000
 """Above this many (pair of courses, slot) common students are left out."""
@@ -248,10 +247,10 @@ class _Writer:
                 members = [
                     self.course(self.index[c]) if s is None else self.names.session((c, s)) for c, s in link.sessions
                 ]
-                value = f" ({counted(link.value, 'slot')})" if link.value is not None else ""
-                sentence = f"Link {link.type.replace('_', ' ')}{value}: {listed(members)}."
+                says = {"min_gap": f" ({counted(link.value or 0, 'slot')})", "days_apart": f" ({days_in_words(link)})"}
+                sentence = f"Link {link.type.replace('_', ' ')}{says.get(link.type, '')}: {listed(members)}."
                 courses = frozenset(self.index[course_id] for course_id, _ in link.sessions)
-                yield Assumption(("link",), sentence, courses, _keep_link(link.type, pairs, link.value or 0))
+                yield Assumption(("link",), sentence, courses, _keep_link(link, pairs))
 
     def students(self) -> Iterator[Assumption]:
         compiled = self.compiled
@@ -349,20 +348,21 @@ def _limit_cover(sessions: list[int], supply: Array) -> Post:
     return post
 
 
-def _keep_link(link_type: LinkType, pairs: list[tuple[int, int]], value: int) -> Post:
+def _keep_link(link: Link, pairs: list[tuple[int, int]]) -> Post:
     def post(builder: ModelBuilder, at_most: AtMost) -> None:
         unit_of = {unit.sessions[0]: u for u, unit in enumerate(builder.plan.units) if unit.size == 1}
         for a, b in pairs:
             if a in unit_of and b in unit_of:
-                _keep_pair(builder, at_most, link_type, value, unit_of[a], unit_of[b])
+                _keep_pair(builder, at_most, link, unit_of[a], unit_of[b])
 
     return post
 
 
-def _keep_pair(builder: ModelBuilder, at_most: AtMost, link_type: LinkType, value: int, u: int, v: int) -> None:
+def _keep_pair(builder: ModelBuilder, at_most: AtMost, link: Link, u: int, v: int) -> None:
     starts, others = list(builder.x[u]), list(builder.x[v])
     lengths = (builder.plan.units[u].length, builder.plan.units[v].length)
-    holds = times_keep(link_type, np.array(starts), np.array(others), lengths, builder.compiled.num_periods, value)
+    says = (link.value or 0, NO_MOST if link.most is None else link.most)
+    holds = times_keep(link.type, np.array(starts), np.array(others), lengths, builder.compiled.num_periods, *says)
     for i, t in enumerate(starts):
         bad = [builder.x[v][others[j]] for j in np.flatnonzero(~holds[i])]
         for literal in bad:

@@ -269,14 +269,15 @@ def _shape_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
 
 
 def _link_rows(c: Compiled) -> dict[str, Any]:
-    """What breaks each link; a gap of more slots than there are is one of all of them, so that rows stay few."""
+    """What breaks each link; more slots or days than there are, are all of them, so that rows stay few."""
     course_a, course_b = c.course_of_session[c.link_a], c.course_of_session[c.link_b]
-    value = np.minimum(c.link_value, c.num_slots)
-    asked = np.stack([c.link_type, c.length[course_a], c.length[course_b], value], axis=1)
+    value, most = np.minimum(c.link_value, c.num_slots), np.minimum(c.link_most, c.num_slots)
+    asked = np.stack([c.link_type, c.length[course_a], c.length[course_b], value, most], axis=1)
     kinds, row = np.unique(asked, axis=0, return_inverse=True)
-    broken = np.zeros((len(kinds), 2, 2, 2 * c.num_slots - 1), dtype=np.uint8)
-    for i, (code, length_a, length_b, gap) in enumerate(kinds.tolist()):
-        broken[i] = broken_table(TYPE_OF_CODE[code], (length_a, length_b), c.num_slots, gap)
+    broken = np.zeros((len(kinds), 2, c.num_slots, c.num_slots), dtype=np.uint8)
+    for i, (code, length_a, length_b, least, highest) in enumerate(kinds.tolist()):
+        lengths = (length_a, length_b)
+        broken[i] = broken_table(TYPE_OF_CODE[code], lengths, c.num_slots, c.num_periods, least, highest)
     return {"link_row": row.ravel(), "link_broken": broken}
 
 

@@ -19,8 +19,7 @@ def link_broken(p: Problem, st: State, k: Number) -> bool:
     a, b = p.link_a[k], p.link_b[k]
     t, u = st.slot[a], st.slot[b]
     same_room = 1 if st.room[a] == st.room[b] else 0
-    same_day = 1 if p.day_of[t] == p.day_of[u] else 0
-    return bool(p.link_broken[p.link_row[k], same_room, same_day, u - t + p.num_slots - 1])
+    return bool(p.link_broken[p.link_row[k], same_room, t, u])
 
 
 @inlined

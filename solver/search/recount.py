@@ -157,7 +157,7 @@ class Placed:
         a, b = c.link_a[chosen], c.link_b[chosen]
         broken = ~links_hold(
             c.link_type[chosen],
-            c.link_value[chosen].astype(np.int64),
+            (c.link_value[chosen].astype(np.int64), c.link_most[chosen].astype(np.int64)),
             (slots[a], rooms[a], c.length[c.course_of_session[a]].astype(np.int64)),
             (slots[b], rooms[b], c.length[c.course_of_session[b]].astype(np.int64)),
             c.num_periods,
@@ -168,10 +168,15 @@ class Placed:
 Place: TypeAlias = tuple[Longs, Longs, Longs]
 
 
-def links_hold(kind: Ints, value: Longs, a: Place, b: Place, num_periods: int) -> Bits:
-    """Whether pairs of sessions keep the links of the given kinds; a place is (slots, rooms, lengths)."""
+def links_hold(kind: Ints, says: tuple[Longs, Longs], a: Place, b: Place, num_periods: int) -> Bits:
+    """
+    Whether pairs of sessions keep the links of the given kinds, which say a value and a most; a place is (slots, rooms,
+    lengths).
+    """
+    value, most = says
     (slot_a, room_a, length_a), (slot_b, room_b, length_b) = a, b
-    same_day = slot_a // num_periods == slot_b // num_periods
+    days = np.abs(slot_a // num_periods - slot_b // num_periods)
+    same_day = days == 0
     a_first, b_first = slot_b - slot_a - length_a, slot_a - slot_b - length_b
     holds: Mapping[LinkType, Bits] = {
         "precedence": a_first >= 0,
@@ -183,6 +188,10 @@ def links_hold(kind: Ints, value: Longs, a: Place, b: Place, num_periods: int) -
         "different_room": room_a != room_b,
         "consecutive": same_day & ((a_first == 0) | (b_first == 0)),
         "min_gap": ~same_day | (a_first >= value) | (b_first >= value),
+        "same_hour": (slot_a - slot_b) % num_periods == 0,
+        "days_apart": (days >= value) & (days <= most),
+        "consecutive_if_same_day": ~same_day | (a_first == 0) | (b_first == 0),
+        "ordered_if_same_day": ~same_day | (a_first >= 0),
     }
     kept: Bits = np.select([kind == LINK_CODES[name] for name in holds], list(holds.values()), default=True)
     return kept

@@ -7,9 +7,10 @@ The counts are defined here for all three counters; "slot" always means a covere
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import inf
 
 from solver.model import FixedSession, Link
-from solver.names import counted, default_note, listed, with_article
+from solver.names import counted, days_in_words, default_note, listed, with_article
 from solver.terms import SessionKey
 from solver.verify.view import PlacedSession, Places, Told, View, by_day, by_slot, keys_of
 
@@ -318,6 +319,10 @@ def holds(link: Link, a: PlacedSession, b: PlacedSession) -> bool:
         "different_room": a.room.id != b.room.id,
         "consecutive": a.day == b.day and (a.end == b.start or b.end == a.start),
         "min_gap": a.day != b.day or max(b.start - a.end, a.start - b.end) >= (link.value or 0),
+        "same_hour": a.period == b.period,
+        "days_apart": (link.value or 0) <= abs(a.day - b.day) <= (inf if link.most is None else link.most),
+        "consecutive_if_same_day": a.day != b.day or a.end == b.start or b.end == a.start,
+        "ordered_if_same_day": a.day != b.day or a.end <= b.start,
     }[link.type]
 
 
@@ -351,6 +356,10 @@ LINK_WORDS = {
     "different_room": "should not be in the room of {b}",
     "consecutive": "should be right before or after {b}",
     "min_gap": "should be {value} or more free slots away from {b}",
+    "same_hour": "should start at the same hour of the day as {b}",
+    "days_apart": "should be {days} away from {b}",
+    "consecutive_if_same_day": "should be right before or after {b} where both are on one day",
+    "ordered_if_same_day": "should end before {b} starts where both are on one day",
 }
 
 
@@ -360,7 +369,7 @@ def tell_link(view: View, number: int, a: SessionKey, b: SessionKey) -> Told:
         f"{names.session(key)} ({names.slot(view.placed[key].start)}, room {names.room(view.placed[key].room.id)})"
         for key in (a, b)
     )
-    words = LINK_WORDS[link.type].format(b=second, value=link.value)
+    words = LINK_WORDS[link.type].format(b=second, value=link.value, days=days_in_words(link))
     return Told(f"{first} {words}", (a, b), tuple(dict.fromkeys((a[0], b[0]))))
 
 

@@ -202,19 +202,6 @@ TIGHT = {
         "should all differ in day: 3 sessions for 2 days",
         (3, 2),
     ),
-    "link_same_start_of_all": (
-        dataset(course("a", sessions=2), course("b", sessions=2), link("same_start", "a", "b"), room("r1"), room("r2")),
-        dataset(course("a", sessions=2), course("b"), link("same_start", ("a", 1), "b"), room("r1"), room("r2")),
-        "the link 'same start' over a and b ties every session with every session, so the 2 sessions of a would all "
-        "start together",
-        None,
-    ),
-    "link_consecutive_of_all": (
-        dataset(course("a", sessions=3), link("consecutive", "a")),
-        dataset(course("a", sessions=2), link("consecutive", "a")),
-        "the link 'consecutive' over a wants every session right before or after every other one",
-        None,
-    ),
     "link_same_start": (
         dataset(course("a"), course("b"), link("same_start", "a", "b")),
         dataset(course("a"), course("b"), link("same_start", "a", "b"), room("r1"), room("r2")),
@@ -262,6 +249,9 @@ def test_a_rule_that_is_not_hard_proves_nothing(code: str) -> None:
         ("consecutive", None, "one follows the other at once"),
         ("min_gap", 3, "a gap of 3 slots lies between them on a common day"),
         ("different_day", None, "they are on different days"),
+        ("same_hour", None, "they start at one hour of the day"),
+        ("days_apart", 2, "they are at least 2 days apart"),
+        ("consecutive_if_same_day", None, "one follows the other at once where they share a day"),
     ],
 )
 def test_a_link_that_the_open_slots_do_not_allow_is_impossible(type: str, value: int | None, words: str) -> None:
@@ -288,10 +278,15 @@ def test_a_session_longer_than_any_part_of_the_day_has_no_start() -> None:
     assert "takes 4 slots in a row, more than any part of the day has" in proof(data, "no_start").sentence
 
 
-def test_two_sessions_of_one_course_have_no_two_common_neighbours_of_another_one() -> None:
-    for sessions, many in ((1, False), (2, True)):
-        data = dataset(course("a", sessions=2), course("b", sessions=sessions), link("consecutive", "a", "b"))
-        assert ("link_consecutive_of_all" in {each.code for each in diagnose(data)}) is many
+def test_sessions_that_start_together_by_number_need_rooms_number_by_number() -> None:
+    data = dataset(course("a", sessions=2), course("b", sessions=2), link("same_start", "a", "b"))
+    assert proof(data, "link_same_start").sentence.startswith("a session 1 and b session 1 should all start together")
+    assert diagnose(dataset(*data.courses, *data.links, room("r1"), room("r2"))) == ()
+
+
+def test_a_chain_is_no_crowd() -> None:
+    data = dataset(course("a", sessions=3), link("different_day", "a", pairing="chain"), grid=TWO_DAYS)
+    assert diagnose(data) == ()
 
 
 def test_a_session_that_is_tied_to_the_rest_of_its_course_has_a_neighbour_on_each_side() -> None:
