@@ -75,10 +75,10 @@ class LinkKind(NamedTuple):
     """
     A type of link: what it is about, and which pairs keep it.
 
-    One about a block is a function of all its sessions together, and no pair of them says anything by itself.
+    One about blocks looks at all its sessions together (see `terms.SET_LINKS`), and every pair keeps it.
     """
 
-    about: Literal["time", "room", "block"]
+    about: Literal["time", "room", "blocks"]
     keeps: Callable[[Pair], Bits] = lambda pair: np.ones_like(pair.same_room)
 
 
@@ -96,6 +96,7 @@ LINKS: Mapping[LinkType, LinkKind] = {
     "days_apart": LinkKind("time", lambda pair: (pair.days >= pair.value) & (pair.days <= pair.most)),
     "consecutive_if_same_day": LinkKind("time", lambda pair: ~pair.same_day | pair.touching),
     "ordered_if_same_day": LinkKind("time", lambda pair: ~pair.same_day | (pair.gap >= 0)),
+    "grouped": LinkKind("blocks"),
 }
 LINK_CODES: Mapping[LinkType, int] = {link_type: code for code, link_type in enumerate(LINKS)}
 """The number that stands for a type in arrays; it means nothing else."""

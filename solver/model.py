@@ -16,7 +16,7 @@ from functools import cached_property
 from solver.checks import dataset_issues
 from solver.errors import InputError, Issue
 from solver.grid import TimeGrid
-from solver.pairing import pairs_of
+from solver.pairing import pairs_of, sessions_of
 from solver.records import Course, Faculty, FixedSession, Group, Link, Rating, Room, RuleSetting
 from solver.terms import SessionKey
 
@@ -98,8 +98,16 @@ class Dataset:
         return {course.id: course.sessions_per_week for course in self.courses}
 
     def expand(self, link: Link) -> Iterator[tuple[SessionKey, SessionKey]]:
-        """The ordered pairs of sessions a link ties together; a session is never paired with itself."""
+        """
+        The ordered pairs of sessions a link ties together; a session is never paired with itself.
+
+        None where the link looks at all its sessions together, see `members`.
+        """
         return pairs_of(link, self.sizes)
+
+    def members(self, link: Link) -> list[SessionKey]:
+        """Every session that a link names, once, in its order."""
+        return sessions_of(link, self.sizes)
 
     def travel(self, building: str | None, other: str | None) -> int:
         """Minutes between two buildings; one direction given serves both; 0 when nothing is known."""

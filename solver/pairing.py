@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain, combinations, pairwise
 
 from solver.records import Link
-from solver.terms import Pairing, SessionKey
+from solver.terms import SET_LINKS, Pairing, SessionKey
 
 Sizes = Mapping[str, int]
 """Number of sessions of each course, by id."""
@@ -52,7 +52,13 @@ def pairing_of(link: Link, sizes: Sizes) -> Pairing:
 
 
 def pairs_of(link: Link, sizes: Sizes) -> Iterator[tuple[SessionKey, SessionKey]]:
-    """The ordered pairs of sessions that a link ties together; a session is never paired with itself."""
+    """
+    The ordered pairs of sessions that a link ties together; a session is never paired with itself.
+
+    None where the link looks at all its sessions together.
+    """
+    if link.type in SET_LINKS:
+        return iter(())
     members = members_of(link, sizes)
     pairing = pairing_of(link, sizes)
     if pairing == "by_number":
@@ -69,6 +75,8 @@ def pairs_of(link: Link, sizes: Sizes) -> Iterator[tuple[SessionKey, SessionKey]
 
 def pairing_fault(link: Link, sizes: Sizes) -> str | None:
     """Why the sessions of a link cannot be paired as they should be, as a sentence; None when they can."""
+    if link.type in SET_LINKS and link.pairing not in (None, "all"):
+        return f"{link.type} looks at all its sessions together and pairs none of them; leave the pairing out"
     if pairing_of(link, sizes) != "by_number":
         return None
     if len(link.sessions) == 1:

@@ -125,7 +125,7 @@ class Course:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """
-    Ties sessions pairwise, i before j in list order; session None means every session of the course.
+    Ties sessions pairwise, i before j in list order, or all together; session None means every session of the course.
 
     Which session is tied to which says `pairing`; None means what the type usually means, see `pairing.pairing_of`.
     `value` is the least that a link asks for, in slots (`min_gap`) or in days (`days_apart`), and `most` the most, in

@@ -19,6 +19,7 @@ LinkType: TypeAlias = Literal[
     "days_apart",
     "consecutive_if_same_day",
     "ordered_if_same_day",
+    "grouped",
 ]
 Pairing: TypeAlias = Literal["each", "by_number", "chain", "all"]
 """
@@ -29,6 +30,8 @@ SessionKey: TypeAlias = tuple[str, int]
 """(course id, session number from 0)."""
 
 LINK_TYPES: tuple[LinkType, ...] = get_args(LinkType)
+SET_LINKS: frozenset[LinkType] = frozenset({"grouped"})
+"""Types that look at all their sessions together; no pair of them says anything by itself."""
 PAIRINGS: tuple[Pairing, ...] = get_args(Pairing)
 CORE_SUBJECT_TYPE = "core"
 

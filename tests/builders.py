@@ -35,7 +35,7 @@ from solver.model import (
 )
 from solver.pairing import never_kept, pairing_fault
 from solver.rules import RULES
-from solver.terms import LINK_TYPES, PAIRINGS, SessionKey
+from solver.terms import LINK_TYPES, PAIRINGS, SET_LINKS, SessionKey
 
 Names = str | Iterable[str]
 Part = Course | Room | Faculty | Group | Link
@@ -450,7 +450,7 @@ def _links(rng: Random, data: Dataset, places: Places | None) -> tuple[Link, ...
             weight=rng.choice([0, 1, 2, 5]),
             value=rng.randint(0, 3) if type in ("min_gap", "days_apart") else None,
             most=rng.choice([None, 3, 4]) if type == "days_apart" else None,
-            pairing=rng.choice([None, None, *PAIRINGS]),
+            pairing=None if type in SET_LINKS else rng.choice([None, None, *PAIRINGS]),
         )
         if pairing_fault(candidate, data.sizes) or never_kept(candidate, data.sizes, apart=True):
             continue
@@ -462,6 +462,8 @@ def _links(rng: Random, data: Dataset, places: Places | None) -> tuple[Link, ...
 
 def _kept(data: Dataset, candidate: Link, places: Places) -> bool:
     """Whether the planted places keep a link; written apart from the verifier, on purpose."""
+    if candidate.type in SET_LINKS:
+        return _in_one_block(data, {key: places[key] for key in data.members(candidate)})
     for a, b in data.expand(candidate):
         (start_a, room_a), (start_b, room_b) = places[a], places[b]
         end_a, end_b = start_a + data.course[a[0]].session_slots, start_b + data.course[b[0]].session_slots
@@ -484,3 +486,16 @@ def _kept(data: Dataset, candidate: Link, places: Places) -> bool:
         }[candidate.type]:
             return False
     return True
+
+
+def _in_one_block(data: Dataset, places: Places) -> bool:
+    """Whether the places cover one stretch of a day, from lunch to lunch, without a hole."""
+    time_grid = data.time_grid
+    slots = {
+        t
+        for (course_id, _), (start, _) in places.items()
+        for t in range(start, start + data.course[course_id].session_slots)
+    }
+    whole = range(min(slots), max(slots) + 1)
+    halves = {(time_grid.day_of(t), time_grid.period_of(t) >= (time_grid.lunch_period or 0)) for t in whole}
+    return slots == set(whole) and len(halves) == 1

@@ -15,6 +15,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from solver.compiled import Compiled
+from solver.cpsat.links import block_begins
 from solver.cpsat.model_builder import ModelBuilder
 from solver.cpsat.plan import Array, Treatment, limited, on_grid, treatments
 from solver.links import LINKS, NO_MOST, times_keep
@@ -242,15 +243,20 @@ class _Writer:
     def links(self) -> Iterator[Assumption]:
         index = {key: s for s, key in enumerate(self.dataset.sessions)}
         for link in self.dataset.links if self.hard("link") else ():
-            if link.tier == "hard" and LINKS[link.type].about == "time":
-                pairs = [(index[a], index[b]) for a, b in self.dataset.expand(link)]
-                members = [
-                    self.course(self.index[c]) if s is None else self.names.session((c, s)) for c, s in link.sessions
-                ]
-                says = {"min_gap": f" ({counted(link.value or 0, 'slot')})", "days_apart": f" ({days_in_words(link)})"}
-                sentence = f"Link {link.type.replace('_', ' ')}{says.get(link.type, '')}: {listed(members)}."
-                courses = frozenset(self.index[course_id] for course_id, _ in link.sessions)
-                yield Assumption(("link",), sentence, courses, _keep_link(link, pairs))
+            about = LINKS[link.type].about
+            if link.tier != "hard" or about == "room":
+                continue
+            if about == "blocks":
+                post = _keep_block([index[key] for key in self.dataset.members(link)])
+            else:
+                post = _keep_link(link, [(index[a], index[b]) for a, b in self.dataset.expand(link)])
+            members = [
+                self.course(self.index[c]) if s is None else self.names.session((c, s)) for c, s in link.sessions
+            ]
+            says = {"min_gap": f" ({counted(link.value or 0, 'slot')})", "days_apart": f" ({days_in_words(link)})"}
+            sentence = f"Link {link.type.replace('_', ' ')}{says.get(link.type, '')}: {listed(members)}."
+            courses = frozenset(self.index[course_id] for course_id, _ in link.sessions)
+            yield Assumption(("link",), sentence, courses, post)
 
     def students(self) -> Iterator[Assumption]:
         compiled = self.compiled
@@ -367,6 +373,18 @@ def _keep_pair(builder: ModelBuilder, at_most: AtMost, link: Link, u: int, v: in
         bad = [builder.x[v][others[j]] for j in np.flatnonzero(~holds[i])]
         for literal in bad:
             at_most([builder.x[u][t], literal], 1)
+
+
+def _keep_block(sessions: list[int]) -> Post:
+    def post(builder: ModelBuilder, at_most: AtMost) -> None:
+        unit_of = {unit.sessions[0]: u for u, unit in enumerate(builder.plan.units) if unit.size == 1}
+        # A session that nobody wants placed may still stand, and fill any hole between the others.
+        if unit_of.keys() >= set(sessions):
+            units = [(builder.plan.units[unit_of[s]].length, builder.x[unit_of[s]]) for s in sessions]
+            begins = [term for term in block_begins(builder, units) if not isinstance(term, int)]
+            at_most(begins, 1)
+
+    return post
 
 
 def _apart(course: int, other: int) -> Post:

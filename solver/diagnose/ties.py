@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from solver.diagnose.blocks import block_proofs
 from solver.diagnose.facts import Bits, Facts, indices
 from solver.links import LINKS, NO_MOST, rooms_keep, times_keep
 from solver.model import Link
@@ -46,6 +47,7 @@ def tie_proofs(facts: Facts) -> Iterator[Proof]:
     yield from _pair_proofs(facts, links)
     for link in links:
         yield from _clique_proofs(facts, link)
+        yield from block_proofs(facts, link)
 
 
 # --- precedence ------------------------------------------------------------------------------------------------------

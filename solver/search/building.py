@@ -84,6 +84,11 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         **_link_rows(c),
         session_link_ptr=c.session_link_ptr,
         session_link=c.session_link,
+        set_ptr=c.set_ptr,
+        set_session=c.set_session,
+        set_cost=_set_cost(c, weights),
+        session_set_ptr=c.session_set_ptr,
+        session_set=c.session_set,
         travels=int(travel_cost.any()),
         travel_cost=travel_cost,
         room_building=c.room_building,
@@ -281,6 +286,11 @@ def _link_rows(c: Compiled) -> dict[str, Any]:
     return {"link_row": row.ravel(), "link_broken": broken}
 
 
+def _set_cost(c: Compiled, weights: Weights) -> Longs:
+    weight = np.where(c.set_hard == 1, weights.of("link"), weights.of("soft_link")).astype(np.int64)
+    return weight * c.set_weight.astype(np.int64)
+
+
 def _anchor_parts(c: Compiled, params: SearchParams) -> dict[str, Any]:
     needed = int(np.ceil(params.min_distance * c.num_sessions - 1e-9))
     slots = [slots for slots, _ in params.anchors]
@@ -313,6 +323,9 @@ def _slacks(c: Compiled, weights: Weights, parts: dict[str, Any], travel_cost: L
     linked = np.repeat(np.arange(c.num_sessions), np.diff(c.session_link_ptr))
     of_session = np.zeros(c.num_sessions, dtype=np.int64)
     np.add.at(of_session, linked, (link_weight * c.link_weight)[c.session_link] % low)
+    # A session that joins two blocks and leaves a place where it was one by itself saves two.
+    in_set = np.repeat(np.arange(c.num_sessions), np.diff(c.session_set_ptr))
+    np.add.at(of_session, in_set, 2 * (_set_cost(c, weights)[c.session_set] % low))
     np.maximum.at(pairwise, c.course_of_session, of_session)
     pairwise += (
         weights.of("fixed_moved")

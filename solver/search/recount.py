@@ -164,6 +164,24 @@ class Placed:
         )
         return int(c.link_weight[chosen][broken].sum(dtype=np.int64))
 
+    def blocks_above_one(self, hard: bool) -> int:
+        """Weighted blocks above one of the sets of sessions that hard or soft links want in one."""
+        c, total = self.compiled, 0
+        for k in np.flatnonzero(c.set_hard == hard).tolist():
+            inside = np.isin(self.session, c.set_session[c.set_ptr[k] : c.set_ptr[k + 1]])
+            index, slot = self.covered
+            busy = np.zeros(c.num_slots, dtype=np.bool_)
+            busy[slot[inside[index]]] = True
+            total += int(c.set_weight[k]) * max(0, self._blocks(busy) - 1)
+        return total
+
+    def _blocks(self, busy: Bits) -> int:
+        """Stretches of busy slots, ``(slots,)``; days and lunch end them."""
+        follows = np.concatenate([[False], busy[:-1]])
+        period = np.arange(len(busy)) % self.compiled.num_periods
+        follows &= (period != 0) & (period != self.compiled.lunch_period)
+        return int((busy & ~follows).sum())
+
 
 Place: TypeAlias = tuple[Longs, Longs, Longs]
 
@@ -315,11 +333,11 @@ def count_faculty_unavailable(p: Placed) -> int:
 
 
 def count_link(p: Placed) -> int:
-    return p.broken_links(hard=True)
+    return p.broken_links(hard=True) + p.blocks_above_one(hard=True)
 
 
 def count_soft_link(p: Placed) -> int:
-    return p.broken_links(hard=False)
+    return p.broken_links(hard=False) + p.blocks_above_one(hard=False)
 
 
 def count_student_clash(p: Placed) -> int:

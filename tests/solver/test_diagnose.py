@@ -202,6 +202,19 @@ TIGHT = {
         "should all differ in day: 3 sessions for 2 days",
         (3, 2),
     ),
+    "link_grouped": (
+        dataset(course("a", sessions=2, slots=2, faculty="f"), course("b", faculty="f"), link("grouped", "a", "b")),
+        dataset(
+            course("a", sessions=2, slots=2, faculty="f"),
+            course("b"),
+            link("grouped", "a", "b"),
+            room("r1"),
+            room("r2"),
+        ),
+        "a session 1, a session 2 and b should be in one block: they take 5 slots one after the other, for teacher f "
+        "has all of them, and no part of a day has more than 4",
+        (5, 4),
+    ),
     "link_same_start": (
         dataset(course("a"), course("b"), link("same_start", "a", "b")),
         dataset(course("a"), course("b"), link("same_start", "a", "b"), room("r1"), room("r2")),
@@ -257,6 +270,15 @@ def test_a_rule_that_is_not_hard_proves_nothing(code: str) -> None:
 def test_a_link_that_the_open_slots_do_not_allow_is_impossible(type: str, value: int | None, words: str) -> None:
     parts = course("a", allowed_slots=(0,)), course("b", allowed_slots=(2,)), link(type, "a", "b", value=value)
     assert words in proof(dataset(*parts), "link_impossible").sentence
+
+
+def test_a_block_is_on_one_day_and_so_under_the_limits_of_a_day() -> None:
+    data = dataset(course("a", sessions=3, limit=2), link("grouped", "a"))
+    found = proof(data, "link_grouped")
+    assert "all on one day, but course a has at most 2 sessions a day (the default" in found.sentence
+    assert (found.needed, found.available, found.rules) == (3, 2, ("link", "course_daily_limit"))
+    long = dataset(course("a", sessions=4, limit=None), link("grouped", "a"), grid=HALVES)
+    assert "no part of a day has more than 3" in proof(long, "link_grouped").sentence
 
 
 def test_two_links_may_contradict_each_other() -> None:
@@ -423,6 +445,17 @@ def test_blockers_name_limits_links_and_the_course_itself() -> None:
         "1 start: the link 'precedence' with b breaks",
         "1 start: free, Tuesday 08:00 in r1",
     }
+
+
+def test_blockers_and_repairs_know_the_block_that_a_session_belongs_to() -> None:
+    data = dataset(
+        course("a", sessions=3, limit=None, allowed_slots=(0, 1, 2, 3, 4, 5)), course("b", faculty="f"),
+        teacher("f"), link("grouped", "a"), room("r1"), room("r2"), grid=TWO_DAYS,
+    )  # fmt: skip
+    placed = timetable(a=[0, 2], b=7)
+    lines = blockers(data, placed, ("a", 2))
+    assert "2 starts: the link 'grouped' with a session 1 and a session 2 breaks" in lines
+    assert next(repair.slot for repair in repairs(data, placed, ("a", 2))) == 1
 
 
 def test_blockers_say_when_no_room_suits_or_no_part_of_the_day_is_long_enough() -> None:

@@ -317,6 +317,8 @@ def test_a_pairing_says_which_sessions_are_tied() -> None:
     assert pairs("all", "a", "c") == "a0a1 a0c0 a1c0"
     assert pairs("all", "a", ("a", 1), "c") == "a0a1 a0c0 a1c0"
     assert pairs("each", "a", "c") == "a0c0 a1c0"
+    block = link("grouped", "c", ("a", 1), "a")
+    assert (list(data.expand(block)), data.members(block)) == ([], [("c", 0), ("a", 1), ("a", 0)])
 
 
 @pytest.mark.parametrize(
@@ -353,6 +355,7 @@ NEVER_KEPT = {
     "three courses side by side": (link("consecutive", "a", "b", "e"), "which three or more cannot be"),
     "all of two courses side by side": (link("consecutive", "a", "b", pairing="each"), "which three or more cannot be"),
     "all with all side by side": (link("consecutive", "a", "c", pairing="all"), "which three or more cannot be"),
+    "a block of pairs": (link("grouped", "a", "b", pairing="by_number"), "looks at all its sessions together"),
     "at least more days than at most": (link("days_apart", "a", value=3, most=2), "3 days or more, and for 2 or fewer"),
 }
 COURSES = (

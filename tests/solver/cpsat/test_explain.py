@@ -97,6 +97,18 @@ IMPOSSIBLE = {
         dataset(course("a"), course("b"), link("precedence", "a", "b"), link("precedence", "b", "a"), grid=grid(5, 4)),
         {"link"},
     ),
+    "a block longer than the day": (
+        dataset(
+            course("a", faculty="f", sessions=2, slots=2, limit=None),
+            course("b"),
+            link("grouped", "a", "b"),
+            teacher("f"),
+            room("r1"),
+            room("r2"),
+            grid=grid(2, 3),
+        ),
+        {"link", "group_clash"},
+    ),
     "common students": (
         dataset(
             course("a", students="s", fixed=[(0, 0)]),
