@@ -25,20 +25,20 @@ def link_broken(p: Problem, st: State, k: Number) -> bool:
 @inner
 def blocks(p: Problem, st: State, k: Number, s: Number, skip: Number) -> Number:
     """
-    Blocks that the placed sessions of set k make, `s` and `skip` left out; `State.block` then holds what they cover.
+    Blocks that the placed sessions of set k make, `s` and `skip` left out; `State.covered` then holds what they cover.
     """
     for d in range(p.num_days):
-        st.block[d] = 0
+        st.covered[d] = 0
     for i in range(p.set_ptr[k], p.set_ptr[k + 1]):
         member = np.int64(p.set_session[i])
         t = np.int64(st.slot[member])
         if t >= 0 and member != s and member != skip:
             covers = (np.int64(1) << np.int64(p.length[p.course_of[member]])) - 1
-            st.block[p.day_of[t]] |= covers << np.int64(p.period_of[t])
+            st.covered[p.day_of[t]] |= covers << np.int64(p.period_of[t])
     cut = np.int64(1) << np.int64(p.lunch_period) if p.lunch_period > 0 else np.int64(0)
     count = np.int64(0)
     for d in range(p.num_days):
-        begins = st.block[d] & ~((st.block[d] << 1) & ~cut)
+        begins = st.covered[d] & ~((st.covered[d] << 1) & ~cut)
         while begins != 0:
             begins &= begins - 1
             count += 1

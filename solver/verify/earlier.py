@@ -14,7 +14,7 @@ from functools import partial
 from solver.model import Dataset, Timetable
 from solver.rules import ON_TOP_OF, Profile, preference_points, profile_of
 from solver.terms import Tier
-from solver.verify.hard import holds
+from solver.verify.links import holds
 from solver.verify.view import View
 
 
