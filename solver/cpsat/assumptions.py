@@ -36,7 +36,8 @@ class Assumption:
     One thing somebody demands, assumed to hold.
 
     `courses` are the indices of the courses it is about; `places` is the course it wants placed, None where it forbids
-    something: a course that nobody wants placed plays no part.
+    something: a course that nobody wants placed plays no part, unless it is one of `joined`, whose sessions may help to
+    keep the demand.
     """
 
     rules: tuple[str, ...]
@@ -44,6 +45,7 @@ class Assumption:
     courses: frozenset[int]
     post: Post
     places: int | None = None
+    joined: frozenset[int] = frozenset()
 
 
 def assumptions_of(dataset: Dataset, compiled: Compiled) -> list[Assumption]:
@@ -256,7 +258,9 @@ class _Writer:
             says = {"min_gap": f" ({counted(link.value or 0, 'slot')})", "days_apart": f" ({days_in_words(link)})"}
             sentence = f"Link {link.type.replace('_', ' ')}{says.get(link.type, '')}: {listed(members)}."
             courses = frozenset(self.index[course_id] for course_id, _ in link.sessions)
-            yield Assumption(("link",), sentence, courses, post)
+            # A session that nobody wants placed may stand all the same, and fill a hole between the others.
+            joined = courses if about == "blocks" else frozenset[int]()
+            yield Assumption(("link",), sentence, courses, post, joined=joined)
 
     def students(self) -> Iterator[Assumption]:
         compiled = self.compiled
@@ -378,11 +382,8 @@ def _keep_pair(builder: ModelBuilder, at_most: AtMost, link: Link, u: int, v: in
 def _keep_block(sessions: list[int]) -> Post:
     def post(builder: ModelBuilder, at_most: AtMost) -> None:
         unit_of = {unit.sessions[0]: u for u, unit in enumerate(builder.plan.units) if unit.size == 1}
-        # A session that nobody wants placed may still stand, and fill any hole between the others.
-        if unit_of.keys() >= set(sessions):
-            units = [(builder.plan.units[unit_of[s]].length, builder.x[unit_of[s]]) for s in sessions]
-            begins = [term for term in block_begins(builder, units) if not isinstance(term, int)]
-            at_most(begins, 1)
+        units = [(builder.plan.units[unit_of[s]].length, builder.x[unit_of[s]]) for s in sessions]
+        at_most([term for term in block_begins(builder, units) if not isinstance(term, int)], 1)
 
     return post
 

@@ -99,10 +99,9 @@ IMPOSSIBLE = {
     ),
     "a block longer than the day": (
         dataset(
-            course("a", faculty="f", sessions=2, slots=2, limit=None),
+            course("a", sessions=2, slots=2, limit=None),
             course("b"),
             link("grouped", "a", "b"),
-            teacher("f"),
             room("r1"),
             room("r2"),
             grid=grid(2, 3),
