@@ -16,7 +16,7 @@ def block_proofs(facts: Facts, link: Link) -> Iterator[Proof]:
     """What one teacher, group or course has in the block is longer than any part of a day, or above a daily limit."""
     if link.type not in SET_LINKS:
         return
-    keys = [key for key in facts.dataset.members(link) if facts.options(key).starts]
+    keys = [key for key in facts.dataset.sessions_of(link) if facts.options(key).starts]
     for (kind, id), own in _owners(facts, keys).items():
         if len(own) > 1:
             yield from _too_long(facts, kind, id, own)

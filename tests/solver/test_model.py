@@ -318,7 +318,7 @@ def test_a_pairing_says_which_sessions_are_tied() -> None:
     assert pairs("all", "a", ("a", 1), "c") == "a0a1 a0c0 a1c0"
     assert pairs("each", "a", "c") == "a0c0 a1c0"
     block = link("grouped", "c", ("a", 1), "a")
-    assert (list(data.expand(block)), data.members(block)) == ([], [("c", 0), ("a", 1), ("a", 0)])
+    assert (list(data.expand(block)), data.sessions_of(block)) == ([], [("c", 0), ("a", 1), ("a", 0)])
 
 
 @pytest.mark.parametrize(
