@@ -13,13 +13,13 @@ from solver.errors import Issue
 from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_ISSUES, issues_of, kind_of, pointer, raise_if_any
 from solver.formats.shapes import MAX_STUDENTS, Shape
 
-PREFIX = "timetable-dataset/"
-NEWEST = 2
-"""The newest version of the schema; every earlier one is read."""
 MAX_FIELDS = 100
 """Fields of one entry, known or not."""
 MAX_TABLE = 1_000
 """Entries of `rules`, buildings of `travel_minutes`."""
+
+FIRST_SCHEMA = "timetable-dataset/1"
+"""Fields that came later are refused in a document of this one: whoever reads it elsewhere would not know them."""
 
 Path = tuple[object, ...]
 _CONTAINERS = (list, tuple, dict)
@@ -36,8 +36,6 @@ class Reading:
     """Paths of what was replaced by a stub or a default."""
     nameless: set[str] = field(default_factory=set)
     """Collections in which some ids could not be read."""
-    version: int = 1
-    """Of the schema `timetable-dataset` that the document names."""
     unlisted: int = 0
     """Issues that were counted and not described, because their entry has so many."""
 
@@ -54,7 +52,7 @@ def read_shape(reading: Reading, shape: type[Shape], path: Path, value: object) 
         reading.broken.add(path)
         return None
     try:
-        read = shape.model_validate(value)
+        stated = shape.model_validate(value).stated()
     except ValidationError as error:
         described = first_issues(shape, value, error, path)
         reading.issues.extend(described)
@@ -64,9 +62,10 @@ def read_shape(reading: Reading, shape: type[Shape], path: Path, value: object) 
             # After so many nobody reads on, and looking for more could take half a minute.
             raise_if_any(once_each(reading.issues), reading.unlisted)
         return None
-    stated = read.stated()
-    if reading.version < NEWEST and _told_too_new(reading, read, path):
-        return None
+    newer = sorted(stated.keys() & shape.newer) if reading.document.get("schema") == FIRST_SCHEMA else ()
+    for key in newer:
+        message = f"timetable-dataset/2 has the field {key}; write that as the schema"
+        reading.report((*path, key), "newer_field", message, stated.pop(key))
     bad_keys = [key for key in stated.get("preferences", ()) if not _SLOT_KEY.fullmatch(key)]
     for key in bad_keys:
         reading.report((*path, "preferences", key), "bad_slot", f"a slot is a whole number, got {key[:80]!r}", key)
@@ -75,17 +74,6 @@ def read_shape(reading: Reading, shape: type[Shape], path: Path, value: object) 
         if len(reading.issues) > MAX_COUNTED_ISSUES:
             raise_if_any(once_each(reading.issues), reading.unlisted)
     return None if bad_keys else stated
-
-
-def _told_too_new(reading: Reading, read: Shape, path: Path) -> bool:
-    """Reports what an older schema has not, so that nobody believes it was looked at; whether there was anything."""
-    new = list(read.too_new())
-    for below, value in new:
-        message = f"{PREFIX}2 has this field, {PREFIX}1 has not: name the schema {PREFIX}2"
-        reading.report((*path, *below), "newer_field", message, value)
-    if new:
-        reading.broken.add(path)
-    return bool(new)
 
 
 def first_issues(shape: type[Shape], value: object, error: ValidationError, path: Path) -> list[Issue]:

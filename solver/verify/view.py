@@ -50,6 +50,8 @@ class PlacedSession:
     `course` is what the session is: its course, or its part of the course, which is number `part` of `Dataset.parts`.
 
     `end` is exclusive and may lie beyond the day when the session does not fit; `slots` never leave the day.
+
+    `period` is the start within its day, from 0.
     """
 
     key: SessionKey
@@ -59,6 +61,7 @@ class PlacedSession:
     start: int
     end: int
     day: int
+    period: int
     slots: range
 
 
@@ -112,6 +115,7 @@ class View:
             start=start,
             end=end,
             day=day,
+            period=grid.period_of(start),
             slots=range(start, min(end, (day + 1) * grid.num_periods)),
         )
 

@@ -137,9 +137,8 @@ def test_parts_are_read_and_written_under_the_second_schema() -> None:
 def test_the_first_schema_has_no_parts() -> None:
     with pytest.raises(InputError) as error:
         load_dataset({**dump_dataset(physics()), "schema": "timetable-dataset/1"})
-    (issue,) = error.value.issues
-    assert (issue.pointer, issue.code) == ("/courses/0/parts", "newer_field")
-    assert issue.message.startswith("timetable-dataset/2 has this field")
+    issue = next(issue for issue in error.value.issues if issue.code == "newer_field")
+    assert issue.pointer == "/courses/0/parts" and issue.message.startswith("timetable-dataset/2 has the field parts")
 
 
 def test_how_many_sessions_there_are_is_said_once() -> None:
