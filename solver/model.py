@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from solver.calendar import TimeGrid
 from solver.checks import dataset_issues
 from solver.errors import InputError, Issue
-from solver.grid import TimeGrid
 from solver.records import Course, Faculty, FixedSession, Group, Link, Rating, Room, RuleSetting
 from solver.terms import SessionKey
 

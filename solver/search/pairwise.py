@@ -25,8 +25,8 @@ def link_broken(p: Problem, st: State, k: Number) -> bool:
 
 @inlined
 def walks(p: Problem, t: Number) -> bool:
-    """Whether somebody may have to walk right before slot t: not over night, not over lunch."""
-    return bool(t < p.num_slots and p.period_of[t] != 0 and p.period_of[t] != p.lunch_period)
+    """Whether somebody may have to walk right before slot t: not over night, not over a break."""
+    return bool(t < p.num_slots and p.period_of[t] != 0 and p.rest[t] == 0)
 
 
 @inlined

@@ -25,7 +25,6 @@ class Problem(NumbaStruct):
     num_rooms: int
     num_days: int
     num_periods: int
-    lunch_period: int
     num_resources: int
     num_mobile: int
 
@@ -36,6 +35,13 @@ class Problem(NumbaStruct):
     """``(courses,)`` who gives way to whom where not all find a place: whoever has less, see `solver.ranks`."""
     day_of: Ints
     period_of: Ints
+    rest: Flags
+    """``(slots,)`` 1 where a break lies before the slot."""
+    plan_of: Ints
+    """``(days,)`` days of one plan have the same number of periods and the same breaks."""
+    plan_periods: Longs
+    plan_rests: Longs
+    """``(plans,)`` periods, and a mask of those before which a break lies."""
     mobile: Ints
     """Sessions that may move at all."""
     frozen: Flags
@@ -102,7 +108,7 @@ class Problem(NumbaStruct):
     shape_bits: int
     """Periods covered by `shape_table`, 0 when shapes have to be computed."""
     shape_table: Longs
-    """``(2, 2^periods)`` cost of a day of groups and of students by the mask of its busy periods."""
+    """``(plans x 2, 2^periods)`` cost of a day of each plan, of groups and of students, by the mask of busy periods."""
     shape_weight: Longs
     """``(2, units)`` per unit of a day, see `day_shapes`."""
     shape_drop: int

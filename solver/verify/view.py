@@ -103,7 +103,7 @@ class View:
             start=start,
             end=end,
             day=day,
-            slots=range(start, min(end, (day + 1) * grid.num_periods)),
+            slots=range(start, min(end, grid.slots_of(day).stop)),
         )
 
     @cached_property

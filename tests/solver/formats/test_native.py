@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solver import model
+from solver.calendar import Break, TimeGrid
 from solver.errors import InputError
 from solver.formats import shapes
 from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_ISSUES
 from solver.formats.native import dump_dataset, load_dataset
-from solver.grid import TimeGrid
 from solver.model import Dataset, RuleSetting
 from tests.builders import course, dataset, datasets, group, room, teacher
 from tests.effort import grows_with_its_input
@@ -26,7 +26,8 @@ from tests.malformed.corpus import VALID, VALID_TEXT, changed
 """About ten times what an idle machine takes."""
 
 MODELS: dict[type[shapes.Shape], type[Any]] = {
-    shapes.TimeGridShape: model.TimeGrid,
+    shapes.TimeGridShape: TimeGrid,
+    shapes.BreakShape: Break,
     shapes.RoomShape: model.Room,
     shapes.FacultyShape: model.Faculty,
     shapes.GroupShape: model.Group,
@@ -85,7 +86,7 @@ def test_the_defaults_of_this_schema_never_change() -> None:
     limits = {"max_sessions_per_day": None}
     no_text, no_list = dict.fromkeys(("code", "name"), ""), ("faculty_ids", "group_ids", "student_ids", "room_types")
     assert dump_dataset(load_dataset(sparse)) == {
-        "schema": "timetable-dataset/1",
+        "schema": "timetable-dataset/2",
         "name": "",
         "time_grid": {**grid, "lunch": {"start": "12:00", "end": "13:00"}},
         "rooms": [{**coded, "id": "r", "capacity": 1, "type": "lecture_hall", "features": [], "building": None}],
@@ -107,7 +108,7 @@ def test_the_defaults_of_this_schema_never_change() -> None:
                 "max_sessions_per_day": 2,
                 "allowed_slots": None,
                 "priority": 0,
-                "fixed": [{"session": 0, "slot": 0, "room_id": None}],
+                "fixed": [{"session": 0, "slot": "Monday 08:00", "room_id": None}],
             }
         ],
         "links": [{"type": "same_day", "sessions": [["c", None]], "tier": "hard", "weight": 1, "value": None}],
@@ -120,7 +121,7 @@ def test_the_defaults_of_this_schema_never_change() -> None:
 def test_no_lunch_and_times_with_seconds_are_read() -> None:
     document = changed("/time_grid/lunch", None, changed("/time_grid/start_time", "08:00:00", VALID))
     grid = load_dataset(document).time_grid
-    assert grid.lunch is None and grid.periods[0][0] == 8 * 60
+    assert grid.lunch is None and grid.periods_of(0)[0][0] == 8 * 60
     del document["time_grid"]
     assert load_dataset(document).time_grid == TimeGrid()
 

@@ -17,7 +17,7 @@ from solver.rules import RULE_IDS
 from solver.search import SearchParams
 from solver.search.annealing import anneal_level
 from solver.search.building import build_problem
-from solver.search.day_shapes import DAY_RULES
+from solver.search.day_shapes import DAY_RULES, NUM_KINDS
 from solver.search.precompile import warm_up
 from solver.search.recount import COUNTERS, Placed
 from solver.search.state import cost_of
@@ -95,16 +95,18 @@ def test_the_table_of_day_shapes_prices_every_day_as_a_recount_does(seed: int) -
     weights = weights_of(c, params)
     p = build_problem(c, weights, params)
     for of_students in (False, True):
-        for mask in range(1 << c.num_periods):
-            counted = counted_on_one_day(c, mask, of_students=of_students)
-            expected = sum(weights.of(rule_id) * count for rule_id, count in counted.items())
-            assert p.shape_table[int(of_students), mask] == expected, (mask, counted)
+        for day, plan in enumerate(p.plan_of.tolist()):
+            for mask in range(1 << c.day_periods[day]):
+                counted = counted_on_one_day(c, day, mask, of_students=of_students)
+                expected = sum(weights.of(rule_id) * count for rule_id, count in counted.items())
+                assert p.shape_table[plan * NUM_KINDS + of_students, mask] == expected, (day, mask, counted)
 
 
-def counted_on_one_day(c: Compiled, mask: int, *, of_students: bool) -> dict[str, int]:
+def counted_on_one_day(c: Compiled, day: int, mask: int, *, of_students: bool) -> dict[str, int]:
     """What the recount finds under the rules about days where one group, or one student, is busy in these periods."""
-    day = (mask >> np.arange(c.num_periods)) & 1 == 1
-    busy, nobody = day[None, None, :], np.zeros((0, 1, c.num_periods), dtype=bool)
+    busy, nobody = np.zeros((2, 1, c.num_days, c.num_periods), dtype=bool)
+    busy[0, day] = (mask >> np.arange(c.num_periods)) & 1 == 1
+    nobody = nobody[:0]
     groups, students = (nobody, busy) if of_students else (busy, nobody)
     attendees = groups if c.attendees_are_groups else students
     placed = SimpleNamespace(compiled=c, group_days=groups, student_days=students, attendee_days=attendees)
