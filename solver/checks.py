@@ -12,9 +12,11 @@ from typing import Protocol
 
 from solver.calendar import TimeGrid
 from solver.calendar_checks import grid_issues
+from solver.cohorts import MAX_COHORTS, cohort_counts, divisions_of, memberships
 from solver.errors import Issue
-from solver.records import Course, Faculty, Group, Link, Rating, Room
-from solver.terms import LINK_TYPES, MAX_ID_LENGTH, MAX_NUMBER
+from solver.pairing import never_kept, pairing_fault
+from solver.records import Course, Faculty, Group, Link, Rating, Room, RuleSetting
+from solver.terms import LINK_TYPES, MAX_ID_LENGTH, MAX_NUMBER, PAIRINGS
 
 
 class Records(Protocol):
@@ -36,6 +38,8 @@ class Records(Protocol):
     def travel_minutes(self) -> Mapping[str, Mapping[str, int]]: ...
     @property
     def history(self) -> tuple[Rating, ...]: ...
+    @property
+    def rules(self) -> Mapping[str, RuleSetting]: ...
 
 
 def dataset_issues(dataset: Records) -> Iterator[Issue]:
@@ -132,6 +136,55 @@ def _group_issues(dataset: Records) -> Iterator[Issue]:
         yield from _range(f"{here}/size", group.size, 0, MAX_NUMBER)
         yield from _range(f"{here}/max_sessions_per_day", group.max_sessions_per_day, 0, MAX_NUMBER)
         yield from _slots(f"{here}/unavailable", group.unavailable, dataset)
+        if group.student_ids:
+            yield from _unique(f"{here}/student_ids", group.student_ids)
+    if any(group.part_of for group in dataset.groups):
+        yield from _part_issues(dataset.groups)
+
+
+def _part_issues(groups: tuple[Group, ...]) -> Iterator[Issue]:
+    """Groups that are parts of unknown ones, of each other, with too many cohorts, or with members in two parts."""
+    known = {group.id for group in groups}
+    for i, group in enumerate(groups):
+        yield from _references(f"/groups/{i}/part_of", group.part_of, known, "group")
+    if any(not known.issuperset(group.part_of) for group in groups):
+        return
+    graph = {group.id: list(group.part_of) for group in groups}
+    circle = _circle(graph)
+    if circle:
+        i = next(i for i, group in enumerate(groups) if group.id == circle[0])
+        yield _cycle_issue(f"/groups/{i}/part_of", "groups are parts of each other in a circle", circle)
+        return
+    divisions = divisions_of(groups)
+    counts = cohort_counts(groups, divisions)
+    for i, group in enumerate(groups):
+        if not group.part_of and counts[group.id] > MAX_COHORTS:
+            message = (
+                f"the parts of group {group.id!r} make {counts[group.id]} different ways to belong to them, at most "
+                f"{MAX_COHORTS} are accepted. Maybe parts with nobody in common should have the same division."
+            )
+            yield Issue(pointer=f"/groups/{i}", code="too_large", message=message, value=counts[group.id])
+    yield from _shared_members(groups)
+
+
+def _shared_members(groups: tuple[Group, ...]) -> Iterator[Issue]:
+    """Members of two parts of one division, the first one of each two such parts."""
+    position = {group.id: i for i, group in enumerate(groups)}
+    told: set[tuple[str, str]] = set()
+    for student, ids in memberships(groups).items():
+        part_in: dict[tuple[str, str], str] = {}
+        for id in ids:
+            group = groups[position[id]]
+            for whole in group.part_of:
+                other = part_in.setdefault((whole, group.division), id)
+                if other != id and (other, id) not in told:
+                    told.add((other, id))
+                    message = (
+                        f"student {student!r} is in {other!r}, too, but parts of {whole!r} with the same division "
+                        "have nobody in common"
+                    )
+                    pointer = f"/groups/{position[id]}/student_ids"
+                    yield Issue(pointer=pointer, code="in_two_parts", message=message, value=student)
 
 
 _COURSE_NUMBERS = (
@@ -191,18 +244,24 @@ def _cycle_issues(dataset: Records) -> Iterator[Issue]:
     """Names one cycle of prerequisites, if there is any."""
     known = {course.id for course in dataset.courses}
     graph = {c.id: [p for p in c.prerequisites if p in known] for c in dataset.courses if c.prerequisites}
+    cycle = _circle(graph)
+    if cycle:
+        position = next(i for i, course in enumerate(dataset.courses) if course.id == cycle[0])
+        yield _cycle_issue(f"/courses/{position}/prerequisites", "prerequisites run in a circle", cycle)
+
+
+def _circle(graph: Mapping[str, list[str]]) -> list[str]:
+    """One circle, from an id to itself; empty where there is none."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        cycle = list(reversed(error.args[1]))
-        position = next(i for i, course in enumerate(dataset.courses) if course.id == cycle[0])
-        shown = " -> ".join(cycle if len(cycle) <= 12 else [*cycle[:6], "...", *cycle[-5:]])
-        yield Issue(
-            pointer=f"/courses/{position}/prerequisites",
-            code="cycle",
-            message=f"prerequisites run in a circle: {shown}",
-            value=cycle,
-        )
+        return list(reversed(error.args[1]))
+    return []
+
+
+def _cycle_issue(pointer: str, what: str, cycle: list[str]) -> Issue:
+    shown = " -> ".join(cycle if len(cycle) <= 12 else [*cycle[:6], "...", *cycle[-5:]])
+    return Issue(pointer=pointer, code="cycle", message=f"{what}: {shown}", value=cycle)
 
 
 def _link_issues(dataset: Records) -> Iterator[Issue]:
@@ -216,10 +275,14 @@ def _link_issues(dataset: Records) -> Iterator[Issue]:
             )
         yield from _range(f"{here}/weight", link.weight, 0, MAX_NUMBER)
         yield from _range(f"{here}/value", link.value, 0, MAX_NUMBER)
+        yield from _range(f"{here}/most", link.most, 0, MAX_NUMBER)
         if link.type == "min_gap" and link.value is None:
             yield Issue(
                 pointer=f"{here}/value", code="missing", message="a min_gap link needs a value in slots", value=None
             )
+        if link.type == "days_apart" and link.value is None and link.most is None:
+            message = "a days_apart link needs a value or most, in days"
+            yield Issue(pointer=f"{here}/value", code="missing", message=message, value=None)
         if not link.sessions or (len(link.sessions) == 1 and link.sessions[0][1] is not None):
             yield Issue(
                 pointer=f"{here}/sessions",
@@ -227,10 +290,43 @@ def _link_issues(dataset: Records) -> Iterator[Issue]:
                 message="a link ties at least two sessions",
                 value=[list(member) for member in link.sessions],
             )
+        if link.pairing is not None and link.pairing not in PAIRINGS:
+            message = f"unknown pairing {link.pairing!r}; there are {', '.join(PAIRINGS)}"
+            yield Issue(pointer=f"{here}/pairing", code="unknown_pairing", message=message, value=link.pairing)
+        unclear = False
         for k, (course_id, session) in enumerate(link.sessions):
-            yield from _references(f"{here}/sessions/{k}/0", (course_id,), known_courses, "course", single=True)
+            pointer = f"{here}/sessions/{k}"
+            faults = [*_references(f"{pointer}/0", (course_id,), known_courses, "course", single=True)]
             if session is not None and course_id in sessions_of:
-                yield from _range(f"{here}/sessions/{k}/1", session, 0, sessions_of[course_id] - 1)
+                faults += _range(f"{pointer}/1", session, 0, sessions_of[course_id] - 1)
+            yield from faults
+            # Of a course with an impossible number of sessions, which is told there, nothing follows for its links.
+            unclear = unclear or bool(faults) or not 1 <= sessions_of[course_id] <= dataset.time_grid.num_slots
+        if link.sessions and link.tier != "off" and not unclear and link.type in LINK_TYPES:
+            yield from _impossible_link(here, link, sessions_of, dataset.rules)
+
+
+def _impossible_link(
+    here: str, link: Link, sizes: Mapping[str, int], rules: Mapping[str, RuleSetting]
+) -> Iterator[Issue]:
+    """What cannot be paired as it should be; and, where it is required, what nothing could keep."""
+    why = pairing_fault(link, sizes)
+    if why is None and link.tier == "hard" and _stays_hard("link", rules):
+        why = never_kept(link, sizes, apart=_stays_hard("group_clash", rules))
+    if why is not None:
+        shown = [list(member) for member in link.sessions]
+        yield Issue(
+            pointer=f"{here}/sessions",
+            code="cannot_hold",
+            message=f"no timetable can keep this link: {why}",
+            value=shown,
+        )
+
+
+def _stays_hard(rule_id: str, rules: Mapping[str, RuleSetting]) -> bool:
+    """Whether a dataset leaves a rule hard that is so by default."""
+    setting = rules.get(rule_id)
+    return setting is None or setting.tier in (None, "hard")
 
 
 def _travel_and_history_issues(dataset: Records) -> Iterator[Issue]:

@@ -33,8 +33,9 @@ from solver.model import (
     RuleSetting,
     Timetable,
 )
+from solver.pairing import never_kept, pairing_fault
 from solver.rules import RULES
-from solver.terms import LINK_TYPES, SessionKey
+from solver.terms import LINK_TYPES, PAIRINGS, SET_LINKS, SessionKey
 
 Names = str | Iterable[str]
 Part = Course | Room | Faculty | Group | Link
@@ -137,10 +138,20 @@ def link(
     tier: str = "hard",
     weight: int = 1,
     value: int | None = None,
+    most: int | None = None,
+    pairing: str | None = None,
 ) -> Link:
     """A course id alone means every session of the course."""
     members = tuple((member, None) if isinstance(member, str) else member for member in sessions)
-    return Link(type=type, sessions=members, tier=tier, weight=weight, value=value)  # type: ignore[arg-type]
+    return Link(
+        type=type,  # type: ignore[arg-type]
+        sessions=members,
+        tier=tier,  # type: ignore[arg-type]
+        weight=weight,
+        value=value,
+        most=most,
+        pairing=pairing,  # type: ignore[arg-type]
+    )
 
 
 def dataset(
@@ -286,8 +297,9 @@ def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
     lengths = range(1, time_grid.num_periods + 1)
     longest = max(length for length in lengths if any(time_grid.can_start(t, length) for t in time_grid.slots))
     teachers = [f"f{i}" for i in range(rng.randint(1, 4))]
-    groups = [f"g{i}" for i in range(rng.randint(0, 3))]
     students = [f"s{i}" for i in range(rng.choice([0, 4, 10]))]
+    members = _groups(rng, students)
+    groups = [each.id for each in members]
     courses = [
         course(
             f"c{i}",
@@ -315,8 +327,38 @@ def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
         for i in range(rng.randint(1, 4))
     ]
     travel = {a: {b: rng.choice([0, 3, 10, 20]) for b in "ABC" if b != a and rng.random() < 0.7} for a in "ABC"}
-    members = [group(id, rng.choice([0, 10, 30])) for id in groups]
     return dataset(*courses, *rooms, *map(teacher, teachers), *members, grid=time_grid, travel=travel)
+
+
+def _groups(rng: Random, students: Sequence[str]) -> list[Group]:
+    """Up to three groups; in some datasets with parts of one or two divisions, of one group or of two, and members."""
+    groups = [group(f"g{i}", rng.choice([0, 10, 30])) for i in range(rng.randint(0, 3))]
+    if not groups or rng.random() < 0.6:
+        return groups
+    whole, *others = groups
+    for division in rng.choice([("half",), ("half", "language")]):
+        wholes = (whole.id, *(other.id for other in others if division == "language" and rng.random() < 0.5))
+        for i in range(rng.choice([1, 2, 2])):
+            size = rng.choice([0, 5, 15])
+            groups.append(group(f"{division}{i}", size, part_of=wholes, division=division))
+    if rng.random() < 0.3:
+        groups.append(group("quarter", 5, part_of=("half0",)))
+    if rng.random() < 0.5:
+        free: dict[str, list[str]] = {
+            division: rng.sample(students, len(students)) for division in ("half", "language")
+        }
+        groups = [_with_members(rng, each, students, free) for each in groups]
+    return groups
+
+
+def _with_members(rng: Random, each: Group, students: Sequence[str], free: dict[str, list[str]]) -> Group:
+    """Parts of one division get nobody twice: each takes its members off what is `free` there."""
+    if each.id == "quarter":
+        return each
+    if not each.part_of:
+        return replace(each, student_ids=_some(rng, students, 3))
+    pool = free[each.division]
+    return replace(each, student_ids=tuple(pool.pop() for _ in range(min(len(pool), rng.randint(0, 3)))))
 
 
 def _place_without_clash(rng: Random, data: Dataset) -> Places:
@@ -324,7 +366,7 @@ def _place_without_clash(rng: Random, data: Dataset) -> Places:
     busy: dict[int, set[str]] = defaultdict(set)
     places: Places = {}
     for each in data.courses:
-        people = {each.id, *each.faculty_ids, *each.group_ids, *each.student_ids}
+        people = {each.id, *each.faculty_ids, *data.cohorts_of(each), *data.students_of(each)}
         for session in range(each.sessions_per_week):
             options = [
                 (t, r.id)
@@ -349,7 +391,7 @@ def _restricted(rng: Random, data: Dataset, places: Places | None) -> Dataset:
     per_day: dict[str, Counter[int]] = defaultdict(Counter)
     for (course_id, _), (slot, room_id) in (places or {}).items():
         each = data.course[course_id]
-        for owner in (room_id, *each.faculty_ids, *each.group_ids, course_id):
+        for owner in (room_id, *each.faculty_ids, *data.attending_groups(each), course_id):
             used[owner] |= set(range(slot, slot + each.session_slots))
             per_day[owner][data.time_grid.day_of(slot)] += 1
 
@@ -425,7 +467,7 @@ def _restricted_course(rng: Random, data: Dataset, each: Course, places: Places 
 
 
 def _links(rng: Random, data: Dataset, places: Places | None) -> tuple[Link, ...]:
-    """Links of every type and tier between whole courses and single sessions."""
+    """Links of every type, tier and pairing between whole courses and single sessions."""
     links = []
     for _ in range(rng.randint(0, 6)):
         type = rng.choice(LINK_TYPES)
@@ -439,8 +481,12 @@ def _links(rng: Random, data: Dataset, places: Places | None) -> tuple[Link, ...
             sessions=tuple(members),
             tier=rng.choice(["hard", "hard", "soft", "off"]),  # type: ignore[arg-type]
             weight=rng.choice([0, 1, 2, 5]),
-            value=rng.randint(0, 3) if type == "min_gap" else None,
+            value=rng.randint(0, 3) if type in ("min_gap", "days_apart") else None,
+            most=rng.choice([None, 3, 4]) if type == "days_apart" else None,
+            pairing=None if type in SET_LINKS else rng.choice([None, None, *PAIRINGS]),
         )
+        if pairing_fault(candidate, data.sizes) or never_kept(candidate, data.sizes, apart=True):
+            continue
         if places is not None and candidate.tier == "hard" and not _kept(data, candidate, places):
             continue
         links.append(candidate)
@@ -449,6 +495,8 @@ def _links(rng: Random, data: Dataset, places: Places | None) -> tuple[Link, ...
 
 def _kept(data: Dataset, candidate: Link, places: Places) -> bool:
     """Whether the planted places keep a link; written apart from the verifier, on purpose."""
+    if candidate.type in SET_LINKS:
+        return _in_one_block(data, {key: places[key] for key in data.sessions_of(candidate)})
     for a, b in data.expand(candidate):
         (start_a, room_a), (start_b, room_b) = places[a], places[b]
         end_a, end_b = start_a + data.course[a[0]].session_slots, start_b + data.course[b[0]].session_slots
@@ -464,6 +512,22 @@ def _kept(data: Dataset, candidate: Link, places: Places) -> bool:
             "different_room": room_a != room_b,
             "consecutive": day_a == day_b and apart == 0,
             "min_gap": day_a != day_b or apart >= (candidate.value or 0),
+            "same_hour": data.time_grid.period_of(start_a) == data.time_grid.period_of(start_b),
+            "days_apart": abs(day_a - day_b) in range(candidate.value or 0, 1 + (candidate.most or 14)),
+            "consecutive_if_same_day": day_a != day_b or apart == 0,
+            "ordered_if_same_day": day_a != day_b or end_a <= start_b,
         }[candidate.type]:
             return False
     return True
+
+
+def _in_one_block(data: Dataset, places: Places) -> bool:
+    """Whether the places cover one stretch of a day, from break to break, without a hole."""
+    time_grid = data.time_grid
+    slots = {
+        t
+        for (course_id, _), (start, _) in places.items()
+        for t in range(start, start + data.course[course_id].session_slots)
+    }
+    whole = range(min(slots), max(slots) + 1)
+    return slots == set(whole) and time_grid.can_start(whole.start, len(whole))

@@ -98,7 +98,12 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything needed to build a model. `slots` and `rooms` are the timetable it starts from, -1 where unplaced."""
+    """
+    Everything needed to build a model. `slots` and `rooms` are the timetable it starts from, -1 where unplaced.
+
+    `elsewhere` says that a session that is neither free nor in the background may stand anywhere, because the plan is
+    about some courses only; otherwise it stays unplaced.
+    """
 
     compiled: Compiled
     treat: Treatments
@@ -106,6 +111,7 @@ class Plan:
     rooms: Array
     units: tuple[Unit, ...]
     background: Background
+    elsewhere: bool = False
 
     @property
     def literals(self) -> int:
@@ -115,9 +121,9 @@ class Plan:
     @property
     def size(self) -> int:
         """`literals` plus a rough figure for what the rules will add; measured to be within a factor of three."""
-        attendees = self.compiled.num_groups
-        if not self.compiled.attendees_are_groups or self.treat["student_gap"] is not Treatment.IGNORE:
-            attendees += self.compiled.num_students
+        lone = int(self.compiled.lone_student.sum(dtype=np.int64))
+        everybody = self.treat["student_gap"] is not Treatment.IGNORE
+        attendees = self.compiled.num_groups + (self.compiled.num_students if everybody else lone)
         extra = 4 * min(attendees, 40 * len(self.units)) * self.compiled.num_slots
         travel = self.treat["travel"] is not Treatment.IGNORE and bool(self.compiled.travel.any())
         pairs = len(self.compiled.people) if travel else 0
@@ -177,7 +183,7 @@ def make_plan(
 
 def _partition(compiled: Compiled, free: Array, split: bool) -> list[tuple[int, tuple[int, ...]]]:
     """Free sessions by course; fixed ones and those named by a link stand alone, their numbers matter."""
-    linked = np.diff(compiled.session_link_ptr)
+    linked = np.diff(compiled.session_link_ptr) + np.diff(compiled.session_set_ptr)
     alone: list[tuple[int, tuple[int, ...]]] = []
     together: dict[int, list[int]] = {}
     for s in free.tolist():

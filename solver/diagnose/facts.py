@@ -142,7 +142,7 @@ class Facts:
         return bits(self.dataset.time_grid.slots)
 
     @cached_property
-    def stretches(self) -> tuple[Bits, ...]:
+    def parts_of_days(self) -> tuple[Bits, ...]:
         """The stretches of slots that a session cannot leave: days, cut at breaks that none runs over."""
         grid = self.dataset.time_grid
         found = []
@@ -154,9 +154,9 @@ class Facts:
 
     @cached_property
     def away(self) -> Mapping[tuple[str, str], Bits]:
-        """Slots in which each ("teacher" or "group", id) is away."""
+        """Slots in which each ("teacher", id) or ("group", id of a cohort) is away."""
         teachers = {("teacher", teacher.id): bits(teacher.unavailable) for teacher in self.dataset.faculty}
-        return teachers | {("group", group.id): bits(group.unavailable) for group in self.dataset.groups}
+        return teachers | {("group", cohort.id): bits(cohort.unavailable) for cohort in self.dataset.cohorts}
 
     @cached_property
     def closed(self) -> Mapping[str, Bits]:
@@ -196,10 +196,14 @@ class Facts:
             self._open_starts[key] = mask
         return self._open_starts[key]
 
+    def stretches(self, slots: Bits) -> int:
+        """How many stretches without a free slot these slots make; days and breaks that none runs over end them."""
+        return sum((part & ~(part << 1)).bit_count() for whole in self.parts_of_days if (part := slots & whole))
+
     def blocks(self, slots: Bits, length: int) -> int:
         """How many sessions of at least `length` slots fit into these slots one after the other."""
         if (slots, length) not in self._blocks:
-            self._blocks[slots, length] = sum(self._blocks_in(slots & part, length) for part in self.stretches)
+            self._blocks[slots, length] = sum(self._blocks_in(slots & part, length) for part in self.parts_of_days)
         return self._blocks[slots, length]
 
     def _blocks_in(self, slots: Bits, length: int) -> int:
@@ -242,9 +246,9 @@ class Facts:
                 starts = starts_touching(self.away["teacher", id], length)
                 yield Removal("faculty_unavailable", starts, f"teacher {self.names.teacher(id)} is away")
         if self.hard("group_unavailable"):
-            for id in course.group_ids:
+            for id in self.dataset.cohorts_of(course):
                 starts = starts_touching(self.away["group", id], length)
-                yield Removal("group_unavailable", starts, f"group {self.names.group(id)} is away")
+                yield Removal("group_unavailable", starts, f"group {self.names.cohort(id)} is away")
         closed = possible & ~self.open_starts(rooms, length)
         yield Removal("room_clash", closed, "every suitable room is closed" if rooms else "no room suits")
 

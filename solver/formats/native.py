@@ -1,5 +1,5 @@
 """
-The native dataset, `timetable-dataset/2`, to and from JSON; `timetable-dataset/1` is read as ever.
+The native dataset to and from JSON: `timetable-dataset/2` is written, `timetable-dataset/1` is read as well.
 
 Reading reports everything that is wrong at once. Each entry of a collection is checked on its own; one that cannot be
 read is replaced by a stub that keeps its place and its id, so that the model's own checks still run on all the rest and
@@ -26,19 +26,16 @@ from solver.formats.answers import (
 from solver.formats.entries import COLLECTIONS, read_collection
 from solver.formats.issues import MAX_COUNTED_ISSUES, kind_of, pointer, raise_if_any
 from solver.formats.json_text import first_value_issues, read_json
-from solver.formats.reading import MAX_FIELDS, NEWEST, PREFIX, Reading, entries_of, once_each, read_shape
+from solver.formats.reading import FIRST_SCHEMA, MAX_FIELDS, Reading, entries_of, once_each, read_shape
 from solver.formats.remaining import WIDEST_GRID, model_issues, unchecked
 from solver.formats.shapes import RuleShape, TimeGridShape
 from solver.formats.slot_words import SlotWords, worded
 from solver.model import Dataset, RuleSetting
-from solver.names import listed
 from solver.rules import RULE_IDS, rule_issue
 
 __all__ = ["SCHEMA", "dump_dataset", "dump_result", "dump_timetable", "load_dataset", "load_result", "load_timetable"]
 
-SCHEMA = f"{PREFIX}{NEWEST}"
-SCHEMAS: Mapping[str, int] = {f"{PREFIX}{version}": version for version in range(1, NEWEST + 1)}
-"""The schemas that are read, and their versions."""
+SCHEMA = "timetable-dataset/2"
 
 
 def load_dataset(source: bytes | str | Mapping[str, Any], *, values_checked: bool = False) -> Dataset:
@@ -114,7 +111,7 @@ def _plain(value: Any) -> Any:
 
 def _read_dataset(document: Mapping[str, Any], found: list[Issue]) -> Dataset:
     _refuse_others(document)
-    reading = Reading(document, found, version=SCHEMAS.get(str(document.get("schema")), NEWEST))
+    reading = Reading(document, found)
     _check_head(reading)
     grid = _read_grid(reading)
     if ("time_grid",) not in reading.broken and not any(grid_issues(grid)):
@@ -153,8 +150,8 @@ def _check_head(reading: Reading) -> None:
     known = {"schema", "name", "time_grid", "travel_minutes", "rules", *COLLECTIONS}
     if "schema" not in document:
         reading.report(("schema",), "missing", f"schema is missing, it must be {SCHEMA!r}")
-    elif document["schema"] not in tuple(SCHEMAS):
-        message = f"this reader knows the schemas {listed([repr(name) for name in SCHEMAS])}"
+    elif document["schema"] not in (SCHEMA, FIRST_SCHEMA):
+        message = f"this reader knows the schemas {SCHEMA!r} and {FIRST_SCHEMA!r} only"
         reading.report(("schema",), "bad_schema", message, document["schema"])
     if not isinstance(document.get("name", ""), str):
         message = f"name must be text, got {kind_of(document['name'])}"

@@ -14,15 +14,13 @@ from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_ISSUES, issues_of, kin
 from solver.formats.shapes import MAX_STUDENTS, Shape
 from solver.formats.slot_words import SlotWords, numbered
 
-PREFIX = "timetable-dataset/"
-NEWEST = 2
-"""The version of the schema that is written; every earlier one is read."""
-SPEAKS_OF_SLOTS = 2
-"""The first version in which a slot may be written as day and period or day and clock."""
 MAX_FIELDS = 100
 """Fields of one entry, known or not."""
 MAX_TABLE = 1_000
 """Entries of `rules`, buildings of `travel_minutes`."""
+
+FIRST_SCHEMA = "timetable-dataset/1"
+"""Fields that came later are refused in a document of this one: whoever reads it elsewhere would not know them."""
 
 Path = tuple[object, ...]
 _CONTAINERS = (list, tuple, dict)
@@ -39,12 +37,15 @@ class Reading:
     """Paths of what was replaced by a stub or a default."""
     nameless: set[str] = field(default_factory=set)
     """Collections in which some ids could not be read."""
-    version: int = 1
-    """Of the schema `timetable-dataset` that the document names."""
     words: SlotWords | None = None
     """Words for slots; None in a document that may use none, and where its grid cannot be read."""
     unlisted: int = 0
     """Issues that were counted and not described, because their entry has so many."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the document names the first schema, which has no later fields and no words for slots."""
+        return bool(self.document.get("schema") == FIRST_SCHEMA)
 
     def report(self, path: Path, code: str, message: str, value: object = None) -> None:
         """Keeps one issue; `path` becomes its JSON pointer."""
@@ -58,7 +59,7 @@ def read_shape(reading: Reading, shape: type[Shape], path: Path, value: object) 
         reading.issues.extend(oversized)
         reading.broken.add(path)
         return None
-    if reading.version >= SPEAKS_OF_SLOTS:
+    if not reading.is_first:
         known = len(reading.issues)
         value = numbered(reading.words, value, path, reading.report)
         if len(reading.issues) > known:
@@ -75,7 +76,11 @@ def read_shape(reading: Reading, shape: type[Shape], path: Path, value: object) 
             raise_if_any(once_each(reading.issues), reading.unlisted)
         return None
     stated = read.stated()
-    if (reading.version < NEWEST and _told_too_new(reading, read, path)) or path in reading.broken:
+    for below, said in read.newer_fields() if reading.is_first else ():
+        message = f"timetable-dataset/2 has the field {below[-1]}; write that as the schema"
+        reading.report((*path, *below), "newer_field", message, said)
+        stated.pop(str(below[0]))
+    if path in reading.broken:
         return None
     bad_keys = [key for key in stated.get("preferences", ()) if not _SLOT_KEY.fullmatch(key)]
     for key in bad_keys:
@@ -85,17 +90,6 @@ def read_shape(reading: Reading, shape: type[Shape], path: Path, value: object) 
         if len(reading.issues) > MAX_COUNTED_ISSUES:
             raise_if_any(once_each(reading.issues), reading.unlisted)
     return None if bad_keys else stated
-
-
-def _told_too_new(reading: Reading, read: Shape, path: Path) -> bool:
-    """Reports what an older schema has not, so that nobody believes it was looked at; whether there was anything."""
-    new = list(read.too_new())
-    for below, value in new:
-        message = f"{PREFIX}2 has this field, {PREFIX}1 has not: name the schema {PREFIX}2"
-        reading.report((*path, *below), "newer_field", message, value)
-    if new:
-        reading.broken.add(path)
-    return bool(new)
 
 
 def first_issues(shape: type[Shape], value: object, error: ValidationError, path: Path) -> list[Issue]:

@@ -2,8 +2,7 @@
 The shapes of a native dataset: which fields there are and what type each has. Mirrors `solver/model.py` field by field.
 
 Defaults are not repeated here: only the fields that a document states are handed on, and the model fills in the rest.
-Strict throughout: text stays text, `true` is no number, 3.0 is no whole number. A field that
-`timetable-dataset/1` has not stands in `since_2` of its shape.
+Strict throughout: text stays text, `true` is no number, 3.0 is no whole number.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from solver.formats.issues import SAFE_INTEGER
-from solver.terms import MAX_DAYS, MAX_NUMBER, MAX_SLOTS_PER_DAY, Tier
+from solver.terms import LINK_TYPES, MAX_DAYS, MAX_NUMBER, MAX_SLOTS_PER_DAY, PAIRINGS, Tier
 
 Integer: TypeAlias = Annotated[int, Field(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
@@ -37,26 +36,30 @@ UNSET: Any = None
 
 
 class Shape(BaseModel):
-    """An object with known fields only; `since_2` names those that only `timetable-dataset/2` has."""
+    """
+    An object with known fields only.
 
+    `newer` are those that `timetable-dataset/2` has and the first schema had not.
+    """
+
+    newer: ClassVar[frozenset[str]] = frozenset()
     model_config = ConfigDict(extra="forbid", strict=True)
-    since_2: ClassVar[frozenset[str]] = frozenset()
 
     def stated(self) -> dict[str, Any]:
         """The fields that the document names, by name, values not copied."""
         named = self.model_fields_set
         return {name: value for name, value in self.__dict__.items() if name in named}
 
-    def too_new(self) -> Iterator[tuple[tuple[object, ...], object]]:
+    def newer_fields(self) -> Iterator[tuple[tuple[object, ...], object]]:
         """Path and value of every stated field that `timetable-dataset/1` has not, those of inner objects too."""
         for name, value in self.stated().items():
-            if name in self.since_2:
+            if name in self.newer:
                 yield (name,), value
             elif isinstance(value, Shape):
-                yield from (((name, *path), inner) for path, inner in value.too_new())
+                yield from (((name, *path), inner) for path, inner in value.newer_fields())
             elif isinstance(value, tuple) and value and isinstance(value[0], Shape):
                 for k, item in enumerate(value):
-                    yield from (((name, k, *path), inner) for path, inner in item.too_new())
+                    yield from (((name, k, *path), inner) for path, inner in item.newer_fields())
 
 
 class LunchShape(Shape):
@@ -82,7 +85,7 @@ class TimeGridShape(Shape):
     days: Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_DAYS)] = UNSET
     bells: Annotated[dict[str, Bells], Field(max_length=MAX_DAYS + 1)] = UNSET
     breaks: Annotated[tuple[BreakShape, ...], Field(strict=False, max_length=MAX_BREAKS)] = UNSET
-    since_2 = frozenset({"days", "bells", "breaks"})
+    newer = frozenset({"days", "bells", "breaks"})
 
 
 class RoomShape(Shape):
@@ -115,6 +118,9 @@ class GroupShape(Shape):
     department_id: str | None = UNSET
     max_sessions_per_day: Integer | None = UNSET
     unavailable: Slots = UNSET
+    part_of: Texts = UNSET
+    division: str = UNSET
+    student_ids: Students = UNSET
 
 
 class FixedShape(Shape):
@@ -148,13 +154,18 @@ class CourseShape(Shape):
 
 
 class LinkShape(Shape):
-    """`type` is any text here; the model knows which types there are."""
+    """`type` and `pairing` are any text here; the model knows which there are."""
 
-    type: str
+    newer = frozenset({"most", "pairing"})
+    type: Annotated[str, Field(description=f"One of {', '.join(LINK_TYPES)}.")]
     sessions: Members
     tier: Tier = UNSET
     weight: Integer = UNSET
     value: Integer | None = UNSET
+    most: Integer | None = UNSET
+    pairing: Annotated[
+        str | None, Field(description=f"One of {', '.join(PAIRINGS)}; null means what the type usually means.")
+    ] = UNSET
 
 
 class RatingShape(Shape):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from solver.compiled import START_UNITS, TIER_OFF, TIER_RIGID, Compiled, Flags
 from solver.links import TYPE_OF_CODE, broken_table
 from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT
-from solver.search.day_shapes import NUM_KINDS, STUDENT, day_weights, most_saved, tabulate_days
+from solver.search.day_shapes import GROUP, LONE, NUM_KINDS, STUDENT, day_weights, most_saved, tabulate_days
 from solver.search.jit import Longs
 from solver.search.params import SearchParams
 from solver.search.problem import Problem
@@ -85,6 +85,11 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         **_link_rows(c),
         session_link_ptr=c.session_link_ptr,
         session_link=c.session_link,
+        set_ptr=c.set_ptr,
+        set_session=c.set_session,
+        set_cost=_set_cost(c, weights),
+        session_set_ptr=c.session_set_ptr,
+        session_set=c.session_set,
         travels=int(travel_cost.any()),
         travel_cost=travel_cost,
         room_building=c.room_building,
@@ -113,10 +118,12 @@ def _freeze(**values: Any) -> Problem:
 
 
 def _plans(c: Compiled) -> dict[str, Longs]:
-    """Days that are alike share a plan: their periods, and the breaks as a mask."""
-    rests = c.rest.reshape(c.num_days, c.num_periods).astype(np.int64) @ (np.int64(1) << np.arange(c.num_periods))
-    kinds, plan_of = np.unique(np.stack([c.day_periods, rests], axis=1), axis=0, return_inverse=True)
-    return {"plan_of": plan_of.ravel(), "plan_periods": kinds[:, 0], "plan_rests": kinds[:, 1]}
+    """Days that are alike share a plan: their periods, and the breaks as masks."""
+    bit = np.int64(1) << np.arange(c.num_periods)
+    rests, walls = (flags.reshape(c.num_days, c.num_periods).astype(np.int64) @ bit for flags in (c.rest, c.wall))
+    kinds, plan_of = np.unique(np.stack([c.day_periods, rests, walls], axis=1), axis=0, return_inverse=True)
+    periods, rests, walls = kinds.T
+    return {"plan_of": plan_of.ravel(), "plan_periods": periods, "plan_rests": rests, "plan_walls": walls}
 
 
 def _frozen(c: Compiled, *, rigid_pins: bool) -> Flags:
@@ -175,23 +182,25 @@ def _row_numbers(table: NDArray[Any]) -> Longs:
 
 
 def _resource_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
-    """Teachers, clash groups and (only if their days have a shape) students, under one numbering."""
-    shape = day_weights(c, weights)
-    groups, students = bool(shape[0].any()), bool(shape[1].any())
+    """Teachers, clash groups and (those whose days have a shape) students, under one numbering."""
+    groups = bool(day_weights(weights)[GROUP].any())
+    looked_at = students_looked_at(c, weights)
+    number = np.cumsum(looked_at) - 1
     first_group, first_student = c.num_faculty, c.num_faculty + c.num_clash_groups
-    num_resources = first_student + (c.num_students if students else 0)
+    num_resources = first_student + int(looked_at.sum())
     rows, marks, end = [], np.zeros((c.num_courses, 4), dtype=np.int64), 0
     for course in range(c.num_courses):
         faculty = c.faculty[c.faculty_ptr[course] : c.faculty_ptr[course + 1]]
         group = c.group[c.group_ptr[course] : c.group_ptr[course + 1]]
         real = group < c.num_groups
-        enrolled = c.student[c.student_ptr[course] : c.student_ptr[course + 1]] if students else c.student[:0]
+        enrolled = c.student[c.student_ptr[course] : c.student_ptr[course + 1]]
+        enrolled = number[enrolled[looked_at[enrolled]]]
         rows += [faculty, first_group + group[~real], first_group + group[real], first_student + enrolled]
         clash_end = end + len(faculty) + len(group)
         shape_start = end + len(faculty) + int((~real).sum()) if groups else clash_end
         marks[course] = end, shape_start, clash_end, clash_end + len(enrolled)
         end = clash_end + len(enrolled)
-    resource = np.concatenate(rows)
+    resource = np.concatenate(rows).astype(np.int32)
     owner_ptr, owner = _owners(marks, resource, first_student)
     return {
         "num_resources": num_resources,
@@ -207,6 +216,13 @@ def _resource_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
         ),
         **_day_parts(c, weights, num_resources),
     }
+
+
+def students_looked_at(c: Compiled, weights: Weights) -> NDArray[np.bool_]:
+    """``(students,)`` whether a rule that costs something looks at the shape of their days."""
+    counts = np.asarray(day_weights(weights).any(axis=1))
+    lone = c.lone_student > 0
+    return np.asarray((lone & bool(counts[LONE])) | (~lone & bool(counts[STUDENT])), dtype=np.bool_)
 
 
 def _owners(marks: Longs, resource: NDArray[np.int32], num_clashing: int) -> tuple[Longs, Longs]:
@@ -253,7 +269,7 @@ def _day_parts(c: Compiled, weights: Weights, num_resources: int) -> dict[str, A
 
 
 def _shape_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
-    weight = day_weights(c, weights)
+    weight = day_weights(weights)
     weight.setflags(write=False)  # as kernels see it in a `Problem`: for another type they would be compiled once more
     bits = c.num_periods if c.num_periods <= MAX_TABLE_PERIODS else 0
     plans = _plans(c)
@@ -266,27 +282,38 @@ def _shape_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
         saved = (flips + HARD // 2) % HARD - HARD // 2
         busy = (np.arange(1 << bits)[:, None] >> np.arange(bits)) & 1 == 1
         drop = np.where(busy, saved, 0).max(axis=(1, 2)) + np.where(busy, 0, saved).max(axis=(1, 2))
-    kind = np.zeros(c.num_faculty + c.num_clash_groups + c.num_students, dtype=np.uint8)
-    kind[c.num_faculty + c.num_clash_groups :] = STUDENT
+    looked_at = students_looked_at(c, weights)
+    students = np.where(c.lone_student[looked_at] > 0, LONE, STUDENT)
+    kind = np.concatenate([np.full(c.num_faculty + c.num_clash_groups, GROUP), students])
     return {
         "shape_kind": kind,
         "shape_bits": bits,
         "shape_table": table,
         "shape_weight": weight,
-        "shape_drop": int(np.max(drop)),
+        "shape_drop": int(max((drop[k] for k in _kinds_there(c, students)), default=0)),
     }
 
 
+def _kinds_there(c: Compiled, students: NDArray[Any]) -> set[int]:
+    return {*([GROUP] if c.num_groups else []), *np.unique(students).tolist()}
+
+
 def _link_rows(c: Compiled) -> dict[str, Any]:
-    """What breaks each link; a gap of more slots than there are is one of all of them, so that rows stay few."""
+    """What breaks each link; more slots or days than there are, are all of them, so that rows stay few."""
     course_a, course_b = c.course_of_session[c.link_a], c.course_of_session[c.link_b]
-    value = np.minimum(c.link_value, c.num_slots)
-    asked = np.stack([c.link_type, c.length[course_a], c.length[course_b], value], axis=1)
+    value, most = np.minimum(c.link_value, c.num_slots), np.minimum(c.link_most, c.num_slots)
+    asked = np.stack([c.link_type, c.length[course_a], c.length[course_b], value, most], axis=1)
     kinds, row = np.unique(asked, axis=0, return_inverse=True)
-    broken = np.zeros((len(kinds), 2, 2, 2 * c.num_slots - 1), dtype=np.uint8)
-    for i, (code, length_a, length_b, gap) in enumerate(kinds.tolist()):
-        broken[i] = broken_table(TYPE_OF_CODE[code], (length_a, length_b), c.num_slots, gap)
+    broken = np.zeros((len(kinds), 2, c.num_slots, c.num_slots), dtype=np.uint8)
+    for i, (code, length_a, length_b, least, highest) in enumerate(kinds.tolist()):
+        lengths = (length_a, length_b)
+        broken[i] = broken_table(TYPE_OF_CODE[code], lengths, c.num_slots, c.num_periods, least, highest)
     return {"link_row": row.ravel(), "link_broken": broken}
+
+
+def _set_cost(c: Compiled, weights: Weights) -> Longs:
+    weight = np.where(c.set_hard == 1, weights.of("link"), weights.of("soft_link")).astype(np.int64)
+    return weight * c.set_weight.astype(np.int64)
 
 
 def _anchor_parts(c: Compiled, params: SearchParams) -> dict[str, Any]:
@@ -321,6 +348,9 @@ def _slacks(c: Compiled, weights: Weights, parts: dict[str, Any], travel_cost: L
     linked = np.repeat(np.arange(c.num_sessions), np.diff(c.session_link_ptr))
     of_session = np.zeros(c.num_sessions, dtype=np.int64)
     np.add.at(of_session, linked, (link_weight * c.link_weight)[c.session_link] % low)
+    # A session that joins two blocks and leaves a place where it was one by itself saves two.
+    in_set = np.repeat(np.arange(c.num_sessions), np.diff(c.session_set_ptr))
+    np.add.at(of_session, in_set, 2 * (_set_cost(c, weights)[c.session_set] % low))
     np.maximum.at(pairwise, c.course_of_session, of_session)
     pairwise += (
         weights.of("fixed_moved")

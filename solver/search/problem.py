@@ -1,9 +1,10 @@
 """
 `Problem`: the dataset once more, with the weights of one search multiplied in (packed, see `weights`).
 
-Resources `x` are everybody who can be in one place only: teachers first, then clash groups, then students (only while
-a rule looks at the shape of their days). The resources of course c stand in `resource` in that order, between the four
-marks ``resource_ptr[c]``: start, first one whose days have a shape, end of those that can clash, end.
+Resources `x` are everybody who can be in one place only: teachers first, then clash groups, then students (only those
+at the shape of whose days a rule looks, all of them or those without a group). The resources of course c stand in
+`resource` in that order, between the four marks ``resource_ptr[c]``: start, first one whose days have a shape, end of
+those that can clash, end.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Problem(NumbaStruct):
     """``(days,)`` days of one plan have the same number of periods and the same breaks."""
     plan_periods: Longs
     plan_rests: Longs
-    """``(plans,)`` periods, and a mask of those before which a break lies."""
+    plan_walls: Longs
+    """``(plans,)`` periods, a mask of those before which a break lies, and one of those that no session crosses."""
     mobile: Ints
     """Sessions that may move at all."""
     frozen: Flags
@@ -104,13 +106,13 @@ class Problem(NumbaStruct):
     peak_weight: int
 
     shape_kind: Flags
-    """``(resources,)`` `GROUP` or `STUDENT`, see `day_shapes`."""
+    """``(resources,)`` `GROUP`, `STUDENT` or `LONE`, see `day_shapes`."""
     shape_bits: int
     """Periods covered by `shape_table`, 0 when shapes have to be computed."""
     shape_table: Longs
-    """``(plans x 2, 2^periods)`` cost of a day of each plan, of groups and of students, by the mask of busy periods."""
+    """``(plans x 3, 2^periods)`` cost of a day of each plan by its kind and the mask of its busy periods."""
     shape_weight: Longs
-    """``(2, units)`` per unit of a day, see `day_shapes`."""
+    """``(3, units)`` per unit of a day, see `day_shapes`."""
     shape_drop: int
     """Most that one more and one less busy period can save together."""
     consecutive_limit: int
@@ -123,9 +125,16 @@ class Problem(NumbaStruct):
     link_row: Ints
     """Links that the same places break share a row."""
     link_broken: Flags
-    """``(rows, 2, 2, 2 * slots - 1)`` 1 where a pair breaks its link, see `links.broken_table`."""
+    """``(rows, 2, slots, slots)`` 1 where a pair breaks its link, see `links.broken_table`."""
     session_link_ptr: Ints
     session_link: Ints
+    set_ptr: Ints
+    set_session: Ints
+    """Sessions that should make one block, see `Compiled.set_session`."""
+    set_cost: Longs
+    """``(sets,)`` per block above one."""
+    session_set_ptr: Ints
+    session_set: Ints
 
     travels: int
     travel_cost: Longs

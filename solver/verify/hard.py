@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from solver.model import FixedSession, Link
+from solver.model import FixedSession
 from solver.names import counted, default_note, listed, with_article
 from solver.terms import SessionKey
 from solver.verify.view import PlacedSession, Places, Told, View, by_day, by_slot, keys_of
@@ -48,10 +48,10 @@ def tell_room_clash(view: View, room: str, slot: int) -> Told:
 
 
 def count_group_clash(view: View) -> Places:
-    """Sessions above one per group and slot; a course without groups is a group of its own."""
-    for group, sessions in view.by_group.items():
+    """Sessions above one per cohort and slot; a course without groups is a group of its own."""
+    for cohort, sessions in view.by_cohort.items():
         for slot, here in by_slot(sessions).items():
-            yield len(here) - 1, ("group", group, slot)
+            yield len(here) - 1, ("group", cohort, slot)
     for course, sessions in view.by_course.items():
         if not view.dataset.course[course].group_ids:
             for slot, here in by_slot(sessions).items():
@@ -59,11 +59,13 @@ def count_group_clash(view: View) -> Places:
 
 
 def tell_group_clash(view: View, kind: str, id: str, slot: int) -> Told:
-    standing, name = (view.by_group, view.names.group) if kind == "group" else (view.by_course, view.names.course)
+    standing, name = (view.by_cohort, view.names.cohort) if kind == "group" else (view.by_course, view.names.course)
     keys = keys_of(by_slot(standing[id])[slot])
     when = view.names.slot(slot)
     return Told(
-        f"{kind} {name(id)} has {len(keys)} sessions at once on {when}: {view.names.sessions(keys)}", keys, (id,)
+        f"{kind} {name(id)} has {len(keys)} sessions at once on {when}: {view.names.sessions(keys)}",
+        keys,
+        view.dataset.cohort[id].groups if kind == "group" else (id,),
     )
 
 
@@ -112,7 +114,7 @@ def tell_core_clash(view: View, slot: int, courses: tuple[str, ...]) -> Told:
 
 def _told_pairs(view: View, slot: int, courses: tuple[str, ...], kind: str = "") -> Told:
     sessions = [s for course in courses for s in view.by_course[course] if slot in s.slots]
-    common = set.intersection(*(set(view.dataset.course[course].student_ids) for course in courses))
+    common = set.intersection(*(set(view.dataset.students_of(view.dataset.course[course])) for course in courses))
     names = listed([view.names.course(course) for course in courses])
     when = view.names.slot(slot)
     return Told(
@@ -165,17 +167,18 @@ def tell_fixed_moved(view: View, key: SessionKey) -> Told:
 
 
 def count_group_unavailable(view: View) -> Places:
-    """Slots in which a group is taught outside its shift."""
-    for group, sessions in view.by_group.items():
-        away = set(view.dataset.group[group].unavailable)
+    """Slots in which a cohort is taught outside the shift of one of its groups."""
+    for cohort, sessions in view.by_cohort.items():
+        away = set(view.dataset.cohort[cohort].unavailable)
         for session in sessions:
             for slot in session.slots:
-                yield int(slot in away), (session.key, group, slot)
+                yield int(slot in away), (session.key, cohort, slot)
 
 
-def tell_group_unavailable(view: View, key: SessionKey, group: str, slot: int) -> Told:
-    who, when = view.names.group(group), view.names.slot(slot)
-    return Told(f"group {who} is not available on {when} but has {view.names.session(key)}", (key,), (group,))
+def tell_group_unavailable(view: View, key: SessionKey, cohort: str, slot: int) -> Told:
+    who, when = view.names.cohort(cohort), view.names.slot(slot)
+    groups = view.dataset.cohort[cohort].groups
+    return Told(f"group {who} is not available on {when} but has {view.names.session(key)}", (key,), groups)
 
 
 def count_faculty_unavailable(view: View) -> Places:
@@ -204,13 +207,14 @@ def _above_daily(standing: Mapping[str, list[PlacedSession]], limit_of: Callable
 
 
 def count_group_daily_limit(view: View) -> Places:
-    """Sessions of a group on a day above its limit."""
-    return _above_daily(view.by_group, lambda group: view.dataset.group[group].max_sessions_per_day)
+    """Sessions of a cohort on a day above the lowest limit of its groups."""
+    return _above_daily(view.by_cohort, lambda cohort: view.dataset.cohort[cohort].max_sessions_per_day)
 
 
-def tell_group_daily_limit(view: View, group: str, day: int) -> Told:
-    limit = view.dataset.group[group].max_sessions_per_day
-    return _tell_daily(view, f"group {view.names.group(group)} has", group, day, view.by_group[group], limit)
+def tell_group_daily_limit(view: View, cohort: str, day: int) -> Told:
+    limit = view.dataset.cohort[cohort].max_sessions_per_day
+    told = _tell_daily(view, f"group {view.names.cohort(cohort)} has", cohort, day, view.by_cohort[cohort], limit)
+    return told._replace(entities=view.dataset.cohort[cohort].groups)
 
 
 def count_course_daily_limit(view: View) -> Places:
@@ -300,67 +304,3 @@ def tell_room_unsuitable(view: View, key: SessionKey) -> Told:
         also, without = (f" with {missing}", f" without {missing}") if missing else ("", "")
         message = f"{name} needs {wanted}{also}, but {room} is {is_one}{without}"
     return Told(message, (key,), (session.room.id, key[0]))
-
-
-# --- links -----------------------------------------------------------------------------------------------------------
-
-
-def holds(link: Link, a: PlacedSession, b: PlacedSession) -> bool:
-    """Whether an ordered pair of placed sessions keeps a link: the table of pair predicates."""
-    return {
-        "precedence": a.end <= b.start,
-        "not_overlap": a.end <= b.start or b.end <= a.start,
-        "same_start": a.start == b.start,
-        "same_day": a.day == b.day,
-        "different_day": a.day != b.day,
-        "same_room": a.room.id == b.room.id,
-        "different_room": a.room.id != b.room.id,
-        "consecutive": a.day == b.day and (a.end == b.start or b.end == a.start),
-        "min_gap": a.day != b.day or max(b.start - a.end, a.start - b.end) >= (link.value or 0),
-    }[link.type]
-
-
-def _pairs(view: View, tier: str) -> Iterator[tuple[int, Link, PlacedSession, PlacedSession]]:
-    for number, link in enumerate(view.dataset.links):
-        if link.tier == tier:
-            for a, b in view.dataset.expand(link):
-                if a in view.placed and b in view.placed:
-                    yield number, link, view.placed[a], view.placed[b]
-
-
-def count_link(view: View) -> Places:
-    """Ordered pairs of sessions that break a hard link."""
-    for number, link, a, b in _pairs(view, "hard"):
-        yield int(not holds(link, a, b)), (number, a.key, b.key)
-
-
-def count_soft_link(view: View) -> Places:
-    """Ordered pairs of sessions that break a soft link, times its weight."""
-    for number, link, a, b in _pairs(view, "soft"):
-        yield link.weight * (not holds(link, a, b)), (number, a.key, b.key)
-
-
-LINK_WORDS = {
-    "precedence": "should end before {b} starts",
-    "not_overlap": "should not overlap {b}",
-    "same_start": "should start together with {b}",
-    "same_day": "should be on the day of {b}",
-    "different_day": "should not be on the day of {b}",
-    "same_room": "should be in the room of {b}",
-    "different_room": "should not be in the room of {b}",
-    "consecutive": "should be right before or after {b}",
-    "min_gap": "should be {value} or more free slots away from {b}",
-}
-
-
-def tell_link(view: View, number: int, a: SessionKey, b: SessionKey) -> Told:
-    link, names = view.dataset.links[number], view.names
-    first, second = (
-        f"{names.session(key)} ({names.slot(view.placed[key].start)}, room {names.room(view.placed[key].room.id)})"
-        for key in (a, b)
-    )
-    words = LINK_WORDS[link.type].format(b=second, value=link.value)
-    return Told(f"{first} {words}", (a, b), tuple(dict.fromkeys((a[0], b[0]))))
-
-
-tell_soft_link = tell_link

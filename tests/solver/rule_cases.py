@@ -28,6 +28,7 @@ class Case(NamedTuple):
 
 LUNCH = grid(days=2, periods=4, lunch_after=2)
 TWO_ROOMS = (room("r1"), room("r2"))
+HALVES = (group("1A", 30), group("1A-a", 15, part_of=("1A",)), group("1A-b", 15, part_of=("1A",)))
 SCHOOL = dataset(course("a", groups="g1", sessions=4), group("g1"))
 
 
@@ -86,6 +87,15 @@ HARD_CASES = (
         1,
         timetable(a=0, b=1),
         "group g1 has 2 sessions at once on Monday 08:00",
+    ),
+    Case(
+        "group_clash",
+        "a half is part of its class, and the other half is not",
+        dataset(course("a", groups="1A"), course("b", groups="1A-a"), course("c", groups="1A-b"), *HALVES, *TWO_ROOMS),
+        timetable(a=0, b=(0, "r2"), c=1),
+        1,
+        timetable(a=0, b=1, c=(1, "r2")),
+        "group 1A-a has 2 sessions at once on Monday 08:00: a and b",
     ),
     Case(
         "group_clash",
@@ -241,6 +251,80 @@ HARD_CASES = (
     _linked("consecutive", timetable(a=2, b=4), timetable(a=1, b=0), "should be right before or after b"),
     _linked("min_gap", timetable(a=0, b=2), timetable(a=0, b=3), "should be 1 or more free slots away from b", value=1),
     _linked("min_gap", timetable(a=1, b=0), timetable(a=2, b=4), "free slots away from b", value=2),
+    _linked("same_hour", timetable(a=1, b=4), timetable(a=1, b=5), "should start at the same hour of the day as b"),
+    _linked("days_apart", timetable(a=0, b=7), timetable(a=2, b=8), "should be at least 2 days away from b", value=2),
+    _linked("days_apart", timetable(a=0, b=12), timetable(a=10, b=3), "should be at most 2 days away from b", most=2),
+    _linked("days_apart", timetable(a=4, b=5), timetable(a=4, b=0), "should be 1 day away", value=1, most=1),
+    _linked("days_apart", timetable(a=0, b=16), timetable(a=0, b=15), "should be 1 to 3 days away", value=1, most=3),
+    _linked(
+        "consecutive_if_same_day",
+        timetable(a=0, b=3),
+        timetable(a=2, b=4),
+        "should be right before or after b (Monday 11:00, room r1) where both are on one day",
+    ),
+    _linked("consecutive_if_same_day", timetable(a=0, b=3), timetable(a=1, b=0), "should be right before or after b"),
+    _linked(
+        "ordered_if_same_day",
+        timetable(a=1, b=0),
+        timetable(a=4, b=0),
+        "should end before b (Monday 08:00, room r1) starts where both are on one day",
+    ),
+    _linked("ordered_if_same_day", timetable(a=0, b=1), timetable(a=0, b=2), "should end before b"),
+    Case(
+        "link",
+        "session k of one course starts with session k of another one",
+        dataset(course("a", sessions=2), course("b", sessions=2), *TWO_ROOMS, link("same_start", "a", "b")),
+        timetable(a=[0, 4], b=[(4, "r2"), (0, "r2")]),
+        2,
+        timetable(a=[0, 4], b=[(0, "r2"), (4, "r2")]),
+        "a session 1 (Monday 08:00, room r1) should start together with b session 1 (Tuesday 08:00, room r2)",
+    ),
+    Case(
+        "link",
+        "sessions of one course follow each other like the links of a chain",
+        dataset(course("a", sessions=3, limit=3), link("consecutive", "a")),
+        timetable(a=[0, 2, 3]),
+        1,
+        timetable(a=[3, 2, 1]),
+        "a session 1 (Monday 08:00, room r1) should be right before or after a session 2",
+    ),
+    Case(
+        "link",
+        "all sessions that are named differ, those of one course as well",
+        dataset(course("a", sessions=2), course("b"), link("different_day", "a", "b", pairing="all")),
+        timetable(a=[0, 1], b=2),
+        3,
+        timetable(a=[0, 4], b=8),
+        "should not be on the day of",
+    ),
+    Case(
+        "link",
+        "each block of sessions above one counts",
+        dataset(course("a", sessions=2), course("b", slots=2), link("grouped", "a", "b")),
+        timetable(a=[0, 5], b=8),
+        2,
+        timetable(a=[0, 3], b=1),
+        "a session 1, a session 2 and b should be in one block, without a free slot between them, but are in 3, from "
+        "Monday 08:00, Tuesday 09:00 and Wednesday 08:00 on",
+    ),
+    Case(
+        "link",
+        "a block ends with the day",
+        dataset(course("a"), course("b"), *TWO_ROOMS, link("grouped", "a", "b")),
+        timetable(a=3, b=4),
+        1,
+        timetable(a=3, b=(3, "r2")),
+        "a and b should be in one block",
+    ),
+    Case(
+        "link",
+        "a block ends before lunch",
+        dataset(course("a", sessions=2), link("grouped", "a"), grid=LUNCH),
+        timetable(a=[1, 2]),
+        1,
+        timetable(a=[1, 0]),
+        "but are in 2, from Monday 09:00 and Monday 11:00 on",
+    ),
     Case(
         "link",
         "a whole course is tied pairwise in the order of its sessions",
@@ -438,6 +522,19 @@ SOFT_CASES = (
     ),
     Case(
         "single_session_day",
+        "students without a group count beside groups, those of a group with it",
+        dataset(
+            course("a", groups="g1", students="s1", sessions=2),
+            course("b", students="s1 s2"),
+            course("c", students="s2"),
+        ),
+        timetable(a=[0, 1], b=4, c=8),
+        2,
+        timetable(a=[0, 1], b=4, c=5),
+        "student s2 comes on Tuesday only for b",
+    ),
+    Case(
+        "single_session_day",
         "exactly one occupied slot",
         SCHOOL,
         timetable(a=[0, 4, 5]),
@@ -506,6 +603,15 @@ SOFT_CASES = (
         4,
         timetable(a=[0, 16]),
         "group g1 has 2 free slots before its first session on Sunday",
+    ),
+    Case(
+        "soft_link",
+        "every block above one counts the weight of the link",
+        dataset(course("a", sessions=3, limit=3), link("grouped", "a", tier="soft", weight=3)),
+        timetable(a=[0, 5, 10]),
+        6,
+        timetable(a=[2, 1, 3]),
+        "should be in one block",
     ),
     Case(
         "soft_link",

@@ -159,7 +159,7 @@ def test_the_first_schema_knows_no_words_and_none_of_the_new_fields() -> None:
         ("/time_grid/breaks", "newer_field"),
         ("/courses/0/allowed_slots/0", "wrong_type"),
     ]
-    assert "name the schema timetable-dataset/2" in issues_of(said)[0][2]
+    assert "timetable-dataset/2 has the field days" in issues_of(said)[0][2]
 
 
 def test_a_timetable_may_say_when_in_words_where_the_grid_is_known() -> None:

@@ -17,7 +17,7 @@ from solver.rules import RULE_IDS
 from solver.search import SearchParams
 from solver.search.annealing import anneal_level
 from solver.search.building import build_problem
-from solver.search.day_shapes import DAY_RULES, NUM_KINDS
+from solver.search.day_shapes import DAY_RULES, GROUP, LONE, NUM_KINDS, STUDENT
 from solver.search.precompile import warm_up
 from solver.search.recount import COUNTERS, Placed
 from solver.search.state import cost_of
@@ -94,20 +94,20 @@ def test_the_table_of_day_shapes_prices_every_day_as_a_recount_does(seed: int) -
     c, params = case.compiled, SearchParams(bend=seed % 2 == 0)
     weights = weights_of(c, params)
     p = build_problem(c, weights, params)
-    for of_students in (False, True):
+    for kind in (GROUP, STUDENT, LONE):
         for day, plan in enumerate(p.plan_of.tolist()):
             for mask in range(1 << c.day_periods[day]):
-                counted = counted_on_one_day(c, day, mask, of_students=of_students)
+                counted = counted_on_one_day(c, day, mask, kind)
                 expected = sum(weights.of(rule_id) * count for rule_id, count in counted.items())
-                assert p.shape_table[plan * NUM_KINDS + of_students, mask] == expected, (day, mask, counted)
+                assert p.shape_table[plan * NUM_KINDS + kind, mask] == expected, (kind, day, mask, counted)
 
 
-def counted_on_one_day(c: Compiled, day: int, mask: int, *, of_students: bool) -> dict[str, int]:
-    """What the recount finds under the rules about days where one group, or one student, is busy in these periods."""
+def counted_on_one_day(c: Compiled, day: int, mask: int, kind: int) -> dict[str, int]:
+    """What the recount finds under the rules about days where one cohort, or one student, is busy in these periods."""
     busy, nobody = np.zeros((2, 1, c.num_days, c.num_periods), dtype=bool)
     busy[0, day] = (mask >> np.arange(c.num_periods)) & 1 == 1
     nobody = nobody[:0]
-    groups, students = (nobody, busy) if of_students else (busy, nobody)
-    attendees = groups if c.attendees_are_groups else students
+    groups, students = (busy, nobody) if kind == GROUP else (nobody, busy)
+    attendees = nobody if kind == STUDENT else busy
     placed = SimpleNamespace(compiled=c, group_days=groups, student_days=students, attendee_days=attendees)
     return {rule_id: COUNTERS[rule_id](cast(Placed, placed)) for rule_id in DAY_RULES}
