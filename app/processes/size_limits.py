@@ -153,7 +153,7 @@ def model_size(dataset: Dataset) -> ModelSize:
         wants = (course.room_types, course.required_features, seats)
         if wants not in rooms_of:
             rooms_of[wants] = _suitable(dataset.rooms, features, course, seats)
-        slots = dataset.time_grid.num_slots if course.allowed_slots is None else len(course.allowed_slots)
+        slots = len(dataset.time_grid.slots) if course.allowed_slots is None else len(course.allowed_slots)
         found = course.sessions_per_week * slots * rooms_of[wants]
         places[course.id] = places.get(course.id, 0) + found
     causes = nlargest(NAMED, places.items(), key=lambda item: item[1])

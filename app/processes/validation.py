@@ -73,7 +73,7 @@ def size_of(dataset: Dataset) -> View:
         "students": dataset.num_people,
         "enrolments": sum(len(dataset.students_of(part)) for part in dataset.parts),
         "links": len(dataset.links),
-        "time_slots": dataset.time_grid.num_slots,
+        "time_slots": len(dataset.time_grid.slots),
     }
 
 
@@ -121,6 +121,6 @@ def _timetable(asked: ScoreRequest, dataset: Dataset) -> tuple[Timetable, str]:
         if asked.solution is not None:
             read = load_sln if asked.format == "tim" else load_solution
             return read(asked.solution, dataset), prefix
-        return load_timetable(asked.timetable), prefix
+        return load_timetable(asked.timetable, dataset.time_grid), prefix
     except InputError as error:
         raise below(prefix, error) from error

@@ -56,7 +56,7 @@ def _too_long(facts: Facts, kind: str, id: str, keys: list[SessionKey]) -> Itera
         # Parts for different groups may run at once; those without any may not.
         keys = [key for key in keys if not facts.dataset.part_of(key).group_ids]
     needed = sum(facts.dataset.part_of(key).session_slots for key in keys)
-    available = max(part.bit_count() for part in facts.half_days)
+    available = max(part.bit_count() for part in facts.parts_of_days)
     if needed > available and facts.hard(CLASHES[kind]):
         yield _proof(
             facts,

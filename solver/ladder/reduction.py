@@ -56,7 +56,7 @@ def _core_size(courses: Sequence[Course], dataset: Dataset, max_courses: int, ma
         for part in course.apart():
             teachers.update(part.faculty_ids)
             taught_slots += part.sessions_per_week * part.session_slots
-        if len(teachers) > max_faculty or taught_slots > max_rooms * dataset.time_grid.num_slots:
+        if len(teachers) > max_faculty or taught_slots > max_rooms * len(dataset.time_grid.slots):
             return max(1, size)
     return limit
 
