@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from random import Random
@@ -22,7 +22,7 @@ from solver.context.social import density, social
 from solver.context.spatial import buildings_of, spatial, travel_table
 from solver.context.starts import cover, mean_over_session, session_starts, sum_over_session
 from solver.context.temporal import slot_dislike, temporal
-from solver.model import Course, Dataset, Rating, Room
+from solver.model import Dataset, Rating, Room
 from solver.rules import CONTEXT_POINTS
 from tests.builders import course, dataset, datasets, grid, group, room, teacher
 from tests.effort import grows_with_its_input
@@ -261,12 +261,13 @@ def test_the_tables_are_read_only() -> None:
 # --- conflict graph --------------------------------------------------------------------------------------------------
 
 
-def naive_conflicts(courses: Sequence[Course]) -> dict[tuple[int, int], int]:
+def naive_conflicts(data: Dataset) -> dict[tuple[int, int], int]:
+    students = [set(data.students_of(part)) for part in data.parts]
     return {
-        (a, b): len(set(one.student_ids) & set(other.student_ids))
-        for a, one in enumerate(courses)
-        for b, other in enumerate(courses)
-        if a != b and set(one.student_ids) & set(other.student_ids)
+        (a, b): len(one & other)
+        for a, one in enumerate(students)
+        for b, other in enumerate(students)
+        if a != b and one & other
     }
 
 
@@ -275,7 +276,7 @@ def test_the_conflict_graph_counts_the_common_students_of_each_pair(data: Datase
     graph = build_context(data).conflict_graph
     row, column = graph.tocoo().coords
     found = {(int(a), int(b)): int(n) for a, b, n in zip(row, column, graph.data, strict=True)}
-    assert found == naive_conflicts(data.parts)
+    assert found == naive_conflicts(data)
     assert graph.data.dtype == graph.indices.dtype == graph.indptr.dtype == np.int32
     for c in range(len(data.parts)):
         neighbours = graph.indices[graph.indptr[c] : graph.indptr[c + 1]].tolist()
