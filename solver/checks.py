@@ -17,6 +17,7 @@ from solver.errors import Issue
 from solver.pairing import never_kept, pairing_fault
 from solver.records import Course, Faculty, Group, Link, Rating, Room, RuleSetting
 from solver.terms import LINK_TYPES, MAX_ID_LENGTH, MAX_NUMBER, PAIRINGS
+from solver.weeks import MAX_WEEKS, Term, Weeks
 
 
 class Records(Protocol):
@@ -40,6 +41,8 @@ class Records(Protocol):
     def history(self) -> tuple[Rating, ...]: ...
     @property
     def rules(self) -> Mapping[str, RuleSetting]: ...
+    @property
+    def term(self) -> Term | None: ...
 
 
 def dataset_issues(dataset: Records) -> Iterator[Issue]:
@@ -73,6 +76,8 @@ def _counted_otherwise(grid: TimeGrid, issue: Issue) -> Issue | None:
 
 def _content_issues(dataset: Records) -> Iterator[Issue]:
     yield from _collection_issues(dataset)
+    if dataset.term is not None:
+        yield from _range("/term/weeks", dataset.term.weeks, 1, MAX_WEEKS)
     yield from _room_issues(dataset)
     yield from _faculty_issues(dataset)
     yield from _group_issues(dataset)
@@ -222,6 +227,7 @@ def _course_issues(dataset: Records) -> Iterator[Issue]:
             yield from _unique(f"{here}/student_ids", course.student_ids)
         if course.allowed_slots is not None:
             yield from _slots(f"{here}/allowed_slots", course.allowed_slots, dataset)
+        yield from _week_issues(f"{here}/weeks", course.weeks, dataset.term)
         if course.fixed:
             yield from _fixed_issues(f"{here}/fixed", course, rooms, dataset)
 
@@ -244,6 +250,7 @@ def _course_part_issues(pointer: str, course: Course, named: _Named, dataset: Re
             yield from _unique(f"{here}/student_ids", part.student_ids)
         if part.allowed_slots is not None:
             yield from _slots(f"{here}/allowed_slots", part.allowed_slots, dataset)
+        yield from _week_issues(f"{here}/weeks", part.weeks, dataset.term)
     total = sum(part.sessions for part in course.parts)
     if course.sessions_per_week != total:
         message = f"course {course.id!r}: its parts have {total} sessions together, so sessions_per_week is left out"
@@ -253,6 +260,21 @@ def _course_part_issues(pointer: str, course: Course, named: _Named, dataset: Re
             message=message,
             value=course.sessions_per_week,
         )
+
+
+def _week_issues(pointer: str, weeks: Weeks | None, term: Term | None) -> Iterator[Issue]:
+    """Weeks of a term that is not known, that it does not have, or that stand out of order; or no week at all."""
+    if weeks is None:
+        return
+    if term is None:
+        message = "weeks are those of the term, so term has to say how many weeks it has"
+        yield Issue(pointer=pointer, code="no_term", message=message, value=list(weeks))
+    elif not weeks or list(weeks) != sorted({*weeks}):
+        message = "weeks are one or more numbers, in order, each once"
+        yield Issue(pointer=pointer, code="bad_weeks", message=message, value=list(weeks))
+    else:
+        for k, week in enumerate(weeks):
+            yield from _range(f"{pointer}/{k}", week, 1, term.weeks)
 
 
 def _fixed_issues(pointer: str, course: Course, rooms: set[str], dataset: Records) -> Iterator[Issue]:

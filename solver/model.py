@@ -9,7 +9,7 @@ The records themselves stand in `records`, below the checks; everybody takes the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -19,7 +19,8 @@ from solver.cohorts import Cohort, cohorts_of, memberships, people_in
 from solver.errors import InputError, Issue
 from solver.pairing import pairs_of, sessions_of
 from solver.records import Course, Faculty, FixedSession, Group, Link, Part, Rating, Room, RuleSetting
-from solver.terms import SessionKey
+from solver.terms import MEETING_LINKS, SessionKey
+from solver.weeks import Term, Weeks, week_classes, weeks_in_words
 
 __all__ = [
     "Cohort",
@@ -34,6 +35,7 @@ __all__ = [
     "Rating",
     "Room",
     "RuleSetting",
+    "Term",
     "Timetable",
 ]
 
@@ -52,6 +54,7 @@ class Dataset:
     travel_minutes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     history: tuple[Rating, ...] = ()
     rules: Mapping[str, RuleSetting] = field(default_factory=dict)
+    term: Term | None = None
 
     def __post_init__(self) -> None:
         issues = list(dataset_issues(self))
@@ -104,6 +107,40 @@ class Dataset:
     def part_of(self, session: SessionKey) -> Course:
         """What a session is: its course, or its part of the course, see `parts`."""
         return self.parts[self.part_number[session]]
+
+    @cached_property
+    def week_classes(self) -> tuple[Weeks, ...]:
+        """
+        The weeks that are alike, see `weeks`: one class, of no weeks that anybody has named, where there is no term.
+        """
+        if self.term is None:
+            return ((),)
+        return week_classes((part.weeks for part in self.parts), self.term.weeks)
+
+    @cached_property
+    def classes_of_part(self) -> tuple[tuple[int, ...], ...]:
+        """For each of `parts` the week classes, by their numbers, in which its sessions are given."""
+        return tuple(
+            tuple(k for k, weeks in enumerate(self.week_classes) if part.weeks is None or weeks[0] in part.weeks)
+            for part in self.parts
+        )
+
+    def busiest(self, amounts: Sequence[int]) -> int:
+        """The most that the parts of one week class come to together; `amounts` says how much each of `parts` is."""
+        totals = [0] * len(self.week_classes)
+        for amount, classes in zip(amounts, self.classes_of_part, strict=True):
+            for k in classes:
+                totals[k] += amount
+        return max(totals)
+
+    def meet(self, session: SessionKey, other: SessionKey) -> bool:
+        """Whether two sessions are given in a common week."""
+        a, b = (self.classes_of_part[self.part_number[key]] for key in (session, other))
+        return not set(a).isdisjoint(b)
+
+    def weeks_in_words(self, weeks: Sequence[int]) -> str:
+        """ "odd weeks", "weeks 1 to 7": for weeks of a dataset that has a term."""
+        return weeks_in_words(weeks, self.term.weeks if self.term else 0)
 
     @cached_property
     def cohorts(self) -> tuple[Cohort, ...]:
@@ -211,9 +248,13 @@ class Dataset:
         """
         The ordered pairs of sessions a link ties together; a session is never paired with itself.
 
-        None where the link looks at all its sessions together, see `sessions_of`.
+        None where the link looks at all its sessions together, see `sessions_of`; and none of two sessions without a
+        common week where it is about their meeting.
         """
-        return pairs_of(link, self.sizes)
+        pairs = pairs_of(link, self.sizes)
+        if len(self.week_classes) > 1 and link.type in MEETING_LINKS:
+            return ((a, b) for a, b in pairs if self.meet(a, b))
+        return pairs
 
     def sessions_of(self, link: Link) -> list[SessionKey]:
         """Every session that a link names, once, in its order."""

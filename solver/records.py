@@ -114,6 +114,7 @@ class Part:
     room_types: tuple[str, ...] | None = None
     required_features: tuple[str, ...] | None = None
     allowed_slots: tuple[int, ...] | None = None
+    weeks: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,8 @@ class Course:
     course filled in, is a `Course` of its own that has no parts (see `apart`): it has the id of the whole course, and
     its own `kind`. Limits, `min_days`, prerequisites and priority are about the whole course.
 
-    Empty `room_types` means any type; `allowed_slots` lists start slots, None means every slot;
+    Empty `room_types` means any type; `allowed_slots` lists start slots, None means every slot; `weeks` are those of
+    the term in which its sessions are given, in order, from 1, None means all;
     `expected_students` None means as many as are known: the students, members of its groups included, or the people of
     the groups by their sizes, nobody counted twice of whom it is known, whichever are more. `student_ids` are the
     students who are named here rather than as members of a group. `batches` (id -> name) are those whose students
@@ -156,6 +158,7 @@ class Course:
     prerequisites: tuple[str, ...] = ()
     priority: int = 0
     kind: str = ""
+    weeks: tuple[int, ...] | None = None
     parts: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:

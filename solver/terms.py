@@ -32,6 +32,8 @@ SessionKey: TypeAlias = tuple[str, int]
 LINK_TYPES: tuple[LinkType, ...] = get_args(LinkType)
 SET_LINKS: frozenset[LinkType] = frozenset({"grouped"})
 """Types that look at all their sessions together; no pair of them says anything by itself."""
+MEETING_LINKS: frozenset[LinkType] = frozenset({"not_overlap", "min_gap"})
+"""Types that two sessions without a common week keep wherever they are."""
 PAIRINGS: tuple[Pairing, ...] = get_args(Pairing)
 CORE_SUBJECT_TYPE = "core"
 

@@ -32,6 +32,7 @@ from solver.model import (
     Rating,
     Room,
     RuleSetting,
+    Term,
     Timetable,
 )
 from solver.pairing import never_kept, pairing_fault
@@ -188,8 +189,9 @@ def dataset(
     travel: Mapping[str, Mapping[str, int]] | None = None,
     history: Iterable[Rating] = (),
     name: str = "test",
+    weeks: int | None = None,
 ) -> Dataset:
-    """`rules` maps a rule to its tier or to a whole setting."""
+    """`rules` maps a rule to its tier or to a whole setting; `weeks` is how many the term has."""
     courses = [entry for entry in entries if isinstance(entry, Course)]
     rooms = [entry for entry in entries if isinstance(entry, Room)]
     teachers = {entry.id: entry for entry in entries if isinstance(entry, Faculty)}
@@ -214,6 +216,7 @@ def dataset(
         travel_minutes=travel or {},
         history=tuple(history),
         rules=settings,
+        term=None if weeks is None else Term(weeks=weeks),
     )
 
 

@@ -22,7 +22,7 @@ from solver.names import counted, listed
 from solver.result import Repair
 from solver.rules import Profile, profile_of
 from solver.terms import SessionKey
-from solver.verify import COUNTERS
+from solver.verify import COUNTERS, units_broken
 from solver.verify.view import View
 
 if TYPE_CHECKING:
@@ -277,11 +277,7 @@ class Openings:
             profile=self._facts.profile,
             given_context=self._context,
         )
-        return {
-            id: sum(amount for amount, _ in counter.count(view))
-            for id, counter in COUNTERS.items()
-            if self._facts.hard(id)
-        }
+        return {id: units_broken(id, view) for id in COUNTERS if self._facts.hard(id)}
 
 
 def _lines(hindrances: Sequence[Hindrance], starts: Bits) -> tuple[list[str], list[str]]:

@@ -5,6 +5,6 @@ It shares no code with the search kernels or with CP-SAT; whatever they claim is
 """
 
 from solver.verify.earlier import earlier_counts, unknown_before
-from solver.verify.report import COUNTERS, verify
+from solver.verify.report import COUNTERS, units_broken, verify
 
-__all__ = ["COUNTERS", "earlier_counts", "unknown_before", "verify"]
+__all__ = ["COUNTERS", "earlier_counts", "units_broken", "unknown_before", "verify"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,8 @@ from solver.ranks import left_open
 from solver.result import Offence, Report, RuleCount
 from solver.rules import RULE_IDS, RULES, Profile, Rule, profile_of, score
 from solver.verify import hard, links, soft
-from solver.verify.view import Counter, Subject, View
+from solver.verify.view import Counter, Subject, Told, View
+from solver.weeks import ONCE
 
 if TYPE_CHECKING:
     from solver.context import Context
@@ -98,13 +99,15 @@ def _issue(pointer: str, code: str, message: str, value: object) -> Issue:
 
 def _count(rule: Rule, counter: Counter, view: View, max_offences: int) -> RuleCount:
     count = checks = broken = 0
-    found: dict[Subject, int] = {}
-    for amount, subject in counter.count(view):
-        checks += 1
-        if amount > 0:
-            count += amount
-            broken += 1
-            found[subject] = found.get(subject, 0) + amount
+    found: dict[tuple[int, Subject], int] = {}
+    views = _views(rule.id, view)
+    for k, of_class in enumerate(views):
+        for amount, subject in counter.count(of_class):
+            checks += 1
+            if amount > 0:
+                count += amount
+                broken += 1
+                found[k, subject] = found.get((k, subject), 0) + amount
     if counter.points:
         broken = -(-count // counter.points)
     active = view.profile[rule.id]
@@ -118,12 +121,45 @@ def _count(rule: Rule, counter: Counter, view: View, max_offences: int) -> RuleC
         checks=checks,
         broken=broken,
         cost=charged.rigid + charged.bent + charged.soft,
-        offences=tuple(_offences(rule, counter, view, found, max_offences)),
+        offences=tuple(_offences(rule, counter, views, found, max_offences)),
     )
 
 
-def _offences(rule: Rule, counter: Counter, view: View, found: Mapping[Subject, int], most: int) -> Iterator[Offence]:
-    """The largest amounts first, among equals in the order of the walk; only these are put into words."""
-    for subject, amount in nsmallest(most, found.items(), key=lambda item: -item[1]):
-        told = counter.tell(view, *subject)
-        yield Offence(rule=rule.id, amount=amount, message=told.message, sessions=told.sessions, entities=told.entities)
+def _views(rule_id: str, view: View) -> tuple[View, ...]:
+    """What a rule is counted on: the whole timetable, or that of each week class."""
+    return (view,) if rule_id in ONCE else view.week_classes
+
+
+def units_broken(rule_id: str, view: View) -> int:
+    """Units of one rule in a timetable."""
+    count = COUNTERS[rule_id].count
+    return sum(amount for of_class in _views(rule_id, view) for amount, _ in count(of_class))
+
+
+def _offences(
+    rule: Rule, counter: Counter, views: Sequence[View], found: Mapping[tuple[int, Subject], int], most: int
+) -> Iterator[Offence]:
+    """
+    The largest amounts first, among equals in the order of the walk; only these are put into words.
+
+    `found` has the amounts by the number of the view and the subject. The same offence in several week classes is one.
+    """
+    amounts: dict[tuple[Told, object], int] = {}
+    classes: dict[tuple[Told, object], list[int]] = {}
+    for (k, subject), amount in nsmallest(most, found.items(), key=lambda item: -item[1]):
+        told = counter.tell(views[k], *subject)
+        one = (told, subject if len(views) == 1 else None)
+        amounts[one] = amounts.get(one, 0) + amount
+        classes.setdefault(one, []).append(k)
+    for one, amount in sorted(amounts.items(), key=lambda item: -item[1]):
+        told = one[0]
+        message = told.message + (_in_weeks(views[0].dataset, classes[one]) if len(views) > 1 else "")
+        yield Offence(rule=rule.id, amount=amount, message=message, sessions=told.sessions, entities=told.entities)
+
+
+def _in_weeks(dataset: Dataset, classes: Sequence[int]) -> str:
+    """ ", in odd weeks" for some of the week classes, by their numbers; nothing for all of them."""
+    if len(classes) == len(dataset.week_classes):
+        return ""
+    weeks = sorted(week for k in classes for week in dataset.week_classes[k])
+    return f", in {dataset.weeks_in_words(weeks)}"

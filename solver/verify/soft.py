@@ -177,12 +177,15 @@ def tell_faculty_preference(view: View, key: SessionKey, teacher: str, slot: int
 
 
 def _sessions_of_teachers(view: View) -> Mapping[str, int]:
-    """Sessions each teacher has in the dataset, placed or not."""
-    total: dict[str, int] = {}
-    for part in view.dataset.parts:
-        for teacher in part.faculty_ids:
-            total[teacher] = total.get(teacher, 0) + part.sessions_per_week
-    return total
+    """Sessions each teacher has in the dataset, placed or not; in the busiest of the week classes."""
+    most: dict[str, int] = {}
+    for k in range(len(view.dataset.week_classes)):
+        total: dict[str, int] = {}
+        for part, classes in zip(view.dataset.parts, view.dataset.classes_of_part, strict=True):
+            for teacher in part.faculty_ids if k in classes else ():
+                total[teacher] = total.get(teacher, 0) + part.sessions_per_week
+        most |= {teacher: max(sessions, most.get(teacher, 0)) for teacher, sessions in total.items()}
+    return most
 
 
 def count_load_balance(view: View) -> Places:
@@ -254,14 +257,18 @@ def tell_room_waste(view: View, key: SessionKey) -> Told:
 
 
 def count_slot_peak(view: View) -> Places:
-    """Sessions above the peak, per slot; the peak follows from all sessions of the dataset, placed or not."""
+    """
+    Sessions above the peak, per slot; the peak follows from all sessions of the dataset in the busiest week class,
+    placed or not.
+    """
     for slot, here in by_slot(view.placed.values()).items():
         yield max(0, len(here) - _peak(view)), (slot, len(here))
 
 
 def _peak(view: View) -> int:
-    parts = view.dataset.parts
-    return peak_limit(sum(c.sessions_per_week * c.session_slots for c in parts), len(view.dataset.time_grid.slots))
+    data = view.dataset
+    slots = [part.sessions_per_week * part.session_slots for part in data.parts]
+    return peak_limit(data.busiest(slots), len(data.time_grid.slots))
 
 
 def tell_slot_peak(view: View, slot: int, running: int) -> Told:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from solver.model import Course, Dataset, Room, Timetable
+from solver.model import Course, Dataset, Placement, Room, Timetable
 from solver.names import Names
 from solver.rules import Profile
 from solver.terms import CORE_SUBJECT_TYPE, SessionKey
@@ -118,6 +118,18 @@ class View:
             period=grid.period_of(start),
             slots=range(start, min(end, grid.slots_of(day).stop)),
         )
+
+    @cached_property
+    def week_classes(self) -> tuple[View, ...]:
+        """The timetable of each week class; this one where there is only one."""
+        dataset = self.dataset
+        if len(dataset.week_classes) == 1:
+            return (self,)
+        of_class: list[list[Placement]] = [[] for _ in dataset.week_classes]
+        for placement in self.timetable.placements:
+            for k in dataset.classes_of_part[dataset.part_number[placement.key]]:
+                of_class[k].append(placement)
+        return tuple(replace(self, timetable=Timetable(placements=tuple(own))) for own in of_class)
 
     @cached_property
     def by_course(self) -> Standing:

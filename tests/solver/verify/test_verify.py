@@ -37,6 +37,7 @@ from tests.builders import (
 )
 from tests.effort import grows_with_its_input
 from tests.solver.rule_cases import CASES, Case, case_id
+from tests.solver.week_cases import WEEK_CASES
 
 
 def context_of(data: Dataset, slot_points: int = 0, building_points: int = 0) -> Context:
@@ -55,7 +56,7 @@ def counted(data: Dataset, answer: Timetable) -> Report:
     return verify(data, answer, context=context_of(data))
 
 
-@pytest.mark.parametrize("case", CASES, ids=case_id)
+@pytest.mark.parametrize("case", CASES + WEEK_CASES, ids=case_id)
 def test_a_broken_rule_is_counted_and_its_offender_named(case: Case) -> None:
     rule = counted(case.dataset, case.breaks).rules[case.rule]
     assert rule.count == case.count
@@ -64,7 +65,7 @@ def test_a_broken_rule_is_counted_and_its_offender_named(case: Case) -> None:
     assert 0 < rule.broken <= rule.checks
 
 
-@pytest.mark.parametrize("case", CASES, ids=case_id)
+@pytest.mark.parametrize("case", CASES + WEEK_CASES, ids=case_id)
 def test_a_rule_that_is_just_kept_counts_nothing(case: Case) -> None:
     rule = counted(case.dataset, case.keeps).rules[case.rule]
     assert (rule.count, rule.broken, rule.offences) == (0, 0, ())
