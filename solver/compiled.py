@@ -12,6 +12,10 @@ A group that is part of others, or has parts, stands here as its cohorts (see `c
 Courses without any group get a group of their own behind the real ones (`num_groups <= g < num_clash_groups`), so that
 `group_clash` also keeps the sessions of such a course apart, over all of its parts that have no group; no other rule
 looks at those.
+
+Where there are several week classes (see `weeks`), teachers, groups and students stand here once for each of them, all
+of the first class before all of the second, and each course has those of its own classes: so whatever is counted per
+person is counted once for every class, and two courses without a common week share nobody.
 """
 
 from __future__ import annotations
@@ -82,6 +86,7 @@ class Compiled(NamedTuple):
     num_periods: int
     num_buildings: int
     num_links: int
+    num_classes: int
 
     day_periods: Ints
     """``(days,)`` periods of each day; `num_periods` is that of the longest."""
@@ -100,6 +105,11 @@ class Compiled(NamedTuple):
     """``(wholes + 1,)``: sessions of whole course w are ``whole_ptr[w] .. whole_ptr[w + 1] - 1``."""
     family: Ints
     """``(courses,)`` parts of one family, those of one course and one kind, keep one room together."""
+    class_ptr: Ints
+    week_class: Ints
+    """Week classes of each course."""
+    pattern: Ints
+    """``(courses,)`` courses in the same week classes have the same number."""
     length: Ints
     """``(courses,)`` slots of one session."""
     seats: Ints
@@ -135,14 +145,14 @@ class Compiled(NamedTuple):
     conflict: Ints
     """Other courses with a common student, per course."""
     conflict_students: Ints
-    """Number of common students, beside `conflict`."""
+    """Number of common students, beside `conflict`; counted once for every common week class."""
     conflict_core: Ints
     """The same where both courses are core, else 0."""
     people_ptr: Ints
     people: Ints
     """Courses that share a teacher or a real group, per course, the course itself included when it has any."""
     people_shared: Ints
-    """How many teachers and real groups they share, beside `people`."""
+    """How many teachers and real groups they share, beside `people`; once for every week class in which they meet."""
 
     room_seats: Ints
     """``(rooms,)``"""
@@ -238,6 +248,7 @@ def compile_dataset(dataset: Dataset, profile: Profile | None = None, context: C
         Compiled(
             **_sizes(dataset, context),
             **_courses(dataset),
+            **_weeks(dataset),
             **_starts(dataset, profile),
             **_fixed(dataset),
             **_people(dataset),
@@ -288,16 +299,17 @@ def decode(slots: NDArray[Any], rooms: NDArray[Any], dataset: Dataset) -> Timeta
 
 
 def _sizes(dataset: Dataset, context: Context) -> dict[str, Any]:
-    grid = dataset.time_grid
+    grid, classes = dataset.time_grid, len(dataset.week_classes)
     return {
+        "num_classes": classes,
         "num_sessions": len(dataset.sessions),
         "num_courses": len(dataset.parts),
         "num_wholes": len(dataset.courses),
         "num_slots": grid.num_slots,
         "num_rooms": len(dataset.rooms),
-        "num_faculty": len(dataset.faculty),
-        "num_groups": len(dataset.cohorts),
-        "num_students": len(dataset.student_ids),
+        "num_faculty": classes * len(dataset.faculty),
+        "num_groups": classes * len(dataset.cohorts),
+        "num_students": classes * len(dataset.student_ids),
         "num_days": grid.num_days,
         "num_periods": grid.num_periods,
         "num_buildings": len(context.buildings),
@@ -332,6 +344,34 @@ def _courses(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+def class_matrix(dataset: Dataset) -> Matrix:
+    """``(courses, week classes) int32``, 1 for each class that a course is in."""
+    counts = [len(classes) for classes in dataset.classes_of_part]
+    columns = _ints(chain.from_iterable(dataset.classes_of_part))
+    pointers = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    shape = (len(counts), len(dataset.week_classes))
+    return sparse.csr_array((np.ones(len(columns), dtype=np.int32), columns, pointers), shape=shape)
+
+
+def by_class(matrix: Matrix, dataset: Dataset) -> Matrix:
+    """Who belongs to each course, ``(courses, people)``, as ``(courses, classes x people)``."""
+    if len(dataset.week_classes) == 1:
+        return matrix
+    inside = class_matrix(dataset).toarray()
+    rows = [sparse.csr_array(sparse.diags_array(column, dtype=np.int32) @ matrix) for column in inside.T]
+    for row in rows:
+        row.eliminate_zeros()
+    return sparse.csr_array(sparse.hstack(rows, "csr"))
+
+
+def _weeks(dataset: Dataset) -> dict[str, Any]:
+    numbers: dict[tuple[int, ...], int] = {}
+    return {
+        **_row_list("class", class_matrix(dataset), "week_class"),
+        "pattern": _ints(numbers.setdefault(classes, len(numbers)) for classes in dataset.classes_of_part),
+    }
+
+
 def _starts(dataset: Dataset, profile: Profile) -> dict[str, Any]:
     on_grid = session_starts(dataset)
     allowed = on_grid & allowed_starts(dataset)
@@ -357,7 +397,8 @@ def _fixed(dataset: Dataset) -> dict[str, Any]:
 
 def _people(dataset: Dataset) -> dict[str, Any]:
     """Who sits in and who teaches each course, and the courses that share teachers or real groups."""
-    teachers, groups, students = teaching_matrix(dataset), cohort_matrix(dataset), enrolment_matrix(dataset)
+    of_weeks = teaching_matrix(dataset), cohort_matrix(dataset), enrolment_matrix(dataset)
+    teachers, groups, students = (by_class(matrix, dataset) for matrix in of_weeks)
     movers = sparse.csr_array(sparse.hstack([teachers, groups], format="csr"))
     shared = sparse.csr_array(movers @ movers.T)
     shared.sort_indices()
@@ -367,7 +408,9 @@ def _people(dataset: Dataset) -> dict[str, Any]:
         **_row_list("faculty", teachers),
         **_row_list("group", clash),
         **_row_list("student", students),
-        "lone_student": _ints(student in dataset.lone_students for student in dataset.student_ids),
+        "lone_student": np.tile(
+            _ints(student in dataset.lone_students for student in dataset.student_ids), len(dataset.week_classes)
+        ),
         **_row_list("people", shared),
         "people_shared": shared.data,
     }
@@ -378,13 +421,18 @@ def _clash_groups(groups: Matrix, dataset: Dataset) -> Matrix:
     alone = np.flatnonzero(np.diff(groups.indptr) == 0)
     numbers: dict[str, int] = {}
     column = [numbers.setdefault(dataset.parts[c].id, len(numbers)) for c in alone.tolist()]
-    own = (np.ones(len(alone), dtype=np.int32), (alone, np.array(column, dtype=np.int64)))
-    shape = (groups.shape[0], len(numbers))
-    return sparse.csr_array(sparse.hstack([groups, sparse.csr_array(own, shape=shape)], "csr"))
+    entries = (np.ones(len(alone), dtype=np.int32), (alone, np.array(column, dtype=np.int64)))
+    own = by_class(sparse.csr_array(entries, shape=(groups.shape[0], len(numbers))), dataset)
+    return sparse.csr_array(sparse.hstack([groups, own], "csr"))
 
 
 def _conflicts(dataset: Dataset, context: Context) -> dict[str, Any]:
     graph = context.conflict_graph
+    if len(dataset.week_classes) > 1:
+        classes = class_matrix(dataset)
+        graph = sparse.csr_array(graph.multiply(classes @ classes.T), dtype=np.int32)
+        graph.eliminate_zeros()
+        graph.sort_indices()
     core = _core(dataset)
     both = core[graph.indices] * np.repeat(core, np.diff(graph.indptr))
     return {**_row_list("conflict", graph), "conflict_students": graph.data, "conflict_core": graph.data * both}
@@ -454,13 +502,20 @@ def _preferences(dataset: Dataset) -> Ints:
 
 def _limits(dataset: Dataset) -> dict[str, Any]:
     courses, groups, faculty = dataset.courses, dataset.cohorts, dataset.faculty
-    sessions_of_faculty = np.array([part.sessions_per_week for part in dataset.parts]) @ teaching_matrix(dataset)
+    classes = len(dataset.week_classes)
+    taught = np.array([part.sessions_per_week for part in dataset.parts]) @ by_class(teaching_matrix(dataset), dataset)
+    sessions_of_faculty = taught.reshape(classes, len(faculty)).max(axis=0)
     return {
         "course_day_limit": _ints(_limit(course.max_sessions_per_day) for course in courses),
-        "group_day_limit": _ints(_limit(group.max_sessions_per_day) for group in groups),
-        "faculty_day_limit": _ints(_limit(teacher.max_sessions_per_day) for teacher in faculty),
-        "faculty_week_limit": _ints(_limit(teacher.max_sessions_per_week) for teacher in faculty),
-        "faculty_fair_share": _ints(fair_share(int(n), dataset.time_grid.num_days) for n in sessions_of_faculty),
+        **{
+            name: np.tile(_ints(limits), classes)
+            for name, limits in {
+                "group_day_limit": (_limit(group.max_sessions_per_day) for group in groups),
+                "faculty_day_limit": (_limit(teacher.max_sessions_per_day) for teacher in faculty),
+                "faculty_week_limit": (_limit(teacher.max_sessions_per_week) for teacher in faculty),
+                "faculty_fair_share": (fair_share(int(n), dataset.time_grid.num_days) for n in sessions_of_faculty),
+            }.items()
+        },
     }
 
 
@@ -507,8 +562,9 @@ def _settings(dataset: Dataset, profile: Profile) -> dict[str, Any]:
     grid = dataset.time_grid
     longest_run = profile["consecutive_limit"].value
     rules = [profile[rule_id] for rule_id in RULE_IDS]
+    taught = np.array([part.sessions_per_week * part.session_slots for part in dataset.parts])
     return {
-        "peak_limit": peak_limit(sum(c.sessions_per_week * c.session_slots for c in dataset.parts), len(grid.slots)),
+        "peak_limit": peak_limit(int((taught @ class_matrix(dataset)).max()), len(grid.slots)),
         "consecutive_limit": grid.num_periods if longest_run is None else longest_run,
         "rule_tier": _ints(_tier(rule) for rule in rules),
         "rule_weight": _ints(1 if rule.rigid or rule.tier == "off" else rule.weight for rule in rules),
@@ -529,8 +585,8 @@ def _ints(values: Iterable[int]) -> Ints:
     return np.fromiter(values, dtype=np.int32)
 
 
-def _row_list(name: str, matrix: Matrix) -> dict[str, Any]:
-    return {f"{name}_ptr": matrix.indptr, name: matrix.indices}
+def _row_list(name: str, matrix: Matrix, items: str | None = None) -> dict[str, Any]:
+    return {f"{name}_ptr": matrix.indptr, items or name: matrix.indices}
 
 
 def _freeze(compiled: Compiled) -> Compiled:

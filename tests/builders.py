@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from random import Random
 from typing import Any, NamedTuple
 
@@ -254,25 +255,30 @@ class Planted(NamedTuple):
 
 
 @st.composite
-def datasets(draw: st.DrawFn, max_courses: int = 8, max_sessions: int = 3) -> Dataset:
-    """Small datasets that use everything a dataset can say; many of them have no feasible timetable."""
-    return random_dataset(Random(draw(st.integers(0, 2**32 - 1))), draw(st.integers(1, max_courses)), max_sessions)
+def datasets(draw: st.DrawFn, max_courses: int = 8, max_sessions: int = 3, weeks: bool = False) -> Dataset:
+    """
+    Small datasets that use everything a dataset can say; many of them have no feasible timetable.
+
+    Sessions that are in some weeks only are in some of them where `weeks` are wanted.
+    """
+    rng = Random(draw(st.integers(0, 2**32 - 1)))
+    return random_dataset(rng, draw(st.integers(1, max_courses)), max_sessions, weeks)
 
 
 @st.composite
-def planted(draw: st.DrawFn, max_courses: int = 8, max_sessions: int = 3) -> Planted:
+def planted(draw: st.DrawFn, max_courses: int = 8, max_sessions: int = 3, weeks: bool = False) -> Planted:
     """Small datasets with a known feasible timetable."""
     rng = Random(draw(st.integers(0, 2**32 - 1)))
-    return random_planted(rng, draw(st.integers(1, max_courses)), max_sessions)
+    return random_planted(rng, draw(st.integers(1, max_courses)), max_sessions, weeks)
 
 
-def random_dataset(rng: Random, num_courses: int = 6, max_sessions: int = 3) -> Dataset:
-    return _restricted(rng, _structure(rng, num_courses, max_sessions), None)
+def random_dataset(rng: Random, num_courses: int = 6, max_sessions: int = 3, weeks: bool = False) -> Dataset:
+    return _restricted(rng, _structure(rng, num_courses, max_sessions, weeks), None)
 
 
-def random_planted(rng: Random, num_courses: int = 6, max_sessions: int = 3) -> Planted:
+def random_planted(rng: Random, num_courses: int = 6, max_sessions: int = 3, weeks: bool = False) -> Planted:
     """First places sessions without a clash, then adds only such restrictions as that timetable keeps."""
-    structure = _structure(rng, num_courses, max_sessions)
+    structure = _structure(rng, num_courses, max_sessions, weeks)
     places = _place_without_clash(rng, structure)
     kept = Counter(key[0] for key in places)
     courses = tuple(_first_sessions(c, kept[c.id]) for c in structure.courses if kept[c.id])
@@ -329,7 +335,7 @@ def _some(rng: Random, items: Sequence[str], most: int) -> tuple[str, ...]:
     return tuple(rng.sample(items, min(len(items), rng.randint(0, most))))
 
 
-def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
+def _structure(rng: Random, num_courses: int, max_sessions: int, weeks: bool) -> Dataset:
     """Who is taught what by whom, on which grid and in which rooms; no restriction yet."""
     from tests.calendars import random_grid  # which builds its plain ones with `grid` of this file
 
@@ -357,6 +363,9 @@ def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
         for i in range(num_courses)
     ]
     courses = [_divided(rng, each, longest, teachers, groups) if rng.random() < 0.3 else each for each in courses]
+    in_turns = weeks and rng.random() < 0.6
+    if in_turns:
+        courses = [_in_turns(rng, each) for each in courses]
     rooms = [
         room(
             f"r{i}",
@@ -368,7 +377,15 @@ def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
         for i in range(rng.randint(1, 4))
     ]
     travel = {a: {b: rng.choice([0, 3, 10, 20]) for b in "ABC" if b != a and rng.random() < 0.7} for a in "ABC"}
-    return dataset(*courses, *rooms, *map(teacher, teachers), *members, grid=time_grid, travel=travel)
+    people = *map(teacher, teachers), *members
+    return dataset(*courses, *rooms, *people, grid=time_grid, travel=travel, weeks=4 if in_turns else None)
+
+
+def _in_turns(rng: Random, each: Course) -> Course:
+    """The course, or its parts, in some of four weeks."""
+    patterns = (None, None, (1, 3), (2, 4), (1, 2))
+    parts = tuple(replace(one, weeks=rng.choice(patterns)) for one in each.parts)
+    return replace(each, weeks=rng.choice(patterns), parts=parts)
 
 
 def _divided(rng: Random, each: Course, longest: int, teachers: Sequence[str], groups: Sequence[str]) -> Course:
@@ -424,11 +441,12 @@ def _with_members(rng: Random, each: Group, students: Sequence[str], free: dict[
 
 def _place_without_clash(rng: Random, data: Dataset) -> Places:
     """Greedy: each session goes to a random place where nobody is busy and the room is large enough, or nowhere."""
-    busy: dict[int, set[str]] = defaultdict(set)
+    busy: dict[tuple[int, int], set[str]] = defaultdict(set)
     places: Places = {}
     unplaceable: set[str] = set()
     for each, sessions in zip(data.parts, data.sessions_of_part, strict=True):
         people = {each.id, *each.faculty_ids, *data.cohorts_of(each), *data.students_of(each)}
+        weeks = each.weeks or range(1, 1 + (data.term.weeks if data.term else 1))
         for key in sessions if each.id not in unplaceable else ():
             options = [
                 (t, r.id)
@@ -436,15 +454,15 @@ def _place_without_clash(rng: Random, data: Dataset) -> Places:
                 for r in data.rooms
                 if data.time_grid.can_start(t, each.session_slots)
                 and r.capacity >= data.expected_students(each)
-                and not any((people | {r.id}) & busy[u] for u in range(t, t + each.session_slots))
+                and not any((people | {r.id}) & busy[w, u] for w in weeks for u in range(t, t + each.session_slots))
             ]
             if not options:
                 unplaceable.add(each.id)
                 break
             slot, room_id = rng.choice(options)
             places[key] = (slot, room_id)
-            for u in range(slot, slot + each.session_slots):
-                busy[u] |= people | {room_id}
+            for w, u in product(weeks, range(slot, slot + each.session_slots)):
+                busy[w, u] |= people | {room_id}
     return places
 
 

@@ -80,6 +80,16 @@ class _Writer:
     def course(self, c: int) -> str:
         return self.names.part(self.dataset.parts[c])
 
+    def when(self, k: int, courses: Iterable[int]) -> str:
+        """ " in odd weeks": the weeks of a class, unless all of the courses are in every class."""
+        classes = self.dataset.week_classes
+        always = all(len(self.dataset.classes_of_part[c]) == len(classes) for c in courses)
+        return "" if always else f" in {self.dataset.weeks_in_words(classes[k])}"
+
+    def inside(self, k: int, courses: Iterable[int]) -> list[int]:
+        """Those of the courses that are in a week class."""
+        return [c for c in courses if k in self.dataset.classes_of_part[c]]
+
     def courses(self, indices: Iterable[int]) -> str:
         return listed(list(dict.fromkeys(self.course(c) for c in indices)))
 
@@ -111,10 +121,14 @@ class _Writer:
     def course_days(self) -> Iterator[Assumption]:
         for w, limit in enumerate(self.compiled.course_day_limit.tolist()) if self.hard("course_daily_limit") else ():
             course = self.dataset.courses[w]
-            if limited(limit) and limit < course.sessions_per_week:
-                name, parts = self.names.course(course.id), self.whole_course[course.id]
-                sentence = f"{name} has at most {counted(limit, 'session')} a day{default_note(limit)}."
-                yield Assumption(("course_daily_limit",), sentence, frozenset(parts), _limit_days(parts, limit))
+            told: set[tuple[int, ...]] = set()
+            for k in range(self.compiled.num_classes if limited(limit) else 0):
+                parts = self.inside(k, self.whole_course[course.id])
+                if limit < self.sessions(parts) and tuple(parts) not in told:
+                    told.add(tuple(parts))
+                    has = f"{self.names.course(course.id)} has at most {counted(limit, 'session')} a day"
+                    sentence = f"{has}{self.when(k, parts)}{default_note(limit)}."
+                    yield Assumption(("course_daily_limit",), sentence, frozenset(parts), _limit_days(parts, limit))
 
     # --- teachers and groups -----------------------------------------------------------------------------------------
 
@@ -127,40 +141,55 @@ class _Writer:
         for c in range(compiled.num_courses):
             for owner in items[pointers[c] : pointers[c + 1]].tolist():
                 owned.setdefault(owner, []).append(c)
+        told: set[tuple[str, tuple[int, ...]]] = set()
         for owner, courses in owned.items():
+            k, who = self._owner(kind, owner, courses)
+            if (who, tuple(courses)) in told:
+                continue  # the same sessions in another week class
+            told.add((who, tuple(courses)))
             if kind == "faculty":
-                yield from self.teacher(owner, courses)
+                yield from self.teacher(owner, k, courses)
             elif owner < compiled.num_groups:
-                yield from self.group(owner, courses)
+                yield from self.group(owner, k, courses)
             elif self.hard("group_clash"):
-                name = self.names.course(self.dataset.parts[courses[0]].id)
-                yield from self.one_at_a_time("group_clash", name, courses)
+                yield from self.one_at_a_time("group_clash", who, k, courses)
 
-    def teacher(self, f: int, courses: list[int]) -> Iterator[Assumption]:
-        teacher = self.dataset.faculty[f]
+    def _owner(self, kind: str, owner: int, courses: list[int]) -> tuple[int, str]:
+        """The week class that an owner stands for, and the name."""
+        if kind == "faculty":
+            k, f = divmod(owner, len(self.dataset.faculty))
+            return k, self.names.teacher(self.dataset.faculty[f].id)
+        if owner < self.compiled.num_groups:
+            k, g = divmod(owner, len(self.dataset.cohorts))
+            return k, self.names.cohort(self.dataset.cohorts[g].id)
+        own = (self.compiled.num_clash_groups - self.compiled.num_groups) // self.compiled.num_classes
+        k = (owner - self.compiled.num_groups) // own
+        return k, self.names.course(self.dataset.parts[courses[0]].id)
+
+    def teacher(self, f: int, k: int, courses: list[int]) -> Iterator[Assumption]:
+        teacher = self.dataset.faculty[f % len(self.dataset.faculty)]
         who = self.names.teacher(teacher.id)
-        yield from self.one_at_a_time("faculty_clash", who, courses) if self.hard("faculty_clash") else ()
+        yield from self.one_at_a_time("faculty_clash", who, k, courses) if self.hard("faculty_clash") else ()
         if teacher.unavailable and self.hard("faculty_unavailable"):
             yield self.away("faculty_unavailable", who, teacher.unavailable, courses)
-        yield from self.daily("faculty_daily_limit", who, teacher.max_sessions_per_day, courses)
+        yield from self.daily("faculty_daily_limit", who, k, teacher.max_sessions_per_day, courses)
         week = teacher.max_sessions_per_week
         if week is not None and self.hard("faculty_weekly_limit") and week < self.sessions(courses):
-            sentence = f"{who} gives at most {counted(week, 'session')} a week."
+            sentence = f"{who} gives at most {counted(week, 'session')} a week{self.when(k, courses)}."
             yield Assumption(("faculty_weekly_limit",), sentence, frozenset(courses), _limit_week(courses, week))
 
-    def group(self, g: int, courses: list[int]) -> Iterator[Assumption]:
-        group = self.dataset.cohorts[g]
+    def group(self, g: int, k: int, courses: list[int]) -> Iterator[Assumption]:
+        group = self.dataset.cohorts[g % len(self.dataset.cohorts)]
         who = self.names.cohort(group.id)
-        yield from self.one_at_a_time("group_clash", who, courses) if self.hard("group_clash") else ()
+        yield from self.one_at_a_time("group_clash", who, k, courses) if self.hard("group_clash") else ()
         if group.unavailable and self.hard("group_unavailable"):
             yield self.away("group_unavailable", who, group.unavailable, courses)
-        yield from self.daily("group_daily_limit", who, group.max_sessions_per_day, courses)
+        yield from self.daily("group_daily_limit", who, k, group.max_sessions_per_day, courses)
 
-    def one_at_a_time(self, rule_id: str, who: str, courses: list[int]) -> Iterator[Assumption]:
+    def one_at_a_time(self, rule_id: str, who: str, k: int, courses: list[int]) -> Iterator[Assumption]:
         if self.sessions(courses) > 1:
-            yield Assumption(
-                (rule_id,), f"{who} has one session at a time.", frozenset(courses), _one_at_a_time(courses)
-            )
+            sentence = f"{who} has one session at a time{self.when(k, courses)}."
+            yield Assumption((rule_id,), sentence, frozenset(courses), _one_at_a_time(courses))
 
     def away(self, rule_id: str, who: str, unavailable: tuple[int, ...], courses: list[int]) -> Assumption:
         closed = np.zeros(self.compiled.num_slots, dtype=bool)
@@ -169,9 +198,9 @@ class _Writer:
         sentence = f"{who} is available in {counted(len(there), 'slot')}{': ' + listed(there) if there else ''}."
         return Assumption((rule_id,), sentence, frozenset(courses), _forbid_covered(courses, closed))
 
-    def daily(self, rule_id: str, who: str, limit: int | None, courses: list[int]) -> Iterator[Assumption]:
+    def daily(self, rule_id: str, who: str, k: int, limit: int | None, courses: list[int]) -> Iterator[Assumption]:
         if limit is not None and self.hard(rule_id) and limit < self.sessions(courses):
-            sentence = f"{who} has at most {counted(limit, 'session')} a day."
+            sentence = f"{who} has at most {counted(limit, 'session')} a day{self.when(k, courses)}."
             yield Assumption((rule_id,), sentence, frozenset(courses), _limit_days(courses, limit))
 
     def sessions(self, courses: Iterable[int]) -> int:
@@ -190,8 +219,13 @@ class _Writer:
             sessions = [
                 s for other, own in confined.items() if other == rooms or (other and inside > set(other)) for s in own
             ]
-            if len(sessions) > len(rooms) or not self.compiled.room_open[list(rooms)].all():
-                yield self._supply(rooms, sessions)
+            told: set[tuple[int, ...]] = set()
+            for k in range(self.compiled.num_classes):
+                given = [s for s in sessions if self.inside(k, [int(self.compiled.course_of_session[s])])]
+                scarce = len(given) > len(rooms) or not self.compiled.room_open[list(rooms)].all()
+                if scarce and given and tuple(given) not in told:
+                    told.add(tuple(given))
+                    yield self._supply(rooms, k, given)
 
     def _usable_rooms(self) -> list[tuple[int, ...]]:
         """Rooms each session may use by the hard rules."""
@@ -212,7 +246,7 @@ class _Writer:
             usable.append(tuple(r for r in rooms if r == pinned) if pinned >= 0 and self.hard("fixed_moved") else rooms)
         return usable
 
-    def _supply(self, rooms: tuple[int, ...], sessions: list[int]) -> Assumption:
+    def _supply(self, rooms: tuple[int, ...], k: int, sessions: list[int]) -> Assumption:
         compiled = self.compiled
         courses = list(dict.fromkeys(compiled.course_of_session[sessions].tolist()))
         supply = np.array(compiled.room_open[list(rooms)].sum(axis=0))
@@ -224,7 +258,7 @@ class _Writer:
         else:
             verb = "is the only room" if len(rooms) == 1 else "are the only rooms"
             total = counted(int(supply.sum()), "session slot")
-            sentence = f"{places} {verb} for {self.courses(courses)}, with {total} a week."
+            sentence = f"{places} {verb} for {self.courses(courses)}, with {total} a week{self.when(k, courses)}."
         rules = [*(["room_clash"] if rooms else []), *self._confining(sessions)]
         return Assumption(tuple(rules), sentence, frozenset(courses), _limit_cover(sessions, supply))
 
@@ -276,7 +310,9 @@ class _Writer:
                 compiled.conflict[row].tolist(), compiled.conflict_students[row].tolist(), strict=True
             ):
                 if other > c:
-                    who = counted(common, "student")
+                    # Each student was counted once for every week class that the two have in common.
+                    together = set(self.dataset.classes_of_part[c]) & set(self.dataset.classes_of_part[other])
+                    who = counted(common // len(together), "student")
                     sentence = f"{self.courses((c, other))} share {who} and may not run at the same time."
                     yield Assumption(("student_clash",), sentence, frozenset((c, other)), _apart(c, other))
 

@@ -147,16 +147,19 @@ def _missing_seats(builder: ModelBuilder) -> Tally:
     """
     Students without a seat: for each number of seats, the sessions that need more, less the open rooms that have more.
 
-    Counted over the sessions that *start* in a slot, so that a long session counts once.
+    Counted over the sessions that *start* in a slot, so that a long session counts once, and in one week class only, so
+    that a session of several does.
     """
     compiled, weight = builder.compiled, soft_weight(builder.compiled, "room_capacity")
-    total = Tally()
-    needs = [int(compiled.seats[unit.course]) for unit in builder.plan.units]
+    total, units = Tally(), max(builder.units_of_class, key=len)
+    needs = [int(compiled.seats[builder.plan.units[u].course]) for u in units]
     steps = sorted({0, *needs, *compiled.room_seats.tolist()})
     for t in range(compiled.num_slots):
         open_seats = compiled.room_seats[compiled.room_open[:, t] > 0]
         for low, high in pairwise(steps):
-            literals = [x[t] for need, x in zip(needs, builder.x, strict=True) if need > low and t in x]
+            literals = [
+                builder.x[u][t] for need, u in zip(needs, units, strict=True) if need > low and t in builder.x[u]
+            ]
             rooms = int((open_seats > low).sum())
             if len(literals) > rooms:
                 short = builder.new_int(len(literals) - rooms, 0)

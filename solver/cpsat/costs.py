@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from solver.compiled import START_UNITS, TIER_BENDABLE, TIER_RIGID, TIER_SOFT, Compiled
-from solver.cpsat.plan import Array, background_of, clear
+from solver.cpsat.plan import Array, background_of, classes_of, clear
 from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT
 
 
@@ -100,11 +100,14 @@ def sessions_in_trouble(compiled: Compiled, slots: Array, rooms: Array) -> Array
     )
     crowded = _crowded_courses(compiled, all_placed.faculty, all_placed.group, all_placed.course, hard)
     over = all_placed.room > compiled.room_open
+    pattern = compiled.pattern[courses]
     for length in np.unique(compiled.length):
         same = compiled.length[courses] == length
         bad[same] |= ~clear(~crowded, int(length))[courses[same], starts[same]]
-        if hard["room_clash"]:
-            bad[same] |= ~clear(~over, int(length))[places[same], starts[same]]
+        for number in np.unique(pattern[same]) if hard["room_clash"] else ():
+            alike = same & (pattern == number)
+            full = over[classes_of(compiled, int(courses[alike][0]))].any(axis=0)
+            bad[alike] |= ~clear(~full, int(length))[places[alike], starts[alike]]
     return np.sort(np.concatenate([placed[bad], np.flatnonzero((slots < 0) | (rooms < 0))]))
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from solver.control import Control
-from solver.cpsat.plan import Array, Plan, Treatment, Unit
+from solver.cpsat.plan import Array, Plan, Treatment, Unit, classes_of
 from solver.rules import RULE_IDS
 
 Var: TypeAlias = cp_model.IntVar
@@ -93,7 +93,10 @@ class ModelBuilder:
             self._place(unit)
         self.units_of_course: dict[int, list[int]] = {}
         self.units_of_whole: dict[int, list[int]] = {}
+        self.units_of_class: list[list[int]] = [[] for _ in range(self.compiled.num_classes)]
         for u, unit in enumerate(plan.units):
+            for k in classes_of(self.compiled, unit.course):
+                self.units_of_class[k].append(u)
             self.units_of_course.setdefault(unit.course, []).append(u)
             self.units_of_whole.setdefault(int(self.compiled.whole[unit.course]), []).append(u)
 
@@ -181,6 +184,11 @@ class ModelBuilder:
             for owner in items[pointers[unit.course] : pointers[unit.course + 1]].tolist():
                 owners.setdefault(owner, []).append(u)
         return owners
+
+    @property
+    def units_of_classes(self) -> list[list[int]]:
+        """The units of each week class, the same ones only once: for what is the same in all of them."""
+        return list(map(list, dict.fromkeys(map(tuple, self.units_of_class))))
 
     def treatment(self, rule_id: str) -> Treatment:
         return self.plan.treat[rule_id]

@@ -16,7 +16,7 @@ from ortools.sat.python import cp_model
 
 from solver.compiled import TIER_SOFT, Compiled
 from solver.control import Control
-from solver.cpsat.plan import Plan, Treatment, Treatments, room_costs
+from solver.cpsat.plan import Plan, Treatment, Treatments, classes_of, room_costs
 from solver.cpsat.run import run
 from solver.rules import RULE_IDS
 
@@ -50,7 +50,7 @@ def least_room_cost(plan: Plan, treat: Treatments, *, control: Control, seconds:
     stability = soft_weight(compiled, "room_stability")
     if not stability and not any(soft_weight(compiled, rule) for rule in ROOM_COSTS):
         return 0
-    taken: dict[int, list[cp_model.LinearExprT]] = {}
+    taken: dict[tuple[int, int], list[cp_model.LinearExprT]] = {}
     used: dict[tuple[int, int], cp_model.IntVar] = {}
     costs: list[cp_model.LinearExprT] = []
     for unit in plan.units:
@@ -62,7 +62,8 @@ def least_room_cost(plan: Plan, treat: Treatments, *, control: Control, seconds:
         counts = [model.new_int_var(0, unit.size, "") for _ in rooms]
         model.add(sum(counts) == unit.size)
         for room, count in zip(rooms, counts, strict=True):
-            taken.setdefault(room, []).append(unit.length * count)
+            for k in classes_of(compiled, unit.course).tolist():
+                taken.setdefault((k, room), []).append(unit.length * count)
             costs.append(int(price[room]) * count)
             if stability:
                 at_all = used.setdefault((int(compiled.family[unit.course]), room), model.new_bool_var(""))
@@ -70,7 +71,7 @@ def least_room_cost(plan: Plan, treat: Treatments, *, control: Control, seconds:
     families = {family for family, _ in used}
     costs += [stability * at_all for at_all in used.values()]
     if treat["room_clash"] is Treatment.FORBID:
-        for room, slots in taken.items():
+        for (_, room), slots in taken.items():
             model.add(sum(slots) <= int(compiled.room_open[room].sum()))
     model.minimize(sum(costs) - stability * len(families))
     found = run(model, control=control, seconds=seconds)

@@ -82,8 +82,9 @@ class Background:
     """
     The placed sessions that do not move, counted.
 
-    `faculty`, `group`, `room` and `course` are ``(owners, slots)`` sessions covering a slot, the `_day` arrays
-    ``(owners, days)`` sessions starting on a day (`course_day` by whole courses), `sessions` the sessions themselves.
+    `faculty`, `group` and `course` are ``(owners, slots)`` sessions covering a slot, `room` is ``(week classes, rooms,
+    slots)``. The `_day` arrays are ``(owners, days)`` sessions starting on a day (`course_day` by whole courses, and
+    `class_day` the same by week classes), `sessions` the sessions themselves.
     """
 
     sessions: Array
@@ -94,6 +95,7 @@ class Background:
     faculty_day: Array
     group_day: Array
     course_day: Array
+    class_day: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,15 +226,20 @@ def background_of(compiled: Compiled, slots: Array, rooms: Array, fixed: Array) 
 
     faculty = _owned(compiled.faculty_ptr, compiled.faculty, courses)
     group = _owned(compiled.group_ptr, compiled.group, courses)
+    where, classes = _owned(compiled.class_ptr, compiled.week_class, courses)
+    num_classes, num_rooms, num_wholes = compiled.num_classes, compiled.num_rooms, compiled.num_wholes
+    held = covered(where, classes * num_rooms + rooms[fixed][where], num_classes * num_rooms)
+    starting = daily(where, classes * num_wholes + compiled.whole[courses[where]], num_classes * num_wholes)
     return Background(
         sessions=fixed,
         faculty=covered(*faculty, compiled.num_faculty),
         group=covered(*group, compiled.num_clash_groups),
-        room=covered(own, rooms[fixed], compiled.num_rooms),
+        room=held.reshape(num_classes, num_rooms, -1),
         course=covered(own, courses, compiled.num_courses),
         faculty_day=daily(*faculty, compiled.num_faculty),
         group_day=daily(*group, compiled.num_clash_groups),
-        course_day=daily(own, compiled.whole[courses], compiled.num_wholes),
+        course_day=daily(own, compiled.whole[courses], num_wholes),
+        class_day=starting.reshape(num_classes, num_wholes, -1),
     )
 
 
@@ -256,8 +263,8 @@ class _Narrowing:
         if self.keeps("room_clash"):
             self.room_free = (compiled.room_open > 0) & (background.room == 0)
         else:
-            self.room_free = np.ones((compiled.num_rooms, compiled.num_slots), dtype=bool)
-        self.free_by_length: dict[int, Array] = {}
+            self.room_free = np.ones_like(background.room, dtype=bool)
+        self.free_by_kind: dict[tuple[int, int], Array] = {}
 
     def keeps(self, rule_id: str) -> bool:
         return self.treat[rule_id] is Treatment.FORBID
@@ -266,7 +273,7 @@ class _Narrowing:
         starts = self.starts(course, sessions[0])
         rooms = self.candidate_rooms(course, sessions, starts)
         length = int(self.compiled.length[course])
-        free = self.free_for(length)[np.ix_(rooms, starts)]
+        free = self.free_for(course)[np.ix_(rooms, starts)]
         places = {int(t): tuple(rooms[free[:, i]].tolist()) for i, t in enumerate(starts) if free[:, i].any()}
         return Unit(course, length, sessions, places)
 
@@ -311,15 +318,17 @@ class _Narrowing:
     def cheapest(self, course: int, rooms: Array, costs: Array, starts: Array) -> Array:
         """The course's present rooms, then the cheapest; among equals those that are free most often."""
         own = self.rooms[self.compiled.session_ptr[course] : self.compiled.session_ptr[course + 1]]
-        free = self.free_for(int(self.compiled.length[course]))[np.ix_(rooms, starts)].sum(axis=1)
+        free = self.free_for(course)[np.ix_(rooms, starts)].sum(axis=1)
         order = np.lexsort((-free, costs[rooms], ~np.isin(rooms, own), free == 0))
         return np.sort(rooms[order[: self.max_rooms]])
 
-    def free_for(self, length: int) -> Array:
-        """``(rooms, slots)`` whether the room is free for a session of this length that starts there."""
-        if length not in self.free_by_length:
-            self.free_by_length[length] = clear(self.room_free, length)
-        return self.free_by_length[length]
+    def free_for(self, course: int) -> Array:
+        """``(rooms, slots)`` whether the room is free, in all weeks, for a session of a course that starts there."""
+        length, pattern = int(self.compiled.length[course]), int(self.compiled.pattern[course])
+        if (length, pattern) not in self.free_by_kind:
+            free = self.room_free[classes_of(self.compiled, course)].all(axis=0)
+            self.free_by_kind[length, pattern] = clear(free, length)
+        return self.free_by_kind[length, pattern]
 
 
 def clear(free: Array, length: int) -> Array:
@@ -328,6 +337,16 @@ def clear(free: Array, length: int) -> Array:
     for offset in range(1, length):
         result[..., :-offset] &= free[..., offset:]
     return result
+
+
+def classes_of(compiled: Compiled, course: int) -> Array:
+    """The week classes of a course."""
+    return _row(compiled.class_ptr, compiled.week_class, course)
+
+
+def courses_of(compiled: Compiled, k: int) -> Array:
+    """The courses of a week class."""
+    return np.repeat(np.arange(compiled.num_courses), np.diff(compiled.class_ptr))[compiled.week_class == k]
 
 
 def _row(pointers: Array, items: Array, i: int) -> Array:

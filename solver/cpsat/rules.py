@@ -15,7 +15,7 @@ from solver.compiled import START_UNITS
 from solver.cpsat.attendance import Attendance
 from solver.cpsat.links import link_rule
 from solver.cpsat.model_builder import ModelBuilder, Term, Var
-from solver.cpsat.plan import Array, Plan, Treatment, limited, room_costs
+from solver.cpsat.plan import Array, Plan, Treatment, courses_of, limited, room_costs
 
 # --- one thing at a time ---------------------------------------------------------------------------------------------
 
@@ -42,14 +42,15 @@ def group_clash(builder: ModelBuilder) -> None:
 def room_clash(builder: ModelBuilder) -> None:
     if not builder.with_rooms:
         return
-    using: dict[tuple[int, int], list[Var]] = {}
-    for unit, y in zip(builder.plan.units, builder.y, strict=True):
-        for (start, r), literal in y.items():
-            for t in range(start, start + unit.length):
-                using.setdefault((r, t), []).append(literal)
-    for (r, t), literals in using.items():
-        busy, is_open = int(builder.plan.background.room[r, t]), int(builder.compiled.room_open[r, t])
-        builder.excess("room_clash", literals, busy, is_open)
+    for k, units in enumerate(builder.units_of_class):
+        using: dict[tuple[int, int], list[Var]] = {}
+        for u in units:
+            for (start, r), literal in builder.y[u].items():
+                for t in range(start, start + builder.plan.units[u].length):
+                    using.setdefault((r, t), []).append(literal)
+        for (r, t), literals in using.items():
+            busy, is_open = int(builder.plan.background.room[k, r, t]), int(builder.compiled.room_open[r, t])
+            builder.excess("room_clash", literals, busy, is_open)
 
 
 def student_clash(builder: ModelBuilder) -> None:
@@ -164,8 +165,11 @@ def group_daily_limit(builder: ModelBuilder) -> None:
 
 
 def course_daily_limit(builder: ModelBuilder) -> None:
-    busy, limits = builder.plan.background.course_day, builder.compiled.course_day_limit
-    _daily(builder, "course_daily_limit", builder.units_of_whole, busy, limits)
+    for k, units in enumerate(builder.units_of_class):
+        inside = set(units)
+        owners = {whole: [u for u in own if u in inside] for whole, own in builder.units_of_whole.items()}
+        busy = builder.plan.background.class_day[k]
+        _daily(builder, "course_daily_limit", owners, busy, builder.compiled.course_day_limit)
 
 
 def faculty_daily_limit(builder: ModelBuilder) -> None:
@@ -189,10 +193,11 @@ def faculty_weekly_limit(builder: ModelBuilder) -> None:
 
 
 def slot_peak(builder: ModelBuilder) -> None:
-    busy = builder.plan.background.course.sum(axis=0)
-    for t in range(builder.compiled.num_slots):
-        literals = builder.covers(range(len(builder.plan.units)), t)
-        builder.excess("slot_peak", literals, int(busy[t]), builder.compiled.peak_limit)
+    for k, units in enumerate(builder.units_of_class):
+        busy = builder.plan.background.course[courses_of(builder.compiled, k)].sum(axis=0)
+        for t in range(builder.compiled.num_slots):
+            literals = builder.covers(units, t)
+            builder.excess("slot_peak", literals, int(busy[t]), builder.compiled.peak_limit)
 
 
 # --- one course ------------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from solver.cpsat.model_builder import ModelBuilder
 from solver.cpsat.plan import Treatment, Unit
 
@@ -10,19 +12,20 @@ def add_room_supply(builder: ModelBuilder) -> None:
     """In each slot, the sessions that can only use some set of rooms are no more than the rooms of that set."""
     if builder.treatment("room_clash") is not Treatment.FORBID:
         return
-    for t in range(builder.compiled.num_slots):
-        for rooms, units in rooms_wanted(builder, t).items():
-            literals = builder.covers(units, t)
-            if len(literals) > len(rooms):
-                builder.at_most(literals, len(rooms))
+    for of_class in builder.units_of_classes:
+        for t in range(builder.compiled.num_slots):
+            for rooms, units in rooms_wanted(builder, of_class, t).items():
+                literals = builder.covers(units, t)
+                if len(literals) > len(rooms):
+                    builder.at_most(literals, len(rooms))
 
 
-def rooms_wanted(builder: ModelBuilder, t: int) -> dict[frozenset[int], list[int]]:
-    """Each set of rooms that some unit could use at slot t, with all units that could use no others."""
+def rooms_wanted(builder: ModelBuilder, among: Iterable[int], t: int) -> dict[frozenset[int], list[int]]:
+    """Each set of rooms that some unit of those `among` could use at slot t, with all that could use no others."""
     usable: dict[int, frozenset[int]] = {}
-    for u, unit in enumerate(builder.plan.units):
+    for u in among:
         if builder.cover(u, t):
-            usable[u] = rooms_at(unit, t)
+            usable[u] = rooms_at(builder.plan.units[u], t)
     return {rooms: [u for u, own in usable.items() if own <= rooms] for rooms in set(usable.values())}
 
 

@@ -16,11 +16,17 @@ def block_proofs(facts: Facts, link: Link) -> Iterator[Proof]:
     """What one teacher, group or course has in the block is longer than any part of a day, or above a daily limit."""
     if link.type not in SET_LINKS:
         return
-    keys = [key for key in facts.dataset.sessions_of(link) if facts.options(key).starts]
-    for (kind, id), own in _owners(facts, keys).items():
-        if len(own) > 1:
-            yield from _too_long(facts, kind, id, own)
-            yield from _above_limit(facts, kind, id, own)
+    data = facts.dataset
+    keys = [key for key in data.sessions_of(link) if facts.options(key).starts]
+
+    def together(k: int) -> Iterator[Proof]:
+        inside = [key for key in keys if k in data.classes_of_part[data.part_number[key]]]
+        for (kind, id), own in _owners(facts, inside).items():
+            if len(own) > 1:
+                yield from _too_long(facts, kind, id, own)
+                yield from _above_limit(facts, kind, id, own)
+
+    yield from facts.of_each_class(together)
 
 
 def _owners(facts: Facts, keys: list[SessionKey]) -> Mapping[tuple[str, str], list[SessionKey]]:

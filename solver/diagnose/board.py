@@ -89,11 +89,12 @@ class Board:
         """Slots that the session takes."""
         return self.facts.dataset.part_of(key).session_slots
 
-    def busy(self, owner: tuple[str, str]) -> Bits:
-        """Slots in which somebody stands with this owner."""
+    def busy(self, owner: tuple[str, str], key: SessionKey) -> Bits:
+        """Slots in which somebody stands with this owner in weeks of a session."""
         mask = 0
-        for slots in self.standing.get(owner, {}).values():
-            mask |= slots
+        for other, slots in self.standing.get(owner, {}).items():
+            if self.facts.dataset.meet(key, other):
+                mask |= slots
         return mask
 
     @cached_property
@@ -151,17 +152,17 @@ class Board:
             ("group", facts.dataset.cohorts_of(course), "group_unavailable", "group_clash", facts.names.cohort),
         ):
             for id in ids:
-                elsewhere = self.busy((kind, id)) if facts.hard(clash) else 0
+                elsewhere = self.busy((kind, id), key) if facts.hard(clash) else 0
                 slots = elsewhere | facts.away[kind, id] if facts.hard(away) else elsewhere
                 rigid = facts.rigid(away) or (facts.rigid(clash) and elsewhere != 0)
                 yield Hindrance(starts_touching(slots, length), f"{kind} {name(id)} is busy or away", rigid)
         for own in self._own_owner(course) if facts.hard("group_clash") else ():
-            taken = starts_touching(self.busy(own), length)
+            taken = starts_touching(self.busy(own, key), length)
             yield Hindrance(taken, "another session of the course runs", facts.rigid("group_clash"))
         if rivals := self._apart(key):
             slots = 0
             for rival in rivals:
-                slots |= self.busy(("part", str(rival)))
+                slots |= self.busy(("part", str(rival)), key)
             rigid = facts.rigid("student_clash") or facts.rigid("core_clash")
             yield Hindrance(starts_touching(slots, length), "some of its students are in another course", rigid)
 
@@ -175,24 +176,31 @@ class Board:
         names = {"teacher": facts.names.teacher, "group": facts.names.cohort, "course": facts.names.course}
         for kind, id, limit in rows:
             if limit is not None and facts.hard(rules[kind]):
-                full = self._full_days((kind, id), limit)
+                full = self._full_days((kind, id), limit, key)
                 words = f"{kind} {names[kind](id)} has reached the limit of {limit} on that day"
                 words += default_note(limit) if kind == "course" else ""
                 yield Hindrance(full, words, facts.rigid(rules[kind]))
         if facts.hard("faculty_weekly_limit"):
             for id in course.faculty_ids:
                 limit = facts.dataset.teacher[id].max_sessions_per_week
-                if limit is not None and len(self.standing.get(("teacher", id), ())) >= limit:
+                if limit is not None and max(map(len, self._met(("teacher", id), key))) >= limit:
                     name = facts.names.teacher(id)
                     words = f"teacher {name} has reached the limit of {counted(limit, 'session')} a week"
                     yield Hindrance(-1, words, facts.rigid("faculty_weekly_limit"))
 
-    def _full_days(self, owner: tuple[str, str], limit: int) -> Bits:
-        starts = [self.pins[other].start for other in self.standing.get(owner, {})]
+    def _met(self, owner: tuple[str, str], key: SessionKey) -> list[list[SessionKey]]:
+        """Who stands with an owner in each week class of a session."""
+        data, there = self.facts.dataset, self.standing.get(owner, {})
+        classes = data.classes_of_part[data.part_number[key]]
+        return [[other for other in there if k in data.classes_of_part[data.part_number[other]]] for k in classes]
+
+    def _full_days(self, owner: tuple[str, str], limit: int, key: SessionKey) -> Bits:
         mask = 0
-        for slots in self.facts.day_slots:
-            if sum(slots >> start & 1 for start in starts) >= limit:
-                mask |= slots
+        for sessions in self._met(owner, key):
+            starts = [self.pins[other].start for other in sessions]
+            for slots in self.facts.day_slots:
+                if sum(slots >> start & 1 for start in starts) >= limit:
+                    mask |= slots
         return mask
 
     # --- links -------------------------------------------------------------------------------------------------------
@@ -265,7 +273,9 @@ class Board:
         length, rooms = self.length(key), [self.facts.dataset.rooms[r] for r in indices(self.suitable_rooms(key))]
         free = {}
         for room in sorted(rooms, key=lambda room: room.capacity):
-            taken = self.facts.closed[room.id] | self.busy(("room", room.id)) if self.facts.hard("room_clash") else 0
+            taken = (
+                self.facts.closed[room.id] | self.busy(("room", room.id), key) if self.facts.hard("room_clash") else 0
+            )
             free[room.id] = self.facts.on_grid[length] & ~starts_touching(taken, length)
         return free
 

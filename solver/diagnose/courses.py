@@ -125,9 +125,13 @@ def _no_start(facts: Facts, key: SessionKey, removals: Sequence[Removal]) -> Pro
 
 def fixed_proofs(facts: Facts) -> Iterator[Proof]:
     """Fixed sessions that need one teacher, group, student or room in the same slot."""
+    yield from facts.of_each_class(lambda k: _fixed_proofs(facts, k))
+
+
+def _fixed_proofs(facts: Facts, k: int) -> Iterator[Proof]:
     students: dict[tuple[SessionKey, ...], list[str]] = defaultdict(list)
     told = set()
-    for (rule, kind, id, slot), keys in _fixed_demands(facts).items():
+    for (rule, kind, id, slot), keys in _fixed_demands(facts, k).items():
         together = tuple(keys)
         if (
             len({facts.dataset.part_number[key] for key in keys} if kind == "student" else keys) < 2
@@ -149,11 +153,13 @@ def fixed_proofs(facts: Facts) -> Iterator[Proof]:
         yield _fixed_clash(facts, "student_clash", who, tuple(ids), slot, together)
 
 
-def _fixed_demands(facts: Facts) -> dict[tuple[str, str, str, int], list[SessionKey]]:
-    """Fixed sessions by (rule, kind, id, slot) of what they need to themselves."""
+def _fixed_demands(facts: Facts, k: int) -> dict[tuple[str, str, str, int], list[SessionKey]]:
+    """Fixed sessions of a week class by (rule, kind, id, slot) of what they need to themselves."""
     demands: dict[tuple[str, str, str, int], list[SessionKey]] = defaultdict(list)
     for key, fixed in facts.fixed.items():
         course = facts.dataset.part_of(key)
+        if k not in facts.dataset.classes_of_part[facts.dataset.part_number[key]]:
+            continue
         needs = [("faculty_clash", "teacher", id) for id in course.faculty_ids]
         cohorts = facts.dataset.cohorts_of(course)
         needs += [("group_clash", "group", id) for id in cohorts] or [("group_clash", "course", course.id)]

@@ -7,13 +7,14 @@ are integers with one bit per slot or room: a week of 48 slots times a thousand 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 
 from solver.model import Course, Dataset, FixedSession, Room
 from solver.names import Names, listed
+from solver.result import Proof
 from solver.rules import Profile
 from solver.terms import SessionKey
 
@@ -87,6 +88,23 @@ class Facts:
     _kinds: dict[tuple[tuple[str, ...], tuple[str, ...]], Bits] = field(default_factory=dict)
     _open_starts: dict[tuple[Bits, int], Bits] = field(default_factory=dict)
     _blocks: dict[tuple[Bits, int], int] = field(default_factory=dict)
+
+    def of_each_class(self, prove: Callable[[int], Iterable[Proof]]) -> Iterator[Proof]:
+        """What `prove` finds for each week class, by its number: once, and with the weeks unless all are meant."""
+        found: dict[Proof, list[int]] = {}
+        classes = self.dataset.week_classes
+        for k in range(len(classes)):
+            for proof in prove(k):
+                found.setdefault(proof, []).append(k)
+        for proof, numbers in found.items():
+            weeks = sorted(week for k in numbers for week in classes[k])
+            all_weeks = len(numbers) == len(classes)
+            when = "" if all_weeks else f", in {self.dataset.weeks_in_words(weeks)}"
+            yield replace(proof, sentence=proof.sentence + when)
+
+    def parts_of_class(self, k: int) -> list[int]:
+        """Numbers in `Dataset.parts` of what is given in a week class."""
+        return [n for n, classes in enumerate(self.dataset.classes_of_part) if k in classes]
 
     @cached_property
     def names(self) -> Names:

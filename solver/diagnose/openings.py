@@ -201,18 +201,23 @@ class Openings:
         rooms = [self._facts.dataset.rooms[r].id for r in indices(board.suitable_rooms(session))]
         for start in indices(self._facts.options(session).starts):
             wanted = ((1 << length) - 1) << start
-            people = self._overlapping(owners, wanted)
+            people = self._overlapping(session, owners, wanted)
             if len(people) == 1:
                 yield start, people.pop()
             elif not people:
                 for room in rooms:
-                    inside = self._overlapping([("room", room)], wanted)
+                    inside = self._overlapping(session, [("room", room)], wanted)
                     if len(inside) == 1 and not self._facts.closed[room] & wanted:
                         yield start, inside.pop()
 
-    def _overlapping(self, owners: list[tuple[str, str]], wanted: Bits) -> set[SessionKey]:
-        standing = self._board.standing
-        return {key for owner in owners for key, slots in standing.get(owner, {}).items() if slots & wanted}
+    def _overlapping(self, session: SessionKey, owners: list[tuple[str, str]], wanted: Bits) -> set[SessionKey]:
+        standing, meet = self._board.standing, self._facts.dataset.meet
+        return {
+            key
+            for owner in owners
+            for key, slots in standing.get(owner, {}).items()
+            if slots & wanted and meet(session, key)
+        }
 
     def _exchanges(self, session: SessionKey, start: int, other: SessionKey, old: Pin) -> Iterator[tuple[Pin, Pin]]:
         """With `other` off the board: places of `session` at `start` for which `other` finds a new place, and that."""

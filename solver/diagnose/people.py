@@ -8,7 +8,7 @@ Limits: more sessions than the limits of the week or of the days let through.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from solver.diagnose.facts import Bits, Facts, Options, covered, indices
@@ -69,12 +69,17 @@ def demands_of(facts: Facts, part: int) -> Iterator[Demand]:
 def people_proofs(facts: Facts) -> Iterator[Proof]:
     """At most one proof of each kind per person, group or course."""
     demands = [tuple(demands_of(facts, part)) for part in range(len(facts.dataset.parts))]
-    for owner in _owners(facts, demands):
-        if facts.hard(owner.rule) and owner.exclusive:
-            yield from _slot_proofs(facts, owner)
-        if owner.limit is not None and facts.hard(owner.limit_rule):
-            yield from _daily_proofs(facts, owner)
-    yield from _weekly_proofs(facts)
+
+    def together(k: int) -> Iterator[Proof]:
+        inside = set(facts.parts_of_class(k))
+        for owner in _owners(facts, [own if n in inside else () for n, own in enumerate(demands)]):
+            if facts.hard(owner.rule) and owner.exclusive:
+                yield from _slot_proofs(facts, owner)
+            if owner.limit is not None and facts.hard(owner.limit_rule):
+                yield from _daily_proofs(facts, owner)
+        yield from _weekly_proofs(facts, inside)
+
+    yield from facts.of_each_class(together)
     yield from _spread_proofs(facts)
 
 
@@ -276,12 +281,12 @@ def _days_in_words(facts: Facts, days: Bits) -> str:
     return listed([facts.names.day(day) for day in indices(days)], 7)
 
 
-def _weekly_proofs(facts: Facts) -> Iterator[Proof]:
+def _weekly_proofs(facts: Facts, inside: Container[int]) -> Iterator[Proof]:
     if not facts.hard("faculty_weekly_limit"):
         return
     total: dict[str, int] = {}
-    for part in facts.dataset.parts:
-        for id in part.faculty_ids:
+    for n, part in enumerate(facts.dataset.parts):
+        for id in part.faculty_ids if n in inside else ():
             total[id] = total.get(id, 0) + part.sessions_per_week
     for teacher in facts.dataset.faculty:
         limit, needed = teacher.max_sessions_per_week, total.get(teacher.id, 0)

@@ -8,7 +8,7 @@ case of its own; within one set, the sessions that are tied to few slots are loo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from solver.diagnose.courses import kind_in_words
@@ -37,7 +37,10 @@ def supply_proofs(facts: Facts) -> Iterator[Proof]:
     """At most one proof per set of rooms."""
     if not facts.hard("room_clash"):
         return
-    demands = _room_demands(facts)
+    yield from facts.of_each_class(lambda k: _proofs(facts, _room_demands(facts, facts.parts_of_class(k))))
+
+
+def _proofs(facts: Facts, demands: Sequence[RoomDemand]) -> Iterator[Proof]:
     for rooms in sorted({demand.rooms for demand in demands}, key=lambda rooms: (rooms.bit_count(), rooms)):
         inside = [demand for demand in demands if not demand.rooms & ~rooms]
         proof = _shortage(facts, rooms, inside)
@@ -45,10 +48,11 @@ def supply_proofs(facts: Facts) -> Iterator[Proof]:
             yield proof
 
 
-def _room_demands(facts: Facts) -> list[RoomDemand]:
+def _room_demands(facts: Facts, inside: Iterable[int]) -> list[RoomDemand]:
+    """Of the sessions of these of `Dataset.parts`."""
     sessions: Counter[tuple[Bits, Bits, int]] = Counter()
     parts: dict[tuple[Bits, Bits, int], list[int]] = {}
-    for part in range(len(facts.dataset.parts)):
+    for part in inside:
         for demand in demands_of(facts, part):
             key = _key(demand)
             sessions[key] += len(demand.keys)

@@ -53,6 +53,9 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         whole=c.whole,
         sibling_ptr=np.stack([c.whole_ptr[:-1], c.whole_ptr[1:]], axis=1)[c.whole],
         family_of=c.family[c.course_of_session],
+        class_ptr=c.class_ptr,
+        first_cell=c.week_class * c.num_slots,
+        pattern=c.pattern,
         length=c.length,
         rank=c.rank,
         day_of=slot_of // c.num_periods,
@@ -66,7 +69,7 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         pinned_room=c.fixed_room,
         fixed_weight=weights.of("fixed_moved") if pins_cost else 0,
         slot_cost=_slot_cost(c, weights),
-        room_closed=1 - c.room_open,
+        room_closed=np.tile(1 - c.room_open, (1, c.num_classes)),
         room_weight=weights.of("room_clash"),
         conflict_ptr=c.conflict_ptr,
         conflict=c.conflict,
@@ -74,7 +77,7 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         + weights.of("core_clash") * c.conflict_core.astype(np.int64),
         students_clash=weights.of("student_clash") != 0 or weights.of("core_clash") != 0,
         course_day_limit=c.course_day_limit,
-        course_day_weight=weights.of("course_daily_limit"),
+        course_day_weight=0 if c.num_classes > 1 else weights.of("course_daily_limit"),
         min_days=c.min_days,
         min_days_weight=weights.of("min_days"),
         stability_weight=weights.of("room_stability"),
@@ -190,7 +193,8 @@ def _resource_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
     looked_at = students_looked_at(c, weights)
     number = np.cumsum(looked_at) - 1
     first_group, first_student = c.num_faculty, c.num_faculty + c.num_clash_groups
-    num_resources = first_student + int(looked_at.sum())
+    first_whole = first_student + int(looked_at.sum())
+    num_resources = first_whole + (c.num_classes * c.num_wholes if c.num_classes > 1 else 0)
     rows, marks, end = [], np.zeros((c.num_courses, 4), dtype=np.int64), 0
     for course in range(c.num_courses):
         faculty = c.faculty[c.faculty_ptr[course] : c.faculty_ptr[course + 1]]
@@ -198,13 +202,16 @@ def _resource_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
         real = group < c.num_groups
         enrolled = c.student[c.student_ptr[course] : c.student_ptr[course + 1]]
         enrolled = number[enrolled[looked_at[enrolled]]]
-        rows += [faculty, first_group + group[~real], first_group + group[real], first_student + enrolled]
-        clash_end = end + len(faculty) + len(group)
-        shape_start = end + len(faculty) + int((~real).sum()) if groups else clash_end
+        wholes = c.week_class[c.class_ptr[course] : c.class_ptr[course + 1]] * c.num_wholes + c.whole[course]
+        wholes = wholes[: len(wholes) if c.num_classes > 1 else 0]
+        rows += [first_whole + wholes, faculty, first_group + group[~real], first_group + group[real]]
+        rows.append(first_student + enrolled)
+        clash_end = end + len(wholes) + len(faculty) + len(group)
+        shape_start = end + len(wholes) + len(faculty) + int((~real).sum()) if groups else clash_end
         marks[course] = end, shape_start, clash_end, clash_end + len(enrolled)
         end = clash_end + len(enrolled)
     resource = np.concatenate(rows).astype(np.int32)
-    owner_ptr, owner = _owners(marks, resource, first_student)
+    owner_ptr, owner = _owners(marks, resource, first_student, num_resources)
     return {
         "num_resources": num_resources,
         "resource_ptr": marks,
@@ -217,7 +224,7 @@ def _resource_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
             [weights.of("faculty_clash"), weights.of("group_clash"), 0],
             [c.num_faculty, c.num_clash_groups, num_resources - first_student],
         ),
-        **_day_parts(c, weights, num_resources),
+        **_day_parts(c, weights, num_resources, first_whole),
     }
 
 
@@ -228,14 +235,17 @@ def students_looked_at(c: Compiled, weights: Weights) -> NDArray[np.bool_]:
     return np.asarray((lone & bool(counts[LONE])) | (~lone & bool(counts[STUDENT])), dtype=np.bool_)
 
 
-def _owners(marks: Longs, resource: NDArray[np.int32], num_clashing: int) -> tuple[Longs, Longs]:
+def _owners(marks: Longs, resource: NDArray[np.int32], num_clashing: int, num_resources: int) -> tuple[Longs, Longs]:
+    """Whole courses, which do not clash, have none."""
     lengths = marks[:, 2] - marks[:, 0]
     course = np.repeat(np.arange(len(marks)), lengths)
     inside = np.concatenate([np.arange(a, b) for a, _, b, _ in marks]) if len(marks) else np.zeros(0, dtype=np.int64)
     members = resource[inside]
+    clashing = members < num_clashing
+    members, course = members[clashing], course[clashing]
     order = np.argsort(members, kind="stable")
-    pointers = np.concatenate([[0], np.cumsum(np.bincount(members, minlength=num_clashing))])
-    return pointers, course[order]
+    counts = np.bincount(members, minlength=num_resources)
+    return np.concatenate([[0], np.cumsum(counts)]), course[order]
 
 
 def _bit_sets(marks: Longs, resource: NDArray[np.int32], num_resources: int) -> Longs:
@@ -260,13 +270,16 @@ def _kin(c: Compiled, owner_ptr: Longs, owner: Longs) -> Longs:
     return sets
 
 
-def _day_parts(c: Compiled, weights: Weights, num_resources: int) -> dict[str, Any]:
+def _day_parts(c: Compiled, weights: Weights, num_resources: int, first_whole: int) -> dict[str, Any]:
     limit = np.full((num_resources, 3), 2**30, dtype=np.int64)
     weight = np.zeros((num_resources, 3), dtype=np.int64)
     teachers, groups = slice(0, c.num_faculty), slice(c.num_faculty, c.num_faculty + c.num_groups)
     limit[teachers] = np.stack([c.faculty_day_limit, c.faculty_fair_share, c.faculty_week_limit], axis=1)
     weight[teachers] = [weights.of(k) for k in ("faculty_daily_limit", "load_balance", "faculty_weekly_limit")]
     limit[groups, 0], weight[groups, 0] = c.group_day_limit, weights.of("group_daily_limit")
+    if first_whole < num_resources:
+        limit[first_whole:, 0] = np.tile(c.course_day_limit, c.num_classes)
+        weight[first_whole:, 0] = weights.of("course_daily_limit")
     used = ((weight != 0) & (limit < 2**30)).any()
     return {"day_limit": limit, "day_weight": weight, "counted": int(used)}
 

@@ -32,6 +32,7 @@ from solver.search.state import (
     State,
     cost_of,
     hard_of,
+    holder,
     put_in,
     take_out,
 )
@@ -185,6 +186,12 @@ def place_member(p: Problem, st: State, s: Number, u: Number, room: Number, coun
     return count
 
 
+@inlined
+def may_follow(p: Problem, c: Number, other: Number) -> bool:
+    """Whether a session of course c has the room of one of another course to itself when that one leaves it."""
+    return bool(p.length[other] == 1 and p.pattern[other] == p.pattern[c])
+
+
 @inner
 def free_room(p: Problem, st: State, s: Number, u: Number, count: Number) -> tuple[Number, Number]:
     """
@@ -204,19 +211,20 @@ def free_room(p: Problem, st: State, s: Number, u: Number, count: Number) -> tup
     found = np.int64(-1)
     while at < end and found < 0:
         b = np.int64(st.waiting[at])
-        row = p.room_row[p.course_of[b]]
+        c = np.int64(p.course_of[b])
+        row = p.room_row[c]
         at += 1
         for k in range(p.fit_ptr[row], p.fit_ptr[row + 1]):
             q = np.int64(p.fit[k])
-            if found >= 0 or st.wanted_by[q] >= 0 or st.room_cell[q, u, COUNT] > 1:
+            if found >= 0 or st.wanted_by[q] >= 0:
                 continue
-            holder = np.int64(st.room_cell[q, u, SUM])
-            if st.room_cell[q, u, COUNT] == 0:
+            other = holder(p, st, c, u, q)
+            if other == NOBODY:
                 st.wanted_by[q] = b
                 found = q
-            elif holder >= 0 and p.frozen[holder] < 2 and p.length[p.course_of[holder]] == 1:
+            elif other >= 0 and p.frozen[other] < 2 and may_follow(p, c, np.int64(p.course_of[other])):
                 st.wanted_by[q] = b
-                st.waiting[end] = holder
+                st.waiting[end] = other
                 end += 1
     while found >= 0 and st.wanted_by[found] != s:
         b = np.int64(st.wanted_by[found])

@@ -18,7 +18,7 @@ from solver.search.greedy import (
 from solver.search.jit import Longs, Number, inner, kernel
 from solver.search.pairwise import anchor_total, blocks
 from solver.search.problem import Problem
-from solver.search.state import COST, COUNT, HARD_PART, NOBODY, SUM, State, cost_of, hard_of
+from solver.search.state import COST, HARD_PART, NOBODY, State, cost_of, hard_of, holder
 
 ANYWHERE = -1
 """In place of a start for `rebuild`."""
@@ -203,10 +203,10 @@ def eject(p: Problem, st: State, s: Number, tries: Number) -> bool:
         if b == -1 and hard_of(slot_insertion(p, st, s, t)) <= 0:  # nobody is busy: it is the rooms
             for i in range(p.fit_ptr[row], p.fit_ptr[row + 1]):
                 r = np.int64(p.fit[i])
-                holder = np.int64(st.room_cell[r, t, SUM])
-                if p.frozen[s] < 2 and st.room_cell[r, t, COUNT] == 1 and holder >= 0 and p.frozen[holder] == 0:
+                other = holder(p, st, c, t, r)
+                if p.frozen[s] < 2 and other >= 0 and p.frozen[other] == 0:
                     tries -= 1
-                    if displace(p, st, s, t, holder, r):
+                    if displace(p, st, s, t, other, r):
                         return True
                 if tries <= 0:
                     return False

@@ -180,9 +180,11 @@ def room_for(p: Problem, st: State, s: Number, t: Number, count: Number) -> tupl
         if highest < lowest:
             lowest, best = highest, r
     if lowest < p.rank[c]:
-        for v in range(t, t + p.length[c]):
-            if st.room_cell[best, v, COUNT] == 1 and count < MAX_TOUCHED:
-                count = send_away(p, st, np.int64(st.room_cell[best, v, SUM]), count)
+        for k in range(p.class_ptr[c], p.class_ptr[c + 1]):
+            cell = p.first_cell[k] + t
+            for v in range(cell, cell + p.length[c]):
+                if st.room_cell[best, v, COUNT] == 1 and count < MAX_TOUCHED:
+                    count = send_away(p, st, np.int64(st.room_cell[best, v, SUM]), count)
     return best, count
 
 
@@ -190,12 +192,14 @@ def room_for(p: Problem, st: State, s: Number, t: Number, count: Number) -> tupl
 def holders_rank(p: Problem, st: State, c: Number, t: Number, r: Number) -> Number:
     """The highest rank in room r while a session of course c would be there from t on; `NEVER` where it is closed."""
     highest: Number = np.int64(-1)
-    for v in range(t, t + p.length[c]):
-        holder = np.int64(st.room_cell[r, v, SUM])
-        if st.room_cell[r, v, COUNT] == 1 and holder >= 0:
-            highest = max(highest, np.int64(p.rank[p.course_of[holder]]))
-        elif st.room_cell[r, v, COUNT] > 0:
-            highest = np.int64(NEVER)
+    for k in range(p.class_ptr[c], p.class_ptr[c + 1]):
+        cell = p.first_cell[k] + t
+        for v in range(cell, cell + p.length[c]):
+            holder = np.int64(st.room_cell[r, v, SUM])
+            if st.room_cell[r, v, COUNT] == 1 and holder >= 0:
+                highest = max(highest, np.int64(p.rank[p.course_of[holder]]))
+            elif st.room_cell[r, v, COUNT] > 0:
+                highest = np.int64(NEVER)
     return highest
 
 

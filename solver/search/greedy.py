@@ -30,8 +30,9 @@ def slot_insertion(p: Problem, st: State, s: Number, t: Number) -> Number:
     total = p.slot_cost[c, t]
     for v in range(t, t + p.length[c]):
         total += st.clash[c, v, ADDING]
-        if st.slot_count[v] >= p.peak_limit:
-            total += p.peak_weight
+        for k in range(p.class_ptr[c], p.class_ptr[c + 1]):
+            if st.slot_count[p.first_cell[k] + v] >= p.peak_limit:
+                total += p.peak_weight
     if st.course_day[w, d] >= p.course_day_limit[w]:
         total += p.course_day_weight
     if st.course_day[w, d] == 0 and 0 < st.days_used[w] < p.min_days[w]:
@@ -79,9 +80,11 @@ def room_insertion(p: Problem, st: State, s: Number, t: Number, r: Number) -> Nu
     """Packed cost that an unplaced session brings by standing in room r from slot t on, pairwise parts left out."""
     c = np.int64(p.course_of[s])
     total = p.room_cost[p.room_row[c], r]
-    for v in range(t, t + p.length[c]):
-        if st.room_cell[r, v, COUNT] > 0:
-            total += p.room_weight
+    for k in range(p.class_ptr[c], p.class_ptr[c + 1]):
+        cell = p.first_cell[k] + t
+        for v in range(cell, cell + p.length[c]):
+            if st.room_cell[r, v, COUNT] > 0:
+                total += p.room_weight
     siblings, here = 0, 0
     for b in range(p.sibling_ptr[c, 0], p.sibling_ptr[c, 1]):
         if b != s and st.room[b] >= 0 and p.family_of[b] == p.family_of[s]:
@@ -125,8 +128,10 @@ def neighbour_room(p: Problem, st: State, s: Number, i: Number) -> Number:
 def is_free(p: Problem, st: State, c: Number, t: Number, r: Number) -> bool:
     """Whether room r is open and empty for a session of course c from slot t on."""
     taken = 0
-    for v in range(t, t + p.length[c]):
-        taken += st.room_cell[r, v, COUNT]
+    for k in range(p.class_ptr[c], p.class_ptr[c + 1]):
+        cell = p.first_cell[k] + t
+        for v in range(cell, cell + p.length[c]):
+            taken += st.room_cell[r, v, COUNT]
     return bool(taken == 0)
 
 

@@ -61,13 +61,15 @@ def peak_part(p: Problem, st: State, c: Number, t: Number, u: Number) -> Number:
     """Slots above the peak; nothing changes in a swap."""
     delta: Number = 0
     length = p.length[c]
-    for i in range(length):
-        v = u + i
-        if (v < t or v >= t + length) and st.slot_count[v] >= p.peak_limit:
-            delta += p.peak_weight
-        v = t + i
-        if (v < u or v >= u + length) and st.slot_count[v] > p.peak_limit:
-            delta -= p.peak_weight
+    for k in range(p.class_ptr[c], p.class_ptr[c + 1]):
+        cell = p.first_cell[k]
+        for i in range(length):
+            v = u + i
+            if (v < t or v >= t + length) and st.slot_count[cell + v] >= p.peak_limit:
+                delta += p.peak_weight
+            v = t + i
+            if (v < u or v >= u + length) and st.slot_count[cell + v] > p.peak_limit:
+                delta -= p.peak_weight
     return delta
 
 
@@ -76,13 +78,15 @@ def room_clash_part(p: Problem, st: State, c: Number, t: Number, r: Number, u: N
     """Overbooked rooms; nothing changes in a swap."""
     delta: Number = 0
     length = p.length[c]
-    for i in range(length):
-        v = u + i
-        if (r != q or v < t or v >= t + length) and st.room_cell[q, v, COUNT] > 0:
-            delta += p.room_weight
-        v = t + i
-        if (r != q or v < u or v >= u + length) and st.room_cell[r, v, COUNT] > 1:
-            delta -= p.room_weight
+    for k in range(p.class_ptr[c], p.class_ptr[c + 1]):
+        cell = p.first_cell[k]
+        for i in range(length):
+            v = u + i
+            if (r != q or v < t or v >= t + length) and st.room_cell[q, cell + v, COUNT] > 0:
+                delta += p.room_weight
+            v = t + i
+            if (r != q or v < u or v >= u + length) and st.room_cell[r, cell + v, COUNT] > 1:
+                delta -= p.room_weight
     return delta
 
 

@@ -5,6 +5,10 @@ Resources `x` are everybody who can be in one place only: teachers first, then c
 at the shape of whose days a rule looks, all of them or those without a group). The resources of course c stand in
 `resource` in that order, between the four marks ``resource_ptr[c]``: start, first one whose days have a shape, end of
 those that can clash, end.
+
+Where there are several week classes, people stand among the resources once for each of them (see `compiled`), and so do
+the whole courses, last of all: only their sessions per day are counted there. Rooms and slots have *cells*: those of
+week class k and slot v have the number ``k * num_slots + v``.
 """
 
 from __future__ import annotations
@@ -37,6 +41,11 @@ class Problem(NumbaStruct):
     """``(courses, 2)`` first and end of the sessions of the whole course of each part."""
     family_of: Ints
     """``(sessions,)`` siblings of one family keep one room together."""
+    class_ptr: Ints
+    first_cell: Ints
+    """Of each week class of each course, the number of its first cell; beside `class_ptr`."""
+    pattern: Ints
+    """``(courses,)`` courses in the same week classes have the same number."""
     length: Ints
     rank: Ints
     """``(courses,)`` who gives way to whom where not all find a place: whoever has less, see `solver.ranks`."""
@@ -76,6 +85,7 @@ class Problem(NumbaStruct):
     misfits_are_hard: int
     """1 when every room that does not fit costs something hard, and so more than any that does."""
     room_closed: Flags
+    """``(rooms, cells)``"""
     room_weight: int
 
     resource_ptr: Ints

@@ -106,6 +106,13 @@ class Placed:
         position, member = rows_of(pointers, members, self.course)
         return self._table(member, self.day[position], size, self.compiled.num_days)
 
+    @cached_property
+    def covered_in_classes(self) -> tuple[Longs, Longs, Longs]:
+        """(index along the placed sessions, week class, slot) of every slot a session covers, in each class of its."""
+        index, slot = self.covered
+        position, week_class = rows_of(self.compiled.class_ptr, self.compiled.week_class, self.course[index])
+        return index[position], week_class, slot[position]
+
     @staticmethod
     def _table(row: Longs, column: Longs, height: int, width: int) -> Longs:
         return np.bincount(row * width + column, minlength=height * width).reshape(height, width)
@@ -144,6 +151,28 @@ class Placed:
         """``(wholes, days)`` sessions that start."""
         whole = self.compiled.whole[self.course].astype(np.int64)
         return self._table(whole, self.day, self.compiled.num_wholes, self.compiled.num_days)
+
+    @cached_property
+    def course_days_in_classes(self) -> Longs:
+        """``(classes x wholes, days)`` sessions that start, those of the first week class first."""
+        c = self.compiled
+        position, week_class = rows_of(c.class_ptr, c.week_class, self.course)
+        row = week_class * c.num_wholes + c.whole[self.course[position]]
+        return self._table(row, self.day[position], c.num_classes * c.num_wholes, c.num_days)
+
+    @cached_property
+    def whole_slots_in_classes(self) -> Longs:
+        """``(classes x wholes, slots)`` sessions that run, in the same order."""
+        index, week_class, slot = self.covered_in_classes
+        c = self.compiled
+        row = week_class * c.num_wholes + c.whole[self.course[index]]
+        return self._table(row, slot, c.num_classes * c.num_wholes, c.num_slots)
+
+    @cached_property
+    def slots_in_classes(self) -> Longs:
+        """``(classes, slots)`` sessions that run."""
+        _, week_class, slot = self.covered_in_classes
+        return self._table(week_class, slot, self.compiled.num_classes, self.compiled.num_slots)
 
     @cached_property
     def course_slots(self) -> Longs:
@@ -217,9 +246,11 @@ def count_faculty_clash(p: Placed) -> int:
 
 
 def count_room_clash(p: Placed) -> int:
-    index, slot = p.covered
+    index, week_class, slot = p.covered_in_classes
     c = p.compiled
-    return _above(p._table(p.room[index], slot, c.num_rooms, c.num_slots), c.room_open.astype(np.int64))
+    row = week_class * c.num_rooms + p.room[index]
+    held = p._table(row, slot, c.num_classes * c.num_rooms, c.num_slots)
+    return _above(held, np.tile(c.room_open, (c.num_classes, 1)).astype(np.int64))
 
 
 def count_group_clash(p: Placed) -> int:
@@ -242,7 +273,7 @@ def count_group_daily_limit(p: Placed) -> int:
 
 
 def count_course_daily_limit(p: Placed) -> int:
-    return _limited(p.course_days, p.compiled.course_day_limit)
+    return _limited(p.course_days_in_classes, np.tile(p.compiled.course_day_limit, p.compiled.num_classes))
 
 
 def count_faculty_daily_limit(p: Placed) -> int:
@@ -348,7 +379,7 @@ def count_load_balance(p: Placed) -> int:
 
 
 def count_slot_peak(p: Placed) -> int:
-    return _above(p.course_slots.sum(axis=0), p.compiled.peak_limit)
+    return _above(p.slots_in_classes, p.compiled.peak_limit)
 
 
 def count_travel(p: Placed) -> int:

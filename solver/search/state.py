@@ -32,6 +32,8 @@ NOBODY = np.int64(-1)
 In place of a session or a course where there is none. Typed, like the signs: of a function that is handed a plain
 number numba compiles one more version, for that number.
 """
+SEVERAL = np.int64(-2)
+"""In place of the one session that is somewhere, where there are more."""
 MAX_CHAIN = 12
 """Longer chains are hardly ever accepted."""
 MAX_TOUCHED = 3 * MAX_CHAIN
@@ -54,8 +56,8 @@ class State(NumbaStruct):
 
     room_cell: Ints
     """
-    ``(rooms, slots, 2)`` number of sessions and the sum of their numbers, so that a lone one is known by name. A closed
-    slot holds a phantom session -1.
+    ``(rooms, cells, 2)`` number of sessions and the sum of their numbers, so that a lone one is known by name. A closed
+    cell holds a phantom session -1.
     """
     busy_count: Ints
     """``(resources, slots)`` sessions that run."""
@@ -73,7 +75,7 @@ class State(NumbaStruct):
     days_used: Ints
     """``(wholes,)``"""
     slot_count: Ints
-    """``(slots,)`` sessions that run."""
+    """``(cells,)`` sessions that run."""
     course_cell: Ints
     """``(courses, slots, 2)`` sessions that run: their number and the sum of theirs, as in `room_cell`."""
     present: Longs
@@ -92,7 +94,7 @@ class State(NumbaStruct):
 
 def new_state(p: Problem, seed: int) -> State:
     """A state with every session unplaced."""
-    room_cell = np.zeros((p.num_rooms, p.num_slots, 2), dtype=np.int32)
+    room_cell = np.zeros((*p.room_closed.shape, 2), dtype=np.int32)
     room_cell[:, :, COUNT] = p.room_closed
     room_cell[:, :, SUM] = -p.room_closed.astype(np.int32)
     unplaced = np.full(p.num_sessions, -1, dtype=np.int32)
@@ -114,7 +116,7 @@ def new_state(p: Problem, seed: int) -> State:
         day_count=np.zeros((p.num_resources, p.num_days), dtype=np.int32),
         course_day=np.zeros((len(p.min_days), p.num_days), dtype=np.int32),
         days_used=np.zeros(len(p.min_days), dtype=np.int32),
-        slot_count=np.zeros(p.num_slots, dtype=np.int32),
+        slot_count=np.zeros(p.room_closed.shape[1], dtype=np.int32),
         course_cell=np.zeros((p.num_courses, p.num_slots, 2), dtype=np.int32),
         present=np.zeros((p.num_slots, p.kin.shape[1]), dtype=np.int64),
         same=np.zeros(p.num_anchors, dtype=np.int32),
@@ -158,9 +160,11 @@ def _occupy_resource(p: Problem, st: State, x: Number, v: Number, day: Number, b
 @inlined
 def occupy_room(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, sign: Number) -> None:
     """What a session counts in its room and in anchors; all that changes when it only moves to another room."""
-    for v in range(t, t + p.length[c]):
-        st.room_cell[r, v, COUNT] += sign
-        st.room_cell[r, v, SUM] += sign * s
+    for k in range(p.class_ptr[c], p.class_ptr[c + 1]):
+        cell = p.first_cell[k] + t
+        for v in range(cell, cell + p.length[c]):
+            st.room_cell[r, v, COUNT] += sign
+            st.room_cell[r, v, SUM] += sign * s
     for a in range(p.num_anchors):
         if p.anchor_slot[a, s] == t and p.anchor_room[a, s] == r:
             st.same[a] += sign
@@ -172,7 +176,8 @@ def occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, si
     occupy_room(p, st, s, c, t, r, sign)
     day = np.int64(p.day_of[t])
     for v in range(t, t + p.length[c]):
-        st.slot_count[v] += sign
+        for k in range(p.class_ptr[c], p.class_ptr[c + 1]):
+            st.slot_count[p.first_cell[k] + v] += sign
         st.course_cell[c, v, COUNT] += sign
         st.course_cell[c, v, SUM] += sign * s
         if st.course_cell[c, v, COUNT] == (1 if sign > 0 else 0):
@@ -194,6 +199,23 @@ def occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, si
         st.days_used[w] -= 1
     elif before == 0:
         st.days_used[w] += 1
+
+
+@inlined
+def holder(p: Problem, st: State, c: Number, v: Number, r: Number) -> Number:
+    """
+    The session that is in room r in slot v in weeks of course c; `NOBODY` for none, `SEVERAL` for more or a closed one.
+    """
+    found = NOBODY
+    for k in range(p.class_ptr[c], p.class_ptr[c + 1]):
+        cell = p.first_cell[k] + v
+        count, one = st.room_cell[r, cell, COUNT], np.int64(st.room_cell[r, cell, SUM])
+        if count == 0:
+            continue
+        if count > 1 or one < 0 or (found != NOBODY and found != one):
+            return SEVERAL
+        found = one
+    return found
 
 
 @inner

@@ -42,27 +42,31 @@ def check_counts(compiled: Compiled, state: State) -> None:
 def recounted(placed: Placed, num_resources: int) -> Mapping[str, NDArray[Any]]:
     """
     What fields of `State` have to be. Students are among the resources only where `num_resources` has room for them:
-    all of them, or those without a group.
+    all of them, or those without a group. Behind them stand the whole courses where there are several week classes.
     """
     c = placed.compiled
     clashing = c.num_faculty + c.num_clash_groups
     busy = np.zeros((num_resources, c.num_slots), dtype=np.int64)
     busy[: c.num_faculty] = placed.occupancy(c.faculty_ptr, c.faculty, c.num_faculty)
     busy[c.num_faculty : clashing] = placed.group_slots
-    if num_resources > clashing:
+    people = num_resources - (c.num_classes * c.num_wholes if c.num_classes > 1 else 0)
+    if people > clashing:
         students = placed.occupancy(c.student_ptr, c.student, c.num_students)
-        everybody = num_resources == clashing + c.num_students
-        busy[clashing:] = students if everybody else students[c.lone_student > 0]
+        everybody = people == clashing + c.num_students
+        busy[clashing:people] = students if everybody else students[c.lone_student > 0]
     starts = np.zeros((num_resources, c.num_days), dtype=np.int64)
     starts[: c.num_faculty] = placed.faculty_days
     starts[c.num_faculty : clashing] = placed.per_day(c.group_ptr, c.group, c.num_clash_groups)
+    if people < num_resources:
+        busy[people:] = placed.whole_slots_in_classes
+        starts[people:] = placed.course_days_in_classes
     return {
         "busy_count": busy,
         "mask": np.stack([_day_masks(c, busy, level) for level in (1, 2)], axis=-1),
         "day_count": starts,
         "course_day": placed.course_days,
         "days_used": (placed.course_days > 0).sum(axis=1),
-        "slot_count": placed.course_slots.sum(axis=0),
+        "slot_count": placed.slots_in_classes.ravel(),
     }
 
 

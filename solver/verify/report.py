@@ -148,12 +148,12 @@ def _offences(
     classes: dict[tuple[Told, object], list[int]] = {}
     for (k, subject), amount in nsmallest(most, found.items(), key=lambda item: -item[1]):
         told = counter.tell(views[k], *subject)
-        one = (told, subject if len(views) == 1 else None)
+        one: tuple[Told, object] = (told, subject if len(views) == 1 else None)
         amounts[one] = amounts.get(one, 0) + amount
         classes.setdefault(one, []).append(k)
-    for one, amount in sorted(amounts.items(), key=lambda item: -item[1]):
-        told = one[0]
-        message = told.message + (_in_weeks(views[0].dataset, classes[one]) if len(views) > 1 else "")
+    for key, amount in sorted(amounts.items(), key=lambda item: -item[1]):
+        told = key[0]
+        message = told.message + (_in_weeks(views[0].dataset, classes[key]) if len(views) > 1 else "")
         yield Offence(rule=rule.id, amount=amount, message=message, sessions=told.sessions, entities=told.entities)
 
 

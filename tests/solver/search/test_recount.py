@@ -17,10 +17,11 @@ from solver.search.recount import count_rules, gap_units, isolated_units, run_un
 from solver.verify import verify
 from tests.builders import datasets, random_timetable
 from tests.solver.rule_cases import CASES, Case, case_id
+from tests.solver.week_cases import WEEK_CASES
 
 
 @settings(max_examples=150)
-@given(datasets(), st.integers(0, 2**32 - 1))
+@given(datasets(weeks=True), st.integers(0, 2**32 - 1))
 def test_array_counters_agree_with_the_verifier_on_every_rule(data: Dataset, seed: int) -> None:
     context = build_context(data)
     compiled = compile_dataset(data, context=context)
@@ -30,7 +31,7 @@ def test_array_counters_agree_with_the_verifier_on_every_rule(data: Dataset, see
     assert counted == verify(data, timetable, context=context).counts
 
 
-@pytest.mark.parametrize("case", CASES, ids=case_id)
+@pytest.mark.parametrize("case", CASES + WEEK_CASES, ids=case_id)
 def test_a_breach_is_counted_and_nothing_where_a_rule_just_holds(case: Case) -> None:
     compiled = compile_dataset(case.dataset)
     broken, kept = (count_rules(compiled, *encode(table, case.dataset)) for table in (case.breaks, case.keeps))
