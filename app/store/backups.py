@@ -24,6 +24,7 @@ from app.store.folder import (
     FILE_NAME,
     MARK_NAME,
     SPOOL_NAME,
+    UNFINISHED_SUFFIX,
     Commit,
     read_mark,
     sync_folder,
@@ -33,7 +34,6 @@ from app.store.folder import (
 from app.store.manifests import (
     COPY_SUFFIX,
     PRODUCT,
-    UNFINISHED_SUFFIX,
     Manifest,
     NotRestored,
     backups_in,

@@ -17,8 +17,7 @@ from typing import Any
 
 from app.domain.jobs import Job, tenant_of
 from app.store import Message
-from app.store.rows import JOBS
-from app.store.sql import Work
+from app.store.rows import JOBS, Work
 
 FEWEST_ON_THE_WAY = 4
 """Messages that may be on their way also when no worker is known: one that starts finds something to do at once."""

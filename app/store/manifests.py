@@ -25,9 +25,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from app import MEGABYTE
 from app.settings import Settings, variable
 from app.store import StoreDamaged, StoreError, StoreTooNew, versions
-from app.store.folder import os_trouble, sync_folder
+from app.store.folder import UNFINISHED_SUFFIX, os_trouble, sync_folder, write_whole
 from app.store.signing import is_signed, signature_of
 from app.system.failpoints import failpoint
 
@@ -35,9 +36,9 @@ PRODUCT = "timetable-backup"
 COPY_SUFFIX, DUMP_SUFFIX = ".sqlite3", ".pgdump"
 KINDS: Mapping[str, versions.Kind] = {COPY_SUFFIX: "sqlite", DUMP_SUFFIX: "postgres"}
 """Ending of a copy -> the kind of store that it is of."""
-MANIFEST_SUFFIX, UNFINISHED_SUFFIX = ".json", ".part"
+MANIFEST_SUFFIX = ".json"
 PREFIX = "timetable-"
-SPARE_BYTES = 64_000_000
+SPARE_BYTES = 64 * MEGABYTE
 """Left free by a backup beside the copy itself; the store must not lose its room to its backups."""
 MAX_MANIFEST_BYTES = 100_000
 _ID_SHOWN = 8
@@ -135,15 +136,8 @@ def make(
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    target = manifest_path(path)
-    unfinished = target.with_name(target.name + UNFINISHED_SUFFIX)
-    with unfinished.open("w", encoding="utf-8") as file:
-        json.dump(asdict(manifest), file, indent=1)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(target)
-    sync_folder(path.parent)
+    """Puts it beside the copy `path`, durably."""
+    write_whole(manifest_path(path), f"{json.dumps(asdict(manifest), indent=1)}\n".encode())
 
 
 def read_manifest(path: Path, key: bytes | None = None) -> Manifest:
@@ -255,8 +249,8 @@ def check_digest(copy: Path, backup: Path, manifest: Manifest) -> None:
 def check_room(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size + SPARE_BYTES:
-        needed = (size + SPARE_BYTES) // 1_000_000
-        raise OSError(errno.ENOSPC, f"{free // 1_000_000} MB are free in {folder}, a backup needs {needed} MB")
+        needed = (size + SPARE_BYTES) // MEGABYTE
+        raise OSError(errno.ENOSPC, f"{free // MEGABYTE} MB are free in {folder}, a backup needs {needed} MB")
 
 
 def stamp() -> str:

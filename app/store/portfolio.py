@@ -35,13 +35,14 @@ from app.store.rows import (
     INCUMBENTS,
     JOBS,
     PORTFOLIO,
+    Work,
     incumbent_of_row,
     job_of_row,
     portfolio_of_row,
     row_of_incumbent,
     row_of_portfolio,
 )
-from app.store.sql import Work, held_by
+from app.store.sql import held_by
 from solver.rules import Score
 
 INVITE_AGAIN_SECONDS = 3.0
@@ -269,11 +270,7 @@ def _rows(
 
 def _opened(rows: list[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
     """Without those that are not what was written: a job can do without them, and must not be held up by them."""
-    for row in rows:
-        try:
-            yield PORTFOLIO.opened(row)
-        except StoreDamaged as error:
-            _pass_over(str(error))
+    return PORTFOLIO.sound(rows, dict, lambda error: _pass_over(str(error)))
 
 
 @lru_cache(maxsize=1000)  # asked for twice a second while an attempt runs

@@ -45,8 +45,8 @@ from app.store.connections import Connections
 from app.store.folder import instance_of, take_lock
 from app.store.notifications import NO_CHANNELS, Channels
 from app.store.postgres_faults import told
-from app.store.rows import INCUMBENTS, JOBS, SealedTable, incumbent_of_row, job_of_row
-from app.store.sql import SqlStore, Work, held_by
+from app.store.rows import INCUMBENTS, JOBS, Work, incumbent_of_row, job_of_row
+from app.store.sql import SqlStore, held_by
 from solver.rules import Score
 
 T = TypeVar("T")
@@ -266,11 +266,7 @@ class PostgresStore(SqlStore):
     # --- several workers on one job ---
 
     def invite(self, job: Job, places: int, seconds: float) -> None:
-        def body(work: Work) -> None:
-            self._still_runs(work, job)
-            portfolio.invite(work, self.owner, job, places, seconds)
-
-        self._write(body)
+        self._while_it_runs(job, lambda work: portfolio.invite(work, self.owner, job, places, seconds))
 
     def join(self, job_id: str) -> Assistance | None:
         return self._write(lambda work: portfolio.join(work, self.owner, job_id, LEASE_SECONDS))
@@ -279,11 +275,7 @@ class PostgresStore(SqlStore):
         return self._write(lambda work: portfolio.assisting(work, self.owner, mine, LEASE_SECONDS))
 
     def save_found(self, job: Job, number: int, incumbent: StoredIncumbent) -> None:
-        def body(work: Work) -> None:
-            self._still_runs(work, job)
-            portfolio.save_found(work, self.owner, job, number, incumbent)
-
-        self._write(body)
+        self._while_it_runs(job, lambda work: portfolio.save_found(work, self.owner, job, number, incumbent))
 
     def found(self, job: Job, below: Score | None) -> tuple[int, StoredIncumbent] | None:
         return self._read(lambda work: portfolio.best_found(work, job.id, below))
@@ -292,9 +284,14 @@ class PostgresStore(SqlStore):
         self._write(lambda work: portfolio.leave(work, self.owner, job, number, how))
 
     def note_end(self, job: Job, winner: int | None, own: StoredIncumbent | None) -> None:
+        self._while_it_runs(job, lambda work: portfolio.note_end(work, job, winner, own))
+
+    def _while_it_runs(self, job: Job, act: Callable[[Work], None]) -> None:
+        """In one transaction that holds the row of the job; raises StaleAttempt when the attempt is over."""
+
         def body(work: Work) -> None:
             self._still_runs(work, job)
-            portfolio.note_end(work, job, winner, own)
+            act(work)
 
         self._write(body)
 
@@ -348,8 +345,8 @@ class PostgresStore(SqlStore):
             )
             total = work.rows("SELECT count(*) FROM jobs")[0][0]
             return Changes(
-                jobs=_sound(jobs, JOBS, job_of_row),
-                incumbents=dict(_sound(incumbents, INCUMBENTS, lambda row: (row["job_id"], incumbent_of_row(row)))),
+                jobs=list(JOBS.sound(jobs, job_of_row, _pass_over)),
+                incumbents=dict(INCUMBENTS.sound(incumbents, _named_incumbent, _pass_over)),
                 silent_seconds={job_id: silent for job_id, silent, _, _ in leases},
                 lives={job_id: (life, age) for job_id, _, text, age in leases if (life := life_of(text)) is not None},
                 total=total,
@@ -362,15 +359,13 @@ class PostgresStore(SqlStore):
         return [row[0] for row in self._rows("SELECT id FROM jobs ORDER BY seq")]
 
 
-def _sound(rows: list[tuple[Any, ...]], table: SealedTable, read: Callable[[Mapping[str, Any]], T]) -> list[T]:
-    """Without those that are not what was written; whoever asks for such a one is told."""
-    found = []
-    for row in rows:
-        try:
-            found.append(read(table.opened(row)))
-        except StoreDamaged as error:
-            _log.error("a change is passed over: %s", error)
-    return found
+def _pass_over(error: StoreDamaged) -> None:
+    """Of a change that is not what was written; whoever asks for its job is told."""
+    _log.error("a change is passed over: %s", error)
+
+
+def _named_incumbent(row: Mapping[str, Any]) -> tuple[str, StoredIncumbent]:
+    return row["job_id"], incumbent_of_row(row)
 
 
 def _forget_other_clusters(work: Work) -> None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -29,7 +28,7 @@ from typing import Any, NamedTuple
 
 from app.domain.outcomes import How
 from app.store import StoreDamaged, schema
-from app.store.folder import os_trouble, sync_folder
+from app.store.folder import os_trouble, sync_folder, write_whole
 from app.store.rows import ATTEMPTS, JOBS, OUTBOX, SealedTable
 
 FOLDER = "quarantine"
@@ -205,16 +204,9 @@ def _write(folder: Path, kept: list[Kept]) -> None:
     """Durably, before anything leaves the store."""
     target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.json"
     document = [{"table": one.table, "why": one.why, "row": {k: _plain(v) for k, v in one.row.items()}} for one in kept]
-    unfinished = target.with_suffix(".part")
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        with unfinished.open("w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o600)
-            json.dump(document, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(target)
-        sync_folder(folder)
+        write_whole(target, json.dumps(document, indent=1).encode(), 0o600)
         sync_folder(folder.parent)
     except OSError as error:
         raise os_trouble(error) from error

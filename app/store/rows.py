@@ -12,9 +12,9 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from app.domain.jobs import RUNG_ORDER, Job, Status
 from app.domain.options import SolveOptions
@@ -24,7 +24,19 @@ from app.store.notifications import Channel
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 
+T = TypeVar("T")
+
 SEAL_BYTES = 16
+
+
+class Work(Protocol):
+    """One transaction. Statements are spelled with `?`."""
+
+    def rows(self, statement: str, values: Collection[object] = ()) -> list[tuple[Any, ...]]:
+        """Every row that a statement gives."""
+
+    def change(self, statement: str, values: Collection[object] = ()) -> int:
+        """The number of rows that a statement has changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +89,16 @@ class SealedTable:
             named = ", ".join(f"{column} {row[column]!r}"[:80] for column in self.key)
             raise StoreDamaged(f"a row of {self.name} ({named}) is not what was written")
         return row
+
+    def sound(
+        self, rows: Iterable[Sequence[Any]], read: Callable[[dict[str, Any]], T], told: Callable[[StoreDamaged], None]
+    ) -> Iterator[T]:
+        """What `read` makes of selected rows, without those that are not what was written; `told` hears of each."""
+        for row in rows:
+            try:
+                yield read(self.opened(row))
+            except StoreDamaged as error:
+                told(error)
 
     def seal(self, values: Iterable[object]) -> bytes:
         """The seal of plain values in the order of the columns."""

@@ -15,7 +15,8 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from app.domain.fingerprint import is_same
 from app.domain.jobs import Event, Job, JobConflict, QueueFull, StaleAttempt, Status, advance
@@ -37,6 +38,7 @@ from app.store.rows import (
     INCUMBENTS,
     JOBS,
     OUTBOX,
+    Work,
     attempt_of_row,
     deliveries_of,
     delivery_of_row,
@@ -69,15 +71,6 @@ _ANY_NUMBER = 2**62
 _ENDING = ("how", "exit_code", "stage", "rung", "message", "verdict", "place", "peak_mb")
 
 _log = logging.getLogger("timetable.store")
-
-
-class Work(Protocol):
-    """One transaction."""
-
-    def rows(self, statement: str, values: Collection[object] = ()) -> list[tuple[Any, ...]]: ...
-
-    def change(self, statement: str, values: Collection[object] = ()) -> int:
-        """Returns the number of rows changed."""
 
 
 class SqlStore(ABC):
@@ -265,12 +258,7 @@ class SqlStore(ABC):
 
     def _sound(self, rows: list[tuple[Any, ...]]) -> list[Job]:
         """Without those that are not what was written: one damaged row must not hide all others."""
-        found = []
-        for row in rows:
-            try:
-                found.append(job_of_row(JOBS.opened(row)))
-            except StoreDamaged as error:
-                _log.error("a job is passed over: %s", error)
+        found = list(JOBS.sound(rows, job_of_row, partial(_log.error, "a job is passed over: %s")))
         self.set_aside = max(self.set_aside, len(rows) - len(found))
         return found
 
@@ -390,13 +378,8 @@ class SqlStore(ABC):
 
     def _untold(self, work: Work, condition: str, *values: object) -> list[DeliveryRow]:
         """Those that are what was written. A damaged one must not hold up all behind it."""
-        found = []
-        for row in self._outbox(work, condition, values):
-            try:
-                found.append(delivery_of_row(OUTBOX.opened(row)))
-            except StoreDamaged as error:
-                _log.error("a waiting row is passed over: %s", error)
-        return found
+        told = partial(_log.error, "a waiting row is passed over: %s")
+        return list(OUTBOX.sound(self._outbox(work, condition, values), delivery_of_row, told))
 
     def _outbox(self, work: Work, condition: str, values: Collection[object]) -> list[tuple[Any, ...]]:
         return work.rows(f"{OUTBOX.select} WHERE {condition} ORDER BY ended_at, {self._order}", values)

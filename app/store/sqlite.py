@@ -32,8 +32,8 @@ from app.store.faults import kind_of, told
 from app.store.folder import FILE_NAME, Commit, Mark, take_lock
 from app.store.notifications import NO_CHANNELS, Channels
 from app.store.quarantine import rows_in, set_aside
-from app.store.rows import JOBS
-from app.store.sql import SqlStore, Work
+from app.store.rows import JOBS, Work
+from app.store.sql import SqlStore
 from solver.errors import in_words
 
 T = TypeVar("T")
@@ -66,7 +66,9 @@ def wal_reset_race(version: tuple[int, ...]) -> bool:
     return version >= (3, 7, 0) and not fixed
 
 
-class _Work:
+class _Transaction:
+    """A transaction of this store (`app.store.rows.Work`)."""
+
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
@@ -133,7 +135,7 @@ class SqliteStore(SqlStore):
             self.path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
         )
         on_failure.callback(self._db.close)
-        self._work = _Work(self._db)
+        self._work = _Transaction(self._db)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "mmap_size=0"):
             self._db.execute(f"PRAGMA {pragma}")
         schema.refuse_newer(self._db)
