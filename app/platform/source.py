@@ -13,7 +13,7 @@ from app.domain.messages import pack
 from app.domain.requests import TimeConfig
 from app.domain.source import MAX_SENTENCES, Fetched, NothingThere, Query, SourceError, UnknownOrganisation
 from app.platform.reading import MAX_ENROLMENTS, NOT_APPLIED, Answer, Database, Reader, rows_of
-from app.processes.size_limits import check_document, check_model
+from app.processes.size_limits import check_document, check_model, size_of
 from app.settings import Settings
 from solver.errors import InputError
 from solver.formats.native import dump_dataset
@@ -56,16 +56,7 @@ class PlatformSource:
             check_model(dataset, self._settings, "")
         except InputError as error:
             raise SourceError("; ".join(issue.message for issue in error.issues)) from error
-        size = {
-            "courses": len(dataset.courses),
-            "faculty": len(dataset.faculty),
-            "rooms": len(dataset.rooms),
-            "time_slots": dataset.time_grid.num_slots,
-            "students": len(dataset.student_ids),
-            "sessions": sum(course.sessions_per_week for course in dataset.courses),
-            "groups": 0,
-        }
-        return Fetched(packed=pack(document), size=size, account=account_of(imported, notes))
+        return Fetched(packed=pack(document), size=size_of(dataset), account=account_of(imported, notes))
 
     def read(self, query: Query) -> tuple[Imported, list[str]]:
         """The data of a query, and sentences about what the database lacks. Raises SourceError."""

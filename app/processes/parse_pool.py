@@ -37,17 +37,8 @@ from app.domain.telemetry import HelperStopped, Observer, nobody
 from app.processes.children import RECEIVE_BYTES
 from app.processes.claims import CannotRecount, Claim, Counted
 from app.processes.hardening import environment_of
-from app.processes.parse_worker import (
-    REPLY_LIMITS,
-    Question,
-    Reply,
-    Work,
-    WorkerFault,
-    counted_of,
-    frame,
-    perform,
-    recounting_of,
-)
+from app.processes.parse_worker import REPLY_LIMITS, frame, perform
+from app.processes.questions import Question, Reply, Work, WorkerFault, counted_of, recounting_of
 from app.processes.sending import send_all
 from app.processes.size_limits import AMOUNTS
 from app.processes.vitals import STOPPED_STATES, Vitals, cpu_seconds_of, vitals_of

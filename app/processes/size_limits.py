@@ -88,6 +88,22 @@ AMOUNTS = (
 )
 
 
+def size_of(dataset: Dataset) -> dict[str, str | int]:
+    """How much there is of everything in a dataset."""
+    return {
+        "name": dataset.name,
+        "courses": len(dataset.courses),
+        "sessions": len(dataset.sessions),
+        "faculty": len(dataset.faculty),
+        "rooms": len(dataset.rooms),
+        "groups": len(dataset.groups),
+        "students": len(dataset.student_ids) or sum(group.size for group in dataset.groups),
+        "enrolments": sum(len(course.student_ids) for course in dataset.courses),
+        "links": len(dataset.links),
+        "time_slots": dataset.time_grid.num_slots,
+    }
+
+
 class ModelSize(NamedTuple):
     """
     What a solver would have to hold.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from app.domain.jobs import Job, JobRequest, Status
-from app.processes.parse_worker import Work
+from app.processes.questions import Work
 from app.service.result_cache import Kept
 from app.store import DeliveryRow, PortfolioRow
 from app.store.notifications import Channel

@@ -17,7 +17,7 @@ import anyio
 from app.domain.exceptions import Refused, ResultTooHeavy, TooHeavy
 from app.domain.jobs import Job, Status
 from app.processes.parse_pool import ParsePool
-from app.processes.parse_worker import Question, Reply, Work, content_of, salvaged_of, salvaging_of
+from app.processes.questions import Question, Reply, Work, content_of, salvaged_of, salvaging_of
 from app.processes.salvage import Held, Salvaged
 from app.service.supervisor import Supervisor
 
@@ -87,7 +87,7 @@ class ResultCache:
 
     async def body(self, job: Job, work: Work, **asked: str | int | bool) -> bytes | None:
         """
-        The answer of `work` (see `app.processes.parse_worker`) for the result of a job, None when it has none.
+        The answer of `work` (see `app.processes.questions`) for the result of a job, None when it has none.
 
         One is made at a time, and one searched for (`LOOKING`): a crowd at the end of a job has it made once, and
         leaves workers to submits.

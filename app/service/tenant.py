@@ -14,7 +14,7 @@ from typing import Any
 from app.domain.callers import Caller
 from app.domain.exceptions import NotAllowed
 from app.domain.jobs import Job, JobConflict, JobRequest, Status
-from app.processes.parse_worker import Work
+from app.processes.questions import Work
 from app.service.jobs import Results
 from app.service.result_cache import Kept
 from app.service.supervisor import Supervisor

@@ -27,7 +27,7 @@ from app.operations.health import (
     not_ready_because,
 )
 from app.operations.sinks import Alerts
-from app.processes.parse_worker import Question, content_of
+from app.processes.questions import Question, content_of
 from app.system.machine import this_machine
 
 router = APIRouter(tags=["operations"])

@@ -16,7 +16,7 @@ from app.domain.messages import unpack
 from app.domain.requests import MAX_BATCHES, MAX_RULES, GenerateRequest
 from app.processes.intake import body_hash, canonical, read_order
 from app.processes.parse_pool import SMALL_BODY, ParsePool
-from app.processes.parse_worker import Question, order_of
+from app.processes.questions import Question, order_of
 from app.settings import Settings
 from solver.errors import InputError
 from solver.formats.native import load_dataset

@@ -20,17 +20,8 @@ from app.domain.messages import pack, unpack
 from app.http.problems import problem_response
 from app.processes.last_recount import publish_salvaged
 from app.processes.parse_pool import ParsePool
-from app.processes.parse_worker import (
-    Question,
-    Reply,
-    Work,
-    content_of,
-    open_lately,
-    perform,
-    refusal,
-    salvaged_of,
-    salvaging_of,
-)
+from app.processes.parse_worker import open_lately, perform
+from app.processes.questions import Question, Reply, Work, content_of, refusal, salvaged_of, salvaging_of
 from app.processes.salvage import Held, salvage
 from app.service.published import Salvaging, StoredResult
 from app.service.result_cache import Remembered, ResultCache
