@@ -6,25 +6,21 @@ ladder is always the same: the stop word and a stop frame; `stop_grace_seconds` 
 after a stack dump where the cause is a hang or a deadline; then the reaping. Only after that does `run` return, and
 only then may anybody start the job again. A child that cannot be reaped (it waits for a disk that is gone) is left to
 the caller as `unreaped`; it keeps its slot, and the attempt number keeps its hands off the store.
-
-Of an attempt that ended badly a bundle of evidence remains: how the child was in its last seconds, its threads and
-their stacks, where it was and under which limits. It names no person and no setting of the machine.
+How it ended is told by `app.processes.post_mortem`.
 """
 
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import anyio
 
-from app.domain.diagnosis import CLOSE_LOOK_SECONDS, MEBIBYTE, Finding, Sample, Verdict, died, unkillable
-from app.domain.evidence import bundle
+from app import MEBIBYTE
+from app.domain.diagnosis import CLOSE_LOOK_SECONDS, Finding, Sample, unkillable
 from app.domain.framing import FrameError
 from app.domain.jobs import Job
 from app.domain.messages import (
@@ -39,13 +35,14 @@ from app.domain.messages import (
     StopFrame,
     encode,
 )
-from app.domain.outcomes import NOT_COUNTED, How, Outcome
+from app.domain.outcomes import How, Outcome
 from app.domain.progress import LAST_STAGES, Track
 from app.domain.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobody
 from app.processes.children import Child, ForkServer
 from app.processes.claims import Counted, LastRecount
 from app.processes.handover import LOOK_EVERY_SECONDS, Handover, Unpublished, Verified, claim_of, verified
-from app.processes.start import seed_of, start_frame, workers_of
+from app.processes.post_mortem import PostMortem
+from app.processes.start import start_frame, workers_of
 from app.processes.watch import Decision, Watch
 from app.settings import Settings
 from app.store import StoredIncumbent
@@ -68,11 +65,6 @@ DRAIN_SECONDS = 2.0
 UNREAPABLE_SECONDS = 5.0
 SLOW_REAPING_SECONDS = 1.0
 """A dead child is reaped within milliseconds; what takes longer than this is said."""
-_WELL = (frozenset({How.RESULT, How.INPUT, How.CANCEL, How.FINISH}) | NOT_COUNTED) - {How.HANDOVER}
-"""
-Ends of which nobody wants a bundle, unless a hang was found: a child that was stopped, and is let run again for its
-stacks, may hand in its result after all.
-"""
 STACKS_SECONDS: Mapping[How, float] = {How.HANG: 1.0, How.DEADLINE: 0.2, How.MEMORY: 0.2}
 """
 How long we wait for the stacks of a child that is killed for this; the overshoot of a deadline is short, and what eats
@@ -455,16 +447,6 @@ class Attempt:
         if left is not None:
             self._observe(StageLeft(job=self.job, stage=left[0], rung=self.rung, seconds=left[1]))
 
-    @property
-    def _place(self) -> Place:
-        """Where the child was when we decided to kill it, or else when it died."""
-        return self.watch.place if self._lost_at is None else self._lost_at
-
-    @property
-    def workers(self) -> int:
-        """Solver threads of this attempt."""
-        return workers_of(self.job, self.settings)
-
     def _ask_to_finish(self, child: Child, decision: Decision, now: float) -> None:
         """Time is up: the child is asked once; the watch decides when it has had its time for that."""
         if self._decision is None:
@@ -496,56 +478,27 @@ class Attempt:
 
     def _outcome(self, code: int | None) -> Outcome:
         now = time.monotonic()
-        how, message = self._how(code)
-        by_kernel = how is How.MEMORY and code == -signal.SIGKILL and not self._killed_at
         self._stage_left((self.watch.stage, now - self.watch.stage_began))
-        finding = self._finding_at_end(how, message)
-        return replace(
-            self.ended_by(how, message),
-            seconds=self.watch.solving_seconds(now),
-            stage=self.watch.stage,
-            exit_code=code,
-            result=None if self._verified is None else self._verified.fields,
-            verdict=finding.verdict.value,
-            place=self._place.label,
-            peak_mb=self._peak_mb or None,
-            by_kernel=by_kernel,
-            leaking=how is How.MEMORY and self._certain is not None and self.watch.health == "stalled",
-            overshoot_seconds=round(self.watch.overshoot_seconds(now), 3),
-            bundle=None if how in _WELL and self._certain is None else self._bundle(how, finding, code, now),
-        )
-
-    def _finding_at_end(self, how: How, message: str | None) -> Finding:
-        if self._certain is not None:
-            return self._certain
-        if how is How.MEMORY:
-            return Finding(Verdict.MEMORY_LEAK, message or "", certain=True)
-        if how is How.RESULT:  # it was in time, however close
-            return self.watch.diagnosis.finding
-        return died(message or "") if how is How.CRASH else self.watch.finding
-
-    def _bundle(self, how: How, finding: Finding, code: int | None, now: float) -> Mapping[str, Any]:
-        return bundle(
-            self.job,
-            self.watch.diagnosis,
-            finding,
-            now,
+        known = PostMortem(
+            job=self.job,
+            settings=self.settings,
+            watch=self.watch,
+            rung=self.rung,
+            code=code,
+            stopping_as=self._stopping_as,
+            killed=self._decision if self._killed_at else None,
+            certain=self._certain,
+            place=self.watch.place if self._lost_at is None else self._lost_at,
+            has_result=self.result is not None,
+            refused=self._refused,
+            error=self.error,
+            memory_ran_out=self._memory_ran_out,
             threads=(self._threads.threads if self._threads else None) or (),
             stacks=self._stacks,
-            limits={
-                "time_limit_seconds": self.job.remaining_seconds,
-                "memory_limit_mb": self.settings.memory_limit_mb,
-                "workers": self.workers,
-            },
-            known={
-                "how": how.value,
-                "place": self._place.label,
-                "stage": self.watch.stage,
-                "rung": self.rung,
-                "exit_code": code,
-                "seed": seed_of(self.job),
-            },
         )
+        how, message = known.how()
+        result = None if self._verified is None else self._verified.fields
+        return replace(self.ended_by(how, message), result=result, **known.facts(how, message, now))
 
     def ended_by(self, how: How, message: str | None) -> Outcome:
         """The end of an attempt of which nothing else is known."""
@@ -553,44 +506,17 @@ class Attempt:
         if self._damage is not None:
             aside = f"the best timetable of the attempts before was set aside: {self._damage}"
             message = "; ".join(filter(None, (aside, message)))
-        return Outcome(how=how, at=time.time(), rung=self.rung, message=message, held=held, workers=self.workers)
-
-    def _how(self, code: int | None) -> tuple[How, str | None]:
-        where = f"in stage {self.watch.stage}" + (f" on rung {self.rung}" if self.rung else "")
-        if self._stopping_as in (How.SHUTDOWN, How.FENCED, How.CANCEL):
-            return self._stopping_as, None
-        if self._refused is not None:
-            return self._refused
-        if self.result is not None:
-            return How.RESULT, None
-        if self.error is not None:
-            known = {"input": How.INPUT, "memory": How.MEMORY}
-            return known.get(self.error.error, How.ERROR), self.error.message
-        if self._decision is not None and self._killed_at:
-            hung_handing_over = self._decision.how is How.HANG and self._place is Place.STORE
-            return How.HANDOVER if hung_handing_over else self._decision.how, self._decision.message
-        if code is None:
-            return How.FORKSERVER_LOST, f"the forkserver ended, and its child with it, {where}"
-        if code == -signal.SIGKILL and self._killed_by_kernel:
-            return How.MEMORY, f"the kernel ended it because memory ran out, at {self._peak_mb} MB of its own, {where}"
-        return How.CRASH, f"the child {_cause_of(code)} {where}"
+        return Outcome(
+            how=how,
+            at=time.time(),
+            rung=self.rung,
+            message=message,
+            held=held,
+            workers=workers_of(self.job, self.settings),
+        )
 
     @property
-    def _killed_by_kernel(self) -> bool:
+    def _memory_ran_out(self) -> bool:
         """Whether the kernel has killed somebody for want of memory since a few seconds before the child was gone."""
         kills = this_machine().memory_kills()
         return kills is not None and bool(self._kernel_kills) and kills > self._kernel_kills[0]
-
-    @property
-    def _peak_mb(self) -> int:
-        return self.watch.diagnosis.peak_bytes // MEBIBYTE
-
-
-def _cause_of(code: int) -> str:
-    if code >= 0:
-        return f"ended with exit code {code} and without a result"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = "unknown"
-    return f"was killed by signal {-code} ({name})"
