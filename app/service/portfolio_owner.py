@@ -20,7 +20,7 @@ from app.domain.telemetry import Shared
 from app.processes.attempt import Attempt
 from app.service.dispatcher import Dispatcher
 from app.service.job_registry import JobRegistry
-from app.service.store_beside import Beside
+from app.service.side_channel import SideChannel
 from app.store import SharedStore, StoreError
 from solver.rules import Score
 
@@ -44,7 +44,7 @@ class Portfolio:
     def __init__(self, registry: JobRegistry, dispatcher: Dispatcher) -> None:
         self._registry, self._dispatcher = registry, dispatcher
         self._shared: dict[Attempt, _Shared] = {}
-        self._ask = Beside(registry)
+        self._ask = SideChannel(registry)
         dispatcher.before_end = self._note_end
 
     async def watch(self) -> None:
