@@ -35,7 +35,7 @@ from redis.exceptions import RedisError
 from app.domain.documents import joined
 from app.domain.jobs import Event, Job, JobError, Status
 from app.domain.telemetry import Happening, Moved, Seen
-from app.platform.addresses import tls_options, uses_tls, with_index
+from app.platform.addresses import tls_of, with_index
 from app.platform.breaker import Breaker
 from app.platform.delivery import NOT_ARRIVED, Documents, NotDelivered
 from app.service.supervisor import Supervisor
@@ -261,7 +261,7 @@ def _client(settings: Settings) -> Redis:
         socket_timeout=REDIS_SECONDS,
         socket_connect_timeout=REDIS_SECONDS,
         retry=Retry(NoBackoff(), 0),
-        **(tls_options(settings) if uses_tls(url) else {}),
+        **tls_of(url, settings),
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from app.domain.jobs import Status
 from app.main import create_app
 from app.platform import breaker
-from app.platform.addresses import tls_options, with_index
+from app.platform.addresses import tls_of, with_index
 from app.platform.breaker import Breaker
 from app.platform.celery_task import CeleryTask
 from app.platform.delivery import pause_before
@@ -90,9 +90,10 @@ def test_the_index_of_the_settings_wins_over_that_of_the_address(url: str, index
 
 
 def test_certificates_are_checked_unless_the_settings_say_otherwise() -> None:
-    assert tls_options(Settings()) == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    assert tls_of("redis://h/0", Settings()) == {}
+    assert tls_of("rediss://h/0", Settings()) == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
     lax = Settings(platform_tls_verify="none", platform_tls_ca="/ca.pem")
-    assert tls_options(lax) == {"ssl_cert_reqs": ssl.CERT_NONE, "ssl_ca_certs": "/ca.pem"}
+    assert tls_of("rediss://h/0", lax) == {"ssl_cert_reqs": ssl.CERT_NONE, "ssl_ca_certs": "/ca.pem"}
     for url, prefix in (("rediss://h/0", "ssl_"), ("amqps://h//", "")):
         settings = Settings(platform_celery="inline", platform_broker_url=url, platform_tls_ca="/ca.pem")
         made = CeleryTask(settings, None, Breaker("broker")).app.conf.broker_use_ssl  # type: ignore[arg-type]
