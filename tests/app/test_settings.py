@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import ROWS, Settings, SettingsError, default_data_dir, describe, unknown_variables
+from app.commands.doctor import describe
+from app.settings import ROWS, Settings, SettingsError, default_data_dir, unknown_variables
 
 
 def test_without_any_variable_every_setting_has_its_documented_default() -> None:
