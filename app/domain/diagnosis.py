@@ -29,6 +29,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from app import MEBIBYTE
 from solver.control import Place
 
 SILENCE_SECONDS = 8.0
@@ -44,11 +45,10 @@ GAP_SECONDS = 2.0
 """A pause between two looks that is longer than this is the watcher's own, and nobody is judged for it."""
 LEAK_HORIZON_SECONDS = 60.0
 """A steady growth that reaches the limit within this time is warned of."""
-LEAK_BYTES_PER_SECOND = 1 << 20
+LEAK_BYTES_PER_SECOND = MEBIBYTE
 """A silent child that grows faster than this from first to last leaks: what waits or runs in circles does not grow."""
 KEEP_EVERY_SECONDS = 0.5
 KEPT_SAMPLES = 30
-MEBIBYTE = 1 << 20
 
 
 class Verdict(StrEnum):
@@ -66,10 +66,10 @@ HANGS = frozenset({Verdict.DEADLOCK_SUSPECTED, Verdict.INFINITE_LOOP, Verdict.ST
 
 
 class Patience(NamedTuple):
-    """Processor seconds of work between two beats that are healthy: a floor, and more for each packed megabyte."""
+    """Processor seconds of work between two beats that are healthy: a floor, and more for each packed mebibyte."""
 
     base: float
-    per_megabyte: float
+    per_mebibyte: float
 
 
 DEFAULT_PATIENCE = Patience(1.0, 10.0)
@@ -79,10 +79,10 @@ PATIENCE: Mapping[Place, Patience] = {
 }
 
 
-def patience(place: Place, megabytes: float) -> float:
-    """Processor seconds that a child may spend at `place` without a beat; `megabytes` of packed dataset."""
-    base, per_megabyte = PATIENCE.get(place, DEFAULT_PATIENCE)
-    return base + per_megabyte * megabytes
+def patience(place: Place, mebibytes: float) -> float:
+    """Processor seconds that a child may spend at `place` without a beat; `mebibytes` of packed dataset."""
+    base, per_mebibyte = PATIENCE.get(place, DEFAULT_PATIENCE)
+    return base + per_mebibyte * mebibytes
 
 
 class ThreadLook(NamedTuple):
@@ -134,11 +134,11 @@ class Diagnosis:
     """
     The medical record of one child: samples in, a finding out.
 
-    `megabytes` of packed dataset scale the patience; `memory_limit_bytes` is what the child may have resident.
+    `mebibytes` of packed dataset scale the patience; `memory_limit_bytes` is what the child may have resident.
     """
 
     began: float
-    megabytes: float
+    mebibytes: float
     memory_limit_bytes: int
     finding: Finding = FINE
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=KEPT_SAMPLES))
@@ -174,7 +174,7 @@ class Diagnosis:
         return sample.stopped or self._computes_too_long(sample) or (self._waits() and not sample.waits_for_disk)
 
     def _computes_too_long(self, sample: Sample) -> bool:
-        return sample.cpu_seconds - self._cpu_at_beat >= patience(sample.place, self.megabytes)
+        return sample.cpu_seconds - self._cpu_at_beat >= patience(sample.place, self.mebibytes)
 
     def _waits(self) -> bool:
         """Whether no thread of it has wanted to run in most of the close looks since the last beat."""
@@ -225,7 +225,7 @@ class Diagnosis:
         if silent < SUSPECT_SECONDS:
             return None
         used = sample.cpu_seconds - self._cpu_at_beat
-        allowed = patience(sample.place, self.megabytes)
+        allowed = patience(sample.place, self.mebibytes)
         long_enough = silent >= SILENCE_SECONDS
         since = f"no sign of life for {silent:.0f} s (state {sample.state}, {used:.1f} s of processor time)"
         if sample.stopped:

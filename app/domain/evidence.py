@@ -12,7 +12,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from app.domain.diagnosis import MEBIBYTE, Diagnosis, Finding, ThreadLook, records
+from app import MEBIBYTE
+from app.domain.diagnosis import Diagnosis, Finding, ThreadLook, records
 from app.domain.jobs import Job
 
 PACKAGES = ("timetable", "ortools", "numba", "numpy")

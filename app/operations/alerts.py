@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from app import SERVICE, service_version
+from app import MEGABYTE, SERVICE, service_version
 from app.domain.jobs import Event
 from app.domain.outcomes import How
 from app.domain.telemetry import AttemptEnded, Happening, HelperStopped, Moved, QueueStuck, Recovered, Slow
@@ -34,7 +34,6 @@ LOOP_LAG_SECONDS = 1.0
 RECENT_SECONDS = 600.0
 MANY = 5
 UNCLEAN = frozenset({How.CRASH, How.HANG, How.MEMORY, How.ERROR, How.FORKSERVER_LOST})
-MEGABYTE = 1_000_000
 
 
 class Severity(StrEnum):
@@ -75,7 +74,7 @@ class Alert(NamedTuple):
     advice: str
     happens: Callable[[Happening], bool] | None = None
     holds: Callable[[Sample, Settings], bool] | None = None
-    hold_seconds: float | None = None
+    hold_seconds: float | None = 0.0
     least: int = 1
 
     @property
@@ -123,7 +122,6 @@ ALERTS: tuple[Alert, ...] = (
         "The supervisor shows no sign of life; jobs are not watched.",
         "The liveness probe fails, so an init system restarts the service by itself; else restart it. No job is lost.",
         holds=lambda s, _: s.signs.supervisor_beat_age_seconds > SILENT_SECONDS,
-        hold_seconds=0.0,
     ),
     Alert(
         "store_unavailable",
@@ -139,7 +137,6 @@ ALERTS: tuple[Alert, ...] = (
         "There is too little room on the disk of the job store; no new jobs are taken, running ones go on.",
         "Make room on the disk of the data folder, or shorten TIMETABLE_KEEP_DAYS. Jobs are taken again by themselves.",
         holds=lambda s, settings: s.resources.disk_free_bytes < settings.min_free_mb * MEGABYTE,
-        hold_seconds=0.0,
     ),
     Alert(
         "dead_letter",
@@ -169,7 +166,6 @@ ALERTS: tuple[Alert, ...] = (
         "A process cannot be killed; its slot is out of use until it ends.",
         "It waits for a device, most likely the disk. The slot comes back by itself; else restart the machine.",
         holds=lambda s, _: s.signs.quarantined_slots > 0,
-        hold_seconds=0.0,
     ),
     Alert(
         "child_silent",
@@ -177,7 +173,6 @@ ALERTS: tuple[Alert, ...] = (
         "A solving process is silent for much longer than supervision allows.",
         "Keep the log, and restart the service. No job is lost.",
         holds=_child_silent,
-        hold_seconds=0.0,
     ),
     Alert(
         "delivery_dead_letter",
@@ -197,7 +192,6 @@ ALERTS: tuple[Alert, ...] = (
         "Rows of the job store were not what was written; they are out of the way, and the rest is served.",
         "`timetable check` names them. Hand in the jobs again that are missing; find out what damages the disk.",
         holds=lambda s, _: s.signs.rows_set_aside > 0,
-        hold_seconds=0.0,
     ),
     Alert(
         "disk_high",
@@ -205,6 +199,7 @@ ALERTS: tuple[Alert, ...] = (
         "The disk of the job store is nearly full.",
         "Make room on the disk of the data folder before new jobs are refused.",
         holds=lambda s, settings: s.resources.disk_percent > settings.alarm_disk_percent,
+        hold_seconds=None,
     ),
     Alert(
         "internal_error",
@@ -230,7 +225,6 @@ ALERTS: tuple[Alert, ...] = (
         "Somebody who solves jobs was not heard of any more, and had not said that it goes.",
         "Its jobs are taken over. The log names it, and so does GET /workers for a minute; start it again.",
         holds=lambda s, _: s.signs.lost_workers > 0,
-        hold_seconds=0.0,
     ),
     Alert(
         "helper_stopped",
@@ -259,7 +253,6 @@ ALERTS: tuple[Alert, ...] = (
         "The oldest queued job has waited for a long time.",
         "There are more jobs than this machine solves: give it more slots and cores, or jobs less time.",
         holds=lambda s, settings: s.signs.oldest_queued_seconds > settings.alarm_queue_seconds,
-        hold_seconds=0.0,
     ),
     Alert(
         "loop_lag",
@@ -267,7 +260,6 @@ ALERTS: tuple[Alert, ...] = (
         "The service answers late: something holds its event loop.",
         "See the log for slow operations at that time; the machine may be short of memory or processors.",
         holds=lambda s, _: s.loop_lag_seconds > LOOP_LAG_SECONDS,
-        hold_seconds=0.0,
     ),
     Alert(
         "memory_high",
@@ -275,6 +267,7 @@ ALERTS: tuple[Alert, ...] = (
         "The memory of the machine is nearly used up.",
         "Lower TIMETABLE_SLOTS or TIMETABLE_MEMORY_LIMIT_MB, or find out what else runs here.",
         holds=lambda s, settings: s.resources.memory_percent > settings.alarm_memory_percent,
+        hold_seconds=None,
     ),
     Alert(
         "memory_limit",
@@ -296,6 +289,7 @@ ALERTS: tuple[Alert, ...] = (
         "The processors are busy while jobs wait, or with something that is not ours.",
         "Nothing is wrong; think of more cores when jobs wait for long.",
         holds=_cpu_short,
+        hold_seconds=None,
     ),
 )
 OF_THE_WHOLE = frozenset({"queue_old", "worker_lost"})

@@ -26,17 +26,18 @@ from pathlib import Path
 from platform import python_version
 from typing import Literal, NamedTuple
 
+from app import MEBIBYTE, MEGABYTE
 from app.domain.portfolio import most_workers
 from app.operations import exposure, notify
 from app.operations.sinks import command_problem, sinks_of, url_problem
-from app.settings import Settings, unknown_variables, usable_cores, variable
+from app.settings import Settings, unknown_variables, variable
 from app.store import StoreError, StoreLocked
 from app.store.folder import take_lock
 from app.store.manifests import NoTools
 from app.store.signing import NoBackupKey, read_key
 from app.store.sqlite import wal_reset_race
 from app.system import extras, failpoints
-from app.system.machine import MEGABYTE, OWN_MB, SHARED_MB, most_child_mb, this_machine
+from app.system.machine import OWN_MB, SHARED_MB, most_child_mb, this_machine
 from solver.errors import in_words
 from solver.names import counted
 
@@ -115,6 +116,11 @@ def reason_of(error: OSError) -> str:
     return (error.strerror or str(error)).partition(" (while attempting")[0].lower()
 
 
+def _checked(check: str, found: str, advice: str | None = None) -> Finding:
+    """A warning with this advice; all is well where there is none to give."""
+    return Finding(check, "warning", found, advice) if advice else Finding(check, "ok", found)
+
+
 # --- this machine ---
 
 
@@ -129,41 +135,36 @@ def _versions(settings: Settings) -> Iterator[Finding]:
 
 
 def _cores(settings: Settings) -> Iterator[Finding]:
-    cores, wanted = usable_cores(), settings.slots * settings.workers_per_job
+    cores, wanted = this_machine().cores(), settings.slots * settings.workers_per_job
     quota = this_machine().quota()
     usable = f"{cores} usable" if quota is None else f"{cores} usable (the container has the time of {quota:.3g})"
     found = f"{usable}, {counted(settings.slots, 'job')} of {counted(settings.workers_per_job, 'thread')}"
-    if wanted > cores:
-        yield Finding("processors", "warning", found, "lower TIMETABLE_SLOTS or TIMETABLE_WORKERS_PER_JOB")
-    else:
-        yield Finding("processors", "ok", found)
+    advice = "lower TIMETABLE_SLOTS or TIMETABLE_WORKERS_PER_JOB"
+    yield _checked("processors", found, advice if wanted > cores else None)
 
 
 def _memory(settings: Settings) -> Iterator[Finding]:
     memory = this_machine().memory()
-    free_mb, child_mb = memory.available // MEGABYTE, most_child_mb(settings.memory_limit_mb)
+    free_mb, child_mb = memory.available // MEBIBYTE, most_child_mb(settings.memory_limit_mb)
     wanted_mb = OWN_MB + settings.slots * (child_mb - SHARED_MB)
     free = f"{free_mb} MB free" + (
-        f" of the {memory.total // MEGABYTE} MB of the container" if memory.in_container else ""
+        f" of the {memory.total // MEBIBYTE} MB of the container" if memory.in_container else ""
     )
     found = f"{free}, service and jobs may use {wanted_mb} MB"
     if child_mb < settings.memory_limit_mb:
         told = f"{found}; a job is stopped at {child_mb} MB, not at {settings.memory_limit_mb}"
         yield Finding("memory", "warning", told, "give the container more memory, or lower TIMETABLE_MEMORY_LIMIT_MB")
-    elif wanted_mb > free_mb:
-        yield Finding("memory", "warning", found, "lower TIMETABLE_SLOTS or TIMETABLE_MEMORY_LIMIT_MB")
     else:
-        yield Finding("memory", "ok", found)
+        advice = "lower TIMETABLE_SLOTS or TIMETABLE_MEMORY_LIMIT_MB"
+        yield _checked("memory", found, advice if wanted_mb > free_mb else None)
 
 
 def _descriptors(settings: Settings) -> Iterator[Finding]:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS + DESCRIPTORS_PER_SLOT * settings.slots + settings.max_streams
     found = f"{limit} may be open, {wanted} may be needed"
-    if limit != resource.RLIM_INFINITY and limit < wanted:
-        yield Finding("open files", "warning", found, "raise it (ulimit -n), or lower TIMETABLE_MAX_STREAMS")
-    else:
-        yield Finding("open files", "ok", found)
+    few = limit != resource.RLIM_INFINITY and limit < wanted
+    yield _checked("open files", found, "raise it (ulimit -n), or lower TIMETABLE_MAX_STREAMS" if few else None)
 
 
 def _clock(settings: Settings) -> Iterator[Finding]:
@@ -186,16 +187,14 @@ def _data_dir(settings: Settings) -> Iterator[Finding]:
             file.write(b"x")
             file.flush()
             os.fsync(file.fileno())
-        free_mb = shutil.disk_usage(folder).free // 1_000_000
+        free_mb = shutil.disk_usage(folder).free // MEGABYTE
     except OSError as error:
         advice = f"set {variable('data_dir')} to a folder you may write"
         yield Finding("data folder", "error", f"{folder}: {error.strerror or error}", advice)
         return
     found = f"{folder}, {free_mb} MB free"
-    if free_mb < settings.min_free_mb + settings.reserve_mb:
-        yield Finding("data folder", "warning", found, "make room on this disk; no jobs are taken meanwhile")
-    else:
-        yield Finding("data folder", "ok", found)
+    full = free_mb < settings.min_free_mb + settings.reserve_mb
+    yield _checked("data folder", found, "make room on this disk; no jobs are taken meanwhile" if full else None)
     yield from _permissions(folder)
     yield from _file_system(folder)
 
@@ -394,11 +393,8 @@ def _failpoints(settings: Settings) -> Iterator[Finding]:
 def _port(settings: Settings) -> Iterator[Finding]:
     problem = address_problem(settings.host, settings.port)
     found = f"{settings.host}:{settings.port}"
-    if problem is None:
-        yield Finding("address", "ok", f"{found} is free")
-    else:
-        advice = "fine when the service runs already; else stop what listens there, or set TIMETABLE_PORT"
-        yield Finding("address", "warning", f"{found}: {problem}", advice)
+    advice = "fine when the service runs already; else stop what listens there, or set TIMETABLE_PORT"
+    yield _checked("address", f"{found}: {problem}", advice) if problem else _checked("address", f"{found} is free")
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:

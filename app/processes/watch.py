@@ -18,7 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from app.domain.diagnosis import GAP_SECONDS, HANGS, MEBIBYTE, SUSPECT_SECONDS, Diagnosis, Finding, Sample, Verdict
+from app import MEBIBYTE
+from app.domain.diagnosis import GAP_SECONDS, HANGS, SUSPECT_SECONDS, Diagnosis, Finding, Sample, Verdict
 from app.domain.outcomes import How
 from app.domain.telemetry import Health
 from app.settings import Settings
@@ -26,7 +27,7 @@ from solver.control import Place, Stage
 
 LOAD_SECONDS = 60.0
 VERIFY_SECONDS = 20.0
-VERIFY_SECONDS_PER_MEGABYTE = 30.0
+VERIFY_SECONDS_PER_MEBIBYTE = 30.0
 """Recounting and packing 8,270 sessions, 0.37 MB of packed data, takes 1.5 s on an idle machine."""
 LEAST_OVERSHOOT_SECONDS, OVERSHOOT_SHARE, MOST_OVERSHOOT_SECONDS = 1.0, 0.02, 2.0
 KILL_SECONDS = 0.3
@@ -75,11 +76,11 @@ class Watch:
     def __post_init__(self) -> None:
         self.start(self.began)
 
-    def start(self, now: float, megabytes: float = 0.0) -> None:
-        """The child exists from now on; `megabytes` of packed dataset scale what may take how long."""
+    def start(self, now: float, mebibytes: float = 0.0) -> None:
+        """The child exists from now on; `mebibytes` of packed dataset scale what may take how long."""
         self.began = self.stage_began = self._looked_at = self._judging_from = now
         limit = self.settings.memory_limit_mb * MEBIBYTE
-        self.diagnosis = Diagnosis(began=now, megabytes=megabytes, memory_limit_bytes=limit)
+        self.diagnosis = Diagnosis(began=now, mebibytes=mebibytes, memory_limit_bytes=limit)
 
     def enter(self, stage: Stage, now: float) -> tuple[Stage, float] | None:
         """The child reports from `stage`; returns the stage that it has left, and the seconds it took, if it has."""
@@ -105,7 +106,7 @@ class Watch:
     @property
     def stage_deadline(self) -> float | None:
         """When the present stage is over at the latest, None when only the whole job has a deadline."""
-        verify = VERIFY_SECONDS + VERIFY_SECONDS_PER_MEGABYTE * self.diagnosis.megabytes
+        verify = VERIFY_SECONDS + VERIFY_SECONDS_PER_MEBIBYTE * self.diagnosis.mebibytes
         limits: dict[Stage, float] = {
             "load": LOAD_SECONDS,
             "validate": LOAD_SECONDS,

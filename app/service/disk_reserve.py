@@ -15,10 +15,10 @@ import logging
 import os
 import time
 
+from app import MEGABYTE
 from app.settings import Settings
 
 RESERVE_NAME = "reserve"
-MEGABYTE = 1_000_000
 TAKE_BACK_SECONDS = 2.0
 """A reserve that was just used is not taken back sooner; what it was released for needs the room."""
 
