@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter
@@ -93,12 +92,13 @@ def read(kind: type[R], header: Mapping[str, Any], body: bytes) -> R:
     for name, size in header["sizes"].items():
         fields[name] = body[begin : begin + size]
         begin += size
-    return _adapter(kind).validate_python(fields)
+    record: R = _ADAPTERS[kind].validate_python(fields)
+    return record
 
 
-@cache
-def _adapter(kind: type[R]) -> TypeAdapter[R]:
-    return TypeAdapter(kind)
+_ADAPTERS: Mapping[type, TypeAdapter[Any]] = {
+    kind: TypeAdapter(kind) for kind in (JobRequest, Held, Salvaged, Claim, Counted)
+}
 
 
 # --- what stands in an answer -----------------------------------------------------------------------------------------
