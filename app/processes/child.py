@@ -74,7 +74,7 @@ CPU_STAGES = 2
 """The limit of processor time is that of so many stages that each last until the last resort, times the workers."""
 
 
-class Lent(NamedTuple):
+class Descriptors(NamedTuple):
     """Descriptors that a child is given: the command socket, the shared words, the memory for its stacks."""
 
     talk: int
@@ -100,13 +100,13 @@ def preload(path: str) -> Solve:
     return solve
 
 
-def main(lent: Lent, solve: Solve, parent: int) -> None:
+def main(given: Descriptors, solve: Solve, parent: int) -> None:
     """Works on one attempt. `parent` is the process id of the forkserver."""
-    harden(parent, lent)
-    run(socket.socket(fileno=lent.talk), mmap.mmap(lent.words, WORDS_BYTES), solve, lent.stacks)
+    harden(parent, given)
+    run(socket.socket(fileno=given.talk), mmap.mmap(given.words, WORDS_BYTES), solve, given.stacks)
 
 
-def harden(parent: int, lent: Lent) -> None:
+def harden(parent: int, given: Descriptors) -> None:
     """Makes this process easy to kill, quiet, polite to its neighbours, and poor in what it could do harm with."""
     os.setsid()  # a process group of our own: one kill reaches everything we might start
     hardening.end_with_parent()
@@ -114,14 +114,14 @@ def harden(parent: int, lent: Lent) -> None:
         os._exit(1)  # it ended before we asked to be told
     hardening.gain_nothing()
     hardening.print_to_stderr()
-    hardening.close_all_but({0, 1, 2, *lent})
+    hardening.close_all_but({0, 1, 2, *given})
     os.nice(NICENESS)
     hardening.leave_no_core()
     hardening.limit(resource.RLIMIT_NOFILE, MOST_DESCRIPTORS)
     hardening.limit(resource.RLIMIT_FSIZE, os.fstat(2).st_size + FILE_BYTES)
     hardening.be_killed_first(OUT_OF_MEMORY_SCORE)
-    faulthandler.enable(file=lent.stacks)
-    faulthandler.register(signal.SIGUSR1, file=lent.stacks, all_threads=True)
+    faulthandler.enable(file=given.stacks)
+    faulthandler.register(signal.SIGUSR1, file=given.stacks, all_threads=True)
 
 
 class LastResort:
