@@ -153,7 +153,7 @@ class Storage(StoreAccess):
             self.look()
 
 
-class Errand(Generic[T]):
+class ClientCall(Generic[T]):
     """Something that a client has asked for. The client may stop waiting; what has begun is seen through."""
 
     def __init__(self, work: Callable[[], Awaitable[T]], turn: anyio.Lock | None) -> None:
@@ -206,6 +206,6 @@ class ForClient(Protocol):
 
 async def for_client(tasks: TaskGroup, work: Callable[[], Awaitable[T]], turn: anyio.Lock | None = None) -> T:
     """Does `work` when it has its turn. Raises StoreBusy when a client should rather ask again later."""
-    errand = Errand(work, turn)
-    tasks.start_soon(errand.run)
-    return await errand.outcome()
+    call = ClientCall(work, turn)
+    tasks.start_soon(call.run)
+    return await call.outcome()
