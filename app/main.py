@@ -30,7 +30,7 @@ from app.http.rates import RateLimit
 from app.http.request_id import RequestId
 from app.http.routes import all_routes
 from app.http.routes.events import Streams
-from app.http.routes.operations import Lookout
+from app.http.routes.operations import Monitoring
 from app.http.server import serve
 from app.http.slow_clients import SlowClients
 from app.http.worker_app import WorkerServer
@@ -129,7 +129,7 @@ async def _lifespan(
         app.state.service = Service(
             settings, supervisor, results, pool, link, queue, source, Whole(supervisor, metrics)
         )
-        app.state.lookout = Lookout(capacity, alerts)
+        app.state.monitoring = Monitoring(capacity, alerts)
         yield
         tasks.cancel_scope.cancel()
 
