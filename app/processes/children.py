@@ -327,12 +327,12 @@ class ForkServer:
         return ours
 
     async def _fork(self) -> Child:
-        with contextlib.ExitStack() as on_failure, contextlib.ExitStack() as lent:
+        with contextlib.ExitStack() as on_failure, contextlib.ExitStack() as passed_on:
             ours, theirs = socket.socketpair()
             on_failure.callback(ours.close)
-            lent.callback(theirs.close)
+            passed_on.callback(theirs.close)
             words, stacks = _memory("words", WORDS_BYTES), _memory("stacks", STACKS_BYTES)
-            lent.callback(os.close, words)
+            passed_on.callback(os.close, words)
             on_failure.callback(os.close, stacks)
             pid, pidfd = await self._request_child([theirs.fileno(), words, stacks])
             on_failure.callback(os.close, pidfd)
@@ -341,8 +341,8 @@ class ForkServer:
             on_failure.pop_all()
             return child
 
-    async def _request_child(self, lent: list[int]) -> tuple[int, int]:
-        fields, descriptors = await self._ask(MESSAGE.pack(FORK, 0, 0), FORKED, lent)
+    async def _request_child(self, given: list[int]) -> tuple[int, int]:
+        fields, descriptors = await self._ask(MESSAGE.pack(FORK, 0, 0), FORKED, given)
         if len(descriptors) != 1:
             raise ForkServerLost("the forkserver sent no handle of the child")
         return fields[1], descriptors[0]
