@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.operations.startup import Finding, examine
+from app.operations.startup import CheckResult, examine
 from app.settings import ROWS, Settings, SettingsError, variable
 from app.system.variables import set_by, text_in
 
@@ -61,7 +61,7 @@ def run(console: Console, settings: Settings, lacking: str, *, as_json: bool) ->
     """
     findings, rows = list(examine(settings)), describe(settings)
     if lacking:
-        findings.insert(0, Finding("extras", "error", lacking, "install it, or unset the variable"))
+        findings.insert(0, CheckResult("extras", "error", lacking, "install it, or unset the variable"))
     if as_json:
         document = {"findings": [asdict(finding) for finding in findings], "settings": [_wire(row) for row in rows]}
         console.out(json.dumps(document, ensure_ascii=False), highlight=False)
@@ -80,7 +80,7 @@ def _wire(row: SettingRow) -> dict[str, str]:
     }
 
 
-def _print(console: Console, findings: Sequence[Finding], rows: Sequence[SettingRow]) -> None:
+def _print(console: Console, findings: Sequence[CheckResult], rows: Sequence[SettingRow]) -> None:
     table = Table(title="checks", title_justify="left")
     for column in ("check", "", "found", "what to do"):
         table.add_column(column, overflow="fold")

@@ -15,7 +15,7 @@ from app import settings as settings_module
 from app.commands.doctor import run
 from app.domain.jobs import Job
 from app.operations import startup
-from app.operations.startup import CHECKS, Check, Finding, examine, file_system_of, kernel_cache
+from app.operations.startup import CHECKS, Check, CheckResult, examine, file_system_of, kernel_cache
 from app.settings import Settings
 from app.store.sqlite import SqliteStore
 from app.system import failpoints, machine
@@ -34,7 +34,7 @@ def settings(folder: Path, **given: Any) -> Settings:
     return Settings(**{"data_dir": folder / "data", "slots": 1, "port": 0, **given})
 
 
-def found(check: str, settings: Settings) -> dict[str, Finding]:
+def found(check: str, settings: Settings) -> dict[str, CheckResult]:
     """The findings of one check, by their name."""
     (look,) = [row.look for row in CHECKS if row.name == check]
     return {finding.check: finding for finding in look(settings)}
@@ -207,7 +207,9 @@ def test_a_check_that_fails_is_a_finding_and_not_the_end(tmp_path: Path, monkeyp
         yield
 
     monkeypatch.setattr(startup, "CHECKS", (Check("broken", broken, True), *CHECKS[:1]))
-    assert next(iter(examine(settings(tmp_path)))) == Finding("broken", "warning", "cannot be examined: no such thing")
+    assert next(iter(examine(settings(tmp_path)))) == CheckResult(
+        "broken", "warning", "cannot be examined: no such thing"
+    )
 
 
 def test_doctor_fails_when_a_check_does_and_never_shows_a_secret(
