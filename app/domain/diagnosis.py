@@ -118,7 +118,7 @@ class Sample:
         return self.state == "D" or any(thread.state == "D" for thread in self.threads or ())
 
 
-class Finding(NamedTuple):
+class Assessment(NamedTuple):
     """A verdict in words. Only a `certain` one is a reason to act."""
 
     verdict: Verdict
@@ -126,7 +126,7 @@ class Finding(NamedTuple):
     certain: bool = False
 
 
-FINE = Finding(Verdict.NORMAL_PROCESSING, "it works")
+FINE = Assessment(Verdict.NORMAL_PROCESSING, "it works")
 
 
 @dataclass(kw_only=True)
@@ -140,7 +140,7 @@ class Diagnosis:
     began: float
     mebibytes: float
     memory_limit_bytes: int
-    finding: Finding = FINE
+    finding: Assessment = FINE
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=KEPT_SAMPLES))
     last: Sample | None = None
     peak_bytes: int = 0
@@ -180,7 +180,7 @@ class Diagnosis:
         """Whether no thread of it has wanted to run in most of the close looks since the last beat."""
         return self._wanted < RUNNABLE_SHARE * max(1, self._looks)
 
-    def see(self, sample: Sample) -> Finding:
+    def see(self, sample: Sample) -> Assessment:
         """Judges by this look and those before. A watcher that comes late has seen nothing, and starts anew."""
         late = self.last is not None and sample.at - self.last.at > GAP_SECONDS
         woken = self._stopped and not sample.stopped
@@ -198,20 +198,20 @@ class Diagnosis:
         self.finding = self._of_limit(sample) or self._of_silence(sample) or self._of_growth(sample) or FINE
         return self.finding
 
-    def _of_limit(self, sample: Sample) -> Finding | None:
+    def _of_limit(self, sample: Sample) -> Assessment | None:
         if sample.resident_bytes <= self.memory_limit_bytes:
             return None
         used, limit = sample.resident_bytes // MEBIBYTE, self.memory_limit_bytes // MEBIBYTE
-        return Finding(Verdict.MEMORY_LEAK, f"it used {used} MB of memory; the limit is {limit} MB", certain=True)
+        return Assessment(Verdict.MEMORY_LEAK, f"it used {used} MB of memory; the limit is {limit} MB", certain=True)
 
-    def _of_silence(self, sample: Sample) -> Finding | None:
+    def _of_silence(self, sample: Sample) -> Assessment | None:
         found = self._of_standstill(sample)
         slope = 0.0 if found is None or sample.stopped else self._silent_growth(sample)
         if found is None or slope < LEAK_BYTES_PER_SECOND:
             return found
         grows = f"its memory grows by {slope / MEBIBYTE:.0f} MB a second, to {sample.resident_bytes // MEBIBYTE} MB"
         silent = f"it has shown no sign of life for {self.silence(sample.at):.0f} s (state {sample.state})"
-        return Finding(Verdict.MEMORY_LEAK, f"{grows}, and {silent}", found.certain)
+        return Assessment(Verdict.MEMORY_LEAK, f"{grows}, and {silent}", found.certain)
 
     def _silent_growth(self, sample: Sample) -> float:
         """Bytes per second by which it has grown since the last beat, in the slowest third of that time."""
@@ -220,7 +220,7 @@ class Diagnosis:
             since.append((sample.at, sample.resident_bytes))
         return min(slopes_of_thirds(since), default=0.0)
 
-    def _of_standstill(self, sample: Sample) -> Finding | None:
+    def _of_standstill(self, sample: Sample) -> Assessment | None:
         silent = self.silence(sample.at)
         if silent < SUSPECT_SECONDS:
             return None
@@ -229,20 +229,20 @@ class Diagnosis:
         long_enough = silent >= SILENCE_SECONDS
         since = f"no sign of life for {silent:.0f} s (state {sample.state}, {used:.1f} s of processor time)"
         if sample.stopped:
-            return Finding(Verdict.STOPPED, f"it was stopped by a signal: {since}", long_enough)
+            return Assessment(Verdict.STOPPED, f"it was stopped by a signal: {since}", long_enough)
         if self._computes_too_long(sample):
-            return Finding(Verdict.INFINITE_LOOP, f"it computes and gets nowhere: {since}", long_enough)
+            return Assessment(Verdict.INFINITE_LOOP, f"it computes and gets nowhere: {since}", long_enough)
         if self._waits():
             if sample.waits_for_disk:
                 long_enough = silent >= DISK_SECONDS
-            return Finding(
+            return Assessment(
                 Verdict.DEADLOCK_SUSPECTED, f"it waits for something that does not come: {since}", long_enough
             )
         if used >= allowed / 2:
-            return Finding(Verdict.INFINITE_LOOP, f"it may be in a loop without an end: {since}")
+            return Assessment(Verdict.INFINITE_LOOP, f"it may be in a loop without an end: {since}")
         return None
 
-    def _of_growth(self, sample: Sample) -> Finding | None:
+    def _of_growth(self, sample: Sample) -> Assessment | None:
         """Only warns: what grows steadily may as well stop growing."""
         slope = steady_growth([(seen.at, seen.resident_bytes) for seen in self.samples])
         ahead = sample.resident_bytes + slope * LEAK_HORIZON_SECONDS
@@ -250,7 +250,7 @@ class Diagnosis:
             return None
         seconds = (self.memory_limit_bytes - sample.resident_bytes) / slope
         rate = f"its memory grows by {slope / MEBIBYTE:.0f} MB a second"
-        return Finding(Verdict.MEMORY_LEAK, f"{rate} and reaches the limit in {seconds:.0f} s")
+        return Assessment(Verdict.MEMORY_LEAK, f"{rate} and reaches the limit in {seconds:.0f} s")
 
 
 def steady_growth(points: Sequence[tuple[float, int]]) -> float:
@@ -276,14 +276,16 @@ def slopes_of_thirds(points: Sequence[tuple[float, int]]) -> list[float]:
     return [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(marks)]
 
 
-def died(sentence: str) -> Finding:
+def died(sentence: str) -> Assessment:
     """The child is gone, and nobody of us has killed it."""
-    return Finding(Verdict.PROCESS_DIED, sentence, certain=True)
+    return Assessment(Verdict.PROCESS_DIED, sentence, certain=True)
 
 
-def unkillable(state: str, seconds: float) -> Finding:
+def unkillable(state: str, seconds: float) -> Assessment:
     """SIGKILL was sent, and the child is still there."""
-    return Finding(Verdict.UNKILLABLE, f"it is still there {seconds:g} s after SIGKILL (state {state})", certain=True)
+    return Assessment(
+        Verdict.UNKILLABLE, f"it is still there {seconds:g} s after SIGKILL (state {state})", certain=True
+    )
 
 
 def records(samples: Sequence[Sample], now: float) -> Iterator[dict[str, Any]]:

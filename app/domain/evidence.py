@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from app import MEBIBYTE
-from app.domain.diagnosis import Diagnosis, Finding, ThreadLook, records
+from app.domain.diagnosis import Assessment, Diagnosis, ThreadLook, records
 from app.domain.jobs import Job
 
 PACKAGES = ("timetable", "ortools", "numba", "numpy")
@@ -22,7 +22,7 @@ PACKAGES = ("timetable", "ortools", "numba", "numpy")
 def bundle(
     job: Job,
     record: Diagnosis,
-    finding: Finding,
+    finding: Assessment,
     now: float,
     *,
     threads: Sequence[ThreadLook],

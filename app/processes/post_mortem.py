@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app import MEBIBYTE
-from app.domain.diagnosis import Finding, ThreadLook, Verdict, died
+from app.domain.diagnosis import Assessment, ThreadLook, Verdict, died
 from app.domain.evidence import bundle
 from app.domain.jobs import Job
 from app.domain.messages import ErrorFrame
@@ -51,7 +51,7 @@ class PostMortem:
     code: int | None
     stopping_as: How | None
     killed: Decision | None
-    certain: Finding | None
+    certain: Assessment | None
     place: Place
     has_result: bool
     refused: Unpublished | None
@@ -96,16 +96,16 @@ class PostMortem:
             "bundle": None if how in _WELL and self.certain is None else self._bundle(how, finding, now),
         }
 
-    def _finding(self, how: How, message: str | None) -> Finding:
+    def _finding(self, how: How, message: str | None) -> Assessment:
         if self.certain is not None:
             return self.certain
         if how is How.MEMORY:
-            return Finding(Verdict.MEMORY_LEAK, message or "", certain=True)
+            return Assessment(Verdict.MEMORY_LEAK, message or "", certain=True)
         if how is How.RESULT:  # it was in time, however close
             return self.watch.diagnosis.finding
         return died(message or "") if how is How.CRASH else self.watch.finding
 
-    def _bundle(self, how: How, finding: Finding, now: float) -> Mapping[str, Any]:
+    def _bundle(self, how: How, finding: Assessment, now: float) -> Mapping[str, Any]:
         return bundle(
             self.job,
             self.watch.diagnosis,

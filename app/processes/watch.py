@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from app import MEBIBYTE
-from app.domain.diagnosis import GAP_SECONDS, HANGS, SUSPECT_SECONDS, Diagnosis, Finding, Sample, Verdict
+from app.domain.diagnosis import GAP_SECONDS, HANGS, SUSPECT_SECONDS, Assessment, Diagnosis, Sample, Verdict
 from app.domain.outcomes import How
 from app.domain.telemetry import Health
 from app.settings import Settings
@@ -69,7 +69,7 @@ class Watch:
     solving_began: float | None = None
     diagnosis: Diagnosis = field(init=False)
     health: Health = "ok"
-    _overdue: Finding | None = None
+    _overdue: Assessment | None = None
     _looked_at: float = field(init=False)
     _judging_from: float = field(init=False)
 
@@ -93,7 +93,7 @@ class Watch:
         return left
 
     @property
-    def finding(self) -> Finding:
+    def finding(self) -> Assessment:
         """What the diagnosis says, or that its time is up when that is all there is to say."""
         found = self.diagnosis.finding
         return self._overdue if self._overdue is not None and found.verdict is Verdict.NORMAL_PROCESSING else found
@@ -175,17 +175,17 @@ class Watch:
             return Decision(How.MEMORY, False, f"{sentence}, {self._where}")
         return Decision(How.HANG, False, f"it hung {self._where}: {sentence}") if said else None
 
-    def _late(self, now: float) -> Finding | None:
+    def _late(self, now: float) -> Assessment | None:
         """Whether it is about to be killed because its time is up."""
         if now < self._judging_from:
             return None
         if self.stage_deadline is not None and now >= self.stage_deadline - DUE_SECONDS:
-            return Finding(
+            return Assessment(
                 Verdict.OVERDUE, f"stage {self.stage} is at the end of its {self._allowed:g} s", certain=True
             )
         if self.stage in _LAST or now < self.kill_at - DUE_IN_SEARCH_SECONDS:
             return None
-        return Finding(Verdict.OVERDUE, self._not_done(now), certain=True)
+        return Assessment(Verdict.OVERDUE, self._not_done(now), certain=True)
 
     def _judge_time(self, now: float, said: bool) -> Decision | None:
         if now < self._judging_from:

@@ -13,8 +13,8 @@ from app.domain.diagnosis import (
     HANGS,
     SILENCE_SECONDS,
     SUSPECT_SECONDS,
+    Assessment,
     Diagnosis,
-    Finding,
     Sample,
     ThreadLook,
     Verdict,
@@ -46,7 +46,7 @@ class Patient:
         state: str = "S",
         worker: str = "S",
         grows: float = 0.0,
-    ) -> Finding:
+    ) -> Assessment:
         """Lives for `seconds` with a share `cpu` of a processor, `grows` MB a second; stops at a certain finding."""
         for _ in range(round(seconds / LOOK)):
             self.now += LOOK
