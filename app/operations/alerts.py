@@ -22,7 +22,7 @@ from app import MEGABYTE, SERVICE, service_version
 from app.domain.jobs import Event
 from app.domain.outcomes import How
 from app.domain.telemetry import AttemptEnded, Happening, HelperStopped, Moved, QueueStuck, Recovered, Slow
-from app.operations.capacity import Hold, Sample
+from app.operations.capacity import CapacitySample, Hold
 from app.operations.health import SILENT_SECONDS
 from app.processes.watch import longest_overshoot
 from app.settings import Settings
@@ -73,7 +73,7 @@ class Alert(NamedTuple):
     sentence: str
     advice: str
     happens: Callable[[Happening], bool] | None = None
-    holds: Callable[[Sample, Settings], bool] | None = None
+    holds: Callable[[CapacitySample, Settings], bool] | None = None
     hold_seconds: float | None = 0.0
     least: int = 1
 
@@ -105,11 +105,11 @@ def _service_was_killed(happening: Happening) -> bool:
     return isinstance(happening, Recovered) and happening.jobs + happening.orphans > 0
 
 
-def _child_silent(sample: Sample, settings: Settings) -> bool:
+def _child_silent(sample: CapacitySample, settings: Settings) -> bool:
     return any((child.beat_age_seconds or 0.0) > CHILD_SILENT_SECONDS for child in sample.signs.children)
 
 
-def _cpu_short(sample: Sample, settings: Settings) -> bool:
+def _cpu_short(sample: CapacitySample, settings: Settings) -> bool:
     """A solver uses what there is. Load is worth a word only when jobs wait for it, or when it is not ours at all."""
     explained = sample.signs.children and not sample.signs.queued
     return sample.resources.cpu_percent > settings.alarm_cpu_percent and not explained
@@ -377,7 +377,7 @@ class AlertBook:
         known.count += 1
         return []
 
-    def see(self, sample: Sample) -> list[Message]:
+    def see(self, sample: CapacitySample) -> list[Message]:
         """A look at machine and service; also what is due because time has passed."""
         found: list[Message] = []
         for alert in self._raised_here:

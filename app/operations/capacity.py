@@ -45,7 +45,7 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class CapacitySample:
     """All that one look has found. `at` in monotonic seconds; `loop_lag_seconds` is the largest of the last minute."""
 
     at: float
@@ -110,7 +110,7 @@ class Capacity:
         signs: Callable[[], Signs],
         *,
         on_lag: Callable[[float], None],
-        on_sample: Callable[[Sample], None],
+        on_sample: Callable[[CapacitySample], None],
         machine: Machine | None = None,
     ) -> None:
         self._folder = settings.data_dir
@@ -121,7 +121,7 @@ class Capacity:
         psutil.cpu_percent(interval=None)  # the first call has nothing to compare with and answers 0
         self.seen = self._look()
 
-    def now(self) -> Sample:
+    def now(self) -> CapacitySample:
         """The last look, with the signs of this moment."""
         return replace(self.seen, signs=self._signs())
 
@@ -135,7 +135,7 @@ class Capacity:
                 self._on_sample(self.seen)
                 await anyio.sleep(LOOK_SECONDS)
 
-    def _look(self) -> Sample:
+    def _look(self) -> CapacitySample:
         now = time.monotonic()
         total, free = self._disk
         of_quota = self._machine.quota_percent()
@@ -145,7 +145,7 @@ class Capacity:
             disk_percent=round(100 * (1 - free / total), 1) if total else 0.0,
             disk_free_bytes=free,
         )
-        return Sample(at=now, resources=resources, loop_lag_seconds=self._lag.worst(now), signs=self._signs())
+        return CapacitySample(at=now, resources=resources, loop_lag_seconds=self._lag.worst(now), signs=self._signs())
 
     async def _watch_disk(self) -> None:
         """A disk that hangs holds one thread, and the last answer stands."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from app import SERVICE, service_version
 from app.domain.telemetry import Signs
-from app.operations.capacity import Sample, alarms
+from app.operations.capacity import CapacitySample, alarms
 from app.settings import Settings
 from app.system.machine import most_child_mb, this_machine
 
@@ -27,7 +27,7 @@ Health = dict[str, object]
 
 def health_view(
     settings: Settings,
-    sample: Sample,
+    sample: CapacitySample,
     alerts: Sequence[Mapping[str, object]],
     platform: Mapping[str, Any],
     queue: Mapping[str, Any],

@@ -29,7 +29,7 @@ import httpx
 from app.domain.telemetry import Happening
 from app.operations import notify
 from app.operations.alerts import BY_NAME, AlertBook, Message, Severity
-from app.operations.capacity import Sample
+from app.operations.capacity import CapacitySample
 from app.settings import Settings
 from app.system.addresses import is_loopback
 
@@ -87,7 +87,7 @@ class Alerts:
         """An observer of `app.domain.telemetry`."""
         self._tell(self.book.hear(happening, time.monotonic()))
 
-    def see(self, sample: Sample) -> None:
+    def see(self, sample: CapacitySample) -> None:
         """Hears of each look at the machine."""
         self._tell(self.book.see(sample))
 
