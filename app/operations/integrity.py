@@ -26,7 +26,7 @@ from app.domain.messages import unpack
 from app.processes.claims import NotVerified
 from app.processes.last_recount import check, timetable_of
 from app.store import StoreDamaged, StoredIncumbent, StoreError
-from app.store.audit import Audit, Held, audit
+from app.store.audit import Audit, StoredJob, audit
 from app.store.backups import REPLACED_PREFIX, RESTORING_NAME
 from app.store.folder import FILE_NAME, MARK_NAME, SPOOL_NAME, holds_store, read_mark, take_lock
 from app.store.inventory import Entry, State, inventory
@@ -49,7 +49,7 @@ MAX_SHOWN = 100
 class Holding(Protocol):
     """Something that holds jobs."""
 
-    def held(self) -> Iterator[Held]: ...
+    def held(self) -> Iterator[StoredJob]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +311,7 @@ def _verify_all(store: Holding, findings: list[Finding], beat: Callable[[str], N
     return passed
 
 
-def _verified(held: Held) -> Iterator[tuple[str, str | None]]:
+def _verified(held: StoredJob) -> Iterator[tuple[str, str | None]]:
     """What was verified, and what is wrong with it; whatever a document holds, it ends as a sentence."""
     try:
         document = effective_dataset(unpack(held.dataset or b""), held.job.options.rules)
@@ -326,7 +326,7 @@ def _verified(held: Held) -> Iterator[tuple[str, str | None]]:
         yield "incumbents", _either_way(held, lambda simplified: _recount_incumbent(incumbent, dataset, simplified))
 
 
-def _either_way(held: Held, look: Callable[[bool], None]) -> str | None:
+def _either_way(held: StoredJob, look: Callable[[bool], None]) -> str | None:
     """A restart may have changed how the job builds its context since the result was made, so one of two must fit."""
     problem = None
     for simplified in (held.job.options.simplified_context, not held.job.options.simplified_context):

@@ -36,7 +36,7 @@ from app.processes import hardening
 from app.processes.claims import Claim, NotVerified
 from app.processes.intake import load_source, read_order
 from app.processes.questions import Question, Reply, Work, order_reply, read, refusal, written
-from app.processes.salvage import Held, salvage
+from app.processes.salvage import Salvageable, salvage
 from app.processes.size_limits import size_of
 from app.processes.validation import score_timetable, validate_dataset
 from app.settings import Settings
@@ -71,7 +71,7 @@ def perform(question: Question, settings: Settings) -> Reply:
 
 
 def _salvage(question: Question, settings: Settings) -> Reply:
-    found = salvage(read(Held, question.options, question.body))
+    found = salvage(read(Salvageable, question.options, question.body))
     return Reply("kept", {}) if found is None else Reply("kept", *written(found))
 
 

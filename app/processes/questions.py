@@ -18,7 +18,7 @@ from app.domain.issues import MAX_ISSUES, detail_of, issues_of, wire_issue
 from app.domain.jobs import JobRequest
 from app.processes.claims import Claim, Counted, NotVerified
 from app.processes.intake import Order
-from app.processes.salvage import Held, Salvaged
+from app.processes.salvage import Salvageable, Salvaged
 from solver.rules import Score
 
 R = TypeVar("R")
@@ -97,7 +97,7 @@ def read(kind: type[R], header: Mapping[str, Any], body: bytes) -> R:
 
 
 _ADAPTERS: Mapping[type, TypeAdapter[Any]] = {
-    kind: TypeAdapter(kind) for kind in (JobRequest, Held, Salvaged, Claim, Counted)
+    kind: TypeAdapter(kind) for kind in (JobRequest, Salvageable, Salvaged, Claim, Counted)
 }
 
 
@@ -151,7 +151,7 @@ def order_of(reply: Reply) -> Order:
     )
 
 
-def salvaging_of(held: Held) -> Question:
+def salvaging_of(held: Salvageable) -> Question:
     """The question that has the timetable of a cancelled job made into a result."""
     options, body = written(held)
     return Question("salvage", body, options)

@@ -21,7 +21,7 @@ _log = logging.getLogger("timetable.supervisor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Salvageable:
     """What there is to recount: the dataset and the timetable, packed, and what an `earlier` run has published."""
 
     dataset: bytes
@@ -45,7 +45,7 @@ class Salvaged:
     rung: RungId
 
 
-def salvage(held: Held) -> Salvaged | None:
+def salvage(held: Salvageable) -> Salvaged | None:
     """
     The result of the timetable; None when the `earlier` one is as good, or what is held is no timetable.
 

@@ -18,7 +18,7 @@ from app.domain.exceptions import Refused, ResultTooHeavy, TooHeavy
 from app.domain.jobs import Job, Status
 from app.processes.parse_pool import ParsePool
 from app.processes.questions import Question, Reply, Work, content_of, salvaged_of, salvaging_of
-from app.processes.salvage import Held, Salvaged
+from app.processes.salvage import Salvageable, Salvaged
 from app.service.supervisor import Supervisor
 
 REMEMBERED_BYTES = 24 << 20
@@ -129,7 +129,7 @@ class ResultCache:
     def _about(self, is_meant: Callable[[Job | None], bool]) -> list[tuple[object, ...]]:
         return self._remembered.about(lambda job_id: is_meant(self._supervisor.known(job_id)))
 
-    async def _salvaged(self, job: Job, held: Held) -> Salvaged | None:
+    async def _salvaged(self, job: Job, held: Salvageable) -> Salvaged | None:
         return salvaged_of(await self._asked(salvaging_of(held), job))
 
     async def _asked(self, question: Question, job: Job) -> Reply:

@@ -24,7 +24,7 @@ from app.store.rows import INCUMBENTS, JOBS, SEALED, incumbent_of_row, job_of_ro
 SQLITE_VERSION = sqlite3.sqlite_version
 
 
-class Held(NamedTuple):
+class StoredJob(NamedTuple):
     """A job with what the store holds for it; each body is None when there is none, or none that is whole."""
 
     job: Job
@@ -44,10 +44,10 @@ class Reader(ABC):
         """Number of jobs of each status that there is."""
         return {row[0]: int(row[1]) for row in self._ask("SELECT status, count(*) FROM jobs GROUP BY 1 ORDER BY 1")}
 
-    def _held(self, row: Mapping[str, Any]) -> Held:
+    def _held(self, row: Mapping[str, Any]) -> StoredJob:
         job, result = job_of_row(row), "SELECT body FROM results WHERE job_id = ? AND attempt = ?"
         incumbents = self._ask(f"{INCUMBENTS.select} WHERE job_id = ?", job.id)
-        return Held(
+        return StoredJob(
             job,
             self._body(row["dataset"], "SELECT body FROM datasets WHERE digest = ?", row["dataset"]),
             self._body(job.result_digest, result, job.id, job.result_attempt) if job.result_digest else None,
@@ -96,7 +96,7 @@ class Audit(Reader):
         except StoreDamaged as error:
             return [str(error)]
 
-    def held(self) -> Iterator[Held]:
+    def held(self) -> Iterator[StoredJob]:
         """All jobs that can be read, oldest first, one in memory at a time."""
         rows = self._ask(f"{JOBS.select} ORDER BY seq")
         for row in JOBS.sound(rows, dict, lambda error: None):  # `problems` names what is not

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.store import StoreDamaged
-from app.store.audit import Held, Reader
+from app.store.audit import Reader, StoredJob
 from app.store.connections import Connections
 from app.store.rows import JOBS, PORTFOLIO, SEALED, SealedTable
 
@@ -70,7 +70,7 @@ class PostgresAudit(Reader):
             for (named,) in self._ask(query):
                 yield said.format(named)
 
-    def held(self) -> Iterator[Held]:
+    def held(self) -> Iterator[StoredJob]:
         """All jobs that can be read, oldest first, with what the store holds for each."""
         for (job_id,) in self._ask("SELECT id FROM jobs ORDER BY seq"):
             rows = self._ask(f"{JOBS.select} WHERE id = ?", job_id)

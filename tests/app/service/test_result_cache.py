@@ -22,7 +22,7 @@ from app.processes.last_recount import publish_salvaged
 from app.processes.parse_pool import ParsePool
 from app.processes.parse_worker import open_lately, perform
 from app.processes.questions import Question, Reply, Work, content_of, refusal, salvaged_of, salvaging_of
-from app.processes.salvage import Held, salvage
+from app.processes.salvage import Salvageable, salvage
 from app.service.published import Salvaging, StoredResult
 from app.service.result_cache import Remembered, ResultCache
 from app.settings import Settings
@@ -142,7 +142,7 @@ async def test_a_held_timetable_is_recounted_outside_the_service_with_the_same_o
     pool: ParsePool, settings: Settings
 ) -> None:
     document, timetable = dump_dataset(sample("college")), pack(dump_timetable(planted("college")))
-    held = Held(
+    held = Salvageable(
         dataset=pack(document),
         timetable=timetable,
         earlier=None,
