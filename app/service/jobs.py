@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from app.domain.jobs import Job, JobRequest, Status
 from app.processes.questions import Work
-from app.service.result_cache import Kept
+from app.service.result_cache import CacheSize
 from app.store import DeliveryRow, PortfolioRow
 from app.store.notifications import Channel
 
@@ -65,6 +65,6 @@ class Results(Protocol):
 
     async def body(self, job: Job, work: Work, **asked: str | int | bool) -> bytes | None: ...
 
-    def kept(self, is_meant: Callable[[Job | None], bool] = ...) -> Kept: ...
+    def kept(self, is_meant: Callable[[Job | None], bool] = ...) -> CacheSize: ...
 
-    def forget(self, is_meant: Callable[[Job | None], bool]) -> Kept: ...
+    def forget(self, is_meant: Callable[[Job | None], bool]) -> CacheSize: ...

@@ -35,7 +35,7 @@ ADVICE: Mapping[Work, str] = {
 """What asks for less of a result than this work does."""
 
 
-class Kept(NamedTuple):
+class CacheSize(NamedTuple):
     """How many answers, and their bytes."""
 
     entries: int
@@ -68,9 +68,9 @@ class Remembered:
         """The keys of answers about jobs whose ids are meant."""
         return [key for key in self._answers if is_meant(str(key[0]))]
 
-    def measured(self, keys: Iterable[tuple[object, ...]]) -> Kept:
+    def measured(self, keys: Iterable[tuple[object, ...]]) -> CacheSize:
         sizes = [len(self._answers[key]) for key in keys]
-        return Kept(len(sizes), sum(sizes))
+        return CacheSize(len(sizes), sum(sizes))
 
     def drop(self, keys: Iterable[tuple[object, ...]]) -> None:
         for key in keys:
@@ -115,11 +115,11 @@ class ResultCache:
             self._remembered.keep(key, made)
             return made
 
-    def kept(self, is_meant: Callable[[Job | None], bool] = lambda job: True) -> Kept:
+    def kept(self, is_meant: Callable[[Job | None], bool] = lambda job: True) -> CacheSize:
         """The answers that are remembered about such jobs; a job that is deleted is None."""
         return self._remembered.measured(self._about(is_meant))
 
-    def forget(self, is_meant: Callable[[Job | None], bool]) -> Kept:
+    def forget(self, is_meant: Callable[[Job | None], bool]) -> CacheSize:
         """Drops the answers about such jobs, and says what that was."""
         keys = self._about(is_meant)
         kept = self._remembered.measured(keys)

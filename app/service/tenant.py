@@ -16,7 +16,7 @@ from app.domain.exceptions import NotAllowed
 from app.domain.jobs import Job, JobConflict, JobRequest, Status
 from app.processes.questions import Work
 from app.service.jobs import Results
-from app.service.result_cache import Kept
+from app.service.result_cache import CacheSize
 from app.service.supervisor import Supervisor
 from app.store import DeliveryRow, PortfolioRow
 from app.store.notifications import Channel
@@ -128,10 +128,10 @@ class TenantResults:
         made = await self._results.body(job, work, **asked)
         return made if self._jobs.known(job.id) is not None else None
 
-    def kept(self, is_meant: Callable[[Job | None], bool] = lambda job: True) -> Kept:
+    def kept(self, is_meant: Callable[[Job | None], bool] = lambda job: True) -> CacheSize:
         return self._results.kept(self._mine(is_meant))
 
-    def forget(self, is_meant: Callable[[Job | None], bool]) -> Kept:
+    def forget(self, is_meant: Callable[[Job | None], bool]) -> CacheSize:
         return self._results.forget(self._mine(is_meant))
 
     def _mine(self, is_meant: Callable[[Job | None], bool]) -> Callable[[Job | None], bool]:
