@@ -50,7 +50,7 @@ from app.domain.messages import (
 from app.processes import hardening
 from app.processes.child_log import tell_error
 from app.processes.claims import NotVerified
-from app.processes.conversation import MAX_TEXT, Conversation, Outbox
+from app.processes.conversation import MAX_TEXT, Conversation, Mailbox
 from app.processes.last_recount import publish, timetable_of
 from app.processes.offers import Offers
 from app.system.failpoints import failpoint
@@ -147,20 +147,20 @@ class LastResort:
 def run(channel: socket.socket, words: mmap.mmap, solve: Solve, stacks: int) -> None:
     """The whole attempt, from the first word to the last."""
     last_resort = LastResort(stacks)
-    outbox, offers = Outbox(last_resort.enter), Offers()
+    mailbox, offers = Mailbox(last_resort.enter), Offers()
     control = Control(
         words=np.frombuffer(words, dtype=np.int64),
-        on_progress=outbox.keep_progress,
-        on_incumbent=outbox.keep_incumbent,
+        on_progress=mailbox.keep_progress,
+        on_incumbent=mailbox.keep_incumbent,
         offered=offers.take,
     )
-    conversation = Conversation(channel, control, outbox, offers)
+    conversation = Conversation(channel, control, mailbox, offers)
     conversation.send(Hello(pid=os.getpid()))
     start = conversation.wait_for_start()
     last_resort.wind_up(start)
     done, finished = socket.socketpair()
     thread = threading.Thread(
-        target=_solve_and_tell, args=(start, conversation, solve, control, outbox, finished), daemon=True
+        target=_solve_and_tell, args=(start, conversation, solve, control, mailbox, finished), daemon=True
     )
     thread.start()
     conversation.until_done(done)
@@ -169,25 +169,25 @@ def run(channel: socket.socket, words: mmap.mmap, solve: Solve, stacks: int) -> 
 
 
 def _solve_and_tell(
-    start: Start, conversation: Conversation, solve: Solve, control: Control, outbox: Outbox, finished: socket.socket
+    start: Start, conversation: Conversation, solve: Solve, control: Control, mailbox: Mailbox, finished: socket.socket
 ) -> None:
-    """Runs in the side thread; whatever happens, a last word stands in the outbox when `finished` closes."""
+    """Runs in the side thread; whatever happens, a last word stands in the mailbox when `finished` closes."""
     try:
-        finder_of, set_aside = conversation.offers.finder_of, outbox.set_aside.append
-        outbox.last = attempt(start, conversation.seed, solve, control, finder_of, set_aside)
+        finder_of, set_aside = conversation.offers.finder_of, mailbox.set_aside.append
+        mailbox.last = attempt(start, conversation.seed, solve, control, finder_of, set_aside)
     except InputError as error:
         issues = tuple(
             IssueRecord(pointer=i.pointer[:MAX_TEXT], code=i.code, message=i.message[:MAX_TEXT])
             for i in error.issues[:MAX_ISSUES]
         )
-        outbox.last = _error("input", str(error), issues)
+        mailbox.last = _error("input", str(error), issues)
     except MemoryError:
-        outbox.last = _error("memory", "memory ran out")
+        mailbox.last = _error("memory", "memory ran out")
     except NotVerified as error:
-        outbox.last = _error("verify", str(error))
+        mailbox.last = _error("verify", str(error))
     except Exception as error:  # noqa: BLE001 - whatever a solver can raise becomes the journal's last line
         trace = traceback.format_exc()[-MAX_TRACE:]
-        outbox.last = replace(_error("error", f"{type(error).__name__}: {error}"), trace=trace)
+        mailbox.last = replace(_error("error", f"{type(error).__name__}: {error}"), trace=trace)
     finally:
         finished.close()
 
