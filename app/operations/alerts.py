@@ -298,7 +298,7 @@ BY_NAME: Mapping[str, Alert] = {alert.name: alert for alert in ALERTS}
 
 
 @dataclass(kw_only=True)
-class Standing:
+class ActiveAlert:
     """
     An alert that has been raised. Instants in monotonic seconds, `since` on the wall clock.
 
@@ -318,7 +318,7 @@ class Standing:
 Message = dict[str, Any]
 
 
-def message_of(standing: Standing, state: str) -> Message:
+def message_of(standing: ActiveAlert, state: str) -> Message:
     """What is told: JSON-safe, the same for every sink. `state` is "firing", "escalated" or "resolved"."""
     alert, response = standing.alert, RESPONSES[standing.alert.severity]
     return {
@@ -349,7 +349,7 @@ class AlertBook:
     settings: Settings
     left_out: frozenset[str] = frozenset()
     wall: Callable[[], float] = time.time
-    standing: dict[str, Standing] = field(default_factory=dict)
+    standing: dict[str, ActiveAlert] = field(default_factory=dict)
     _holds: dict[str, Hold] = field(default_factory=dict)
     _recent: dict[str, deque[float]] = field(default_factory=dict)
 
@@ -396,7 +396,7 @@ class AlertBook:
         return self._holds.setdefault(alert.name, Hold(up, usual))
 
     def _raise(self, alert: Alert, now: float, job: str | None = None, *, count: int = 1) -> Message:
-        new = Standing(alert=alert, since=self.wall(), began=now, seen_at=now, told_at=now, job=job, count=count)
+        new = ActiveAlert(alert=alert, since=self.wall(), began=now, seen_at=now, told_at=now, job=job, count=count)
         self.standing[alert.name] = new
         message = message_of(new, "firing")
         new.count = 0
@@ -418,7 +418,7 @@ class AlertBook:
                 found.append(self._tell_again(standing, now, "firing"))
         return found
 
-    def _tell_again(self, standing: Standing, now: float, state: str) -> Message:
+    def _tell_again(self, standing: ActiveAlert, now: float, state: str) -> Message:
         message = message_of(standing, state)
         standing.told_at, standing.count = now, 0
         return message

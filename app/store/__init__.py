@@ -360,7 +360,7 @@ class AssistanceKey(NamedTuple):
     number: int
 
 
-class Standing(NamedTuple):
+class AssistanceState(NamedTuple):
     """Of a worker's assistances those that are still wanted, and of all those whose slots are needed for other jobs."""
 
     wanted: frozenset[AssistanceKey]
@@ -425,7 +425,7 @@ class SharedStore(Store, Protocol):
     def join(self, job_id: str) -> Assistance | None:
         """Takes a free place at a running job, under a lease; None when there is none, or a waiting job comes first."""
 
-    def assisting(self, mine: Collection[AssistanceKey]) -> Standing:
+    def assisting(self, mine: Collection[AssistanceKey]) -> AssistanceState:
         """Renews the leases of this worker's assistances, as far as they are still wanted."""
 
     def save_found(self, job: Job, number: int, incumbent: StoredIncumbent) -> None:

@@ -24,9 +24,9 @@ from app.domain.portfolio import HANDOVER_SECONDS, LEAST_SECONDS, MOST_JOINS, OW
 from app.store import (
     Assistance,
     AssistanceKey,
+    AssistanceState,
     Message,
     PortfolioRow,
-    Standing,
     StoreDamaged,
     StoredIncumbent,
     fair_queue,
@@ -138,12 +138,12 @@ def join(work: Work, worker: str, job_id: str, lease_seconds: float) -> Assistan
     return Assistance(job, number, seconds)
 
 
-def assisting(work: Work, worker: str, mine: Collection[AssistanceKey], lease_seconds: float) -> Standing:
+def assisting(work: Work, worker: str, mine: Collection[AssistanceKey], lease_seconds: float) -> AssistanceState:
     columns = [list(column) for column in zip(*mine, strict=True)] or [[], [], []]
     wanted = work.rows(_WANTED, (lease_seconds, *columns, worker))
     lacking = -_idle(work, lease_seconds)
     crowded = work.rows(_LAST_TO_COME, (lacking,)) if lacking > 0 else []
-    return Standing(*(frozenset(AssistanceKey(*key) for key in keys) for keys in (wanted, crowded)))
+    return AssistanceState(*(frozenset(AssistanceKey(*key) for key in keys) for keys in (wanted, crowded)))
 
 
 def save_found(work: Work, worker: str, job: Job, number: int, incumbent: StoredIncumbent) -> None:

@@ -26,13 +26,13 @@ from app.domain.liveness import Life, life_of, text_of
 from app.store import (
     Assistance,
     AssistanceKey,
+    AssistanceState,
     Changes,
     DeliveryRow,
     Introduction,
     Member,
     Message,
     PortfolioRow,
-    Standing,
     StoreDamaged,
     StoredIncumbent,
     StoreError,
@@ -271,7 +271,7 @@ class PostgresStore(SqlStore):
     def join(self, job_id: str) -> Assistance | None:
         return self._write(lambda work: portfolio.join(work, self.owner, job_id, LEASE_SECONDS))
 
-    def assisting(self, mine: Collection[AssistanceKey]) -> Standing:
+    def assisting(self, mine: Collection[AssistanceKey]) -> AssistanceState:
         return self._write(lambda work: portfolio.assisting(work, self.owner, mine, LEASE_SECONDS))
 
     def save_found(self, job: Job, number: int, incumbent: StoredIncumbent) -> None:
