@@ -19,7 +19,7 @@ from app.http.problems import RateLimited, TooManyStreams, refuse
 from app.settings import Settings
 
 
-class Streams:
+class StreamLimit:
     """Counts open event streams, in all and per client."""
 
     def __init__(self, most: int, most_per_client: int) -> None:
@@ -46,7 +46,7 @@ class RateLimit:
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app
-        self._streams = Streams(settings.max_streams, settings.max_streams_per_client)
+        self._streams = StreamLimit(settings.max_streams, settings.max_streams_per_client)
         self._buckets: Mapping[Rate, Buckets] = {
             Rate.SUBMIT: Buckets(settings.submits_per_minute),
             Rate.CHECK: Buckets(settings.checks_per_minute),
