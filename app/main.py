@@ -18,7 +18,7 @@ from app.cluster.broker import Broker
 from app.cluster.embedded import Embedded
 from app.cluster.sender import Sender
 from app.http import problems
-from app.http.audit import Audit
+from app.http.audit import AuditLog
 from app.http.auth import KeyGuard
 from app.http.dependencies import Queue, Service, Whole
 from app.http.gzip_bodies import GzipBodies
@@ -82,7 +82,7 @@ def _layers(settings: Settings, reports: Reports) -> list[Middleware]:
         Middleware(SlowClients),
         Middleware(RequestId),
         Middleware(Measured, metrics=reports.metrics, unforeseen=reports.failed_unforeseen),
-        Middleware(Audit),
+        Middleware(AuditLog),
         Middleware(problems.LastResort),
         Middleware(OneSpelling),
         Middleware(KeyGuard, settings=settings),

@@ -33,7 +33,7 @@ class StoredJob(NamedTuple):
     incumbent: StoredIncumbent | None
 
 
-class Reader(ABC):
+class StoreReader(ABC):
     """A store of either kind as it is read from outside."""
 
     @abstractmethod
@@ -61,7 +61,7 @@ class Reader(ABC):
         return body if body is not None and _sha256(body) == digest else None
 
 
-class Audit(Reader):
+class Audit(StoreReader):
     """One open file. Every method may raise StoreDamaged when the file is too far gone to be read."""
 
     def __init__(self, db: sqlite3.Connection, path: Path) -> None:

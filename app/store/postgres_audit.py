@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.store import StoreDamaged
-from app.store.audit import Reader, StoredJob
+from app.store.audit import StoredJob, StoreReader
 from app.store.connections import Connections
 from app.store.rows import JOBS, PORTFOLIO, SEALED, SealedTable
 
@@ -34,7 +34,7 @@ _LINKS = (
 )
 
 
-class PostgresAudit(Reader):
+class PostgresAudit(StoreReader):
     """
     Reads the store in the database `url`; it changes nothing. Every method raises StoreError when it cannot be read.
 
