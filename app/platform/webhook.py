@@ -20,7 +20,7 @@ from app.domain.documents import encoded, joined
 from app.domain.jobs import Job, Status
 from app.platform.breaker import Breaker
 from app.platform.delivery import Documents, NotDelivered, error_of, instant_of, is_late
-from app.platform.pinned import Poster, Refused
+from app.platform.pinned import Poster, StatusError
 from app.store import DeliveryRow
 
 WEBHOOK_SECONDS = 5.0
@@ -92,7 +92,7 @@ class Callback:
         headers = {"Idempotency-Key": row.event_id, "User-Agent": SERVICE}
         try:
             await self.poster.post(joined(told, document), headers)
-        except Refused as refused:
+        except StatusError as refused:
             if refused.status == UNKNOWN_JOB and is_late(job, time.time()):
                 raise NotDelivered(str(refused), final=True) from None
             raise
