@@ -16,7 +16,7 @@ class FrameError(Exception):
     """These bytes are no frame of ours."""
 
 
-class Limits(NamedTuple):
+class FrameLimits(NamedTuple):
     """The most bytes that a header and a body may have."""
 
     header: int

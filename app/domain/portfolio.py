@@ -30,7 +30,7 @@ SEED_STEP = 1_000_003
 MOST_SEED = 2**31
 
 
-class Limits(Protocol):
+class PortfolioSettings(Protocol):
     """The settings that matter here."""
 
     @property
@@ -64,12 +64,12 @@ def seed(job: Job, number: int) -> int:
     return (job.options.seed + job.failed_attempts + SEED_STEP * number) % MOST_SEED
 
 
-def most_workers(settings: Limits) -> int:
+def most_workers(settings: PortfolioSettings) -> int:
     """How many workers a service can promise a job: one that solves by itself has nobody to send help."""
     return settings.portfolio_workers if settings.queue == "celery" else 1
 
 
-def places(job: Job, sessions: int, settings: Limits) -> int:
+def places(job: Job, sessions: int, settings: PortfolioSettings) -> int:
     """How many assistants a job may have. One whose request says a number need not be large."""
     if job.publish is not None:
         return 0

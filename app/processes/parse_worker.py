@@ -28,7 +28,7 @@ from typing import Any, BinaryIO
 from app import MEBIBYTE
 from app.domain.documents import encoded
 from app.domain.exceptions import TooHeavy
-from app.domain.framing import LENGTHS, Limits, framed
+from app.domain.framing import LENGTHS, FrameLimits, framed
 from app.domain.issues import REFUSALS
 from app.domain.requests import Source
 from app.domain.samples import load_sample
@@ -43,7 +43,7 @@ from app.settings import Settings
 from app.system.failpoints import failpoint
 from app.views.result import PIECES, Opened, as_file, one_variant, open_result
 
-REPLY_LIMITS = Limits(header=4 << 20, body=256 << 20)
+REPLY_LIMITS = FrameLimits(header=4 << 20, body=256 << 20)
 NICENESS = 1
 """Behind the event loop, and far before the children: a client waits for a worker, nobody for a few more moves."""
 OUT_OF_MEMORY_SCORE = 600
