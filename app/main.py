@@ -83,7 +83,7 @@ def _layers(settings: Settings, reports: Reports) -> list[Middleware]:
         Middleware(RequestId),
         Middleware(Measured, metrics=reports.metrics, unforeseen=reports.failed_unforeseen),
         Middleware(AuditLog),
-        Middleware(problems.LastResort),
+        Middleware(problems.UnforeseenErrors),
         Middleware(OneSpelling),
         Middleware(KeyGuard, settings=settings),
         Middleware(RateLimit, settings=settings),

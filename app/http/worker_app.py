@@ -74,7 +74,7 @@ class WorkerServer:
             redirect_slashes=False,
             middleware=[
                 Middleware(Measured, metrics=metrics),
-                Middleware(problems.LastResort),
+                Middleware(problems.UnforeseenErrors),
                 Middleware(OneSpelling),
                 Middleware(KeyGuard, settings=self._settings),
             ],
