@@ -29,7 +29,7 @@ from app.store import StoreDamaged, StoredIncumbent, StoreError
 from app.store.audit import Audit, StoredJob, audit
 from app.store.backups import REPLACED_PREFIX, RESTORING_NAME
 from app.store.folder import FILE_NAME, MARK_NAME, SPOOL_NAME, holds_store, read_mark, take_lock
-from app.store.inventory import Entry, State, inventory
+from app.store.inventory import BackupEntry, State, inventory
 from app.store.manifests import DUMP_SUFFIX, leftovers_in
 from app.store.quarantine import FOLDER, files_in
 from app.store.schema import SCHEMA_VERSION, SEALED_SINCE
@@ -257,7 +257,7 @@ def check_backups(folder: Path | None, key_file: str = "", *, read_all: bool = T
         yield Finding("backups", "note", f"{path.name}: left by an interrupted backup", "the next backup removes it")
 
 
-def _told_of(entry: Entry) -> Finding:
+def _told_of(entry: BackupEntry) -> Finding:
     verdict, advice = _VERDICTS[entry.state]
     held = "" if entry.manifest is None else f"{_moment(entry.made_at)}, {sum(entry.manifest.jobs.values())} jobs"
     found = "; ".join(filter(None, (held, entry.why)))

@@ -12,7 +12,7 @@ from psycopg import sql
 from app.domain.messages import pack
 from app.domain.requests import TimeConfig
 from app.domain.source import MAX_SENTENCES, Fetched, NothingThere, Query, SourceError, UnknownOrganisation
-from app.platform.reading import MAX_ENROLMENTS, NOT_APPLIED, Answer, Database, Reader, rows_of
+from app.platform.reading import MAX_ENROLMENTS, NOT_APPLIED, Database, QueryResult, Reader, rows_of
 from app.processes.size_limits import check_document, check_model, size_of
 from app.settings import Settings
 from solver.errors import InputError
@@ -135,7 +135,7 @@ def _organisation(reader: Reader, wanted: str) -> tuple[str, str]:
     return org, name
 
 
-def _table(reader: Reader, table: str, key: str, values: Mapping[str, object]) -> Answer:
+def _table(reader: Reader, table: str, key: str, values: Mapping[str, object]) -> QueryResult:
     question = sql.SQL("SELECT {} FROM {} t WHERE {} ORDER BY {}::text COLLATE {}").format(
         sql.SQL(", ").join(reader.chosen("t", table)),
         sql.Identifier(table),
@@ -170,7 +170,7 @@ def _running(reader: Reader) -> sql.Composable:
     )
 
 
-def _offerings(reader: Reader, values: Mapping[str, object]) -> Answer:
+def _offerings(reader: Reader, values: Mapping[str, object]) -> QueryResult:
     columns = [
         sql.SQL("co.offering_id::text AS offering_id"),
         *(column for column in reader.chosen("co", "course_offerings")[1:]),
