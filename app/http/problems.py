@@ -3,7 +3,7 @@ Every error a client can see, as one table from exception to HTTP status and cod
 
 The body is `application/problem+json`: `type`, `title`, `status`, `code`, `detail` (a string, as the platform reads it)
 and `errors[]` of `{pointer, code, message, value}`, where the pointer is a JSON pointer into the request body. What we
-did not foresee ends in `UnforeseenErrors`: a correlation id for the client, the traceback for the log, nothing in between.
+did not foresee ends in `UnforeseenErrors`: a correlation id for the client, the traceback for the log, and no more.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def examine(settings: Settings, *, at_start: bool = False) -> Iterator[CheckResu
                 yield from check.look(settings)
             except Exception as error:  # noqa: BLE001 - what cannot be looked at must not keep us from starting
                 told = in_words(error) if isinstance(error, OSError) else str(error)
-                yield CheckResult(check.name, "warning", f"cannot be examined: {told}")
+                yield _warning(check.name, f"cannot be examined: {told}")
 
 
 def refusal(findings: Iterable[CheckResult]) -> str | None:
@@ -116,9 +116,21 @@ def reason_of(error: OSError) -> str:
     return (error.strerror or str(error)).partition(" (while attempting")[0].lower()
 
 
+def _ok(check: str, found: str, advice: str = "") -> CheckResult:
+    return CheckResult(check, "ok", found, advice)
+
+
+def _warning(check: str, found: str, advice: str = "") -> CheckResult:
+    return CheckResult(check, "warning", found, advice)
+
+
+def _error(check: str, found: str, advice: str = "") -> CheckResult:
+    return CheckResult(check, "error", found, advice)
+
+
 def _checked(check: str, found: str, advice: str | None = None) -> CheckResult:
     """A warning with this advice; all is well where there is none to give."""
-    return CheckResult(check, "warning", found, advice) if advice else CheckResult(check, "ok", found)
+    return _warning(check, found, advice) if advice else _ok(check, found)
 
 
 # --- this machine ---
@@ -130,8 +142,8 @@ def _versions(settings: Settings) -> Iterator[CheckResult]:
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
-            yield CheckResult("versions", "error", f"{package} is not installed", "install the package again")
-    yield CheckResult("versions", "ok", ", ".join(found))
+            yield _error("versions", f"{package} is not installed", "install the package again")
+    yield _ok("versions", ", ".join(found))
 
 
 def _cores(settings: Settings) -> Iterator[CheckResult]:
@@ -153,9 +165,7 @@ def _memory(settings: Settings) -> Iterator[CheckResult]:
     found = f"{free}, service and jobs may use {wanted_mb} MB"
     if child_mb < settings.memory_limit_mb:
         told = f"{found}; a job is stopped at {child_mb} MB, not at {settings.memory_limit_mb}"
-        yield CheckResult(
-            "memory", "warning", told, "give the container more memory, or lower TIMETABLE_MEMORY_LIMIT_MB"
-        )
+        yield _warning("memory", told, "give the container more memory, or lower TIMETABLE_MEMORY_LIMIT_MB")
     else:
         advice = "lower TIMETABLE_SLOTS or TIMETABLE_MEMORY_LIMIT_MB"
         yield _checked("memory", found, advice if wanted_mb > free_mb else None)
@@ -173,11 +183,9 @@ def _clock(settings: Settings) -> Iterator[CheckResult]:
     now = time.time()
     found = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
     if now < EARLIEST:
-        yield CheckResult(
-            "clock", "warning", f"it says {found}", "set it: times shown would be wrong, durations are not"
-        )
+        yield _warning("clock", f"it says {found}", "set it: times shown would be wrong, durations are not")
     else:
-        yield CheckResult("clock", "ok", found)
+        yield _ok("clock", found)
 
 
 # --- the data folder ---
@@ -194,7 +202,7 @@ def _data_dir(settings: Settings) -> Iterator[CheckResult]:
         free_mb = shutil.disk_usage(folder).free // MEGABYTE
     except OSError as error:
         advice = f"set {variable('data_dir')} to a folder you may write"
-        yield CheckResult("data folder", "error", f"{folder}: {error.strerror or error}", advice)
+        yield _error("data folder", f"{folder}: {error.strerror or error}", advice)
         return
     found = f"{folder}, {free_mb} MB free"
     full = free_mb < settings.min_free_mb + settings.reserve_mb
@@ -207,26 +215,24 @@ def _permissions(folder: Path) -> Iterator[CheckResult]:
     mode = folder.stat().st_mode
     found = f"{folder} is {stat.filemode(mode)}"
     if mode & stat.S_IWOTH:
-        yield CheckResult("permissions", "warning", f"{found}: everybody may replace the jobs", f"chmod 700 {folder}")
+        yield _warning("permissions", f"{found}: everybody may replace the jobs", f"chmod 700 {folder}")
     elif mode & (stat.S_IROTH | stat.S_IXOTH):
-        yield CheckResult(
-            "permissions", "warning", f"{found}: everybody may read names of people", f"chmod 700 {folder}"
-        )
+        yield _warning("permissions", f"{found}: everybody may read names of people", f"chmod 700 {folder}")
     else:
-        yield CheckResult("permissions", "ok", found)
+        yield _ok("permissions", found)
 
 
 def _file_system(folder: Path) -> Iterator[CheckResult]:
     kind = file_system_of(folder)
     advice = f"set {variable('data_dir')} to a folder on a disk of this machine"
     if kind in NETWORK_FILE_SYSTEMS:
-        yield CheckResult("file system", "error", f"{kind} is a network file system, which loses stores", advice)
+        yield _error("file system", f"{kind} is a network file system, which loses stores", advice)
     elif kind.startswith(DOUBTFUL_FILE_SYSTEMS):
-        yield CheckResult("file system", "warning", f"{kind} may lie on another machine, and lose the store", advice)
+        yield _warning("file system", f"{kind} may lie on another machine, and lose the store", advice)
     elif kind in VOLATILE_FILE_SYSTEMS:
-        yield CheckResult("file system", "warning", f"{kind} is memory: jobs are gone with the power", advice)
+        yield _warning("file system", f"{kind} is memory: jobs are gone with the power", advice)
     else:
-        yield CheckResult("file system", "ok", kind or "unknown")
+        yield _ok("file system", kind or "unknown")
 
 
 def file_system_of(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
@@ -249,21 +255,21 @@ def _lock(settings: Settings) -> Iterator[CheckResult]:
     try:
         os.close(take_lock(settings.data_dir))
     except StoreLocked as error:
-        yield CheckResult("lock", "ok", f"{error}")
+        yield _ok("lock", f"{error}")
     except (StoreError, OSError) as error:
         told = in_words(error) if isinstance(error, OSError) else str(error)
-        yield CheckResult("lock", "error", told, "see who may write the data folder")
+        yield _error("lock", told, "see who may write the data folder")
     else:
-        yield CheckResult("lock", "ok", "no service uses the data folder")
+        yield _ok("lock", "no service uses the data folder")
 
 
 def _sqlite(settings: Settings) -> Iterator[CheckResult]:
     found = f"SQLite {sqlite3.sqlite_version}"
     if wal_reset_race(sqlite3.sqlite_version_info):
         note = "safe here: one process owns the store through one connection; never open it from a second one"
-        yield CheckResult("store", "warning", f"{found} has the WAL-reset race", note)
+        yield _warning("store", f"{found} has the WAL-reset race", note)
     else:
-        yield CheckResult("store", "ok", found)
+        yield _ok("store", found)
 
 
 def _database(settings: Settings) -> Iterator[CheckResult]:
@@ -273,11 +279,9 @@ def _database(settings: Settings) -> Iterator[CheckResult]:
         with closing(Connections(settings.database_url, "timetable doctor")) as database:
             version = database.run(lambda work: work.rows("SHOW server_version"))[0][0]
     except StoreError as error:
-        yield CheckResult(
-            "job store", "error", f"{error}", "see TIMETABLE_DATABASE_URL, and whether the server lets us in"
-        )
+        yield _error("job store", f"{error}", "see TIMETABLE_DATABASE_URL, and whether the server lets us in")
         return
-    yield CheckResult("job store", "ok", f"{database.where}, version {version}; `timetable check` reads it all")
+    yield _ok("job store", f"{database.where}, version {version}; `timetable check` reads it all")
     yield _dumps(settings, int(version.partition(".")[0]))
 
 
@@ -292,9 +296,7 @@ def _dumps(settings: Settings, server: int) -> CheckResult:
         advice = "until then back the database up where these programs are"
         return CheckResult("backups", "error" if wanted else "warning", str(error), advice)
     every = f"every {settings.backup_every_hours:g} h" if settings.backup_every_hours else "only when somebody asks"
-    return CheckResult(
-        "backups", "ok", f"are made {every}, by {' and '.join(found)}; `timetable check` lists those there are"
-    )
+    return _ok("backups", f"are made {every}, by {' and '.join(found)}; `timetable check` lists those there are")
 
 
 def _store(settings: Settings) -> Iterator[CheckResult]:
@@ -310,11 +312,11 @@ def _store(settings: Settings) -> Iterator[CheckResult]:
     try:
         report = check_folder(settings.data_dir, again=False)
     except StoreLocked:
-        yield CheckResult("job store", "ok", "in use; its service examined it at its start")
+        yield _ok("job store", "in use; its service examined it at its start")
         return
     wrong = [finding for finding in report.findings if finding.verdict == "damaged"]
     if report.sound:
-        yield CheckResult("job store", "ok", f"{sum(report.jobs.values())} jobs, sound")
+        yield _ok("job store", f"{sum(report.jobs.values())} jobs, sound")
     for finding in wrong:
         verdict: Verdict = "warning" if finding.advice == QUARANTINE else "error"  # what keeps nobody from starting
         yield CheckResult("job store", verdict, f"{finding.what}: {finding.found}", finding.advice)
@@ -328,9 +330,9 @@ def _portfolio(settings: Settings) -> Iterator[CheckResult]:
     if wanted > most:
         found = f"{variable('portfolio_workers')} is {wanted}, but this service solves alone: a job has one worker"
         advice = f"set {variable('queue')} to celery and run workers, or use {variable('workers_per_job')}"
-        yield CheckResult("portfolio", "warning", found, advice)
+        yield _warning("portfolio", found, advice)
     else:
-        yield CheckResult("portfolio", "ok", f"{counted(most, 'worker')} at most solve one job")
+        yield _ok("portfolio", f"{counted(most, 'worker')} at most solve one job")
 
 
 def _extras(settings: Settings) -> Iterator[CheckResult]:
@@ -340,17 +342,15 @@ def _extras(settings: Settings) -> Iterator[CheckResult]:
     lacking = [extra for extra in extras.EXTRAS if extra not in here]
     if lacking:
         found += f"; {', '.join(lacking)} not, which no setting asks for"
-    yield CheckResult(
-        "extras", "ok", found, f"to have what is not: {extras.line(','.join(lacking))}" if lacking else ""
-    )
+    yield _ok("extras", found, f"to have what is not: {extras.line(','.join(lacking))}" if lacking else "")
 
 
 def _pyarrow(settings: Settings) -> Iterator[CheckResult]:
     if importlib.util.find_spec("pyarrow"):
         advice = "uninstall pyarrow here: beside OR-Tools it can hang a solve that uses two threads"
-        yield CheckResult("packages", "warning", "pyarrow is importable", advice)
+        yield _warning("packages", "pyarrow is importable", advice)
     else:
-        yield CheckResult("packages", "ok", "pyarrow is absent; beside OR-Tools it can hang a solve")
+        yield _ok("packages", "pyarrow is absent; beside OR-Tools it can hang a solve")
 
 
 def kernel_cache() -> Path:
@@ -363,22 +363,18 @@ def _cache(settings: Settings) -> Iterator[CheckResult]:
     """Numba's cache is pickle: who can write it can run code here."""
     folder = kernel_cache()
     if not folder.exists():
-        yield CheckResult("kernel cache", "ok", f"{folder} is made when kernels are compiled, at the first start")
+        yield _ok("kernel cache", f"{folder} is made when kernels are compiled, at the first start")
         return
     for path in (folder, *(below for below in folder.iterdir() if below.is_dir())):
         state = path.stat()
         if state.st_mode & stat.S_IWOTH:
-            yield CheckResult(
-                "kernel cache", "error", f"everybody may write {path}, and so run code", f"chmod o-w {path}"
-            )
+            yield _error("kernel cache", f"everybody may write {path}, and so run code", f"chmod o-w {path}")
             return
         if state.st_uid not in (0, os.geteuid()):
             found = f"{path} belongs to user {state.st_uid}, who may run code here by it"
-            yield CheckResult(
-                "kernel cache", "error", found, "delete it, or set NUMBA_CACHE_DIR to a folder of your own"
-            )
+            yield _error("kernel cache", found, "delete it, or set NUMBA_CACHE_DIR to a folder of your own")
             return
-    yield CheckResult("kernel cache", "ok", str(folder))
+    yield _ok("kernel cache", str(folder))
 
 
 def _kernels(settings: Settings) -> Iterator[CheckResult]:
@@ -386,22 +382,22 @@ def _kernels(settings: Settings) -> Iterator[CheckResult]:
 
     began = time.monotonic()
     warm_up()
-    yield CheckResult("kernels", "ok", f"ready after {time.monotonic() - began:.1f} s")
+    yield _ok("kernels", f"ready after {time.monotonic() - began:.1f} s")
 
 
 def _variables(settings: Settings) -> Iterator[CheckResult]:
     for name, meant in unknown_variables().items():
         if name != failpoints.VARIABLE:
             advice = f"did you mean {meant}?" if meant else "remove it; no setting has this name"
-            yield CheckResult("environment", "warning", f"{name} is no setting", advice)
+            yield _warning("environment", f"{name} is no setting", advice)
 
 
 def _failpoints(settings: Settings) -> Iterator[CheckResult]:
     if os.environ.get(failpoints.VARIABLE):
         found = f"{failpoints.VARIABLE} is set: whoever can write that folder can end the service"
-        yield CheckResult("failpoints", "warning", found, "unset it; it is for tests")
+        yield _warning("failpoints", found, "unset it; it is for tests")
     else:
-        yield CheckResult("failpoints", "ok", "off")
+        yield _ok("failpoints", "off")
 
 
 def _port(settings: Settings) -> Iterator[CheckResult]:
@@ -414,26 +410,25 @@ def _port(settings: Settings) -> Iterator[CheckResult]:
 def _keys(settings: Settings) -> Iterator[CheckResult]:
     problem = exposure.refusal(settings)
     if problem is not None:
-        yield CheckResult("API keys", "error", problem)
+        yield _error("API keys", problem)
     else:
         where = "on this machine only" if exposure.is_private(settings) else "with a key or token"
-        yield CheckResult("API keys", "ok", f"{settings.host} can be used {where}")
+        yield _ok("API keys", f"{settings.host} can be used {where}")
 
 
 def _backups(settings: Settings) -> Iterator[CheckResult]:
     try:
         signed = read_key(settings.backup_key_file) is not None
     except NoBackupKey as error:
-        yield CheckResult("backups", "error", str(error), "no backup can be made or put back until then")
+        yield _error("backups", str(error), "no backup can be made or put back until then")
         return
     if signed:
-        yield CheckResult("backups", "ok", "those that are made are signed, and no other is put back")
+        yield _ok("backups", "those that are made are signed, and no other is put back")
     elif exposure.is_loopback(settings.host):
-        yield CheckResult("backups", "ok", "those that are made are not signed")
+        yield _ok("backups", "those that are made are not signed")
     else:
-        yield CheckResult(
+        yield _warning(
             "backups",
-            "warning",
             "are not signed: whoever can write their folder can put another store in place of this one",
             f"set {variable('backup_key_file')} to a file of 32 or more random bytes that only its owner can read",
         )
@@ -442,13 +437,13 @@ def _backups(settings: Settings) -> Iterator[CheckResult]:
 def _alerts(settings: Settings) -> Iterator[CheckResult]:
     """The address itself may hold a secret and is not shown."""
     if settings.alert_webhook_url and (problem := url_problem(settings.alert_webhook_url)):
-        yield CheckResult("alerts", "error", f"{variable('alert_webhook_url')}: {problem}", "correct it, or unset it")
+        yield _error("alerts", f"{variable('alert_webhook_url')}: {problem}", "correct it, or unset it")
     if settings.alert_command and (problem := command_problem(settings.alert_command)):
-        yield CheckResult("alerts", "error", f"{variable('alert_command')}: {problem}", "correct it, or unset it")
+        yield _error("alerts", f"{variable('alert_command')}: {problem}", "correct it, or unset it")
     for url in settings.alert_addresses:
         if problem := notify.problem(url):
-            yield CheckResult("alerts", "error", f"{variable('alert_urls')}: {problem}", "correct it, or unset it")
-    yield CheckResult("alerts", "ok", f"go to {', '.join(['the log', *(sink.name for sink in sinks_of(settings))])}")
+            yield _error("alerts", f"{variable('alert_urls')}: {problem}", "correct it, or unset it")
+    yield _ok("alerts", f"go to {', '.join(['the log', *(sink.name for sink in sinks_of(settings))])}")
 
 
 def _certificates(settings: Settings) -> Iterator[CheckResult]:
@@ -459,12 +454,10 @@ def _certificates(settings: Settings) -> Iterator[CheckResult]:
             continue
         try:
             ssl.create_default_context(cafile=path)
-            yield CheckResult("certificates", "ok", f"{variable(name)}: {path}")
+            yield _ok("certificates", f"{variable(name)}: {path}")
         except OSError as error:  # one that holds no certificates is an SSLError
             said = "it holds no certificates" if isinstance(error, ssl.SSLError) else error.strerror
-            yield CheckResult(
-                "certificates", "error", f"{path}: {said}", f"set {variable(name)} to a PEM file, or unset it"
-            )
+            yield _error("certificates", f"{path}: {said}", f"set {variable(name)} to a PEM file, or unset it")
 
 
 def _log_file(settings: Settings) -> Iterator[CheckResult]:
@@ -473,12 +466,10 @@ def _log_file(settings: Settings) -> Iterator[CheckResult]:
     path = Path(settings.log_file)
     try:
         with path.open("ab"):
-            yield CheckResult(
-                "log file", "ok", f"{path}, at most {settings.log_files + 1} x {settings.log_file_mb:g} MB"
-            )
+            yield _ok("log file", f"{path}, at most {settings.log_files + 1} x {settings.log_file_mb:g} MB")
     except OSError as error:
         advice = f"set {variable('log_file')} to a file you may write"
-        yield CheckResult("log file", "error", f"{path}: {error.strerror}", advice)
+        yield _error("log file", f"{path}: {error.strerror}", advice)
 
 
 CHECKS: tuple[Check, ...] = (

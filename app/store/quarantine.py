@@ -51,7 +51,7 @@ _LOST_LINES = """
 _log = logging.getLogger("timetable.store")
 
 
-class QuarantinedRow(NamedTuple):
+class RemovedRow(NamedTuple):
     """A row that left the store, or that another one took the place of."""
 
     table: str
@@ -98,7 +98,7 @@ def _rows_of(path: Path) -> int:
         return 1
 
 
-def _removed(db: sqlite3.Connection) -> Iterator[QuarantinedRow]:
+def _removed(db: sqlite3.Connection) -> Iterator[RemovedRow]:
     found = False
     for removed in (_damaged_jobs, _damaged_outbox, _damaged_journal, _orphans):
         for kept in removed(db):
@@ -109,19 +109,19 @@ def _removed(db: sqlite3.Connection) -> Iterator[QuarantinedRow]:
         yield from _taken(db, "datasets", unused, (), "it belongs to no job that is left")
 
 
-def _damaged_jobs(db: sqlite3.Connection) -> Iterator[QuarantinedRow]:
+def _damaged_jobs(db: sqlite3.Connection) -> Iterator[RemovedRow]:
     for rowid, job_id, why in list(_broken(db, JOBS, "id")):
         for table in _OF_A_JOB:
             yield from _taken(db, table, "job_id = ?", (job_id,), f"of job {job_id!r}, whose row is damaged")
         yield from _taken(db, "jobs", "seq = ?", (rowid,), why)
 
 
-def _damaged_outbox(db: sqlite3.Connection) -> Iterator[QuarantinedRow]:
+def _damaged_outbox(db: sqlite3.Connection) -> Iterator[RemovedRow]:
     for rowid, _, why in list(_broken(db, OUTBOX, "job_id")):
         yield from _taken(db, "outbox", "rowid = ?", (rowid,), why)
 
 
-def _damaged_journal(db: sqlite3.Connection) -> Iterator[QuarantinedRow]:
+def _damaged_journal(db: sqlite3.Connection) -> Iterator[RemovedRow]:
     """Whose line it was and of which attempt may be what is damaged; who needs one then gets it as a lost one."""
     for rowid, job_id, why in list(_broken(db, ATTEMPTS, "job_id")):
         (kept,) = _selected(db, "attempts", "rowid = ?", (rowid,), why)
@@ -151,7 +151,7 @@ def _empty_line(job_id: str, attempt: int, status: str, at: int, began: float, *
     return {**row, "message": f"this line of the journal {why}", "how": How.ERROR.value, "ended_at": began}
 
 
-def _orphans(db: sqlite3.Connection) -> Iterator[QuarantinedRow]:
+def _orphans(db: sqlite3.Connection) -> Iterator[RemovedRow]:
     _fill_lost_lines(db)
     for _ in range(_ROUNDS):
         found = False
@@ -163,7 +163,7 @@ def _orphans(db: sqlite3.Connection) -> Iterator[QuarantinedRow]:
             return
 
 
-def _orphan(db: sqlite3.Connection, table: str, rowid: int, why: str) -> Iterator[QuarantinedRow]:
+def _orphan(db: sqlite3.Connection, table: str, rowid: int, why: str) -> Iterator[RemovedRow]:
     if table != "jobs":
         yield from _taken(db, table, "rowid = ?", (rowid,), why)
         return
@@ -189,22 +189,20 @@ def _broken(db: sqlite3.Connection, table: SealedTable, named: str) -> Iterator[
 
 def _taken(
     db: sqlite3.Connection, table: str, where: str, values: tuple[object, ...], why: str
-) -> Iterator[QuarantinedRow]:
+) -> Iterator[RemovedRow]:
     if not schema.has_table(db, table):
         return
     yield from _selected(db, table, where, values, why)
     db.execute(f"DELETE FROM {table} WHERE {where}", values)  # nosec B608 - names of ours, values bound
 
 
-def _selected(
-    db: sqlite3.Connection, table: str, where: str, values: tuple[object, ...], why: str
-) -> list[QuarantinedRow]:
+def _selected(db: sqlite3.Connection, table: str, where: str, values: tuple[object, ...], why: str) -> list[RemovedRow]:
     found = db.execute(f"SELECT * FROM {table} WHERE {where}", values)  # nosec B608 - names of ours, values bound
     names = [column[0] for column in found.description]
-    return [QuarantinedRow(table, why, dict(zip(names, row, strict=True))) for row in found.fetchall()]
+    return [RemovedRow(table, why, dict(zip(names, row, strict=True))) for row in found.fetchall()]
 
 
-def _write(folder: Path, kept: list[QuarantinedRow]) -> None:
+def _write(folder: Path, kept: list[RemovedRow]) -> None:
     """Durably, before anything leaves the store."""
     target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.json"
     document = [{"table": one.table, "why": one.why, "row": {k: _plain(v) for k, v in one.row.items()}} for one in kept]
