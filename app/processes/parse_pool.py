@@ -92,7 +92,7 @@ SETTINGS = frozenset(
 )
 """What a worker learns of the settings; the others may hold secrets, and a worker works on hostile bodies."""
 
-_log = logging.getLogger("timetable.readers")
+_log = logging.getLogger("timetable.parse_pool")
 
 
 class WorkerLost(Exception):

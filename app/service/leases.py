@@ -36,7 +36,7 @@ FOLLOW_SECONDS = 0.5
 SILENT_SECONDS = 2 * RENEW_SECONDS
 """A service that has not renewed its leases for so long may be gone; its jobs are shown as stalled."""
 
-_log = logging.getLogger("timetable.neighbours")
+_log = logging.getLogger("timetable.leases")
 
 
 def boot_seconds() -> float:

@@ -32,7 +32,7 @@ LISTED_SECONDS = 60.0
 MISSED_SECONDS = 900.0
 """And after so long nobody waits for it any more: it has come back under another name, or was taken away."""
 
-_log = logging.getLogger("timetable.neighbours")
+_log = logging.getLogger("timetable.membership")
 
 
 class Membership:
