@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, Validatio
 
 from app import MEGABYTE
 from app.system import addresses, extras
-from app.system.machine import default_child_mb, default_reader_mb, default_slots
+from app.system.machine import default_child_mb, default_parse_worker_mb, default_slots
 from app.system.variables import (
     PREFIX,
     ExtraMissing,
@@ -184,12 +184,12 @@ class Settings(BaseModel):
     limit_pairs: int = setting(
         20, "million", "estimated pairs of courses with a common student; more is refused", low=1, high=1_000_000
     )
-    readers: int = setting(2, "processes", "processes that read large request bodies", low=1, high=64)
+    readers: int = setting(2, "processes", "parse workers, which read large request bodies", low=1, high=64)
     read_seconds: float = setting(
-        20.0, "s", "time to read one request body, or to wait for a free reader", low=0.1, high=3600
+        20.0, "s", "time to read one request body, or to wait for a free parse worker", low=0.1, high=3600
     )
     reader_memory_mb: int = setting(
-        default_reader_mb, "MB", "memory of one reader before it is ended", low=256, high=1_048_576
+        default_parse_worker_mb, "MB", "memory of one parse worker before it is ended", low=256, high=1_048_576
     )
     # --- how often one client may ask; a client is an API key, or an address where there are no keys ---
     submits_per_minute: int = setting(3_000, "requests", "jobs a client may submit; 0 = any", low=0, high=10_000_000)

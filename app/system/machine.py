@@ -282,7 +282,7 @@ def default_child_mb() -> int:
     return min(CHILD_MB, child_mb(this_machine().memory().total, default_slots()))
 
 
-def default_reader_mb() -> int:
+def default_parse_worker_mb() -> int:
     """Two of them may be at work at the same time."""
     return min(CHILD_MB, max(LEAST_CHILD_MB, (this_machine().memory().total // MEBIBYTE - OWN_MB) // 2))
 
