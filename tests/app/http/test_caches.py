@@ -55,7 +55,7 @@ async def test_invalidate_drops_what_is_kept_for_an_organisation_and_nothing_els
 
 
 async def test_warm_says_that_nothing_has_to_be_warmed_and_what_is_ready(client: httpx.AsyncClient) -> None:
-    await client.get("/datasets/tiny")  # a reader has answered, so one is loaded
+    await client.get("/datasets/tiny")  # a parse worker has answered, so one is loaded
     answer = (await client.post("/api/cache/warm/", json={"organization_id": ORGANISATION, "semester": None})).json()
     assert answer["warmed"] == 0 and "Nothing has to be warmed" in answer["message"]
     assert answer["kept"]["readers"]["ready"] >= 1

@@ -358,7 +358,7 @@ async def test_a_body_for_which_memory_does_not_reach_is_refused(tmp_path: Path,
             assert document["code"] == "too_large" and "memory" in str(document["detail"])
         except TooHeavy as heavy:
             assert "Two processes have died" in str(heavy)
-        assert content_of(await pool.ask(sample("tiny"))), "a reader answers what comes next"
+        assert content_of(await pool.ask(sample("tiny"))), "a parse worker answers what comes next"
 
 
 async def test_a_body_that_cannot_be_received_is_refused_and_the_worker_lives_on(tmp_path: Path) -> None:
