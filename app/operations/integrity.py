@@ -342,7 +342,7 @@ def _either_way(held: StoredJob, look: Callable[[bool], None]) -> str | None:
 
 
 def _recount(body: bytes, dataset: Dataset, simplified: bool) -> None:
-    check(load_result(unpack(body)), dataset, simplified_context=simplified)
+    check(load_result(unpack(body)), dataset, simplified=simplified)
 
 
 def _recount_incumbent(incumbent: StoredIncumbent, dataset: Dataset, simplified: bool) -> None:

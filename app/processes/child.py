@@ -248,7 +248,7 @@ def _solved(start: Start, solve: Solve, dataset: Dataset, known: Timetable | Non
 def _published(start: Start, why: StoppedBy, dataset: Dataset, known: Timetable, control: Control) -> Result:
     control.place = Place.VERIFY
     control.report(Progress(stage="verify", share=0.0, message="recounting the best timetable"))
-    return publish(dataset, known, why, start.rung, control, simplified_context=start.options.simplified_context)
+    return publish(dataset, known, why, start.rung, control, simplified=start.options.simplified_context)
 
 
 def _params(start: Start) -> SolveParams:

@@ -112,10 +112,9 @@ class StoredResults:
             dataset=packed,
             timetable=held.timetable,
             earlier=earlier,
-            rules=job.options.rules,
+            options=job.options,
             score=held.score,
             rung=held.rung,
-            simplified_context=job.options.simplified_context,
         )
 
     async def _keep(self, job: Job, kept: Salvaged) -> None:

@@ -19,6 +19,7 @@ import pytest
 from app import MEBIBYTE
 from app.domain.exceptions import ParsePoolAway, ParsePoolBusy, ParsePoolStarved, Refused, TooHeavy
 from app.domain.messages import pack
+from app.domain.options import SolveOptions
 from app.domain.telemetry import Happening, HelperStopped
 from app.http.problems import problem_response
 from app.processes import parse_pool as pool_module
@@ -429,8 +430,7 @@ def claim() -> Claim:
     return Claim(
         dataset=pack(dump_dataset(dataset)),
         result=pack(dump_result(result)),
-        rules={},
-        simplified_context=False,
+        options=SolveOptions(),
         score=report.score,
         placed=report.placed,
         total=report.total,

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from app.domain.messages import pack
+from app.domain.options import SolveOptions
 from app.processes.last_recount import publish
 from app.processes.salvage import Salvageable, salvage
 from solver.control import Control
@@ -36,10 +37,9 @@ def kept(earlier: Result, found: Timetable, score: Score) -> bool:
         dataset=pack(dump_dataset(CROWDED)),
         timetable=pack(dump_timetable(found)),
         earlier=pack(dump_result(earlier)),
-        rules={},
+        options=SolveOptions(),
         score=score,
         rung="greedy",
-        simplified_context=False,
     )
     return salvage(held) is not None
 

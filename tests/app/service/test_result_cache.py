@@ -17,6 +17,7 @@ from app.domain.documents import encoded, joined
 from app.domain.exceptions import NoResult, Refused, ResultTooHeavy, TooHeavy
 from app.domain.jobs import Job, Status
 from app.domain.messages import pack, unpack
+from app.domain.options import SolveOptions
 from app.http.problems import problem_response
 from app.processes.last_recount import publish_salvaged
 from app.processes.parse_pool import ParsePool
@@ -66,7 +67,7 @@ def college() -> Packed:
     document, timetable = dump_dataset(sample("college")), planted("college")
     return Packed(
         pack(document),
-        pack(publish_salvaged(document, pack(dump_timetable(timetable)), None, simplified_context=False)),
+        pack(publish_salvaged(document, pack(dump_timetable(timetable)), None, simplified=False)),
     )
 
 
@@ -146,10 +147,9 @@ async def test_a_held_timetable_is_recounted_outside_the_service_with_the_same_o
         dataset=pack(document),
         timetable=timetable,
         earlier=None,
-        rules={"group_gap": {"tier": "off"}},
+        options=SolveOptions(rules={"group_gap": {"tier": "off"}}),
         score=Score(9, 9, 9, 9),
         rung="full",
-        simplified_context=False,
     )
     began = time.process_time()
     found = salvaged_of(await pool.ask(salvaging_of(held)))
