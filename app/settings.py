@@ -423,6 +423,7 @@ class Settings(BaseModel):
 
     @property
     def max_body_bytes(self) -> int:
+        """`max_body_mb` in bytes; a MB has 10^6 of them."""
         return int(self.max_body_mb * MEGABYTE)
 
     @property

@@ -130,4 +130,5 @@ class Broker:
 
 
 def task_id(message: Message) -> str:
+    """The name of the task in Celery; the same message has the same name however often it is sent."""
     return f"{message.job_id}:{message.attempt}"

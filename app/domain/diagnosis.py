@@ -52,6 +52,8 @@ KEPT_SAMPLES = 30
 
 
 class Verdict(StrEnum):
+    """What is thought of a child; the values stand in the store and in metrics."""
+
     NORMAL_PROCESSING = "NORMAL_PROCESSING"
     DEADLOCK_SUSPECTED = "DEADLOCK_SUSPECTED"
     INFINITE_LOOP = "INFINITE_LOOP"
@@ -107,14 +109,17 @@ class Sample:
 
     @property
     def stopped(self) -> bool:
+        """Whether a signal or a debugger has stopped the process."""
         return self.state in "Tt"
 
     @property
     def wants_to_run(self) -> bool:
+        """Whether any thread runs or waits for a processor."""
         return self.state == "R" or any(thread.state == "R" for thread in self.threads or ())
 
     @property
     def waits_for_disk(self) -> bool:
+        """Whether any thread waits for a device, which no signal interrupts."""
         return self.state == "D" or any(thread.state == "D" for thread in self.threads or ())
 
 

@@ -185,6 +185,7 @@ class StopFrame(Frame):
 
     @property
     def value(self) -> Stop:
+        """The number that a child reads in the shared memory for the same word."""
         return Stop(self.stop)
 
 

@@ -34,11 +34,16 @@ class PortfolioSettings(Protocol):
     """The settings that matter here."""
 
     @property
-    def queue(self) -> str: ...
+    def queue(self) -> str:
+        """Kind of the queue; only a shared one has other workers."""
+
     @property
-    def portfolio_workers(self) -> int: ...
+    def portfolio_workers(self) -> int:
+        """Most workers that solve one job together."""
+
     @property
-    def portfolio_sessions(self) -> int: ...
+    def portfolio_sessions(self) -> int:
+        """Sessions from which on a job is large enough for several."""
 
 
 class Left(StrEnum):

@@ -36,6 +36,7 @@ class StreamLimit:
         self._open[client] = mine + 1
 
     def leave(self, client: str) -> None:
+        """One stream of the client has ended."""
         self._open[client] -= 1
         if not self._open[client]:
             del self._open[client]

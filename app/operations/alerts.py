@@ -37,6 +37,8 @@ UNCLEAN = frozenset({How.CRASH, How.HANG, How.MEMORY, How.ERROR, How.FORKSERVER_
 
 
 class Severity(StrEnum):
+    """How soon somebody should look; the values stand in messages and metrics."""
+
     CRITICAL = "critical"
     HIGH = "high"
     MEDIUM = "medium"

@@ -88,6 +88,7 @@ class Lag:
         self._peaks.append((at, late))
 
     def worst(self, at: float) -> float:
+        """The worst lag of the last `LAG_WINDOW_SECONDS` before the monotonic time `at`, in seconds."""
         while self._peaks and self._peaks[0][0] < at - LAG_WINDOW_SECONDS:
             self._peaks.popleft()
         return self._peaks[0][1] if self._peaks else 0.0

@@ -49,7 +49,8 @@ MAX_SHOWN = 100
 class Holding(Protocol):
     """Something that holds jobs."""
 
-    def held(self) -> Iterator[StoredJob]: ...
+    def held(self) -> Iterator[StoredJob]:
+        """The jobs with what is stored of each, one at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,11 @@ class Report:
 
     @property
     def sound(self) -> bool:
+        """Whether nothing was found damaged; what is merely strange is told and does not count."""
         return all(finding.verdict != "damaged" for finding in self.findings)
 
     def view(self) -> dict[str, Any]:
+        """The report as JSON."""
         return {"sound": self.sound, **asdict(self)}
 
 

@@ -94,6 +94,7 @@ def refusal(findings: Iterable[CheckResult]) -> str | None:
 
 
 def log_warnings(findings: Iterable[CheckResult]) -> None:
+    """Puts those that are only warnings into the log, with what to do about each."""
     for finding in findings:
         if finding.verdict == "warning":
             _log.warning("%s: %s; %s", finding.check, finding.found, finding.advice)

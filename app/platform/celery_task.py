@@ -44,6 +44,7 @@ class CeleryTask:
         object.__setattr__(self, "app", _client(self.settings))
 
     async def deliver(self, row: DeliveryRow, job: Job, *, arrived: bool) -> None:
+        """Puts the task of the end into the platform's broker. Raises NotDelivered."""
         if self.settings.platform_celery == "committed":
             if not arrived:
                 raise NotDelivered(NOT_ARRIVED, final=True)

@@ -118,6 +118,7 @@ class Poster:
     lookup: Resolve = resolve
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Posts a body of JSON. Raises StatusError for a bad answer, Forbidden, and NotDelivered for all else."""
         problem = url_problem(self.url, private=self.private)
         if problem:
             raise Forbidden(problem)

@@ -114,6 +114,7 @@ class Database:
         self._pool.open(wait=False)
 
     def close(self) -> None:
+        """Closes the connections; waits at most a second for those in use."""
         self._pool.close(timeout=1.0)
 
     @contextmanager
@@ -160,6 +161,8 @@ def _reason(error: psycopg.Error) -> str:
 
 
 class QueryResult(NamedTuple):
+    """Names of the columns, and the rows."""
+
     names: tuple[str, ...]
     rows: Sequence[tuple[Any, ...]]
 
@@ -197,6 +200,7 @@ class Reader:
         return {name: frozenset(columns) for name, columns in rows}
 
     def has(self, table: str, column: str) -> bool:
+        """Whether this table has this column in the platform's schema, which differs among its versions."""
         return column in self.columns.get(table, ())
 
     def ask(self, question: sql.SQL | sql.Composed, values: Mapping[str, object], most: int = MAX_ROWS) -> QueryResult:

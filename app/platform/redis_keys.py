@@ -198,6 +198,7 @@ class RedisKeys:
     # --- the end of a job ---
 
     async def deliver(self, row: DeliveryRow, job: Job, *, arrived: bool) -> None:
+        """Writes progress and result of the job under the platform's keys. Raises NotDelivered."""
         document = self._supervisor.snapshot(job.id)
         if document is None:
             raise NotDelivered("the job is deleted", final=True)
@@ -239,6 +240,7 @@ class RedisKeys:
         return answers
 
     async def close(self) -> None:
+        """Closes the connections."""
         await self._redis.aclose()
 
 

@@ -36,6 +36,7 @@ class PlatformSource:
         self._database = Database(settings)
 
     def close(self) -> None:
+        """Closes the connections to the database."""
         self._database.close()
 
     def fetch(self, query: Query) -> Fetched:

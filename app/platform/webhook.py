@@ -45,6 +45,7 @@ class Webhook:
     breaker: Breaker
 
     async def deliver(self, row: DeliveryRow, job: Job, *, arrived: bool) -> None:
+        """Posts the signed event of an end. Raises NotDelivered."""
         body, timestamp = encoded(event_of(row, job)), int(time.time())
         headers = {
             "webhook-id": row.event_id,

@@ -148,6 +148,7 @@ class Attempt:
 
     @property
     def pid(self) -> int | None:
+        """Process id of the child, None while there is none."""
         return self._child.pid if self._child else None
 
     def signs(self) -> ChildSigns | None:

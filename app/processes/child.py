@@ -83,6 +83,8 @@ class Descriptors(NamedTuple):
 
 
 class Solve(Protocol):
+    """The signature of `solver.solve`."""
+
     def __call__(
         self, dataset: Dataset, params: SolveParams, control: Control, *, start: Timetable | None = None
     ) -> Result: ...
@@ -131,6 +133,7 @@ class LastResort:
         self._stacks, self._seconds = stacks, 0.0
 
     def wind_up(self, start: Start) -> None:
+        """Sets the limits of the job: so many seconds per stage, and as much processor time for all of them."""
         self._seconds = start.last_resort_seconds
         hardening.limit(resource.RLIMIT_CPU, math.ceil(CPU_STAGES * (start.options.workers or 1) * self._seconds))
         self._again()

@@ -82,6 +82,7 @@ class Child:
 
     @property
     def beat(self) -> int:
+        """The heartbeat that the child counts up in the shared memory."""
         return self._words[BEAT_WORD]
 
     @property
@@ -175,6 +176,7 @@ class Child:
         )
 
     def close(self) -> None:
+        """Gives back pipe, memory and files; the process must have ended."""
         self._words.release()
         self._map.close()
         self._channel.close()
@@ -211,10 +213,12 @@ class ForkServer:
 
     @property
     def pid(self) -> int | None:
+        """Its process id, None before it is started."""
         return self._process.pid if self._process else None
 
     @property
     def alive(self) -> bool:
+        """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     @property

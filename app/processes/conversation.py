@@ -61,6 +61,7 @@ class Mailbox:
         self.rung: RungId | None = None
 
     def keep_progress(self, progress: Progress) -> None:
+        """Keeps the newest word on progress for the talking thread; a new stage is told to `on_stage`."""
         if progress.rung in RUNG_ORDER:
             self.rung = progress.rung
         self.progress.append(progress)
@@ -69,6 +70,7 @@ class Mailbox:
             self.on_stage(progress.stage)
 
     def keep_incumbent(self, timetable: Timetable, score: Score) -> None:
+        """Keeps the newest timetable; one that waits to be sent is dropped for it."""
         self.incumbent.append((timetable, score))
 
 
@@ -82,6 +84,7 @@ class Conversation:
         self._incumbent_sent_at = 0.0
 
     def send(self, frame: Frame) -> None:
+        """Sends a whole frame; blocks while the pipe is full."""
         self.channel.sendall(encode(frame))
 
     def receive(self) -> list[Frame]:
@@ -92,6 +95,7 @@ class Conversation:
         return list(self.reader.feed(data))
 
     def wait_for_start(self) -> Start:
+        """The first word of the service; an incumbent may come before it."""
         while True:
             for frame in self.receive():
                 if isinstance(frame, IncumbentFrame):

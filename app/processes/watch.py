@@ -100,6 +100,7 @@ class Watch:
 
     @property
     def place(self) -> Place:
+        """Where the child was when it was looked at last."""
         last = self.diagnosis.last
         return Place.OTHER if last is None else last.place
 
@@ -138,6 +139,7 @@ class Watch:
         return max(latest, self.finish_at + LAST_WORD_SECONDS)
 
     def solving_seconds(self, now: float) -> float:
+        """How long it solves at the monotonic time `now`; 0 until the data are loaded."""
         return 0.0 if self.solving_began is None else now - self.solving_began
 
     def overshoot_seconds(self, now: float) -> float:

@@ -62,6 +62,7 @@ class JobTracks:
 
     @preparing.setter
     def preparing(self, preparing: bool) -> None:
+        """Whether compiling is under way; estimates change when that does."""
         if preparing != self.preparing:
             self._preparing_since = time.monotonic() if preparing else None
             self._scheduled_at = -math.inf
@@ -73,6 +74,7 @@ class JobTracks:
 
     @slots.setter
     def slots(self, slots: int) -> None:
+        """How many jobs are solved at once, at least 1; the time until a queued one begins depends on it."""
         self._slots = max(1, slots)
 
     def __getitem__(self, job_id: str) -> Track:
@@ -82,6 +84,7 @@ class JobTracks:
         return len(self._tracks)
 
     def get(self, job_id: str) -> Track | None:
+        """The track of a job, None when nothing of it is in memory."""
         return self._tracks.get(job_id)
 
     def add(self, job: Job) -> Track:
@@ -105,6 +108,7 @@ class JobTracks:
         self._tracks.pop(job_id).bump()
 
     def newest_first(self) -> Iterator[Track]:
+        """The tracks in memory, from the job that came last."""
         return reversed(self._tracks.values())
 
     @property

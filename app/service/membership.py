@@ -96,13 +96,16 @@ class Membership:
         return sum(member.slots for member in self.known if member.silent_seconds < SILENT_SECONDS)
 
     async def due(self) -> list[Message]:
+        """The messages to be sent now; none with a store of one service. Raises StoreError."""
         return [] if self._store is None else await self._ask(lambda store: store.due())
 
     async def not_sent(self, messages: Collection[Message]) -> None:
+        """Has messages that could not be sent due again. Raises StoreError."""
         if self._store is not None:
             await self._ask(lambda store: store.not_sent(messages))
 
     async def send_again(self) -> None:
+        """Has all messages sent once more, since a queue may have lost them. Raises StoreError."""
         if self._store is not None:
             await self._ask(lambda store: store.send_again())
 

@@ -51,9 +51,11 @@ class Assistant:
 
     @property
     def key(self) -> AssistanceKey:
+        """What the store knows this assistance by."""
         return AssistanceKey(self.given.job.id, self.given.job.attempt, self.given.number)
 
     def stop(self, left: str) -> None:
+        """Ends the search; `left` says why in the store, and the first reason counts."""
         self.left = self.left or left
         self.attempt.stop(How.SHUTDOWN)
 

@@ -48,6 +48,7 @@ class Portfolio:
         dispatcher.before_end = self._note_end
 
     async def watch(self) -> None:
+        """Looks at the attempts of this service until it is cancelled; ends at once where no workers are shared."""
         while isinstance(self._registry.store, SharedStore) and self._registry.settings.portfolio_workers > 1:
             await anyio.sleep(LOOK_SECONDS)
             at_work = list(self._dispatcher.attempts.values())

@@ -52,6 +52,7 @@ class StoredResult:
 
     @property
     def result(self) -> dict[str, Any]:
+        """The result as native JSON, unpacked anew by every call."""
         document: dict[str, Any] = unpack(self.packed_result)
         return document
 

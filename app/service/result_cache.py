@@ -50,12 +50,14 @@ class Remembered:
         self._answers: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
 
     def get(self, key: tuple[object, ...]) -> bytes | None:
+        """The answer under the key, which counts as used now; None when it is not kept."""
         if key not in self._answers:
             return None
         self._answers.move_to_end(key)
         return self._answers[key]
 
     def keep(self, key: tuple[object, ...], answer: bytes) -> None:
+        """Keeps an answer; those unused for longest make way for it. One larger than all room is not kept."""
         if key in self._answers or len(answer) > self._most:
             return
         self._answers[key] = answer
@@ -69,10 +71,12 @@ class Remembered:
         return [key for key in self._answers if is_meant(str(key[0]))]
 
     def measured(self, keys: Iterable[tuple[object, ...]]) -> CacheSize:
+        """Number and bytes of the answers under these keys."""
         sizes = [len(self._answers[key]) for key in keys]
         return CacheSize(len(sizes), sum(sizes))
 
     def drop(self, keys: Iterable[tuple[object, ...]]) -> None:
+        """Forgets the answers under these keys."""
         for key in keys:
             self._size -= len(self._answers.pop(key))
 

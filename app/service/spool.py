@@ -73,6 +73,7 @@ class Spool:
             return None
 
     def remove(self, job: Job) -> None:
+        """Removes what is spooled of the attempt that the job is at, if anything is."""
         with contextlib.suppress(OSError):
             self._path(job).unlink()
 

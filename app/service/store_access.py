@@ -164,6 +164,7 @@ class ClientCall(Generic[T]):
         self._error: Exception | None = StoreBusy("the service has ended")
 
     async def run(self) -> None:
+        """Makes the call, a write in its turn. What it came to, also an exception, is kept for its client."""
         if self._turn is None:  # a read: one that has not begun when its client leaves is not begun
             with self._waiting:
                 await self._do()

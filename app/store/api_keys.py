@@ -103,6 +103,7 @@ class KeyFile:
 
     @property
     def exists(self) -> bool:
+        """Whether a key was ever made; a file whose last key was withdrawn still exists."""
         return (self._folder / KEYS_FILE).exists()
 
     def all(self) -> tuple[Key, ...]:

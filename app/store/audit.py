@@ -69,11 +69,13 @@ class Audit(StoreReader):
 
     @property
     def version(self) -> int:
+        """The version of the schema in the file. Raises StoreError when it cannot be read."""
         with told(self._path):
             return schema.version_of(self._db)
 
     @property
     def last_commit(self) -> Commit:
+        """Number and wall time of the last transaction. Raises StoreError when they cannot be read."""
         with told(self._path):
             return schema.last_commit(self._db)
 

@@ -111,6 +111,7 @@ class Connections:
         return psycopg.connect(self.conninfo, prepare_threshold=None)
 
     def close(self) -> None:
+        """Closes those that are free, and those that are in use as soon as they are given back."""
         self._pool.close(timeout=2.0)
 
     def run(self, body: Callable[[Work], T], seconds: float | None = None) -> T:

@@ -58,6 +58,7 @@ def next_queued(work: Work, skip: Collection[str], only: str | None) -> list[tup
 
 
 def note_tenant(work: Work, job: Job) -> None:
+    """Writes down who the job belongs to, which only its metadata say; those are sealed, and not to be searched in."""
     tenant = tenant_of(job).replace("\0", "\N{SYMBOL FOR NULL}")
     work.change("UPDATE jobs SET tenant = ? WHERE id = ? AND tenant <> ?", (tenant, job.id, tenant))
 

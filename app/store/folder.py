@@ -56,9 +56,11 @@ class Mark:
         os.pwrite(self._file, _line(commit), 0)
 
     def flush(self) -> None:
+        """Has what was written reach the disk. Raises OSError."""
         os.fsync(self._file)
 
     def close(self) -> None:
+        """Closes the file; no number can be written afterwards."""
         os.close(self._file)
 
 

@@ -31,6 +31,7 @@ class BackupEntry(NamedTuple):
 
     @property
     def made_at(self) -> float:
+        """Wall time of the backup; 0 without a manifest that says so."""
         return 0.0 if self.manifest is None else self.manifest.made_at
 
 

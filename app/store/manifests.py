@@ -172,6 +172,7 @@ def read_manifest(path: Path, key: bytes | None = None) -> Manifest:
 
 
 def manifest_path(path: Path) -> Path:
+    """Where the manifest of the backup `path` stands: beside it."""
     return path.with_suffix(MANIFEST_SUFFIX)
 
 
@@ -212,6 +213,7 @@ def leftovers_in(folder: Path, prefix: str = PREFIX) -> list[Path]:
 
 
 def remove_leftovers(folder: Path, prefix: str) -> None:
+    """Removes files that begin with `prefix` and whose backup was never finished."""
     for path in leftovers_in(folder, prefix):
         _log.warning("removed %s, which an interrupted backup had left", path)
         path.unlink(missing_ok=True)
@@ -234,6 +236,7 @@ def copy_to(backup: Path, folder: Path, key: bytes | None = None) -> Path:
 
 
 def copy_checked(backup: Path, manifest: Manifest, target: Path) -> None:
+    """Copies a backup for its owner's eyes only, to the disk. Raises OSError, and StoreDamaged as `check_digest`."""
     shutil.copyfile(backup, target)
     target.chmod(0o600)
     with target.open("rb") as file:
@@ -242,11 +245,13 @@ def copy_checked(backup: Path, manifest: Manifest, target: Path) -> None:
 
 
 def check_digest(copy: Path, backup: Path, manifest: Manifest) -> None:
+    """Raises StoreDamaged when a copy has not the size and the digest that the manifest tells."""
     if copy.stat().st_size != manifest.bytes or sha256_of(copy) != manifest.sha256:
         raise StoreDamaged(f"{backup} is not what its manifest says: it was altered or cut; use another backup")
 
 
 def check_room(folder: Path, size: int) -> None:
+    """Raises OSError (ENOSPC) unless `size` bytes fit into the folder and leave `SPARE_BYTES` free."""
     free = shutil.disk_usage(folder).free
     if free < size + SPARE_BYTES:
         needed = (size + SPARE_BYTES) // MEGABYTE
@@ -254,11 +259,13 @@ def check_room(folder: Path, size: int) -> None:
 
 
 def stamp() -> str:
+    """The time now in UTC, to the microsecond, as it stands in names of files; sorts by time."""
     return datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
 
 
 @contextmanager
 def folder_told() -> Iterator[None]:
+    """Turns an OSError inside into the StoreError that says what the disk lacks."""
     try:
         yield
     except OSError as error:
@@ -266,5 +273,6 @@ def folder_told() -> Iterator[None]:
 
 
 def sha256_of(path: Path) -> str:
+    """The digest of a file in hexadecimal digits, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

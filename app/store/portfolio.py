@@ -109,6 +109,7 @@ def invitations(work: Work, heard_within_seconds: float) -> list[Message]:
 
 
 def join(work: Work, worker: str, job_id: str, lease_seconds: float) -> Assistance | None:
+    """Takes the next free place at the job's attempt; None when there is none any more, or the attempt is over."""
     rows = work.rows(_TO_HELP, (job_id,))
     if not rows:
         return None
@@ -139,6 +140,7 @@ def join(work: Work, worker: str, job_id: str, lease_seconds: float) -> Assistan
 
 
 def assisting(work: Work, worker: str, mine: Collection[AssistanceKey], lease_seconds: float) -> AssistanceState:
+    """Renews the assistances `mine` of a worker and says what is to become of them."""
     columns = [list(column) for column in zip(*mine, strict=True)] or [[], [], []]
     wanted = work.rows(_WANTED, (lease_seconds, *columns, worker))
     lacking = -_idle(work, lease_seconds)
@@ -183,6 +185,7 @@ def best_found(work: Work, job_id: str, below: Score | None) -> tuple[int, Store
 
 
 def leave(work: Work, worker: str, job: Job, number: int, how: str) -> None:
+    """Notes when and how an assistance has ended; nothing happens when it has ended already."""
     where = "AND number = ? AND worker = ? AND ended_at IS NULL"
     for row in _rows(work, job.id, job.attempt, where, (number, worker)):
         _rewrite(work, row, ended_at=time.time(), how=how)
@@ -223,6 +226,7 @@ def close(work: Work, before: Job, after: Job) -> None:
 
 
 def of_job(work: Work, job_id: str) -> list[PortfolioRow]:
+    """Everybody who has worked on the job's attempts, by attempt and number."""
     rows = work.rows(f"{PORTFOLIO.select} WHERE job_id = ? ORDER BY attempt, number", (job_id,))
     return [portfolio_of_row(row) for row in _opened(rows)]
 

@@ -46,6 +46,7 @@ class PostgresAudit(StoreReader):
         self.where = self._connections.where
 
     def close(self) -> None:
+        """Closes the connections that the reader of the rows was given."""
         self._connections.close()
 
     def rows(self) -> dict[str, int]:

@@ -88,6 +88,7 @@ def rows_in(folder: Path) -> int:
 
 
 def files_in(folder: Path) -> list[Path]:
+    """The files with removed rows in a data directory, by name, which begins with their time."""
     return sorted((folder / FOLDER).glob("*.json")) if (folder / FOLDER).is_dir() else []
 
 

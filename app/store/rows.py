@@ -54,6 +54,7 @@ class SealedTable:
 
     @property
     def select(self) -> str:
+        """The beginning of a query of all columns and the seal; a WHERE may follow."""
         return f"SELECT {', '.join(self.columns)}, seal FROM {self.name}"  # nosec B608 - names of ours, values bound
 
     @property
@@ -70,13 +71,16 @@ class SealedTable:
 
     @property
     def where(self) -> str:
+        """The condition that the key has these values; one `?` per column of the key."""
         return " AND ".join(f"{column} = ?" for column in self.key)
 
     def to_insert(self, row: Mapping[str, object]) -> tuple[object, ...]:
+        """The values of `insert`: those of all columns, then their seal."""
         plain = self._plain(row)
         return (*plain.values(), self.seal(plain.values()))
 
     def to_update(self, row: Mapping[str, object]) -> tuple[object, ...]:
+        """The values of `update`: those outside the key, the seal over all, then those of the key."""
         plain = self._plain(row)
         kept = (plain[column] for column in self._unnamed)
         return (*kept, self.seal(plain.values()), *(plain[column] for column in self.key))
@@ -191,6 +195,7 @@ def row_of_job(job: Job, dataset: str) -> dict[str, object]:
 
 
 def job_of_row(row: Mapping[str, Any]) -> Job:
+    """The job in an opened row of `jobs`."""
     values = {name: row[name] for name in _JOB_FIELDS}
     for name, value in values.items():
         if value is None:
@@ -208,6 +213,7 @@ def job_of_row(row: Mapping[str, Any]) -> Job:
 
 
 def attempt_of_row(row: Mapping[str, Any]) -> AttemptRow:
+    """The line of the journal in an opened row of `attempts`; what an old version did not know is None."""
     values = {name: row[name] for name in _ATTEMPT_FIELDS}
     if values["how"] == How.SERVICE_LOST and not values["seconds"]:
         values["seconds"] = None  # an earlier version wrote 0 where nobody knew
@@ -215,10 +221,12 @@ def attempt_of_row(row: Mapping[str, Any]) -> AttemptRow:
 
 
 def new_attempt(job: Job, at: float) -> dict[str, object]:
+    """The row of an attempt that begins at the wall time `at`; nothing else is known of it yet."""
     return {**dict.fromkeys(ATTEMPTS.columns), "job_id": job.id, "attempt": job.attempt, "started_at": at}
 
 
 def row_of_incumbent(job: Job, incumbent: StoredIncumbent) -> dict[str, object]:
+    """The row that keeps the best timetable of an attempt."""
     return {
         "job_id": job.id,
         "attempt": job.attempt,
@@ -241,11 +249,13 @@ def incumbent_of_row(row: Mapping[str, Any]) -> StoredIncumbent:
 
 
 def row_of_portfolio(job_id: str, member: PortfolioRow, timetable: bytes | None = None) -> dict[str, object]:
+    """The row of one that works on an attempt, with the packed timetable it has found."""
     score = None if member.score is None else json.dumps(member.score.numbers)
     return {**asdict(member), "job_id": job_id, "score": score, "timetable": timetable}
 
 
 def portfolio_of_row(row: Mapping[str, Any]) -> PortfolioRow:
+    """The same back; its timetable is left out."""
     values = {field.name: row[field.name] for field in fields(PortfolioRow)}
     score = None if row["score"] is None else Score.of(json.loads(row["score"]))
     return PortfolioRow(**{**values, "score": score, "published": bool(row["published"])})
@@ -261,10 +271,12 @@ def deliveries_of(job: Job, channels: Iterable[Channel]) -> list[DeliveryRow]:
 
 
 def row_of_delivery(delivery: DeliveryRow) -> dict[str, object]:
+    """The row of the outbox for a delivery; its columns have the names of the fields."""
     return asdict(delivery)
 
 
 def delivery_of_row(row: Mapping[str, Any]) -> DeliveryRow:
+    """The same back."""
     return DeliveryRow(**{**row, "status": Status(row["status"])})
 
 

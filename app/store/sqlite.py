@@ -169,6 +169,7 @@ class SqliteStore(SqlStore):
         return kind(f"{self.path} cannot be used as a job store: {error}; {advice}, or choose another data_dir")
 
     def close(self) -> None:
+        """Waits for a running backup, then closes the file and frees the lock. A second call does nothing."""
         if self._closing:
             return
         self._closing = True

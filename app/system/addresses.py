@@ -116,6 +116,7 @@ def _key(word: str) -> bytes:
 
 
 def keys_problem(text: str) -> str | None:
+    """What is wrong with keys of a webhook, None when nothing is."""
     try:
         keys_of(text)
     except ValueError as error:
@@ -133,6 +134,7 @@ def path_problem(text: str) -> str | None:
 
 
 def queue_problem(name: str) -> str | None:
+    """What is wrong with the name of a queue, None when nothing is."""
     long = len(name.encode(errors="replace")) > MOST_QUEUE_BYTES
     return f"a name of a queue has at most {MOST_QUEUE_BYTES} bytes" if long else None
 

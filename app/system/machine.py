@@ -274,11 +274,13 @@ def child_mb(total_bytes: int, slots: int = 1) -> int:
 
 
 def default_slots() -> int:
+    """Jobs at once that fit the cores and the memory of this machine."""
     here = this_machine()
     return fitting_slots(here.cores(), here.memory().total)
 
 
 def default_child_mb() -> int:
+    """Memory of a child in MiB: what it needs at most, or less on a small machine."""
     return min(CHILD_MB, child_mb(this_machine().memory().total, default_slots()))
 
 

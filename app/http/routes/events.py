@@ -55,6 +55,7 @@ class Streams:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
+        """Counts a stream as open for as long as the block runs."""
         self.open += 1
         try:
             yield
