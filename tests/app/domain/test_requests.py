@@ -21,7 +21,7 @@ from app.settings import Settings
 from solver.errors import InputError
 from solver.formats.native import load_dataset
 from solver.grid import TimeGrid
-from tests.app.http.test_api import SMALL
+from tests.app.test_main import SMALL
 from tests.solver.formats.test_json_text import JSON
 
 pytestmark = pytest.mark.anyio
