@@ -19,9 +19,8 @@ from app.domain.unknown_fields import refuse_near_misses
 from app.http.problems import BodyTooSlow
 from app.operations.metrics import Metrics
 from app.processes.parse_pool import ParsePool
-from app.service.jobs import Jobs, Results
 from app.service.supervisor import Supervisor
-from app.service.tenant import TenantJobs, TenantResults
+from app.service.tenant import Jobs, Results, TenantJobs, TenantResults
 from app.settings import Settings
 
 NOT_WHOLE = "This concerns all organisations, and the key is for single ones."

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from app.domain.callers import Caller
 from app.domain.exceptions import NotAllowed
 from app.domain.jobs import Job, JobConflict, JobRequest, Status
 from app.processes.questions import Work
-from app.service.jobs import Results
-from app.service.result_cache import CacheSize
+from app.service.result_cache import CacheSize, ResultCache
 from app.service.supervisor import Supervisor
 from app.store import DeliveryRow, PortfolioRow
 from app.store.notifications import Channel
@@ -26,7 +25,7 @@ ORGANISATION = "organization_id"
 
 
 class TenantJobs:
-    """The jobs that one caller may see, as `app.service.jobs.Jobs`."""
+    """The jobs that one caller may see; what is done with them is told in `Supervisor`."""
 
     def __init__(self, supervisor: Supervisor, caller: Caller) -> None:
         self._supervisor, self._caller = supervisor, caller
@@ -133,7 +132,7 @@ class TenantJobs:
 
 
 class TenantResults:
-    """Their results, as `app.service.jobs.Results`."""
+    """Their results, as in `ResultCache`."""
 
     def __init__(self, results: Results, jobs: TenantJobs) -> None:
         self._results, self._jobs = results, jobs
@@ -155,3 +154,8 @@ class TenantResults:
 
     def _mine(self, is_meant: Callable[[Job | None], bool]) -> Callable[[Job | None], bool]:
         return lambda job: job is not None and self._jobs.known(job.id) is not None and is_meant(job)
+
+
+Jobs: TypeAlias = Supervisor | TenantJobs
+Results: TypeAlias = ResultCache | TenantResults
+"""What routes need of jobs and results is what both kinds have."""
