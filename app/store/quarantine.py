@@ -66,17 +66,11 @@ def set_aside(db: sqlite3.Connection, folder: Path) -> int:
     Killed at any moment it has done all of it or nothing; a file that is left over then is told once too often.
     Raises StoreFull or StoreUnavailable when the file cannot be written; then nothing has changed.
     """
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with schema.transaction(db):
         db.execute("PRAGMA defer_foreign_keys=ON")
         kept = list(_removed(db))
         if kept:
             _write(folder / FOLDER, kept)
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
     for row in kept:
         _log.error("a row of %s is in quarantine: %s", row.table, row.why)
     return len(kept)

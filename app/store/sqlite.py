@@ -185,19 +185,13 @@ class SqliteStore(SqlStore):
 
     def _write(self, body: Callable[[Work], T]) -> T:
         with self._turn, told(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+            with schema.transaction(self._db):
                 before = self._db.total_changes
                 answer = body(self._work)
                 commit = self._last
                 if self._db.total_changes != before:
                     self._db.execute("UPDATE identity SET commits = commits + 1")
                     commit = schema.last_commit(self._db)
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
             self._acknowledge(commit)
             return answer
 
