@@ -16,6 +16,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -25,7 +26,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from app import MEGABYTE
+from app import MEGABYTE, service_version
 from app.settings import Settings, variable
 from app.store import StoreDamaged, StoreError, StoreTooNew, versions
 from app.store.folder import UNFINISHED_SUFFIX, os_trouble, sync_folder, write_whole
@@ -169,6 +170,33 @@ def read_manifest(path: Path, key: bytes | None = None) -> Manifest:
     if manifest.schema > newest:
         raise StoreTooNew(f"{path} has schema {manifest.schema}, this program knows up to {newest}: use a newer one")
     return manifest
+
+
+def check_sound(path: Path, problems: list[str]) -> None:
+    """Raises StoreDamaged, with the first of them, when a copy has problems."""
+    if problems:
+        raise StoreDamaged(f"{path}: {'; '.join(problems[:3])}")
+
+
+def manifest_of(path: Path, name: str, **found: Any) -> Manifest:
+    """The manifest of a copy that is sound and holds what was `found` in it."""
+    return Manifest(
+        product=PRODUCT,
+        service_version=service_version(),
+        made_at=time.time(),
+        file=name,
+        bytes=path.stat().st_size,
+        sha256=sha256_of(path),
+        verified=True,
+        **found,
+    )
+
+
+def compare(found: Manifest, manifest: Manifest, *more: str) -> None:
+    """Raises StoreDamaged unless a copy holds what its manifest says: one can be made that fits the digest."""
+    for name in ("store_id", "rows", "jobs", "schema", *more):
+        if getattr(found, name) != getattr(manifest, name):
+            raise StoreDamaged(f"the backup {manifest.file} does not hold what its manifest says ({name})")
 
 
 def manifest_path(path: Path) -> Path:
