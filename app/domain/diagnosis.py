@@ -96,7 +96,7 @@ class ThreadLook(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class ProcessSample:
     """One look at a child. `at` in seconds of a monotonic clock; `threads` None where nobody looked that closely."""
 
     at: float
@@ -146,8 +146,8 @@ class Diagnosis:
     mebibytes: float
     memory_limit_bytes: int
     finding: Assessment = FINE
-    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=KEPT_SAMPLES))
-    last: Sample | None = None
+    samples: deque[ProcessSample] = field(default_factory=lambda: deque(maxlen=KEPT_SAMPLES))
+    last: ProcessSample | None = None
     peak_bytes: int = 0
     _beat: int = -1
     _beat_at: float = field(init=False)
@@ -178,14 +178,14 @@ class Diagnosis:
             return False
         return sample.stopped or self._computes_too_long(sample) or (self._waits() and not sample.waits_for_disk)
 
-    def _computes_too_long(self, sample: Sample) -> bool:
+    def _computes_too_long(self, sample: ProcessSample) -> bool:
         return sample.cpu_seconds - self._cpu_at_beat >= patience(sample.place, self.mebibytes)
 
     def _waits(self) -> bool:
         """Whether no thread of it has wanted to run in most of the close looks since the last beat."""
         return self._wanted < RUNNABLE_SHARE * max(1, self._looks)
 
-    def see(self, sample: Sample) -> Assessment:
+    def see(self, sample: ProcessSample) -> Assessment:
         """Judges by this look and those before. A watcher that comes late has seen nothing, and starts anew."""
         late = self.last is not None and sample.at - self.last.at > GAP_SECONDS
         woken = self._stopped and not sample.stopped
@@ -203,13 +203,13 @@ class Diagnosis:
         self.finding = self._of_limit(sample) or self._of_silence(sample) or self._of_growth(sample) or FINE
         return self.finding
 
-    def _of_limit(self, sample: Sample) -> Assessment | None:
+    def _of_limit(self, sample: ProcessSample) -> Assessment | None:
         if sample.resident_bytes <= self.memory_limit_bytes:
             return None
         used, limit = sample.resident_bytes // MEBIBYTE, self.memory_limit_bytes // MEBIBYTE
         return Assessment(Verdict.MEMORY_LEAK, f"it used {used} MB of memory; the limit is {limit} MB", certain=True)
 
-    def _of_silence(self, sample: Sample) -> Assessment | None:
+    def _of_silence(self, sample: ProcessSample) -> Assessment | None:
         found = self._of_standstill(sample)
         slope = 0.0 if found is None or sample.stopped else self._silent_growth(sample)
         if found is None or slope < LEAK_BYTES_PER_SECOND:
@@ -218,14 +218,14 @@ class Diagnosis:
         silent = f"it has shown no sign of life for {self.silence(sample.at):.0f} s (state {sample.state})"
         return Assessment(Verdict.MEMORY_LEAK, f"{grows}, and {silent}", found.certain)
 
-    def _silent_growth(self, sample: Sample) -> float:
+    def _silent_growth(self, sample: ProcessSample) -> float:
         """Bytes per second by which it has grown since the last beat, in the slowest third of that time."""
         since = [(seen.at, seen.resident_bytes) for seen in self.samples if seen.at >= self._beat_at]
         if not since or since[-1][0] < sample.at:
             since.append((sample.at, sample.resident_bytes))
         return min(slopes_of_thirds(since), default=0.0)
 
-    def _of_standstill(self, sample: Sample) -> Assessment | None:
+    def _of_standstill(self, sample: ProcessSample) -> Assessment | None:
         silent = self.silence(sample.at)
         if silent < SUSPECT_SECONDS:
             return None
@@ -247,7 +247,7 @@ class Diagnosis:
             return Assessment(Verdict.INFINITE_LOOP, f"it may be in a loop without an end: {since}")
         return None
 
-    def _of_growth(self, sample: Sample) -> Assessment | None:
+    def _of_growth(self, sample: ProcessSample) -> Assessment | None:
         """Only warns: what grows steadily may as well stop growing."""
         slope = steady_growth([(seen.at, seen.resident_bytes) for seen in self.samples])
         ahead = sample.resident_bytes + slope * LEAK_HORIZON_SECONDS
@@ -293,7 +293,7 @@ def unkillable(state: str, seconds: float) -> Assessment:
     )
 
 
-def records(samples: Sequence[Sample], now: float) -> Iterator[dict[str, Any]]:
+def records(samples: Sequence[ProcessSample], now: float) -> Iterator[dict[str, Any]]:
     """The samples for a bundle: JSON-safe, ages instead of instants."""
     for sample in samples:
         yield {

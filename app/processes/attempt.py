@@ -20,7 +20,7 @@ from dataclasses import replace
 import anyio
 
 from app import MEBIBYTE
-from app.domain.diagnosis import CLOSE_LOOK_SECONDS, Assessment, Sample, unkillable
+from app.domain.diagnosis import CLOSE_LOOK_SECONDS, Assessment, ProcessSample, unkillable
 from app.domain.framing import FrameError
 from app.domain.jobs import Job
 from app.domain.messages import (
@@ -123,7 +123,7 @@ class Attempt:
         self._stop_at = self._killed_at = self._last_word_at = 0.0
         self._decision: Decision | None = None
         self._certain: Assessment | None = None
-        self._threads: Sample | None = None
+        self._threads: ProcessSample | None = None
         self._stacks = ""
         self._lost_at: Place | None = None
         self._offer: OfferFrame | None = None

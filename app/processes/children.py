@@ -24,7 +24,7 @@ from pathlib import Path
 
 import anyio
 
-from app.domain.diagnosis import Sample
+from app.domain.diagnosis import ProcessSample
 from app.domain.messages import WORDS_BYTES, Frame, FrameReader
 from app.domain.telemetry import Remedy
 from app.processes.hardening import environment_of
@@ -160,12 +160,12 @@ class Child:
         written = os.pread(self._stacks, STACKS_BYTES, 0)
         return written.rstrip(b"\0").decode("utf-8", "replace")
 
-    def look(self, now: float, *, closely: bool) -> Sample | None:
+    def look(self, now: float, *, closely: bool) -> ProcessSample | None:
         """How the child is, with its threads when asked to look closely; None when it is gone."""
         vitals = vitals_of(self.pid)
         if vitals is None:
             return None
-        return Sample(
+        return ProcessSample(
             at=now,
             beat=self.beat,
             place=self.place,

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from app import MEBIBYTE
-from app.domain.diagnosis import GAP_SECONDS, HANGS, SUSPECT_SECONDS, Assessment, Diagnosis, Sample, Verdict
+from app.domain.diagnosis import GAP_SECONDS, HANGS, SUSPECT_SECONDS, Assessment, Diagnosis, ProcessSample, Verdict
 from app.domain.outcomes import How
 from app.domain.telemetry import Health
 from app.settings import Settings
@@ -146,7 +146,7 @@ class Watch:
         """How long the job has outlived its time limit."""
         return max(0.0, self.solving_seconds(now) - self.time_limit_seconds)
 
-    def see(self, now: float, sample: Sample | None) -> Decision | None:
+    def see(self, now: float, sample: ProcessSample | None) -> Decision | None:
         """One look. Where the kernel tells nothing (the child has just ended), only the deadlines are judged."""
         if now - self._looked_at > GAP_SECONDS:
             self._judging_from = now + GAP_SECONDS

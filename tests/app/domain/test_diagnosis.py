@@ -15,7 +15,7 @@ from app.domain.diagnosis import (
     SUSPECT_SECONDS,
     Assessment,
     Diagnosis,
-    Sample,
+    ProcessSample,
     ThreadLook,
     Verdict,
     died,
@@ -57,8 +57,8 @@ class Patient:
                 break
         return self.record.finding
 
-    def sample(self, state: str, worker: str) -> Sample:
-        return Sample(
+    def sample(self, state: str, worker: str) -> ProcessSample:
+        return ProcessSample(
             at=self.now,
             beat=self.beat,
             place=self.place,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app import MEBIBYTE
-from app.domain.diagnosis import SILENCE_SECONDS, SUSPECT_SECONDS, Sample, ThreadLook, Verdict
+from app.domain.diagnosis import SILENCE_SECONDS, SUSPECT_SECONDS, ProcessSample, ThreadLook, Verdict
 from app.domain.outcomes import How
 from app.processes.watch import KILL_SECONDS, LOAD_SECONDS, VERIFY_SECONDS, Watch, longest_overshoot
 from app.settings import Settings
@@ -43,8 +43,8 @@ class Shown:
                 return decision.how, decision.polite, round(self.now - began, 1)
         return None
 
-    def _sample(self, computing: bool) -> Sample:
-        return Sample(
+    def _sample(self, computing: bool) -> ProcessSample:
+        return ProcessSample(
             at=self.now,
             beat=self.beats,
             place=Place.OTHER,
