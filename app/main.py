@@ -37,7 +37,7 @@ from app.http.worker_app import WorkerServer
 from app.operations.capacity import Capacity
 from app.operations.logs import watch_loop
 from app.operations.reports import Reports
-from app.platform.link import Link, called_off, opened_source
+from app.platform.link import PlatformLink, called_off, opened_source
 from app.processes.children import ForkServer
 from app.processes.parse_pool import ParsePool
 from app.service.dispatcher import Takes
@@ -122,7 +122,7 @@ async def _lifespan(
         tasks.start_soon(keep, "alerts", alerts.run)
         tasks.start_soon(keep, "backups", lambda: keep_backups(settings, supervisor.backup, reports.backup_ended))
         results = ResultCache(supervisor, pool)
-        link = Link(settings, supervisor, results, reports.told_platform, reports.platform_reachable)
+        link = PlatformLink(settings, supervisor, results, reports.told_platform, reports.platform_reachable)
         reports.observers.add(link.observe)
         tasks.start_soon(keep, "platform", link.run)
         queue = _queue(settings, supervisor.membership, reports, tasks)
