@@ -38,7 +38,7 @@ from app.system import extras
 from solver.context import build_context
 from solver.formats.native import load_dataset, load_result
 from solver.model import Dataset, Timetable
-from solver.result import Report as Recount
+from solver.result import IntegrityReport as Recount
 from solver.rules import ON_TOP_OF, Score, profile_of, score
 from solver.verify import earlier_counts, verify
 
@@ -64,7 +64,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class IntegrityReport:
     """What a check has found. `verified` counts the results and incumbents that passed the verifier."""
 
     path: str
@@ -100,7 +100,7 @@ def check_folder(
     key_file: str = "",
     again: bool = True,
     beat: Callable[[str], None] = lambda job_id: None,
-) -> Report:
+) -> IntegrityReport:
     """
     Checks the store of a service that does not run, and looks at what lies beside it and at its backups in `kept`.
 
@@ -114,7 +114,7 @@ def check_folder(
     """
     if not holds_store(data_dir):
         finding = Finding("store", "note", f"{data_dir} holds no store", "nothing to do: the first start makes one")
-        return Report(path=str(data_dir), findings=[finding])
+        return IntegrityReport(path=str(data_dir), findings=[finding])
     lock = take_lock(data_dir)
     try:
         return check_file(
@@ -133,7 +133,7 @@ def check_file(
     again: bool = True,
     beat: Callable[[str], None] = lambda job_id: None,
     beside: Callable[[Audit], Iterator[Finding]] = lambda store: iter(()),
-) -> Report:
+) -> IntegrityReport:
     """The same for one store file that nobody uses, a backup for instance. `beside` looks at what belongs to it."""
     if path.suffix == DUMP_SUFFIX:
         return check_dump(path)
@@ -149,10 +149,10 @@ def check_file(
                 counts["verified"] = _verify_all(store, findings, beat)
     except StoreDamaged as error:
         findings.append(Finding("store", "damaged", str(error), _RESTORE))
-    return Report(path=str(path), findings=findings, seconds=time.monotonic() - began, **counts)
+    return IntegrityReport(path=str(path), findings=findings, seconds=time.monotonic() - began, **counts)
 
 
-def check_dump(path: Path) -> Report:
+def check_dump(path: Path) -> IntegrityReport:
     """The same for a dump of a store on PostgreSQL, whose timetables are verified once it is put back. StoreError."""
     if problem := extras.problem(f"{path}, a dump of PostgreSQL,", "postgres"):
         raise StoreError(problem)
@@ -170,7 +170,7 @@ def check_dump(path: Path) -> Report:
     advice = "put it into an empty database with `timetable restore`, and run `timetable check` there"
     findings.append(Finding("timetables", "note", "of a dump they are not counted again", advice))
     counts = {"rows": dict(read.rows), "jobs": dict(read.jobs)}
-    return Report(path=str(path), findings=findings, seconds=time.monotonic() - began, **counts)
+    return IntegrityReport(path=str(path), findings=findings, seconds=time.monotonic() - began, **counts)
 
 
 def check_database(
@@ -180,7 +180,7 @@ def check_database(
     key_file: str = "",
     again: bool = True,
     beat: Callable[[str], None] = lambda job_id: None,
-) -> Report:
+) -> IntegrityReport:
     """The same as `check_folder` for a store on PostgreSQL, which services may use meanwhile. Raises StoreError."""
     from app.store.postgres_audit import PostgresAudit  # loads the driver
 
@@ -194,7 +194,7 @@ def check_database(
         counts: dict[str, Mapping[str, int]] = {"rows": store.rows(), "jobs": store.jobs_by_status()}
         if again:
             counts["verified"] = _verify_all(store, findings, beat)
-        return Report(path=store.where, findings=findings, seconds=time.monotonic() - began, **counts)
+        return IntegrityReport(path=store.where, findings=findings, seconds=time.monotonic() - began, **counts)
 
 
 def _bytes(store: Audit) -> Iterator[Finding]:
