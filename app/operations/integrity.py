@@ -157,9 +157,9 @@ def check_dump(path: Path) -> IntegrityReport:
     if problem := extras.problem(f"{path}, a dump of PostgreSQL,", "postgres"):
         raise StoreError(problem)
     from app.store.dumps import Dump  # loads the driver
-    from app.store.postgres_backups import Reading
+    from app.store.postgres_backups import DumpReading
 
-    began, read = time.monotonic(), Reading(Dump(path))
+    began, read = time.monotonic(), DumpReading(Dump(path))
     try:
         problems = list(islice(read.problems(), MAX_SHOWN))
     except StoreDamaged as error:

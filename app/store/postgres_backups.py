@@ -132,7 +132,7 @@ def _verified(found: Manifest, seen: _Seen) -> Manifest:
 
 def describe(path: Path, name: str) -> Manifest:
     """The manifest of a dump that is sound; raises StoreDamaged when it is not."""
-    read = Reading(Dump(path))
+    read = DumpReading(Dump(path))
     check_sound(path, list(read.problems()))
     return manifest_of(
         path,
@@ -147,7 +147,7 @@ def describe(path: Path, name: str) -> Manifest:
 
 
 @dataclass
-class Reading:
+class DumpReading:
     """A dump that is read once. What it holds is known when `problems` has come to its end."""
 
     dump: Dump
