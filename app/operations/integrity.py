@@ -38,7 +38,7 @@ from app.system import extras
 from solver.context import build_context
 from solver.formats.native import load_dataset, load_result
 from solver.model import Dataset, Timetable
-from solver.result import IntegrityReport as Recount
+from solver.result import Report
 from solver.rules import ON_TOP_OF, Score, profile_of, score
 from solver.verify import earlier_counts, verify
 
@@ -357,7 +357,7 @@ def _recount_incumbent(incumbent: StoredIncumbent, dataset: Dataset, simplified:
         raise NotVerified(f"{incumbent.score} claimed, {report.score} counted")
 
 
-def _earlier_scores(dataset: Dataset, timetable: Timetable, report: Recount) -> Iterator[Score]:
+def _earlier_scores(dataset: Dataset, timetable: Timetable, report: Report) -> Iterator[Score]:
     """
     What earlier versions charged.
 
