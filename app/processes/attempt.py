@@ -41,6 +41,7 @@ from app.domain.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobo
 from app.processes.children import Child, ForkServer
 from app.processes.claims import Counted, LastRecount
 from app.processes.handover import LOOK_EVERY_SECONDS, Handover, Unpublished, Verified, claim_of, verified
+from app.processes.incumbents import Incumbents
 from app.processes.post_mortem import PostMortem
 from app.processes.start import start_frame, workers_of
 from app.processes.watch import Decision, Watch
@@ -50,7 +51,6 @@ from app.system.failpoints import failpoint
 from app.system.machine import this_machine
 from solver.control import Place, Stop
 from solver.result import RungId, missed_quality
-from solver.rules import Score
 
 FINISH_SECONDS = 2.0
 """A child that was asked to finish and holds an incumbent has this long; then the incumbent is published without it."""
@@ -59,7 +59,6 @@ KILLS_LOOKS = 50
 So many looks back, some five seconds, somebody may have been killed by the kernel for it to have been our child: a
 large process takes its time to end.
 """
-SAVE_EVERY_SECONDS = 1.0
 DRAIN_SECONDS = 2.0
 """What a dead child has said before is still in the socket; reading it takes no longer than this."""
 UNREAPABLE_SECONDS = 5.0
@@ -76,10 +75,7 @@ _log = logging.getLogger("timetable.supervisor")
 
 class Attempt:
     """
-    `save` is called for a timetable that is to be kept and says whether it is; `held` is the best one known, from
-    before or from this child, and `unsaved` says that the store does not have it yet.
-
-    `found` is the best timetable that this child has found itself, without what it was offered and what it began with.
+    `best` has the best timetables of the attempt; `save` is what keeps them.
 
     News from the child, and what the watch sees, go to `track`; `observe` hears when the child leaves a stage, and when
     it stalls or lives again.
@@ -99,10 +95,7 @@ class Attempt:
         recount: LastRecount | None = None,
     ) -> None:
         self.job, self.settings = job, settings
-        self.held: StoredIncumbent | None = None
-        self.unsaved = False
-        self.found: StoredIncumbent | None = None
-        self._began_with: Score | None = None
+        self.best = Incumbents(save)
         self._damage: str | None = None
         self.result: ResultFrame | None = None
         self.error: ErrorFrame | None = None
@@ -111,7 +104,7 @@ class Attempt:
         self.watch = Watch(settings=settings, time_limit_seconds=job.remaining_seconds, began=time.monotonic())
         self._forkserver = forkserver
         self._child: Child | None = None
-        self._track, self._save, self._observe = track, save, observe
+        self._track, self._observe = track, observe
         self._recount = recount
         self._verified: Verified | None = None
         self._refused: Unpublished | None = None
@@ -166,7 +159,7 @@ class Attempt:
             health=watch.health,
             beat_age_seconds=watch.diagnosis.beat_age(time.monotonic()),
             resident_bytes=last.resident_bytes if last else 0,
-            cost=self.held.score.soft if self.held else None,
+            cost=None if self.best.score is None else self.best.score.soft,
         )
 
     def stop(self, how: How) -> None:
@@ -193,8 +186,7 @@ class Attempt:
 
     def begin_with(self, held: StoredIncumbent | None, *, saved: bool, damage: str | None = None) -> None:
         """The best timetable of the attempts before, and whether the store has it; or why it has to be set aside."""
-        self.held, self.unsaved = held, held is not None and not saved
-        self._began_with = None if held is None else held.score
+        self.best.begin_with(held, saved=saved)
         self.watch.has_incumbent = held is not None
         if damage is not None:
             self._begin_anew(damage)
@@ -229,7 +221,7 @@ class Attempt:
                 tasks.start_soon(self._speak, child, dataset)
                 tasks.start_soon(self._listen, child)
                 tasks.start_soon(self._look, child)
-                tasks.start_soon(self._keep)
+                tasks.start_soon(self.best.keep)
                 tasks.start_soon(self._wait, child)
                 await on_start(child.pid)
                 await self._over.wait()
@@ -240,7 +232,7 @@ class Attempt:
             child.kill()
             with anyio.CancelScope(shield=True):
                 code = await self._reap_and_tell(child)
-        await self._save_held()
+        await self.best.save()
         await self._have_recounted(dataset)
         return self._outcome(code)
 
@@ -317,10 +309,10 @@ class Attempt:
     # --- the four tasks ---
 
     async def _speak(self, child: Child, dataset: bytes) -> None:
-        if self.held is not None:
-            held = IncumbentFrame(score=self.held.score.numbers, body=self.held.timetable)
-            await child.send(encode(held))
-        rung = self.held.rung if self.held is not None else None
+        held = self.best.held
+        if held is not None:
+            await child.send(encode(IncumbentFrame(score=held.score.numbers, body=held.timetable)))
+        rung = None if held is None else held.rung
         await child.send(encode(start_frame(self.job, self.settings, dataset, rung)))
         said: Stop | None = None
         while True:
@@ -384,18 +376,6 @@ class Attempt:
             await child.dump_stacks(STACKS_SECONDS[decision.how])
         self._kill(child, decision)
 
-    async def _keep(self) -> None:
-        """Saves the newest incumbent, at most once a second."""
-        while True:
-            await self._save_held()
-            await anyio.sleep(SAVE_EVERY_SECONDS)
-
-    async def _save_held(self) -> None:
-        """Until the store has said yes the timetable counts as unsaved, whatever interrupts us."""
-        held = self.held
-        if self.unsaved and held is not None and await self._save(held):
-            self.unsaved = held is not self.held
-
     async def _wait(self, child: Child) -> None:
         await child.ended()
         self._over.set()
@@ -409,15 +389,9 @@ class Attempt:
             self._enter(frame)
             self.rung = frame.rung or self.rung
         elif isinstance(frame, IncumbentFrame):
-            score = Score.of(frame.score)
-            told = StoredIncumbent(score=score, timetable=frame.body, rung=frame.rung, found_at=time.time())
-            known = self._began_with if self.found is None else self.found.score
-            if not frame.found_by and (known is None or score < known):
-                self.found = told
             self.rung = frame.rung or self.rung
-            if self.held is None or score < self.held.score:
-                self.held = told
-                self.unsaved = self.watch.has_incumbent = True
+            if self.best.hear(frame):
+                self.watch.has_incumbent = True
                 self._track.hear(frame)
         elif isinstance(frame, SetAsideFrame):
             _log.error("job %s: the best timetable it had is set aside: %s", self.job.id, frame.message)
@@ -463,7 +437,7 @@ class Attempt:
             return
         grace = self.settings.stop_grace_seconds
         if self._stopping_as is How.FINISH:
-            if self.held is None and not self.watch.diagnosis.gets_nowhere(FINISH_SECONDS):
+            if self.best.held is None and not self.watch.diagnosis.gets_nowhere(FINISH_SECONDS):
                 return  # its first timetable is worth more than two seconds, while one may still come
             grace = max(grace, FINISH_SECONDS)
         if now - self._stop_at >= grace:
@@ -503,7 +477,6 @@ class Attempt:
 
     def ended_by(self, how: How, message: str | None) -> Outcome:
         """The end of an attempt of which nothing else is known."""
-        held = self.held.score if self.held else None
         if self._damage is not None:
             aside = f"the best timetable of the attempts before was set aside: {self._damage}"
             message = "; ".join(filter(None, (aside, message)))
@@ -512,7 +485,7 @@ class Attempt:
             at=time.time(),
             rung=self.rung,
             message=message,
-            held=held,
+            held=self.best.score,
             workers=workers_of(self.job, self.settings),
         )
 

@@ -65,8 +65,7 @@ class Portfolio:
         shared = self._shared[attempt]
         if not shared.places:
             return
-        held = None if attempt.held is None else attempt.held.score
-        known = min((score for score in (held, shared.offered) if score is not None), default=None)
+        known = min((score for score in (attempt.best.score, shared.offered) if score is not None), default=None)
         found = await self._ask(lambda store: store.found(attempt.job, known))
         if found is not None:
             number, incumbent = found
@@ -95,7 +94,7 @@ class Portfolio:
             return
         winner = None if result is None else result.found_by
         try:
-            await self._ask(lambda store: store.note_end(attempt.job, winner, attempt.found))
+            await self._ask(lambda store: store.note_end(attempt.job, winner, attempt.best.found))
         except (StaleAttempt, StoreError) as error:
             _log.warning("job %s: it is not kept who has found its timetable: %s", attempt.job.id, error)
         except Exception:  # noqa: BLE001 - a job ends whether or not anybody knows who has found what
