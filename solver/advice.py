@@ -132,9 +132,12 @@ def _settings_without_effect(dataset: Dataset) -> Iterator[Issue]:
 
 def _link_values(dataset: Dataset) -> Iterator[Issue]:
     for i, link in enumerate(dataset.links):
-        if link.value is not None and link.type != "min_gap":
-            message = f"a link of type {link.type!r} has no value: only min_gap counts slots"
+        if link.value is not None and link.type not in ("min_gap", "days_apart"):
+            message = f"a link of type {link.type!r} has no value: only min_gap counts slots and days_apart days"
             yield Issue(pointer=f"/links/{i}/value", code="no_effect", message=message, value=link.value)
+        if link.most is not None and link.type != "days_apart":
+            message = f"a link of type {link.type!r} has no most: only days_apart counts days"
+            yield Issue(pointer=f"/links/{i}/most", code="no_effect", message=message, value=link.most)
 
 
 _CHECKS = (

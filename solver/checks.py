@@ -13,8 +13,9 @@ from typing import Protocol
 from solver.cohorts import MAX_COHORTS, cohort_counts, divisions_of, memberships
 from solver.errors import Issue
 from solver.grid import TimeGrid, minutes_of
-from solver.records import Course, Faculty, Group, Link, Rating, Room
-from solver.terms import LINK_TYPES, MAX_DAYS, MAX_ID_LENGTH, MAX_NUMBER, MAX_SLOTS_PER_DAY
+from solver.pairing import never_kept, pairing_fault
+from solver.records import Course, Faculty, Group, Link, Rating, Room, RuleSetting
+from solver.terms import LINK_TYPES, MAX_DAYS, MAX_ID_LENGTH, MAX_NUMBER, MAX_SLOTS_PER_DAY, PAIRINGS
 
 
 class Records(Protocol):
@@ -36,6 +37,8 @@ class Records(Protocol):
     def travel_minutes(self) -> Mapping[str, Mapping[str, int]]: ...
     @property
     def history(self) -> tuple[Rating, ...]: ...
+    @property
+    def rules(self) -> Mapping[str, RuleSetting]: ...
 
 
 def dataset_issues(dataset: Records) -> Iterator[Issue]:
@@ -306,10 +309,14 @@ def _link_issues(dataset: Records) -> Iterator[Issue]:
             )
         yield from _range(f"{here}/weight", link.weight, 0, MAX_NUMBER)
         yield from _range(f"{here}/value", link.value, 0, MAX_NUMBER)
+        yield from _range(f"{here}/most", link.most, 0, MAX_NUMBER)
         if link.type == "min_gap" and link.value is None:
             yield Issue(
                 pointer=f"{here}/value", code="missing", message="a min_gap link needs a value in slots", value=None
             )
+        if link.type == "days_apart" and link.value is None and link.most is None:
+            message = "a days_apart link needs a value or most, in days"
+            yield Issue(pointer=f"{here}/value", code="missing", message=message, value=None)
         if not link.sessions or (len(link.sessions) == 1 and link.sessions[0][1] is not None):
             yield Issue(
                 pointer=f"{here}/sessions",
@@ -317,10 +324,43 @@ def _link_issues(dataset: Records) -> Iterator[Issue]:
                 message="a link ties at least two sessions",
                 value=[list(member) for member in link.sessions],
             )
+        if link.pairing is not None and link.pairing not in PAIRINGS:
+            message = f"unknown pairing {link.pairing!r}; there are {', '.join(PAIRINGS)}"
+            yield Issue(pointer=f"{here}/pairing", code="unknown_pairing", message=message, value=link.pairing)
+        unclear = False
         for k, (course_id, session) in enumerate(link.sessions):
-            yield from _references(f"{here}/sessions/{k}/0", (course_id,), known_courses, "course", single=True)
+            pointer = f"{here}/sessions/{k}"
+            faults = [*_references(f"{pointer}/0", (course_id,), known_courses, "course", single=True)]
             if session is not None and course_id in sessions_of:
-                yield from _range(f"{here}/sessions/{k}/1", session, 0, sessions_of[course_id] - 1)
+                faults += _range(f"{pointer}/1", session, 0, sessions_of[course_id] - 1)
+            yield from faults
+            # Of a course with an impossible number of sessions, which is told there, nothing follows for its links.
+            unclear = unclear or bool(faults) or not 1 <= sessions_of[course_id] <= dataset.time_grid.num_slots
+        if link.sessions and link.tier != "off" and not unclear and link.type in LINK_TYPES:
+            yield from _impossible_link(here, link, sessions_of, dataset.rules)
+
+
+def _impossible_link(
+    here: str, link: Link, sizes: Mapping[str, int], rules: Mapping[str, RuleSetting]
+) -> Iterator[Issue]:
+    """What cannot be paired as it should be; and, where it is required, what nothing could keep."""
+    why = pairing_fault(link, sizes)
+    if why is None and link.tier == "hard" and _stays_hard("link", rules):
+        why = never_kept(link, sizes, apart=_stays_hard("group_clash", rules))
+    if why is not None:
+        shown = [list(member) for member in link.sessions]
+        yield Issue(
+            pointer=f"{here}/sessions",
+            code="cannot_hold",
+            message=f"no timetable can keep this link: {why}",
+            value=shown,
+        )
+
+
+def _stays_hard(rule_id: str, rules: Mapping[str, RuleSetting]) -> bool:
+    """Whether a dataset leaves a rule hard that is so by default."""
+    setting = rules.get(rule_id)
+    return setting is None or setting.tier in (None, "hard")
 
 
 def _travel_and_history_issues(dataset: Records) -> Iterator[Issue]:

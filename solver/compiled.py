@@ -12,6 +12,7 @@ Courses without any group get a group of their own behind the real ones (`num_gr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, get_type_hints
 
 import numpy as np
@@ -22,7 +23,7 @@ from solver.context import Context, build_context
 from solver.context.graph import Matrix, cohort_matrix, enrolment_matrix, teaching_matrix
 from solver.context.spatial import travel_table
 from solver.context.starts import allowed_starts, closed_slots, session_lengths, session_starts, sum_over_session
-from solver.links import LINK_CODES
+from solver.links import LINK_CODES, NO_MOST
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.ranks import rank_numbers
 from solver.rules import (
@@ -35,7 +36,7 @@ from solver.rules import (
     profile_of,
     travel_units,
 )
-from solver.terms import CORE_SUBJECT_TYPE, NEUTRAL_LIKING
+from solver.terms import CORE_SUBJECT_TYPE, NEUTRAL_LIKING, SET_LINKS
 
 Ints: TypeAlias = NDArray[np.int32]
 Flags: TypeAlias = NDArray[np.uint8]
@@ -166,6 +167,8 @@ class Compiled(NamedTuple):
     link_type: Ints
     """``(links,)`` see `links.LINK_CODES`."""
     link_value: Ints
+    link_most: Ints
+    """``(links,)`` what each says, in the unit of its type; `links.NO_MOST` where it says nothing of the most."""
     link_weight: Ints
     """``(links,)`` units that one broken pair adds to its rule: 1 when hard, the link's weight when soft."""
     link_hard: Flags
@@ -173,6 +176,16 @@ class Compiled(NamedTuple):
     session_link_ptr: Ints
     session_link: Ints
     """Link pairs that touch each session."""
+    set_ptr: Ints
+    set_session: Ints
+    """Sessions of each link that looks at all of them together; all such are about blocks."""
+    set_weight: Ints
+    """``(sets,)`` units that one block above one adds to its rule, like `link_weight`."""
+    set_hard: Flags
+    """``(sets,)`` like `link_hard`."""
+    session_set_ptr: Ints
+    session_set: Ints
+    """Those links of each session."""
 
     peak_limit: int
     consecutive_limit: int
@@ -215,6 +228,7 @@ def compile_dataset(dataset: Dataset, profile: Profile | None = None, context: C
             **_slot_units(dataset),
             **_limits(dataset),
             **_links(dataset),
+            **_link_sets(dataset),
             **_settings(dataset, profile),
             context_slot=context.slot_points,
             context_building=context.building_points,
@@ -422,10 +436,29 @@ def _links(dataset: Dataset) -> dict[str, Any]:
         "link_b": _ints(index[b] for _, _, b in ties),
         "link_type": _ints(LINK_CODES[link.type] for link, _, _ in ties),
         "link_value": _ints(link.value or 0 for link, _, _ in ties),
+        "link_most": _ints(NO_MOST if link.most is None else link.most for link, _, _ in ties),
         "link_weight": _ints(link.weight if link.tier == "soft" else 1 for link, _, _ in ties),
         "link_hard": _ints(link.tier == "hard" for link, _, _ in ties),
         "session_link_ptr": np.concatenate([[0], np.cumsum([len(row) for row in touching])]),
         "session_link": _ints(number for row in touching for number in row),
+    }
+
+
+def _link_sets(dataset: Dataset) -> dict[str, Any]:
+    index = {key: s for s, key in enumerate(dataset.sessions)}
+    links = [link for link in dataset.links if link.tier != "off" and link.type in SET_LINKS]
+    members = [[index[key] for key in dataset.sessions_of(link)] for link in links]
+    touching: list[list[int]] = [[] for _ in index]
+    for number, sessions in enumerate(members):
+        for s in sessions:
+            touching[s].append(number)
+    return {
+        "set_ptr": np.concatenate([[0], np.cumsum([len(sessions) for sessions in members])]),
+        "set_session": _ints(chain.from_iterable(members)),
+        "set_weight": _ints(link.weight if link.tier == "soft" else 1 for link in links),
+        "set_hard": _ints(link.tier == "hard" for link in links),
+        "session_set_ptr": np.concatenate([[0], np.cumsum([len(row) for row in touching])]),
+        "session_set": _ints(chain.from_iterable(touching)),
     }
 
 

@@ -17,6 +17,7 @@ from solver.checks import dataset_issues
 from solver.cohorts import Cohort, cohorts_of, memberships, people_in
 from solver.errors import InputError, Issue
 from solver.grid import TimeGrid
+from solver.pairing import pairs_of, sessions_of
 from solver.records import Course, Faculty, FixedSession, Group, Link, Rating, Room, RuleSetting
 from solver.terms import SessionKey
 
@@ -173,20 +174,22 @@ class Dataset:
             return students
         return max(students, people_in(course.group_ids, self.group))
 
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        """Number of sessions of each course."""
+        return {course.id: course.sessions_per_week for course in self.courses}
+
     def expand(self, link: Link) -> Iterator[tuple[SessionKey, SessionKey]]:
-        """The ordered pairs of sessions a link ties together; a session is never paired with itself."""
-        members = [
-            [
-                (course_id, n)
-                for n in ([session] if session is not None else range(self.course[course_id].sessions_per_week))
-            ]
-            for course_id, session in link.sessions
-        ]
-        if len(members) == 1:
-            members = [[key] for key in members[0]]
-        for i, earlier in enumerate(members):
-            for later in members[i + 1 :]:
-                yield from ((a, b) for a in earlier for b in later if a != b)
+        """
+        The ordered pairs of sessions a link ties together; a session is never paired with itself.
+
+        None where the link looks at all its sessions together, see `sessions_of`.
+        """
+        return pairs_of(link, self.sizes)
+
+    def sessions_of(self, link: Link) -> list[SessionKey]:
+        """Every session that a link names, once, in its order."""
+        return sessions_of(link, self.sizes)
 
     def travel(self, building: str | None, other: str | None) -> int:
         """Minutes between two buildings; one direction given serves both; 0 when nothing is known."""

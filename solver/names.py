@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from solver.grid import clock_of
 from solver.labels import Labels, readable
-from solver.model import Dataset
+from solver.model import Dataset, Link
 from solver.terms import DEFAULT_COURSE_DAY_LIMIT, SessionKey
 
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -76,6 +76,15 @@ def listed(words: Sequence[str], most: int = LISTED) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """ "1 slot", "2 slots"."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def days_in_words(link: Link) -> str:
+    """ "at least 2 days", "at most 3 days", "2 to 3 days": how far apart a link wants its sessions."""
+    if link.most is None:
+        return f"at least {counted(link.value or 0, 'day')}"
+    if not link.value:
+        return f"at most {counted(link.most, 'day')}"
+    return counted(link.most, "day") if link.value == link.most else f"{link.value} to {counted(link.most, 'day')}"
 
 
 def default_note(limit: int | None) -> str:

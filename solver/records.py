@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from solver.terms import CORE_SUBJECT_TYPE, DEFAULT_COURSE_DAY_LIMIT, NEUTRAL_LIKING, LinkType, Tier
+from solver.terms import CORE_SUBJECT_TYPE, DEFAULT_COURSE_DAY_LIMIT, NEUTRAL_LIKING, LinkType, Pairing, Tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,13 +138,21 @@ class Course:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """Ties sessions pairwise, i before j in list order; session None means every session of the course."""
+    """
+    Ties sessions pairwise, i before j in list order, or all together; session None means every session of the course.
+
+    Which session is tied to which says `pairing`; None means what the type usually means, see `pairing.pairing_of`.
+    `value` is the least that a link asks for, in slots (`min_gap`) or in days (`days_apart`), and `most` the most, in
+    days.
+    """
 
     type: LinkType
     sessions: tuple[tuple[str, int | None], ...]
     tier: Tier = "hard"
     weight: int = 1
     value: int | None = None
+    most: int | None = None
+    pairing: Pairing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,11 +15,24 @@ LinkType: TypeAlias = Literal[
     "different_room",
     "consecutive",
     "min_gap",
+    "same_hour",
+    "days_apart",
+    "consecutive_if_same_day",
+    "ordered_if_same_day",
+    "grouped",
 ]
+Pairing: TypeAlias = Literal["each", "by_number", "chain", "all"]
+"""
+How a link pairs the sessions that it names: each of a member with each of every other one, session k with session k,
+neighbours in the list, or all with all.
+"""
 SessionKey: TypeAlias = tuple[str, int]
 """(course id, session number from 0)."""
 
 LINK_TYPES: tuple[LinkType, ...] = get_args(LinkType)
+SET_LINKS: frozenset[LinkType] = frozenset({"grouped"})
+"""Types that look at all their sessions together; no pair of them says anything by itself."""
+PAIRINGS: tuple[Pairing, ...] = get_args(Pairing)
 CORE_SUBJECT_TYPE = "core"
 
 NEUTRAL_LIKING = 0.5

@@ -33,8 +33,9 @@ from solver.model import (
     RuleSetting,
     Timetable,
 )
+from solver.pairing import never_kept, pairing_fault
 from solver.rules import RULES
-from solver.terms import LINK_TYPES, SessionKey
+from solver.terms import LINK_TYPES, PAIRINGS, SET_LINKS, SessionKey
 
 Names = str | Iterable[str]
 Part = Course | Room | Faculty | Group | Link
@@ -137,10 +138,20 @@ def link(
     tier: str = "hard",
     weight: int = 1,
     value: int | None = None,
+    most: int | None = None,
+    pairing: str | None = None,
 ) -> Link:
     """A course id alone means every session of the course."""
     members = tuple((member, None) if isinstance(member, str) else member for member in sessions)
-    return Link(type=type, sessions=members, tier=tier, weight=weight, value=value)  # type: ignore[arg-type]
+    return Link(
+        type=type,  # type: ignore[arg-type]
+        sessions=members,
+        tier=tier,  # type: ignore[arg-type]
+        weight=weight,
+        value=value,
+        most=most,
+        pairing=pairing,  # type: ignore[arg-type]
+    )
 
 
 def dataset(
@@ -454,7 +465,7 @@ def _restricted_course(rng: Random, data: Dataset, each: Course, places: Places 
 
 
 def _links(rng: Random, data: Dataset, places: Places | None) -> tuple[Link, ...]:
-    """Links of every type and tier between whole courses and single sessions."""
+    """Links of every type, tier and pairing between whole courses and single sessions."""
     links = []
     for _ in range(rng.randint(0, 6)):
         type = rng.choice(LINK_TYPES)
@@ -468,8 +479,12 @@ def _links(rng: Random, data: Dataset, places: Places | None) -> tuple[Link, ...
             sessions=tuple(members),
             tier=rng.choice(["hard", "hard", "soft", "off"]),  # type: ignore[arg-type]
             weight=rng.choice([0, 1, 2, 5]),
-            value=rng.randint(0, 3) if type == "min_gap" else None,
+            value=rng.randint(0, 3) if type in ("min_gap", "days_apart") else None,
+            most=rng.choice([None, 3, 4]) if type == "days_apart" else None,
+            pairing=None if type in SET_LINKS else rng.choice([None, None, *PAIRINGS]),
         )
+        if pairing_fault(candidate, data.sizes) or never_kept(candidate, data.sizes, apart=True):
+            continue
         if places is not None and candidate.tier == "hard" and not _kept(data, candidate, places):
             continue
         links.append(candidate)
@@ -478,6 +493,8 @@ def _links(rng: Random, data: Dataset, places: Places | None) -> tuple[Link, ...
 
 def _kept(data: Dataset, candidate: Link, places: Places) -> bool:
     """Whether the planted places keep a link; written apart from the verifier, on purpose."""
+    if candidate.type in SET_LINKS:
+        return _in_one_block(data, {key: places[key] for key in data.sessions_of(candidate)})
     for a, b in data.expand(candidate):
         (start_a, room_a), (start_b, room_b) = places[a], places[b]
         end_a, end_b = start_a + data.course[a[0]].session_slots, start_b + data.course[b[0]].session_slots
@@ -493,6 +510,23 @@ def _kept(data: Dataset, candidate: Link, places: Places) -> bool:
             "different_room": room_a != room_b,
             "consecutive": day_a == day_b and apart == 0,
             "min_gap": day_a != day_b or apart >= (candidate.value or 0),
+            "same_hour": data.time_grid.period_of(start_a) == data.time_grid.period_of(start_b),
+            "days_apart": abs(day_a - day_b) in range(candidate.value or 0, 1 + (candidate.most or 14)),
+            "consecutive_if_same_day": day_a != day_b or apart == 0,
+            "ordered_if_same_day": day_a != day_b or end_a <= start_b,
         }[candidate.type]:
             return False
     return True
+
+
+def _in_one_block(data: Dataset, places: Places) -> bool:
+    """Whether the places cover one stretch of a day, from lunch to lunch, without a hole."""
+    time_grid = data.time_grid
+    slots = {
+        t
+        for (course_id, _), (start, _) in places.items()
+        for t in range(start, start + data.course[course_id].session_slots)
+    }
+    whole = range(min(slots), max(slots) + 1)
+    halves = {(time_grid.day_of(t), time_grid.period_of(t) >= (time_grid.lunch_period or 0)) for t in whole}
+    return slots == set(whole) and len(halves) == 1

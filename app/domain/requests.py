@@ -165,7 +165,7 @@ class Source(BaseModel):
 
     model_config = ConfigDict(protected_namespaces=())
 
-    dataset: Any = Field(default=None, description="A native dataset (timetable-dataset/1).")
+    dataset: Any = Field(default=None, description="A native dataset (timetable-dataset/2 or 1).")
     dataset_name: str | None = Field(
         default=None, max_length=MAX_NAME, description="Name of a sample; see GET /datasets."
     )

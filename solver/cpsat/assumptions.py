@@ -15,12 +15,12 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from solver.compiled import Compiled
+from solver.cpsat.links import block_begins
 from solver.cpsat.model_builder import ModelBuilder
 from solver.cpsat.plan import Array, Treatment, limited, on_grid, treatments
-from solver.links import LINKS, times_keep
-from solver.model import Course, Dataset
-from solver.names import Names, counted, default_note, listed
-from solver.terms import LinkType
+from solver.links import LINKS, NO_MOST, times_keep
+from solver.model import Course, Dataset, Link
+from solver.names import Names, counted, days_in_words, default_note, listed
 
 MAX_PAIR_CONSTRAINTS = 300_000
 """Above this many (pair of courses, slot) common students are left out."""
@@ -36,7 +36,8 @@ class Assumption:
     One thing somebody demands, assumed to hold.
 
     `courses` are the indices of the courses it is about; `places` is the course it wants placed, None where it forbids
-    something: a course that nobody wants placed plays no part.
+    something: a course that nobody wants placed plays no part, unless it is one of `joined`, whose sessions may help to
+    keep the demand.
     """
 
     rules: tuple[str, ...]
@@ -44,6 +45,7 @@ class Assumption:
     courses: frozenset[int]
     post: Post
     places: int | None = None
+    joined: frozenset[int] = frozenset()
 
 
 def assumptions_of(dataset: Dataset, compiled: Compiled) -> list[Assumption]:
@@ -243,15 +245,22 @@ class _Writer:
     def links(self) -> Iterator[Assumption]:
         index = {key: s for s, key in enumerate(self.dataset.sessions)}
         for link in self.dataset.links if self.hard("link") else ():
-            if link.tier == "hard" and LINKS[link.type].about == "time":
-                pairs = [(index[a], index[b]) for a, b in self.dataset.expand(link)]
-                members = [
-                    self.course(self.index[c]) if s is None else self.names.session((c, s)) for c, s in link.sessions
-                ]
-                value = f" ({counted(link.value, 'slot')})" if link.value is not None else ""
-                sentence = f"Link {link.type.replace('_', ' ')}{value}: {listed(members)}."
-                courses = frozenset(self.index[course_id] for course_id, _ in link.sessions)
-                yield Assumption(("link",), sentence, courses, _keep_link(link.type, pairs, link.value or 0))
+            about = LINKS[link.type].about
+            if link.tier != "hard" or about == "room":
+                continue
+            if about == "blocks":
+                post = _keep_block([index[key] for key in self.dataset.sessions_of(link)])
+            else:
+                post = _keep_link(link, [(index[a], index[b]) for a, b in self.dataset.expand(link)])
+            members = [
+                self.course(self.index[c]) if s is None else self.names.session((c, s)) for c, s in link.sessions
+            ]
+            says = {"min_gap": f" ({counted(link.value or 0, 'slot')})", "days_apart": f" ({days_in_words(link)})"}
+            sentence = f"Link {link.type.replace('_', ' ')}{says.get(link.type, '')}: {listed(members)}."
+            courses = frozenset(self.index[course_id] for course_id, _ in link.sessions)
+            # A session that nobody wants placed may stand all the same, and fill a hole between the others.
+            joined = courses if about == "blocks" else frozenset[int]()
+            yield Assumption(("link",), sentence, courses, post, joined=joined)
 
     def students(self) -> Iterator[Assumption]:
         compiled = self.compiled
@@ -349,24 +358,34 @@ def _limit_cover(sessions: list[int], supply: Array) -> Post:
     return post
 
 
-def _keep_link(link_type: LinkType, pairs: list[tuple[int, int]], value: int) -> Post:
+def _keep_link(link: Link, pairs: list[tuple[int, int]]) -> Post:
     def post(builder: ModelBuilder, at_most: AtMost) -> None:
         unit_of = {unit.sessions[0]: u for u, unit in enumerate(builder.plan.units) if unit.size == 1}
         for a, b in pairs:
             if a in unit_of and b in unit_of:
-                _keep_pair(builder, at_most, link_type, value, unit_of[a], unit_of[b])
+                _keep_pair(builder, at_most, link, unit_of[a], unit_of[b])
 
     return post
 
 
-def _keep_pair(builder: ModelBuilder, at_most: AtMost, link_type: LinkType, value: int, u: int, v: int) -> None:
+def _keep_pair(builder: ModelBuilder, at_most: AtMost, link: Link, u: int, v: int) -> None:
     starts, others = list(builder.x[u]), list(builder.x[v])
     lengths = (builder.plan.units[u].length, builder.plan.units[v].length)
-    holds = times_keep(link_type, np.array(starts), np.array(others), lengths, builder.compiled.num_periods, value)
+    says = (link.value or 0, NO_MOST if link.most is None else link.most)
+    holds = times_keep(link.type, np.array(starts), np.array(others), lengths, builder.compiled.num_periods, *says)
     for i, t in enumerate(starts):
         bad = [builder.x[v][others[j]] for j in np.flatnonzero(~holds[i])]
         for literal in bad:
             at_most([builder.x[u][t], literal], 1)
+
+
+def _keep_block(sessions: list[int]) -> Post:
+    def post(builder: ModelBuilder, at_most: AtMost) -> None:
+        unit_of = {unit.sessions[0]: u for u, unit in enumerate(builder.plan.units) if unit.size == 1}
+        units = [(builder.plan.units[unit_of[s]].length, builder.x[unit_of[s]]) for s in sessions]
+        at_most([term for term in block_begins(builder, units) if not isinstance(term, int)], 1)
+
+    return post
 
 
 def _apart(course: int, other: int) -> Post:

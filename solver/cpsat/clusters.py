@@ -229,7 +229,7 @@ class _Terms:
 def _solved(plan: Plan, cluster: Cluster, control: Control, seconds: float) -> Cluster:
     """The cluster with a floor as high as could be proved."""
     units = tuple(unit for unit in plan.units if unit.course in cluster.courses)
-    builder = ModelBuilder(replace(plan, units=units), with_rooms=False, control=control)
+    builder = ModelBuilder(replace(plan, units=units, elsewhere=True), with_rooms=False, control=control)
     for rule, build in BUILDERS.items():
         if builder.treatment(rule) is Treatment.FORBID:
             build(builder)

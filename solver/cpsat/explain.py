@@ -139,8 +139,8 @@ class _Checker:
             size //= 2
 
     def _builder(self, assumptions: Sequence[Assumption]) -> ModelBuilder:
-        """Variables of the courses that somebody wants placed; the others cannot be in anybody's way."""
-        wanted = {assumption.places for assumption in assumptions}
+        """Variables of the courses that somebody wants placed, or joins; the others cannot be in anybody's way."""
+        wanted = {assumption.places for assumption in assumptions}.union(*(each.joined for each in assumptions))
         units = tuple(unit for unit in self.plan.units if unit.course in wanted)
         return ModelBuilder(replace(self.plan, units=units), with_rooms=False, partial=True)
 

@@ -98,7 +98,12 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything needed to build a model. `slots` and `rooms` are the timetable it starts from, -1 where unplaced."""
+    """
+    Everything needed to build a model. `slots` and `rooms` are the timetable it starts from, -1 where unplaced.
+
+    `elsewhere` says that a session that is neither free nor in the background may stand anywhere, because the plan is
+    about some courses only; otherwise it stays unplaced.
+    """
 
     compiled: Compiled
     treat: Treatments
@@ -106,6 +111,7 @@ class Plan:
     rooms: Array
     units: tuple[Unit, ...]
     background: Background
+    elsewhere: bool = False
 
     @property
     def literals(self) -> int:
@@ -177,7 +183,7 @@ def make_plan(
 
 def _partition(compiled: Compiled, free: Array, split: bool) -> list[tuple[int, tuple[int, ...]]]:
     """Free sessions by course; fixed ones and those named by a link stand alone, their numbers matter."""
-    linked = np.diff(compiled.session_link_ptr)
+    linked = np.diff(compiled.session_link_ptr) + np.diff(compiled.session_set_ptr)
     alone: list[tuple[int, tuple[int, ...]]] = []
     together: dict[int, list[int]] = {}
     for s in free.tolist():

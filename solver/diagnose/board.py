@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from solver.diagnose.facts import Bits, Facts, indices, starts_touching
+from solver.diagnose.facts import Bits, Facts, bits, indices, starts_touching
 from solver.diagnose.ties import keeps_rooms, partner_starts
 from solver.model import Link, Timetable
 from solver.names import counted, default_note
-from solver.terms import CORE_SUBJECT_TYPE, SessionKey
+from solver.terms import CORE_SUBJECT_TYPE, SET_LINKS, SessionKey
 
 
 class Pin(NamedTuple):
@@ -197,9 +197,22 @@ class Board:
                         linked[b].append((link, a, True))
         return linked
 
+    @cached_property
+    def _sets(self) -> Mapping[SessionKey, list[tuple[Link, list[SessionKey]]]]:
+        """Hard links that look at all their sessions together, per session: link, and all its sessions."""
+        sets: dict[SessionKey, list[tuple[Link, list[SessionKey]]]] = defaultdict(list)
+        if self.facts.hard("link"):
+            for link in self.facts.dataset.links:
+                if link.tier == "hard" and link.type in SET_LINKS:
+                    members = self.facts.dataset.sessions_of(link)
+                    for key in members:
+                        sets[key].append((link, members))
+        return sets
+
     def linked_with(self, key: SessionKey) -> set[SessionKey]:
         """Sessions that a hard link ties to this one, pinned up or not."""
-        return {other for _, other, _ in self._linked.get(key, ())}
+        mates = {other for _, members in self._sets.get(key, ()) for other in members if other != key}
+        return {other for _, other, _ in self._linked.get(key, ())} | mates
 
     def _links(self, key: SessionKey) -> Iterator[Hindrance]:
         possible = self.facts.on_grid[self.length(key)]
@@ -212,6 +225,15 @@ class Board:
                 kind = link.type.replace("_", " ")
                 words = f"the link '{kind}' with {self.facts.names.session(other)} breaks"
                 yield Hindrance(possible & ~allowed, words, self.facts.rigid("link"))
+        for link, members in self._sets.get(key, ()):
+            mates = [other for other in members if other in self.pins and other != key]
+            taken = 0
+            for other in mates:
+                taken |= ((1 << self.length(other)) - 1) << self.pins[other].start
+            now, own = max(1, self.facts.stretches(taken)), (1 << self.length(key)) - 1
+            apart = bits(start for start in indices(possible) if self.facts.stretches(taken | own << start) > now)
+            words = f"the link '{link.type}' with {self.facts.names.sessions(mates)} breaks"
+            yield Hindrance(apart, words, self.facts.rigid("link"))
 
     # --- rooms -------------------------------------------------------------------------------------------------------
 

@@ -190,6 +190,10 @@ class Facts:
             self._open_starts[key] = mask
         return self._open_starts[key]
 
+    def stretches(self, slots: Bits) -> int:
+        """How many stretches without a free slot these slots make; days and lunch end them."""
+        return sum((part & ~(part << 1)).bit_count() for half in self.half_days if (part := slots & half))
+
     def blocks(self, slots: Bits, length: int) -> int:
         """How many sessions of at least `length` slots fit into these slots one after the other."""
         if (slots, length) not in self._blocks:

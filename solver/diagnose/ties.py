@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
-from itertools import islice
+from itertools import chain, islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from solver.diagnose.blocks import block_proofs
 from solver.diagnose.facts import Bits, Facts, indices
-from solver.diagnose.whole_courses import whole_course_proofs
-from solver.links import LINKS, rooms_keep, times_keep
+from solver.links import LINKS, NO_MOST, rooms_keep, times_keep
 from solver.model import Link
-from solver.names import counted, listed
+from solver.names import counted, days_in_words, listed
+from solver.pairing import members_of, pairing_of, sessions_of
 from solver.result import Proof
 from solver.terms import LinkType, SessionKey
 
@@ -30,6 +31,10 @@ PAIR_WORDS: Mapping[LinkType, str] = {
     "different_room": "they are in different rooms",
     "consecutive": "one follows the other at once",
     "min_gap": "a gap of {value} slots lies between them on a common day",
+    "same_hour": "they start at one hour of the day",
+    "days_apart": "they are {days} apart",
+    "consecutive_if_same_day": "one follows the other at once where they share a day",
+    "ordered_if_same_day": "the first ends before the second starts where they share a day",
 }
 
 
@@ -38,11 +43,11 @@ def tie_proofs(facts: Facts) -> Iterator[Proof]:
     if not facts.hard("link"):
         return
     links = [link for link in facts.dataset.links if link.tier == "hard"]
-    yield from whole_course_proofs(facts)
     yield from _precedence_proofs(facts, links)
     yield from _pair_proofs(facts, links)
     for link in links:
         yield from _clique_proofs(facts, link)
+        yield from block_proofs(facts, link)
 
 
 # --- precedence ------------------------------------------------------------------------------------------------------
@@ -207,18 +212,24 @@ def partner_starts(facts: Facts, link: Link, start: int, length: int, other: int
     comes first in the link.
     """
     grid = facts.dataset.time_grid
-    # A gap of more slots than there are is one of all of them.
-    value = min(link.value or 0, grid.num_slots)
-    return _partner_starts(link.type, length, other, value, reverse, grid.num_slots, grid.num_periods)[start]
+    # More slots or days than there are, are all of them.
+    says = min(link.value or 0, grid.num_slots), min(NO_MOST if link.most is None else link.most, grid.num_slots)
+    return _partner_starts(link.type, length, other, says, reverse, grid.num_slots, grid.num_periods)[start]
 
 
 @lru_cache(maxsize=256)
 def _partner_starts(
-    link_type: LinkType, length: int, other: int, value: int, reverse: bool, num_slots: int, num_periods: int
+    link_type: LinkType,
+    length: int,
+    other: int,
+    says: tuple[int, int],
+    reverse: bool,
+    num_slots: int,
+    num_periods: int,
 ) -> tuple[Bits, ...]:
     """By the start of this session; asked once for a whole week, because thousands of pairs ask the same."""
     slots, lengths = np.arange(num_slots), (other, length) if reverse else (length, other)
-    keeps = times_keep(link_type, slots, slots, lengths, num_periods, value)
+    keeps = times_keep(link_type, slots, slots, lengths, num_periods, *says)
     packed = np.packbits(keeps.T if reverse else keeps, axis=1, bitorder="little")
     return tuple(int.from_bytes(row.tobytes(), "little") for row in packed)
 
@@ -244,9 +255,10 @@ def _impossible(
 
 
 def _words(link: Link, reverse: bool) -> str:
-    if link.type == "precedence" and reverse:
-        return "the second ends before the first starts"
-    return PAIR_WORDS[link.type].format(value=link.value)
+    words = PAIR_WORDS[link.type].format(value=link.value, days=days_in_words(link))
+    if reverse and link.type in ("precedence", "ordered_if_same_day"):
+        return words.replace("the first ends before the second starts", "the second ends before the first starts")
+    return words
 
 
 # --- cliques ---------------------------------------------------------------------------------------------------------
@@ -272,32 +284,39 @@ def _clique_proofs(facts: Facts, link: Link) -> Iterator[Proof]:
     crowd = CROWDS.get(link.type)
     if crowd is None or not facts.hard(*crowd.rules):
         return
-    clique = _clique(facts, link)
-    if crowd.own == "day":
-        starts = _all(facts.options(key).starts for key in clique)
-        available = sum(bool(starts & day) for day in facts.day_slots)
-    else:
-        available = _all(facts.options(key).rooms for key in clique).bit_count()
-    if len(clique) > available:
-        yield Proof(
-            code=f"link_{link.type}",
-            sentence=f"{facts.names.sessions(clique)} should {crowd.demand}: {len(clique)} sessions for "
-            f"{counted(available, crowd.own)}",
-            entities=tuple(dict.fromkeys(key[0] for key in clique)),
-            rules=crowd.rules,
-            needed=len(clique),
-            available=available,
-        )
+    for clique in _cliques(facts, link):
+        if crowd.own == "day":
+            starts = _all(facts.options(key).starts for key in clique)
+            available = sum(bool(starts & day) for day in facts.day_slots)
+        else:
+            available = _all(facts.options(key).rooms for key in clique).bit_count()
+        if len(clique) > available:
+            yield Proof(
+                code=f"link_{link.type}",
+                sentence=f"{facts.names.sessions(clique)} should {crowd.demand}: {len(clique)} sessions for "
+                f"{counted(available, crowd.own)}",
+                entities=tuple(dict.fromkeys(key[0] for key in clique)),
+                rules=crowd.rules,
+                needed=len(clique),
+                available=available,
+            )
 
 
-def _clique(facts: Facts, link: Link) -> list[SessionKey]:
-    """Sessions tied pairwise, of those that can start at all: one per member, or all of the only course."""
-    if len(link.sessions) == 1:
-        course_id = link.sessions[0][0]
-        keys = [(course_id, n) for n in range(facts.dataset.course[course_id].sessions_per_week)]
+def _cliques(facts: Facts, link: Link) -> Iterator[list[SessionKey]]:
+    """Sessions tied pairwise, of those that can start at all."""
+    sizes = facts.dataset.sizes
+    pairing, members = pairing_of(link, sizes), members_of(link, sizes)
+    together: Iterable[Iterable[SessionKey]]
+    if pairing == "by_number":
+        together = zip(*members, strict=True)
+    elif pairing == "chain":
+        together = pairwise(chain(*members))
+    elif pairing == "all" or len(members) == 1:
+        together = [sessions_of(link, sizes)]
     else:
-        keys = list(dict.fromkeys((course_id, session or 0) for course_id, session in link.sessions))
-    return [key for key in keys if facts.options(key).starts]
+        together = [[member[0] for member in members]]  # one of each member
+    for keys in together:
+        yield [key for key in dict.fromkeys(keys) if facts.options(key).starts]
 
 
 def _all(masks: Iterator[Bits]) -> Bits:

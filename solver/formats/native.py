@@ -1,5 +1,5 @@
 """
-The native dataset, `timetable-dataset/1`, to and from JSON.
+The native dataset to and from JSON: `timetable-dataset/2` is written, `timetable-dataset/1` is read as well.
 
 Reading reports everything that is wrong at once. Each entry of a collection is checked on its own; one that cannot be
 read is replaced by a stub that keeps its place and its id, so that the model's own checks still run on all the rest and
@@ -24,7 +24,7 @@ from solver.formats.answers import (
 from solver.formats.entries import COLLECTIONS, read_collection
 from solver.formats.issues import MAX_COUNTED_ISSUES, kind_of, pointer, raise_if_any
 from solver.formats.json_text import first_value_issues, read_json
-from solver.formats.reading import MAX_FIELDS, Reading, entries_of, once_each, read_shape
+from solver.formats.reading import FIRST_SCHEMA, MAX_FIELDS, Reading, entries_of, once_each, read_shape
 from solver.formats.remaining import WIDEST_GRID, model_issues, unchecked
 from solver.formats.shapes import RuleShape, TimeGridShape
 from solver.grid import TimeGrid
@@ -33,7 +33,7 @@ from solver.rules import RULE_IDS, rule_issue
 
 __all__ = ["SCHEMA", "dump_dataset", "dump_result", "dump_timetable", "load_dataset", "load_result", "load_timetable"]
 
-SCHEMA = "timetable-dataset/1"
+SCHEMA = "timetable-dataset/2"
 
 
 def load_dataset(source: bytes | str | Mapping[str, Any], *, values_checked: bool = False) -> Dataset:
@@ -137,8 +137,8 @@ def _check_head(reading: Reading) -> None:
     known = {"schema", "name", "time_grid", "travel_minutes", "rules", *COLLECTIONS}
     if "schema" not in document:
         reading.report(("schema",), "missing", f"schema is missing, it must be {SCHEMA!r}")
-    elif document["schema"] != SCHEMA:
-        message = f"this reader knows the schema {SCHEMA!r} only"
+    elif document["schema"] not in (SCHEMA, FIRST_SCHEMA):
+        message = f"this reader knows the schemas {SCHEMA!r} and {FIRST_SCHEMA!r} only"
         reading.report(("schema",), "bad_schema", message, document["schema"])
     if not isinstance(document.get("name", ""), str):
         message = f"name must be text, got {kind_of(document['name'])}"

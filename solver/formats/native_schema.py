@@ -24,7 +24,7 @@ from solver.formats.shapes import (
     TimeGridShape,
 )
 
-DatasetName = Literal["timetable-dataset/1"]
+DatasetName = Literal["timetable-dataset/2", "timetable-dataset/1"]
 
 
 class TimetableDataset(Shape):

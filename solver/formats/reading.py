@@ -18,6 +18,9 @@ MAX_FIELDS = 100
 MAX_TABLE = 1_000
 """Entries of `rules`, buildings of `travel_minutes`."""
 
+FIRST_SCHEMA = "timetable-dataset/1"
+"""Fields that came later are refused in a document of this one: whoever reads it elsewhere would not know them."""
+
 Path = tuple[object, ...]
 _CONTAINERS = (list, tuple, dict)
 _SLOT_KEY = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -59,6 +62,10 @@ def read_shape(reading: Reading, shape: type[Shape], path: Path, value: object) 
             # After so many nobody reads on, and looking for more could take half a minute.
             raise_if_any(once_each(reading.issues), reading.unlisted)
         return None
+    newer = sorted(stated.keys() & shape.newer) if reading.document.get("schema") == FIRST_SCHEMA else ()
+    for key in newer:
+        message = f"timetable-dataset/2 has the field {key}; write that as the schema"
+        reading.report((*path, key), "newer_field", message, stated.pop(key))
     bad_keys = [key for key in stated.get("preferences", ()) if not _SLOT_KEY.fullmatch(key)]
     for key in bad_keys:
         reading.report((*path, "preferences", key), "bad_slot", f"a slot is a whole number, got {key[:80]!r}", key)

@@ -7,12 +7,12 @@ Strict throughout: text stays text, `true` is no number, 3.0 is no whole number.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from solver.formats.issues import SAFE_INTEGER
-from solver.terms import MAX_DAYS, MAX_NUMBER, MAX_SLOTS_PER_DAY, Tier
+from solver.terms import LINK_TYPES, MAX_DAYS, MAX_NUMBER, MAX_SLOTS_PER_DAY, PAIRINGS, Tier
 
 Integer: TypeAlias = Annotated[int, Field(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
@@ -30,8 +30,13 @@ UNSET: Any = None
 
 
 class Shape(BaseModel):
-    """An object with known fields only."""
+    """
+    An object with known fields only.
 
+    `newer` are those that `timetable-dataset/2` has and the first schema had not.
+    """
+
+    newer: ClassVar[frozenset[str]] = frozenset()
     model_config = ConfigDict(extra="forbid", strict=True)
 
     def stated(self) -> dict[str, Any]:
@@ -120,13 +125,18 @@ class CourseShape(Shape):
 
 
 class LinkShape(Shape):
-    """`type` is any text here; the model knows which types there are."""
+    """`type` and `pairing` are any text here; the model knows which there are."""
 
-    type: str
+    newer = frozenset({"most", "pairing"})
+    type: Annotated[str, Field(description=f"One of {', '.join(LINK_TYPES)}.")]
     sessions: Members
     tier: Tier = UNSET
     weight: Integer = UNSET
     value: Integer | None = UNSET
+    most: Integer | None = UNSET
+    pairing: Annotated[
+        str | None, Field(description=f"One of {', '.join(PAIRINGS)}; null means what the type usually means.")
+    ] = UNSET
 
 
 class RatingShape(Shape):

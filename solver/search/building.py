@@ -84,6 +84,11 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         **_link_rows(c),
         session_link_ptr=c.session_link_ptr,
         session_link=c.session_link,
+        set_ptr=c.set_ptr,
+        set_session=c.set_session,
+        set_cost=_set_cost(c, weights),
+        session_set_ptr=c.session_set_ptr,
+        session_set=c.session_set,
         travels=int(travel_cost.any()),
         travel_cost=travel_cost,
         room_building=c.room_building,
@@ -283,15 +288,21 @@ def _kinds_there(c: Compiled, students: NDArray[Any]) -> set[int]:
 
 
 def _link_rows(c: Compiled) -> dict[str, Any]:
-    """What breaks each link; a gap of more slots than there are is one of all of them, so that rows stay few."""
+    """What breaks each link; more slots or days than there are, are all of them, so that rows stay few."""
     course_a, course_b = c.course_of_session[c.link_a], c.course_of_session[c.link_b]
-    value = np.minimum(c.link_value, c.num_slots)
-    asked = np.stack([c.link_type, c.length[course_a], c.length[course_b], value], axis=1)
+    value, most = np.minimum(c.link_value, c.num_slots), np.minimum(c.link_most, c.num_slots)
+    asked = np.stack([c.link_type, c.length[course_a], c.length[course_b], value, most], axis=1)
     kinds, row = np.unique(asked, axis=0, return_inverse=True)
-    broken = np.zeros((len(kinds), 2, 2, 2 * c.num_slots - 1), dtype=np.uint8)
-    for i, (code, length_a, length_b, gap) in enumerate(kinds.tolist()):
-        broken[i] = broken_table(TYPE_OF_CODE[code], (length_a, length_b), c.num_slots, gap)
+    broken = np.zeros((len(kinds), 2, c.num_slots, c.num_slots), dtype=np.uint8)
+    for i, (code, length_a, length_b, least, highest) in enumerate(kinds.tolist()):
+        lengths = (length_a, length_b)
+        broken[i] = broken_table(TYPE_OF_CODE[code], lengths, c.num_slots, c.num_periods, least, highest)
     return {"link_row": row.ravel(), "link_broken": broken}
+
+
+def _set_cost(c: Compiled, weights: Weights) -> Longs:
+    weight = np.where(c.set_hard == 1, weights.of("link"), weights.of("soft_link")).astype(np.int64)
+    return weight * c.set_weight.astype(np.int64)
 
 
 def _anchor_parts(c: Compiled, params: SearchParams) -> dict[str, Any]:
@@ -326,6 +337,9 @@ def _slacks(c: Compiled, weights: Weights, parts: dict[str, Any], travel_cost: L
     linked = np.repeat(np.arange(c.num_sessions), np.diff(c.session_link_ptr))
     of_session = np.zeros(c.num_sessions, dtype=np.int64)
     np.add.at(of_session, linked, (link_weight * c.link_weight)[c.session_link] % low)
+    # A session that joins two blocks and leaves a place where it was one by itself saves two.
+    in_set = np.repeat(np.arange(c.num_sessions), np.diff(c.session_set_ptr))
+    np.add.at(of_session, in_set, 2 * (_set_cost(c, weights)[c.session_set] % low))
     np.maximum.at(pairwise, c.course_of_session, of_session)
     pairwise += (
         weights.of("fixed_moved")

@@ -16,9 +16,9 @@ from solver.search.greedy import (
     slot_insertion,
 )
 from solver.search.jit import Longs, Number, inner, kernel
-from solver.search.pairwise import anchor_total
+from solver.search.pairwise import anchor_total, blocks
 from solver.search.problem import Problem
-from solver.search.state import COST, COUNT, HARD_PART, SUM, State, cost_of, hard_of
+from solver.search.state import COST, COUNT, HARD_PART, NOBODY, SUM, State, cost_of, hard_of
 
 ANYWHERE = -1
 """In place of a start for `rebuild`."""
@@ -26,7 +26,11 @@ ANYWHERE = -1
 
 @kernel
 def hard_shares(p: Problem, st: State, sessions: Ints, shares: Longs) -> None:
-    """Fills `shares` with the hard part that would go with each of these sessions; 0 for unplaced ones."""
+    """
+    Fills `shares` with the hard part that would go with each of these sessions; 0 for unplaced ones.
+
+    Where a set of sessions makes more blocks than one, each of them has a share, though it may mend nothing alone.
+    """
     for i in range(len(sessions)):
         s = np.int64(sessions[i])
         shares[i] = 0
@@ -34,7 +38,54 @@ def hard_shares(p: Problem, st: State, sessions: Ints, shares: Longs) -> None:
             t, r = np.int64(st.slot[s]), np.int64(st.room[s])
             cost = lift(p, st, s)
             drop(p, st, s, t, r, cost)
-            shares[i] = hard_of(cost)
+            shares[i] = max(hard_of(cost), broken_blocks(p, st, s))
+
+
+@inner
+def broken_blocks(p: Problem, st: State, s: Number) -> Number:
+    """The hard part of the blocks above one that the sets of session s make."""
+    total = np.int64(0)
+    for i in range(p.session_set_ptr[s], p.session_set_ptr[s + 1]):
+        k = np.int64(p.session_set[i])
+        if hard_of(p.set_cost[k]) > 0:
+            total += hard_of(p.set_cost[k]) * max(np.int64(0), blocks(p, st, k, NOBODY, NOBODY) - 1)
+    return total
+
+
+@kernel
+def take_out_strays(p: Problem, st: State) -> int:
+    """
+    Takes out, of every set of sessions that has to make one block and makes several, those outside the block with the
+    most sessions; returns how many. No session alone mends such a set where each block has two or more.
+    """
+    taken = 0
+    for k in range(len(p.set_cost)):
+        if hard_of(p.set_cost[k]) <= 0 or blocks(p, st, np.int64(k), NOBODY, NOBODY) < 2:
+            continue
+        day, first, last, most = np.int64(0), np.int64(0), np.int64(0), 0
+        for i in range(p.set_ptr[k], p.set_ptr[k + 1]):
+            t = np.int64(st.slot[p.set_session[i]])
+            if t < 0:
+                continue
+            d, low, high = np.int64(p.day_of[t]), np.int64(p.period_of[t]), np.int64(p.period_of[t])
+            while low > 0 and low != p.lunch_period and (st.covered[d] >> (low - 1)) & 1 != 0:
+                low -= 1
+            while high + 1 < p.num_periods and high + 1 != p.lunch_period and (st.covered[d] >> (high + 1)) & 1 != 0:
+                high += 1
+            inside = 0
+            for j in range(p.set_ptr[k], p.set_ptr[k + 1]):
+                u = np.int64(st.slot[p.set_session[j]])
+                if u >= 0 and p.day_of[u] == d and low <= p.period_of[u] <= high:
+                    inside += 1
+            if inside > most:
+                day, first, last, most = d, low, high, inside
+        for i in range(p.set_ptr[k], p.set_ptr[k + 1]):
+            s = np.int64(p.set_session[i])
+            u = np.int64(st.slot[s])
+            if u >= 0 and (p.day_of[u] != day or p.period_of[u] < first or p.period_of[u] > last):
+                lift(p, st, s)
+                taken += 1
+    return taken
 
 
 @kernel

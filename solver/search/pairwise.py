@@ -19,8 +19,41 @@ def link_broken(p: Problem, st: State, k: Number) -> bool:
     a, b = p.link_a[k], p.link_b[k]
     t, u = st.slot[a], st.slot[b]
     same_room = 1 if st.room[a] == st.room[b] else 0
-    same_day = 1 if p.day_of[t] == p.day_of[u] else 0
-    return bool(p.link_broken[p.link_row[k], same_room, same_day, u - t + p.num_slots - 1])
+    return bool(p.link_broken[p.link_row[k], same_room, t, u])
+
+
+@inner
+def blocks(p: Problem, st: State, k: Number, s: Number, skip: Number) -> Number:
+    """
+    Blocks that the placed sessions of set k make, `s` and `skip` left out; `State.covered` then holds what they cover.
+    """
+    for d in range(p.num_days):
+        st.covered[d] = 0
+    for i in range(p.set_ptr[k], p.set_ptr[k + 1]):
+        member = np.int64(p.set_session[i])
+        t = np.int64(st.slot[member])
+        if t >= 0 and member != s and member != skip:
+            covers = (np.int64(1) << np.int64(p.length[p.course_of[member]])) - 1
+            st.covered[p.day_of[t]] |= covers << np.int64(p.period_of[t])
+    cut = np.int64(1) << np.int64(p.lunch_period) if p.lunch_period > 0 else np.int64(0)
+    count = np.int64(0)
+    for d in range(p.num_days):
+        begins = st.covered[d] & ~((st.covered[d] << 1) & ~cut)
+        while begins != 0:
+            begins &= begins - 1
+            count += 1
+    return count
+
+
+@inner
+def block_cost(p: Problem, st: State, s: Number, skip: Number) -> Number:
+    """What placed session s adds to the blocks above one of its sets, `skip` left out; below 0 where it joins two."""
+    total = np.int64(0)
+    for i in range(p.session_set_ptr[s], p.session_set_ptr[s + 1]):
+        k = np.int64(p.session_set[i])
+        above = max(0, blocks(p, st, k, NOBODY, skip) - 1) - max(0, blocks(p, st, k, s, skip) - 1)
+        total += p.set_cost[k] * np.int64(above)
+    return total
 
 
 @inlined
@@ -64,6 +97,8 @@ def pairwise_cost(p: Problem, st: State, s: Number, skip: Number) -> Number:
         other = p.link_a[k] + p.link_b[k] - s
         if other != skip and st.slot[other] >= 0 and link_broken(p, st, k):
             total += p.link_cost[k]
+    if p.session_set_ptr[s] != p.session_set_ptr[s + 1]:
+        total += block_cost(p, st, s, skip)
     if p.travels != 0:
         total += travel_of(p, st, s, skip)
     if p.fixed_weight != 0 and p.pinned_slot[s] >= 0:

@@ -11,7 +11,7 @@ from solver.control import Control
 from solver.model import Course, Dataset, Room
 from solver.search.annealing import remember_now
 from solver.search.building import build_problem
-from solver.search.ejection import eject_for, take_out_courses
+from solver.search.ejection import eject_for, take_out_courses, take_out_strays
 from solver.search.engine import anneal
 from solver.search.giving_way import count_losses, take_start
 from solver.search.greedy import put_all
@@ -44,6 +44,7 @@ def warm_up() -> None:
     mend(problem, state, Control())
     remember_now(state)
     take_out_courses(problem, state, clashing[:0])
+    take_out_strays(problem, state)
     state = new_state(problem, seed=0)
     count_losses(problem, state, 0, clashing, np.zeros(len(clashing), dtype=np.int64))
     take_start(problem, state, 0, 0)

@@ -118,9 +118,16 @@ class Problem(NumbaStruct):
     link_row: Ints
     """Links that the same places break share a row."""
     link_broken: Flags
-    """``(rows, 2, 2, 2 * slots - 1)`` 1 where a pair breaks its link, see `links.broken_table`."""
+    """``(rows, 2, slots, slots)`` 1 where a pair breaks its link, see `links.broken_table`."""
     session_link_ptr: Ints
     session_link: Ints
+    set_ptr: Ints
+    set_session: Ints
+    """Sessions that should make one block, see `Compiled.set_session`."""
+    set_cost: Longs
+    """``(sets,)`` per block above one."""
+    session_set_ptr: Ints
+    session_set: Ints
 
     travels: int
     travel_cost: Longs

@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from solver.compiled import Compiled, Ints
-from solver.links import LINK_CODES
 from solver.rules import RULE_IDS, waste_units
-from solver.terms import LinkType
+from solver.search.recount_links import links_broken
 
 Bits: TypeAlias = NDArray[np.bool_]
 Longs: TypeAlias = NDArray[np.int64]
@@ -151,45 +150,6 @@ class Placed:
         index, slot = self.covered
         return self._table(self.course[index], slot, self.compiled.num_courses, self.compiled.num_slots)
 
-    def broken_links(self, hard: bool) -> int:
-        """Weighted pairs of hard or of soft links that do not hold."""
-        c = self.compiled
-        slots, rooms = self.all_slots.astype(np.int64), self.all_rooms.astype(np.int64)
-        there = (slots >= 0) & (rooms >= 0)
-        chosen = np.flatnonzero((c.link_hard == hard) & there[c.link_a] & there[c.link_b])
-        a, b = c.link_a[chosen], c.link_b[chosen]
-        broken = ~links_hold(
-            c.link_type[chosen],
-            c.link_value[chosen].astype(np.int64),
-            (slots[a], rooms[a], c.length[c.course_of_session[a]].astype(np.int64)),
-            (slots[b], rooms[b], c.length[c.course_of_session[b]].astype(np.int64)),
-            c.num_periods,
-        )
-        return int(c.link_weight[chosen][broken].sum(dtype=np.int64))
-
-
-Place: TypeAlias = tuple[Longs, Longs, Longs]
-
-
-def links_hold(kind: Ints, value: Longs, a: Place, b: Place, num_periods: int) -> Bits:
-    """Whether pairs of sessions keep the links of the given kinds; a place is (slots, rooms, lengths)."""
-    (slot_a, room_a, length_a), (slot_b, room_b, length_b) = a, b
-    same_day = slot_a // num_periods == slot_b // num_periods
-    a_first, b_first = slot_b - slot_a - length_a, slot_a - slot_b - length_b
-    holds: Mapping[LinkType, Bits] = {
-        "precedence": a_first >= 0,
-        "not_overlap": (a_first >= 0) | (b_first >= 0),
-        "same_start": slot_a == slot_b,
-        "same_day": same_day,
-        "different_day": ~same_day,
-        "same_room": room_a == room_b,
-        "different_room": room_a != room_b,
-        "consecutive": same_day & ((a_first == 0) | (b_first == 0)),
-        "min_gap": ~same_day | (a_first >= value) | (b_first >= value),
-    }
-    kept: Bits = np.select([kind == LINK_CODES[name] for name in holds], list(holds.values()), default=True)
-    return kept
-
 
 # --- shapes of a day: (..., periods) -> units per day, (...)
 
@@ -309,11 +269,11 @@ def count_faculty_unavailable(p: Placed) -> int:
 
 
 def count_link(p: Placed) -> int:
-    return p.broken_links(hard=True)
+    return links_broken(p.compiled, p.all_slots, p.all_rooms, hard=True)
 
 
 def count_soft_link(p: Placed) -> int:
-    return p.broken_links(hard=False)
+    return links_broken(p.compiled, p.all_slots, p.all_rooms, hard=False)
 
 
 def count_student_clash(p: Placed) -> int:

@@ -12,7 +12,14 @@ from solver.control import NUM_WORDS, Control
 from solver.links import LINK_CODES
 from solver.search.annealing import remember_now
 from solver.search.building import build_problem
-from solver.search.ejection import ANYWHERE, hard_shares, rebuild, take_out_breakers, take_out_courses
+from solver.search.ejection import (
+    ANYWHERE,
+    hard_shares,
+    rebuild,
+    take_out_breakers,
+    take_out_courses,
+    take_out_strays,
+)
 from solver.search.giving_way import give_way
 from solver.search.greedy import place_sessions, put_all
 from solver.search.params import Arrays, SearchParams
@@ -82,6 +89,8 @@ def clear_breaches(compiled: Compiled, problem: Problem, weights: Weights, state
         order = np.lexsort((-shares, _ranks(problem), problem.pinned_slot >= 0))
         if take_out_breakers(problem, state, order[shares[order] > 0].astype(np.int32)):
             continue
+        if take_out_strays(problem, state):
+            continue
         if not take_out_courses(problem, state, np.argsort(problem.rank, kind="stable").astype(np.int32)):
             _take_out_any(problem, state)
         state.totals[COST], state.totals[HARD_PART] = weights.total(count_rules(compiled, state.slot, state.room))
@@ -150,6 +159,8 @@ def _companies(p: Problem, st: State, s: int, starts: Sequence[int]) -> Iterator
     """Session s and who has to be placed anew with it when it starts at one of `starts`; small companies first."""
     ties = p.session_link[p.session_link_ptr[s] : p.session_link_ptr[s + 1]]
     tied = p.link_a[ties] + p.link_b[ties] - s
+    sets = p.session_set[p.session_set_ptr[s] : p.session_set_ptr[s + 1]]
+    mates = [b for k in sets for b in p.set_session[p.set_ptr[k] : p.set_ptr[k + 1]].tolist()]
     together = [
         (int(p.length[p.course_of[one]]), _kin(p, st, one))
         for one in (s, *tied[p.link_type[ties] == LINK_CODES["same_start"]])
@@ -157,7 +168,7 @@ def _companies(p: Problem, st: State, s: int, starts: Sequence[int]) -> Iterator
     found = []
     for start in starts:
         obstacles = [b for length, kin in together for b in _obstacles(p, st, kin, start, length).tolist()]
-        company = np.array(list(dict.fromkeys([s, *tied.tolist(), *obstacles])), dtype=np.int32)
+        company = np.array(list(dict.fromkeys([s, *tied.tolist(), *mates, *obstacles])), dtype=np.int32)
         found.append((company[p.frozen[company] < 2], start))
     yield from sorted((one for one in found if len(one[0]) <= MOST_COMPANY), key=lambda one: len(one[0]))
 

@@ -80,6 +80,8 @@ class State(NumbaStruct):
     """``(slots, words)`` the courses that have a session running: bit sets like `Problem.kin`."""
     same: Ints
     """``(anchors,)`` sessions that stand as in the anchor."""
+    covered: Longs
+    """``(days,)`` scratch: bit per period that one of a set of sessions covers."""
     chain: Ints
     """``(MAX_TOUCHED, 3)`` scratch: sessions of a chain, and the slots and rooms they come from."""
     wanted_by: Ints
@@ -116,6 +118,7 @@ def new_state(p: Problem, seed: int) -> State:
         course_cell=np.zeros((p.num_courses, p.num_slots, 2), dtype=np.int32),
         present=np.zeros((p.num_slots, p.kin.shape[1]), dtype=np.int64),
         same=np.zeros(p.num_anchors, dtype=np.int32),
+        covered=np.zeros(p.num_days, dtype=np.int64),
         chain=np.zeros((MAX_TOUCHED, 3), dtype=np.int32),
         wanted_by=np.zeros(p.num_rooms, dtype=np.int32),
         waiting=np.zeros(p.num_rooms + 1, dtype=np.int32),

@@ -8,9 +8,13 @@ Only those ask who compare the claim of a stored result with what is counted now
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 
 from solver.model import Dataset, Timetable
 from solver.rules import ON_TOP_OF, Profile, preference_points, profile_of
+from solver.terms import Tier
+from solver.verify.links import holds
 from solver.verify.view import View
 
 
@@ -26,7 +30,23 @@ def _preference_with_a_price_on_silence(view: View) -> int:
     )
 
 
-EARLIER: Mapping[str, Callable[[View], int]] = {"faculty_preference": _preference_with_a_price_on_silence}
+def _links_of_each_with_each(tier: Tier, view: View) -> int:
+    """Until 30 November 2026 a link over several sessions tied each of a member to each of every other one."""
+    total = 0
+    for link in view.dataset.links:
+        if link.tier == tier:
+            every = replace(link, pairing="each") if link.pairing is None else link
+            pairs = ((a, b) for a, b in view.dataset.expand(every) if a in view.placed and b in view.placed)
+            broken = sum(not holds(link, view.placed[a], view.placed[b]) for a, b in pairs)
+            total += broken * (link.weight if tier == "soft" else 1)
+    return total
+
+
+EARLIER: Mapping[str, Callable[[View], int]] = {
+    "faculty_preference": _preference_with_a_price_on_silence,
+    "link": partial(_links_of_each_with_each, "hard"),
+    "soft_link": partial(_links_of_each_with_each, "soft"),
+}
 
 
 def earlier_counts(dataset: Dataset, timetable: Timetable) -> Mapping[str, int]:

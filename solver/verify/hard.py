@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from solver.model import FixedSession, Link
+from solver.model import FixedSession
 from solver.names import counted, default_note, listed, with_article
 from solver.terms import SessionKey
 from solver.verify.view import PlacedSession, Places, Told, View, by_day, by_slot, keys_of
@@ -305,67 +305,3 @@ def tell_room_unsuitable(view: View, key: SessionKey) -> Told:
         also, without = (f" with {missing}", f" without {missing}") if missing else ("", "")
         message = f"{name} needs {wanted}{also}, but {room} is {is_one}{without}"
     return Told(message, (key,), (session.room.id, key[0]))
-
-
-# --- links -----------------------------------------------------------------------------------------------------------
-
-
-def holds(link: Link, a: PlacedSession, b: PlacedSession) -> bool:
-    """Whether an ordered pair of placed sessions keeps a link: the table of pair predicates."""
-    return {
-        "precedence": a.end <= b.start,
-        "not_overlap": a.end <= b.start or b.end <= a.start,
-        "same_start": a.start == b.start,
-        "same_day": a.day == b.day,
-        "different_day": a.day != b.day,
-        "same_room": a.room.id == b.room.id,
-        "different_room": a.room.id != b.room.id,
-        "consecutive": a.day == b.day and (a.end == b.start or b.end == a.start),
-        "min_gap": a.day != b.day or max(b.start - a.end, a.start - b.end) >= (link.value or 0),
-    }[link.type]
-
-
-def _pairs(view: View, tier: str) -> Iterator[tuple[int, Link, PlacedSession, PlacedSession]]:
-    for number, link in enumerate(view.dataset.links):
-        if link.tier == tier:
-            for a, b in view.dataset.expand(link):
-                if a in view.placed and b in view.placed:
-                    yield number, link, view.placed[a], view.placed[b]
-
-
-def count_link(view: View) -> Places:
-    """Ordered pairs of sessions that break a hard link."""
-    for number, link, a, b in _pairs(view, "hard"):
-        yield int(not holds(link, a, b)), (number, a.key, b.key)
-
-
-def count_soft_link(view: View) -> Places:
-    """Ordered pairs of sessions that break a soft link, times its weight."""
-    for number, link, a, b in _pairs(view, "soft"):
-        yield link.weight * (not holds(link, a, b)), (number, a.key, b.key)
-
-
-LINK_WORDS = {
-    "precedence": "should end before {b} starts",
-    "not_overlap": "should not overlap {b}",
-    "same_start": "should start together with {b}",
-    "same_day": "should be on the day of {b}",
-    "different_day": "should not be on the day of {b}",
-    "same_room": "should be in the room of {b}",
-    "different_room": "should not be in the room of {b}",
-    "consecutive": "should be right before or after {b}",
-    "min_gap": "should be {value} or more free slots away from {b}",
-}
-
-
-def tell_link(view: View, number: int, a: SessionKey, b: SessionKey) -> Told:
-    link, names = view.dataset.links[number], view.names
-    first, second = (
-        f"{names.session(key)} ({names.slot(view.placed[key].start)}, room {names.room(view.placed[key].room.id)})"
-        for key in (a, b)
-    )
-    words = LINK_WORDS[link.type].format(b=second, value=link.value)
-    return Told(f"{first} {words}", (a, b), tuple(dict.fromkeys((a[0], b[0]))))
-
-
-tell_soft_link = tell_link

@@ -12,13 +12,13 @@ from solver.model import Dataset, Timetable
 from solver.ranks import left_open
 from solver.result import Offence, Report, RuleCount
 from solver.rules import RULE_IDS, RULES, Profile, Rule, profile_of, score
-from solver.verify import hard, soft
+from solver.verify import hard, links, soft
 from solver.verify.view import Counter, Subject, View
 
 if TYPE_CHECKING:
     from solver.context import Context
 
-_BY_NAME = {**vars(hard), **vars(soft)}
+_BY_NAME = {**vars(hard), **vars(soft), **vars(links)}
 COUNTERS: Mapping[str, Counter] = {
     id: Counter(_BY_NAME[f"count_{id}"], _BY_NAME[f"tell_{id}"], soft.MOST_POINTS.get(id, 0)) for id in RULE_IDS
 }

@@ -46,7 +46,11 @@ class Counter:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlacedSession:
-    """`end` is exclusive and may lie beyond the day when the session does not fit; `slots` never leave the day."""
+    """
+    `end` is exclusive and may lie beyond the day when the session does not fit; `slots` never leave the day.
+
+    `period` is the start within its day, from 0.
+    """
 
     key: SessionKey
     course: Course
@@ -54,6 +58,7 @@ class PlacedSession:
     start: int
     end: int
     day: int
+    period: int
     slots: range
 
 
@@ -105,6 +110,7 @@ class View:
             start=start,
             end=end,
             day=day,
+            period=grid.period_of(start),
             slots=range(start, min(end, (day + 1) * grid.num_periods)),
         )
 

@@ -119,7 +119,7 @@ LONG_ID = "x" * 129
 CHANGES = (
     # --- the head ----------------------------------------------------------------------------------------------------
     Change("/schema", GONE, "missing", value=None),
-    Change("/schema", "timetable-dataset/2", "bad_schema"),
+    Change("/schema", "timetable-dataset/3", "bad_schema"),
     Change("/schema", "", "bad_schema"),
     Change("/schema", None, "bad_schema"),
     Change("/schema", 1, "bad_schema"),
@@ -347,6 +347,15 @@ CHANGES = (
     Change("/links/0/weight", 0.5, "wrong_type"),
     Change("/links/0/value", -1, "out_of_range"),
     Change("/links/0/value", "2", "wrong_type"),
+    Change("/links/0/pairing", "each", "newer_field"),
+    Change("/links/0/most", 3, "newer_field"),
+    Change(
+        "/links/0",
+        {"type": "same_start", "sessions": [["C1", None], ["C3", None]]},
+        "cannot_hold",
+        "/links/0/sessions",
+        [["C1", None], ["C3", None]],
+    ),
     Change("/links/0/courses", [], "unknown_field"),
     # --- travel, history, rules --------------------------------------------------------------------------------------
     Change("/travel_minutes", [], "wrong_type"),

@@ -26,7 +26,7 @@ from solver.compiled import (
     suits,
 )
 from solver.context import build_context
-from solver.links import TYPE_OF_CODE
+from solver.links import NO_MOST, TYPE_OF_CODE
 from solver.model import Dataset, Placement, RuleSetting, Timetable
 from solver.rules import RULE_IDS, peak_limit, profile_of
 from tests.builders import course, dataset, datasets, grid, group, link, random_timetable, room, teacher, timetable
@@ -154,6 +154,7 @@ def test_links_are_pairs_of_sessions_in_order_and_those_that_are_off_are_gone(co
     ]
     assert [TYPE_OF_CODE[k] for k in compiled.link_type.tolist()] == ["precedence", "precedence", "same_day", "min_gap"]
     assert compiled.link_value.tolist() == [0, 0, 0, 2]
+    assert compiled.link_most.tolist() == [NO_MOST] * 4
     assert compiled.link_weight.tolist() == [1, 1, 7, 1]
     assert compiled.link_hard.tolist() == [1, 1, 0, 1]
     assert rows(compiled.session_link_ptr, compiled.session_link) == [[0], [1, 3], [0, 1, 2], [], [], [], [2, 3]]

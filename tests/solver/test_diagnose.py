@@ -202,18 +202,18 @@ TIGHT = {
         "should all differ in day: 3 sessions for 2 days",
         (3, 2),
     ),
-    "link_same_start_of_all": (
-        dataset(course("a", sessions=2), course("b", sessions=2), link("same_start", "a", "b"), room("r1"), room("r2")),
-        dataset(course("a", sessions=2), course("b"), link("same_start", ("a", 1), "b"), room("r1"), room("r2")),
-        "the link 'same start' over a and b ties every session with every session, so the 2 sessions of a would all "
-        "start together",
-        None,
-    ),
-    "link_consecutive_of_all": (
-        dataset(course("a", sessions=3), link("consecutive", "a")),
-        dataset(course("a", sessions=2), link("consecutive", "a")),
-        "the link 'consecutive' over a wants every session right before or after every other one",
-        None,
+    "link_grouped": (
+        dataset(course("a", sessions=2, slots=2, faculty="f"), course("b", faculty="f"), link("grouped", "a", "b")),
+        dataset(
+            course("a", sessions=2, slots=2, faculty="f"),
+            course("b"),
+            link("grouped", "a", "b"),
+            room("r1"),
+            room("r2"),
+        ),
+        "a session 1, a session 2 and b should be in one block: they take 5 slots one after the other, for teacher f "
+        "has all of them, and no part of a day has more than 4",
+        (5, 4),
     ),
     "link_same_start": (
         dataset(course("a"), course("b"), link("same_start", "a", "b")),
@@ -262,11 +262,23 @@ def test_a_rule_that_is_not_hard_proves_nothing(code: str) -> None:
         ("consecutive", None, "one follows the other at once"),
         ("min_gap", 3, "a gap of 3 slots lies between them on a common day"),
         ("different_day", None, "they are on different days"),
+        ("same_hour", None, "they start at one hour of the day"),
+        ("days_apart", 2, "they are at least 2 days apart"),
+        ("consecutive_if_same_day", None, "one follows the other at once where they share a day"),
     ],
 )
 def test_a_link_that_the_open_slots_do_not_allow_is_impossible(type: str, value: int | None, words: str) -> None:
     parts = course("a", allowed_slots=(0,)), course("b", allowed_slots=(2,)), link(type, "a", "b", value=value)
     assert words in proof(dataset(*parts), "link_impossible").sentence
+
+
+def test_a_block_is_on_one_day_and_so_under_the_limits_of_a_day() -> None:
+    data = dataset(course("a", sessions=3, limit=2), link("grouped", "a"))
+    found = proof(data, "link_grouped")
+    assert "all on one day, but course a has at most 2 sessions a day (the default" in found.sentence
+    assert (found.needed, found.available, found.rules) == (3, 2, ("link", "course_daily_limit"))
+    long = dataset(course("a", sessions=4, limit=None), link("grouped", "a"), grid=HALVES)
+    assert "no part of a day has more than 3" in proof(long, "link_grouped").sentence
 
 
 def test_two_links_may_contradict_each_other() -> None:
@@ -288,10 +300,15 @@ def test_a_session_longer_than_any_part_of_the_day_has_no_start() -> None:
     assert "takes 4 slots in a row, more than any part of the day has" in proof(data, "no_start").sentence
 
 
-def test_two_sessions_of_one_course_have_no_two_common_neighbours_of_another_one() -> None:
-    for sessions, many in ((1, False), (2, True)):
-        data = dataset(course("a", sessions=2), course("b", sessions=sessions), link("consecutive", "a", "b"))
-        assert ("link_consecutive_of_all" in {each.code for each in diagnose(data)}) is many
+def test_sessions_that_start_together_by_number_need_rooms_number_by_number() -> None:
+    data = dataset(course("a", sessions=2), course("b", sessions=2), link("same_start", "a", "b"))
+    assert proof(data, "link_same_start").sentence.startswith("a session 1 and b session 1 should all start together")
+    assert diagnose(dataset(*data.courses, *data.links, room("r1"), room("r2"))) == ()
+
+
+def test_a_chain_is_no_crowd() -> None:
+    data = dataset(course("a", sessions=3), link("different_day", "a", pairing="chain"), grid=TWO_DAYS)
+    assert diagnose(data) == ()
 
 
 def test_a_session_that_is_tied_to_the_rest_of_its_course_has_a_neighbour_on_each_side() -> None:
@@ -428,6 +445,17 @@ def test_blockers_name_limits_links_and_the_course_itself() -> None:
         "1 start: the link 'precedence' with b breaks",
         "1 start: free, Tuesday 08:00 in r1",
     }
+
+
+def test_blockers_and_repairs_know_the_block_that_a_session_belongs_to() -> None:
+    data = dataset(
+        course("a", sessions=3, limit=None, allowed_slots=(0, 1, 2, 3, 4, 5)), course("b", faculty="f"),
+        teacher("f"), link("grouped", "a"), room("r1"), room("r2"), grid=TWO_DAYS,
+    )  # fmt: skip
+    placed = timetable(a=[0, 2], b=7)
+    lines = blockers(data, placed, ("a", 2))
+    assert "2 starts: the link 'grouped' with a session 1 and a session 2 breaks" in lines
+    assert next(repair.slot for repair in repairs(data, placed, ("a", 2))) == 1
 
 
 def test_blockers_say_when_no_room_suits_or_no_part_of_the_day_is_long_enough() -> None:

@@ -18,18 +18,19 @@ from solver.rules import profile_of
 from solver.search import SearchParams
 from solver.search.building import build_problem
 from solver.search.weights import weights_of
-from solver.terms import LINK_TYPES, LinkType
+from solver.terms import LINK_TYPES, SET_LINKS, LinkType
 from solver.verify import verify
 from tests.builders import course, dataset, grid, link, room, timetable
 
 GRID = grid(2, 3)
 LENGTHS = ((1, 1), (2, 1), (1, 2))
+PAIRED = tuple(link_type for link_type in LINK_TYPES if link_type not in SET_LINKS)
 VALUES: tuple[int, ...] = (0, 1, 2, 40)
 
 
 def tied(link_type: LinkType, lengths: tuple[int, int] = (1, 1), value: int = 0) -> Dataset:
     """Courses a and b of one session each, with rooms r0 and r1, and one hard link from a to b."""
-    given = value if link_type == "min_gap" else None
+    given = value if link_type in ("min_gap", "days_apart") else None
     parts = (course("a", slots=lengths[0]), course("b", slots=lengths[1]), room("r0"), room("r1"))
     return dataset(*parts, link(link_type, "a", "b", value=given), grid=GRID)
 
@@ -46,9 +47,10 @@ def starts(data: Dataset, course_id: str) -> list[int]:
 def test_every_type_of_link_stands_in_the_table_and_has_a_number() -> None:
     assert set(LINKS) == set(LINK_CODES) == set(LINK_TYPES)
     assert {TYPE_OF_CODE[code]: code for code in TYPE_OF_CODE} == LINK_CODES
+    assert {link_type for link_type, kind in LINKS.items() if kind.about == "blocks"} == SET_LINKS
 
 
-@given(st.sampled_from(LINK_TYPES), st.sampled_from(LENGTHS), st.sampled_from(VALUES))
+@given(st.sampled_from(PAIRED), st.sampled_from(LENGTHS), st.sampled_from(VALUES))
 def test_the_table_and_the_verifier_agree_on_every_pair_of_places(
     link_type: LinkType, lengths: tuple[int, int], value: int
 ) -> None:
@@ -56,15 +58,14 @@ def test_the_table_and_the_verifier_agree_on_every_pair_of_places(
     first, second = starts(data, "a"), starts(data, "b")
     times = times_keep(link_type, np.array(first), np.array(second), lengths, GRID.num_periods, value)
     rooms = rooms_keep(link_type, np.arange(2), np.arange(2))
-    broken = broken_table(link_type, lengths, GRID.num_slots, value)
+    broken = broken_table(link_type, lengths, GRID.num_slots, GRID.num_periods, value)
     for (i, t), (j, u), q in product(enumerate(first), enumerate(second), range(2)):
         kept = judged(data, t, u, q == 0)
         assert (times[i, j] and rooms[0, q]) == kept
-        same_day = int(GRID.day_of(t) == GRID.day_of(u))
-        assert broken[int(q == 0), same_day, u - t + GRID.num_slots - 1] != kept
+        assert broken[int(q == 0), t, u] != kept
 
 
-@given(st.sampled_from(LINK_TYPES), st.sampled_from(LENGTHS), st.sampled_from(VALUES), st.booleans())
+@given(st.sampled_from(PAIRED), st.sampled_from(LENGTHS), st.sampled_from(VALUES), st.booleans())
 def test_proofs_look_at_the_starts_and_rooms_that_the_verifier_allows(
     link_type: LinkType, lengths: tuple[int, int], value: int, reverse: bool
 ) -> None:
@@ -81,7 +82,7 @@ def test_proofs_look_at_the_starts_and_rooms_that_the_verifier_allows(
             assert tuple(bool(allowed >> u & 1) and keeps for keeps in keeps_rooms(link_type)) == by_room
 
 
-@pytest.mark.parametrize("link_type", LINK_TYPES)
+@pytest.mark.parametrize("link_type", PAIRED)
 def test_the_search_has_a_row_for_every_link_and_one_for_all_that_ask_the_same(link_type: LinkType) -> None:
     data = tied(link_type, (2, 1), 5)
     ties = (*data.links, Link(type=link_type, sessions=(("b", None), ("a", None)), value=data.links[0].value))
@@ -91,7 +92,24 @@ def test_the_search_has_a_row_for_every_link_and_one_for_all_that_ask_the_same(l
     compiled = compile_dataset(doubled)
     p = build_problem(compiled, weights_of(compiled, SearchParams()), SearchParams())
     assert p.link_row[0] == p.link_row[2] != p.link_row[1]
-    assert np.array_equal(p.link_broken[p.link_row[1]] != 0, broken_table(link_type, (1, 2), GRID.num_slots, 5))
+    table = broken_table(link_type, (1, 2), GRID.num_slots, GRID.num_periods, 5)
+    assert np.array_equal(p.link_broken[p.link_row[1]] != 0, table)
+
+
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_the_most_that_a_link_allows_is_in_the_table_and_in_proofs(most: int) -> None:
+    wide = grid(4, 1)
+    data = dataset(course("a"), course("b"), room("r0"), room("r1"), link("days_apart", "a", "b", most=most), grid=wide)
+    days = np.arange(4)
+    far = abs(days[:, None] - days[None, :]) > most
+    assert np.array_equal(broken_table("days_apart", (1, 1), 4, 1, 0, most), np.stack([far, far]))
+    facts = Facts(dataset=data, profile=profile_of(data))
+    for t in range(4):
+        allowed = partner_starts(facts, data.links[0], t, 1, 1, False)
+        assert [allowed >> u & 1 == 0 for u in range(4)] == far[t].tolist()
+    compiled = compile_dataset(data)
+    p = build_problem(compiled, weights_of(compiled, SearchParams()), SearchParams())
+    assert np.array_equal(p.link_broken[0, 1] != 0, far)
 
 
 def test_gaps_that_no_day_can_hold_share_a_row() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from solver.errors import InputError, Issue
 from solver.grid import TimeGrid, clock_of, minutes_of
 from solver.model import Dataset, Link, Placement, Rating, Timetable
+from solver.pairing import pairing_of
 from solver.terms import MAX_NUMBER
 from tests.builders import course, dataset, datasets, grid, group, link, room, teacher, timetable
 
@@ -196,6 +197,21 @@ BROKEN: dict[str, tuple[Callable[[], object], str, str]] = {
         "/links/0/sessions/0/1",
         "out_of_range",
     ),
+    "an unknown pairing": (
+        lambda: dataset(course("a", sessions=2), link("same_day", "a", pairing="some")),
+        "/links/0/pairing",
+        "unknown_pairing",
+    ),
+    "days apart without a number": (
+        lambda: dataset(course("a", sessions=2), link("days_apart", "a")),
+        "/links/0/value",
+        "missing",
+    ),
+    "a most below nothing": (
+        lambda: dataset(course("a", sessions=2), link("days_apart", "a", most=-1)),
+        "/links/0/most",
+        "out_of_range",
+    ),
     "more minutes than a day has": (
         lambda: dataset(course("a"), travel={"A/1": {"B~": 1441}}),
         "/travel_minutes/A~11/B~0",
@@ -284,6 +300,92 @@ def test_links_are_expanded_into_ordered_pairs() -> None:
         (("b", 1), ("a", 2)),
     ]
     assert pairs(("a", 0), ("a", 0)) == []
+
+
+def test_a_pairing_says_which_sessions_are_tied() -> None:
+    data = dataset(course("a", sessions=2), course("b", sessions=2), course("c"))
+
+    def pairs(pairing: str, *sessions: str | tuple[str, int | None]) -> str:
+        """ "a0b0 a1b1" """
+        found = data.expand(link("same_day", *sessions, pairing=pairing))
+        return " ".join("".join(f"{course_id}{n}" for course_id, n in pair) for pair in found)
+
+    assert pairs("by_number", "a", "b") == "a0b0 a1b1"
+    assert pairs("by_number", "a", "b", "a") == "a0b0 a1b1 b0a0 b1a1"
+    assert pairs("chain", "a") == "a0a1"
+    assert pairs("chain", "a", "c", ("b", 1)) == "a0a1 a1c0 c0b1"
+    assert pairs("all", "a", "c") == "a0a1 a0c0 a1c0"
+    assert pairs("all", "a", ("a", 1), "c") == "a0a1 a0c0 a1c0"
+    assert pairs("each", "a", "c") == "a0c0 a1c0"
+    block = link("grouped", "c", ("a", 1), "a")
+    assert (list(data.expand(block)), data.sessions_of(block)) == ([], [("c", 0), ("a", 1), ("a", 0)])
+
+
+@pytest.mark.parametrize(
+    ("type", "sessions", "expected"),
+    [
+        ("same_start", "a b", "by_number"),
+        ("same_start", "c d", "by_number"),
+        ("consecutive", "a", "chain"),
+        ("consecutive", "c d", "chain"),
+        ("consecutive", "a b", "by_number"),
+        ("consecutive", "a c", "each"),
+        ("precedence", "a b", "each"),
+        ("different_day", "a", "each"),
+    ],
+)
+def test_where_a_link_says_nothing_its_type_says_how_sessions_are_paired(
+    type: str, sessions: str, expected: str
+) -> None:
+    data = dataset(course("a", sessions=2), course("b", sessions=2), course("c"), course("d"))
+    assert pairing_of(link(type, *sessions.split()), data.sizes) == expected
+
+
+NEVER_KEPT = {
+    "courses of different length by number": (
+        link("same_start", "a", "c"),
+        "same_start ties session k of one course to session k of the other, but 'c' stands for 1 session and 'a' "
+        "stands for 2 sessions; name the sessions that belong together one by one, or choose another pairing",
+    ),
+    "one course by number": (link("same_day", "a", pairing="by_number"), "but only one is named"),
+    "one course at once": (link("same_start", "a"), "same_hour asks for the same hour of the day"),
+    "two sessions of one course at once": (link("same_start", ("a", 0), ("a", 1)), "several sessions of one course"),
+    "all of a course with one of another": (link("same_start", "a", "c", pairing="each"), "several sessions of one"),
+    "three sessions each beside the others": (link("consecutive", "d", pairing="each"), "the pairing chain asks for"),
+    "three courses side by side": (link("consecutive", "a", "b", "e"), "which three or more cannot be"),
+    "all of two courses side by side": (link("consecutive", "a", "b", pairing="each"), "which three or more cannot be"),
+    "all with all side by side": (link("consecutive", "a", "c", pairing="all"), "which three or more cannot be"),
+    "a block of pairs": (link("grouped", "a", "b", pairing="by_number"), "looks at all its sessions together"),
+    "at least more days than at most": (link("days_apart", "a", value=3, most=2), "3 days or more, and for 2 or fewer"),
+}
+COURSES = (
+    course("a", sessions=2),
+    course("b", sessions=2),
+    course("c"),
+    course("d", sessions=3),
+    course("e", sessions=2),
+)
+
+
+@pytest.mark.parametrize("what", NEVER_KEPT)
+def test_a_link_that_no_timetable_can_keep_is_refused_at_once_and_says_why(what: str) -> None:
+    tie, words = NEVER_KEPT[what]
+    (issue,) = issues_of(lambda: dataset(*COURSES, tie))
+    assert (issue.pointer, issue.code) == ("/links/0/sessions", "cannot_hold")
+    assert issue.message.startswith("no timetable can keep this link: ") and words in issue.message
+    assert dataset(*COURSES, replace(tie, tier="off")).links
+
+
+@pytest.mark.parametrize("rule", ["link", "group_clash"])
+def test_what_could_be_kept_where_a_rule_is_soft_is_not_refused(rule: str) -> None:
+    tie = link("same_start", "a")
+    assert dataset(*COURSES, tie, rules={rule: "soft"}).links == (tie,)
+    assert dataset(*COURSES, replace(tie, tier="soft")).links[0].tier == "soft"
+
+
+def test_of_a_course_with_an_impossible_number_of_sessions_nothing_follows_for_its_links() -> None:
+    found = issues_of(lambda: dataset(course("a", sessions=10**9), course("b"), link("same_start", "a", "b")))
+    assert [issue.pointer for issue in found] == ["/courses/0/sessions_per_week"]
 
 
 def test_the_title_of_a_course_is_its_code_or_name_or_id() -> None:

@@ -97,6 +97,17 @@ IMPOSSIBLE = {
         dataset(course("a"), course("b"), link("precedence", "a", "b"), link("precedence", "b", "a"), grid=grid(5, 4)),
         {"link"},
     ),
+    "a block longer than the day": (
+        dataset(
+            course("a", sessions=2, slots=2, limit=None),
+            course("b"),
+            link("grouped", "a", "b"),
+            room("r1"),
+            room("r2"),
+            grid=grid(2, 3),
+        ),
+        {"link", "group_clash"},
+    ),
     "common students": (
         dataset(
             course("a", students="s", fixed=[(0, 0)]),

@@ -85,7 +85,7 @@ def test_the_defaults_of_this_schema_never_change() -> None:
     limits = {"max_sessions_per_day": None}
     no_text, no_list = dict.fromkeys(("code", "name"), ""), ("faculty_ids", "group_ids", "student_ids", "room_types")
     assert dump_dataset(load_dataset(sparse)) == {
-        "schema": "timetable-dataset/1",
+        "schema": "timetable-dataset/2",
         "name": "",
         "time_grid": {**grid, "lunch": {"start": "12:00", "end": "13:00"}},
         "rooms": [{**coded, "id": "r", "capacity": 1, "type": "lecture_hall", "features": [], "building": None}],
@@ -110,11 +110,33 @@ def test_the_defaults_of_this_schema_never_change() -> None:
                 "fixed": [{"session": 0, "slot": 0, "room_id": None}],
             }
         ],
-        "links": [{"type": "same_day", "sessions": [["c", None]], "tier": "hard", "weight": 1, "value": None}],
+        "links": [
+            {
+                "type": "same_day",
+                "sessions": [["c", None]],
+                "tier": "hard",
+                "weight": 1,
+                "value": None,
+                "most": None,
+                "pairing": None,
+            }
+        ],
         "history": [],
         "travel_minutes": {},
         "rules": {"link": {}},
     }
+
+
+def test_fields_of_the_second_schema_are_refused_in_the_first_one_with_its_name() -> None:
+    tie = {"type": "days_apart", "sessions": [["C3", None]], "most": 2, "pairing": "chain"}
+    document = {**VALID, "links": [tie]}
+    read = load_dataset({**document, "schema": "timetable-dataset/2"})
+    assert (read.links[0].most, read.links[0].pairing) == (2, "chain")
+    with pytest.raises(InputError) as caught:
+        load_dataset(document)
+    first, second = [issue for issue in caught.value.issues if issue.code == "newer_field"]
+    assert (first.pointer, first.value, second.pointer) == ("/links/0/most", 2, "/links/0/pairing")
+    assert second.message == "timetable-dataset/2 has the field pairing; write that as the schema"
 
 
 def test_no_lunch_and_times_with_seconds_are_read() -> None:

@@ -21,7 +21,7 @@ from solver.errors import InputError
 from solver.model import Dataset, Placement, RuleSetting, Timetable
 from solver.result import Report
 from solver.rules import RULE_IDS, profile_of, score
-from solver.verify import COUNTERS, verify
+from solver.verify import COUNTERS, earlier_counts, verify
 from tests.builders import (
     Planted,
     course,
@@ -279,6 +279,22 @@ def test_the_work_of_a_verification_grows_with_the_university() -> None:
         return verified
 
     assert grows_with_its_input(work_of, 2494)
+
+
+def test_what_links_over_whole_courses_counted_before_is_known() -> None:
+    data = dataset(
+        course("a", sessions=2),
+        course("b", sessions=2),
+        room("r1"),
+        room("r2"),
+        link("same_start", "a", "b"),
+        link("consecutive", "a", tier="soft", weight=3),
+        link("same_day", "a", "b", pairing="by_number"),
+    )
+    table = timetable(a=[0, 4], b=[(0, "r2"), (4, "r2")])
+    assert {rule: verify(data, table).counts[rule] for rule in ("link", "soft_link")} == {"link": 0, "soft_link": 3}
+    before = earlier_counts(data, table)
+    assert (before["link"], before["soft_link"]) == (2, 3)
 
 
 def test_the_counters_stand_in_the_order_of_the_rules() -> None:

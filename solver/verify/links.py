@@ -1,0 +1,123 @@
+"""
+Links: what each type asks of two sessions, or of all its sessions together, and how a breach is told.
+
+Counted are the placed sessions only; those of hard links under the rule `link`, of soft ones under `soft_link`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from math import inf
+
+from solver.model import Link
+from solver.names import days_in_words, listed
+from solver.terms import SET_LINKS, SessionKey
+from solver.verify.view import PlacedSession, Places, Told, View, keys_of
+
+
+def holds(link: Link, a: PlacedSession, b: PlacedSession) -> bool:
+    """Whether an ordered pair of placed sessions keeps a link: the table of pair predicates."""
+    return {
+        "precedence": a.end <= b.start,
+        "not_overlap": a.end <= b.start or b.end <= a.start,
+        "same_start": a.start == b.start,
+        "same_day": a.day == b.day,
+        "different_day": a.day != b.day,
+        "same_room": a.room.id == b.room.id,
+        "different_room": a.room.id != b.room.id,
+        "consecutive": a.day == b.day and (a.end == b.start or b.end == a.start),
+        "min_gap": a.day != b.day or max(b.start - a.end, a.start - b.end) >= (link.value or 0),
+        "same_hour": a.period == b.period,
+        "days_apart": (link.value or 0) <= abs(a.day - b.day) <= (inf if link.most is None else link.most),
+        "consecutive_if_same_day": a.day != b.day or a.end == b.start or b.end == a.start,
+        "ordered_if_same_day": a.day != b.day or a.end <= b.start,
+    }[link.type]
+
+
+def _pairs(view: View, tier: str) -> Iterator[tuple[int, Link, PlacedSession, PlacedSession]]:
+    for number, link in enumerate(view.dataset.links):
+        if link.tier == tier:
+            for a, b in view.dataset.expand(link):
+                if a in view.placed and b in view.placed:
+                    yield number, link, view.placed[a], view.placed[b]
+
+
+def _together(view: View, number: int) -> list[PlacedSession]:
+    """The placed sessions of a link that looks at all of them together."""
+    return [view.placed[key] for key in view.dataset.sessions_of(view.dataset.links[number]) if key in view.placed]
+
+
+def blocks(view: View, sessions: Iterable[PlacedSession]) -> list[int]:
+    """The first slot of each stretch without a free slot that sessions make together; a day and lunch end one."""
+    grid = view.dataset.time_grid
+    slots = {slot for session in sessions for slot in session.slots}
+    cut = (0, grid.lunch_period)
+    return [slot for slot in sorted(slots) if slot - 1 not in slots or grid.period_of(slot) in cut]
+
+
+def _sets(view: View, tier: str) -> Iterator[tuple[int, Link, int]]:
+    """Links that look at all their sessions together, and the blocks above one that these make."""
+    for number, link in enumerate(view.dataset.links):
+        if link.tier == tier and link.type in SET_LINKS:
+            yield number, link, max(0, len(blocks(view, _together(view, number))) - 1)
+
+
+def count_link(view: View) -> Places:
+    """Ordered pairs of sessions that break a hard link; blocks above one of sessions that should make one."""
+    for number, link, a, b in _pairs(view, "hard"):
+        yield int(not holds(link, a, b)), (number, a.key, b.key)
+    for number, _, units in _sets(view, "hard"):
+        yield units, (number,)
+
+
+def count_soft_link(view: View) -> Places:
+    """The same of soft links, times the weight of each."""
+    for number, link, a, b in _pairs(view, "soft"):
+        yield link.weight * (not holds(link, a, b)), (number, a.key, b.key)
+    for number, link, units in _sets(view, "soft"):
+        yield link.weight * units, (number,)
+
+
+LINK_WORDS = {
+    "precedence": "should end before {b} starts",
+    "not_overlap": "should not overlap {b}",
+    "same_start": "should start together with {b}",
+    "same_day": "should be on the day of {b}",
+    "different_day": "should not be on the day of {b}",
+    "same_room": "should be in the room of {b}",
+    "different_room": "should not be in the room of {b}",
+    "consecutive": "should be right before or after {b}",
+    "min_gap": "should be {value} or more free slots away from {b}",
+    "same_hour": "should start at the same hour of the day as {b}",
+    "days_apart": "should be {days} away from {b}",
+    "consecutive_if_same_day": "should be right before or after {b} where both are on one day",
+    "ordered_if_same_day": "should end before {b} starts where both are on one day",
+}
+
+
+def tell_link(view: View, number: int, *pair: SessionKey) -> Told:
+    link, names = view.dataset.links[number], view.names
+    if not pair:
+        return _tell_blocks(view, number)
+    a, b = pair
+    first, second = (
+        f"{names.session(key)} ({names.slot(view.placed[key].start)}, room {names.room(view.placed[key].room.id)})"
+        for key in (a, b)
+    )
+    words = LINK_WORDS[link.type].format(b=second, value=link.value, days=days_in_words(link))
+    return Told(f"{first} {words}", (a, b), tuple(dict.fromkeys((a[0], b[0]))))
+
+
+def _tell_blocks(view: View, number: int) -> Told:
+    sessions = _together(view, number)
+    begins = blocks(view, sessions)
+    keys, where = keys_of(sessions), listed([view.names.slot(slot) for slot in begins])
+    return Told(
+        f"{view.names.sessions(keys)} should be in one block, without a free slot between them, but are in "
+        f"{len(begins)}, from {where} on",
+        keys,
+        tuple(dict.fromkeys(course_id for course_id, _ in keys)),
+    )
+
+
+tell_soft_link = tell_link
