@@ -249,8 +249,21 @@ def diagnosis_view(diagnosis: Diagnosis) -> View:
     """Why not every hard rule can hold; `evidence` says how sure we are, null when nothing was shown."""
     return {
         "evidence": diagnosis.evidence,
-        "proofs": [asdict(proof) for proof in diagnosis.proofs],
-        "conflicts": [asdict(conflict) for conflict in diagnosis.conflicts],
+        "proofs": [
+            {
+                "code": proof.code,
+                "sentence": proof.sentence,
+                "entities": list(proof.entities),
+                "rules": list(proof.rules),
+                "needed": proof.needed,
+                "available": proof.available,
+            }
+            for proof in diagnosis.proofs
+        ],
+        "conflicts": [
+            {"sentences": list(conflict.sentences), "rules": list(conflict.rules), "minimal": conflict.minimal}
+            for conflict in diagnosis.conflicts
+        ],
     }
 
 

@@ -69,7 +69,7 @@ async def client(service: Service, anyio_backend: str) -> AsyncIterator[httpx.As
     app = FastAPI()
     problems.install(app)
     app.include_router(operations.router)
-    app.state.service, app.state.lookout = service, service
+    app.state.service, app.state.monitoring = service, service
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://s") as client:
         yield client
 

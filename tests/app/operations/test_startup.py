@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from app import settings as settings_module
 from app.commands.doctor import run
 from app.domain.jobs import Job
 from app.operations import startup
@@ -62,7 +61,7 @@ def test_whatever_is_not_well_says_what_to_do(tmp_path: Path) -> None:
 def test_the_limits_of_a_container_are_what_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     group = {"memory.max": 2**30, "memory.current": 2**28, "cpu.max": "150000 100000"}
     here = version_2(tmp_path / "container", {f"pod/{name}": value for name, value in group.items()})
-    for module in (machine, startup, settings_module):
+    for module in (machine, startup):
         monkeypatch.setattr(module, "this_machine", lambda: here)
     memory = found("memory", settings(tmp_path, memory_limit_mb=2048))["memory"]
     assert memory.verdict == "warning" and "of the 1024 MB of the container" in memory.found
