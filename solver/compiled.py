@@ -11,7 +11,7 @@ Courses without any group get a group of their own behind the real ones (`num_gr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, get_type_hints
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from solver.calendar import TimeGrid
 from solver.context import Context, build_context
 from solver.context.graph import Matrix, cohort_matrix, enrolment_matrix, teaching_matrix
 from solver.context.spatial import travel_table
@@ -75,8 +76,13 @@ class Compiled(NamedTuple):
     num_periods: int
     num_buildings: int
     num_links: int
-    lunch_period: int
-    """First period after lunch, 0 when lunch cuts no day."""
+
+    day_periods: Ints
+    """``(days,)`` periods of each day; `num_periods` is that of the longest."""
+    rest: Flags
+    """``(slots,)`` 1 where a break lies between the slot and the one before it on its day."""
+    wall: Flags
+    """``(slots,)`` 1 where that is a break that no session runs over."""
 
     course_of_session: Ints
     """``(sessions,)``"""
@@ -282,8 +288,15 @@ def _sizes(dataset: Dataset, context: Context) -> dict[str, Any]:
         "num_days": grid.num_days,
         "num_periods": grid.num_periods,
         "num_buildings": len(context.buildings),
-        "lunch_period": grid.lunch_period or 0,
+        "day_periods": _ints(len(grid.periods_of(day)) for day in range(grid.num_days)),
+        "rest": _breaks(grid, [grid.rests(day) for day in range(grid.num_days)]),
+        "wall": _breaks(grid, [grid.walls(day) for day in range(grid.num_days)]),
     }
+
+
+def _breaks(grid: TimeGrid, before: Sequence[frozenset[int]]) -> NDArray[np.bool_]:
+    """``(slots,)`` whether the period of the slot is one of those `before` which a break lies on its day."""
+    return np.array([grid.period_of(t) in before[grid.day_of(t)] for t in range(grid.num_slots)], dtype=np.bool_)
 
 
 def _courses(dataset: Dataset) -> dict[str, Any]:
@@ -366,10 +379,17 @@ def _rooms(dataset: Dataset, context: Context) -> dict[str, Any]:
     return {
         "room_seats": _ints(room.capacity for room in dataset.rooms),
         "room_building": _ints(building[room.building] for room in dataset.rooms),
-        "room_open": 1 - closed_slots(dataset.rooms, dataset.time_grid.num_slots),
+        "room_open": _open(dataset),
         "room_unsuitable": _unsuitable(dataset),
         "travel": _ints(travel_units(int(value)) for value in minutes)[place].reshape(len(building), -1),
     }
+
+
+def _open(dataset: Dataset) -> NDArray[np.int32]:
+    """``(rooms, slots)``; closed where there is no slot."""
+    grid = dataset.time_grid
+    there = np.array([grid.exists(t) for t in range(grid.num_slots)], dtype=np.int32)
+    return there - closed_slots(dataset.rooms, grid.num_slots)
 
 
 def _unsuitable(dataset: Dataset) -> NDArray[Any]:
@@ -404,7 +424,7 @@ def _preferences(dataset: Dataset) -> Ints:
     num_slots = dataset.time_grid.num_slots
     points = np.zeros((len(dataset.faculty), num_slots), dtype=np.int32)
     for f, teacher in enumerate(dataset.faculty):
-        contented = teacher.contented_at(num_slots)
+        contented = teacher.contented_at(len(dataset.time_grid.slots))
         points[f] = preference_points(NEUTRAL_LIKING, contented)
         for slot, liking in teacher.preferences.items():
             points[f, slot] = preference_points(liking, contented)
@@ -467,7 +487,7 @@ def _settings(dataset: Dataset, profile: Profile) -> dict[str, Any]:
     longest_run = profile["consecutive_limit"].value
     rules = [profile[rule_id] for rule_id in RULE_IDS]
     return {
-        "peak_limit": peak_limit(sum(c.sessions_per_week * c.session_slots for c in dataset.courses), grid.num_slots),
+        "peak_limit": peak_limit(sum(c.sessions_per_week * c.session_slots for c in dataset.courses), len(grid.slots)),
         "consecutive_limit": grid.num_periods if longest_run is None else longest_run,
         "rule_tier": _ints(_tier(rule) for rule in rules),
         "rule_weight": _ints(1 if rule.rigid or rule.tier == "off" else rule.weight for rule in rules),

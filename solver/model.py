@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from solver.calendar import TimeGrid
 from solver.checks import dataset_issues
 from solver.cohorts import Cohort, cohorts_of, memberships, people_in
 from solver.errors import InputError, Issue
-from solver.grid import TimeGrid
 from solver.pairing import pairs_of, sessions_of
 from solver.records import Course, Faculty, FixedSession, Group, Link, Rating, Room, RuleSetting
 from solver.terms import SessionKey

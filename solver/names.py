@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from solver.grid import clock_of
 from solver.labels import Labels, readable
 from solver.model import Dataset, Link
 from solver.terms import DEFAULT_COURSE_DAY_LIMIT, SessionKey
 
-DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LISTED = 4
 """So many names stand in one sentence; the others are only counted."""
 LISTED_STUDENTS = 3
@@ -55,15 +53,11 @@ class Names:
         return listed([self.session(key) for key in keys])
 
     def day(self, day: int) -> str:
-        return DAY_NAMES[day]
-
-    def period(self, period: int) -> str:
-        """The clock time at which a period starts."""
-        return clock_of(self._dataset.time_grid.periods[period][0])
+        return self._dataset.time_grid.day_names[day]
 
     def slot(self, slot: int) -> str:
-        grid = self._dataset.time_grid
-        return f"{self.day(grid.day_of(slot))} {self.period(grid.period_of(slot))}"
+        """Its day and the clock time at which it starts."""
+        return self._dataset.time_grid.name_of(slot)
 
 
 def listed(words: Sequence[str], most: int = LISTED) -> str:

@@ -2,7 +2,7 @@
 The records that a timetable problem is made of: frozen, with string ids. A `Dataset` holds them and checks them.
 
 Slots are day-major integers from 0 on the grid of `TimeGrid`; a session covers `session_slots` consecutive slots of one
-day and never crosses the lunch break.
+day and crosses no break but those that sessions may run over.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Faculty:
 
     def contented_at(self, num_slots: int) -> float:
         """
-        The liking from which on a slot costs nothing, on a grid of `num_slots`.
+        The liking from which on a slot costs nothing, on a grid with so many slots.
 
         Who names no slot below 0.5, or every slot that there is for them, asks for chosen slots only: the best of
         those named cost nothing, and any other one costs what it falls short of them. Everybody else asks to be spared

@@ -87,7 +87,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="slot_forbidden", tier="hard", name="Permitted times",
         unit="session at a time that is not permitted", units="sessions at times that are not permitted",
-        sentence="A session starts at a permitted time, ends on the same day and does not run through lunch.",
+        sentence="A session starts at a permitted time, ends on the same day and runs over no break that it may not.",
     ),
     Rule(
         id="fixed_moved", tier="hard", name="Fixed sessions",

@@ -41,7 +41,10 @@ NEUTRAL_LIKING = 0.5
 DEFAULT_COURSE_DAY_LIMIT = 2
 """Sessions of a course on one day where nobody sets a limit; whoever meets it is told that it is ours."""
 
-MAX_DAYS = 7
+WEEK_DAYS = 7
+"""Days of a week whose days nobody names."""
+MAX_DAYS = 14
+"""Days of a cycle that names them."""
 MAX_SLOTS_PER_DAY = 48
 MAX_NUMBER = 1_000_000
 """No capacity, size, weight or limit in a dataset may exceed this; keeps every cost inside 64 bits."""

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from solver.grid import TimeGrid, clock_of
+from solver.calendar import TimeGrid, clock_of
 from solver.model import (
     Course,
     Dataset,
@@ -259,12 +259,12 @@ def random_timetable(dataset: Dataset, rng: Random, placed: float = 0.9) -> Time
     Half of the timetables use few slots and rooms, so that clashes are not rare.
     """
     crowded = rng.random() < 0.5
-    favourites = [rng.randrange(dataset.time_grid.num_slots) for _ in range(3)]
+    favourites = [rng.choice(dataset.time_grid.slots) for _ in range(3)]
     rooms = [rng.choice(dataset.rooms).id for _ in range(2)] if crowded else [room.id for room in dataset.rooms]
     placements = []
     for course_id, session in dataset.sessions:
         length = dataset.course[course_id].session_slots
-        starts = [t for t in range(dataset.time_grid.num_slots) if dataset.time_grid.can_start(t, length)]
+        starts = [t for t in dataset.time_grid.slots if dataset.time_grid.can_start(t, length)]
         if not starts or rng.random() > placed:
             continue
         near = [t for t in starts if t in favourites] if crowded else []
@@ -291,9 +291,11 @@ def _some(rng: Random, items: Sequence[str], most: int) -> tuple[str, ...]:
 
 def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
     """Who is taught what by whom, on which grid and in which rooms; no restriction yet."""
-    periods = rng.randint(2, 6)
-    time_grid = grid(rng.randint(1, 5), periods, rng.choice([None, *range(1, periods)]))
-    longest = max(length for length in range(1, periods + 1) if time_grid.can_start(0, length))
+    from tests.calendars import random_grid  # which builds its plain ones with `grid` of this file
+
+    time_grid = random_grid(rng)
+    lengths = range(1, time_grid.num_periods + 1)
+    longest = max(length for length in lengths if any(time_grid.can_start(t, length) for t in time_grid.slots))
     teachers = [f"f{i}" for i in range(rng.randint(1, 4))]
     students = [f"s{i}" for i in range(rng.choice([0, 4, 10]))]
     members = _groups(rng, students)
@@ -304,7 +306,7 @@ def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
             faculty=_some(rng, teachers, 2),
             groups=_some(rng, groups, 2),
             students=_some(rng, students, 5),
-            sessions=rng.randint(1, min(max_sessions, time_grid.num_slots)),
+            sessions=rng.randint(1, min(max_sessions, len(time_grid.slots))),
             slots=min(longest, rng.choice([1, 1, 1, 2, 3])),
             size=rng.choice([None, None, 5, 15, 40]),
             subject_type=rng.choice(["core", "elective"]),
@@ -368,7 +370,7 @@ def _place_without_clash(rng: Random, data: Dataset) -> Places:
         for session in range(each.sessions_per_week):
             options = [
                 (t, r.id)
-                for t in range(data.time_grid.num_slots)
+                for t in data.time_grid.slots
                 for r in data.rooms
                 if data.time_grid.can_start(t, each.session_slots)
                 and r.capacity >= data.expected_students(each)
@@ -394,8 +396,8 @@ def _restricted(rng: Random, data: Dataset, places: Places | None) -> Dataset:
             per_day[owner][data.time_grid.day_of(slot)] += 1
 
     def away(owner: str) -> tuple[int, ...]:
-        most = rng.choice([0, 0, 1, 4] if places is None else [0, 1, 4, data.time_grid.num_slots])
-        chosen = rng.sample(range(data.time_grid.num_slots), min(most, data.time_grid.num_slots))
+        most = rng.choice([0, 0, 1, 4] if places is None else [0, 1, 4, len(data.time_grid.slots)])
+        chosen = rng.sample(data.time_grid.slots, min(most, len(data.time_grid.slots)))
         return tuple(sorted(set(chosen) - used[owner]))
 
     def limit(owner: str, *, week: bool = False) -> int | None:
@@ -419,7 +421,7 @@ def _restricted(rng: Random, data: Dataset, places: Places | None) -> Dataset:
         groups=tuple(replace(g, unavailable=away(g.id), max_sessions_per_day=limit(g.id)) for g in data.groups),
         courses=tuple(_restricted_course(rng, data, c, places, limit(c.id)) for c in data.courses),
         history=tuple(
-            Rating(faculty_id=f.id, slot=rng.randrange(data.time_grid.num_slots), rating=rng.random())
+            Rating(faculty_id=f.id, slot=rng.choice(data.time_grid.slots), rating=rng.random())
             for f in data.faculty
             if rng.random() < 0.5
         ),
@@ -431,13 +433,13 @@ def _restricted(rng: Random, data: Dataset, places: Places | None) -> Dataset:
 def _preferences(rng: Random, time_grid: TimeGrid) -> dict[int, float]:
     if rng.random() < 0.4:
         return {}
-    slots = rng.sample(range(time_grid.num_slots), min(3, time_grid.num_slots))
+    slots = rng.sample(time_grid.slots, min(3, len(time_grid.slots)))
     return {slot: rng.choice([0.0, 0.25, 0.5, 0.9, 1.0]) for slot in slots}
 
 
 def _restricted_course(rng: Random, data: Dataset, each: Course, places: Places | None, limit: int | None) -> Course:
     time_grid, own = data.time_grid, {key: place for key, place in (places or {}).items() if key[0] == each.id}
-    starts = [t for t in range(time_grid.num_slots) if time_grid.can_start(t, each.session_slots)]
+    starts = [t for t in time_grid.slots if time_grid.can_start(t, each.session_slots)]
     allowed = None
     if rng.random() < 0.3:
         chosen = rng.sample(starts, rng.randint(1, len(starts)))
@@ -520,7 +522,7 @@ def _kept(data: Dataset, candidate: Link, places: Places) -> bool:
 
 
 def _in_one_block(data: Dataset, places: Places) -> bool:
-    """Whether the places cover one stretch of a day, from lunch to lunch, without a hole."""
+    """Whether the places cover one stretch of a day, from break to break, without a hole."""
     time_grid = data.time_grid
     slots = {
         t
@@ -528,5 +530,4 @@ def _in_one_block(data: Dataset, places: Places) -> bool:
         for t in range(start, start + data.course[course_id].session_slots)
     }
     whole = range(min(slots), max(slots) + 1)
-    halves = {(time_grid.day_of(t), time_grid.period_of(t) >= (time_grid.lunch_period or 0)) for t in whole}
-    return slots == set(whole) and len(halves) == 1
+    return slots == set(whole) and time_grid.can_start(whole.start, len(whole))

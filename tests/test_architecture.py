@@ -18,9 +18,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "terms", "grid"}),
+    frozenset({"errors", "terms", "calendar"}),
     frozenset({"records", "links"}),
-    frozenset({"cohorts", "pairing"}),
+    frozenset({"calendar_checks", "cohorts", "pairing"}),
     frozenset({"checks"}),
     frozenset({"model"}),
     frozenset({"ranks"}),

@@ -15,12 +15,12 @@ from app.domain.source import MAX_SENTENCES, Fetched, NothingThere, Query, Sourc
 from app.platform.reading import MAX_ENROLMENTS, NOT_APPLIED, Database, QueryResult, Reader, rows_of
 from app.processes.size_limits import check_document, check_model, size_of
 from app.settings import Settings
+from solver.calendar import TimeGrid
 from solver.errors import InputError
 from solver.formats.native import dump_dataset
 from solver.formats.platform_csv import Imported
 from solver.formats.platform_rows import Row, RowNote
 from solver.formats.platform_tables import NothingUsable, PlatformTables, load_platform_tables
-from solver.grid import TimeGrid
 from solver.model import RuleSetting
 
 ACTIVE = {"is_active": "{} IS NOT FALSE"}
@@ -73,7 +73,7 @@ class PlatformSource:
 
 def _size_of_nothing(error: NothingUsable, tables: PlatformTables) -> Mapping[str, int]:
     usable = {"courses": error.courses, "rooms": error.rooms, "faculty": error.faculty}
-    return {**usable, "time_slots": tables.time_grid.num_slots, "students": 0, "sessions": 0, "groups": 0}
+    return {**usable, "time_slots": len(tables.time_grid.slots), "students": 0, "sessions": 0, "groups": 0}
 
 
 def account_of(imported: Imported, notes: list[str]) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def size_of(dataset: Dataset) -> dict[str, str | int]:
         "students": dataset.num_people,
         "enrolments": sum(len(dataset.students_of(course)) for course in dataset.courses),
         "links": len(dataset.links),
-        "time_slots": dataset.time_grid.num_slots,
+        "time_slots": len(dataset.time_grid.slots),
     }
 
 
@@ -149,7 +149,7 @@ def model_size(dataset: Dataset) -> ModelSize:
         wants = (course.room_types, course.required_features, seats)
         if wants not in rooms_of:
             rooms_of[wants] = _suitable(dataset.rooms, features, course, seats)
-        slots = dataset.time_grid.num_slots if course.allowed_slots is None else len(course.allowed_slots)
+        slots = len(dataset.time_grid.slots) if course.allowed_slots is None else len(course.allowed_slots)
         places[course.id] = course.sessions_per_week * slots * rooms_of[wants]
     causes = nlargest(NAMED, places.items(), key=lambda item: item[1])
     return ModelSize(sum(places.values()), _pairs(dataset), tuple(causes))

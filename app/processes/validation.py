@@ -106,6 +106,6 @@ def _timetable(asked: ScoreRequest, dataset: Dataset) -> tuple[Timetable, str]:
         if asked.solution is not None:
             read = load_sln if asked.format == "tim" else load_solution
             return read(asked.solution, dataset), prefix
-        return load_timetable(asked.timetable), prefix
+        return load_timetable(asked.timetable, dataset.time_grid), prefix
     except InputError as error:
         raise below(prefix, error) from error

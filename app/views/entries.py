@@ -13,11 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 from app.views.flags import Conflicts, conflicts_of
+from solver.calendar import clock_of
 from solver.formats.platform_tables import origin_of
-from solver.grid import clock_of
 from solver.labels import Labels
 from solver.model import Course, Dataset, Placement, Timetable
-from solver.names import DAY_NAMES
 from solver.result import Report
 
 Entry = dict[str, object]
@@ -98,11 +97,13 @@ class Entries:
         """`day` counts from 0 = Monday, `period` from 0 within the day, `time_slot_id` over the whole week."""
         grid = self._dataset.time_grid
         day, period = grid.day_of(slot), grid.period_of(slot)
-        start, end = clock_of(grid.periods[period][0]), clock_of(grid.periods[period + length - 1][1])
+        # A session that runs past the end of the day is a mistake of the timetable; it is shown ending with the day.
+        last = min(slot + length, grid.slots_of(day).stop) - 1
+        start, end = clock_of(grid.start_of(slot)), clock_of(grid.end_of(last))
         return {
             "day": day,
-            "day_name": DAY_NAMES[day],
-            "day_of_week": DAY_NAMES[day].lower(),
+            "day_name": grid.day_names[day],
+            "day_of_week": grid.day_names[day].lower(),
             "period": period,
             "time_slot_id": str(slot),
             "time_slot": f"{start}-{end}",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from app.views.entries import Entries
 from app.views.variants import told_view
 from app.views.weeks import View, grid_view
+from solver.calendar import TimeGrid
 from solver.diagnose import Openings
 from solver.labels import Labels
 from solver.model import Dataset, Placement, Timetable
@@ -40,13 +41,13 @@ def load_view(dataset: Dataset, timetable: Timetable) -> View:
         running.update(slots)
         for teacher in course.faculty_ids:
             teachers[teacher].update(slots)
-    size, labels = dataset.time_grid.num_slots, Labels(dataset)
+    grid, labels = dataset.time_grid, Labels(dataset)
     return {
         "grid": grid_view(dataset),
-        "sessions": [running[slot] for slot in range(size)],
+        "sessions": [running[slot] for slot in range(grid.num_slots)],
         "rooms": sorted(
             (
-                [r.id, labels.rooms[r.id], r.type, r.capacity, _use(rooms[r.id], r.unavailable, size)]
+                [r.id, labels.rooms[r.id], r.type, r.capacity, _use(rooms[r.id], r.unavailable, grid)]
                 for r in dataset.rooms
             ),
             key=lambda row: -_share(str(row[-1])),
@@ -58,7 +59,7 @@ def load_view(dataset: Dataset, timetable: Timetable) -> View:
                     labels.teachers[f.id],
                     f.department_id or "",
                     f.max_sessions_per_week,
-                    _use(teachers[f.id], f.unavailable, size),
+                    _use(teachers[f.id], f.unavailable, grid),
                 ]
                 for f in dataset.faculty
             ),
@@ -67,9 +68,10 @@ def load_view(dataset: Dataset, timetable: Timetable) -> View:
     }
 
 
-def _use(used: set[int], closed: tuple[int, ...], size: int) -> str:
-    shut = frozenset(closed)
-    return "".join("1" if slot in used else "x" if slot in shut else "0" for slot in range(size))
+def _use(used: set[int], closed: tuple[int, ...], grid: TimeGrid) -> str:
+    """A period that a shorter day has not is closed like any other."""
+    shut = frozenset(closed).union(slot for slot in range(grid.num_slots) if not grid.exists(slot))
+    return "".join("1" if slot in used else "x" if slot in shut else "0" for slot in range(grid.num_slots))
 
 
 def _share(use: str) -> float:

@@ -74,7 +74,7 @@ def quality_metrics(dataset: Dataset, timetable: Timetable, report: Report, in_b
 
 
 def _room_metrics(dataset: Dataset, timetable: Timetable) -> Figures:
-    slots = dataset.time_grid.num_slots
+    slots = len(dataset.time_grid.slots)
     occupied: set[tuple[str, int]] = set()
     taken = seats = 0
     for placement in timetable.placements:
@@ -92,16 +92,22 @@ def _room_metrics(dataset: Dataset, timetable: Timetable) -> Figures:
 
 
 def statistics(dataset: Dataset, timetable: Timetable, report: Report, in_breach: int) -> Figures:
-    """Plain totals; hours are clock hours of the grid's slots. `in_breach` as in `quality_metrics`."""
+    """Plain totals; hours are clock hours of the slots that sessions cover. `in_breach` as in `quality_metrics`."""
     courses = [dataset.course[placement.course_id] for placement in timetable.placements]
     grid = dataset.time_grid
+    covered = (
+        slot
+        for placement, course in zip(timetable.placements, courses, strict=True)
+        for slot in range(placement.slot, placement.slot + course.session_slots)
+        if grid.exists(slot)
+    )
     return {
         "total_classes": report.placed,
         "total_sessions": report.total,
         "scheduled_sessions": report.placed,
         "open_sessions": len(report.unplaced),
         "total_conflicts": in_breach + len(report.unplaced),
-        "total_hours": round(sum(course.session_slots for course in courses) * grid.slot_minutes / 60, 2),
+        "total_hours": round(sum(grid.end_of(slot) - grid.start_of(slot) for slot in covered) / 60, 2),
         "unique_subjects": len({course.title for course in courses}),
         "unique_faculty": len({id for course in courses for id in course.faculty_ids}),
         "unique_rooms": len({placement.room_id for placement in timetable.placements}),
@@ -110,7 +116,7 @@ def statistics(dataset: Dataset, timetable: Timetable, report: Report, in_breach
         "total_students": dataset.num_people,
         "total_faculty": len(dataset.faculty),
         "total_rooms": len(dataset.rooms),
-        "total_time_slots": grid.num_slots,
+        "total_time_slots": len(grid.slots),
     }
 
 

@@ -8,15 +8,15 @@ A large university has thousands of sessions; a week has thirty. So the page nev
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, get_args
 
 from app.views.entries import Entries
+from solver.calendar import Pause, TimeGrid, clock_of
 from solver.formats.meetings import taught_groups
-from solver.grid import clock_of
 from solver.labels import Labels, readable
 from solver.model import Course, Dataset, Placement, Room
-from solver.names import DAY_NAMES, Names
+from solver.names import Names
 from solver.ranks import highest_first
 from solver.result import Variant
 from solver.terms import SessionKey
@@ -37,13 +37,34 @@ class _Owner(NamedTuple):
 
 
 def grid_view(dataset: Dataset) -> View:
-    """Days and periods with their clock times; `lunch_period` is the first period after lunch, null without one."""
+    """
+    Days and periods with their clock times: `bells` are the periods of each day, `periods` those of the longest one.
+
+    `breaks` stand between two periods: each before period `before` of the days in `days`. `lunch_period` is the first
+    period after lunch where that is the same on all days, else null.
+    """
     grid = dataset.time_grid
+    days = range(grid.num_days)
+    bells = [[{"start": clock_of(a), "end": clock_of(b)} for a, b in grid.periods_of(day)] for day in days]
+    lunches = {grid.after_lunch(day) for day in days}
     return {
-        "days": list(DAY_NAMES[: grid.num_days]),
-        "periods": [{"start": clock_of(start), "end": clock_of(end)} for start, end in grid.periods],
-        "lunch_period": grid.lunch_period,
+        "days": list(grid.day_names),
+        "periods": max(bells, key=len),
+        "bells": bells,
+        "breaks": list(_breaks(grid)),
+        "lunch_period": lunches.pop() if len(lunches) == 1 else None,
     }
+
+
+def _breaks(grid: TimeGrid) -> Iterator[View]:
+    at: dict[tuple[int, Pause], list[int]] = {}
+    for period in range(grid.num_periods):
+        for day in range(grid.num_days):
+            for pause in grid.pauses_before(day, period):
+                at.setdefault((period, pause), []).append(day)
+    for (period, pause), days in at.items():
+        clock = {"start": clock_of(pause.start), "end": clock_of(pause.end)}
+        yield {"before": period, "name": pause.name, **clock, "days": days}
 
 
 def week_view(dataset: Dataset, variant: Variant, of: WeekOf, id: str) -> View | None:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from solver.grid import TimeGrid
+from solver.calendar import TimeGrid
 from solver.model import Cohort, Dataset, Faculty, Room
 
 Reals: TypeAlias = NDArray[np.float64]
@@ -16,7 +16,7 @@ Bools: TypeAlias = NDArray[np.bool_]
 
 
 def grid_starts(grid: TimeGrid, length: int) -> Bools:
-    """``(slots,)``: whether a session of `length` slots that starts there stays inside the day and clear of lunch."""
+    """``(slots,)``: whether a session of `length` slots that starts there stays inside the day and clear of breaks."""
     return np.array([grid.can_start(t, length) for t in range(grid.num_slots)], dtype=np.bool_)
 
 

@@ -160,7 +160,7 @@ class _Writer:
     def away(self, rule_id: str, who: str, unavailable: tuple[int, ...], courses: list[int]) -> Assumption:
         closed = np.zeros(self.compiled.num_slots, dtype=bool)
         closed[list(unavailable)] = True
-        there = [self.names.slot(t) for t in np.flatnonzero(~closed).tolist()]
+        there = [self.names.slot(t) for t in self.dataset.time_grid.slots if not closed[t]]
         sentence = f"{who} is available in {counted(len(there), 'slot')}{': ' + listed(there) if there else ''}."
         return Assumption((rule_id,), sentence, frozenset(courses), _forbid_covered(courses, closed))
 

@@ -59,12 +59,12 @@ def _attendance_costs(compiled: Compiled, cover: Array, weight: dict[str, int]) 
             attends = sparse.csr_array((ones, items, pointers), shape=shape)[:, np.flatnonzero(chosen)]
             occupied = (attends.T @ cover) > 0
             days = occupied.reshape(len(occupied), compiled.num_days, compiled.num_periods)
-            costs += attends @ _day_costs(days, weights)
+            costs += attends @ _day_costs(days, compiled.day_periods, weights)
     return costs
 
 
-def _day_costs(occupied: Array, weights: dict[str, int]) -> Array:
-    """``(attendees,)`` weighted cost of their days; `occupied` is ``(attendees, days, periods)``."""
+def _day_costs(occupied: Array, periods: Array, weights: dict[str, int]) -> Array:
+    """``(attendees,)`` weighted cost of their days; those are ``(attendees, days, periods)`` and ``(days,)``."""
     before = np.logical_or.accumulate(occupied, axis=2)
     after = np.logical_or.accumulate(occupied[..., ::-1], axis=2)[..., ::-1]
     padded = np.pad(occupied, ((0, 0), (0, 0), (1, 1)))
@@ -72,7 +72,8 @@ def _day_costs(occupied: Array, weights: dict[str, int]) -> Array:
     total = weights.get("gap", 0) * (before & after & ~occupied).sum(axis=(1, 2))
     total = total + weights.get("isolated", 0) * alone.sum(axis=(1, 2))
     total = total + weights.get("single_session_day", 0) * (occupied.sum(axis=2) == 1).sum(axis=1)
-    return np.asarray(total + weights.get("last_slot", 0) * occupied[..., -1].sum(axis=1))
+    late = occupied[:, np.arange(len(periods)), periods - 1]
+    return np.asarray(total + weights.get("last_slot", 0) * late.sum(axis=1))
 
 
 def sessions_in_trouble(compiled: Compiled, slots: Array, rooms: Array) -> Array:

@@ -237,11 +237,12 @@ def background_of(compiled: Compiled, slots: Array, rooms: Array, fixed: Array) 
 
 
 def on_grid(compiled: Compiled, length: int) -> Array:
-    """``(slots,)`` whether a session of so many slots that starts there stays in the day and clear of lunch."""
+    """``(slots,)`` whether a session of so many slots that starts there stays in the day and runs over no wall."""
     first = np.arange(compiled.num_slots) % compiled.num_periods
-    last = first + length - 1
-    through_lunch = (first < compiled.lunch_period) & (last >= compiled.lunch_period)
-    return np.asarray((last < compiled.num_periods) & ~through_lunch)
+    fits = first + length <= np.repeat(compiled.day_periods, compiled.num_periods)
+    if length > 1:
+        fits &= clear(np.append(compiled.wall[1:] == 0, True), length - 1)  # no wall on the way from slot to slot
+    return np.asarray(fits)
 
 
 class _Narrowing:

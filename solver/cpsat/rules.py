@@ -288,10 +288,8 @@ def _background_by_course(plan: Plan) -> dict[int, list[int]]:
 
 def _adjacent(builder: ModelBuilder, end: int, start: int) -> bool:
     """Whether a session that starts at `start` follows one that ends (exclusively) at `end` with no break between."""
-    period = start % builder.compiled.num_periods
-    return (
-        end == start and period != 0 and not (builder.compiled.lunch_period and period == builder.compiled.lunch_period)
-    )
+    compiled = builder.compiled
+    return end == start and start % compiled.num_periods != 0 and not compiled.rest[start]
 
 
 def _walk_between(builder: ModelBuilder, u: int, v: int, shared: int) -> None:

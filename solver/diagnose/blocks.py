@@ -53,7 +53,7 @@ def _named(facts: Facts, kind: str, id: str) -> str:
 
 def _too_long(facts: Facts, kind: str, id: str, keys: list[SessionKey]) -> Iterator[Proof]:
     needed = sum(facts.dataset.course[key[0]].session_slots for key in keys)
-    available = max(part.bit_count() for part in facts.half_days)
+    available = max(part.bit_count() for part in facts.parts_of_days)
     if needed > available and facts.hard(CLASHES[kind]):
         yield _proof(
             facts,

@@ -106,7 +106,7 @@ def _no_start(facts: Facts, key: SessionKey, removals: Sequence[Removal]) -> Pro
         sentence = (
             f"a session of {facts.names.course(course.id)} takes {course.session_slots} slots in a row, more than "
         )
-        sentence += "any part of the day has between its ends and lunch"
+        sentence += "any part of the day has between its ends and its breaks"
     elif fixed is not None:
         removals = [r for r in removals if r.rule == "fixed_moved" or r.starts >> fixed.slot & 1]
         removals.sort(key=lambda removal: not facts.rigid(removal.rule))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from solver.model import Course, Dataset, FixedSession, Room
 from solver.names import Names, listed
@@ -122,7 +123,7 @@ class Facts:
 
     @cached_property
     def on_grid(self) -> Mapping[int, Bits]:
-        """Starts that keep a session of each length inside the day and clear of lunch."""
+        """Starts that keep a session of each length inside the day and clear of breaks."""
         grid = self.dataset.time_grid
         return {
             length: bits(t for t in range(grid.num_slots) if grid.can_start(t, length))
@@ -133,18 +134,23 @@ class Facts:
     def day_slots(self) -> tuple[Bits, ...]:
         """All slots of each day."""
         grid = self.dataset.time_grid
-        return tuple(bits(range(d * grid.num_periods, (d + 1) * grid.num_periods)) for d in range(grid.num_days))
+        return tuple(bits(grid.slots_of(day)) for day in range(grid.num_days))
 
     @cached_property
-    def half_days(self) -> tuple[Bits, ...]:
-        """The stretches of slots that a session cannot leave: days, cut at lunch."""
-        lunch = self.dataset.time_grid.lunch_period
-        if lunch is None:
-            return self.day_slots
-        morning = bits(range(lunch))
-        first = [(day & -day).bit_length() - 1 for day in self.day_slots]
-        mornings = [(day, morning << start) for day, start in zip(self.day_slots, first, strict=True)]
-        return tuple(part for day, before in mornings for part in (day & before, day & ~before))
+    def all_slots(self) -> Bits:
+        """All slots that there are."""
+        return bits(self.dataset.time_grid.slots)
+
+    @cached_property
+    def parts_of_days(self) -> tuple[Bits, ...]:
+        """The stretches of slots that a session cannot leave: days, cut at breaks that none runs over."""
+        grid = self.dataset.time_grid
+        found = []
+        for day in range(grid.num_days):
+            slots, walls = grid.slots_of(day), sorted(grid.walls(day))
+            for first, end in pairwise([0, *walls, len(slots)]):
+                found.append(bits(slots[first:end]))
+        return tuple(found)
 
     @cached_property
     def away(self) -> Mapping[tuple[str, str], Bits]:
@@ -191,13 +197,13 @@ class Facts:
         return self._open_starts[key]
 
     def stretches(self, slots: Bits) -> int:
-        """How many stretches without a free slot these slots make; days and lunch end them."""
-        return sum((part & ~(part << 1)).bit_count() for half in self.half_days if (part := slots & half))
+        """How many stretches without a free slot these slots make; days and breaks that none runs over end them."""
+        return sum((part & ~(part << 1)).bit_count() for whole in self.parts_of_days if (part := slots & whole))
 
     def blocks(self, slots: Bits, length: int) -> int:
         """How many sessions of at least `length` slots fit into these slots one after the other."""
         if (slots, length) not in self._blocks:
-            self._blocks[slots, length] = sum(self._blocks_in(slots & part, length) for part in self.half_days)
+            self._blocks[slots, length] = sum(self._blocks_in(slots & part, length) for part in self.parts_of_days)
         return self._blocks[slots, length]
 
     def _blocks_in(self, slots: Bits, length: int) -> int:

@@ -101,7 +101,7 @@ class Openings:
         facts = self._facts
         on_grid = facts.on_grid[facts.dataset.course[session[0]].session_slots]
         lines: list[str | None] = [
-            "the day or its half ends before the session would"
+            "the day ends, or a break begins, before the session would end"
         ] * facts.dataset.time_grid.num_slots
         hindrances = [*self._board.hindrances(session), self._rooms_taken(session)]
         for start in indices(on_grid):

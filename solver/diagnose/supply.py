@@ -60,10 +60,7 @@ def _key(demand: Demand) -> tuple[Bits, Bits, int]:
 
 
 def _shortage(facts: Facts, rooms: Bits, demands: Sequence[RoomDemand]) -> Proof | None:
-    openings = Counter(
-        ~bits(facts.dataset.rooms[r].unavailable) & ((1 << facts.dataset.time_grid.num_slots) - 1)
-        for r in indices(rooms)
-    )
+    openings = Counter(facts.all_slots & ~bits(facts.dataset.rooms[r].unavailable) for r in indices(rooms))
     needed = sum(demand.sessions * demand.length for demand in demands)
     union = 0
     for demand in demands:
@@ -115,7 +112,7 @@ def _offer(facts: Facts, rooms: Bits, slots: Bits) -> str:
     names = [facts.names.room(facts.dataset.rooms[r].id) for r in indices(rooms)]
     those = f"the only room that suits, {names[0]}, offers" if len(names) == 1 else ""
     those = those or f"the {len(names)} rooms that suit ({listed(names)}) offer"
-    if slots.bit_count() * 2 > facts.dataset.time_grid.num_slots:
+    if slots.bit_count() * 2 > facts.all_slots.bit_count():
         return those
     return f"{those} in the slots open to them ({facts.slots_in_words(slots)})"
 

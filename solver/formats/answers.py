@@ -13,10 +13,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from solver.calendar import TimeGrid
 from solver.errors import InputError, Issue
-from solver.formats.issues import issues_of, kind_of, raise_if_any
+from solver.formats.issues import issues_of, kind_of, pointer, raise_if_any
 from solver.formats.json_text import first_value_issues, read_json
 from solver.formats.shapes import PlacementShape
+from solver.formats.slot_words import SlotWords, numbered
 from solver.model import Placement, Timetable
 from solver.result import Result
 
@@ -35,9 +37,14 @@ def dump_timetable(timetable: Timetable) -> dict[str, Any]:
     }
 
 
-def load_timetable(source: bytes | str | Mapping[str, Any]) -> Timetable:
+def load_timetable(source: bytes | str | Mapping[str, Any], grid: TimeGrid | None = None) -> Timetable:
     """
     A timetable from JSON text or parsed JSON; a whole result gives the timetable of its best variant.
+
+    Parameters
+    ----------
+    grid
+        That of the dataset; with it a slot may be given in words, like "Monday 10:00".
 
     Raises
     ------
@@ -60,7 +67,14 @@ def load_timetable(source: bytes | str | Mapping[str, Any]) -> Timetable:
     elif not isinstance(rows, list | tuple):
         issues.append(_issue("/placements", "wrong_type", f"placements must be a list, got {kind_of(rows)}", rows))
     placements = []
+    words = None if grid is None else SlotWords(grid)
+
+    def report(path: tuple[object, ...], code: str, message: str, value: object) -> None:
+        issues.append(_issue(pointer(path), code, message, value))
+
     for i, row in enumerate(rows if isinstance(rows, list | tuple) else ()):
+        if words is not None:
+            row = numbered(words, row, ("placements", i), report)
         try:
             placements.append(Placement(**PlacementShape.model_validate(row).stated()))
         except ValidationError as error:

@@ -12,12 +12,11 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 
+from solver.calendar import clock_of
 from solver.formats.meetings import Of, is_of, part_of
 from solver.formats.safe import inert_in_csv
-from solver.grid import clock_of
 from solver.labels import Labels, readable
 from solver.model import Course, Dataset, Placement, Timetable
-from solver.names import DAY_NAMES
 
 COLUMNS = (
     "day",
@@ -70,12 +69,13 @@ def rows_of(dataset: Dataset, timetable: Timetable, of: Of | None = None) -> Ite
 def _place(dataset: Dataset, labels: Labels, placement: Placement) -> Mapping[str, object]:
     grid, room = dataset.time_grid, dataset.room[placement.room_id]
     first = grid.period_of(placement.slot)
+    day = grid.day_of(placement.slot)
     # A session that runs past the end of the day is a mistake of the timetable; it is shown ending with the day.
-    last = min(first + dataset.course[placement.course_id].session_slots, grid.num_periods) - 1
+    length = min(dataset.course[placement.course_id].session_slots, len(grid.periods_of(day)) - first)
     return {
-        "day": DAY_NAMES[grid.day_of(placement.slot)],
-        "start": clock_of(grid.periods[first][0]),
-        "end": clock_of(grid.periods[last][1]),
+        "day": grid.day_names[day],
+        "start": clock_of(grid.start_of(placement.slot)),
+        "end": clock_of(grid.end_of(placement.slot + length - 1)),
         "room": labels.rooms[room.id],
         "building": readable(room.building),
     }

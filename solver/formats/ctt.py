@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
+from solver.calendar import TimeGrid, clock_of
 from solver.checks import dataset_issues
 from solver.errors import InputError, Issue
 from solver.formats.ctt_rows import END, NAME, Row, Rows, grid_size, is_number, lines, scan
 from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_TEXT, raise_if_any
 from solver.formats.remaining import unchecked
-from solver.grid import TimeGrid, clock_of
 from solver.model import Course, Dataset, Faculty, Group, Placement, Room, RuleSetting, Timetable
 from solver.rules import ON_TOP_OF, RULES, profile_of
 

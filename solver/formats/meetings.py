@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
 
+from solver.calendar import span_of
 from solver.errors import InputError, Issue
-from solver.grid import TimeGrid, clock_of
 from solver.labels import Labels, in_brackets, readable
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.names import counted
@@ -42,6 +42,7 @@ class Meeting:
     course_id: str
     session: int
     day: int
+    day_name: str
     period: int
     length: int
     begin: int
@@ -56,7 +57,7 @@ class Meeting:
     @property
     def clock(self) -> str:
         """ "09:00-10:00", from the begin to the end."""
-        return f"{clock_of(self.begin)}-{clock_of(self.end)}"
+        return span_of(self.begin, self.end)
 
     @property
     def place(self) -> str:
@@ -162,12 +163,6 @@ class Weeks:
         return found
 
 
-def lunch_of(grid: TimeGrid) -> tuple[int, int] | None:
-    """When lunch begins and ends, in minutes after midnight; None where it cuts no day in two."""
-    after = grid.lunch_period
-    return None if after is None else (grid.periods[after - 1][1], grid.periods[after][0])
-
-
 def taught_groups(dataset: Dataset) -> frozenset[str]:
     """The groups with any course. Of the others nothing is known, so nobody is offered an empty week of them."""
     return frozenset(id for course in dataset.courses for id in dataset.attending_groups(course))
@@ -227,15 +222,17 @@ def _meeting(dataset: Dataset, labels: Labels, placement: Placement) -> Meeting:
     grid, course, room = dataset.time_grid, dataset.course[placement.course_id], dataset.room[placement.room_id]
     first = grid.period_of(placement.slot)
     # A session that runs past the end of the day is a mistake of the timetable; it is shown ending with the day.
-    length = min(course.session_slots, grid.num_periods - first)
+    day = grid.day_of(placement.slot)
+    length = min(course.session_slots, len(grid.periods_of(day)) - first)
     return Meeting(
         course_id=course.id,
         session=placement.session,
-        day=grid.day_of(placement.slot),
+        day=day,
+        day_name=grid.day_names[day],
         period=first,
         length=length,
-        begin=grid.periods[first][0],
-        end=grid.periods[first + length - 1][1],
+        begin=grid.start_of(placement.slot),
+        end=grid.end_of(placement.slot + length - 1),
         code=course.code or course.id,
         name=course.name,
         teachers=tuple(labels.teachers[id] for id in course.faculty_ids),

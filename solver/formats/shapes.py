@@ -7,9 +7,10 @@ Strict throughout: text stays text, `true` is no number, 3.0 is no whole number.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from solver.formats.issues import SAFE_INTEGER
 from solver.terms import LINK_TYPES, MAX_DAYS, MAX_NUMBER, MAX_SLOTS_PER_DAY, PAIRINGS, Tier
@@ -22,7 +23,12 @@ MAX_REFERENCES = 5_000
 # A JSON array arrives as a list; without `strict=False` only a tuple would do. Its entries stay strict.
 Texts: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_REFERENCES)]
 Students: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_STUDENTS)]
-Slots: TypeAlias = Annotated[tuple[Integer, ...], Field(strict=False, max_length=MAX_DAYS * MAX_SLOTS_PER_DAY)]
+Slot: TypeAlias = Annotated[Integer, WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})]
+"""A number; whoever reads a document in which words may stand for it turns these into numbers first."""
+Slots: TypeAlias = Annotated[tuple[Slot, ...], Field(strict=False, max_length=MAX_DAYS * MAX_SLOTS_PER_DAY)]
+Bells: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_SLOTS_PER_DAY)]
+"""Periods of a day, each as "08:00-08:50"."""
+MAX_BREAKS = 100
 Member: TypeAlias = Annotated[tuple[str, Integer | None], Field(strict=False)]
 Members: TypeAlias = Annotated[tuple[Member, ...], Field(strict=False, max_length=MAX_REFERENCES)]
 UNSET: Any = None
@@ -44,10 +50,29 @@ class Shape(BaseModel):
         named = self.model_fields_set
         return {name: value for name, value in self.__dict__.items() if name in named}
 
+    def newer_fields(self) -> Iterator[tuple[tuple[object, ...], object]]:
+        """Path and value of every stated field that `timetable-dataset/1` has not, those of inner objects too."""
+        for name, value in self.stated().items():
+            if name in self.newer:
+                yield (name,), value
+            elif isinstance(value, Shape):
+                yield from (((name, *path), inner) for path, inner in value.newer_fields())
+            elif isinstance(value, tuple) and value and isinstance(value[0], Shape):
+                for k, item in enumerate(value):
+                    yield from (((name, k, *path), inner) for path, inner in item.newer_fields())
+
 
 class LunchShape(Shape):
     start: str
     end: str
+
+
+class BreakShape(Shape):
+    name: str
+    start: str
+    end: str
+    days: Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_DAYS)] = UNSET
+    run_over: bool = UNSET
 
 
 class TimeGridShape(Shape):
@@ -57,6 +82,10 @@ class TimeGridShape(Shape):
     end_time: str = UNSET
     slot_minutes: Integer = UNSET
     lunch: LunchShape | None = UNSET
+    days: Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_DAYS)] = UNSET
+    bells: Annotated[dict[str, Bells], Field(max_length=MAX_DAYS + 1)] = UNSET
+    breaks: Annotated[tuple[BreakShape, ...], Field(strict=False, max_length=MAX_BREAKS)] = UNSET
+    newer = frozenset({"days", "bells", "breaks"})
 
 
 class RoomShape(Shape):
@@ -96,7 +125,7 @@ class GroupShape(Shape):
 
 class FixedShape(Shape):
     session: Integer
-    slot: Integer
+    slot: Slot
     room_id: str | None = UNSET
 
 
@@ -141,7 +170,7 @@ class LinkShape(Shape):
 
 class RatingShape(Shape):
     faculty_id: str
-    slot: Integer
+    slot: Slot
     rating: Number
 
 
@@ -155,5 +184,5 @@ class RuleShape(Shape):
 class PlacementShape(Shape):
     course_id: str
     session: Integer
-    slot: Integer
+    slot: Slot
     room_id: str

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from solver.calendar import TimeGrid
 from solver.errors import Issue
 from solver.formats.entries import MAX_ENTRIES
 from solver.formats.issues import raise_if_any
 from solver.formats.tim_numbers import BLOCKS, DAYS, HEADER, PERIODS, Numbers, tables
-from solver.grid import TimeGrid
 from solver.model import Course, Dataset, Link, Room, RuleSetting
 from solver.rules import RULES, profile_of
 
@@ -169,7 +169,7 @@ _UNLIMITED: Mapping[str, Mapping[str, object]] = {
 def _obstacles(dataset: Dataset) -> Iterator[Issue]:
     """Everything in a dataset that would be lost in the format."""
     grid = dataset.time_grid
-    if (grid.num_days, grid.num_periods, grid.lunch_period) != (DAYS, PERIODS, None):
+    if (grid.num_days, grid.num_periods) != (DAYS, PERIODS) or any(grid.rests(day) for day in range(grid.num_days)):
         shape = [grid.num_days, grid.num_periods]
         yield _unsayable("/time_grid", shape, f"in .tim there are {DAYS} days of {PERIODS} slots without a break")
     for collection, unlimited in _UNLIMITED.items():

@@ -54,7 +54,7 @@ def _core_size(courses: Sequence[Course], dataset: Dataset, max_courses: int, ma
     for size, course in enumerate(courses[:limit]):
         teachers.update(course.faculty_ids)
         taught_slots += course.sessions_per_week * course.session_slots
-        if len(teachers) > max_faculty or taught_slots > max_rooms * dataset.time_grid.num_slots:
+        if len(teachers) > max_faculty or taught_slots > max_rooms * len(dataset.time_grid.slots):
             return max(1, size)
     return limit
 

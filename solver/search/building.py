@@ -45,7 +45,8 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         num_rooms=c.num_rooms,
         num_days=c.num_days,
         num_periods=c.num_periods,
-        lunch_period=c.lunch_period,
+        rest=c.rest,
+        **_plans(c),
         num_mobile=len(mobile),
         course_of=c.course_of_session,
         session_ptr=c.session_ptr,
@@ -114,6 +115,15 @@ def _freeze(**values: Any) -> Problem:
         array.setflags(write=False)
         frozen[name] = array
     return Problem(**frozen)
+
+
+def _plans(c: Compiled) -> dict[str, Longs]:
+    """Days that are alike share a plan: their periods, and the breaks as masks."""
+    bit = np.int64(1) << np.arange(c.num_periods)
+    rests, walls = (flags.reshape(c.num_days, c.num_periods).astype(np.int64) @ bit for flags in (c.rest, c.wall))
+    kinds, plan_of = np.unique(np.stack([c.day_periods, rests, walls], axis=1), axis=0, return_inverse=True)
+    periods, rests, walls = kinds.T
+    return {"plan_of": plan_of.ravel(), "plan_periods": periods, "plan_rests": rests, "plan_walls": walls}
 
 
 def _frozen(c: Compiled, *, rigid_pins: bool) -> Flags:
@@ -262,9 +272,10 @@ def _shape_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
     weight = day_weights(weights)
     weight.setflags(write=False)  # as kernels see it in a `Problem`: for another type they would be compiled once more
     bits = c.num_periods if c.num_periods <= MAX_TABLE_PERIODS else 0
-    table = np.zeros((NUM_KINDS, 1 << bits), dtype=np.int64)
+    plans = _plans(c)
+    table = np.zeros((NUM_KINDS * len(plans["plan_periods"]), 1 << bits), dtype=np.int64)
     if bits:
-        tabulate_days(weight, table, c.num_periods, c.lunch_period, c.consecutive_limit)
+        tabulate_days(weight, table, plans["plan_periods"], plans["plan_rests"], c.consecutive_limit)
     drop = most_saved(c, weights)
     if bits:
         flips = np.stack([table - table[:, np.arange(1 << bits) ^ (1 << p)] for p in range(bits)], axis=2)

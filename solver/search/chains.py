@@ -130,6 +130,7 @@ def estimate(p: Problem, st: State, count: Number, t: Number, u: Number) -> Numb
             delta += day_part(p, st, c, d, e, NOBODY)
         block = (np.int64(1) << length) - 1
         old, new = block << np.int64(p.period_of[v]), block << np.int64(p.period_of[w])
+        left, come = p.plan_of[d], p.plan_of[e]
         for k in range(p.resource_ptr[c, 1], p.resource_ptr[c, 3]):
             x = np.int64(p.resource[k])
             if st.mask[x, e, BUSY] & new:
@@ -137,10 +138,10 @@ def estimate(p: Problem, st: State, count: Number, t: Number, u: Number) -> Numb
             kind = np.int64(p.shape_kind[x])
             here, there = st.mask[x, d, BUSY], st.mask[x, e, BUSY]
             if d == e:
-                delta += shape_cost(p, kind, (here & ~old) | new) - shape_cost(p, kind, here)
+                delta += shape_cost(p, kind, left, (here & ~old) | new) - shape_cost(p, kind, left, here)
             else:
-                delta += shape_cost(p, kind, here & ~old) - shape_cost(p, kind, here)
-                delta += shape_cost(p, kind, there | new) - shape_cost(p, kind, there)
+                delta += shape_cost(p, kind, left, here & ~old) - shape_cost(p, kind, left, here)
+                delta += shape_cost(p, kind, come, there | new) - shape_cost(p, kind, come, there)
     return delta
 
 

@@ -68,9 +68,10 @@ def take_out_strays(p: Problem, st: State) -> int:
             if t < 0:
                 continue
             d, low, high = np.int64(p.day_of[t]), np.int64(p.period_of[t]), np.int64(p.period_of[t])
-            while low > 0 and low != p.lunch_period and (st.covered[d] >> (low - 1)) & 1 != 0:
+            walls = p.plan_walls[p.plan_of[d]]
+            while low > 0 and (walls >> low) & 1 == 0 and (st.covered[d] >> (low - 1)) & 1 != 0:
                 low -= 1
-            while high + 1 < p.num_periods and high + 1 != p.lunch_period and (st.covered[d] >> (high + 1)) & 1 != 0:
+            while (walls >> (high + 1)) & 1 == 0 and (st.covered[d] >> (high + 1)) & 1 != 0:
                 high += 1
             inside = 0
             for j in range(p.set_ptr[k], p.set_ptr[k + 1]):

@@ -63,12 +63,13 @@ def _day_insertion(p: Problem, st: State, c: Number, d: Number) -> Number:
 def _shape_insertion(p: Problem, st: State, c: Number, t: Number) -> Number:
     total = 0
     d = p.day_of[t]
+    plan = p.plan_of[d]
     new = ((np.int64(1) << np.int64(p.length[c])) - 1) << np.int64(p.period_of[t])
     for k in range(p.resource_ptr[c, 1], p.resource_ptr[c, 3]):
         x = np.int64(p.resource[k])
         kind = np.int64(p.shape_kind[x])
         before = st.mask[x, d, BUSY]
-        total += shape_cost(p, kind, before | new) - shape_cost(p, kind, before)
+        total += shape_cost(p, kind, plan, before | new) - shape_cost(p, kind, plan, before)
     return total
 
 

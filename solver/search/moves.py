@@ -175,11 +175,12 @@ def shape_part(
         left = old & ~st.mask[x, d, TWICE]
         for side in range(1 if d == e else 2):
             day = d if side == 0 else e
+            plan = p.plan_of[day]
             before = st.mask[x, day, BUSY]
             after = before & ~left if side == 0 else before
             if day == e:
                 after |= new
-            delta += shape_cost(p, kind, after) - shape_cost(p, kind, before)
+            delta += shape_cost(p, kind, plan, after) - shape_cost(p, kind, plan, before)
         if cost_of(delta) > top + length * p.shape_drop * (end - k - 1):
             return REJECTED
     return delta

@@ -26,7 +26,6 @@ class Problem(NumbaStruct):
     num_rooms: int
     num_days: int
     num_periods: int
-    lunch_period: int
     num_resources: int
     num_mobile: int
 
@@ -37,6 +36,14 @@ class Problem(NumbaStruct):
     """``(courses,)`` who gives way to whom where not all find a place: whoever has less, see `solver.ranks`."""
     day_of: Ints
     period_of: Ints
+    rest: Flags
+    """``(slots,)`` 1 where a break lies before the slot."""
+    plan_of: Ints
+    """``(days,)`` days of one plan have the same number of periods and the same breaks."""
+    plan_periods: Longs
+    plan_rests: Longs
+    plan_walls: Longs
+    """``(plans,)`` periods, a mask of those before which a break lies, and one of those that no session crosses."""
     mobile: Ints
     """Sessions that may move at all."""
     frozen: Flags
@@ -103,7 +110,7 @@ class Problem(NumbaStruct):
     shape_bits: int
     """Periods covered by `shape_table`, 0 when shapes have to be computed."""
     shape_table: Longs
-    """``(3, 2^periods)`` cost of a day by its kind and the mask of its busy periods."""
+    """``(plans x 3, 2^periods)`` cost of a day of each plan by its kind and the mask of its busy periods."""
     shape_weight: Longs
     """``(3, units)`` per unit of a day, see `day_shapes`."""
     shape_drop: int

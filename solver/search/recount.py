@@ -171,13 +171,12 @@ def isolated_units(busy: Bits) -> Longs:
     return units
 
 
-def run_units(busy: Bits, limit: int, lunch_period: int) -> Longs:
-    """Periods above `limit` in every run of busy ones; a run also ends before `lunch_period` (0: no lunch)."""
+def run_units(busy: Bits, limit: int, rest: Bits) -> Longs:
+    """Periods above `limit` in every run of busy ones; a run ends where `rest`, ``(days, periods)``, has a break."""
     run = np.zeros(busy.shape[:-1], dtype=np.int64)
     units = np.zeros_like(run)
     for period in range(busy.shape[-1]):
-        if period == lunch_period:
-            run[...] = 0
+        run = np.where(rest[:, period], 0, run)
         run = np.where(busy[..., period], run + 1, 0)
         units += run > limit
     return units
@@ -189,9 +188,10 @@ def single_units(busy: Bits) -> Longs:
     return units
 
 
-def last_units(busy: Bits) -> Longs:
-    """1 for a day whose last period is busy."""
-    return busy[..., -1].astype(np.int64)
+def last_units(busy: Bits, periods: Ints) -> Longs:
+    """1 for a day whose last period is busy, of the ``(days,)`` `periods` that each day has."""
+    days = np.arange(len(periods))
+    return busy[..., days, periods - 1].astype(np.int64)
 
 
 def late_units(busy: Bits) -> Longs:
@@ -314,7 +314,8 @@ def count_late_start(p: Placed) -> int:
 
 
 def count_consecutive_limit(p: Placed) -> int:
-    return int(run_units(p.attendee_days, p.compiled.consecutive_limit, p.compiled.lunch_period).sum())
+    rest = p.compiled.rest.reshape(p.compiled.num_days, -1) > 0
+    return int(run_units(p.attendee_days, p.compiled.consecutive_limit, rest).sum())
 
 
 def count_single_session_day(p: Placed) -> int:
@@ -322,7 +323,7 @@ def count_single_session_day(p: Placed) -> int:
 
 
 def count_last_slot(p: Placed) -> int:
-    return int(last_units(p.attendee_days).sum())
+    return int(last_units(p.attendee_days, p.compiled.day_periods).sum())
 
 
 def count_min_days(p: Placed) -> int:
@@ -356,8 +357,8 @@ def count_travel(p: Placed) -> int:
     for i, (course, slot) in enumerate(zip(p.course.tolist(), p.slot.tolist(), strict=True)):
         at_start.setdefault((course, slot), []).append(i)
     end = p.slot + p.length
-    period = end % c.num_periods
-    followed = np.flatnonzero((period != 0) & (period != c.lunch_period) & c.travel[building].any(axis=1))
+    at_once = (end % c.num_periods != 0) & (c.rest[np.minimum(end, c.num_slots - 1)] == 0)
+    followed = np.flatnonzero(at_once & c.travel[building].any(axis=1))
     total = 0
     for i in followed.tolist():
         row = slice(c.people_ptr[p.course[i]], c.people_ptr[p.course[i] + 1])

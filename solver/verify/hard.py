@@ -139,9 +139,8 @@ def count_slot_forbidden(view: View) -> Places:
 def tell_slot_forbidden(view: View, key: SessionKey) -> Told:
     session = view.placed[key]
     possible = view.dataset.time_grid.can_start(session.start, session.course.session_slots)
-    why = (
-        "which is not one of its permitted times" if possible else "from where it would run into lunch or past the day"
-    )
+    barred = "from where it would run into a break or past the day"
+    why = "which is not one of its permitted times" if possible else barred
     return Told(f"{view.names.session(key)} starts on {view.names.slot(session.start)}, {why}", (key,), (key[0],))
 
 

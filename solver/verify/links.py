@@ -48,11 +48,14 @@ def _together(view: View, number: int) -> list[PlacedSession]:
 
 
 def blocks(view: View, sessions: Iterable[PlacedSession]) -> list[int]:
-    """The first slot of each stretch without a free slot that sessions make together; a day and lunch end one."""
+    """
+    The first slot of each stretch without a free slot that sessions make together; a day ends one, and a break that no
+    session runs over.
+    """
     grid = view.dataset.time_grid
     slots = {slot for session in sessions for slot in session.slots}
-    cut = (0, grid.lunch_period)
-    return [slot for slot in sorted(slots) if slot - 1 not in slots or grid.period_of(slot) in cut]
+    cut = {slot for slot in slots if grid.period_of(slot) in {0, *grid.walls(grid.day_of(slot))}}
+    return [slot for slot in sorted(slots) if slot - 1 not in slots or slot in cut]
 
 
 def _sets(view: View, tier: str) -> Iterator[tuple[int, Link, int]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
+from solver.checks import no_slot
 from solver.errors import InputError, Issue
 from solver.model import Dataset, Timetable
 from solver.ranks import left_open
@@ -86,10 +86,10 @@ def _placement_issues(dataset: Dataset, timetable: Timetable) -> Iterator[Issue]
             )
         if placement.room_id not in dataset.room:
             yield _issue(f"{here}/room_id", "dangling_id", "there is no room", placement.room_id)
-        if not 0 <= placement.slot < dataset.time_grid.num_slots:
-            last, short = dataset.time_grid.num_slots - 1, dataset.time_grid.shortened
-            issue = _issue(f"{here}/slot", "bad_slot", f"the grid has slots 0 to {last}, not", placement.slot)
-            yield replace(issue, message=f"{issue.message}; {short}") if short else issue
+        if not dataset.time_grid.exists(placement.slot):
+            short = dataset.time_grid.shortened
+            message = no_slot(dataset.time_grid, placement.slot) + (f"; {short}" if short else "")
+            yield Issue(pointer=f"{here}/slot", code="bad_slot", message=message, value=placement.slot)
 
 
 def _issue(pointer: str, code: str, message: str, value: object) -> Issue:

@@ -1,12 +1,12 @@
 """
 The rules that are soft by default: one `count_<rule>` each, and the sentence that names an offender.
 
-Gaps and isolation are about plain period numbers, so lunch is no gap; only `consecutive_limit` takes lunch for a rest.
+Gaps and isolation are about plain period numbers, so a break is no gap; only `consecutive_limit` takes it for a rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from solver.names import counted
@@ -103,23 +103,23 @@ def tell_late_start(view: View, cohort: str, day: int) -> Told:
     return Told(sentence, view.sessions_of_cohort(cohort, day), view.dataset.cohort[cohort].groups)
 
 
-def _excess_in_runs(periods: Sequence[int], limit: int, lunch: int | None) -> int:
-    """Slots above the limit over the maximal runs of adjacent periods; a run ends at lunch."""
+def _excess_in_runs(periods: Sequence[int], limit: int, rests: Container[int]) -> int:
+    """Slots above the limit over the maximal runs of adjacent periods; a run ends at a break."""
     excess = run = 0
     last = -2
     for period in periods:
-        run = run + 1 if period == last + 1 and period != lunch else 1
+        run = run + 1 if period == last + 1 and period not in rests else 1
         excess += run > limit
         last = period
     return excess
 
 
 def count_consecutive_limit(view: View) -> Places:
-    """Slots above the limit in a row, without lunch between, per attendee and day."""
+    """Slots above the limit in a row, without a break between, per attendee and day."""
     grid, value = view.dataset.time_grid, view.profile["consecutive_limit"].value
     limit = grid.num_periods if value is None else value
     for who, day, periods in _days(view.attendee_days):
-        yield _excess_in_runs(periods, limit, grid.lunch_period), (who, day, limit)
+        yield _excess_in_runs(periods, limit, grid.rests(day)), (who, day, limit)
 
 
 def tell_consecutive_limit(view: View, who: Attendee, day: int, limit: int) -> Told:
@@ -143,14 +143,13 @@ def tell_single_session_day(view: View, who: Attendee, day: int) -> Told:
 
 def count_last_slot(view: View) -> Places:
     """Days whose last period an attendee sits in."""
-    last = view.dataset.time_grid.num_periods - 1
+    grid = view.dataset.time_grid
     for who, day, periods in _days(view.attendee_days):
-        yield int(periods[-1] == last), (who, day)
+        yield int(periods[-1] == len(grid.periods_of(day)) - 1), (who, day)
 
 
 def tell_last_slot(view: View, who: Attendee, day: int) -> Told:
-    grid = view.dataset.time_grid
-    slot = (day + 1) * grid.num_periods - 1
+    slot = view.dataset.time_grid.slots_of(day)[-1]
     keys = tuple(key for key in view.sessions_of_attendee(who, day) if slot in view.placed[key].slots)
     sentence = f"{view.attendee(who)} has to stay for the last slot of {view.names.day(day)}"
     return Told(sentence, keys, view.ids_of(who))
@@ -164,7 +163,7 @@ def count_faculty_preference(view: View) -> Places:
     for id, sessions in view.by_teacher.items():
         teacher = view.dataset.teacher[id]
         if teacher.preferences:
-            contented = teacher.contented_at(view.dataset.time_grid.num_slots)
+            contented = teacher.contented_at(len(view.dataset.time_grid.slots))
             for session in sessions:
                 for slot in session.slots:
                     yield preference_points(teacher.liking(slot), contented), (session.key, id, slot)
@@ -256,7 +255,7 @@ def count_slot_peak(view: View) -> Places:
 
 def _peak(view: View) -> int:
     courses = view.dataset.courses
-    return peak_limit(sum(c.sessions_per_week * c.session_slots for c in courses), view.dataset.time_grid.num_slots)
+    return peak_limit(sum(c.sessions_per_week * c.session_slots for c in courses), len(view.dataset.time_grid.slots))
 
 
 def tell_slot_peak(view: View, slot: int, running: int) -> Told:
@@ -267,7 +266,7 @@ def tell_slot_peak(view: View, slot: int, running: int) -> Told:
 
 
 def _ways(view: View, standing: Standing, kind: str) -> Places:
-    """Walks from a session to one that starts when it ends, per person, without lunch between."""
+    """Walks from a session to one that starts when it ends, per person, without a break between."""
     grid = view.dataset.time_grid
     for id, sessions in standing.items():
         starting: dict[int, list[PlacedSession]] = {}
@@ -275,7 +274,7 @@ def _ways(view: View, standing: Standing, kind: str) -> Places:
             starting.setdefault(session.start, []).append(session)
         for a in sessions:
             for b in starting.get(a.end, ()):
-                if a.day == b.day and grid.period_of(b.start) != grid.lunch_period:
+                if a.day == b.day and grid.period_of(b.start) not in grid.rests(b.day):
                     yield travel_units(_minutes(view, a, b)), (kind, id, a.key, b.key)
 
 

@@ -111,7 +111,7 @@ class View:
             end=end,
             day=day,
             period=grid.period_of(start),
-            slots=range(start, min(end, (day + 1) * grid.num_periods)),
+            slots=range(start, min(end, grid.slots_of(day).stop)),
         )
 
     @cached_property

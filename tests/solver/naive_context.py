@@ -22,13 +22,15 @@ NO_BUILDING = None
 
 
 def covered(data: Dataset, course: Course, start: int) -> list[int]:
-    """The slots of a session that starts there; none where it would leave the day or run into lunch."""
+    """The slots of a session that starts there; none where it would leave the day or run into a break."""
     grid = data.time_grid
     slots = list(range(start, start + course.session_slots))
-    same_day = all(slot // grid.num_periods == start // grid.num_periods for slot in slots)
-    periods = [slot % grid.num_periods for slot in slots]
-    over_lunch = grid.lunch_period is not None and periods[0] < grid.lunch_period <= periods[-1]
-    return [] if not same_day or slots[-1] >= grid.num_slots or over_lunch else slots
+    day = start // grid.num_periods
+    if any(slot // grid.num_periods != day or not grid.exists(slot) for slot in slots):
+        return []
+    begin, end = grid.start_of(slots[0]), grid.end_of(slots[-1])
+    over = [pause for pause in grid.pauses_of(day) if begin < pause.end and pause.start < end and not pause.run_over]
+    return [] if over else slots
 
 
 def starts_on_grid(data: Dataset, course: Course) -> list[int]:
@@ -55,16 +57,23 @@ def per_start(data: Dataset, cost_at: Callable[[Course, int], float]) -> Costs:
 
 def temporal(data: Dataset) -> Costs:
     grid = data.time_grid
-    afternoon = grid.lunch_period if grid.lunch_period is not None else (grid.num_periods + 1) // 2
+
+    def after_lunch(day: int) -> int | None:
+        """The first period of the afternoon, by the clock; None where no lunch comes before it."""
+        ends = [pause.end for pause in grid.pauses_of(day) if pause.name.lower() == "lunch"]
+        starts = [start for start, _ in grid.periods_of(day)]
+        return next((p for end in ends for p, start in enumerate(starts) if start >= end and p > 0), None)
 
     def dislike(course: Course, slot: int) -> float:
         day, period = divmod(slot, grid.num_periods)
+        periods, lunch = len(grid.periods_of(day)), after_lunch(day)
+        afternoon = (periods + 1) // 2 if lunch is None else lunch
         total = 0.0
         if period == 0:
             total += 0.4
-        if period == grid.num_periods - 1:
+        if period == periods - 1:
             total += 0.8
-        if period == grid.lunch_period:
+        if period == lunch:
             total += 0.3
         if day == grid.num_days - 1 and period >= afternoon:
             total += 0.4

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from solver.model import Dataset, RuleSetting, Timetable
 from tests.builders import course, dataset, grid, group, link, room, teacher, timetable
+from tests.calendars import SUNDAY_WEEK
 
 
 class Case(NamedTuple):
@@ -549,6 +550,59 @@ SOFT_CASES = (
         2,
         timetable(a=[2, 6]),
         "last slot of Monday",
+    ),
+    Case(
+        "consecutive_limit",
+        "a run ends at the break of its day, also at one that a session may run over",
+        dataset(
+            course("a", groups="g1", sessions=4),
+            rules={"consecutive_limit": RuleSetting(value=1)},
+            grid=SUNDAY_WEEK,
+        ),
+        timetable(a=[0, 1, 17, 18]),
+        1,
+        timetable(a=[1, 2, 17, 18]),
+        "group g1 sits through more than 1 slots in a row on Sunday",
+    ),
+    Case(
+        "last_slot",
+        "the last period of a day that is shorter than others",
+        dataset(course("a", groups="g1", sessions=2), grid=SUNDAY_WEEK),
+        timetable(a=[2, 18]),
+        1,
+        timetable(a=[2, 17]),
+        "last slot of Thursday",
+    ),
+    Case(
+        "slot_peak",
+        "the mean is that of the slots that there are",
+        dataset(course("a", sessions=16), grid=SUNDAY_WEEK),
+        timetable(a=[0, 0, 0, *range(1, 14)]),
+        1,
+        timetable(a=[0, 0, *range(1, 15)]),
+        "3 sessions run on Sunday 08:00, but 2 is the most there should be",
+    ),
+    Case(
+        "faculty_preference",
+        "who has an opinion of every slot that there is asks for the best of them",
+        dataset(
+            course("a", faculty="f1"),
+            teacher("f1", preferences={slot: 0.3 - 0.2 * (slot == 2) for slot in range(19)}),
+            grid=SUNDAY_WEEK,
+        ),
+        timetable(a=2),
+        2,
+        timetable(a=0),
+        "teacher f1 has a on Sunday 10:20, a time rated 0.1 out of 1",
+    ),
+    Case(
+        "late_start",
+        "days of different bells count their own periods",
+        dataset(course("a", groups="g1", sessions=2), grid=SUNDAY_WEEK),
+        timetable(a=[2, 18]),
+        4,
+        timetable(a=[0, 16]),
+        "group g1 has 2 free slots before its first session on Sunday",
     ),
     Case(
         "soft_link",

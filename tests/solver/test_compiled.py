@@ -68,7 +68,9 @@ def rows(pointers: np.ndarray, entries: np.ndarray) -> list[list[int]]:
 def test_sizes(compiled: Compiled) -> None:
     assert (compiled.num_sessions, compiled.num_courses, compiled.num_slots, compiled.num_rooms) == (7, 4, 8, 3)
     assert (compiled.num_faculty, compiled.num_groups, compiled.num_students, compiled.num_links) == (2, 2, 3, 4)
-    assert (compiled.num_days, compiled.num_periods, compiled.lunch_period, compiled.num_buildings) == (2, 4, 2, 3)
+    assert (compiled.num_days, compiled.num_periods, compiled.num_buildings) == (2, 4, 3)
+    assert compiled.day_periods.tolist() == [4, 4]
+    assert compiled.rest.tolist() == compiled.wall.tolist() == [0, 0, 1, 0, 0, 0, 1, 0]
 
 
 def test_sessions_and_courses(compiled: Compiled) -> None:

@@ -39,7 +39,7 @@ def universities(draw: st.DrawFn) -> Dataset:
         for i, course in enumerate(data.courses)
     ]
     rooms = [replace(room, department_id=rng.choice(DEPARTMENTS)) for room in data.rooms]
-    slots = range(data.time_grid.num_slots)
+    slots = data.time_grid.slots
     history = [
         Rating(faculty_id=rng.choice(data.faculty).id, slot=rng.choice(slots), rating=rng.choice([0.0, 0.3, 1.0]))
         for _ in range(rng.choice([0, 5, 60]))

@@ -54,11 +54,25 @@ class Period(Answer):
     end: str
 
 
+class BreakTime(Period):
+    """A break right before period `before` of the days in `days`, both counted from 0."""
+
+    before: int
+    name: str
+    days: list[int]
+
+
 class Grid(Answer):
-    """The week: names of days, clock times of periods, and the first period after lunch."""
+    """
+    The week: names of days, clock times of the periods of the longest day and (`bells`) of each day, and the breaks.
+
+    `lunch_period` is the first period after lunch, null where there is none or it is not the same on all days.
+    """
 
     days: list[str]
     periods: list[Period]
+    bells: list[list[Period]]
+    breaks: list[BreakTime]
     lunch_period: int | None
 
 

@@ -18,9 +18,9 @@ from app.processes.intake import body_hash, canonical, read_order
 from app.processes.parse_pool import SMALL_BODY, ParsePool
 from app.processes.questions import Question, order_of
 from app.settings import Settings
+from solver.calendar import TimeGrid
 from solver.errors import InputError
 from solver.formats.native import load_dataset
-from solver.grid import TimeGrid
 from tests.app.test_main import SMALL
 from tests.solver.formats.test_json_text import JSON
 

@@ -96,7 +96,7 @@ def test_a_session_that_cannot_run_from_its_start_is_forbidden_there() -> None:
     for slot, forbidden in ((0, 0), (1, 1), (2, 0), (3, 1)):
         rule = counted(data, timetable(a=slot)).rules["slot_forbidden"]
         assert rule.count == forbidden, slot
-        assert all("run into lunch or past the day" in offence.message for offence in rule.offences)
+        assert all("run into a break or past the day" in offence.message for offence in rule.offences)
 
 
 def test_a_session_never_reaches_into_the_next_day() -> None:
@@ -220,7 +220,7 @@ def _mutations(case: Planted, rng: Random) -> list[tuple[str, Dataset, Timetable
         courses = tuple(replace(c, **fields) if c is each else c for c in data.courses)  # type: ignore[arg-type]
         return replace(data, courses=courses, links=())
 
-    elsewhere = tuple(t for t in range(data.time_grid.num_slots) if t != victim.slot)
+    elsewhere = tuple(t for t in data.time_grid.slots if t != victim.slot)
     harm = [
         ("room_clash", with_twin, copied),
         ("room_capacity", changed(expected_students=10_000), case.timetable),
