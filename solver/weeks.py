@@ -33,6 +33,7 @@ ONCE = frozenset(
         "min_days",
         "room_stability",
         "room_waste",
+        "room_penalty",
         "context",
     }
 )

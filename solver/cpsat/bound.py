@@ -152,15 +152,16 @@ def _missing_seats(builder: ModelBuilder) -> Tally:
     """
     compiled, weight = builder.compiled, soft_weight(builder.compiled, "room_capacity")
     total, units = Tally(), max(builder.units_of_class, key=len)
-    needs = [int(compiled.seats[builder.plan.units[u].course]) for u in units]
-    steps = sorted({0, *needs, *compiled.room_seats.tolist()})
+    # Those that take several rooms at once find more seats than any room has: they are left out.
+    courses = [builder.plan.units[u].course for u in units]
+    needs = [int(compiled.seats[c]) if compiled.rooms_needed[c] == 1 else 0 for c in courses]
+    room_seats = compiled.room_seats[: compiled.num_rooms]
+    steps = sorted({0, *needs, *room_seats.tolist()})
     for t in range(compiled.num_slots):
-        open_seats = compiled.room_seats[compiled.room_open[:, t] > 0]
         for low, high in pairwise(steps):
-            literals = [
-                builder.x[u][t] for need, u in zip(needs, units, strict=True) if need > low and t in builder.x[u]
-            ]
-            rooms = int((open_seats > low).sum())
+            wanted = [builder.x[u] for need, u in zip(needs, units, strict=True) if need > low]
+            literals = [x[t] for x in wanted if t in x]
+            rooms = int(compiled.room_limit[room_seats > low, t].sum(dtype=np.int64))
             if len(literals) > rooms:
                 short = builder.new_int(len(literals) - rooms, 0)
                 builder.bound([*((1, literal) for literal in literals), (-1, short)], rooms)

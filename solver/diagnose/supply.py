@@ -53,7 +53,8 @@ def _room_demands(facts: Facts, inside: Iterable[int]) -> list[RoomDemand]:
     sessions: Counter[tuple[Bits, Bits, int]] = Counter()
     parts: dict[tuple[Bits, Bits, int], list[int]] = {}
     for part in inside:
-        for demand in demands_of(facts, part):
+        # What takes several rooms at once takes more than is counted here, and is left out.
+        for demand in demands_of(facts, part) if facts.dataset.parts[part].rooms_needed == 1 else ():
             key = _key(demand)
             sessions[key] += len(demand.keys)
             parts.setdefault(key, []).append(part)
@@ -65,7 +66,11 @@ def _key(demand: Demand) -> tuple[Bits, Bits, int]:
 
 
 def _shortage(facts: Facts, rooms: Bits, demands: Sequence[RoomDemand]) -> Proof | None:
-    openings = Counter(facts.all_slots & ~bits(facts.dataset.rooms[r].unavailable) for r in indices(rooms))
+    openings = Counter(
+        facts.all_slots & ~bits(facts.dataset.rooms[r].unavailable)
+        for r in indices(rooms)
+        for _ in range(min(facts.dataset.rooms[r].sessions_at_once, len(facts.dataset.sessions)))
+    )
     needed = sum(demand.sessions * demand.length for demand in demands)
     union = 0
     for demand in demands:

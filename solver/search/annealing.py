@@ -81,14 +81,14 @@ def partner(p: Problem, st: State, s: Number, u: Number, q: Number) -> Number:
     """The session to swap with, -1 for none, -2 when the place is held by one that cannot take the place of s."""
     c = p.course_of[s]
     cell = p.first_cell[p.class_ptr[c]] + u
-    if st.room_cell[q, cell, COUNT] != 1:
+    if q >= p.num_rooms or st.room_cell[q, cell, COUNT] != 1:
         return -1
     s2 = np.int64(st.room_cell[q, cell, SUM])
     if s2 < 0 or s2 == s:
         return -1
     c2, t = p.course_of[s2], st.slot[s]
-    if p.length[c2] != p.length[c] or st.slot[s2] != u:
-        return -1
+    if p.length[c2] != p.length[c] or st.slot[s2] != u or st.room[s2] != q:
+        return -1  # one that holds room q among others keeps it
     # What is counted over a whole course would be counted for each of the two as if the other one stayed.
     # In other weeks than those that they have in common there may be somebody else.
     if p.whole[c] == p.whole[c2] or p.pattern[c] != p.pattern[c2] or p.start_possible[c2, t] == 0 or p.frozen[s2] > 1:

@@ -216,13 +216,13 @@ def free_room(p: Problem, st: State, s: Number, u: Number, count: Number) -> tup
         at += 1
         for k in range(p.fit_ptr[row], p.fit_ptr[row + 1]):
             q = np.int64(p.fit[k])
-            if found >= 0 or st.wanted_by[q] >= 0:
+            if found >= 0 or q >= p.num_rooms or st.wanted_by[q] >= 0:
                 continue
             other = holder(p, st, c, u, q)
             if other == NOBODY:
                 st.wanted_by[q] = b
                 found = q
-            elif other >= 0 and p.frozen[other] < 2 and may_follow(p, c, np.int64(p.course_of[other])):
+            elif other >= 0 and st.room[other] == q and p.frozen[other] < 2 and may_follow(p, c, p.course_of[other]):
                 st.wanted_by[q] = b
                 st.waiting[end] = other
                 end += 1

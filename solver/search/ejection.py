@@ -203,6 +203,8 @@ def eject(p: Problem, st: State, s: Number, tries: Number) -> bool:
         if b == -1 and hard_of(slot_insertion(p, st, s, t)) <= 0:  # nobody is busy: it is the rooms
             for i in range(p.fit_ptr[row], p.fit_ptr[row + 1]):
                 r = np.int64(p.fit[i])
+                if r >= p.num_rooms:
+                    continue
                 other = holder(p, st, c, t, r)
                 if p.frozen[s] < 2 and other >= 0 and p.frozen[other] == 0:
                     tries -= 1
