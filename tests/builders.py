@@ -259,7 +259,7 @@ class Planted(NamedTuple):
 
 
 @st.composite
-def datasets(draw: st.DrawFn, max_courses: int = 8, max_sessions: int = 3, weeks: bool = False) -> Dataset:
+def datasets(draw: st.DrawFn, max_courses: int = 8, max_sessions: int = 3, weeks: bool = True) -> Dataset:
     """
     Small datasets that use everything a dataset can say; many of them have no feasible timetable.
 
@@ -270,17 +270,17 @@ def datasets(draw: st.DrawFn, max_courses: int = 8, max_sessions: int = 3, weeks
 
 
 @st.composite
-def planted(draw: st.DrawFn, max_courses: int = 8, max_sessions: int = 3, weeks: bool = False) -> Planted:
+def planted(draw: st.DrawFn, max_courses: int = 8, max_sessions: int = 3, weeks: bool = True) -> Planted:
     """Small datasets with a known feasible timetable."""
     rng = Random(draw(st.integers(0, 2**32 - 1)))
     return random_planted(rng, draw(st.integers(1, max_courses)), max_sessions, weeks)
 
 
-def random_dataset(rng: Random, num_courses: int = 6, max_sessions: int = 3, weeks: bool = False) -> Dataset:
+def random_dataset(rng: Random, num_courses: int = 6, max_sessions: int = 3, weeks: bool = True) -> Dataset:
     return _restricted(rng, _structure(rng, num_courses, max_sessions, weeks), None)
 
 
-def random_planted(rng: Random, num_courses: int = 6, max_sessions: int = 3, weeks: bool = False) -> Planted:
+def random_planted(rng: Random, num_courses: int = 6, max_sessions: int = 3, weeks: bool = True) -> Planted:
     """First places sessions without a clash, then adds only such restrictions as that timetable keeps."""
     structure = _structure(rng, num_courses, max_sessions, weeks)
     places = _place_without_clash(rng, structure)

@@ -332,7 +332,7 @@ class _Narrowing:
         """``(places, slots)`` whether the rooms are free, in all weeks, for a session of a course that starts there."""
         length, pattern = int(self.compiled.length[course]), int(self.compiled.pattern[course])
         if (length, pattern) not in self.free_by_kind:
-            free = self.room_free[classes_of(self.compiled, course)].all(axis=0)
+            free: Array = np.all(self.room_free[classes_of(self.compiled, course)], axis=0)
             self.free_by_kind[length, pattern] = clear(free, length)
         return self.free_by_kind[length, pattern]
 
@@ -352,7 +352,8 @@ def classes_of(compiled: Compiled, course: int) -> Array:
 
 def courses_of(compiled: Compiled, k: int) -> Array:
     """The courses of a week class."""
-    return np.repeat(np.arange(compiled.num_courses), np.diff(compiled.class_ptr))[compiled.week_class == k]
+    course = np.repeat(np.arange(compiled.num_courses), np.diff(compiled.class_ptr))
+    return np.asarray(course[compiled.week_class == k])
 
 
 def _row(pointers: Array, items: Array, i: int) -> Array:

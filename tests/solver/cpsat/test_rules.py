@@ -18,9 +18,10 @@ from solver.verify import verify
 from tests.builders import Planted, datasets, planted, random_timetable
 from tests.solver.cpsat.counting import count_everything, counts_of, fix, minimised_counts
 from tests.solver.rule_cases import CASES, Case, case_id
+from tests.solver.week_cases import WEEK_CASES
 
 
-@pytest.mark.parametrize("case", CASES, ids=case_id)
+@pytest.mark.parametrize("case", CASES + WEEK_CASES, ids=case_id)
 def test_a_rule_counts_a_breach_and_nothing_where_it_just_holds(case: Case) -> None:
     broken, kept = (counts_of(case.dataset, table, split=True) for table in (case.breaks, case.keeps))
     assert broken is not None and kept is not None
@@ -28,7 +29,7 @@ def test_a_rule_counts_a_breach_and_nothing_where_it_just_holds(case: Case) -> N
     assert kept[case.rule] == 0
 
 
-@pytest.mark.parametrize("case", CASES, ids=case_id)
+@pytest.mark.parametrize("case", CASES + WEEK_CASES, ids=case_id)
 def test_a_kept_rule_makes_the_breach_impossible_and_nothing_else(case: Case) -> None:
     treat = {**dict.fromkeys(RULE_IDS, Treatment.IGNORE), case.rule: Treatment.FORBID}
     assert _possible(case.dataset, case.keeps, treat)

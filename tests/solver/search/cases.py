@@ -25,7 +25,7 @@ class Case(NamedTuple):
 
 
 def random_case(rng: Random) -> Case:
-    data = random_dataset(rng, rng.randint(1, 8), weeks=True)
+    data = random_dataset(rng, rng.randint(1, 8))
     tiers = rng.choice([("soft",), ("hard", "soft", "off", None), (None,)])
     rules = {rule_id: RuleSetting(tier=rng.choice(tiers)) for rule_id in RULE_IDS}
     data = replace(data, rules=rules)

@@ -53,7 +53,7 @@ def test_every_applied_move_changes_the_cost_as_it_claims(case: Case, bend: bool
 
 
 @settings(max_examples=30)
-@given(planted(max_courses=8, weeks=True), st.integers(0, 1000))
+@given(planted(max_courses=8), st.integers(0, 1000))
 def test_a_run_for_hard_rules_only_ends_with_the_first_timetable_that_breaks_none(case: Planted, seed: int) -> None:
     compiled = compile_dataset(case.dataset)
     params = SearchParams(hard_only=True, enough=MAX_COST, max_proposals=200_000, strict=seed % 2 == 0)
@@ -65,7 +65,7 @@ def test_a_run_for_hard_rules_only_ends_with_the_first_timetable_that_breaks_non
 
 
 @settings(max_examples=30)
-@given(planted(max_courses=12, weeks=True), st.booleans(), st.integers(0, 1000))
+@given(planted(max_courses=12), st.booleans(), st.integers(0, 1000))
 def test_every_exchanged_chain_changes_the_cost_as_it_claims(case: Planted, anchored: bool, seed: int) -> None:
     compiled, start = compile_dataset(case.dataset), encode(case.timetable, case.dataset)
     anchors = (start,) if anchored else ()
@@ -156,7 +156,7 @@ def test_every_session_with_a_possible_start_is_placed_and_pins_hold(case: Case)
 
 
 @settings(max_examples=15)
-@given(planted(weeks=True))
+@given(planted())
 def test_the_result_is_never_worse_than_a_complete_start(case: Planted) -> None:
     compiled = compile_dataset(case.dataset)
     profile = profile_of(case.dataset)

@@ -158,7 +158,7 @@ def test_nothing_hard_is_broken_and_what_is_open_is_never_worth_more(seed: int) 
 @given(st.integers(0, 2**32 - 1))
 def test_nobody_is_left_open_who_could_stand_if_only_lower_ranks_went(seed: int) -> None:
     rng = Random(seed)
-    data = unchanged_but_ranks(random_dataset(rng, rng.randint(2, 8), weeks=True), rng)
+    data = unchanged_but_ranks(random_dataset(rng, rng.randint(2, 8)), rng)
     slots, rooms = encode(random_timetable(data, rng), data)
     found = decode(*strip(compile_dataset(data), slots, rooms, keep_bent=False), data)
     rank = {c.id: rank_of(c) for c in data.courses}

@@ -21,7 +21,7 @@ from tests.solver.week_cases import WEEK_CASES
 
 
 @settings(max_examples=150)
-@given(datasets(weeks=True), st.integers(0, 2**32 - 1))
+@given(datasets(), st.integers(0, 2**32 - 1))
 def test_array_counters_agree_with_the_verifier_on_every_rule(data: Dataset, seed: int) -> None:
     context = build_context(data)
     compiled = compile_dataset(data, context=context)

@@ -38,7 +38,7 @@ def test_a_stripped_timetable_breaks_no_rule_that_it_must_keep(case: Case, keep_
 
 
 @settings(max_examples=30)
-@given(planted(weeks=True))
+@given(planted())
 def test_a_timetable_without_breaches_stays_as_it_is(case: Planted) -> None:
     compiled = compile_dataset(case.dataset)
     slots, rooms = strip(compiled, *encode(case.timetable, case.dataset), keep_bent=False)
