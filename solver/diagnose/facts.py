@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
+from solver.links import Clock
 from solver.model import Course, Dataset, FixedSession, Room
 from solver.names import Names, listed
 from solver.rules import Profile
-from solver.terms import SessionKey
+from solver.terms import LinkType, SessionKey
 
 Bits = int
 
@@ -86,6 +87,8 @@ class Facts:
     _kinds: dict[tuple[tuple[str, ...], tuple[str, ...]], Bits] = field(default_factory=dict)
     _open_starts: dict[tuple[Bits, int], Bits] = field(default_factory=dict)
     _blocks: dict[tuple[Bits, int], int] = field(default_factory=dict)
+    partners: dict[tuple[LinkType, int, int, tuple[int, int], bool], tuple[Bits, ...]] = field(default_factory=dict)
+    """What `ties.partner_starts` has worked out."""
 
     @cached_property
     def names(self) -> Names:
@@ -120,6 +123,11 @@ class Facts:
     def room_index(self) -> Mapping[str, int]:
         """The bit of each room."""
         return {room.id: r for r, room in enumerate(self.dataset.rooms)}
+
+    @cached_property
+    def clock(self) -> Clock:
+        """When the slots are."""
+        return Clock.of(self.dataset.time_grid)
 
     @cached_property
     def on_grid(self) -> Mapping[int, Bits]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from solver.calendar import DAY_MINUTES
 from solver.model import Course, Dataset, Room, Timetable
 from solver.names import Names
 from solver.rules import Profile
@@ -49,7 +50,7 @@ class PlacedSession:
     """
     `end` is exclusive and may lie beyond the day when the session does not fit; `slots` never leave the day.
 
-    `period` is the start within its day, from 0.
+    `since` and `until` are minutes since the week began.
     """
 
     key: SessionKey
@@ -58,8 +59,9 @@ class PlacedSession:
     start: int
     end: int
     day: int
-    period: int
     slots: range
+    since: int
+    until: int
 
 
 Standing: TypeAlias = Mapping[str, list[PlacedSession]]
@@ -103,6 +105,7 @@ class View:
     def _place(self, course_id: str, number: int, start: int, room_id: str) -> PlacedSession:
         course, grid = self.dataset.course[course_id], self.dataset.time_grid
         day, end = grid.day_of(start), start + course.session_slots
+        slots = range(start, min(end, grid.slots_of(day).stop))
         return PlacedSession(
             key=(course_id, number),
             course=course,
@@ -110,8 +113,9 @@ class View:
             start=start,
             end=end,
             day=day,
-            period=grid.period_of(start),
-            slots=range(start, min(end, grid.slots_of(day).stop)),
+            slots=slots,
+            since=day * DAY_MINUTES + grid.start_of(start),
+            until=day * DAY_MINUTES + grid.end_of(slots[-1]),
         )
 
     @cached_property
