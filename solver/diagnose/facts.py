@@ -82,7 +82,8 @@ class Facts:
 
     dataset: Dataset
     profile: Profile
-    _options: dict[tuple[str, FixedSession | None], Options] = field(default_factory=dict)
+    _options: dict[tuple[int, FixedSession | None], Options] = field(default_factory=dict)
+    _seats: dict[int, int] = field(default_factory=dict)
     _seating: dict[int, Bits] = field(default_factory=dict)
     _kinds: dict[tuple[tuple[str, ...], tuple[str, ...]], Bits] = field(default_factory=dict)
     _open_starts: dict[tuple[Bits, int], Bits] = field(default_factory=dict)
@@ -107,10 +108,12 @@ class Facts:
     def _is_hard(self) -> Mapping[str, bool]:
         return {rule: active.tier == "hard" for rule, active in self.profile.rules.items()}
 
-    @cached_property
-    def seats_wanted(self) -> Mapping[str, int]:
-        """Seats that each course needs."""
-        return {course.id: self.dataset.expected_students(course) for course in self.dataset.courses}
+    def seats_wanted(self, course: Course) -> int:
+        """Seats that one of `Dataset.parts` needs."""
+        # They live as long as the dataset, and hold lists of students that would be counted again for every session.
+        if id(course) not in self._seats:
+            self._seats[id(course)] = self.dataset.expected_students(course)
+        return self._seats[id(course)]
 
     @cached_property
     def fixed(self) -> Mapping[SessionKey, FixedSession]:
@@ -135,7 +138,7 @@ class Facts:
         grid = self.dataset.time_grid
         return {
             length: bits(t for t in range(grid.num_slots) if grid.can_start(t, length))
-            for length in {course.session_slots for course in self.dataset.courses}
+            for length in {part.session_slots for part in self.dataset.parts}
         }
 
     @cached_property
@@ -173,7 +176,7 @@ class Facts:
 
     def suitable(self, course: Course) -> Bits:
         """Rooms of the right kind with enough seats, as far as those rules are hard."""
-        seats = self.seats_wanted[course.id] if self.hard("room_capacity") else 0
+        seats = self.seats_wanted(course) if self.hard("room_capacity") else 0
         if seats not in self._seating:
             self._seating[seats] = bits(r for r, room in enumerate(self.dataset.rooms) if room.capacity >= seats)
         large = self._seating[seats]
@@ -227,9 +230,9 @@ class Facts:
     def options(self, key: SessionKey) -> Options:
         """What is left to a session."""
         fixed = self.fixed.get(key)
-        memo = (key[0], fixed)
+        memo = (self.dataset.part_number[key], fixed)
         if memo not in self._options:
-            self._options[memo] = self._find_options(self.dataset.course[key[0]], fixed)
+            self._options[memo] = self._find_options(self.dataset.part_of(key), fixed)
         return self._options[memo]
 
     def _find_options(self, course: Course, fixed: FixedSession | None) -> Options:

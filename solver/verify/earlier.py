@@ -69,9 +69,9 @@ def _travel_between_adjacent_slots(view: View) -> int:
 def _even_over_all_days(view: View) -> int:
     """Until 30 November 2026 a fair share was one of all days, those included on which a teacher never is."""
     total: Counter[str] = Counter()
-    for course in view.dataset.courses:
-        for teacher in course.faculty_ids:
-            total[teacher] += course.sessions_per_week
+    for part in view.dataset.parts:
+        for teacher in part.faculty_ids:
+            total[teacher] += part.sessions_per_week
     return sum(
         max(0, len(here) - fair_share(total[teacher], view.dataset.time_grid.num_days))
         for teacher, sessions in view.by_teacher.items()

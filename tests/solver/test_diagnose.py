@@ -599,7 +599,7 @@ def test_a_session_taken_out_of_a_feasible_timetable_finds_a_way_back(case: Plan
     found = openings.repairs(out.key)
     assert found
     assert_repairs_hold(case.dataset, answer, out.key, found)
-    length, time_grid = case.dataset.course[out.course_id].session_slots, case.dataset.time_grid
+    length, time_grid = case.dataset.part_of(out.key).session_slots, case.dataset.time_grid
     lines = openings.blockers(out.key)
     told = sum(int(re.match(r"\d+", line)[0]) for line in lines)  # type: ignore[index]
     assert told == sum(time_grid.can_start(slot, length) for slot in range(time_grid.num_slots))
