@@ -132,6 +132,8 @@ class Row(Entry):
 
 
 class Move(Answer):
+    """Where a repair puts a session."""
+
     session: SessionRef
     slot: int
     room_id: str
