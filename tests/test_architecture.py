@@ -51,7 +51,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "http": "system domain settings views store processes service operations",
         "platform": "system domain settings store processes service",
         "cluster": "system domain settings store processes service operations",
-        "commands": "domain settings store operations",
+        "commands": "system domain settings store operations",
         "main": "settings store processes service operations http platform cluster",
         "cli": "domain settings views processes commands http cluster main",
     }.items()

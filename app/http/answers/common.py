@@ -152,6 +152,8 @@ class Row(Entry):
 
 
 class Move(Answer):
+    """Where a repair puts a session."""
+
     session: SessionRef
     slot: int
     room_id: str
