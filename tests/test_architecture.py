@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "terms", "calendar", "zones"}),
     frozenset({"dates"}),
     frozenset({"records", "links"}),
-    frozenset({"calendar_checks", "cohorts", "pairing"}),
+    frozenset({"calendar_checks", "cohorts", "pairing", "places"}),
     frozenset({"checks"}),
     frozenset({"model"}),
     frozenset({"ranks"}),

@@ -62,7 +62,7 @@ def _travel_between_adjacent_slots(view: View) -> int:
         for a in sessions:
             for b in sessions:
                 if a.day == b.day and a.end == b.start and grid.period_of(b.start) not in grid.rests(b.day):
-                    total += travel_units(view.dataset.travel(a.room.building, b.room.building))
+                    total += travel_units(view.dataset.travel(a.building, b.building))
     return total
 
 
@@ -79,6 +79,8 @@ def _even_over_all_days(view: View) -> int:
     )
 
 
+OF_NEW_WORDS = frozenset({"room_penalty"})
+"""Rules that count nothing unless a dataset says what there were no words for before."""
 EARLIER: Sequence[Mapping[str, Callable[[View], int]]] = (
     {
         "link": partial(_links_by_slots, "hard"),
@@ -110,7 +112,7 @@ def unknown_before(profile: Profile) -> frozenset[str]:
     """
     Rules that the account of an earlier version may say nothing about, because there was no such rule then.
 
-    Only rules without which it charged the same: those that are off, as every new rule is at first, and those on top of
-    another one.
+    Only rules without which it charged the same: those that are off, as every new rule is at first, those on top of
+    another one, and those that count what data of before had no words for.
     """
-    return frozenset(id for id in profile.rules if id in ON_TOP_OF or not profile.is_on(id))
+    return frozenset(id for id in profile.rules if id in ON_TOP_OF or id in OF_NEW_WORDS or not profile.is_on(id))

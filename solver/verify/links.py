@@ -26,8 +26,8 @@ def holds(view: View, link: Link, a: PlacedSession, b: PlacedSession) -> bool:
         "same_start": a.start == b.start,
         "same_day": a.day == b.day,
         "different_day": a.day != b.day,
-        "same_room": a.room.id == b.room.id,
-        "different_room": a.room.id != b.room.id,
+        "same_room": a.room_ids == b.room_ids,
+        "different_room": a.room_ids != b.room_ids,
         "consecutive": touching,
         "min_gap": a.day != b.day or max(b.since - a.until, a.since - b.until) >= wanted,
         "same_hour": a.since % DAY_MINUTES == b.since % DAY_MINUTES,
@@ -113,8 +113,7 @@ def tell_link(view: View, number: int, *pair: SessionKey) -> Told:
         return _tell_blocks(view, number)
     a, b = pair
     first, second = (
-        f"{names.session(key)} ({names.slot(view.placed[key].start)}, room {names.room(view.placed[key].room.id)})"
-        for key in (a, b)
+        f"{names.session(key)} ({names.slot(view.placed[key].start)}, {view.where(view.placed[key])})" for key in (a, b)
     )
     minutes = (link.value or 0) * view.dataset.time_grid.gap_minutes
     words = LINK_WORDS[link.type].format(b=second, minutes=minutes, days=days_in_words(link))
