@@ -11,14 +11,15 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Protocol, TypeAlias
 
 from solver.calendar import TimeGrid
-from solver.calendar_checks import grid_issues
+from solver.calendar_checks import grid_issues, term_issues
 from solver.cohorts import MAX_COHORTS, cohort_counts, divisions_of, memberships
+from solver.dates import Term
 from solver.errors import Issue
 from solver.pairing import never_kept, pairing_fault
 from solver.places import MAX_ROOMS_AT_ONCE
 from solver.records import Course, Faculty, Group, Link, Part, Rating, Room, RuleSetting
 from solver.terms import LINK_TYPES, MAX_ID_LENGTH, MAX_NUMBER, MAX_PENALTY, PAIRINGS
-from solver.weeks import MAX_WEEKS, Term, Weeks
+from solver.weeks import Weeks
 
 
 class Records(Protocol):
@@ -76,9 +77,9 @@ def _counted_otherwise(grid: TimeGrid, issue: Issue) -> Issue | None:
 
 
 def _content_issues(dataset: Records) -> Iterator[Issue]:
-    yield from _collection_issues(dataset)
     if dataset.term is not None:
-        yield from _range("/term/weeks", dataset.term.weeks, 1, MAX_WEEKS)
+        yield from term_issues(dataset.term, dataset.time_grid.day_names)
+    yield from _collection_issues(dataset)
     yield from _room_issues(dataset)
     yield from _faculty_issues(dataset)
     yield from _group_issues(dataset)

@@ -16,12 +16,13 @@ from functools import cached_property
 from solver.calendar import TimeGrid
 from solver.checks import dataset_issues
 from solver.cohorts import Cohort, cohorts_of, memberships, people_in
+from solver.dates import Term
 from solver.errors import InputError, Issue
 from solver.pairing import pairs_of, sessions_of
 from solver.places import Place, places_of
 from solver.records import Course, Faculty, FixedSession, Group, Link, Part, Rating, Room, RuleSetting
 from solver.terms import MEETING_LINKS, SessionKey
-from solver.weeks import Term, Weeks, week_classes, weeks_in_words
+from solver.weeks import Weeks, week_classes, weeks_in_words
 
 __all__ = [
     "Cohort",

@@ -10,11 +10,7 @@ by itself is counted once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
-
-MAX_WEEKS = 60
-"""More than a year has."""
 
 Weeks: TypeAlias = tuple[int, ...]
 """Numbers from 1, in order, each once."""
@@ -38,13 +34,6 @@ ONCE = frozenset(
     }
 )
 """Rules that look at all weeks together: what a session does by itself, links, and days and rooms of a course."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Term:
-    """`weeks` is how many weeks are taught."""
-
-    weeks: int
 
 
 def week_classes(patterns: Iterable[Weeks | None], weeks: int) -> tuple[Weeks, ...]:

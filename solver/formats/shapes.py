@@ -33,6 +33,7 @@ Slots: TypeAlias = Annotated[tuple[Slot, ...], Field(strict=False, max_length=MA
 Bells: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_SLOTS_PER_DAY)]
 """Periods of a day, each as "08:00-08:50"."""
 MAX_BREAKS = 100
+MAX_DATES = 400
 Member: TypeAlias = Annotated[tuple[str, Integer | None], Field(strict=False)]
 Members: TypeAlias = Annotated[tuple[Member, ...], Field(strict=False, max_length=MAX_REFERENCES)]
 UNSET: Any = None
@@ -90,6 +91,24 @@ class TimeGridShape(Shape):
     bells: Annotated[dict[str, Bells], Field(max_length=MAX_DAYS + 1)] = UNSET
     breaks: Annotated[tuple[BreakShape, ...], Field(strict=False, max_length=MAX_BREAKS)] = UNSET
     newer = frozenset({"days", "bells", "breaks"})
+
+
+class HolidayShape(Shape):
+    """Dates like 2026-09-07."""
+
+    first: str
+    last: str
+    name: str = UNSET
+
+
+class TermShape(Shape):
+    """A holiday of one day may be that date alone; `moved_days` are dates and the days whose plan they follow."""
+
+    weeks: Integer
+    first_day: str | None = UNSET
+    time_zone: str | None = UNSET
+    holidays: Annotated[tuple[str | HolidayShape, ...], Field(strict=False, max_length=MAX_DATES)] = UNSET
+    moved_days: Annotated[dict[str, str], Field(max_length=MAX_DATES)] = UNSET
 
 
 class RoomShape(Shape):
