@@ -113,7 +113,7 @@ def _plain(value: Any) -> Any:
 _NEWER: Mapping[type[Any], Mapping[str, Any]] = {
     Room: {"sessions_at_once": 1},
     FixedSession: {"more_rooms": ()},
-    Course: {"rooms": None, "room_penalties": {}, "rooms_needed": 1, "parts": (), "kind": ""},
+    Course: {"rooms": None, "room_penalties": {}, "rooms_needed": 1, "parts": (), "kind": "", "weeks": None},
     Part: {name: None for name in Part.__dataclass_fields__ if name not in ("kind", "sessions")},
 }
 """Fields that the first schema has not, with what is not worth saying."""
@@ -148,7 +148,9 @@ def _read_dataset(document: Mapping[str, Any], found: list[Issue]) -> Dataset:
     grid = _read_grid(reading)
     if ("time_grid",) not in reading.broken and not any(grid_issues(grid)):
         reading.words = SlotWords(grid)
-    parts: dict[str, Any] = {"time_grid": grid, "term": read_term(reading)}
+    term = read_term(reading)
+    reading.weeks = None if term is None else term.weeks
+    parts: dict[str, Any] = {"time_grid": grid, "term": term}
     parts |= {key: tuple(read_collection(reading, key)) for key in COLLECTIONS}
     parts["travel_minutes"] = _read_travel(reading)
     parts["rules"] = _read_rules(reading)

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from solver.errors import Issue
 from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_ISSUES, issues_of, kind_of, pointer, raise_if_any
-from solver.formats.shapes import MAX_STUDENTS, Shape
+from solver.formats.shapes import MAX_STUDENTS, CourseShape, Shape
 from solver.formats.slot_words import SlotWords, numbered
+from solver.formats.week_words import weeks_numbered
 
 MAX_FIELDS = 100
 """Fields of one entry, known or not."""
@@ -37,6 +38,8 @@ class Reading:
     """Paths of what was replaced by a stub or a default."""
     nameless: set[str] = field(default_factory=set)
     """Collections in which some ids could not be read."""
+    weeks: int | None = None
+    """How many weeks the term has; None where it has none, or cannot be read."""
     words: SlotWords | None = None
     """Words for slots; None in a document that may use none, and where its grid cannot be read."""
     unlisted: int = 0
@@ -62,6 +65,8 @@ def read_shape(reading: Reading, shape: type[Shape], path: Path, value: object) 
     if not reading.is_first:
         known = len(reading.issues)
         value = numbered(reading.words, value, path, reading.report)
+        if shape is CourseShape:
+            value = weeks_numbered(reading.weeks, value, path, reading.report)
         if len(reading.issues) > known:
             reading.broken.add(path)
     try:

@@ -50,6 +50,8 @@ def model_issues(reading: Reading, parts: Mapping[str, Any]) -> Iterator[Issue]:
     for issue in stream:
         if _comes_from_stub(issue, reading.broken) or (issue.code == "bad_slot" and not has_grid):
             continue
+        if issue.code == "no_term" and reading.document.get("term") is not None:
+            continue
         if issue.code == "dangling_id" and issue.message.startswith(unknown):
             continue
         yield issue

@@ -32,6 +32,20 @@ Slot: TypeAlias = Annotated[Integer, WithJsonSchema({"anyOf": [{"type": "integer
 Slots: TypeAlias = Annotated[tuple[Slot, ...], Field(strict=False, max_length=MAX_DAYS * MAX_SLOTS_PER_DAY)]
 Bells: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_SLOTS_PER_DAY)]
 """Periods of a day, each as "08:00-08:50"."""
+MAX_WEEKS_NAMED = 1_000
+Weeks: TypeAlias = Annotated[
+    tuple[Integer, ...],
+    Field(strict=False, max_length=MAX_WEEKS_NAMED),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "examples": ["odd", "even", "first half", "second half", "1-3, 5"]},
+                {"type": "array", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]}},
+            ]
+        }
+    ),
+]
+"""Numbers from 1; words stand for them, see `week_words`."""
 MAX_BREAKS = 100
 MAX_DATES = 400
 Member: TypeAlias = Annotated[tuple[str, Integer | None], Field(strict=False)]
@@ -192,6 +206,7 @@ class PartShape(Shape):
     rooms: RoomChoices | None = UNSET
     room_penalties: Penalties | None = UNSET
     rooms_needed: Integer | None = UNSET
+    weeks: Weeks | None = UNSET
 
 
 class CourseShape(Shape):
@@ -219,8 +234,9 @@ class CourseShape(Shape):
     rooms: RoomChoices | None = UNSET
     room_penalties: Penalties = UNSET
     rooms_needed: Integer = UNSET
+    weeks: Weeks | None = UNSET
     parts: Annotated[tuple[PartShape, ...], Field(strict=False, max_length=MAX_PARTS)] = UNSET
-    newer = frozenset({"rooms", "room_penalties", "rooms_needed", "parts"})
+    newer = frozenset({"rooms", "room_penalties", "rooms_needed", "weeks", "parts"})
 
 
 class LinkShape(Shape):

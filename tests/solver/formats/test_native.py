@@ -52,7 +52,7 @@ OF_PARTS = {(shapes.CourseShape, "kind")}
 """Only parts of a course have one."""
 
 
-@given(datasets(weeks=False))
+@given(datasets())
 def test_a_dataset_survives_writing(data: Dataset) -> None:
     document = dump_dataset(data)
     assert load_dataset(document) == data
