@@ -68,9 +68,11 @@ def _ways(name: str, members: Sequence[Named], joined: Callable[[str, str], str]
         first += len(members)
 
 
-def taught_name(course: Course) -> str:
-    """The name of a course, with the kind of session behind it where it is one of `Dataset.parts` that has one."""
-    return f"{course.name} ({course.kind})".strip() if course.kind else course.name
+def taught_name(course: Course, dataset: Dataset) -> str:
+    """The name of one of `Dataset.parts`, with the kind of session and the weeks behind it where it has any."""
+    weeks = "" if course.weeks is None else dataset.weeks_in_words(course.weeks)
+    told = ", ".join(filter(None, (course.kind, weeks)))
+    return f"{course.name} ({told})".strip() if told else course.name
 
 
 class Labels:

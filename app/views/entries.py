@@ -123,7 +123,7 @@ class Entries:
         return [self._course(part) for part in self._dataset.parts]
 
     def _course(self, course: Course) -> Entry:
-        code, name = course.code or course.id, taught_name(course) or course.code or course.id
+        code, name = course.code or course.id, taught_name(course, self._dataset) or course.code or course.id
         origin = origin_of(course.id)
         return {
             "course_id": course.id,

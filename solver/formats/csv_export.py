@@ -84,7 +84,7 @@ def _place(dataset: Dataset, labels: Labels, placement: Placement) -> Mapping[st
 def _subject(dataset: Dataset, labels: Labels, course: Course) -> Mapping[str, object]:
     return {
         "course_code": course.code or course.id,
-        "course_name": taught_name(course),
+        "course_name": taught_name(course, dataset),
         "teachers": LIST_SEPARATOR.join(labels.teachers[id] for id in course.faculty_ids),
         "groups": LIST_SEPARATOR.join(labels.groups[id] for id in course.group_ids),
         "students": dataset.expected_students(course),

@@ -13,7 +13,7 @@ A calendar without any event is refused: who takes it for the new state of a sub
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -66,11 +66,16 @@ def dump_ics(dataset: Dataset, timetable: Timetable, period: Period, stamp: date
     InputError
         The dataset has no such owner, or the calendar would be empty.
     """
-    weeks = Weeks(dataset, timetable)
-    week = weeks.week(of) if of else None
-    meetings = week.meetings if week else weeks.meetings
-    days = _days_of(period, dataset.time_grid.day_names)
-    events = [event for meeting in meetings for event in _events(dataset.name, meeting, days[meeting.day], period)]
+    plan = Weeks(dataset, timetable)
+    week = plan.week(of) if of else None
+    meetings = week.meetings if week else plan.meetings
+    names = dataset.time_grid.day_names
+    days = {weeks: _days_of(period, names, weeks) for weeks in {meeting.weeks for meeting in meetings}}
+    events = [
+        event
+        for meeting in meetings
+        for event in _events(dataset.name, meeting, days[meeting.weeks][meeting.day], period)
+    ]
     if not events:
         raise InputError([_empty(of, period, meetings)])
     calendar = Calendar()
@@ -89,10 +94,11 @@ def dump_ics(dataset: Dataset, timetable: Timetable, period: Period, stamp: date
     return data
 
 
-def _days_of(period: Period, day_names: Sequence[str]) -> list[_Days]:
-    """By day of the grid."""
+def _days_of(period: Period, day_names: Sequence[str], weeks: Container[int] | None) -> list[_Days]:
+    """By day of the grid; in some weeks of the term, None for all."""
     weekdays = weekdays_of(day_names)
-    held = [each for each in period.term.dates(day_names) if each.date <= period.end]
+    dates = (each for each in period.term.dates(day_names) if weeks is None or each.week in weeks)
+    held = [each for each in dates if each.date <= period.end]
     undisturbed = replace(period.term, holidays=(), moved={}).dates(day_names) if weekdays else ()
     found = []
     for day in range(len(day_names)):

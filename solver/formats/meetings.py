@@ -53,6 +53,8 @@ class Meeting:
     groups: tuple[str, ...]
     room: str
     building: str
+    weeks: tuple[int, ...] | None = None
+    """Those of the term in which it takes place, None for all."""
 
     @property
     def clock(self) -> str:
@@ -235,9 +237,10 @@ def _meeting(dataset: Dataset, labels: Labels, placement: Placement) -> Meeting:
         begin=grid.start_of(placement.slot),
         end=grid.end_of(placement.slot + length - 1),
         code=course.code or course.id,
-        name=taught_name(course),
+        name=taught_name(course, dataset),
         teachers=tuple(labels.teachers[id] for id in course.faculty_ids),
         groups=_taught(labels, course),
         room=together([labels.rooms[room.id] for room in rooms]) or NO_ROOM,
         building=readable(rooms[0].building) if rooms else "",
+        weeks=course.weeks,
     )

@@ -53,6 +53,18 @@ def test_a_course_that_is_consecutive_has_its_hours_in_a_row() -> None:
     assert (second - first, third - second) == (1, 1)
 
 
+def test_two_laboratories_take_turns_at_one_hour_once_it_is_said_in_which_weeks() -> None:
+    document = json.loads(case("cannot_express/alternate_week_labs.json"))
+    assert "teacher_overload" in {proof.code for proof in diagnose(load_dataset(document))}
+    document |= {"schema": "timetable-dataset/2", "term": {"weeks": 15}}
+    for course_fields, weeks in zip(document["courses"], ("odd", "even"), strict=True):
+        course_fields["weeks"] = weeks
+    data, table = solved(document)
+    assert not diagnose(data)
+    assert {placement.slot for placement in table.placements} == {0}
+    assert verify(data, table).score.complete
+
+
 def test_one_hour_on_three_days_is_asked_for_by_its_own_type_of_link() -> None:
     document = json.loads(case("cannot_express/mwf_same_hour.json"))
     with pytest.raises(InputError, match="same_hour asks for the same hour of the day"):

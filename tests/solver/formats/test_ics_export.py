@@ -168,6 +168,14 @@ def test_each_session_takes_place_on_the_dates_of_the_term_of_its_dataset(time_g
     assert all(str(event["dtstart"].dt.tzinfo) == "Europe/Berlin" for event in events(made(data, table, "ics")))
 
 
+def test_a_session_of_some_weeks_takes_place_in_these() -> None:
+    every = replace(dataset(course("a")), term=AUTUMN)
+    odd = replace(every, courses=(course("a", weeks=tuple(range(1, AUTUMN.weeks + 1, 2))),))
+    days = {day for _, day, _ in told(every, timetable(a=0))}
+    weeks = {each.date.isoformat(): each.week for each in AUTUMN.dates(every.time_grid.day_names)}
+    assert {day for _, day, _ in told(odd, timetable(a=0))} == {day for day in days if weeks[day] % 2}
+
+
 def test_more_days_without_sessions_and_another_zone_may_be_asked_for_and_dates_that_are_asked_for_win() -> None:
     data, table = replace(dataset(course("a")), term=AUTUMN), timetable(a=0)
     fewer = told(data, table, skip="2026-09-14,2026-10-06")
