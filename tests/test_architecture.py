@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "terms", "calendar"}),
     frozenset({"records", "links"}),
-    frozenset({"calendar_checks", "cohorts", "pairing"}),
+    frozenset({"calendar_checks", "cohorts", "pairing", "places"}),
     frozenset({"checks"}),
     frozenset({"model"}),
     frozenset({"ranks"}),

@@ -166,9 +166,11 @@ def model_size(dataset: Dataset) -> ModelSize:
     features = [frozenset(room.features) for room in dataset.rooms]
     for course in dataset.parts:
         seats = dataset.expected_students(course)
-        wants = (course.room_types, course.required_features, seats)
+        wants = (course.room_types, course.required_features, seats, course.rooms_needed)
         if wants not in rooms_of:
-            rooms_of[wants] = _suitable(dataset.rooms, features, course, seats)
+            several = sum(len(place.rooms) == course.rooms_needed for place in dataset.places)
+            one = course.rooms_needed == 1
+            rooms_of[wants] = _suitable(dataset.rooms, features, course, seats) if one else several
         slots = len(dataset.time_grid.slots) if course.allowed_slots is None else len(course.allowed_slots)
         found = course.sessions_per_week * slots * rooms_of[wants]
         places[course.id] = places.get(course.id, 0) + found
