@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from solver.formats.issues import SAFE_INTEGER
 from solver.terms import LINK_TYPES, MAX_DAYS, MAX_NUMBER, MAX_SLOTS_PER_DAY, PAIRINGS, Tier
@@ -108,20 +108,28 @@ class TimeGridShape(Shape):
 
 
 class HolidayShape(Shape):
-    """Dates like 2026-09-07."""
+    """Dates like 2026-09-07; a text is a holiday of that one day."""
 
     first: str
     last: str
     name: str = UNSET
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_day(cls, value: object) -> object:
+        return {"first": value, "last": value} if isinstance(value, str) else value
+
+
+HolidaySaid: TypeAlias = Annotated[HolidayShape, WithJsonSchema({"type": ["string", "object"]})]
+
 
 class TermShape(Shape):
-    """A holiday of one day may be that date alone; `moved_days` are dates and the days whose plan they follow."""
+    """`moved_days` are dates and the days whose plan they follow."""
 
     weeks: Integer
     first_day: str | None = UNSET
     time_zone: str | None = UNSET
-    holidays: Annotated[tuple[str | HolidayShape, ...], Field(strict=False, max_length=MAX_DATES)] = UNSET
+    holidays: Annotated[tuple[HolidaySaid, ...], Field(strict=False, max_length=MAX_DATES)] = UNSET
     moved_days: Annotated[dict[str, str], Field(max_length=MAX_DATES)] = UNSET
 
 

@@ -41,13 +41,10 @@ def read_term(reading: Reading) -> Term | None:
     return None if len(reading.issues) > known else Term(**fields)
 
 
-def _holiday(reading: Reading, path: Path, said: str | HolidayShape) -> Holiday:
-    if isinstance(said, str):
-        day = _date(reading, path, said)
-        return Holiday(day, day)
-    fields = said.stated()
-    first, last = (_date(reading, (*path, name), fields[name]) for name in ("first", "last"))
-    return Holiday(first, last, fields.get("name", ""))
+def _holiday(reading: Reading, path: Path, said: HolidayShape) -> Holiday:
+    first = _date(reading, (*path, "first"), said.first)
+    last = first if said.last == said.first else _date(reading, (*path, "last"), said.last)
+    return Holiday(first, last, said.stated().get("name", ""))
 
 
 def _date(reading: Reading, path: Path, text: str) -> date:

@@ -126,8 +126,8 @@ def test_a_term_survives_writing(term: object) -> None:
         ({**TERM, "first_day": "1066-10-14"}, "/term/first_day", "out_of_range"),
         ({**TERM, "time_zone": "Middle Earth"}, "/term/time_zone", "bad_value"),
         ({**TERM, "time_zone": "EST"}, "/term/time_zone", "bad_value"),
-        ({**TERM, "holidays": ["Easter"]}, "/term/holidays/0", "bad_date"),
-        ({**TERM, "holidays": [{"first": "2026-10-05"}]}, "/term/holidays/0", "wrong_type"),
+        ({**TERM, "holidays": ["Easter"]}, "/term/holidays/0/first", "bad_date"),
+        ({**TERM, "holidays": [{"first": "2026-10-05"}]}, "/term/holidays/0/last", "missing"),
         (
             {**TERM, "holidays": [{"first": "2026-10-05", "last": "2026-10-04"}]},
             "/term/holidays/0/last",
