@@ -9,9 +9,10 @@ The records themselves stand in `records`, below the checks; everybody takes the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 from solver.calendar import TimeGrid
 from solver.checks import dataset_issues
@@ -19,7 +20,7 @@ from solver.cohorts import Cohort, cohorts_of, memberships, people_in
 from solver.errors import InputError, Issue
 from solver.pairing import pairs_of, sessions_of
 from solver.records import Course, Faculty, FixedSession, Group, Link, Rating, Room, RuleSetting
-from solver.terms import SessionKey
+from solver.terms import FULL_TEACHING_DAY, SessionKey
 
 __all__ = [
     "Cohort",
@@ -153,6 +154,46 @@ class Dataset:
         """Students without a group: members of none, and none of whose courses is taught to one."""
         grouped = {student for course in self.courses if course.group_ids for student in self.students_of(course)}
         return frozenset(self.student_ids) - grouped - self.groups_of_student.keys()
+
+    def longest_session(self, kind: Literal["faculty", "group", "student", "lone"], id: str) -> int:
+        """Slots of the longest session that a teacher, a cohort or a student has; 0 without any."""
+        if kind == "faculty":
+            return self._longest_of_teachers.get(id, 0)
+        return (self._longest_of_cohorts if kind == "group" else self._longest_of_students).get(id, 0)
+
+    @cached_property
+    def _longest_of_teachers(self) -> Mapping[str, int]:
+        return self._longest(lambda course: course.faculty_ids)
+
+    @cached_property
+    def _longest_of_cohorts(self) -> Mapping[str, int]:
+        return self._longest(self.cohorts_of)
+
+    @cached_property
+    def _longest_of_students(self) -> Mapping[str, int]:
+        return self._longest(self.students_of)
+
+    def _longest(self, people: Callable[[Course], tuple[str, ...]]) -> dict[str, int]:
+        longest: dict[str, int] = {}
+        for course in self.courses:
+            for id in people(course):
+                longest[id] = max(course.session_slots, longest.get(id, 0))
+        return longest
+
+    def days_needed(self, teacher_id: str) -> int:
+        """The fewest days on which a teacher can have all sessions: by their slots and the days that courses want."""
+        return self._days_needed.get(teacher_id, 0)
+
+    @cached_property
+    def _days_needed(self) -> Mapping[str, int]:
+        slots: dict[str, int] = {}
+        days: dict[str, int] = {}
+        for course in self.courses:
+            spread = min(course.min_days, course.sessions_per_week)
+            for id in course.faculty_ids:
+                slots[id] = slots.get(id, 0) + course.sessions_per_week * course.session_slots
+                days[id] = max(days.get(id, 1), spread)
+        return {id: max(days[id], -(-slots[id] // FULL_TEACHING_DAY)) for id in slots}
 
     @cached_property
     def num_people(self) -> int:

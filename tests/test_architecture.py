@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "terms", "calendar"}),
+    frozenset({"errors", "terms", "calendar", "person_rules"}),
     frozenset({"records", "links"}),
     frozenset({"calendar_checks", "cohorts", "pairing"}),
     frozenset({"checks"}),

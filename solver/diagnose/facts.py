@@ -96,6 +96,10 @@ class Facts:
         """Whether all these rules are hard."""
         return all(self._is_hard[rule] for rule in rules)
 
+    def limits_sessions(self, rule: str) -> bool:
+        """Whether this limit is hard and counts sessions, not slots or minutes."""
+        return self._is_hard[rule] and self.profile[rule].unit == "sessions"
+
     def rigid(self, rule: str) -> bool:
         """Whether this rule is hard and may not be bent."""
         return self.profile[rule].rigid

@@ -7,7 +7,7 @@ Only those ask who compare the claim of a stored result with what is counted now
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -15,7 +15,7 @@ from solver.model import Dataset, Timetable
 from solver.rules import ON_TOP_OF, Profile, preference_points, profile_of
 from solver.terms import Tier
 from solver.verify.links import holds
-from solver.verify.view import View
+from solver.verify.view import DayPeriods, View
 
 
 def _preference_with_a_price_on_silence(view: View) -> int:
@@ -42,17 +42,76 @@ def _links_of_each_with_each(tier: Tier, view: View) -> int:
     return total
 
 
-EARLIER: Mapping[str, Callable[[View], int]] = {
-    "faculty_preference": _preference_with_a_price_on_silence,
-    "link": partial(_links_of_each_with_each, "hard"),
-    "soft_link": partial(_links_of_each_with_each, "soft"),
-}
+# Until the same day a slot at which somebody was away was a gap, days of students did not count beside those of groups,
+# and a single long session was a stretch.
+
+
+def _days(people: Mapping[str, DayPeriods]) -> Iterator[tuple[int, list[int]]]:
+    return ((day, periods) for days in people.values() for day, periods in days.items())
+
+
+def _attendees(view: View) -> Iterator[tuple[int, list[int]]]:
+    """Days of groups, or of students where no course was taught to a group."""
+    return _days(view.cohort_days if view.dataset.teaches_groups else view.student_days)
+
+
+def _gaps(people: Mapping[str, DayPeriods]) -> int:
+    return sum(periods[-1] - periods[0] + 1 - len(periods) for _, periods in _days(people))
+
+
+def _isolated(view: View) -> int:
+    return sum(
+        not {period - 1, period + 1} & set(periods) for _, periods in _days(view.cohort_days) for period in periods
+    )
+
+
+def _stretches(view: View) -> int:
+    limit, excess = view.profile["consecutive_limit"].value or 0, 0
+    for day, periods in _attendees(view):
+        rests, run, last = view.dataset.time_grid.rests(day), 0, -2
+        for period in periods:
+            run = run + 1 if period == last + 1 and period not in rests else 1
+            excess += run > limit
+            last = period
+    return excess
+
+
+def _last_slots(view: View) -> int:
+    grid = view.dataset.time_grid
+    return sum(periods[-1] == len(grid.periods_of(day)) - 1 for day, periods in _attendees(view))
+
+
+Counting = Mapping[str, Callable[[View], int]]
+CHANGES: tuple[Counting, ...] = (
+    {
+        "group_gap": lambda view: _gaps(view.cohort_days),
+        "student_gap": lambda view: _gaps(view.student_days),
+        "isolated_session": _isolated,
+        "late_start": lambda view: sum(periods[0] for _, periods in _days(view.cohort_days)),
+        "consecutive_limit": _stretches,
+        "single_session_day": lambda view: sum(len(periods) == 1 for _, periods in _attendees(view)),
+        "last_slot": _last_slots,
+        "link": partial(_links_of_each_with_each, "hard"),
+        "soft_link": partial(_links_of_each_with_each, "soft"),
+    },
+    {"faculty_preference": _preference_with_a_price_on_silence},
+)
+"""What changed, the latest first: each version before a change counted as it and all earlier ones did."""
+
+
+def earlier_versions(dataset: Dataset, timetable: Timetable) -> Iterator[Mapping[str, int]]:
+    """Units of the rules that have changed since, as the version before each change counted them; the latest first."""
+    view = View(dataset=dataset, timetable=timetable, profile=profile_of(dataset))
+    counts: dict[str, int] = {}
+    for change in CHANGES:
+        counts |= {rule: count(view) for rule, count in change.items()}
+        yield dict(counts)
 
 
 def earlier_counts(dataset: Dataset, timetable: Timetable) -> Mapping[str, int]:
-    """Units per rule of `EARLIER`, as they were counted before."""
-    view = View(dataset=dataset, timetable=timetable, profile=profile_of(dataset))
-    return {rule: count(view) for rule, count in EARLIER.items()}
+    """Units of every rule that has changed, as the first version counted them."""
+    *_, first = earlier_versions(dataset, timetable)
+    return first
 
 
 def unknown_before(profile: Profile) -> frozenset[str]:
