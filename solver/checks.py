@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from solver.calendar import TimeGrid, minutes_of
 from solver.calendar_checks import grid_issues
@@ -206,8 +206,12 @@ def _course_issues(dataset: Records) -> Iterator[Issue]:
     num_slots, num_periods = len(dataset.time_grid.slots), dataset.time_grid.num_periods
     for i, course in enumerate(dataset.courses):
         here = f"/courses/{i}"
-        yield from _range(f"{here}/sessions_per_week", course.sessions_per_week, 1, num_slots, f"course {course.id!r}")
+        # Parts for different groups may run at once, so all of them together may need more slots than there are.
+        most = num_slots * max(1, len(course.parts))
+        yield from _range(f"{here}/sessions_per_week", course.sessions_per_week, 1, most, f"course {course.id!r}")
         yield from _range(f"{here}/session_slots", course.session_slots, 1, num_periods, f"course {course.id!r}")
+        if course.parts:
+            yield from _course_part_issues(f"{here}/parts", course, named, dataset)
         for field, low in _COURSE_NUMBERS:
             value = getattr(course, field)
             if value is not None and not low <= value <= MAX_NUMBER:
@@ -224,6 +228,35 @@ def _course_issues(dataset: Records) -> Iterator[Issue]:
             yield from _fixed_issues(f"{here}/fixed", course, rooms, dataset)
 
 
+_Named: TypeAlias = tuple[tuple[str, set[str], str], ...]
+"""Fields of ids, all the ids that there are, and what they are of."""
+
+
+def _course_part_issues(pointer: str, course: Course, named: _Named, dataset: Records) -> Iterator[Issue]:
+    num_slots, num_periods = dataset.time_grid.num_slots, dataset.time_grid.num_periods
+    for k, part in enumerate(course.parts):
+        here = f"{pointer}/{k}"
+        yield from _range(f"{here}/sessions", part.sessions, 1, num_slots, f"course {course.id!r}")
+        yield from _range(f"{here}/session_slots", part.session_slots, 1, num_periods, f"course {course.id!r}")
+        yield from _range(f"{here}/expected_students", part.expected_students, 0, MAX_NUMBER)
+        for field, known, kind in named:
+            if ids := getattr(part, field, None):
+                yield from _references(f"{here}/{field}", ids, known, kind)
+        if part.student_ids:
+            yield from _unique(f"{here}/student_ids", part.student_ids)
+        if part.allowed_slots is not None:
+            yield from _slots(f"{here}/allowed_slots", part.allowed_slots, dataset)
+    total = sum(part.sessions for part in course.parts)
+    if course.sessions_per_week != total:
+        message = f"course {course.id!r}: its parts have {total} sessions together, so sessions_per_week is left out"
+        yield Issue(
+            pointer=f"{pointer.removesuffix('/parts')}/sessions_per_week",
+            code="contradiction",
+            message=message,
+            value=course.sessions_per_week,
+        )
+
+
 def _fixed_issues(pointer: str, course: Course, rooms: set[str], dataset: Records) -> Iterator[Issue]:
     grid = dataset.time_grid
     yield from _unique(pointer, tuple(f.session for f in course.fixed), key="/session")
@@ -231,15 +264,25 @@ def _fixed_issues(pointer: str, course: Course, rooms: set[str], dataset: Record
         yield from _range(f"{pointer}/{k}/session", fixed.session, 0, course.sessions_per_week - 1)
         if fixed.room_id is not None:
             yield from _references(f"{pointer}/{k}/room_id", (fixed.room_id,), rooms, "room", single=True)
-        if not grid.can_start(fixed.slot, course.session_slots):
+        length = _length_of(course, fixed.session)
+        if not grid.can_start(fixed.slot, length):
             when = f" ({grid.name_of(fixed.slot)})" if grid.exists(fixed.slot) else ""
             yield Issue(
                 pointer=f"{pointer}/{k}/slot",
                 code="bad_slot",
-                message=f"course {course.id!r}: a session of {course.session_slots} slot"
-                f"{'s' if course.session_slots > 1 else ''} cannot start at slot {fixed.slot}{when}",
+                message=f"course {course.id!r}: a session of {length} slot"
+                f"{'s' if length > 1 else ''} cannot start at slot {fixed.slot}{when}",
                 value=fixed.slot,
             )
+
+
+def _length_of(course: Course, session: int) -> int:
+    """Slots of one session; there may be more of them than anybody could write down."""
+    for part in course.apart():
+        if session < part.sessions_per_week:
+            return part.session_slots
+        session -= part.sessions_per_week
+    return course.session_slots
 
 
 def _cycle_issues(dataset: Records) -> Iterator[Issue]:
@@ -369,6 +412,7 @@ def _rule_issues(dataset: Records) -> Iterator[Issue]:
 
 def _people(dataset: Records) -> dict[str, set[str]]:
     students = {id for course in dataset.courses for id in course.student_ids}
+    students |= {id for course in dataset.courses for part in course.parts for id in part.student_ids or ()}
     students |= {id for group in dataset.groups for id in group.student_ids}
     return {
         "faculty": {teacher.id for teacher in dataset.faculty},

@@ -1,12 +1,17 @@
 """
 The dataset as read-only arrays for the kernels and for CP-SAT.
 
-Index letters: `s` session, `t` slot, `r` room, `f` faculty, `g` cohort, `c` course, `d` day, `b` building, `l` link
-pair, `k` rule. A pair `x_ptr`, `x` is a compressed row list: the entries of row i are ``x[x_ptr[i]:x_ptr[i + 1]]``.
+Index letters: `s` session, `t` slot, `r` room, `f` faculty, `g` cohort, `c` course, `w` whole course, `d` day, `b`
+building, `l` link pair, `k` rule. A pair `x_ptr`, `x` is a compressed row list: the entries of row i are
+``x[x_ptr[i]:x_ptr[i + 1]]``.
+
+All arrays run over `Dataset.parts`: where we say course and write `c` we mean a part of one, which for most is the
+course itself. What is counted over all sessions of a course runs over `w`, the *whole* courses.
 
 A group that is part of others, or has parts, stands here as its cohorts (see `cohorts`), any other one as itself.
 Courses without any group get a group of their own behind the real ones (`num_groups <= g < num_clash_groups`), so that
-`group_clash` also keeps the sessions of such a course apart; no other rule looks at those.
+`group_clash` also keeps the sessions of such a course apart, over all of its parts that have no group; no other rule
+looks at those.
 """
 
 from __future__ import annotations
@@ -68,6 +73,7 @@ class Compiled(NamedTuple):
 
     num_sessions: int
     num_courses: int
+    num_wholes: int
     num_slots: int
     num_rooms: int
     num_faculty: int
@@ -90,6 +96,12 @@ class Compiled(NamedTuple):
     """``(sessions,)``"""
     session_ptr: Ints
     """``(courses + 1,)``: sessions of course c are ``session_ptr[c] .. session_ptr[c + 1] - 1``."""
+    whole: Ints
+    """``(courses,)`` the whole course of each part."""
+    whole_ptr: Ints
+    """``(wholes + 1,)``: sessions of whole course w are ``whole_ptr[w] .. whole_ptr[w + 1] - 1``."""
+    family: Ints
+    """``(courses,)`` parts of one family, those of one course and one kind, keep one room together."""
     length: Ints
     """``(courses,)`` slots of one session."""
     seats: Ints
@@ -155,7 +167,7 @@ class Compiled(NamedTuple):
     """``(courses, buildings)`` context points of a place."""
 
     course_day_limit: Ints
-    """``(courses,)`` sessions per day, `NO_LIMIT` for none."""
+    """``(wholes,)`` sessions per day, `NO_LIMIT` for none."""
     group_day_limit: Ints
     """``(groups,)`` as above, real groups only."""
     faculty_day_limit: Ints
@@ -165,7 +177,7 @@ class Compiled(NamedTuple):
     faculty_fair_share: Ints
     """``(faculty,)`` sessions per day before `load_balance` counts."""
     min_days: Ints
-    """``(courses,)``"""
+    """``(wholes,)``"""
     travel: Ints
     """``(buildings, buildings)`` units of rule `travel`."""
 
@@ -275,7 +287,7 @@ def encode(timetable: Timetable, dataset: Dataset) -> tuple[Ints, Ints]:
         placement = timetable.by_session.get(key)
         if placement is None or placement.room_id not in room_index:
             continue
-        if dataset.time_grid.can_start(placement.slot, dataset.course[key[0]].session_slots):
+        if dataset.time_grid.can_start(placement.slot, dataset.part_of(key).session_slots):
             slots[s], rooms[s] = placement.slot, room_index[placement.room_id]
     return slots, rooms
 
@@ -298,7 +310,8 @@ def _sizes(dataset: Dataset, context: Context) -> dict[str, Any]:
     grid = dataset.time_grid
     return {
         "num_sessions": len(dataset.sessions),
-        "num_courses": len(dataset.courses),
+        "num_courses": len(dataset.parts),
+        "num_wholes": len(dataset.courses),
         "num_slots": grid.num_slots,
         "num_rooms": len(dataset.rooms),
         "num_faculty": len(dataset.faculty),
@@ -319,17 +332,22 @@ def _breaks(grid: TimeGrid, before: Sequence[frozenset[int]]) -> NDArray[np.bool
 
 
 def _courses(dataset: Dataset) -> dict[str, Any]:
-    courses = dataset.courses
+    courses = dataset.parts
     counts = [course.sessions_per_week for course in courses]
+    number = {course.id: w for w, course in enumerate(dataset.courses)}
+    families: dict[tuple[str, str], int] = {}
     return {
         "course_of_session": np.repeat(np.arange(len(courses)), counts),
         "session_ptr": np.concatenate([[0], np.cumsum(counts)]),
+        "whole": _ints(number[course.id] for course in courses),
+        "whole_ptr": np.concatenate([[0], np.cumsum([course.sessions_per_week for course in dataset.courses])]),
+        "family": _ints(families.setdefault((course.id, course.kind), len(families)) for course in courses),
         "length": session_lengths(dataset),
         "seats": _ints(dataset.expected_students(course) for course in courses),
         "core": _core(dataset),
         "priority": _ints(course.priority for course in courses),
         "rank": _ints(rank_numbers(courses)),
-        "min_days": _ints(course.min_days for course in courses),
+        "min_days": _ints(course.min_days for course in dataset.courses),
     }
 
 
@@ -362,7 +380,7 @@ def _people(dataset: Dataset) -> dict[str, Any]:
     movers = sparse.csr_array(sparse.hstack([teachers, groups], format="csr"))
     shared = sparse.csr_array(movers @ movers.T)
     shared.sort_indices()
-    clash = _clash_groups(groups)
+    clash = _clash_groups(groups, dataset)
     return {
         "num_clash_groups": int(clash.shape[1]),
         **_row_list("faculty", teachers),
@@ -374,11 +392,14 @@ def _people(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _clash_groups(groups: Matrix) -> Matrix:
+def _clash_groups(groups: Matrix, dataset: Dataset) -> Matrix:
     """The groups of each course; courses without any get one of their own, numbered on behind the real ones."""
     alone = np.flatnonzero(np.diff(groups.indptr) == 0)
-    own = (np.ones(len(alone), dtype=np.int32), (alone, np.arange(len(alone))))
-    return sparse.csr_array(sparse.hstack([groups, sparse.csr_array(own, shape=(groups.shape[0], len(alone)))], "csr"))
+    numbers: dict[str, int] = {}
+    column = [numbers.setdefault(dataset.parts[c].id, len(numbers)) for c in alone.tolist()]
+    own = (np.ones(len(alone), dtype=np.int32), (alone, np.array(column, dtype=np.int64)))
+    shape = (groups.shape[0], len(numbers))
+    return sparse.csr_array(sparse.hstack([groups, sparse.csr_array(own, shape=shape)], "csr"))
 
 
 def _conflicts(dataset: Dataset, context: Context) -> dict[str, Any]:
@@ -389,7 +410,7 @@ def _conflicts(dataset: Dataset, context: Context) -> dict[str, Any]:
 
 
 def _core(dataset: Dataset) -> Ints:
-    return _ints(course.subject_type == CORE_SUBJECT_TYPE for course in dataset.courses)
+    return _ints(course.subject_type == CORE_SUBJECT_TYPE for course in dataset.parts)
 
 
 def _rooms(dataset: Dataset, context: Context) -> dict[str, Any]:
@@ -414,11 +435,11 @@ def _open(dataset: Dataset) -> NDArray[np.int32]:
 def _unsuitable(dataset: Dataset) -> NDArray[Any]:
     """One row per distinct demand, computed once: courses by the thousand ask for a handful of kinds of room."""
     rows: dict[tuple[tuple[str, ...], tuple[str, ...]], NDArray[np.bool_]] = {}
-    for course in dataset.courses:
+    for course in dataset.parts:
         demand = (course.room_types, course.required_features)
         if demand not in rows:
             rows[demand] = np.array([not suits(course, room.type, room.features) for room in dataset.rooms])
-    return np.stack([rows[course.room_types, course.required_features] for course in dataset.courses])
+    return np.stack([rows[course.room_types, course.required_features] for course in dataset.parts])
 
 
 def suits(course: Course, room_type: str, features: Iterable[str]) -> bool:
@@ -455,7 +476,7 @@ def _limits(dataset: Dataset, profile: Profile) -> dict[str, Any]:
         return _limit(value if profile[rule_id].unit == "sessions" else None)
 
     courses, groups, faculty = dataset.courses, dataset.cohorts, dataset.faculty
-    sessions_of_faculty = np.array([course.sessions_per_week for course in courses]) @ teaching_matrix(dataset)
+    sessions_of_faculty = np.array([part.sessions_per_week for part in dataset.parts]) @ teaching_matrix(dataset)
     return {
         "course_day_limit": _ints(_limit(course.max_sessions_per_day) for course in courses),
         "group_day_limit": _ints(in_sessions("group_daily_limit", g.max_sessions_per_day) for g in groups),
@@ -569,7 +590,7 @@ def _settings(dataset: Dataset, profile: Profile) -> dict[str, Any]:
     grid = dataset.time_grid
     rules = [profile[rule_id] for rule_id in RULE_IDS]
     return {
-        "peak_limit": peak_limit(sum(c.sessions_per_week * c.session_slots for c in dataset.courses), len(grid.slots)),
+        "peak_limit": peak_limit(sum(c.sessions_per_week * c.session_slots for c in dataset.parts), len(grid.slots)),
         "rule_tier": _ints(_tier(rule) for rule in rules),
         "rule_weight": _ints(1 if rule.rigid or rule.tier == "off" else rule.weight for rule in rules),
     }

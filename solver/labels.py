@@ -64,6 +64,11 @@ def _ways(name: str, members: Sequence[Named], joined: Callable[[str, str], str]
         first += len(members)
 
 
+def taught_name(course: Course) -> str:
+    """The name of a course, with the kind of session behind it where it is one of `Dataset.parts` that has one."""
+    return f"{course.name} ({course.kind})".strip() if course.kind else course.name
+
+
 class Labels:
     """The labels of one dataset, each kind made when it is first asked for."""
 

@@ -19,7 +19,7 @@ from solver.checks import dataset_issues
 from solver.cohorts import Cohort, cohorts_of, memberships, people_in
 from solver.errors import InputError, Issue
 from solver.pairing import pairs_of, sessions_of
-from solver.records import Course, Faculty, FixedSession, Group, Link, Rating, Room, RuleSetting
+from solver.records import Course, Faculty, FixedSession, Group, Link, Part, Rating, Room, RuleSetting
 from solver.terms import FULL_TEACHING_DAY, SessionKey
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "FixedSession",
     "Group",
     "Link",
+    "Part",
     "Placement",
     "Rating",
     "Room",
@@ -78,6 +79,32 @@ class Dataset:
     def sessions(self) -> tuple[SessionKey, ...]:
         """Every session that has to be placed, in course order."""
         return tuple((course.id, n) for course in self.courses for n in range(course.sessions_per_week))
+
+    @cached_property
+    def parts(self) -> tuple[Course, ...]:
+        """
+        What is alike in all of its sessions: every course without parts, and every part of the others as a course of
+        its own, which has the id of the whole one (see `Course.apart`); in the order of `sessions`.
+        """
+        return tuple(part for course in self.courses for part in course.apart())
+
+    @cached_property
+    def part_number(self) -> Mapping[SessionKey, int]:
+        """Where in `parts` each session belongs."""
+        numbers = (n for n, part in enumerate(self.parts) for _ in range(part.sessions_per_week))
+        return dict(zip(self.sessions, numbers, strict=True))
+
+    @cached_property
+    def sessions_of_part(self) -> tuple[tuple[SessionKey, ...], ...]:
+        """The sessions of each of `parts`."""
+        found: list[list[SessionKey]] = [[] for _ in self.parts]
+        for key, number in self.part_number.items():
+            found[number].append(key)
+        return tuple(map(tuple, found))
+
+    def part_of(self, session: SessionKey) -> Course:
+        """What a session is: its course, or its part of the course, see `parts`."""
+        return self.parts[self.part_number[session]]
 
     @cached_property
     def cohorts(self) -> tuple[Cohort, ...]:
@@ -129,30 +156,31 @@ class Dataset:
         return {group_id: tuple(students) for group_id, students in found.items()}
 
     @cached_property
-    def _students_of(self) -> Mapping[str, tuple[str, ...]]:
-        """Course -> its students, for courses that are taught to a group with members."""
-        return {
-            course.id: tuple(
-                dict.fromkeys((*course.student_ids, *(s for id in course.group_ids for s in self.members.get(id, ()))))
-            )
-            for course in self.courses
-            if any(id in self.members for id in course.group_ids)
-        }
+    def _students_of(self) -> dict[int, tuple[str, ...]]:
+        """The students of each of `parts` by its identity: the lists are long, and asked for again and again."""
+        return {id(part): self._all_students(part) for part in self.parts}
+
+    def _all_students(self, course: Course) -> tuple[str, ...]:
+        through_groups = (student for id in course.group_ids for student in self.members.get(id, ()))
+        return tuple(dict.fromkeys((*course.student_ids, *through_groups)))
 
     def students_of(self, course: Course) -> tuple[str, ...]:
-        """Everybody known by name who attends a course, each once: those that it names, then members of its groups."""
-        return self._students_of.get(course.id, course.student_ids) if self.groups_of_student else course.student_ids
+        """Everybody known by name who attends a course, or a part: those that it names, then members of its groups."""
+        if not self.groups_of_student:
+            return course.student_ids
+        found = self._students_of.get(id(course))
+        return self._all_students(course) if found is None else found
 
     @cached_property
     def student_ids(self) -> tuple[str, ...]:
         """Everybody known by name once: by the courses that they attend, then members of groups without any."""
-        enrolled = dict.fromkeys(student for course in self.courses for student in self.students_of(course))
+        enrolled = dict.fromkeys(student for part in self.parts for student in self.students_of(part))
         return tuple(enrolled | dict.fromkeys(self.groups_of_student))
 
     @cached_property
     def lone_students(self) -> frozenset[str]:
         """Students without a group: members of none, and none of whose courses is taught to one."""
-        grouped = {student for course in self.courses if course.group_ids for student in self.students_of(course)}
+        grouped = {student for part in self.parts if part.group_ids for student in self.students_of(part)}
         return frozenset(self.student_ids) - grouped - self.groups_of_student.keys()
 
     def longest_session(self, kind: Literal["faculty", "group", "student", "lone"], id: str) -> int:
@@ -163,7 +191,7 @@ class Dataset:
 
     @cached_property
     def _longest_of_teachers(self) -> Mapping[str, int]:
-        return self._longest(lambda course: course.faculty_ids)
+        return self._longest(lambda part: part.faculty_ids)
 
     @cached_property
     def _longest_of_cohorts(self) -> Mapping[str, int]:
@@ -175,9 +203,9 @@ class Dataset:
 
     def _longest(self, people: Callable[[Course], tuple[str, ...]]) -> dict[str, int]:
         longest: dict[str, int] = {}
-        for course in self.courses:
-            for id in people(course):
-                longest[id] = max(course.session_slots, longest.get(id, 0))
+        for part in self.parts:
+            for id in people(part):
+                longest[id] = max(part.session_slots, longest.get(id, 0))
         return longest
 
     def days_needed(self, teacher_id: str) -> int:
@@ -188,10 +216,10 @@ class Dataset:
     def _days_needed(self) -> Mapping[str, int]:
         slots: dict[str, int] = {}
         days: dict[str, int] = {}
-        for course in self.courses:
-            spread = min(course.min_days, course.sessions_per_week)
-            for id in course.faculty_ids:
-                slots[id] = slots.get(id, 0) + course.sessions_per_week * course.session_slots
+        for part in self.parts:
+            spread = min(part.min_days, part.sessions_per_week)
+            for id in part.faculty_ids:
+                slots[id] = slots.get(id, 0) + part.sessions_per_week * part.session_slots
                 days[id] = max(days.get(id, 1), spread)
         return {id: max(days[id], -(-slots[id] // FULL_TEACHING_DAY)) for id in slots}
 
@@ -203,10 +231,10 @@ class Dataset:
     @cached_property
     def teaches_groups(self) -> bool:
         """Whether any course is taught to a group."""
-        return any(course.group_ids for course in self.courses)
+        return any(part.group_ids for part in self.parts)
 
     def expected_students(self, course: Course) -> int:
-        """Seats the course needs."""
+        """Seats that a course without parts needs, or one of `parts`."""
         if course.expected_students is not None:
             return course.expected_students
         students = len(self.students_of(course))

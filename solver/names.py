@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from solver.labels import Labels, readable
-from solver.model import Dataset, Link
+from solver.labels import Labels, in_brackets, readable
+from solver.model import Course, Dataset, Link
 from solver.terms import DEFAULT_COURSE_DAY_LIMIT, SessionKey
 
 LISTED = 4
@@ -44,10 +44,18 @@ class Names:
         return f"{told} ({listed(ids, LISTED_STUDENTS)})" if all(map(readable, ids[:LISTED_STUDENTS])) else told
 
     def session(self, key: SessionKey) -> str:
-        """People count sessions from 1; a course with one session needs no number."""
+        """People count sessions from 1; a course with one session needs no number, and a part says its kind."""
         course_id, number = key
-        name = self.course(course_id)
-        return name if self._dataset.course[course_id].sessions_per_week == 1 else f"{name} session {number + 1}"
+        name, course = self.course(course_id), self._dataset.course[course_id]
+        if course.sessions_per_week > 1:
+            name = f"{name} session {number + 1}"
+        kind = self._dataset.part_of(key).kind if course.parts else ""
+        return in_brackets(name, kind) if kind else name
+
+    def part(self, part: Course) -> str:
+        """A course, or one of the parts of a dataset: with its kind, where there is one to tell it by."""
+        name = self.course(part.id)
+        return in_brackets(name, part.kind) if part.kind and self._dataset.course[part.id].parts else name
 
     def sessions(self, keys: Iterable[SessionKey]) -> str:
         return listed([self.session(key) for key in keys])

@@ -7,8 +7,8 @@ day and crosses no break but those that sessions may run over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from solver.terms import CORE_SUBJECT_TYPE, DEFAULT_COURSE_DAY_LIMIT, NEUTRAL_LIKING, LinkType, Pairing, Tier, Unit
 
@@ -97,9 +97,34 @@ class FixedSession:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """
+    Sessions of one course that are alike: so many of one kind and length. What is None is as the course says.
+
+    `kind` is a word for people ("lab"); sessions of one kind keep one room.
+    """
+
+    kind: str = ""
+    sessions: int = 1
+    session_slots: int | None = None
+    faculty_ids: tuple[str, ...] | None = None
+    group_ids: tuple[str, ...] | None = None
+    student_ids: tuple[str, ...] | None = None
+    expected_students: int | None = None
+    room_types: tuple[str, ...] | None = None
+    required_features: tuple[str, ...] | None = None
+    allowed_slots: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
     """
     One section of a subject. All `faculty_ids` teach every session together.
+
+    A course whose sessions differ has `parts`: its sessions are numbered over them, one part after the other, and
+    `sessions_per_week` is the sum of theirs, which need not be given. Each part in turn, with what it leaves to the
+    course filled in, is a `Course` of its own that has no parts (see `apart`): it has the id of the whole course, and
+    its own `kind`. Limits, `min_days`, prerequisites and priority are about the whole course.
 
     Empty `room_types` means any type; `allowed_slots` lists start slots, None means every slot;
     `expected_students` None means as many as are known: the students, members of its groups included, or the people of
@@ -130,10 +155,38 @@ class Course:
     fixed: tuple[FixedSession, ...] = ()
     prerequisites: tuple[str, ...] = ()
     priority: int = 0
+    kind: str = ""
+    parts: tuple[Part, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.parts and self.sessions_per_week == 1:
+            object.__setattr__(self, "sessions_per_week", sum(part.sessions for part in self.parts))
 
     @property
     def title(self) -> str:
         return self.code or self.name or self.id
+
+    def apart(self) -> Iterator[Course]:
+        """
+        Its parts, each as a course without parts; the course itself where it has none.
+
+        `fixed` of each are those of its own sessions, which keep the numbers that they have in the whole course.
+        """
+        if not self.parts:
+            yield self
+        first = 0
+        for part in self.parts:
+            numbers = range(first, first + part.sessions)
+            first = numbers.stop
+            stated = {name: value for name in _OF_A_PART if (value := getattr(part, name)) is not None}
+            fixed = tuple(pin for pin in self.fixed if pin.session in numbers)
+            yield replace(
+                self, **stated, kind=part.kind or self.kind, sessions_per_week=part.sessions, fixed=fixed, parts=()
+            )
+
+
+_OF_A_PART = tuple(name for name in Part.__dataclass_fields__ if name not in ("kind", "sessions"))
+"""What a part may say in place of its course, under the same names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from solver.model import (
     FixedSession,
     Group,
     Link,
+    Part,
     Placement,
     Rating,
     Room,
@@ -39,7 +40,7 @@ from solver.rules import RULES
 from solver.terms import LINK_TYPES, PAIRINGS, SET_LINKS, SessionKey
 
 Names = str | Iterable[str]
-Part = Course | Room | Faculty | Group | Link
+Entry = Course | Room | Faculty | Group | Link
 Place = int | tuple[int, str] | None
 
 DAY_START_MINUTES = 8 * 60
@@ -100,6 +101,32 @@ def course(
     )
 
 
+def part(
+    kind: str = "",
+    *,
+    sessions: int = 1,
+    slots: int | None = None,
+    faculty: Names | None = None,
+    groups: Names | None = None,
+    students: Names | None = None,
+    size: int | None = None,
+    types: Names | None = None,
+    **fields: Any,
+) -> Part:
+    """The same words as in `course`; what is None is as the course says."""
+    return Part(
+        kind=kind,
+        sessions=sessions,
+        session_slots=slots,
+        faculty_ids=None if faculty is None else _names(faculty),
+        group_ids=None if groups is None else _names(groups),
+        student_ids=None if students is None else _names(students),
+        expected_students=size,
+        room_types=None if types is None else _names(types),
+        **fields,
+    )
+
+
 def crowded_students(**fields: Any) -> Dataset:
     """Core courses a and b with 4 common students and an elective with 5 of each, in 2 slots: somebody has to clash."""
     shared, with_a, with_b = ([f"{kind}{i}" for i in range(n)] for kind, n in (("s", 4), ("x", 5), ("y", 5)))
@@ -156,7 +183,7 @@ def link(
 
 
 def dataset(
-    *parts: Part,
+    *entries: Entry,
     grid: TimeGrid | None = None,
     rules: Mapping[str, str | RuleSetting] | None = None,
     travel: Mapping[str, Mapping[str, int]] | None = None,
@@ -164,11 +191,11 @@ def dataset(
     name: str = "test",
 ) -> Dataset:
     """`rules` maps a rule to its tier or to a whole setting."""
-    courses = [part for part in parts if isinstance(part, Course)]
-    rooms = [part for part in parts if isinstance(part, Room)]
-    teachers = {part.id: part for part in parts if isinstance(part, Faculty)}
-    groups = {part.id: part for part in parts if isinstance(part, Group)}
-    for each in courses:
+    courses = [entry for entry in entries if isinstance(entry, Course)]
+    rooms = [entry for entry in entries if isinstance(entry, Room)]
+    teachers = {entry.id: entry for entry in entries if isinstance(entry, Faculty)}
+    groups = {entry.id: entry for entry in entries if isinstance(entry, Group)}
+    for each in (part for whole in courses for part in (whole, *whole.apart())):
         for id in each.faculty_ids:
             teachers.setdefault(id, teacher(id))
         for id in each.group_ids:
@@ -184,7 +211,7 @@ def dataset(
         faculty=tuple(teachers.values()),
         groups=tuple(groups.values()),
         courses=tuple(courses),
-        links=tuple(part for part in parts if isinstance(part, Link)),
+        links=tuple(entry for entry in entries if isinstance(entry, Link)),
         travel_minutes=travel or {},
         history=tuple(history),
         rules=settings,
@@ -246,11 +273,21 @@ def random_planted(rng: Random, num_courses: int = 6, max_sessions: int = 3) -> 
     structure = _structure(rng, num_courses, max_sessions)
     places = _place_without_clash(rng, structure)
     kept = Counter(key[0] for key in places)
-    courses = tuple(replace(c, sessions_per_week=kept[c.id]) for c in structure.courses if kept[c.id])
+    courses = tuple(_first_sessions(c, kept[c.id]) for c in structure.courses if kept[c.id])
     if not courses:
-        lone = replace(structure.courses[0], sessions_per_week=1, session_slots=1, expected_students=0)
+        lone = replace(structure.courses[0], sessions_per_week=1, session_slots=1, expected_students=0, parts=())
         courses, places = (lone,), {(lone.id, 0): (0, structure.rooms[0].id)}
     return Planted(_restricted(rng, replace(structure, courses=courses), places), _timetable_of(places))
+
+
+def _first_sessions(each: Course, number: int) -> Course:
+    """The course with so many of its sessions, which are the first ones."""
+    parts, left = [], number
+    for one in each.parts:
+        if left > 0:
+            parts.append(replace(one, sessions=min(one.sessions, left)))
+        left -= one.sessions
+    return replace(each, sessions_per_week=number, parts=tuple(parts))
 
 
 def random_timetable(dataset: Dataset, rng: Random, placed: float = 0.9) -> Timetable:
@@ -264,7 +301,7 @@ def random_timetable(dataset: Dataset, rng: Random, placed: float = 0.9) -> Time
     rooms = [rng.choice(dataset.rooms).id for _ in range(2)] if crowded else [room.id for room in dataset.rooms]
     placements = []
     for course_id, session in dataset.sessions:
-        length = dataset.course[course_id].session_slots
+        length = dataset.part_of((course_id, session)).session_slots
         starts = [t for t in dataset.time_grid.slots if dataset.time_grid.can_start(t, length)]
         if not starts or rng.random() > placed:
             continue
@@ -317,6 +354,7 @@ def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
         )
         for i in range(num_courses)
     ]
+    courses = [_divided(rng, each, longest, teachers, groups) if rng.random() < 0.3 else each for each in courses]
     rooms = [
         room(
             f"r{i}",
@@ -329,6 +367,26 @@ def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
     ]
     travel = {a: {b: rng.choice([0, 3, 10, 20]) for b in "ABC" if b != a and rng.random() < 0.7} for a in "ABC"}
     return dataset(*courses, *rooms, *map(teacher, teachers), *members, grid=time_grid, travel=travel)
+
+
+def _divided(rng: Random, each: Course, longest: int, teachers: Sequence[str], groups: Sequence[str]) -> Course:
+    """The course with its sessions in parts, which differ in whatever a part may say for itself."""
+    parts, left = [], each.sessions_per_week
+    while left:
+        sessions = rng.randint(1, left)
+        left -= sessions
+        parts.append(
+            part(
+                rng.choice(["", "lab"]),
+                sessions=sessions,
+                slots=rng.choice([None, min(longest, rng.randint(1, 3))]),
+                faculty=rng.choice([None, _some(rng, teachers, 2)]),
+                groups=rng.choice([None, None, _some(rng, groups, 2)]),
+                students=rng.choice([None, None, _some(rng, each.student_ids, 3)]),
+                size=rng.choice([None, None, 10]),
+            )
+        )
+    return replace(each, parts=tuple(parts))
 
 
 def _groups(rng: Random, students: Sequence[str]) -> list[Group]:
@@ -366,9 +424,10 @@ def _place_without_clash(rng: Random, data: Dataset) -> Places:
     """Greedy: each session goes to a random place where nobody is busy and the room is large enough, or nowhere."""
     busy: dict[int, set[str]] = defaultdict(set)
     places: Places = {}
-    for each in data.courses:
+    unplaceable: set[str] = set()
+    for each, sessions in zip(data.parts, data.sessions_of_part, strict=True):
         people = {each.id, *each.faculty_ids, *data.cohorts_of(each), *data.students_of(each)}
-        for session in range(each.sessions_per_week):
+        for key in sessions if each.id not in unplaceable else ():
             options = [
                 (t, r.id)
                 for t in data.time_grid.slots
@@ -378,9 +437,10 @@ def _place_without_clash(rng: Random, data: Dataset) -> Places:
                 and not any((people | {r.id}) & busy[u] for u in range(t, t + each.session_slots))
             ]
             if not options:
+                unplaceable.add(each.id)
                 break
             slot, room_id = rng.choice(options)
-            places[each.id, session] = (slot, room_id)
+            places[key] = (slot, room_id)
             for u in range(slot, slot + each.session_slots):
                 busy[u] |= people | {room_id}
     return places
@@ -390,9 +450,9 @@ def _restricted(rng: Random, data: Dataset, places: Places | None) -> Dataset:
     """Adds everything that can make a timetable wrong; with `places`, only what they keep."""
     used: dict[str, set[int]] = defaultdict(set)
     per_day: dict[str, Counter[int]] = defaultdict(Counter)
-    for (course_id, _), (slot, room_id) in (places or {}).items():
-        each = data.course[course_id]
-        for owner in (room_id, *each.faculty_ids, *data.attending_groups(each), course_id):
+    for key, (slot, room_id) in (places or {}).items():
+        each = data.part_of(key)
+        for owner in (room_id, *each.faculty_ids, *data.attending_groups(each), each.id):
             used[owner] |= set(range(slot, slot + each.session_slots))
             per_day[owner][data.time_grid.day_of(slot)] += 1
 
@@ -493,14 +553,17 @@ def _preferences(rng: Random, time_grid: TimeGrid) -> dict[int, float]:
 
 def _restricted_course(rng: Random, data: Dataset, each: Course, places: Places | None, limit: int | None) -> Course:
     time_grid, own = data.time_grid, {key: place for key, place in (places or {}).items() if key[0] == each.id}
-    starts = [t for t in time_grid.slots if time_grid.can_start(t, each.session_slots)]
     allowed = None
     if rng.random() < 0.3:
+        longest = max(part.session_slots for part in each.apart())
+        starts = [t for t in time_grid.slots if time_grid.can_start(t, longest)]
         chosen = rng.sample(starts, rng.randint(1, len(starts)))
         allowed = tuple(sorted({*chosen, *(slot for slot, _ in own.values())}))
     fixed = []
     for session in range(each.sessions_per_week):
         if rng.random() < 0.15:
+            length = data.part_of((each.id, session)).session_slots
+            starts = [t for t in time_grid.slots if time_grid.can_start(t, length)]
             slot, room_id = own.get((each.id, session), (rng.choice(starts), rng.choice(data.rooms).id))
             fixed.append(FixedSession(session=session, slot=slot, room_id=rng.choice([None, room_id])))
     stood_in = [data.room[room_id] for _, room_id in own.values()]
@@ -517,6 +580,22 @@ def _restricted_course(rng: Random, data: Dataset, each: Course, places: Places 
         required_features=tuple(sorted(features)),
         min_days=rng.randint(0, 3),
         max_sessions_per_day=limit,
+        parts=tuple(_restricted_part(rng, data, each, n, own) for n in range(len(each.parts))),
+    )
+
+
+def _restricted_part(rng: Random, data: Dataset, each: Course, number: int, own: Places) -> Part:
+    """Starts and rooms of its own, those in which it stands among them."""
+    one, first = each.parts[number], sum(part.sessions for part in each.parts[:number])
+    stood = [own[each.id, n] for n in range(first, first + one.sessions) if (each.id, n) in own]
+    length = one.session_slots or each.session_slots
+    starts = [t for t in data.time_grid.slots if data.time_grid.can_start(t, length)]
+    slots = {rng.choice(starts), *(slot for slot, _ in stood)}
+    types = {*rng.sample(ROOM_TYPES, 1), *(data.room[room_id].type for _, room_id in stood)}
+    return replace(
+        one,
+        allowed_slots=rng.choice([None, None, tuple(sorted(slots))]),
+        room_types=rng.choice([None, (), tuple(sorted(types))]),
     )
 
 
@@ -553,7 +632,7 @@ def _kept(data: Dataset, candidate: Link, places: Places) -> bool:
         return _in_one_block(data, {key: places[key] for key in data.sessions_of(candidate)})
     for a, b in data.expand(candidate):
         (start_a, room_a), (start_b, room_b) = places[a], places[b]
-        end_a, end_b = start_a + data.course[a[0]].session_slots, start_b + data.course[b[0]].session_slots
+        end_a, end_b = start_a + data.part_of(a).session_slots, start_b + data.part_of(b).session_slots
         day_a, day_b = data.time_grid.day_of(start_a), data.time_grid.day_of(start_b)
         apart = max(start_b - end_a, start_a - end_b)
         if not {

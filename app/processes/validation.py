@@ -71,7 +71,7 @@ def size_of(dataset: Dataset) -> View:
         "rooms": len(dataset.rooms),
         "groups": len(dataset.groups),
         "students": dataset.num_people,
-        "enrolments": sum(len(dataset.students_of(course)) for course in dataset.courses),
+        "enrolments": sum(len(dataset.students_of(part)) for part in dataset.parts),
         "links": len(dataset.links),
         "time_slots": len(dataset.time_grid.slots),
     }

@@ -9,15 +9,16 @@ everybody has to find their sessions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from app.views.flags import Conflicts, conflicts_of
 from solver.calendar import clock_of
 from solver.formats.platform_tables import origin_of
-from solver.labels import Labels
+from solver.labels import Labels, taught_name
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.result import Report
+from solver.terms import SessionKey
 
 Entry = dict[str, object]
 
@@ -50,10 +51,10 @@ class Entries:
 
     def of_department(self, id: str, placements: Iterable[Placement]) -> list[Placement]:
         """Those of one department, which is that of the course, of its first group or its teacher."""
-        return [p for p in placements if self._of_course[p.course_id]["department_id"] == id]
+        return [p for p in placements if self._subject(p.key)["department_id"] == id]
 
     def _rows(self, entry: Entry, students: bool) -> Iterator[Entry]:
-        course = self._dataset.course[str(entry["course_id"])]
+        course = self._dataset.part_of((str(entry["course_id"]), int(str(entry["session_number"]))))
         teachers = course.faculty_ids
         names = [self._labels.teachers[id] for id in teachers]
         first = {"faculty_name": names[0]} if names else {}
@@ -82,11 +83,10 @@ class Entries:
         }
 
     def _entry(self, placement: Placement, conflicts: Iterable[str]) -> Entry:
-        course = self._dataset.course[placement.course_id]
         told = "; ".join(conflicts)
         return {
-            **self._time(placement.slot, course.session_slots),
-            **self._of_course[course.id],
+            **self._time(placement.slot, self._dataset.part_of(placement.key).session_slots),
+            **self._subject(placement.key),
             **self._of_room[placement.room_id],
             "session_number": placement.session,
             "has_conflict": bool(told),
@@ -112,12 +112,15 @@ class Entries:
             "duration_slots": length,
         }
 
+    def _subject(self, session: SessionKey) -> Entry:
+        return self._of_part[self._dataset.part_number[session]]
+
     @cached_property
-    def _of_course(self) -> Mapping[str, Entry]:
-        return {course.id: self._course(course) for course in self._dataset.courses}
+    def _of_part(self) -> Sequence[Entry]:
+        return [self._course(part) for part in self._dataset.parts]
 
     def _course(self, course: Course) -> Entry:
-        code, name = course.code or course.id, course.name or course.code or course.id
+        code, name = course.code or course.id, taught_name(course) or course.code or course.id
         origin = origin_of(course.id)
         return {
             "course_id": course.id,

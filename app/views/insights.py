@@ -35,7 +35,7 @@ def load_view(dataset: Dataset, timetable: Timetable) -> View:
     teachers: dict[str, set[int]] = defaultdict(set)
     running: Counter[int] = Counter()
     for placement in timetable.placements:
-        course = dataset.course[placement.course_id]
+        course = dataset.part_of(placement.key)
         slots = range(placement.slot, placement.slot + course.session_slots)
         rooms[placement.room_id].update(slots)
         running.update(slots)
@@ -124,7 +124,7 @@ def session_view(dataset: Dataset, variant: Variant, key: SessionKey) -> View | 
     course = dataset.course.get(key[0])
     if course is None or not 0 <= key[1] < course.sessions_per_week:
         return None
-    placement = variant.timetable.by_session.get(key)
+    placement, part = variant.timetable.by_session.get(key), dataset.part_of(key)
     report = verify(dataset, variant.timetable, max_offences=ALL_OFFENCES)
     broken = sorted(_broken_by(report.rules, key), key=lambda told: -int(str(told["cost"])))
     reasons = Openings(dataset, variant.timetable).reasons(key)
@@ -137,9 +137,9 @@ def session_view(dataset: Dataset, variant: Variant, key: SessionKey) -> View | 
         "broken": broken[:MAX_TOLD],
         "starts": list(reasons),
         "facts": {
-            "students": dataset.expected_students(course),
-            "room_types": list(course.room_types),
-            "required_features": list(course.required_features),
+            "students": dataset.expected_students(part),
+            "room_types": list(part.room_types),
+            "required_features": list(part.required_features),
             "fixed": any(fixed.session == key[1] for fixed in course.fixed),
             "sessions_per_week": course.sessions_per_week,
         },

@@ -78,7 +78,7 @@ def _room_metrics(dataset: Dataset, timetable: Timetable) -> Figures:
     occupied: set[tuple[str, int]] = set()
     taken = seats = 0
     for placement in timetable.placements:
-        course, capacity = dataset.course[placement.course_id], dataset.room[placement.room_id].capacity
+        course, capacity = dataset.part_of(placement.key), dataset.room[placement.room_id].capacity
         occupied |= {(placement.room_id, placement.slot + k) for k in range(course.session_slots)}
         taken += min(dataset.expected_students(course), capacity)
         seats += capacity
@@ -93,7 +93,7 @@ def _room_metrics(dataset: Dataset, timetable: Timetable) -> Figures:
 
 def statistics(dataset: Dataset, timetable: Timetable, report: Report, in_breach: int) -> Figures:
     """Plain totals; hours are clock hours of the slots that sessions cover. `in_breach` as in `quality_metrics`."""
-    courses = [dataset.course[placement.course_id] for placement in timetable.placements]
+    courses = [dataset.part_of(placement.key) for placement in timetable.placements]
     grid = dataset.time_grid
     covered = (
         slot

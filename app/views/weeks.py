@@ -7,7 +7,6 @@ A large university has thousands of sessions; a week has thirty. So the page nev
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, get_args
 
@@ -72,11 +71,11 @@ def week_view(dataset: Dataset, variant: Variant, of: WeekOf, id: str) -> View |
     owner = _owner(dataset, of, id)
     if owner is None:
         return None
-    mine = {course.id for course in dataset.courses if owner.attends(course)}
+    mine = {n for n, part in enumerate(dataset.parts) if owner.attends(part)}
     placements = [
         placement
         for placement in variant.timetable.placements
-        if (placement.room_id == id if of == "room" else placement.course_id in mine)
+        if (placement.room_id == id if of == "room" else dataset.part_number[placement.key] in mine)
     ]
     entries = Entries(dataset).chosen(placements, _told_conflicts(variant, placements))
     names = Names(dataset)
@@ -91,7 +90,7 @@ def week_view(dataset: Dataset, variant: Variant, of: WeekOf, id: str) -> View |
         "open": [
             {"course_id": key[0], "session": key[1], "name": names.session(key)}
             for key in highest_first(dataset, variant.report.unplaced)
-            if key[0] in mine
+            if dataset.part_number[key] in mine
         ],
     }
 
@@ -117,9 +116,12 @@ def students_view(dataset: Dataset, search: str, limit: int) -> View:
     matching = [id for id in dataset.student_ids if wanted in id.lower()]
     matching.sort(key=lambda id: not id.lower().startswith(wanted))
     shown = matching[:limit]
-    courses = Counter(id for course in dataset.courses for id in set(dataset.students_of(course)).intersection(shown))
+    attended: dict[str, set[str]] = {id: set() for id in shown}
+    for part in dataset.parts:
+        for id in attended.keys() & set(dataset.students_of(part)):
+            attended[id].add(part.id)
     return {
-        "students": [[id, id, f"{courses[id]} courses"] for id in shown],
+        "students": [[id, id, f"{len(attended[id])} courses"] for id in shown],
         "found": len(matching),
         "total": len(dataset.student_ids),
     }
@@ -165,7 +167,7 @@ def _room(dataset: Dataset, id: str) -> _Owner | None:
 
 
 def _student(dataset: Dataset, id: str) -> _Owner | None:
-    known = id in dataset.groups_of_student or any(id in course.student_ids for course in dataset.courses)
+    known = id in dataset.groups_of_student or any(id in part.student_ids for part in dataset.parts)
     return _Owner(id, "", (), lambda course: id in dataset.students_of(course)) if known else None
 
 

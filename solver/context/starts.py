@@ -31,8 +31,8 @@ def session_starts(dataset: Dataset) -> Bools:
 
 def allowed_starts(dataset: Dataset) -> Bools:
     """``(courses, slots)``: whether `allowed_slots` names the slot; a course that names none allows all."""
-    table = np.ones((len(dataset.courses), dataset.time_grid.num_slots), dtype=np.bool_)
-    for c, course in enumerate(dataset.courses):
+    table = np.ones((len(dataset.parts), dataset.time_grid.num_slots), dtype=np.bool_)
+    for c, course in enumerate(dataset.parts):
         if course.allowed_slots is not None:
             table[c] = False
             table[c, list(course.allowed_slots)] = True
@@ -49,7 +49,7 @@ def closed_slots(owners: Sequence[Room | Faculty | Group | Cohort], num_slots: i
 
 def session_lengths(dataset: Dataset) -> NDArray[np.int64]:
     """``(courses,)`` slots of one session."""
-    return np.array([course.session_slots for course in dataset.courses], dtype=np.int64)
+    return np.array([course.session_slots for course in dataset.parts], dtype=np.int64)
 
 
 def sum_over_session(per_slot: NDArray[Any], dataset: Dataset) -> NDArray[Any]:

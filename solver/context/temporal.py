@@ -27,7 +27,7 @@ LAST_AFTERNOON = 0.4
 def temporal(dataset: Dataset) -> Dimension:
     """``(courses, slots)`` cost of the hour."""
     dislike = slot_dislike(dataset.time_grid)
-    per_slot = np.broadcast_to(dislike, (len(dataset.courses), len(dislike)))
+    per_slot = np.broadcast_to(dislike, (len(dataset.parts), len(dislike)))
     grid = dataset.time_grid
     lunch = "a lunch break" if any(grid.after_lunch(day) for day in range(grid.num_days)) else "no lunch break"
     return Dimension(

@@ -71,7 +71,9 @@ class _Writer:
     def __init__(self, dataset: Dataset, compiled: Compiled) -> None:
         self.dataset, self.compiled, self.names = dataset, compiled, Names(dataset)
         self.treat = treatments(compiled, bend=False)
-        self.index = {course.id: c for c, course in enumerate(dataset.courses)}
+        self.whole_course: dict[str, list[int]] = {}
+        for c, course in enumerate(dataset.parts):
+            self.whole_course.setdefault(course.id, []).append(c)
 
     def hard(self, rule_id: str) -> bool:
         return self.treat[rule_id] is Treatment.FORBID
@@ -81,21 +83,21 @@ class _Writer:
         return self.hard(rule_id) and PERSON_RULES.index(PERSON_RULE[rule_id]) not in self.compiled.person_rule
 
     def course(self, c: int) -> str:
-        return self.names.course(self.dataset.courses[c].id)
+        return self.names.part(self.dataset.parts[c])
 
     def courses(self, indices: Iterable[int]) -> str:
-        return listed([self.course(c) for c in indices])
+        return listed(list(dict.fromkeys(self.course(c) for c in indices)))
 
     # --- courses -----------------------------------------------------------------------------------------------------
 
     def placements(self) -> Iterator[Assumption]:
-        for c, course in enumerate(self.dataset.courses):
+        for c, course in enumerate(self.dataset.parts):
             each = "" if course.session_slots == 1 else f" of {course.session_slots} slots"
             sentence = f"{self.course(c)} has {counted(course.sessions_per_week, 'session')}{each} a week."
             yield Assumption(("unplaced",), sentence, frozenset((c,)), _place(c), places=c)
 
     def starts(self) -> Iterator[Assumption]:
-        for c in range(len(self.dataset.courses)) if self.hard("slot_forbidden") else ():
+        for c in range(len(self.dataset.parts)) if self.hard("slot_forbidden") else ():
             grid = on_grid(self.compiled, int(self.compiled.length[c]))
             allowed = grid & (self.compiled.slot_forbidden[c] == 0)
             if allowed.sum() < grid.sum():
@@ -112,10 +114,12 @@ class _Writer:
             yield Assumption(("fixed_moved",), sentence, frozenset((c,)), _fix(s, slot))
 
     def course_days(self) -> Iterator[Assumption]:
-        for c, limit in enumerate(self.compiled.course_day_limit.tolist()) if self.hard("course_daily_limit") else ():
-            if limited(limit) and limit < self.dataset.courses[c].sessions_per_week:
-                sentence = f"{self.course(c)} has at most {counted(limit, 'session')} a day{default_note(limit)}."
-                yield Assumption(("course_daily_limit",), sentence, frozenset((c,)), _limit_days((c,), limit))
+        for w, limit in enumerate(self.compiled.course_day_limit.tolist()) if self.hard("course_daily_limit") else ():
+            course = self.dataset.courses[w]
+            if limited(limit) and limit < course.sessions_per_week:
+                name, parts = self.names.course(course.id), self.whole_course[course.id]
+                sentence = f"{name} has at most {counted(limit, 'session')} a day{default_note(limit)}."
+                yield Assumption(("course_daily_limit",), sentence, frozenset(parts), _limit_days(parts, limit))
 
     # --- teachers and groups -----------------------------------------------------------------------------------------
 
@@ -134,7 +138,8 @@ class _Writer:
             elif owner < compiled.num_groups:
                 yield from self.group(owner, courses)
             elif self.hard("group_clash"):
-                yield from self.one_at_a_time("group_clash", self.course(courses[0]), courses)
+                name = self.names.course(self.dataset.parts[courses[0]].id)
+                yield from self.one_at_a_time("group_clash", name, courses)
 
     def teacher(self, f: int, courses: list[int]) -> Iterator[Assumption]:
         teacher = self.dataset.faculty[f]
@@ -175,7 +180,7 @@ class _Writer:
             yield Assumption((rule_id,), sentence, frozenset(courses), _limit_days(courses, limit))
 
     def sessions(self, courses: Iterable[int]) -> int:
-        return sum(self.dataset.courses[c].sessions_per_week for c in courses)
+        return sum(self.dataset.parts[c].sessions_per_week for c in courses)
 
     # --- rooms -------------------------------------------------------------------------------------------------------
 
@@ -220,7 +225,7 @@ class _Writer:
             supply = np.full(compiled.num_slots, len(sessions) if rooms else 0)
         places = listed([self.names.room(self.dataset.rooms[r].id) for r in rooms])
         if not rooms:
-            sentence = f"No room suits {self.courses(courses)}: {self._wishes(self.dataset.courses[courses[0]])}."
+            sentence = f"No room suits {self.courses(courses)}: {self._wishes(self.dataset.parts[courses[0]])}."
         else:
             verb = "is the only room" if len(rooms) == 1 else "are the only rooms"
             total = counted(int(supply.sum()), "session slot")
@@ -257,12 +262,10 @@ class _Writer:
                 post = _keep_block([index[key] for key in self.dataset.sessions_of(link)])
             else:
                 post = _keep_link(link, [(index[a], index[b]) for a, b in self.dataset.expand(link)])
-            members = [
-                self.course(self.index[c]) if s is None else self.names.session((c, s)) for c, s in link.sessions
-            ]
+            members = [self.names.course(c) if s is None else self.names.session((c, s)) for c, s in link.sessions]
             says = {"min_gap": f" ({counted(link.value or 0, 'slot')})", "days_apart": f" ({days_in_words(link)})"}
             sentence = f"Link {link.type.replace('_', ' ')}{says.get(link.type, '')}: {listed(members)}."
-            courses = frozenset(self.index[course_id] for course_id, _ in link.sessions)
+            courses = frozenset(c for course_id, _ in link.sessions for c in self.whole_course[course_id])
             # A session that nobody wants placed may stand all the same, and fill a hole between the others.
             joined = courses if about == "blocks" else frozenset[int]()
             yield Assumption(("link",), sentence, courses, post, joined=joined)

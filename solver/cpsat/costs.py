@@ -34,10 +34,12 @@ def course_costs(compiled: Compiled, slots: Array, rooms: Array) -> Array:
     costs = np.bincount(courses, weights=each, minlength=compiled.num_courses)
     background = background_of(compiled, slots, rooms, placed)
     used_days = np.count_nonzero(background.course_day, axis=1)
-    costs += weight["min_days"] * np.where(used_days > 0, np.maximum(0, compiled.min_days - used_days), 0)
-    pairs = np.unique(courses.astype(np.int64) * compiled.num_rooms + places) // max(1, compiled.num_rooms)
-    used_rooms = np.bincount(pairs, minlength=compiled.num_courses)
-    costs += weight["room_stability"] * np.maximum(0, used_rooms - 1)
+    missing_days = np.where(used_days > 0, np.maximum(0, compiled.min_days - used_days), 0)
+    costs += weight["min_days"] * missing_days[compiled.whole]
+    families = compiled.family[courses].astype(np.int64)
+    pairs = np.unique(families * compiled.num_rooms + places) // max(1, compiled.num_rooms)
+    used_rooms = np.bincount(pairs, minlength=int(compiled.family.max()) + 1)
+    costs += weight["room_stability"] * np.maximum(0, used_rooms - 1)[compiled.family]
     return np.asarray(costs + _attendance_costs(compiled, background.course, weight))
 
 

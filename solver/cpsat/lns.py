@@ -157,7 +157,7 @@ def _draw(rng: np.random.Generator, weights: Array, number: int) -> Array:
 
 def _around(compiled: Compiled, seed_course: int, costs: Array, rng: np.random.Generator) -> Array:
     """All courses: the given one, then those that share people with it, then the rest; each part by cost and chance."""
-    near = np.zeros(compiled.num_courses, dtype=bool)
+    near = compiled.whole == compiled.whole[seed_course]
     near[compiled.people[slice(*compiled.people_ptr[seed_course : seed_course + 2])]] = True
     near[compiled.conflict[slice(*compiled.conflict_ptr[seed_course : seed_course + 2])]] = True
     first = np.arange(compiled.num_courses) == seed_course

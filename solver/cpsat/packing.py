@@ -65,13 +65,13 @@ def least_room_cost(plan: Plan, treat: Treatments, *, control: Control, seconds:
             taken.setdefault(room, []).append(unit.length * count)
             costs.append(int(price[room]) * count)
             if stability:
-                at_all = used.setdefault((unit.course, room), model.new_bool_var(""))
+                at_all = used.setdefault((int(compiled.family[unit.course]), room), model.new_bool_var(""))
                 model.add(count <= unit.size * at_all)
-    courses = {course for course, _ in used}
+    families = {family for family, _ in used}
     costs += [stability * at_all for at_all in used.values()]
     if treat["room_clash"] is Treatment.FORBID:
         for room, slots in taken.items():
             model.add(sum(slots) <= int(compiled.room_open[room].sum()))
-    model.minimize(sum(costs) - stability * len(courses))
+    model.minimize(sum(costs) - stability * len(families))
     found = run(model, control=control, seconds=seconds)
     return max(0, found.bound or 0)

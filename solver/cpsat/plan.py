@@ -63,7 +63,7 @@ def room_costs(compiled: Compiled, course: int) -> dict[str, Array]:
 @dataclass(frozen=True, slots=True)
 class Unit:
     """
-    Interchangeable sessions of one course and where they may go.
+    Interchangeable sessions of one course (a part, see `compiled`) and where they may go.
 
     `places` maps a start slot to the rooms that are possible there; `length` is in slots.
     """
@@ -84,7 +84,7 @@ class Background:
     The placed sessions that do not move, counted.
 
     `faculty`, `group`, `room` and `course` are ``(owners, slots)`` sessions covering a slot, the `_day` arrays
-    ``(owners, days)`` sessions starting on a day, `sessions` the sessions themselves.
+    ``(owners, days)`` sessions starting on a day (`course_day` by whole courses), `sessions` the sessions themselves.
     """
 
     sessions: Array
@@ -234,7 +234,7 @@ def background_of(compiled: Compiled, slots: Array, rooms: Array, fixed: Array) 
         course=covered(own, courses, compiled.num_courses),
         faculty_day=daily(*faculty, compiled.num_faculty),
         group_day=daily(*group, compiled.num_clash_groups),
-        course_day=daily(own, courses, compiled.num_courses),
+        course_day=daily(own, compiled.whole[courses], compiled.num_wholes),
     )
 
 

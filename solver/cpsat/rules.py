@@ -165,7 +165,7 @@ def group_daily_limit(builder: ModelBuilder) -> None:
 
 def course_daily_limit(builder: ModelBuilder) -> None:
     busy, limits = builder.plan.background.course_day, builder.compiled.course_day_limit
-    _daily(builder, "course_daily_limit", builder.units_of_course, busy, limits)
+    _daily(builder, "course_daily_limit", builder.units_of_whole, busy, limits)
 
 
 def faculty_daily_limit(builder: ModelBuilder) -> None:
@@ -199,14 +199,14 @@ def slot_peak(builder: ModelBuilder) -> None:
 
 
 def min_days(builder: ModelBuilder) -> None:
-    for course in builder.units_of_course:
-        count_missing_days(builder, course)
+    for whole in builder.units_of_whole:
+        count_missing_days(builder, whole)
 
 
-def count_missing_days(builder: ModelBuilder, course: int) -> None:
-    """Adds the days that one course is short of its minimum to the count of `min_days`."""
-    wanted, units = int(builder.compiled.min_days[course]), builder.units_of_course[course]
-    busy = builder.plan.background.course_day[course]
+def count_missing_days(builder: ModelBuilder, whole: int) -> None:
+    """Adds the days that one whole course is short of its minimum to the count of `min_days`."""
+    wanted, units = int(builder.compiled.min_days[whole]), builder.units_of_whole[whole]
+    busy = builder.plan.background.course_day[whole]
     if wanted <= max(1, int(np.count_nonzero(busy))):
         return
     used = [
@@ -239,9 +239,9 @@ def room_stability(builder: ModelBuilder) -> None:
     compiled, plan = builder.compiled, builder.plan
     if not builder.with_rooms:
         return
-    for c, units in builder.units_of_course.items():
-        background = plan.background.sessions
-        own = set(plan.rooms[background[compiled.course_of_session[background] == c]].tolist())
+    background = plan.background.sessions
+    for family, units in _families(builder).items():
+        own = set(plan.rooms[background[compiled.family[compiled.course_of_session[background]] == family]].tolist())
         by_room: dict[int, list[Var]] = {}
         for u in units:
             for (_, r), literal in builder.y[u].items():
@@ -256,6 +256,14 @@ def room_stability(builder: ModelBuilder) -> None:
                     builder.model.add_implication(literal, in_use)
                 rooms.append((1, in_use))
         builder.penalise("room_stability", [(rooms, len(own) - 1)])
+
+
+def _families(builder: ModelBuilder) -> Mapping[int, list[int]]:
+    """Units of the parts that keep one room together."""
+    families: dict[int, list[int]] = {}
+    for u, unit in enumerate(builder.plan.units):
+        families.setdefault(int(builder.compiled.family[unit.course]), []).append(u)
+    return families
 
 
 # --- from one building to the next -----------------------------------------------------------------------------------

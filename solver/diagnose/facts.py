@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from solver.model import Course, Dataset, FixedSession, Room
 from solver.names import Names, listed
+from solver.person_rules import IN_SESSIONS
 from solver.rules import Profile
 from solver.terms import SessionKey
 
@@ -81,7 +82,8 @@ class Facts:
 
     dataset: Dataset
     profile: Profile
-    _options: dict[tuple[str, FixedSession | None], Options] = field(default_factory=dict)
+    _options: dict[tuple[int, FixedSession | None], Options] = field(default_factory=dict)
+    _seats: dict[int, int] = field(default_factory=dict)
     _seating: dict[int, Bits] = field(default_factory=dict)
     _kinds: dict[tuple[tuple[str, ...], tuple[str, ...]], Bits] = field(default_factory=dict)
     _open_starts: dict[tuple[Bits, int], Bits] = field(default_factory=dict)
@@ -98,7 +100,7 @@ class Facts:
 
     def limits_sessions(self, rule: str) -> bool:
         """Whether this limit is hard and counts sessions, not slots or minutes."""
-        return self._is_hard[rule] and self.profile[rule].unit == "sessions"
+        return self._is_hard[rule] and (rule not in IN_SESSIONS or self.profile[rule].unit == "sessions")
 
     def rigid(self, rule: str) -> bool:
         """Whether this rule is hard and may not be bent."""
@@ -108,10 +110,12 @@ class Facts:
     def _is_hard(self) -> Mapping[str, bool]:
         return {rule: active.tier == "hard" for rule, active in self.profile.rules.items()}
 
-    @cached_property
-    def seats_wanted(self) -> Mapping[str, int]:
-        """Seats that each course needs."""
-        return {course.id: self.dataset.expected_students(course) for course in self.dataset.courses}
+    def seats_wanted(self, course: Course) -> int:
+        """Seats that one of `Dataset.parts` needs."""
+        # They live as long as the dataset, and hold lists of students that would be counted again for every session.
+        if id(course) not in self._seats:
+            self._seats[id(course)] = self.dataset.expected_students(course)
+        return self._seats[id(course)]
 
     @cached_property
     def fixed(self) -> Mapping[SessionKey, FixedSession]:
@@ -131,7 +135,7 @@ class Facts:
         grid = self.dataset.time_grid
         return {
             length: bits(t for t in range(grid.num_slots) if grid.can_start(t, length))
-            for length in {course.session_slots for course in self.dataset.courses}
+            for length in {part.session_slots for part in self.dataset.parts}
         }
 
     @cached_property
@@ -169,7 +173,7 @@ class Facts:
 
     def suitable(self, course: Course) -> Bits:
         """Rooms of the right kind with enough seats, as far as those rules are hard."""
-        seats = self.seats_wanted[course.id] if self.hard("room_capacity") else 0
+        seats = self.seats_wanted(course) if self.hard("room_capacity") else 0
         if seats not in self._seating:
             self._seating[seats] = bits(r for r, room in enumerate(self.dataset.rooms) if room.capacity >= seats)
         large = self._seating[seats]
@@ -223,9 +227,9 @@ class Facts:
     def options(self, key: SessionKey) -> Options:
         """What is left to a session."""
         fixed = self.fixed.get(key)
-        memo = (key[0], fixed)
+        memo = (self.dataset.part_number[key], fixed)
         if memo not in self._options:
-            self._options[memo] = self._find_options(self.dataset.course[key[0]], fixed)
+            self._options[memo] = self._find_options(self.dataset.part_of(key), fixed)
         return self._options[memo]
 
     def _find_options(self, course: Course, fixed: FixedSession | None) -> Options:

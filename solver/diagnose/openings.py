@@ -76,7 +76,7 @@ class Openings:
         """
         self._lift(session)
         facts = self._facts
-        course = facts.dataset.course[session[0]]
+        course = facts.dataset.part_of(session)
         on_grid = facts.on_grid[course.session_slots]
         if not on_grid:
             return (f"no part of the day has {course.session_slots} slots in a row",)
@@ -99,7 +99,7 @@ class Openings:
         """
         self._lift(session)
         facts = self._facts
-        on_grid = facts.on_grid[facts.dataset.course[session[0]].session_slots]
+        on_grid = facts.on_grid[facts.dataset.part_of(session).session_slots]
         lines: list[str | None] = [
             "the day ends, or a break begins, before the session would end"
         ] * facts.dataset.time_grid.num_slots
@@ -257,12 +257,12 @@ class Openings:
             return set(board.pins) | set(changed)
         around = set(changed)
         for key, pin in changed.items():
-            course = self._facts.dataset.course[key[0]]
+            course = self._facts.dataset.part_of(key)
             rooms = {pin.room, board.pins[key].room} if key in board.pins else {pin.room}
             owners = [("room", room) for room in rooms]
             owners += [("teacher", id) for id in course.faculty_ids]
             owners += [("group", id) for id in self._facts.dataset.cohorts_of(course)]
-            owners += [("course", id) for id in {course.id, *board.rivals(course.id)}]
+            owners += [("course", course.id), *(("part", str(rival)) for rival in board.rivals(key))]
             around |= {other for owner in owners for other in board.standing.get(owner, ())}
             around |= board.linked_with(key)
         return around

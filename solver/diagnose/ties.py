@@ -95,7 +95,7 @@ def _earliest(
     """
     ready, last = 0, None
     for other in sorted(before):
-        end = earliest[other][0] + facts.dataset.course[other[0]].session_slots if other in earliest else 0
+        end = earliest[other][0] + facts.dataset.part_of(other).session_slots if other in earliest else 0
         if end > ready:
             ready, last = end, other
     starts = facts.options(key).starts
@@ -152,9 +152,9 @@ def _pair_proofs(facts: Facts, links: Sequence[Link]) -> Iterator[Proof]:
 
 def _shared(facts: Facts, a: SessionKey, b: SessionKey) -> tuple[str, str] | None:
     """The clash rule that keeps two sessions apart and why, in words; None when they may overlap."""
-    one, other = facts.dataset.course[a[0]], facts.dataset.course[b[0]]
+    one, other = facts.dataset.part_of(a), facts.dataset.part_of(b)
     if facts.hard("group_clash"):
-        if one is other:
+        if one is other or (one.id == other.id and not one.group_ids and not other.group_ids):
             return "group_clash", "they are of one course"
         others = facts.dataset.cohorts_of(other)
         for id in facts.dataset.cohorts_of(one):
@@ -188,7 +188,7 @@ def keeps_rooms(link_type: LinkType) -> tuple[bool, bool]:
 def _starts_work(
     facts: Facts, a: SessionKey, b: SessionKey, linked: Sequence[tuple[Link, bool]], *, apart: bool
 ) -> bool:
-    length, other = facts.dataset.course[a[0]].session_slots, facts.dataset.course[b[0]].session_slots
+    length, other = facts.dataset.part_of(a).session_slots, facts.dataset.part_of(b).session_slots
     for start in indices(facts.options(a).starts):
         possible = facts.options(b).starts
         if apart:

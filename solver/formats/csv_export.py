@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from solver.calendar import clock_of
 from solver.formats.meetings import Of, is_of, part_of
 from solver.formats.safe import inert_in_csv
-from solver.labels import Labels, readable
+from solver.labels import Labels, readable, taught_name
 from solver.model import Course, Dataset, Placement, Timetable
 
 COLUMNS = (
@@ -58,10 +58,10 @@ def rows_of(dataset: Dataset, timetable: Timetable, of: Of | None = None) -> Ite
     order, labels = {key: n for n, key in enumerate(dataset.sessions)}, Labels(dataset)
     placed = part_of(dataset, timetable, of).placements
     for placement in sorted(placed, key=lambda p: (p.slot, order[p.key])):
-        course = dataset.course[placement.course_id]
+        course = dataset.part_of(placement.key)
         yield {**_place(dataset, labels, placement), **_subject(dataset, labels, course)}
     for course_id, session in dataset.sessions:
-        course = dataset.course[course_id]
+        course = dataset.part_of((course_id, session))
         if (course_id, session) not in timetable.by_session and (of is None or is_of(dataset, course, None, of)):
             yield _subject(dataset, labels, course)
 
@@ -71,7 +71,7 @@ def _place(dataset: Dataset, labels: Labels, placement: Placement) -> Mapping[st
     first = grid.period_of(placement.slot)
     day = grid.day_of(placement.slot)
     # A session that runs past the end of the day is a mistake of the timetable; it is shown ending with the day.
-    length = min(dataset.course[placement.course_id].session_slots, len(grid.periods_of(day)) - first)
+    length = min(dataset.part_of(placement.key).session_slots, len(grid.periods_of(day)) - first)
     return {
         "day": grid.day_names[day],
         "start": clock_of(grid.start_of(placement.slot)),
@@ -84,7 +84,7 @@ def _place(dataset: Dataset, labels: Labels, placement: Placement) -> Mapping[st
 def _subject(dataset: Dataset, labels: Labels, course: Course) -> Mapping[str, object]:
     return {
         "course_code": course.code or course.id,
-        "course_name": course.name,
+        "course_name": taught_name(course),
         "teachers": LIST_SEPARATOR.join(labels.teachers[id] for id in course.faculty_ids),
         "groups": LIST_SEPARATOR.join(labels.groups[id] for id in course.group_ids),
         "students": dataset.expected_students(course),

@@ -252,6 +252,8 @@ def _obstacles(dataset: Dataset) -> Iterator[Issue]:
                 if getattr(entry, name) != free:
                     yield _unsayable(f"/{collection}/{i}/{name}", getattr(entry, name))
     for i, course in enumerate(dataset.courses):
+        if course.parts:
+            yield _unsayable(f"/courses/{i}/parts", len(course.parts))
         if len(course.faculty_ids) != 1:
             yield _unsayable(
                 f"/courses/{i}/faculty_ids", course.faculty_ids, "a course has exactly one teacher in .ctt"

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from solver.formats.issues import kind_of
 from solver.formats.reading import Reading, read_shape
 from solver.formats.shapes import CourseShape, FacultyShape, GroupShape, LinkShape, RatingShape, RoomShape, Shape
-from solver.model import Course, Faculty, FixedSession, Group, Link, Rating, Room
+from solver.model import Course, Faculty, FixedSession, Group, Link, Part, Rating, Room
 
 MAX_ENTRIES = 50_000
 """Entries of one list."""
@@ -36,7 +36,8 @@ def _faculty(stated: Mapping[str, Any]) -> Faculty:
 
 def _course(stated: Mapping[str, Any]) -> Course:
     fixed = tuple(FixedSession(**shape.stated()) for shape in stated.get("fixed", ()))
-    return Course(**{**stated, "fixed": fixed})
+    parts = tuple(Part(**shape.stated()) for shape in stated.get("parts", ()))
+    return Course(**{**stated, "fixed": fixed, "parts": parts})
 
 
 # A stub must not break anything outside itself: its course has so many sessions that no link asks for one too many.

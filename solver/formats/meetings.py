@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from solver.calendar import span_of
 from solver.errors import InputError, Issue
-from solver.labels import Labels, in_brackets, readable
+from solver.labels import Labels, in_brackets, readable, taught_name
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.names import counted
 
@@ -157,7 +157,7 @@ class Weeks:
         found: dict[Kind, dict[str, list[Meeting]]] = {kind: {} for kind in KINDS}
         for meeting, placement in self._placed:
             for kind in KINDS:
-                course = self.dataset.course[placement.course_id]
+                course = self.dataset.part_of(placement.key)
                 for id in dict.fromkeys(_owners(self.dataset, course, placement.room_id, kind)):
                     found[kind].setdefault(id, []).append(meeting)
         return found
@@ -165,7 +165,7 @@ class Weeks:
 
 def taught_groups(dataset: Dataset) -> frozenset[str]:
     """The groups with any course. Of the others nothing is known, so nobody is offered an empty week of them."""
-    return frozenset(id for course in dataset.courses for id in dataset.attending_groups(course))
+    return frozenset(id for part in dataset.parts for id in dataset.attending_groups(part))
 
 
 def check_known(dataset: Dataset, of: Of) -> None:
@@ -187,7 +187,7 @@ def part_of(dataset: Dataset, timetable: Timetable, of: Of | None) -> Timetable:
         return timetable
     check_known(dataset, of)
     return Timetable(
-        placements=tuple(p for p in timetable.placements if is_of(dataset, dataset.course[p.course_id], p.room_id, of))
+        placements=tuple(p for p in timetable.placements if is_of(dataset, dataset.part_of(p.key), p.room_id, of))
     )
 
 
@@ -219,7 +219,7 @@ def _taught(labels: Labels, course: Course) -> tuple[str, ...]:
 
 
 def _meeting(dataset: Dataset, labels: Labels, placement: Placement) -> Meeting:
-    grid, course, room = dataset.time_grid, dataset.course[placement.course_id], dataset.room[placement.room_id]
+    grid, course, room = dataset.time_grid, dataset.part_of(placement.key), dataset.room[placement.room_id]
     first = grid.period_of(placement.slot)
     # A session that runs past the end of the day is a mistake of the timetable; it is shown ending with the day.
     day = grid.day_of(placement.slot)
@@ -234,7 +234,7 @@ def _meeting(dataset: Dataset, labels: Labels, placement: Placement) -> Meeting:
         begin=grid.start_of(placement.slot),
         end=grid.end_of(placement.slot + length - 1),
         code=course.code or course.id,
-        name=course.name,
+        name=taught_name(course),
         teachers=tuple(labels.teachers[id] for id in course.faculty_ids),
         groups=_taught(labels, course),
         room=labels.rooms[room.id],

@@ -30,7 +30,7 @@ from solver.formats.reading import FIRST_SCHEMA, MAX_FIELDS, Reading, entries_of
 from solver.formats.remaining import WIDEST_GRID, model_issues, unchecked
 from solver.formats.shapes import RuleShape, TimeGridShape
 from solver.formats.slot_words import SlotWords, worded
-from solver.model import Dataset, RuleSetting
+from solver.model import Course, Dataset, Part, RuleSetting
 from solver.rules import RULE_IDS, as_before, rule_issue
 
 __all__ = ["SCHEMA", "dump_dataset", "dump_result", "dump_timetable", "load_dataset", "load_result", "load_timetable"]
@@ -106,6 +106,12 @@ def _plain(value: Any) -> Any:
         return list(value) if _AS_THEY_ARE.issuperset(map(type, value)) else [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Part):
+        return {name: _plain(held) for name in value.__dataclass_fields__ if (held := getattr(value, name)) is not None}
+    if isinstance(value, Course):
+        # The sessions of a course in parts are those of its parts, which alone have kinds.
+        unsaid = ("kind", "sessions_per_week" if value.parts else "parts")
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__ if name not in unsaid}
     if is_dataclass(value):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
     return int(value) if isinstance(value, float) and value.is_integer() else value

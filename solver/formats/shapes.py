@@ -20,6 +20,8 @@ Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 MAX_STUDENTS = 50_000
 """Students of one course."""
 MAX_REFERENCES = 5_000
+MAX_PARTS = 100
+"""Of one course."""
 # A JSON array arrives as a list; without `strict=False` only a tuple would do. Its entries stay strict.
 Texts: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_REFERENCES)]
 Students: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_STUDENTS)]
@@ -130,6 +132,19 @@ class FixedShape(Shape):
     room_id: str | None = UNSET
 
 
+class PartShape(Shape):
+    kind: str = UNSET
+    sessions: Integer = UNSET
+    session_slots: Integer | None = UNSET
+    faculty_ids: Texts | None = UNSET
+    group_ids: Texts | None = UNSET
+    student_ids: Students | None = UNSET
+    expected_students: Integer | None = UNSET
+    room_types: Texts | None = UNSET
+    required_features: Texts | None = UNSET
+    allowed_slots: Slots | None = UNSET
+
+
 class CourseShape(Shape):
     id: str
     code: str = UNSET
@@ -152,6 +167,8 @@ class CourseShape(Shape):
     fixed: Annotated[tuple[FixedShape, ...], Field(strict=False, max_length=MAX_REFERENCES)] = UNSET
     prerequisites: Texts = UNSET
     priority: Integer = UNSET
+    parts: Annotated[tuple[PartShape, ...], Field(strict=False, max_length=MAX_PARTS)] = UNSET
+    newer = frozenset({"parts"})
 
 
 class LinkShape(Shape):

@@ -21,6 +21,7 @@ FIELDS: Mapping[str, Way] = {
     "allowed_slots": "many",
     "preferences": "keys",
     "fixed": "inside",
+    "parts": "inside",
 }
 """Where slots stand: one, a list of them, the keys of an object, or within the objects of a list."""
 

@@ -178,6 +178,8 @@ def _obstacles(dataset: Dataset) -> Iterator[Issue]:
                 if getattr(entry, name) != free:
                     yield _unsayable(f"/{collection}/{i}/{name}", getattr(entry, name))
     for i, event in enumerate(dataset.courses):
+        if event.parts:
+            yield _unsayable(f"/courses/{i}/parts", len(event.parts))
         if dataset.expected_students(event) != len(event.student_ids):
             message = "in .tim an event needs a seat for each of its students"
             yield _unsayable(f"/courses/{i}/expected_students", event.expected_students, message)

@@ -63,8 +63,8 @@ def draw_room(p: Problem, st: State, s: Number, seed: Number, shares: Longs) -> 
     if choice < shares[0]:
         return st.room[s]
     if choice < shares[1]:
-        first = p.session_ptr[c]
-        sibling = st.room[first + below(seed, p.session_ptr[c + 1] - first)]
+        first = p.sibling_ptr[c, 0]
+        sibling = st.room[first + below(seed, p.sibling_ptr[c, 1] - first)]
         return sibling if sibling >= 0 else st.room[s]
     if choice < shares[2]:
         return below(seed, p.num_rooms)
@@ -87,7 +87,8 @@ def partner(p: Problem, st: State, s: Number, u: Number, q: Number) -> Number:
     c, c2, t = p.course_of[s], p.course_of[s2], st.slot[s]
     if p.length[c2] != p.length[c] or st.slot[s2] != u:
         return -1
-    if c == c2 or p.start_possible[c2, t] == 0 or p.frozen[s2] > 1:
+    # What is counted over a whole course would be counted for each of the two as if the other one stayed.
+    if p.whole[c] == p.whole[c2] or p.start_possible[c2, t] == 0 or p.frozen[s2] > 1:
         return -2
     if t != u and (p.frozen[s2] != 0 or (u < t + p.length[c] and t < u + p.length[c])):
         return -2

@@ -148,9 +148,10 @@ def estimate(p: Problem, st: State, count: Number, t: Number, u: Number) -> Numb
 @inlined
 def is_alone(p: Problem, st: State, s: Number, c: Number, r: Number) -> bool:
     """Whether session s stands in another room than all others of its course, so that leaving it may save one."""
-    alone = p.session_ptr[c + 1] - p.session_ptr[c] > 1
-    for b in range(p.session_ptr[c], p.session_ptr[c + 1]):
-        alone = alone and (b == s or st.room[b] != r)
+    first, end = p.sibling_ptr[c, 0], p.sibling_ptr[c, 1]
+    alone = end - first > 1
+    for b in range(first, end):
+        alone = alone and (b == s or st.room[b] != r or p.family_of[b] != p.family_of[s])
     return bool(alone)
 
 

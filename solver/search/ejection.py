@@ -119,8 +119,9 @@ def take_out_courses(p: Problem, st: State, order: Ints) -> int:
     taken = 0
     for i in range(len(order)):
         c = np.int64(order[i])
+        first, end = p.sibling_ptr[c, 0], p.sibling_ptr[c, 1]
         before = st.totals[HARD_PART]
-        for s in range(p.session_ptr[c], p.session_ptr[c + 1]):
+        for s in range(first, end):
             st.best_slot[s] = st.slot[s]
             st.best_room[s] = st.room[s]
             if st.slot[s] >= 0:
@@ -128,7 +129,7 @@ def take_out_courses(p: Problem, st: State, order: Ints) -> int:
         if st.totals[HARD_PART] < before:
             taken += 1
             continue
-        for s in range(p.session_ptr[c], p.session_ptr[c + 1]):
+        for s in range(first, end):
             if st.best_slot[s] >= 0:
                 t, r = np.int64(st.best_slot[s]), np.int64(st.best_room[s])
                 drop(p, st, np.int64(s), t, r, insertion(p, st, np.int64(s), t, r))

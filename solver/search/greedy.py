@@ -26,17 +26,18 @@ SESSIONS_PER_BEAT = 64
 def slot_insertion(p: Problem, st: State, s: Number, t: Number) -> Number:
     """Packed cost that an unplaced session brings by starting at t, rooms and pairwise parts left out."""
     c, d = np.int64(p.course_of[s]), np.int64(p.day_of[t])
+    w = p.whole[c]
     total = p.slot_cost[c, t]
     for v in range(t, t + p.length[c]):
         total += st.clash[c, v, ADDING]
         if st.slot_count[v] >= p.peak_limit:
             total += p.peak_weight
-    if st.course_day[c, d] >= p.course_day_limit[c]:
+    if st.course_day[w, d] >= p.course_day_limit[w]:
         total += p.course_day_weight
-    if st.course_day[c, d] == 0 and 0 < st.days_used[c] < p.min_days[c]:
+    if st.course_day[w, d] == 0 and 0 < st.days_used[w] < p.min_days[w]:
         total -= p.min_days_weight
-    if st.days_used[c] == 0 and p.min_days[c] > 1:
-        total += p.min_days_weight * np.int64(p.min_days[c] - 1)
+    if st.days_used[w] == 0 and p.min_days[w] > 1:
+        total += p.min_days_weight * np.int64(p.min_days[w] - 1)
     if p.counted != 0:
         total += _day_insertion(p, st, c, d)
     return total + _shape_insertion(p, st, c, t)
@@ -82,8 +83,8 @@ def room_insertion(p: Problem, st: State, s: Number, t: Number, r: Number) -> Nu
         if st.room_cell[r, v, COUNT] > 0:
             total += p.room_weight
     siblings, here = 0, 0
-    for b in range(p.session_ptr[c], p.session_ptr[c + 1]):
-        if b != s and st.room[b] >= 0:
+    for b in range(p.sibling_ptr[c, 0], p.sibling_ptr[c, 1]):
+        if b != s and st.room[b] >= 0 and p.family_of[b] == p.family_of[s]:
             siblings = 1
             if st.room[b] == r:
                 here = 1
@@ -113,9 +114,9 @@ def neighbour_room(p: Problem, st: State, s: Number, i: Number) -> Number:
     Room of the i-th session that s would like to share one with: siblings first, then linked ones; -1 when unplaced.
     """
     c = np.int64(p.course_of[s])
-    siblings = p.session_ptr[c + 1] - p.session_ptr[c]
+    siblings = p.sibling_ptr[c, 1] - p.sibling_ptr[c, 0]
     if i < siblings:
-        return np.int64(st.room[p.session_ptr[c] + i])
+        return np.int64(st.room[p.sibling_ptr[c, 0] + i])
     k = p.session_link[p.session_link_ptr[s] + i - siblings]
     return np.int64(st.room[p.link_a[k] + p.link_b[k] - s])
 
@@ -140,7 +141,7 @@ def cheapest_room(p: Problem, st: State, s: Number, t: Number, limit: Number) ->
     best_room: Number = -1
     c = np.int64(p.course_of[s])
     row = p.room_row[c]
-    neighbours = p.session_ptr[c + 1] - p.session_ptr[c] + p.session_link_ptr[s + 1] - p.session_link_ptr[s]
+    neighbours = p.sibling_ptr[c, 1] - p.sibling_ptr[c, 0] + p.session_link_ptr[s + 1] - p.session_link_ptr[s]
     fits = p.fit_ptr[row + 1] - p.fit_ptr[row]
     count = neighbours + fits + p.num_rooms
     if p.frozen[s] == 2:

@@ -118,10 +118,12 @@ def stability_part(p: Problem, st: State, s: Number, r: Number, q: Number) -> Nu
     """Whether the course gains room q and loses room r; the other sessions of the course stay where they are."""
     keeps, new = 0, 1
     c = p.course_of[s]
-    for b in range(p.session_ptr[c], p.session_ptr[c + 1]):
-        if b != s and st.room[b] == r:
+    for b in range(p.sibling_ptr[c, 0], p.sibling_ptr[c, 1]):
+        if b == s or p.family_of[b] != p.family_of[s]:
+            continue
+        if st.room[b] == r:
             keeps = 1
-        if b != s and st.room[b] == q:
+        if st.room[b] == q:
             new = 0
     if (keeps == 0 and new == 1) or (keeps == 1 and new == 0):
         return 0
@@ -132,15 +134,16 @@ def stability_part(p: Problem, st: State, s: Number, r: Number, q: Number) -> Nu
 def day_part(p: Problem, st: State, c: Number, d: Number, e: Number, other: Number) -> Number:
     """Counts per day of the course, its teachers and groups, for a session that leaves day d for another day e."""
     delta: Number = 0
-    leaving, joining = st.course_day[c, d], st.course_day[c, e]
-    if joining >= p.course_day_limit[c]:
+    w = p.whole[c]
+    leaving, joining = st.course_day[w, d], st.course_day[w, e]
+    if joining >= p.course_day_limit[w]:
         delta += p.course_day_weight
-    if leaving > p.course_day_limit[c]:
+    if leaving > p.course_day_limit[w]:
         delta -= p.course_day_weight
     if p.min_days_weight != 0:
-        used = st.days_used[c]
+        used = st.days_used[w]
         after = used - (leaving == 1) + (joining == 0)
-        delta += p.min_days_weight * np.int64(max(0, p.min_days[c] - after) - max(0, p.min_days[c] - used))
+        delta += p.min_days_weight * np.int64(max(0, p.min_days[w] - after) - max(0, p.min_days[w] - used))
     if p.counted != 0:
         for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 2]):
             x = np.int64(p.resource[k])

@@ -31,6 +31,12 @@ class Problem(NumbaStruct):
 
     course_of: Ints
     session_ptr: Ints
+    whole: Ints
+    """``(courses,)`` the whole course of each part, see `compiled`."""
+    sibling_ptr: Ints
+    """``(courses, 2)`` first and end of the sessions of the whole course of each part."""
+    family_of: Ints
+    """``(sessions,)`` siblings of one family keep one room together."""
     length: Ints
     rank: Ints
     """``(courses,)`` who gives way to whom where not all find a place: whoever has less, see `solver.ranks`."""

@@ -155,8 +155,9 @@ class Placed:
 
     @cached_property
     def course_days(self) -> Longs:
-        """``(courses, days)`` sessions that start."""
-        return self._table(self.course, self.day, self.compiled.num_courses, self.compiled.num_days)
+        """``(wholes, days)`` sessions that start."""
+        whole = self.compiled.whole[self.course].astype(np.int64)
+        return self._table(whole, self.day, self.compiled.num_wholes, self.compiled.num_days)
 
     @cached_property
     def course_slots(self) -> Longs:
@@ -268,7 +269,8 @@ def count_min_days(p: Placed) -> int:
 
 
 def count_room_stability(p: Placed) -> int:
-    distinct = np.unique(p.course * p.compiled.num_rooms + p.room) // p.compiled.num_rooms
+    family = p.compiled.family[p.course].astype(np.int64)
+    distinct = np.unique(family * p.compiled.num_rooms + p.room) // p.compiled.num_rooms
     return len(distinct) - len(np.unique(distinct))
 
 

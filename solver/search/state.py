@@ -69,9 +69,9 @@ class State(NumbaStruct):
     day_count: Ints
     """``(resources, days)`` sessions that start."""
     course_day: Ints
-    """``(courses, days)`` sessions that start."""
+    """``(wholes, days)`` sessions that start."""
     days_used: Ints
-    """``(courses,)``"""
+    """``(wholes,)``"""
     slot_count: Ints
     """``(slots,)`` sessions that run."""
     course_cell: Ints
@@ -112,8 +112,8 @@ def new_state(p: Problem, seed: int) -> State:
         mask=np.zeros((p.num_resources, p.num_days, 2), dtype=np.int64),
         clash=np.zeros((p.num_courses, p.num_slots, 2), dtype=np.int64),
         day_count=np.zeros((p.num_resources, p.num_days), dtype=np.int32),
-        course_day=np.zeros((p.num_courses, p.num_days), dtype=np.int32),
-        days_used=np.zeros(p.num_courses, dtype=np.int32),
+        course_day=np.zeros((len(p.min_days), p.num_days), dtype=np.int32),
+        days_used=np.zeros(len(p.min_days), dtype=np.int32),
         slot_count=np.zeros(p.num_slots, dtype=np.int32),
         course_cell=np.zeros((p.num_courses, p.num_slots, 2), dtype=np.int32),
         present=np.zeros((p.num_slots, p.kin.shape[1]), dtype=np.int64),
@@ -187,12 +187,13 @@ def occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, si
                 st.clash[p.conflict[k], v, REMOVING] += change
     for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 2]):
         st.day_count[p.resource[k], day] += sign
-    before = st.course_day[c, day]
-    st.course_day[c, day] = before + sign
+    w = p.whole[c]
+    before = st.course_day[w, day]
+    st.course_day[w, day] = before + sign
     if before + sign == 0:
-        st.days_used[c] -= 1
+        st.days_used[w] -= 1
     elif before == 0:
-        st.days_used[c] += 1
+        st.days_used[w] += 1
 
 
 @inner

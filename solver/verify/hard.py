@@ -48,45 +48,51 @@ def tell_room_clash(view: View, room: str, slot: int) -> Told:
 
 
 def count_group_clash(view: View) -> Places:
-    """Sessions above one per cohort and slot; a course without groups is a group of its own."""
+    """Sessions above one per cohort and slot; the sessions of a course that have no group are one by themselves."""
     for cohort, sessions in view.by_cohort.items():
         for slot, here in by_slot(sessions).items():
             yield len(here) - 1, ("group", cohort, slot)
     for course, sessions in view.by_course.items():
-        if not view.dataset.course[course].group_ids:
-            for slot, here in by_slot(sessions).items():
-                yield len(here) - 1, ("course", course, slot)
+        for slot, here in by_slot(_without_group(sessions)).items():
+            yield len(here) - 1, ("course", course, slot)
+
+
+def _without_group(sessions: Iterable[PlacedSession]) -> list[PlacedSession]:
+    return [session for session in sessions if not session.course.group_ids]
 
 
 def tell_group_clash(view: View, kind: str, id: str, slot: int) -> Told:
-    standing, name = (view.by_cohort, view.names.cohort) if kind == "group" else (view.by_course, view.names.course)
-    keys = keys_of(by_slot(standing[id])[slot])
+    if kind == "group":
+        sessions, name, ids = view.by_cohort[id], view.names.cohort, view.dataset.cohort[id].groups
+    else:
+        sessions, name, ids = _without_group(view.by_course[id]), view.names.course, (id,)
+    keys = keys_of(by_slot(sessions)[slot])
     when = view.names.slot(slot)
     return Told(
         f"{kind} {name(id)} has {len(keys)} sessions at once on {when}: {view.names.sessions(keys)}",
         keys,
-        view.dataset.cohort[id].groups if kind == "group" else (id,),
+        ids,
     )
 
 
 def count_student_clash(view: View) -> Places:
-    """Pairs of sessions of different courses in one slot, per student."""
-    return _student_pairs(view, view.courses_of_student.values())
+    """Pairs of sessions of different courses, or different parts of one, in one slot, per student."""
+    return _student_pairs(view, view.parts_of_student.values())
 
 
 def count_core_clash(view: View) -> Places:
     """Pairs of sessions of different core courses in one slot, per student."""
-    core = view.core_courses
-    return _student_pairs(view, ([id for id in courses if id in core] for courses in view.courses_of_student.values()))
+    core = view.core_parts
+    return _student_pairs(view, ([n for n in parts if n in core] for parts in view.parts_of_student.values()))
 
 
-def _student_pairs(view: View, courses_of_students: Iterable[Sequence[str]]) -> Places:
-    slots = view.slots_of_course
-    for courses in courses_of_students:
-        at: dict[int, list[str]] = {}
-        for course in courses:
-            for slot in slots[course]:
-                at.setdefault(slot, []).append(course)
+def _student_pairs(view: View, parts_of_students: Iterable[Sequence[int]]) -> Places:
+    slots = view.slots_of_part
+    for parts in parts_of_students:
+        at: dict[int, list[int]] = {}
+        for part in parts:
+            for slot in slots[part]:
+                at.setdefault(slot, []).append(part)
         for slot, here in at.items():
             if len(here) == 1:
                 yield 0, ()
@@ -94,34 +100,38 @@ def _student_pairs(view: View, courses_of_students: Iterable[Sequence[str]]) -> 
                 yield _pairs_of_different(here), (slot, tuple(sorted(set(here))))
 
 
-def _pairs_of_different(courses: list[str]) -> int:
-    return sum(a != b for i, a in enumerate(courses) for b in courses[i + 1 :])
+def _pairs_of_different(parts: list[int]) -> int:
+    return sum(a != b for i, a in enumerate(parts) for b in parts[i + 1 :])
 
 
-def tell_student_clash(view: View, slot: int, courses: tuple[str, ...]) -> Told:
+def tell_student_clash(view: View, slot: int, parts: tuple[int, ...]) -> Told:
     """All students who are wanted in exactly these courses at once are one offence; two core ones cost more."""
-    told = _told_pairs(view, slot, courses)
-    core = [course for course in courses if course in view.core_courses]
+    told = _told_pairs(view, slot, parts)
+    core = [part for part in parts if part in view.core_parts]
     if len(core) < 2 or not view.core_matters:
         return told
-    note = "both are core" if len(courses) == 2 else f"{listed([view.names.course(id) for id in core])} are core"
+    note = "both are core" if len(parts) == 2 else f"{_parts_in_words(view, core)} are core"
     return told._replace(message=f"{told.message}; {note}")
 
 
-def tell_core_clash(view: View, slot: int, courses: tuple[str, ...]) -> Told:
-    return _told_pairs(view, slot, courses, "core courses ")
+def tell_core_clash(view: View, slot: int, parts: tuple[int, ...]) -> Told:
+    return _told_pairs(view, slot, parts, "core courses ")
 
 
-def _told_pairs(view: View, slot: int, courses: tuple[str, ...], kind: str = "") -> Told:
-    sessions = [s for course in courses for s in view.by_course[course] if slot in s.slots]
-    common = set.intersection(*(set(view.dataset.students_of(view.dataset.course[course])) for course in courses))
-    names = listed([view.names.course(course) for course in courses])
-    when = view.names.slot(slot)
+def _told_pairs(view: View, slot: int, parts: tuple[int, ...], kind: str = "") -> Told:
+    sessions = [s for part in parts for s in view.by_part[part] if slot in s.slots]
+    taught = [view.dataset.parts[part] for part in parts]
+    common = set.intersection(*(set(view.dataset.students_of(course)) for course in taught))
+    names, when = _parts_in_words(view, parts), view.names.slot(slot)
     return Told(
         f"{view.names.students(sorted(common))} should be in {kind}{names} at once on {when}",
         keys_of(sessions),
-        courses,
+        tuple(dict.fromkeys(course.id for course in taught)),
     )
+
+
+def _parts_in_words(view: View, parts: Iterable[int]) -> str:
+    return listed([view.names.part(view.dataset.parts[part]) for part in parts])
 
 
 # --- places in time --------------------------------------------------------------------------------------------------
@@ -269,7 +279,7 @@ def tell_faculty_weekly_limit(view: View, teacher: str) -> Told:
 def count_room_capacity(view: View) -> Places:
     """Expected students without a seat."""
     for key, session in view.placed.items():
-        yield max(0, view.seats_wanted[key[0]] - session.room.capacity), (key,)
+        yield max(0, view.seats_wanted[session.part] - session.room.capacity), (key,)
 
 
 def tell_room_capacity(view: View, key: SessionKey) -> Told:

@@ -72,7 +72,7 @@ def verify(
         unplaced=unplaced,
         placed=len(dataset.sessions) - len(unplaced),
         total=len(dataset.sessions),
-        distance_to_feasibility=sum(dataset.expected_students(dataset.course[id]) for id, _ in unplaced),
+        distance_to_feasibility=sum(dataset.expected_students(dataset.part_of(key)) for key in unplaced),
     )
 
 

@@ -6,7 +6,7 @@ Those about the days and weeks of people stand in `days`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from solver.names import counted
 from solver.rules import (
@@ -54,9 +54,9 @@ def tell_faculty_preference(view: View, key: SessionKey, teacher: str, slot: int
 def _sessions_of_teachers(view: View) -> Mapping[str, int]:
     """Sessions each teacher has in the dataset, placed or not."""
     total: dict[str, int] = {}
-    for course in view.dataset.courses:
-        for teacher in course.faculty_ids:
-            total[teacher] = total.get(teacher, 0) + course.sessions_per_week
+    for part in view.dataset.parts:
+        for teacher in part.faculty_ids:
+            total[teacher] = total.get(teacher, 0) + part.sessions_per_week
     return total
 
 
@@ -97,21 +97,27 @@ def tell_min_days(view: View, course: str) -> Told:
 
 
 def count_room_stability(view: View) -> Places:
-    """Rooms of a course beyond the first."""
+    """Rooms beyond the first, of a course, or of its parts of one kind where they have kinds."""
     for course, sessions in view.by_course.items():
-        yield len({session.room.id for session in sessions}) - 1, (course,)
+        for kind in dict.fromkeys(session.course.kind for session in sessions):
+            yield len({session.room.id for session in _of_kind(sessions, kind)}) - 1, (course, kind)
 
 
-def tell_room_stability(view: View, course: str) -> Told:
-    rooms = tuple(dict.fromkeys(session.room.id for session in view.by_course[course]))
-    message = f"course {view.names.course(course)} uses {counted(len(rooms), 'room')}"
-    return Told(message, keys_of(view.by_course[course]), (course, *rooms))
+def _of_kind(sessions: Iterable[PlacedSession], kind: str) -> list[PlacedSession]:
+    return [session for session in sessions if session.course.kind == kind]
+
+
+def tell_room_stability(view: View, course: str, kind: str) -> Told:
+    sessions = _of_kind(view.by_course[course], kind)
+    rooms = tuple(dict.fromkeys(session.room.id for session in sessions))
+    message = f"course {view.names.part(sessions[0].course)} uses {counted(len(rooms), 'room')}"
+    return Told(message, keys_of(sessions), (course, *rooms))
 
 
 def count_room_waste(view: View) -> Places:
     """Full units of empty seats."""
     for key, session in view.placed.items():
-        yield waste_units(session.room.capacity, view.seats_wanted[key[0]]), (key,)
+        yield waste_units(session.room.capacity, view.seats_wanted[session.part]), (key,)
 
 
 def tell_room_waste(view: View, key: SessionKey) -> Told:
@@ -129,8 +135,8 @@ def count_slot_peak(view: View) -> Places:
 
 
 def _peak(view: View) -> int:
-    courses = view.dataset.courses
-    return peak_limit(sum(c.sessions_per_week * c.session_slots for c in courses), len(view.dataset.time_grid.slots))
+    parts = view.dataset.parts
+    return peak_limit(sum(c.sessions_per_week * c.session_slots for c in parts), len(view.dataset.time_grid.slots))
 
 
 def tell_slot_peak(view: View, slot: int, running: int) -> Told:
@@ -174,12 +180,10 @@ def tell_travel(view: View, kind: str, id: str, a: SessionKey, b: SessionKey) ->
 
 def count_context(view: View) -> Places:
     """Context points of the time and of the place of each session."""
-    row = {course.id: c for c, course in enumerate(view.dataset.courses)}
     column = {building: b for b, building in enumerate(view.context.buildings)}
     for key, session in view.placed.items():
-        c = row[key[0]]
-        time = int(view.context.slot_points[c, session.start])
-        place = int(view.context.building_points[c, column[session.room.building]])
+        time = int(view.context.slot_points[session.part, session.start])
+        place = int(view.context.building_points[session.part, column[session.room.building]])
         yield time + place, (key, time, place)
 
 

@@ -47,12 +47,15 @@ class Counter:
 @dataclass(frozen=True, slots=True, eq=False)
 class PlacedSession:
     """
+    `course` is what the session is: its course, or its part of the course, which is number `part` of `Dataset.parts`.
+
     `end` is exclusive and may lie beyond the day when the session does not fit; `slots` never leave the day.
 
     `period` is the start within its day, from 0.
     """
 
     key: SessionKey
+    part: int
     course: Course
     room: Room
     start: int
@@ -101,10 +104,12 @@ class View:
         }
 
     def _place(self, course_id: str, number: int, start: int, room_id: str) -> PlacedSession:
-        course, grid = self.dataset.course[course_id], self.dataset.time_grid
+        part, grid = self.dataset.part_number[course_id, number], self.dataset.time_grid
+        course = self.dataset.parts[part]
         day, end = grid.day_of(start), start + course.session_slots
         return PlacedSession(
             key=(course_id, number),
+            part=part,
             course=course,
             room=self.dataset.room[room_id],
             start=start,
@@ -116,8 +121,16 @@ class View:
 
     @cached_property
     def by_course(self) -> Standing:
-        """Placed sessions of each course that has any."""
+        """Placed sessions of each course that has any, over all of its parts."""
         return self._grouped(lambda session: (session.course.id,))
+
+    @cached_property
+    def by_part(self) -> Mapping[int, list[PlacedSession]]:
+        """Placed sessions of each of `Dataset.parts` that has any, by its number."""
+        parts: dict[int, list[PlacedSession]] = defaultdict(list)
+        for session in self.placed.values():
+            parts[session.part].append(session)
+        return parts
 
     @cached_property
     def by_teacher(self) -> Standing:
@@ -142,35 +155,34 @@ class View:
         return grouped
 
     @cached_property
-    def seats_wanted(self) -> Mapping[str, int]:
-        """Expected students of each course with a placed session."""
-        return {id: self.dataset.expected_students(self.dataset.course[id]) for id in self.by_course}
+    def seats_wanted(self) -> Mapping[int, int]:
+        """Expected students of each of `Dataset.parts` with a placed session, by its number."""
+        return {part: self.dataset.expected_students(self.dataset.parts[part]) for part in self.by_part}
 
     @cached_property
-    def courses_of_student(self) -> Mapping[str, tuple[str, ...]]:
-        """Only courses with a placed session."""
-        courses: dict[str, list[str]] = defaultdict(list)
-        for course_id in self.by_course:
-            for student in self.dataset.students_of(self.dataset.course[course_id]):
-                courses[student].append(course_id)
-        return {student: tuple(taken) for student, taken in courses.items()}
+    def parts_of_student(self) -> Mapping[str, tuple[int, ...]]:
+        """Which of `Dataset.parts` each student attends; only those with a placed session."""
+        parts: dict[str, list[int]] = defaultdict(list)
+        for part in self.by_part:
+            for student in self.dataset.students_of(self.dataset.parts[part]):
+                parts[student].append(part)
+        return {student: tuple(taken) for student, taken in parts.items()}
 
     @cached_property
-    def core_courses(self) -> frozenset[str]:
-        """Ids of the courses that are core subjects, placed or not."""
-        return frozenset(course.id for course in self.dataset.courses if course.subject_type == CORE_SUBJECT_TYPE)
+    def core_parts(self) -> frozenset[int]:
+        """Numbers of the parts that are core subjects, placed or not."""
+        return frozenset(n for n, part in enumerate(self.dataset.parts) if part.subject_type == CORE_SUBJECT_TYPE)
 
     @property
     def core_matters(self) -> bool:
         """Whether clashes of core courses are told apart: the rule is on, and not every course is one."""
-        return self.profile.is_on("core_clash") and len(self.core_courses) < len(self.dataset.courses)
+        return self.profile.is_on("core_clash") and len(self.core_parts) < len(self.dataset.parts)
 
     @cached_property
-    def slots_of_course(self) -> Mapping[str, list[int]]:
-        """Covered slots of the placed sessions of each course; a slot covered twice stands there twice."""
+    def slots_of_part(self) -> Mapping[int, list[int]]:
+        """Covered slots of the placed sessions of each part; a slot covered twice stands there twice."""
         return {
-            course_id: [slot for session in sessions for slot in session.slots]
-            for course_id, sessions in self.by_course.items()
+            part: [slot for session in sessions for slot in session.slots] for part, sessions in self.by_part.items()
         }
 
     @cached_property
@@ -184,12 +196,9 @@ class View:
     @cached_property
     def student_days(self) -> Mapping[str, DayPeriods]:
         """Students with the same courses share one object: at a university most of them have many such fellows."""
-        slots, taking = self.slots_of_course, self.courses_of_student
-        days = {
-            courses: self._days(slot for course_id in courses for slot in slots[course_id])
-            for courses in set(taking.values())
-        }
-        return {student: days[courses] for student, courses in taking.items()}
+        slots, taking = self.slots_of_part, self.parts_of_student
+        days = {parts: self._days(slot for part in parts for slot in slots[part]) for parts in set(taking.values())}
+        return {student: days[parts] for student, parts in taking.items()}
 
     @cached_property
     def teacher_days(self) -> Mapping[str, DayPeriods]:
@@ -259,8 +268,7 @@ class View:
         """Placed sessions of somebody that start on a day, from 0; they have at least one in the week."""
         kind, id = who
         if kind == "student":
-            courses = self.courses_of_student[id]
-            return tuple(s.key for course_id in courses for s in self.by_course[course_id] if s.day == day)
+            return tuple(s.key for part in self.parts_of_student[id] for s in self.by_part[part] if s.day == day)
         standing = self.by_teacher if kind == "teacher" else self.by_cohort
         return tuple(s.key for s in standing[id] if s.day == day)
 

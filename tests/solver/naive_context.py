@@ -48,7 +48,7 @@ def per_start(data: Dataset, cost_at: Callable[[Course, int], float]) -> Costs:
             mean([cost_at(course, slot) for slot in covered(data, course, start)])
             for start in range(data.time_grid.num_slots)
         ]
-        for course in data.courses
+        for course in data.parts
     ]
 
 
@@ -110,11 +110,11 @@ def academic(data: Dataset) -> Costs:
         return value / greatest if greatest > 0 else 0.0
 
     def demand(course: Course) -> float:
-        total = 0.4 * share(course.credits, max(each.credits for each in data.courses))
+        total = 0.4 * share(course.credits, max(each.credits for each in data.parts))
         if course.subject_type == "core":
             total += 0.2
-        total += 0.2 * share(course.session_slots - 1, max(each.session_slots for each in data.courses) - 1)
-        return total + 0.2 * share(depth(course), max(depth(each) for each in data.courses))
+        total += 0.2 * share(course.session_slots - 1, max(each.session_slots for each in data.parts) - 1)
+        return total + 0.2 * share(depth(course), max(depth(each) for each in data.parts))
 
     def lateness(slot: int) -> float:
         return share(slot % data.time_grid.num_periods, data.time_grid.num_periods - 1)
@@ -156,15 +156,15 @@ def attendees(data: Dataset, course: Course) -> Iterator[tuple[tuple[str, str], 
 
 def social(data: Dataset) -> Costs:
     expected = {
-        course.id: [density(data, course, slot) for slot in range(data.time_grid.num_slots)] for course in data.courses
+        id(course): [density(data, course, slot) for slot in range(data.time_grid.num_slots)] for course in data.parts
     }
-    people = {course.id: dict(attendees(data, course)) for course in data.courses}
+    people = {id(course): dict(attendees(data, course)) for course in data.parts}
 
     def elsewhere(who: tuple[str, str], course: Course, slot: int) -> float:
-        return sum(expected[other][slot] for other, those in people.items() if other != course.id and who in those)
+        return sum(expected[other][slot] for other, those in people.items() if other != id(course) and who in those)
 
     def needed(course: Course, slot: int) -> float:
-        weights = people[course.id]
+        weights = people[id(course)]
         busy = sum(weight * elsewhere(who, course, slot) for who, weight in weights.items())
         away = mean([float(slot in data.cohort[id].unavailable) for id in data.cohorts_of(course)])
         return min(1.0, (busy / sum(weights.values()) if weights else 0.0) + away)
@@ -224,7 +224,7 @@ def spatial(data: Dataset) -> Costs:
         way = minutes(data, home(data, course.department_id), building)
         return 0.8 * (way / longest if longest else 0.0) + 0.2 * foreign(course, building)
 
-    return [[cost(course, building) for building in places] for course in data.courses]
+    return [[cost(course, building) for building in places] for course in data.parts]
 
 
 DIMENSIONS: Mapping[str, Callable[[Dataset], Costs]] = {
@@ -243,7 +243,7 @@ def slot_points(data: Dataset) -> Costs:
     """Points of every start before they are rounded: ten times what it costs above the best start of the course."""
     costs = [(WEIGHTS[name], DIMENSIONS[name](data)) for name in DIMENSIONS if name != "spatial"]
     table = []
-    for c, course in enumerate(data.courses):
+    for c, course in enumerate(data.parts):
         total = [sum(weight * cost[c][start] for weight, cost in costs) for start in range(data.time_grid.num_slots)]
         chosen = [
             start

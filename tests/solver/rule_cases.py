@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from solver.model import Dataset, RuleSetting, Timetable
-from tests.builders import course, dataset, grid, group, link, room, teacher, timetable
+from tests.builders import course, dataset, grid, group, link, part, room, teacher, timetable
 from tests.calendars import SUNDAY_WEEK
 from tests.solver.person_cases import person_cases
 
@@ -675,7 +675,142 @@ SOFT_CASES = (
 )
 
 PERSON_CASES = tuple(Case(*fields) for fields in person_cases())
-CASES = HARD_CASES + SOFT_CASES + PERSON_CASES
+LECTURE_AND_LABS = (
+    course(
+        "a",
+        parts=(
+            part("lecture", sessions=2, groups="g1", faculty="f1"),
+            part("lab", slots=2, groups="g2", faculty="f2", types="lab", size=15),
+            part("lab", slots=2, groups="g3", faculty="f1", types="lab", size=15),
+        ),
+        size=40,
+        min_days=3,
+        limit=1,
+    ),
+    room("r1", 40),
+    room("l1", 20, type="lab"),
+    room("l2", 20, type="lab"),
+)
+"""Sessions 0 and 1 are lectures, 2 and 3 labs of two groups."""
+
+PART_CASES = (
+    Case(
+        "faculty_clash",
+        "the teacher of two parts",
+        dataset(*LECTURE_AND_LABS),
+        timetable(a=[0, None, None, (0, "l1")]),
+        1,
+        timetable(a=[0, None, (0, "l1"), (4, "l1")]),
+        "teacher f1 has 2 sessions at once on Monday 08:00",
+    ),
+    Case(
+        "group_clash",
+        "the parts of a course that have no group are not at once, those that have may be",
+        dataset(course("a", parts=(part(groups="g1"), part(slots=2), part("lab"))), *TWO_ROOMS),
+        timetable(a=[0, 0, (1, "r2")]),
+        1,
+        timetable(a=[0, 0, (2, "r2")]),
+        "course a has 2 sessions at once on Monday 09:00",
+    ),
+    Case(
+        "student_clash",
+        "a student of two parts of one course",
+        dataset(course("a", parts=(part(groups="g1", students="s1 s2"), part("lab", students="s2 s3"))), *TWO_ROOMS),
+        timetable(a=[0, (0, "r2")]),
+        1,
+        timetable(a=[0, (1, "r2")]),
+        "should be in a and a (lab) at once on Monday 08:00",
+    ),
+    Case(
+        "slot_forbidden",
+        "a part has starts of its own",
+        dataset(course("a", allowed_slots=(0,), parts=(part(), part(slots=2, allowed_slots=(4,))))),
+        timetable(a=[0, 0]),
+        1,
+        timetable(a=[0, 4]),
+        "a session 2 starts on Monday 08:00, which is not one of its permitted times",
+    ),
+    Case(
+        "room_unsuitable",
+        "a part asks for a room of its own",
+        dataset(*LECTURE_AND_LABS),
+        timetable(a=[0, None, 4]),
+        1,
+        timetable(a=[0, None, (4, "l1")]),
+        "a session 3 (lab) needs a lab, but room r1 is a lecture hall",
+    ),
+    Case(
+        "room_capacity",
+        "seats for those of the part",
+        dataset(*LECTURE_AND_LABS),
+        timetable(a=[(0, "l1"), None, (4, "l1")]),
+        20,
+        timetable(a=[0, None, (4, "l1")]),
+        "room l1 seats 20 but a session 1 (lecture) expects 40 students",
+    ),
+    Case(
+        "course_daily_limit",
+        "the sessions of all parts of a day",
+        dataset(*LECTURE_AND_LABS),
+        timetable(a=[0, 1, (0, "l1")]),
+        2,
+        timetable(a=[0, 4, (8, "l1")]),
+        "course a has 3 sessions on Monday, but the limit is 1",
+    ),
+    Case(
+        "min_days",
+        "the days of all parts",
+        dataset(*LECTURE_AND_LABS),
+        timetable(a=[0, 4, (0, "l1")]),
+        1,
+        timetable(a=[0, 4, (8, "l1")]),
+        "course a meets on 2 days, not on 3 or more",
+    ),
+    Case(
+        "room_stability",
+        "a room for each kind of session",
+        dataset(*LECTURE_AND_LABS),
+        timetable(a=[0, 4, (8, "l1"), (8, "l2")]),
+        1,
+        timetable(a=[0, 4, (8, "l1"), (12, "l1")]),
+        "course a (lab) uses 2 rooms",
+    ),
+    Case(
+        "load_balance",
+        "the sessions of the parts that the teacher gives",
+        dataset(course("a", faculty="f2", parts=(part(sessions=2), part("lab", sessions=3, faculty="f1")))),
+        timetable(a=[8, None, 0, 1]),
+        1,
+        timetable(a=[8, None, 0, 4]),
+        "teacher f1 has 2 sessions on Monday; spread evenly it would be 1",
+    ),
+    Case(
+        "group_gap",
+        "a long session of a part fills its slots",
+        dataset(course("a", groups="g1", parts=(part(), part(slots=2), part("lab", groups="g2")))),
+        timetable(a=[0, 2]),
+        1,
+        timetable(a=[0, 1, 2]),
+        "group g1 has 1 free slot between sessions on Monday",
+    ),
+    Case(
+        "link",
+        "a link to a whole course ties the sessions of all its parts",
+        dataset(
+            course("a", parts=(part(slots=2), part("lab"))),
+            course("b"),
+            *TWO_ROOMS,
+            link("precedence", "a", "b"),
+        ),
+        timetable(a=[0, 2], b=(1, "r2")),
+        2,
+        timetable(a=[0, 2], b=(3, "r2")),
+        "should end before b",
+    ),
+)
+"""Courses in parts: each rule looks at the part or at the whole course."""
+
+CASES = HARD_CASES + SOFT_CASES + PERSON_CASES + PART_CASES
 
 
 def case_id(case: Case) -> str:

@@ -516,9 +516,9 @@ def test_a_daily_limit_that_nobody_set_is_told_as_our_default() -> None:
 
 
 def test_a_longest_run_that_nobody_set_is_told_as_our_default() -> None:
-    long = dataset(course("a", groups="g", slots=6), grid=grid(1, 6))
+    long = dataset(course("a", groups="g", slots=3, sessions=2), grid=grid(1, 6))
     for rules, ours in (({}, True), ({"consecutive_limit": RuleSetting(value=5)}, False)):
-        (offence,) = verify(replace(long, rules=rules), timetable(a=0)).rules["consecutive_limit"].offences
+        (offence,) = verify(replace(long, rules=rules), timetable(a=[0, 3])).rules["consecutive_limit"].offences
         assert ("(the default of consecutive_limit)" in offence.message) is ours
 
 
@@ -599,7 +599,7 @@ def test_a_session_taken_out_of_a_feasible_timetable_finds_a_way_back(case: Plan
     found = openings.repairs(out.key)
     assert found
     assert_repairs_hold(case.dataset, answer, out.key, found)
-    length, time_grid = case.dataset.course[out.course_id].session_slots, case.dataset.time_grid
+    length, time_grid = case.dataset.part_of(out.key).session_slots, case.dataset.time_grid
     lines = openings.blockers(out.key)
     told = sum(int(re.match(r"\d+", line)[0]) for line in lines)  # type: ignore[index]
     assert told == sum(time_grid.can_start(slot, length) for slot in range(time_grid.num_slots))

@@ -172,6 +172,4 @@ def test_nobody_is_left_open_who_could_stand_if_only_lower_ranks_went(seed: int)
 
 
 def allowed(data: Dataset, key: SessionKey) -> list[int]:
-    return [
-        t for t in range(data.time_grid.num_slots) if data.time_grid.can_start(t, data.course[key[0]].session_slots)
-    ]
+    return [t for t in range(data.time_grid.num_slots) if data.time_grid.can_start(t, data.part_of(key).session_slots)]
