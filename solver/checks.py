@@ -16,8 +16,9 @@ from solver.cohorts import MAX_COHORTS, cohort_counts, divisions_of, memberships
 from solver.errors import Issue
 from solver.pairing import never_kept, pairing_fault
 from solver.person_rules import IN_SESSIONS, KINDS, PERSON_RULE
-from solver.records import Course, Faculty, Group, Link, Rating, Room, RuleSetting
-from solver.terms import LINK_TYPES, MAX_ID_LENGTH, MAX_NUMBER, PAIRINGS
+from solver.places import MAX_ROOMS_AT_ONCE
+from solver.records import Course, Faculty, Group, Link, Part, Rating, Room, RuleSetting
+from solver.terms import LINK_TYPES, MAX_ID_LENGTH, MAX_NUMBER, MAX_PENALTY, PAIRINGS
 
 
 class Records(Protocol):
@@ -85,8 +86,9 @@ def _content_issues(dataset: Records) -> Iterator[Issue]:
 
 
 def _collection_issues(dataset: Records) -> Iterator[Issue]:
-    for key, items in (("rooms", dataset.rooms), ("courses", dataset.courses)):
-        if not items:
+    no_rooms = not dataset.rooms and any(part.rooms_needed for course in dataset.courses for part in course.apart())
+    for key, empty in (("rooms", no_rooms), ("courses", not dataset.courses)):
+        if empty:
             yield Issue(pointer=f"/{key}", code="empty", message=f"at least one entry is needed in {key}", value=[])
     collections: tuple[tuple[str, tuple[Room | Faculty | Group | Course, ...]], ...] = (
         ("rooms", dataset.rooms),
@@ -118,6 +120,7 @@ def _collection_issues(dataset: Records) -> Iterator[Issue]:
 def _room_issues(dataset: Records) -> Iterator[Issue]:
     for i, room in enumerate(dataset.rooms):
         yield from _range(f"/rooms/{i}/capacity", room.capacity, 0, MAX_NUMBER)
+        yield from _range(f"/rooms/{i}/sessions_at_once", room.sessions_at_once, 1, MAX_NUMBER)
         yield from _slots(f"/rooms/{i}/unavailable", room.unavailable, dataset)
 
 
@@ -210,8 +213,9 @@ def _course_issues(dataset: Records) -> Iterator[Issue]:
         most = num_slots * max(1, len(course.parts))
         yield from _range(f"{here}/sessions_per_week", course.sessions_per_week, 1, most, f"course {course.id!r}")
         yield from _range(f"{here}/session_slots", course.session_slots, 1, num_periods, f"course {course.id!r}")
+        yield from _wanted_room_issues(here, course, rooms)
         if course.parts:
-            yield from _course_part_issues(f"{here}/parts", course, named, dataset)
+            yield from _course_part_issues(f"{here}/parts", course, named, rooms, dataset)
         for field, low in _COURSE_NUMBERS:
             value = getattr(course, field)
             if value is not None and not low <= value <= MAX_NUMBER:
@@ -232,13 +236,27 @@ _Named: TypeAlias = tuple[tuple[str, set[str], str], ...]
 """Fields of ids, all the ids that there are, and what they are of."""
 
 
-def _course_part_issues(pointer: str, course: Course, named: _Named, dataset: Records) -> Iterator[Issue]:
+def _wanted_room_issues(pointer: str, owner: Course | Part, rooms: set[str]) -> Iterator[Issue]:
+    """What a course, or a part of one, says of single rooms and of their number."""
+    for field, penalties in (("rooms", owner.rooms), ("room_penalties", owner.room_penalties)):
+        for id, penalty in (penalties or {}).items():
+            here = f"{pointer}/{field}/{_escape(id)}"
+            yield from _references(here, (id,), rooms, "room", single=True)
+            yield from _range(here, penalty, 0, MAX_PENALTY)
+    most = min(MAX_ROOMS_AT_ONCE, len(rooms))
+    yield from _range(f"{pointer}/rooms_needed", owner.rooms_needed, 0, max(1, most))
+
+
+def _course_part_issues(
+    pointer: str, course: Course, named: _Named, rooms: set[str], dataset: Records
+) -> Iterator[Issue]:
     num_slots, num_periods = dataset.time_grid.num_slots, dataset.time_grid.num_periods
     for k, part in enumerate(course.parts):
         here = f"{pointer}/{k}"
         yield from _range(f"{here}/sessions", part.sessions, 1, num_slots, f"course {course.id!r}")
         yield from _range(f"{here}/session_slots", part.session_slots, 1, num_periods, f"course {course.id!r}")
         yield from _range(f"{here}/expected_students", part.expected_students, 0, MAX_NUMBER)
+        yield from _wanted_room_issues(here, part, rooms)
         for field, known, kind in named:
             if ids := getattr(part, field, None):
                 yield from _references(f"{here}/{field}", ids, known, kind)
@@ -262,9 +280,19 @@ def _fixed_issues(pointer: str, course: Course, rooms: set[str], dataset: Record
     yield from _unique(pointer, tuple(f.session for f in course.fixed), key="/session")
     for k, fixed in enumerate(course.fixed):
         yield from _range(f"{pointer}/{k}/session", fixed.session, 0, course.sessions_per_week - 1)
-        if fixed.room_id is not None:
-            yield from _references(f"{pointer}/{k}/room_id", (fixed.room_id,), rooms, "room", single=True)
-        length = _length_of(course, fixed.session)
+        for n, id in enumerate(fixed.room_ids):
+            where = f"{pointer}/{k}/room_id" if n == 0 else f"{pointer}/{k}/more_rooms/{n - 1}"
+            yield from _references(where, (id,), rooms, "room", single=True)
+        part, distinct = _part_with(course, fixed.session), len(set(fixed.room_ids))
+        if fixed.room_ids and (distinct != part.rooms_needed or distinct < len(fixed.room_ids)):
+            yield Issue(
+                pointer=f"{pointer}/{k}/room_id",
+                code="wrong_rooms",
+                message=f"course {course.id!r}: a session takes {part.rooms_needed} room"
+                f"{'s' if part.rooms_needed != 1 else ''}, this one is fixed in {distinct}",
+                value=list(fixed.room_ids),
+            )
+        length = part.session_slots
         if not grid.can_start(fixed.slot, length):
             when = f" ({grid.name_of(fixed.slot)})" if grid.exists(fixed.slot) else ""
             yield Issue(
@@ -276,13 +304,13 @@ def _fixed_issues(pointer: str, course: Course, rooms: set[str], dataset: Record
             )
 
 
-def _length_of(course: Course, session: int) -> int:
-    """Slots of one session; there may be more of them than anybody could write down."""
+def _part_with(course: Course, session: int) -> Course:
+    """What one session is; there may be more of them than anybody could write down."""
     for part in course.apart():
         if session < part.sessions_per_week:
-            return part.session_slots
+            return part
         session -= part.sessions_per_week
-    return course.session_slots
+    return course
 
 
 def _cycle_issues(dataset: Records) -> Iterator[Issue]:

@@ -16,7 +16,7 @@ looks at those.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, get_type_hints
 
@@ -30,8 +30,9 @@ from solver.context.graph import Matrix, cohort_matrix, enrolment_matrix, teachi
 from solver.context.spatial import travel_table
 from solver.context.starts import allowed_starts, closed_slots, session_lengths, session_starts, sum_over_session
 from solver.links import LINK_CODES, NO_MOST
-from solver.model import Course, Dataset, Placement, Timetable
+from solver.model import Dataset, Placement, Timetable
 from solver.person_rules import PERSON_RULES, Person, PersonRule
+from solver.places import suits
 from solver.ranks import rank_numbers
 from solver.rules import (
     RULE_IDS,
@@ -76,6 +77,8 @@ class Compiled(NamedTuple):
     num_wholes: int
     num_slots: int
     num_rooms: int
+    """Places of one room and, where there is such, "no room" as the last of them: all that is no set of rooms."""
+    num_places: int
     num_faculty: int
     num_groups: int
     num_clash_groups: int
@@ -105,7 +108,7 @@ class Compiled(NamedTuple):
     length: Ints
     """``(courses,)`` slots of one session."""
     seats: Ints
-    """``(courses,)`` expected students."""
+    """``(courses,)`` expected students, 0 where no room is needed."""
     core: Flags
     """``(courses,)`` 1 for core subjects, 0 for electives."""
     priority: Ints
@@ -146,14 +149,23 @@ class Compiled(NamedTuple):
     people_shared: Ints
     """How many teachers and real groups they share, beside `people`."""
 
+    place_ptr: Ints
+    place_room: Ints
+    """Rooms of each place, as indices of places of one room; "no room" is the only one of its place."""
     room_seats: Ints
-    """``(rooms,)``"""
+    """``(places,)`` seats of all rooms of the place."""
     room_building: Ints
-    """``(rooms,)`` building index, 0 for "no building"."""
-    room_open: Flags
-    """``(rooms, slots)``"""
+    """``(places,)`` building index, 0 for "no building", the last one for "no room" where there is such a place."""
+    room_limit: Ints
+    """``(rooms, slots)`` sessions that it holds at a time: 0 while closed, mostly 1, `NO_LIMIT` for "no room"."""
+    rooms_needed: Ints
+    """``(courses,)`` rooms that a session takes at once."""
+    place_offered: Flags
+    """``(courses, places)`` 1 where the place has as many rooms as a session takes; it never stands elsewhere."""
     room_unsuitable: Flags
-    """``(courses, rooms)`` 1 for a wrong type or a missing feature."""
+    """``(courses, places)`` 1 for a wrong type, a missing feature, or a room that may not be used."""
+    room_penalty: Ints
+    """``(courses, places)`` penalty points of the rooms."""
 
     faculty_unavailable: Ints
     """``(courses, slots)`` units of a session that starts there; 0 where it cannot start."""
@@ -268,7 +280,6 @@ def compile_dataset(dataset: Dataset, profile: Profile | None = None, context: C
             **_person_rules(dataset, profile),
             **_settings(dataset, profile),
             context_slot=context.slot_points,
-            context_building=context.building_points,
         )
     )
 
@@ -277,18 +288,21 @@ def encode(timetable: Timetable, dataset: Dataset) -> tuple[Ints, Ints]:
     """
     ``slot_of_session`` and ``room_of_session``, both ``(sessions,) int32`` with -1 for unplaced sessions.
 
-    Placements of courses, sessions or rooms that the dataset does not know are ignored: an incumbent of another
-    version of the data is still a useful start.
+    Rooms are numbers of `Dataset.places`. Placements of courses, sessions or rooms that the dataset does not know are
+    ignored, and those in too many or too few rooms: an incumbent of another version of the data is still a useful
+    start.
     """
-    room_index = {room.id: r for r, room in enumerate(dataset.rooms)}
     slots = np.full(len(dataset.sessions), UNPLACED_INDEX, dtype=np.int32)
     rooms = np.full(len(dataset.sessions), UNPLACED_INDEX, dtype=np.int32)
     for s, key in enumerate(dataset.sessions):
         placement = timetable.by_session.get(key)
-        if placement is None or placement.room_id not in room_index:
+        if placement is None or not dataset.room_order.keys() >= set(placement.room_ids):
             continue
-        if dataset.time_grid.can_start(placement.slot, dataset.part_of(key).session_slots):
-            slots[s], rooms[s] = placement.slot, room_index[placement.room_id]
+        part, place = dataset.part_of(key), dataset.place_number.get(dataset.in_order(placement.room_ids))
+        if place is None or len(placement.room_ids) != part.rooms_needed:
+            continue
+        if dataset.time_grid.can_start(placement.slot, part.session_slots):
+            slots[s], rooms[s] = placement.slot, place
     return slots, rooms
 
 
@@ -296,7 +310,7 @@ def decode(slots: NDArray[Any], rooms: NDArray[Any], dataset: Dataset) -> Timeta
     """The timetable of two arrays as `encode` makes them; sessions with -1 in either stay unplaced."""
     return Timetable(
         placements=tuple(
-            Placement(course_id=key[0], session=key[1], slot=int(slots[s]), room_id=dataset.rooms[int(rooms[s])].id)
+            Placement.at(key, int(slots[s]), dataset.places[int(rooms[s])].ids)
             for s, key in enumerate(dataset.sessions)
             if slots[s] >= 0 and rooms[s] >= 0
         )
@@ -313,13 +327,14 @@ def _sizes(dataset: Dataset, context: Context) -> dict[str, Any]:
         "num_courses": len(dataset.parts),
         "num_wholes": len(dataset.courses),
         "num_slots": grid.num_slots,
-        "num_rooms": len(dataset.rooms),
+        "num_rooms": len(dataset.rooms) + (() in dataset.place_number),
+        "num_places": len(dataset.places),
         "num_faculty": len(dataset.faculty),
         "num_groups": len(dataset.cohorts),
         "num_students": len(dataset.student_ids),
         "num_days": grid.num_days,
         "num_periods": grid.num_periods,
-        "num_buildings": len(context.buildings),
+        "num_buildings": len(context.buildings) + (() in dataset.place_number),
         "day_periods": _ints(len(grid.periods_of(day)) for day in range(grid.num_days)),
         "rest": _breaks(grid, [grid.rests(day) for day in range(grid.num_days)]),
         "wall": _breaks(grid, [grid.walls(day) for day in range(grid.num_days)]),
@@ -343,7 +358,7 @@ def _courses(dataset: Dataset) -> dict[str, Any]:
         "whole_ptr": np.concatenate([[0], np.cumsum([course.sessions_per_week for course in dataset.courses])]),
         "family": _ints(families.setdefault((course.id, course.kind), len(families)) for course in courses),
         "length": session_lengths(dataset),
-        "seats": _ints(dataset.expected_students(course) for course in courses),
+        "seats": _ints(dataset.expected_students(course) if course.rooms_needed else 0 for course in courses),
         "core": _core(dataset),
         "priority": _ints(course.priority for course in courses),
         "rank": _ints(rank_numbers(courses)),
@@ -361,15 +376,14 @@ def _starts(dataset: Dataset, profile: Profile) -> dict[str, Any]:
 
 
 def _fixed(dataset: Dataset) -> dict[str, Any]:
-    room_index = {room.id: r for r, room in enumerate(dataset.rooms)}
     slots = np.full(len(dataset.sessions), UNPLACED_INDEX)
     rooms = np.full(len(dataset.sessions), UNPLACED_INDEX)
     first = 0
     for course in dataset.courses:
         for fixed in course.fixed:
             slots[first + fixed.session] = fixed.slot
-            if fixed.room_id is not None:
-                rooms[first + fixed.session] = room_index[fixed.room_id]
+            if fixed.room_ids:
+                rooms[first + fixed.session] = dataset.place_number[dataset.in_order(fixed.room_ids)]
         first += course.sessions_per_week
     return {"fixed_slot": slots, "fixed_room": rooms}
 
@@ -414,14 +428,27 @@ def _core(dataset: Dataset) -> Ints:
 
 
 def _rooms(dataset: Dataset, context: Context) -> dict[str, Any]:
+    places = dataset.places
+    nowhere = () in dataset.place_number
     building = {name: b for b, name in enumerate(context.buildings)}
-    minutes, place = np.unique(travel_table(dataset, context.buildings), return_inverse=True)
+    last = [len(building)] if nowhere else []
+    single = len(dataset.rooms) + nowhere
+    minutes, number = np.unique(travel_table(dataset, context.buildings), return_inverse=True)
+    travel = _ints(travel_units(int(value)) for value in minutes)[number].reshape(len(building), -1)
+    members = [[dataset.room_order[id] for id in place.ids] or [len(dataset.rooms)] for place in places]
+    limit = np.zeros((single, dataset.time_grid.num_slots), dtype=np.int64)
+    limit[: len(dataset.rooms)] = _open(dataset)
+    limit[: len(dataset.rooms)] *= np.array([room.sessions_at_once for room in dataset.rooms], dtype=np.int64)[:, None]
+    limit[len(dataset.rooms) :] = NO_LIMIT
     return {
-        "room_seats": _ints(room.capacity for room in dataset.rooms),
-        "room_building": _ints(building[room.building] for room in dataset.rooms),
-        "room_open": _open(dataset),
-        "room_unsuitable": _unsuitable(dataset),
-        "travel": _ints(travel_units(int(value)) for value in minutes)[place].reshape(len(building), -1),
+        "place_ptr": np.concatenate([[0], np.cumsum([len(rooms) for rooms in members])]),
+        "place_room": _ints(room for rooms in members for room in rooms),
+        "room_seats": _ints(place.seats for place in places),
+        "room_building": _ints(building[place.building] if place.rooms else last[0] for place in places),
+        "room_limit": limit,
+        "travel": np.pad(travel, (0, nowhere)),
+        "context_building": np.pad(context.building_points, ((0, 0), (0, nowhere))),
+        **_wanted_places(dataset),
     }
 
 
@@ -432,19 +459,28 @@ def _open(dataset: Dataset) -> NDArray[np.int32]:
     return there - closed_slots(dataset.rooms, grid.num_slots)
 
 
-def _unsuitable(dataset: Dataset) -> NDArray[Any]:
+def _wanted_places(dataset: Dataset) -> dict[str, Any]:
     """One row per distinct demand, computed once: courses by the thousand ask for a handful of kinds of room."""
-    rows: dict[tuple[tuple[str, ...], tuple[str, ...]], NDArray[np.bool_]] = {}
-    for course in dataset.parts:
-        demand = (course.room_types, course.required_features)
-        if demand not in rows:
-            rows[demand] = np.array([not suits(course, room.type, room.features) for room in dataset.rooms])
-    return np.stack([rows[course.room_types, course.required_features] for course in dataset.parts])
-
-
-def suits(course: Course, room_type: str, features: Iterable[str]) -> bool:
-    """Whether a room of this type and these features is of the kind the course asks for."""
-    return (not course.room_types or room_type in course.room_types) and set(course.required_features) <= set(features)
+    numbers = np.array([len(place.rooms) for place in dataset.places])
+    unsuitable: dict[Hashable, NDArray[Any]] = {}
+    penalties: dict[Hashable, NDArray[Any]] = {}
+    demands: list[Hashable] = []
+    for part in dataset.parts:
+        lists = [None if table is None else tuple(table.items()) for table in (part.rooms, part.room_penalties)]
+        demand = (part.room_types, part.required_features, *lists)
+        demands.append(demand)
+        if demand not in unsuitable:
+            wrong = {room.id: not suits(part, room) for room in dataset.rooms}
+            costs = {room.id: part.penalty_of(room.id) for room in dataset.rooms}
+            unsuitable[demand] = np.array([any(wrong[id] for id in place.ids) for place in dataset.places])
+            penalties[demand] = np.array([sum(costs[id] for id in place.ids) for place in dataset.places])
+    needed = np.array([part.rooms_needed for part in dataset.parts])
+    return {
+        "rooms_needed": needed,
+        "place_offered": numbers[None, :] == needed[:, None],
+        "room_unsuitable": np.stack([unsuitable[demand] for demand in demands]),
+        "room_penalty": np.stack([penalties[demand] for demand in demands]),
+    }
 
 
 def _slot_units(dataset: Dataset) -> dict[str, Any]:

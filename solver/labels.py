@@ -20,6 +20,10 @@ LONGEST_READABLE = 40
 """Characters of an id that a person may still compare with another one."""
 
 
+NO_ROOM = "no room"
+"""What stands in the place of a room where a session takes none."""
+
+
 class Named(NamedTuple):
     """Something with a name, and what could tell it apart from others of that name, best first; "" is nothing."""
 

@@ -9,7 +9,7 @@ The records themselves stand in `records`, below the checks; everybody takes the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -19,6 +19,7 @@ from solver.checks import dataset_issues
 from solver.cohorts import Cohort, cohorts_of, memberships, people_in
 from solver.errors import InputError, Issue
 from solver.pairing import pairs_of, sessions_of
+from solver.places import Place, places_of
 from solver.records import Course, Faculty, FixedSession, Group, Link, Part, Rating, Room, RuleSetting
 from solver.terms import FULL_TEACHING_DAY, SessionKey
 
@@ -233,6 +234,25 @@ class Dataset:
         """Whether any course is taught to a group."""
         return any(part.group_ids for part in self.parts)
 
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """Where sessions may stand: every room, then "no room" and sets of rooms, where some part asks for such."""
+        return places_of(self.rooms, self.parts, self.expected_students)
+
+    @cached_property
+    def place_number(self) -> Mapping[tuple[str, ...], int]:
+        """Where in `places` a set of rooms is, by their ids in the order of the dataset."""
+        return {place.ids: q for q, place in enumerate(self.places)}
+
+    @cached_property
+    def room_order(self) -> Mapping[str, int]:
+        """Where in `rooms` each room stands."""
+        return {room.id: r for r, room in enumerate(self.rooms)}
+
+    def in_order(self, room_ids: Iterable[str]) -> tuple[str, ...]:
+        """Ids of rooms as they follow each other in the dataset."""
+        return tuple(sorted(room_ids, key=self.room_order.__getitem__))
+
     def expected_students(self, course: Course) -> int:
         """Seats that a course without parts needs, or one of `parts`."""
         if course.expected_students is not None:
@@ -271,16 +291,31 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Session `session` of a course starts at `slot` in `room_id`."""
+    """
+    Session `session` of a course starts at `slot` in `room_id`, and in `more_rooms` besides where it takes several; in
+    no room where `room_id` is None.
+    """
 
     course_id: str
     session: int
     slot: int
-    room_id: str
+    room_id: str | None
+    more_rooms: tuple[str, ...] = ()
+
+    @classmethod
+    def at(cls, key: SessionKey, slot: int, room_ids: Sequence[str]) -> Placement:
+        """A session at a start in all of these rooms."""
+        more = tuple(room_ids[1:])
+        return cls(course_id=key[0], session=key[1], slot=slot, room_id=next(iter(room_ids), None), more_rooms=more)
 
     @property
     def key(self) -> SessionKey:
         return (self.course_id, self.session)
+
+    @property
+    def room_ids(self) -> tuple[str, ...]:
+        """Every room that it takes, `room_id` first."""
+        return () if self.room_id is None else (self.room_id, *self.more_rooms)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from solver.labels import Labels, in_brackets, readable
+from solver.labels import NO_ROOM, Labels, in_brackets, readable
 from solver.model import Course, Dataset, Link
 from solver.terms import DEFAULT_COURSE_DAY_LIMIT, SessionKey
 
@@ -31,6 +31,12 @@ class Names:
 
     def room(self, id: str) -> str:
         return self._labels.rooms[id]
+
+    def rooms(self, ids: Sequence[str]) -> str:
+        """ "room A", "rooms A and B" or "no room"."""
+        if not ids:
+            return NO_ROOM
+        return f"{'room' if len(ids) == 1 else 'rooms'} {listed([self.room(id) for id in ids])}"
 
     def course(self, id: str) -> str:
         return self._labels.courses[id]

@@ -15,7 +15,10 @@ from solver.terms import CORE_SUBJECT_TYPE, DEFAULT_COURSE_DAY_LIMIT, NEUTRAL_LI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """`code` is what the books of the institution call it; people call it by its name."""
+    """
+    `code` is what the books of the institution call it; people call it by its name. `sessions_at_once` is how many
+    sessions may share it, each of which needs a seat for all of its students.
+    """
 
     id: str
     code: str = ""
@@ -26,6 +29,7 @@ class Room:
     building: str | None = None
     department_id: str | None = None
     unavailable: tuple[int, ...] = ()
+    sessions_at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +93,20 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixedSession:
-    """Session number `session` must start at `slot`, and stand in `room_id` where one is given."""
+    """
+    Session number `session` must start at `slot`, and stand in `room_id` where one is given; in `more_rooms` as well
+    where it needs several.
+    """
 
     session: int
     slot: int
     room_id: str | None = None
+    more_rooms: tuple[str, ...] = ()
+
+    @property
+    def room_ids(self) -> tuple[str, ...]:
+        """Where it must stand, `room_id` first; empty where any room will do."""
+        return () if self.room_id is None else (self.room_id, *self.more_rooms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +127,9 @@ class Part:
     room_types: tuple[str, ...] | None = None
     required_features: tuple[str, ...] | None = None
     allowed_slots: tuple[int, ...] | None = None
+    rooms: Mapping[str, int] | None = None
+    room_penalties: Mapping[str, int | None] | None = None
+    rooms_needed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +141,9 @@ class Course:
     `sessions_per_week` is the sum of theirs, which need not be given. Each part in turn, with what it leaves to the
     course filled in, is a `Course` of its own that has no parts (see `apart`): it has the id of the whole course, and
     its own `kind`. Limits, `min_days`, prerequisites and priority are about the whole course.
+
+    `rooms` are those that it may use, each with a penalty, None means any; `room_penalties` are further penalties by
+    room, where None prohibits it. `rooms_needed` is how many rooms each session takes at once, 0 for none at all.
 
     Empty `room_types` means any type; `allowed_slots` lists start slots, None means every slot;
     `expected_students` None means as many as are known: the students, members of its groups included, or the people of
@@ -155,6 +174,9 @@ class Course:
     fixed: tuple[FixedSession, ...] = ()
     prerequisites: tuple[str, ...] = ()
     priority: int = 0
+    rooms: Mapping[str, int] | None = None
+    room_penalties: Mapping[str, int | None] = field(default_factory=dict)
+    rooms_needed: int = 1
     kind: str = ""
     parts: tuple[Part, ...] = ()
 
@@ -165,6 +187,15 @@ class Course:
     @property
     def title(self) -> str:
         return self.code or self.name or self.id
+
+    def may_use(self, room_id: str) -> bool:
+        """Whether the room is among those that it may use, whatever its kind."""
+        listed = self.rooms is None or room_id in self.rooms
+        return listed and self.room_penalties.get(room_id, 0) is not None
+
+    def penalty_of(self, room_id: str) -> int:
+        """What standing in the room costs; 0 for one that it may not use, which is another matter."""
+        return ((self.rooms or {}).get(room_id, 0) + (self.room_penalties.get(room_id, 0) or 0)) * self.may_use(room_id)
 
     def apart(self) -> Iterator[Course]:
         """

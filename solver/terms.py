@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias, get_args
 
 Tier: TypeAlias = Literal["hard", "soft", "off"]
@@ -52,4 +53,13 @@ FULL_TEACHING_DAY = 4
 MAX_SLOTS_PER_DAY = 48
 MAX_NUMBER = 1_000_000
 """No capacity, size, weight or limit in a dataset may exceed this; keeps every cost inside 64 bits."""
+MAX_PENALTY = 1_000
+"""Of a single room; so that its cost fits into the halves of a packed number of the search."""
+PENALTY_WORDS: Mapping[str, int | None] = {
+    "preferred": 0,
+    "discouraged": 2,
+    "strongly_discouraged": 5,
+    "prohibited": None,
+}
+"""What a penalty may be called in place of its number."""
 MAX_ID_LENGTH = 128

@@ -41,7 +41,7 @@ from solver.terms import LINK_TYPES, PAIRINGS, SET_LINKS, SessionKey
 
 Names = str | Iterable[str]
 Entry = Course | Room | Faculty | Group | Link
-Place = int | tuple[int, str] | None
+Place = int | tuple[Any, ...] | None
 
 DAY_START_MINUTES = 8 * 60
 SLOT_MINUTES = 60
@@ -81,10 +81,10 @@ def course(
     types: Names = (),
     features: Names = (),
     limit: int | None = None,
-    fixed: Sequence[tuple[int, int] | tuple[int, int, str]] = (),
+    fixed: Sequence[tuple[Any, ...]] = (),
     **fields: Any,
 ) -> Course:
-    """`size` is the number of seats, `limit` the sessions per day, `fixed` rows of (session, slot[, room])."""
+    """`size` is the number of seats, `limit` the sessions per day, `fixed` rows of (session, slot[, room, ...])."""
     return Course(
         id=id,
         faculty_ids=_names(faculty),
@@ -96,7 +96,10 @@ def course(
         room_types=_names(types),
         required_features=_names(features),
         max_sessions_per_day=limit,
-        fixed=tuple(FixedSession(session=f[0], slot=f[1], room_id=f[2] if len(f) > 2 else None) for f in fixed),
+        fixed=tuple(
+            FixedSession(session=f[0], slot=f[1], room_id=f[2] if len(f) > 2 else None, more_rooms=tuple(f[3:]))
+            for f in fixed
+        ),
         **fields,
     )
 
@@ -226,14 +229,15 @@ def timetable(courses: Mapping[str, Any] | None = None, /, *, default_room: str 
     """
     Maps a course to the place of its session, or to a list of places of its sessions 0, 1, ...
 
-    A place is a slot (then the room is `default_room`), a (slot, room) pair, or None for an unplaced session.
+    A place is a slot (then the room is `default_room`), a (slot, room, ...) tuple, whose room is None where the session
+    takes none, or None for an unplaced session.
     """
     placements = []
     for course_id, places in {**(courses or {}), **more}.items():
         for session, place in enumerate(places if isinstance(places, list) else [places]):
             if place is not None:
-                slot, room_id = place if isinstance(place, tuple) else (place, default_room)
-                placements.append(Placement(course_id=course_id, session=session, slot=slot, room_id=room_id))
+                slot, *rooms = place if isinstance(place, tuple) else (place, default_room)
+                placements.append(Placement.at((course_id, session), slot, [id for id in rooms if id is not None]))
     return Timetable(placements=tuple(placements))
 
 
@@ -275,8 +279,10 @@ def random_planted(rng: Random, num_courses: int = 6, max_sessions: int = 3) -> 
     kept = Counter(key[0] for key in places)
     courses = tuple(_first_sessions(c, kept[c.id]) for c in structure.courses if kept[c.id])
     if not courses:
-        lone = replace(structure.courses[0], sessions_per_week=1, session_slots=1, expected_students=0, parts=())
-        courses, places = (lone,), {(lone.id, 0): (0, structure.rooms[0].id)}
+        lone = replace(
+            structure.courses[0], sessions_per_week=1, session_slots=1, expected_students=0, rooms_needed=1, parts=()
+        )
+        courses, places = (lone,), {(lone.id, 0): (0, (structure.rooms[0].id,))}
     return Planted(_restricted(rng, replace(structure, courses=courses), places), _timetable_of(places))
 
 
@@ -298,7 +304,8 @@ def random_timetable(dataset: Dataset, rng: Random, placed: float = 0.9) -> Time
     """
     crowded = rng.random() < 0.5
     favourites = [rng.choice(dataset.time_grid.slots) for _ in range(3)]
-    rooms = [rng.choice(dataset.rooms).id for _ in range(2)] if crowded else [room.id for room in dataset.rooms]
+    rooms = [place.ids for place in dataset.places]
+    few = [rng.choice(rooms) for _ in range(2)] if crowded else rooms
     placements = []
     for course_id, session in dataset.sessions:
         length = dataset.part_of((course_id, session)).session_slots
@@ -306,21 +313,18 @@ def random_timetable(dataset: Dataset, rng: Random, placed: float = 0.9) -> Time
         if not starts or rng.random() > placed:
             continue
         near = [t for t in starts if t in favourites] if crowded else []
-        slot = rng.choice(near or starts)
-        placements.append(Placement(course_id=course_id, session=session, slot=slot, room_id=rng.choice(rooms)))
+        slot, needed = rng.choice(near or starts), dataset.part_of((course_id, session)).rooms_needed
+        offered = [[ids for ids in some if len(ids) == needed] for some in (few, rooms)]
+        placements.append(Placement.at((course_id, session), slot, rng.choice(offered[0] or offered[1])))
     return Timetable(placements=tuple(placements))
 
 
-Places = dict[SessionKey, tuple[int, str]]
+Places = dict[SessionKey, tuple[int, tuple[str, ...]]]
+"""Start and rooms of each session."""
 
 
 def _timetable_of(places: Places) -> Timetable:
-    return Timetable(
-        placements=tuple(
-            Placement(course_id=key[0], session=key[1], slot=slot, room_id=room_id)
-            for key, (slot, room_id) in places.items()
-        )
-    )
+    return Timetable(placements=tuple(Placement.at(key, slot, ids) for key, (slot, ids) in places.items()))
 
 
 def _some(rng: Random, items: Sequence[str], most: int) -> tuple[str, ...]:
@@ -362,11 +366,17 @@ def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
             type=rng.choice(ROOM_TYPES),
             features=_some(rng, FEATURES, 2),
             building=rng.choice(BUILDINGS),
+            sessions_at_once=rng.choice([1, 1, 1, 2]),
         )
         for i in range(rng.randint(1, 4))
     ]
+    courses = [replace(each, rooms_needed=_number_of_rooms(rng, rooms)) for each in courses]
     travel = {a: {b: rng.choice([0, 3, 10, 20]) for b in "ABC" if b != a and rng.random() < 0.7} for a in "ABC"}
     return dataset(*courses, *rooms, *map(teacher, teachers), *members, grid=time_grid, travel=travel)
+
+
+def _number_of_rooms(rng: Random, rooms: Sequence[Room]) -> int:
+    return min(len(rooms), rng.choice([0, 1, 1, 1, 1, 1, 1, 1, 2]))
 
 
 def _divided(rng: Random, each: Course, longest: int, teachers: Sequence[str], groups: Sequence[str]) -> Course:
@@ -384,6 +394,7 @@ def _divided(rng: Random, each: Course, longest: int, teachers: Sequence[str], g
                 groups=rng.choice([None, None, _some(rng, groups, 2)]),
                 students=rng.choice([None, None, _some(rng, each.student_ids, 3)]),
                 size=rng.choice([None, None, 10]),
+                rooms_needed=rng.choice([None, None, None, 0, 1]),
             )
         )
     return replace(each, parts=tuple(parts))
@@ -425,24 +436,30 @@ def _place_without_clash(rng: Random, data: Dataset) -> Places:
     busy: dict[int, set[str]] = defaultdict(set)
     places: Places = {}
     unplaceable: set[str] = set()
+    inside: dict[int, Counter[str]] = defaultdict(Counter)
     for each, sessions in zip(data.parts, data.sessions_of_part, strict=True):
         people = {each.id, *each.faculty_ids, *data.cohorts_of(each), *data.students_of(each)}
         for key in sessions if each.id not in unplaceable else ():
             options = [
-                (t, r.id)
+                (t, place.ids)
                 for t in data.time_grid.slots
-                for r in data.rooms
+                for place in data.places
                 if data.time_grid.can_start(t, each.session_slots)
-                and r.capacity >= data.expected_students(each)
-                and not any((people | {r.id}) & busy[u] for u in range(t, t + each.session_slots))
+                and len(place.rooms) == each.rooms_needed
+                and (not place.rooms or place.seats >= data.expected_students(each))
+                and not any(people & busy[u] for u in range(t, t + each.session_slots))
+                and all(
+                    inside[u][r.id] < r.sessions_at_once for u in range(t, t + each.session_slots) for r in place.rooms
+                )
             ]
             if not options:
                 unplaceable.add(each.id)
                 break
-            slot, room_id = rng.choice(options)
-            places[key] = (slot, room_id)
+            slot, ids = rng.choice(options)
+            places[key] = (slot, ids)
             for u in range(slot, slot + each.session_slots):
-                busy[u] |= people | {room_id}
+                busy[u] |= people
+                inside[u].update(ids)
     return places
 
 
@@ -450,9 +467,9 @@ def _restricted(rng: Random, data: Dataset, places: Places | None) -> Dataset:
     """Adds everything that can make a timetable wrong; with `places`, only what they keep."""
     used: dict[str, set[int]] = defaultdict(set)
     per_day: dict[str, Counter[int]] = defaultdict(Counter)
-    for key, (slot, room_id) in (places or {}).items():
+    for key, (slot, ids) in (places or {}).items():
         each = data.part_of(key)
-        for owner in (room_id, *each.faculty_ids, *data.attending_groups(each), each.id):
+        for owner in (*ids, *each.faculty_ids, *data.attending_groups(each), each.id):
             used[owner] |= set(range(slot, slot + each.session_slots))
             per_day[owner][data.time_grid.day_of(slot)] += 1
 
@@ -564,9 +581,12 @@ def _restricted_course(rng: Random, data: Dataset, each: Course, places: Places 
         if rng.random() < 0.15:
             length = data.part_of((each.id, session)).session_slots
             starts = [t for t in time_grid.slots if time_grid.can_start(t, length)]
-            slot, room_id = own.get((each.id, session), (rng.choice(starts), rng.choice(data.rooms).id))
-            fixed.append(FixedSession(session=session, slot=slot, room_id=rng.choice([None, room_id])))
-    stood_in = [data.room[room_id] for _, room_id in own.values()]
+            needed = data.part_of((each.id, session)).rooms_needed
+            offered = [place.ids for place in data.places if len(place.rooms) == needed]
+            slot, ids = own.get((each.id, session), (rng.choice(starts), rng.choice(offered)))
+            room_id, *more = rng.choice([(), ids]) or (None,)
+            fixed.append(FixedSession(session=session, slot=slot, room_id=room_id, more_rooms=tuple(more)))
+    stood_in = [data.room[id] for _, ids in own.values() for id in ids]
     types = set(_some(rng, ROOM_TYPES, 1))
     features = set(_some(rng, FEATURES, 1))
     if places is not None:
@@ -580,6 +600,7 @@ def _restricted_course(rng: Random, data: Dataset, each: Course, places: Places 
         required_features=tuple(sorted(features)),
         min_days=rng.randint(0, 3),
         max_sessions_per_day=limit,
+        **_listed_rooms(rng, data, {room.id for room in stood_in}, places is not None),
         parts=tuple(_restricted_part(rng, data, each, n, own) for n in range(len(each.parts))),
     )
 
@@ -591,12 +612,25 @@ def _restricted_part(rng: Random, data: Dataset, each: Course, number: int, own:
     length = one.session_slots or each.session_slots
     starts = [t for t in data.time_grid.slots if data.time_grid.can_start(t, length)]
     slots = {rng.choice(starts), *(slot for slot, _ in stood)}
-    types = {*rng.sample(ROOM_TYPES, 1), *(data.room[room_id].type for _, room_id in stood)}
+    types = {*rng.sample(ROOM_TYPES, 1), *(data.room[id].type for _, ids in stood for id in ids)}
     return replace(
         one,
         allowed_slots=rng.choice([None, None, tuple(sorted(slots))]),
         room_types=rng.choice([None, (), tuple(sorted(types))]),
     )
+
+
+def _listed_rooms(rng: Random, data: Dataset, stood_in: set[str], planted: bool) -> dict[str, Any]:
+    """Rooms by name with penalties, and further penalties; where a timetable is planted none of its rooms is banned."""
+    ids = [room.id for room in data.rooms]
+    listed = {id: rng.choice([0, 0, 1, 3]) for id in ids if id in stood_in or rng.random() < 0.6}
+    penalties: dict[str, int | None] = {id: rng.choice([0, 2, None]) for id in ids if rng.random() < 0.3}
+    if planted:
+        penalties = {id: penalty for id, penalty in penalties.items() if penalty is not None or id not in stood_in}
+    return {
+        "rooms": listed if listed and rng.random() < 0.3 else None,
+        "room_penalties": penalties if rng.random() < 0.5 else {},
+    }
 
 
 def _links(rng: Random, data: Dataset, places: Places | None) -> tuple[Link, ...]:

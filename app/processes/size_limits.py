@@ -24,7 +24,7 @@ NAMED = 5
 """Largest causes that are named."""
 
 
-class Amount(NamedTuple):
+class CountLimit(NamedTuple):
     """Something that can be counted in the JSON of a dataset. `setting` limits it; `pointer` is where it stands."""
 
     what: str
@@ -119,14 +119,30 @@ def _students(document: Mapping[str, Any]) -> int:
 
 
 AMOUNTS = (
-    Amount("sessions", "max_sessions", "/courses", _sessions),
-    Amount("rooms", "limit_rooms", "/rooms", lambda document: len(_entries(document, "rooms"))),
-    Amount("teachers", "limit_people", "/faculty", lambda document: len(_entries(document, "faculty"))),
-    Amount("groups", "limit_people", "/groups", lambda document: len(_entries(document, "groups"))),
-    Amount("students", "limit_people", "/courses", _students),
-    Amount("enrolments", "limit_enrolments", "/courses", _enrolments),
-    Amount("links", "limit_links", "/links", lambda document: len(_entries(document, "links"))),
+    CountLimit("sessions", "max_sessions", "/courses", _sessions),
+    CountLimit("rooms", "limit_rooms", "/rooms", lambda document: len(_entries(document, "rooms"))),
+    CountLimit("teachers", "limit_people", "/faculty", lambda document: len(_entries(document, "faculty"))),
+    CountLimit("groups", "limit_people", "/groups", lambda document: len(_entries(document, "groups"))),
+    CountLimit("students", "limit_people", "/courses", _students),
+    CountLimit("enrolments", "limit_enrolments", "/courses", _enrolments),
+    CountLimit("links", "limit_links", "/links", lambda document: len(_entries(document, "links"))),
 )
+
+
+def size_of(dataset: Dataset) -> dict[str, str | int]:
+    """How much there is of everything in a dataset."""
+    return {
+        "name": dataset.name,
+        "courses": len(dataset.courses),
+        "sessions": len(dataset.sessions),
+        "faculty": len(dataset.faculty),
+        "rooms": len(dataset.rooms),
+        "groups": len(dataset.groups),
+        "students": dataset.num_people,
+        "enrolments": sum(len(dataset.students_of(part)) for part in dataset.parts),
+        "links": len(dataset.links),
+        "time_slots": len(dataset.time_grid.slots),
+    }
 
 
 class ModelSize(NamedTuple):
@@ -150,9 +166,11 @@ def model_size(dataset: Dataset) -> ModelSize:
     features = [frozenset(room.features) for room in dataset.rooms]
     for course in dataset.parts:
         seats = dataset.expected_students(course)
-        wants = (course.room_types, course.required_features, seats)
+        wants = (course.room_types, course.required_features, seats, course.rooms_needed)
         if wants not in rooms_of:
-            rooms_of[wants] = _suitable(dataset.rooms, features, course, seats)
+            several = sum(len(place.rooms) == course.rooms_needed for place in dataset.places)
+            one = course.rooms_needed == 1
+            rooms_of[wants] = _suitable(dataset.rooms, features, course, seats) if one else several
         slots = len(dataset.time_grid.slots) if course.allowed_slots is None else len(course.allowed_slots)
         found = course.sessions_per_week * slots * rooms_of[wants]
         places[course.id] = places.get(course.id, 0) + found

@@ -10,6 +10,7 @@ from app.domain.issues import below
 from app.domain.requests import GenerateRequest, ScoreRequest, ValidateRequest
 from app.domain.unknown_fields import refuse_near_misses
 from app.processes.intake import check_rules, load_source, oddities_of, read_object
+from app.processes.size_limits import size_of
 from app.settings import Settings
 from app.views.flags import breaches_of
 from app.views.import_report import account_of, warnings_of
@@ -59,22 +60,6 @@ def _wrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """A bare native dataset counts as `{"dataset": ...}`; so does another document of ours, which is named then."""
     is_bare = "schema" in document or ("dataset" not in document and not _DATASET_KEYS.isdisjoint(document))
     return {"dataset": document} if is_bare else document
-
-
-def size_of(dataset: Dataset) -> View:
-    """How much there is of everything."""
-    return {
-        "name": dataset.name,
-        "courses": len(dataset.courses),
-        "sessions": len(dataset.sessions),
-        "faculty": len(dataset.faculty),
-        "rooms": len(dataset.rooms),
-        "groups": len(dataset.groups),
-        "students": dataset.num_people,
-        "enrolments": sum(len(dataset.students_of(part)) for part in dataset.parts),
-        "links": len(dataset.links),
-        "time_slots": len(dataset.time_grid.slots),
-    }
 
 
 def score_timetable(body: bytes, settings: Settings) -> View:

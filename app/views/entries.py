@@ -15,12 +15,13 @@ from functools import cached_property
 from app.views.flags import Conflicts, conflicts_of
 from solver.calendar import clock_of
 from solver.formats.platform_tables import origin_of
-from solver.labels import Labels, taught_name
+from solver.labels import NO_ROOM, Labels, taught_name
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.result import Report
 from solver.terms import SessionKey
 
 Entry = dict[str, object]
+_OF_NO_ROOM = ("room_id", "room_code", "room_number", "room_type", "room_capacity", "building")
 
 
 class Entries:
@@ -58,6 +59,8 @@ class Entries:
         teachers = course.faculty_ids
         names = [self._labels.teachers[id] for id in teachers]
         first = {"faculty_name": names[0]} if names else {}
+        if entry["room_id"] is None:  # the platform takes two of one name at one time for a double booking
+            entry = {**entry, "room_number": f"{NO_ROOM} ({entry['subject_code']})"}
         yield {**entry, **first, **({"student_ids": list(self._dataset.students_of(course))} if students else {})}
         for n, id in enumerate(teachers[1:], start=1):
             yield self._as_seen_by(id, entry, ", ".join(names[:n]), students)
@@ -87,7 +90,7 @@ class Entries:
         return {
             **self._time(placement.slot, self._dataset.part_of(placement.key).session_slots),
             **self._subject(placement.key),
-            **self._of_room[placement.room_id],
+            **self._in_rooms(self._dataset.in_order(placement.room_ids)),
             "session_number": placement.session,
             "has_conflict": bool(told),
             "conflict_description": told,
@@ -154,6 +157,20 @@ class Entries:
         teachers = (self._dataset.teacher[id] for id in course.faculty_ids)
         departments = [course.department_id, *(g.department_id for g in groups), *(f.department_id for f in teachers)]
         return next((id for id in departments if id is not None), None)
+
+    def _in_rooms(self, ids: tuple[str, ...]) -> Entry:
+        """The room, the first one of several with the labels and the seats of all, or that there is none."""
+        if len(ids) == 1:
+            return self._of_room[ids[0]]
+        first = self._of_room[ids[0]] if ids else dict.fromkeys(_OF_NO_ROOM)
+        labels = ", ".join(self._labels.rooms[id] for id in ids) or NO_ROOM
+        return {
+            **first,
+            "room_code": labels,
+            "room_number": labels,
+            "room_type": first["room_type"] or "",
+            "room_capacity": sum(self._dataset.room[id].capacity for id in ids),
+        }
 
     @cached_property
     def _of_room(self) -> Mapping[str, Entry]:

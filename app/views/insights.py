@@ -13,7 +13,7 @@ from app.views.variants import told_view
 from app.views.weeks import View, grid_view
 from solver.calendar import TimeGrid
 from solver.diagnose import Openings
-from solver.labels import Labels
+from solver.labels import NO_ROOM, Labels
 from solver.model import Dataset, Placement, Timetable
 from solver.names import Names
 from solver.result import RuleCount, Variant
@@ -37,7 +37,8 @@ def load_view(dataset: Dataset, timetable: Timetable) -> View:
     for placement in timetable.placements:
         course = dataset.part_of(placement.key)
         slots = range(placement.slot, placement.slot + course.session_slots)
-        rooms[placement.room_id].update(slots)
+        for id in placement.room_ids:
+            rooms[id].update(slots)
         running.update(slots)
         for teacher in course.faculty_ids:
             teachers[teacher].update(slots)
@@ -85,7 +86,7 @@ def difference_view(dataset: Dataset, variant: Variant, other: Variant) -> View:
 
     A slot or room of null means that the session has no place in that variant.
     """
-    names = Names(dataset)
+    names, labels = Names(dataset), Labels(dataset)
     rows: list[list[object]] = []
     kinds: Counter[str] = Counter()
     for key in dataset.sessions:
@@ -93,10 +94,10 @@ def difference_view(dataset: Dataset, variant: Variant, other: Variant) -> View:
         kind = _kind_of_change(here, there)
         kinds[kind] += 1
         if kind != "same":
-            rows.append([*key, names.session(key), kind, *_place(here), *_place(there)])
+            rows.append([*key, names.session(key), kind, *_place(here, labels), *_place(there, labels)])
     return {
         "grid": grid_view(dataset),
-        "rooms": Labels(dataset).rooms,
+        "rooms": labels.rooms,
         "counts": {kind: kinds[kind] for kind in ("same", "time", "room", "placed")},
         "rows": rows,
     }
@@ -107,11 +108,15 @@ def _kind_of_change(here: Placement | None, there: Placement | None) -> str:
         return "same" if here is there else "placed"
     if here.slot != there.slot:
         return "time"
-    return "same" if here.room_id == there.room_id else "room"
+    return "same" if set(here.room_ids) == set(there.room_ids) else "room"
 
 
-def _place(placement: Placement | None) -> tuple[int | None, str | None]:
-    return (None, None) if placement is None else (placement.slot, placement.room_id)
+def _place(placement: Placement | None, labels: Labels) -> tuple[int | None, str | None]:
+    """Slot and id of the room, or in place of an id the words for none or several."""
+    if placement is None:
+        return None, None
+    ids = placement.room_ids
+    return placement.slot, ids[0] if len(ids) == 1 else ", ".join(labels.rooms[id] for id in ids) or NO_ROOM
 
 
 def session_view(dataset: Dataset, variant: Variant, key: SessionKey) -> View | None:

@@ -75,7 +75,7 @@ def week_view(dataset: Dataset, variant: Variant, of: WeekOf, id: str) -> View |
     placements = [
         placement
         for placement in variant.timetable.placements
-        if (placement.room_id == id if of == "room" else dataset.part_number[placement.key] in mine)
+        if (id in placement.room_ids if of == "room" else dataset.part_number[placement.key] in mine)
     ]
     entries = Entries(dataset).chosen(placements, _told_conflicts(variant, placements))
     names = Names(dataset)

@@ -18,6 +18,7 @@ from solver.compiled import Compiled
 from solver.cpsat.links import block_begins
 from solver.cpsat.model_builder import ModelBuilder
 from solver.cpsat.plan import Array, Treatment, limited, on_grid, treatments
+from solver.cpsat.supply import held_by
 from solver.links import LINKS, NO_MOST, times_keep
 from solver.model import Course, Dataset, Link
 from solver.names import Names, counted, days_in_words, default_note, listed
@@ -109,7 +110,7 @@ class _Writer:
         for s in np.flatnonzero(self.compiled.fixed_slot >= 0).tolist() if self.hard("fixed_moved") else ():
             c, slot = int(self.compiled.course_of_session[s]), int(self.compiled.fixed_slot[s])
             room = int(self.compiled.fixed_room[s])
-            where = f" in {self.names.room(self.dataset.rooms[room].id)}" if room >= 0 else ""
+            where = f" in {self.names.rooms(self.dataset.places[room].ids)}" if room >= 0 else ""
             sentence = f"{self.names.session(self.dataset.sessions[s])} is fixed to {self.names.slot(slot)}{where}."
             yield Assumption(("fixed_moved",), sentence, frozenset((c,)), _fix(s, slot))
 
@@ -185,7 +186,7 @@ class _Writer:
     # --- rooms -------------------------------------------------------------------------------------------------------
 
     def room_supply(self) -> Iterator[Assumption]:
-        """For each set of rooms that some session is confined to: the set holds only so many sessions in a slot."""
+        """For each set of places that some session is confined to: it holds only so many sessions in a slot."""
         confined: dict[tuple[int, ...], list[int]] = {}
         for s, rooms in enumerate(self._usable_rooms()):
             confined.setdefault(rooms, []).append(s)
@@ -195,19 +196,20 @@ class _Writer:
             sessions = [
                 s for other, own in confined.items() if other == rooms or (other and inside > set(other)) for s in own
             ]
-            if len(sessions) > len(rooms) or not self.compiled.room_open[list(rooms)].all():
-                yield self._supply(rooms, sessions)
+            supply = np.array([held_by(self.compiled, rooms, t) for t in range(self.compiled.num_slots)])
+            if (supply < len(sessions)).any():
+                yield self._supply(rooms, sessions, supply)
 
     def _usable_rooms(self) -> list[tuple[int, ...]]:
-        """Rooms each session may use by the hard rules."""
+        """Places each session may use by the hard rules."""
         compiled = self.compiled
-        by_demand: dict[tuple[int, bytes], Array] = {}
+        by_demand: dict[tuple[int, int, bytes], Array] = {}
         usable = []
         for s in range(compiled.num_sessions):
             c, pinned = int(compiled.course_of_session[s]), int(compiled.fixed_room[s])
-            key = (int(compiled.seats[c]), compiled.room_unsuitable[c].tobytes())
+            key = (int(compiled.seats[c]), int(compiled.rooms_needed[c]), compiled.room_unsuitable[c].tobytes())
             if key not in by_demand:
-                fits = np.ones(compiled.num_rooms, dtype=bool)
+                fits = np.array(compiled.place_offered[c] > 0)
                 if self.hard("room_unsuitable"):
                     fits &= compiled.room_unsuitable[c] == 0
                 if self.hard("room_capacity"):
@@ -217,19 +219,19 @@ class _Writer:
             usable.append(tuple(r for r in rooms if r == pinned) if pinned >= 0 and self.hard("fixed_moved") else rooms)
         return usable
 
-    def _supply(self, rooms: tuple[int, ...], sessions: list[int]) -> Assumption:
+    def _supply(self, places: tuple[int, ...], sessions: list[int], supply: Array) -> Assumption:
         compiled = self.compiled
         courses = list(dict.fromkeys(compiled.course_of_session[sessions].tolist()))
-        supply = np.array(compiled.room_open[list(rooms)].sum(axis=0))
+        rooms = list(dict.fromkeys(id for q in places for id in self.dataset.places[q].ids))
         if not self.hard("room_clash"):
             supply = np.full(compiled.num_slots, len(sessions) if rooms else 0)
-        places = listed([self.names.room(self.dataset.rooms[r].id) for r in rooms])
+        names = listed([self.names.room(id) for id in rooms])
         if not rooms:
             sentence = f"No room suits {self.courses(courses)}: {self._wishes(self.dataset.parts[courses[0]])}."
         else:
             verb = "is the only room" if len(rooms) == 1 else "are the only rooms"
             total = counted(int(supply.sum()), "session slot")
-            sentence = f"{places} {verb} for {self.courses(courses)}, with {total} a week."
+            sentence = f"{names} {verb} for {self.courses(courses)}, with {total} a week."
         rules = [*(["room_clash"] if rooms else []), *self._confining(sessions)]
         return Assumption(tuple(rules), sentence, frozenset(courses), _limit_cover(sessions, supply))
 

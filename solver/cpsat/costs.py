@@ -30,6 +30,7 @@ def course_costs(compiled: Compiled, slots: Array, rooms: Array) -> Array:
     each += weight["room_capacity"] * np.maximum(0, -empty)
     each += weight["room_waste"] * (np.maximum(0, empty) // SEATS_PER_WASTE_UNIT)
     each += weight["room_unsuitable"] * compiled.room_unsuitable[courses, places]
+    each += weight["room_penalty"] * compiled.room_penalty[courses, places]
     each += weight["context"] * compiled.context_building[courses, compiled.room_building[places]]
     costs = np.bincount(courses, weights=each, minlength=compiled.num_courses)
     background = background_of(compiled, slots, rooms, placed)
@@ -37,7 +38,7 @@ def course_costs(compiled: Compiled, slots: Array, rooms: Array) -> Array:
     missing_days = np.where(used_days > 0, np.maximum(0, compiled.min_days - used_days), 0)
     costs += weight["min_days"] * missing_days[compiled.whole]
     families = compiled.family[courses].astype(np.int64)
-    pairs = np.unique(families * compiled.num_rooms + places) // max(1, compiled.num_rooms)
+    pairs = np.unique(families * compiled.num_places + places) // compiled.num_places
     used_rooms = np.bincount(pairs, minlength=int(compiled.family.max()) + 1)
     costs += weight["room_stability"] * np.maximum(0, used_rooms - 1)[compiled.family]
     return np.asarray(costs + _attendance_costs(compiled, background.course, weight))
@@ -99,7 +100,8 @@ def sessions_in_trouble(compiled: Compiled, slots: Array, rooms: Array) -> Array
         & ((fixed_slot != starts) | ((fixed_room >= 0) & (fixed_room != places)))
     )
     crowded = _crowded_courses(compiled, all_placed.faculty, all_placed.group, all_placed.course, hard)
-    over = all_placed.room > compiled.room_open
+    crammed = all_placed.room > compiled.room_limit
+    over = np.logical_or.reduceat(crammed[compiled.place_room], compiled.place_ptr[:-1])
     for length in np.unique(compiled.length):
         same = compiled.length[courses] == length
         bad[same] |= ~clear(~crowded, int(length))[courses[same], starts[same]]

@@ -233,7 +233,7 @@ def polish(
         better, proved = walk.step(free, NEIGHBOURHOOD_SECONDS, seed + number, walk.score.bent > 0)
         if better and on_improvement is not None:
             on_improvement(walk.slots, walk.rooms, walk.score)
-        if not better and proved and len(free) == compiled.num_sessions and compiled.num_rooms <= ROOMS_PER_UNIT:
+        if not better and proved and len(free) == compiled.num_sessions and compiled.num_places <= ROOMS_PER_UNIT:
             break  # the neighbourhood was the whole problem
         if not better and (len(free) >= sizes[kind] or not proved):
             sizes[kind] = _resized(sizes[kind], proved=proved)

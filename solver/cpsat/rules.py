@@ -42,14 +42,17 @@ def group_clash(builder: ModelBuilder) -> None:
 def room_clash(builder: ModelBuilder) -> None:
     if not builder.with_rooms:
         return
+    compiled = builder.compiled
     using: dict[tuple[int, int], list[Var]] = {}
     for unit, y in zip(builder.plan.units, builder.y, strict=True):
-        for (start, r), literal in y.items():
-            for t in range(start, start + unit.length):
-                using.setdefault((r, t), []).append(literal)
+        for (start, place), literal in y.items():
+            for r in compiled.place_room[compiled.place_ptr[place] : compiled.place_ptr[place + 1]].tolist():
+                for t in range(start, start + unit.length):
+                    using.setdefault((r, t), []).append(literal)
     for (r, t), literals in using.items():
-        busy, is_open = int(builder.plan.background.room[r, t]), int(builder.compiled.room_open[r, t])
-        builder.excess("room_clash", literals, busy, is_open)
+        busy, limit = int(builder.plan.background.room[r, t]), int(compiled.room_limit[r, t])
+        if limited(limit):
+            builder.excess("room_clash", literals, busy, limit)
 
 
 def student_clash(builder: ModelBuilder) -> None:
@@ -367,6 +370,7 @@ BUILDERS: Mapping[str, RuleBuilder] = {
     "min_days": min_days,
     "room_stability": room_stability,
     "room_waste": _room_cost("room_waste"),
+    "room_penalty": _room_cost("room_penalty"),
     "load_balance": load_balance,
     "slot_peak": slot_peak,
     "travel": travel,

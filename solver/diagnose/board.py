@@ -8,14 +8,14 @@ would have it. Only hard rules hinder.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 from solver.diagnose.facts import Bits, Facts, bits, indices, starts_touching
 from solver.diagnose.ties import keeps_rooms, partner_starts
-from solver.model import Course, Link, Timetable
+from solver.model import Course, Link, Room, Timetable
 from solver.names import counted, default_note
 from solver.terms import CORE_SUBJECT_TYPE, SET_LINKS, SessionKey
 
@@ -24,7 +24,7 @@ class Pin(NamedTuple):
     """Where a session stands."""
 
     start: int
-    room: str
+    rooms: tuple[str, ...]
 
 
 class Hindrance(NamedTuple):
@@ -55,30 +55,30 @@ class Board:
 
     def __post_init__(self) -> None:
         for placement in self.timetable.placements:
-            self.put(placement.key, Pin(placement.slot, placement.room_id))
+            self.put(placement.key, Pin(placement.slot, placement.room_ids))
 
     def put(self, key: SessionKey, pin: Pin) -> None:
         """Pins up a session that is not on the board; whether it fits there is not asked."""
         self.pins[key] = pin
         slots = ((1 << self.length(key)) - 1) << pin.start
-        for owner in self._owners(key, pin.room):
+        for owner in self._owners(key, pin.rooms):
             self.standing[owner][key] = slots
 
     def take(self, key: SessionKey) -> Pin:
         """Takes a session off the board and says where it was. Raises `KeyError` when it is not there."""
         pin = self.pins.pop(key)
-        for owner in self._owners(key, pin.room):
+        for owner in self._owners(key, pin.rooms):
             del self.standing[owner][key]
         return pin
 
-    def _owners(self, key: SessionKey, room: str) -> Iterator[tuple[str, str]]:
+    def _owners(self, key: SessionKey, rooms: Iterable[str]) -> Iterator[tuple[str, str]]:
         course = self.facts.dataset.part_of(key)
         yield from (("teacher", id) for id in course.faculty_ids)
         yield from (("group", id) for id in self.facts.dataset.cohorts_of(course))
         yield ("course", course.id)
         yield ("part", str(self.facts.dataset.part_number[key]))
         yield from self._own_owner(course)
-        yield ("room", room)
+        yield from (("room", id) for id in rooms)
 
     def _own_owner(self, course: Course) -> Iterator[tuple[str, str]]:
         """The course itself, which is in one place at a time; parts of one that have groups go by these."""
@@ -256,18 +256,33 @@ class Board:
             pin = self.pins.get(other)
             if pin is not None:
                 same, apart = keeps_rooms(link.type)
-                there = 1 << self.facts.room_index[pin.room]
+                data = self.facts.dataset
+                place = data.place_number.get(data.in_order(pin.rooms))
+                there = 0 if place is None else 1 << place
                 rooms &= (there if same else 0) | (~there if apart else 0)
         return rooms
 
-    def free_rooms(self, key: SessionKey) -> dict[str, Bits]:
-        """Starts at which each suitable room is open and empty to the end of the session; smallest room first."""
-        length, rooms = self.length(key), [self.facts.dataset.rooms[r] for r in indices(self.suitable_rooms(key))]
+    def free_rooms(self, key: SessionKey) -> dict[tuple[str, ...], Bits]:
+        """Starts at which each suitable place is open and free to the end of the session; smallest place first."""
+        length, places = self.length(key), [self.facts.dataset.places[q] for q in indices(self.suitable_rooms(key))]
         free = {}
-        for room in sorted(rooms, key=lambda room: room.capacity):
-            taken = self.facts.closed[room.id] | self.busy(("room", room.id)) if self.facts.hard("room_clash") else 0
-            free[room.id] = self.facts.on_grid[length] & ~starts_touching(taken, length)
+        for place in sorted(places, key=lambda place: place.seats):
+            taken = 0
+            for room in place.rooms if self.facts.hard("room_clash") else ():
+                taken |= self.facts.closed[room.id] | self._full(room)
+            free[place.ids] = self.facts.on_grid[length] & ~starts_touching(taken, length)
         return free
+
+    def _full(self, room: Room) -> Bits:
+        """Slots in which the room takes no further session."""
+        inside = list(self.standing.get(("room", room.id), {}).values())
+        if room.sessions_at_once > len(inside):
+            return 0
+        held = [0] * room.sessions_at_once  # slots in which there are so many sessions and one more
+        for slots in inside:
+            for n in reversed(range(len(held))):
+                held[n] |= slots & (held[n - 1] if n else -1)
+        return held[-1]
 
     def free_starts(self, key: SessionKey) -> Bits:
         """Starts that nothing but the rooms hinders."""

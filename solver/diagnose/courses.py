@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from solver.diagnose.facts import Facts, Removal, indices
 from solver.model import Course
 from solver.names import counted, listed, with_article
+from solver.places import suits
 from solver.result import Proof
 from solver.terms import SessionKey
 
@@ -58,7 +59,7 @@ def kind_in_words(facts: Facts, course: Course) -> str:
 
 def _no_room(facts: Facts, course: Course) -> Proof:
     wanted = facts.seats_wanted(course)
-    right = [r for r in facts.dataset.rooms if facts.of_kind(course, r) or not facts.hard("room_unsuitable")]
+    right = [r for r in facts.dataset.rooms if suits(course, r) or not facts.hard("room_unsuitable")]
     needs = f"course {facts.names.part(course)} needs {kind_in_words(facts, course)}"
     if not right:
         return Proof(
@@ -68,6 +69,14 @@ def _no_room(facts: Facts, course: Course) -> Proof:
             rules=("room_unsuitable",),
             needed=1,
             available=0,
+        )
+    if course.rooms_needed > 1:
+        number = counted(course.rooms_needed, "room")
+        return Proof(
+            code="no_room",
+            sentence=f"{needs}, in {number} at once, but no {number} of that kind have so many seats",
+            entities=(course.id,),
+            rules=("room_capacity", "room_unsuitable"),
         )
     largest = max(right, key=lambda room: room.capacity)
     name = facts.names.room(largest.id)
@@ -82,18 +91,20 @@ def _no_room(facts: Facts, course: Course) -> Proof:
 
 
 def _fixed_room(facts: Facts, key: SessionKey) -> Proof:
-    course, room = facts.dataset.part_of(key), facts.dataset.room[facts.fixed[key].room_id or ""]
-    offers = f"which is of type {room.type} and seats {room.capacity}"
-    is_fixed = f"{facts.names.session(key)} is fixed in room {facts.names.room(room.id)}, {offers}"
-    small = facts.hard("room_capacity") and room.capacity < facts.seats_wanted(course)
-    wrong = facts.hard("room_unsuitable") and not facts.of_kind(course, room)
+    course, ids = facts.dataset.part_of(key), facts.fixed[key].room_ids
+    rooms = [facts.dataset.room[id] for id in ids]
+    seats, types = sum(room.capacity for room in rooms), listed(list(dict.fromkeys(room.type for room in rooms)))
+    offers = f"which is of type {types} and seats {seats}"
+    is_fixed = f"{facts.names.session(key)} is fixed in {facts.names.rooms(ids)}, {offers}"
+    small = facts.hard("room_capacity") and seats < facts.seats_wanted(course)
+    wrong = facts.hard("room_unsuitable") and not all(suits(course, room) for room in rooms)
     return Proof(
         code="fixed_room_unsuitable",
         sentence=f"{is_fixed}, but the course needs {kind_in_words(facts, course)}",
-        entities=(course.id, room.id),
+        entities=(course.id, *ids),
         rules=("fixed_moved", *(["room_unsuitable"] if wrong else []), *(["room_capacity"] if small else [])),
         needed=facts.seats_wanted(course) if small else None,
-        available=room.capacity if small else None,
+        available=seats if small else None,
     )
 
 
@@ -129,10 +140,9 @@ def fixed_proofs(facts: Facts) -> Iterator[Proof]:
     told = set()
     for (rule, kind, id, slot), keys in _fixed_demands(facts).items():
         together = tuple(keys)
-        if (
-            len({facts.dataset.part_number[key] for key in keys} if kind == "student" else keys) < 2
-            or (kind, id, together) in told
-        ):
+        most = facts.dataset.room[id].sessions_at_once if kind == "room" else 1
+        meeting = {facts.dataset.part_number[key] for key in keys} if kind == "student" else keys
+        if len(meeting) <= most or (kind, id, together) in told:
             continue
         told.add((kind, id, together))
         if kind == "student":
@@ -158,8 +168,7 @@ def _fixed_demands(facts: Facts) -> dict[tuple[str, str, str, int], list[Session
         cohorts = facts.dataset.cohorts_of(course)
         needs += [("group_clash", "group", id) for id in cohorts] or [("group_clash", "course", course.id)]
         needs += [("student_clash", "student", id) for id in facts.dataset.students_of(course)]
-        if fixed.room_id is not None:
-            needs.append(("room_clash", "room", fixed.room_id))
+        needs += [("room_clash", "room", id) for id in fixed.room_ids]
         for rule, kind, id in needs:
             if facts.hard(rule):
                 for slot in indices(((1 << course.session_slots) - 1) << fixed.slot):

@@ -48,8 +48,9 @@ def supply_proofs(facts: Facts) -> Iterator[Proof]:
 def _room_demands(facts: Facts) -> list[RoomDemand]:
     sessions: Counter[tuple[Bits, Bits, int]] = Counter()
     parts: dict[tuple[Bits, Bits, int], list[int]] = {}
-    for part in range(len(facts.dataset.parts)):
-        for demand in demands_of(facts, part):
+    for part, course in enumerate(facts.dataset.parts):
+        # What takes several rooms at once takes more than is counted here, and is left out.
+        for demand in demands_of(facts, part) if course.rooms_needed == 1 else ():
             key = _key(demand)
             sessions[key] += len(demand.keys)
             parts.setdefault(key, []).append(part)
@@ -61,7 +62,11 @@ def _key(demand: Demand) -> tuple[Bits, Bits, int]:
 
 
 def _shortage(facts: Facts, rooms: Bits, demands: Sequence[RoomDemand]) -> Proof | None:
-    openings = Counter(facts.all_slots & ~bits(facts.dataset.rooms[r].unavailable) for r in indices(rooms))
+    openings = Counter(
+        facts.all_slots & ~bits(facts.dataset.rooms[r].unavailable)
+        for r in indices(rooms)
+        for _ in range(min(facts.dataset.rooms[r].sessions_at_once, len(facts.dataset.sessions)))
+    )
     needed = sum(demand.sessions * demand.length for demand in demands)
     union = 0
     for demand in demands:

@@ -289,7 +289,8 @@ def _clique_proofs(facts: Facts, link: Link) -> Iterator[Proof]:
             starts = _all(facts.options(key).starts for key in clique)
             available = sum(bool(starts & day) for day in facts.day_slots)
         else:
-            available = _all(facts.options(key).rooms for key in clique).bit_count()
+            places = _all(facts.options(key).rooms for key in clique)
+            available = sum(_held(facts, q, crowd, len(clique)) for q in indices(places))
         if len(clique) > available:
             yield Proof(
                 code=f"link_{link.type}",
@@ -300,6 +301,13 @@ def _clique_proofs(facts: Facts, link: Link) -> Iterator[Proof]:
                 needed=len(clique),
                 available=available,
             )
+
+
+def _held(facts: Facts, place: int, crowd: Crowd, most: int) -> int:
+    """Sessions of a clique that one place has room for at once, `most` at most."""
+    if "room_clash" not in crowd.rules:
+        return 1
+    return min((room.sessions_at_once for room in facts.dataset.places[place].rooms), default=most)
 
 
 def _cliques(facts: Facts, link: Link) -> Iterator[list[SessionKey]]:

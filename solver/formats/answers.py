@@ -30,11 +30,13 @@ def dump_timetable(timetable: Timetable) -> dict[str, Any]:
     """The timetable as JSON data, one entry per placed session."""
     return {
         "schema": TIMETABLE_SCHEMA,
-        "placements": [
-            {"course_id": p.course_id, "session": p.session, "slot": p.slot, "room_id": p.room_id}
-            for p in timetable.placements
-        ],
+        "placements": [_placement(placement) for placement in timetable.placements],
     }
+
+
+def _placement(p: Placement) -> dict[str, Any]:
+    more = {"more_rooms": list(p.more_rooms)} if p.more_rooms else {}
+    return {"course_id": p.course_id, "session": p.session, "slot": p.slot, "room_id": p.room_id, **more}
 
 
 def load_timetable(source: bytes | str | Mapping[str, Any], grid: TimeGrid | None = None) -> Timetable:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from solver.calendar import clock_of
 from solver.formats.meetings import Of, is_of, part_of
 from solver.formats.safe import inert_in_csv
-from solver.labels import Labels, readable, taught_name
+from solver.labels import NO_ROOM, Labels, readable, taught_name
 from solver.model import Course, Dataset, Placement, Timetable
 
 COLUMNS = (
@@ -62,12 +62,12 @@ def rows_of(dataset: Dataset, timetable: Timetable, of: Of | None = None) -> Ite
         yield {**_place(dataset, labels, placement), **_subject(dataset, labels, course)}
     for course_id, session in dataset.sessions:
         course = dataset.part_of((course_id, session))
-        if (course_id, session) not in timetable.by_session and (of is None or is_of(dataset, course, None, of)):
+        if (course_id, session) not in timetable.by_session and (of is None or is_of(dataset, course, (), of)):
             yield _subject(dataset, labels, course)
 
 
 def _place(dataset: Dataset, labels: Labels, placement: Placement) -> Mapping[str, object]:
-    grid, room = dataset.time_grid, dataset.room[placement.room_id]
+    grid, rooms = dataset.time_grid, [dataset.room[id] for id in dataset.in_order(placement.room_ids)]
     first = grid.period_of(placement.slot)
     day = grid.day_of(placement.slot)
     # A session that runs past the end of the day is a mistake of the timetable; it is shown ending with the day.
@@ -76,8 +76,8 @@ def _place(dataset: Dataset, labels: Labels, placement: Placement) -> Mapping[st
         "day": grid.day_names[day],
         "start": clock_of(grid.start_of(placement.slot)),
         "end": clock_of(grid.end_of(placement.slot + length - 1)),
-        "room": labels.rooms[room.id],
-        "building": readable(room.building),
+        "room": LIST_SEPARATOR.join(labels.rooms[room.id] for room in rooms) or NO_ROOM,
+        "building": readable(rooms[0].building) if rooms else "",
     }
 
 

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from solver.calendar import span_of
 from solver.errors import InputError, Issue
-from solver.labels import Labels, in_brackets, readable, taught_name
+from solver.labels import NO_ROOM, Labels, in_brackets, readable, taught_name
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.names import counted
 
@@ -61,7 +61,7 @@ class Meeting:
 
     @property
     def place(self) -> str:
-        """Room, and the building where it is known."""
+        """Room or rooms, and the building where it is known."""
         told = not self.building or self.room.endswith(in_brackets("", self.building))
         return self.room if told else f"{self.room}, {self.building}"
 
@@ -158,7 +158,7 @@ class Weeks:
         for meeting, placement in self._placed:
             for kind in KINDS:
                 course = self.dataset.part_of(placement.key)
-                for id in dict.fromkeys(_owners(self.dataset, course, placement.room_id, kind)):
+                for id in dict.fromkeys(_owners(self.dataset, course, placement.room_ids, kind)):
                     found[kind].setdefault(id, []).append(meeting)
         return found
 
@@ -187,20 +187,20 @@ def part_of(dataset: Dataset, timetable: Timetable, of: Of | None) -> Timetable:
         return timetable
     check_known(dataset, of)
     return Timetable(
-        placements=tuple(p for p in timetable.placements if is_of(dataset, dataset.part_of(p.key), p.room_id, of))
+        placements=tuple(p for p in timetable.placements if is_of(dataset, dataset.part_of(p.key), p.room_ids, of))
     )
 
 
-def is_of(dataset: Dataset, course: Course, room_id: str | None, of: Of) -> bool:
+def is_of(dataset: Dataset, course: Course, room_ids: tuple[str, ...], of: Of) -> bool:
     """
-    Whether a session of the course belongs to the owner's week; an open one (room None) belongs to no room's.
+    Whether a session of the course belongs to the owner's week; one without rooms belongs to no room's.
 
     To the week of a group belongs whatever some of its people attend, also with one of its parts or as part of a whole.
     """
-    return of.id in _owners(dataset, course, room_id, of.kind)
+    return of.id in _owners(dataset, course, room_ids, of.kind)
 
 
-def _owners(dataset: Dataset, course: Course, room_id: str | None, kind: Kind) -> tuple[str, ...]:
+def _owners(dataset: Dataset, course: Course, room_ids: tuple[str, ...], kind: Kind) -> tuple[str, ...]:
     match kind:
         case "group":
             return dataset.attending_groups(course)
@@ -209,7 +209,7 @@ def _owners(dataset: Dataset, course: Course, room_id: str | None, kind: Kind) -
         case "student":
             return dataset.students_of(course)
         case "room":
-            return (room_id,) if room_id is not None else ()
+            return room_ids
 
 
 def _taught(labels: Labels, course: Course) -> tuple[str, ...]:
@@ -219,7 +219,8 @@ def _taught(labels: Labels, course: Course) -> tuple[str, ...]:
 
 
 def _meeting(dataset: Dataset, labels: Labels, placement: Placement) -> Meeting:
-    grid, course, room = dataset.time_grid, dataset.part_of(placement.key), dataset.room[placement.room_id]
+    grid, course = dataset.time_grid, dataset.part_of(placement.key)
+    rooms = [dataset.room[id] for id in dataset.in_order(placement.room_ids)]
     first = grid.period_of(placement.slot)
     # A session that runs past the end of the day is a mistake of the timetable; it is shown ending with the day.
     day = grid.day_of(placement.slot)
@@ -237,6 +238,6 @@ def _meeting(dataset: Dataset, labels: Labels, placement: Placement) -> Meeting:
         name=taught_name(course),
         teachers=tuple(labels.teachers[id] for id in course.faculty_ids),
         groups=_taught(labels, course),
-        room=labels.rooms[room.id],
-        building=readable(room.building),
+        room=together([labels.rooms[room.id] for room in rooms]) or NO_ROOM,
+        building=readable(rooms[0].building) if rooms else "",
     )

@@ -30,7 +30,7 @@ from solver.formats.reading import FIRST_SCHEMA, MAX_FIELDS, Reading, entries_of
 from solver.formats.remaining import WIDEST_GRID, model_issues, unchecked
 from solver.formats.shapes import RuleShape, TimeGridShape
 from solver.formats.slot_words import SlotWords, worded
-from solver.model import Course, Dataset, Part, RuleSetting
+from solver.model import Course, Dataset, FixedSession, Part, Room, RuleSetting
 from solver.rules import RULE_IDS, as_before, rule_issue
 
 __all__ = ["SCHEMA", "dump_dataset", "dump_result", "dump_timetable", "load_dataset", "load_result", "load_timetable"]
@@ -106,15 +106,39 @@ def _plain(value: Any) -> Any:
         return list(value) if _AS_THEY_ARE.issuperset(map(type, value)) else [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Part):
-        return {name: _plain(held) for name in value.__dataclass_fields__ if (held := getattr(value, name)) is not None}
-    if isinstance(value, Course):
-        # The sessions of a course in parts are those of its parts, which alone have kinds.
-        unsaid = ("kind", "sessions_per_week" if value.parts else "parts")
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__ if name not in unsaid}
+    if isinstance(value, Room | FixedSession | Course | Part):
+        return {name: _plain(_in_words(name, held)) for name, held in _stated(value)}
     if is_dataclass(value):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_NEWER: Mapping[type[Any], Mapping[str, Any]] = {
+    Room: {"sessions_at_once": 1},
+    FixedSession: {"more_rooms": ()},
+    Course: {"rooms": None, "room_penalties": {}, "rooms_needed": 1, "parts": (), "kind": ""},
+    Part: {name: None for name in Part.__dataclass_fields__ if name not in ("kind", "sessions")},
+}
+"""Fields that the first schema has not, with what is not worth saying."""
+
+
+def _stated(value: Room | FixedSession | Course | Part) -> Iterator[tuple[str, Any]]:
+    """Each field worth stating; a course in parts has the sessions of its parts."""
+    unsaid = _NEWER[type(value)]
+    for name in value.__dataclass_fields__:
+        held = getattr(value, name)
+        counted_by_parts = name == "sessions_per_week" and isinstance(value, Course) and value.parts
+        if not counted_by_parts and not (name in unsaid and held == unsaid[name]):
+            yield name, held
+
+
+def _in_words(name: str, held: Any) -> Any:
+    """Single rooms as documents name them."""
+    if name == "rooms" and held is not None:
+        return [{"room": id, "penalty": penalty} for id, penalty in held.items()]
+    if name == "room_penalties" and held is not None:
+        return {id: "prohibited" if penalty is None else penalty for id, penalty in held.items()}
+    return held
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

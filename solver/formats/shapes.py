@@ -8,9 +8,9 @@ Strict throughout: text stays text, `true` is no number, 3.0 is no whole number.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from solver.formats.issues import SAFE_INTEGER
 from solver.terms import LINK_TYPES, MAX_DAYS, MAX_NUMBER, MAX_SLOTS_PER_DAY, PAIRINGS, Tier, Unit
@@ -22,6 +22,8 @@ MAX_STUDENTS = 50_000
 MAX_REFERENCES = 5_000
 MAX_PARTS = 100
 """Of one course."""
+MAX_CHOICES = 500
+"""Rooms that one course lists."""
 # A JSON array arrives as a list; without `strict=False` only a tuple would do. Its entries stay strict.
 Texts: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_REFERENCES)]
 Students: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_STUDENTS)]
@@ -100,6 +102,8 @@ class RoomShape(Shape):
     building: str | None = UNSET
     department_id: str | None = UNSET
     unavailable: Slots = UNSET
+    sessions_at_once: Integer = UNSET
+    newer = frozenset({"sessions_at_once"})
 
 
 class FacultyShape(Shape):
@@ -130,6 +134,30 @@ class FixedShape(Shape):
     session: Integer
     slot: Slot
     room_id: str | None = UNSET
+    more_rooms: Texts = UNSET
+    newer = frozenset({"more_rooms"})
+
+
+Penalty: TypeAlias = Integer | Literal["preferred", "discouraged", "strongly_discouraged"]
+"""A number of points, or the word for it."""
+Penalties: TypeAlias = Annotated[dict[str, Penalty | Literal["prohibited"]], Field(max_length=MAX_REFERENCES)]
+
+
+class RoomChoiceShape(Shape):
+    room: str
+    penalty: Penalty = UNSET
+
+
+def _once_each(choices: tuple[RoomChoiceShape, ...] | None) -> tuple[RoomChoiceShape, ...] | None:
+    named = [choice.room for choice in choices or ()]
+    if twice := next((id for id in named if named.count(id) > 1), None):
+        raise ValueError(f"room {twice[:80]!r} stands here twice")
+    return choices
+
+
+RoomChoices: TypeAlias = Annotated[
+    tuple[RoomChoiceShape, ...], Field(strict=False, max_length=MAX_CHOICES), AfterValidator(_once_each)
+]
 
 
 class PartShape(Shape):
@@ -143,6 +171,9 @@ class PartShape(Shape):
     room_types: Texts | None = UNSET
     required_features: Texts | None = UNSET
     allowed_slots: Slots | None = UNSET
+    rooms: RoomChoices | None = UNSET
+    room_penalties: Penalties | None = UNSET
+    rooms_needed: Integer | None = UNSET
 
 
 class CourseShape(Shape):
@@ -167,8 +198,11 @@ class CourseShape(Shape):
     fixed: Annotated[tuple[FixedShape, ...], Field(strict=False, max_length=MAX_REFERENCES)] = UNSET
     prerequisites: Texts = UNSET
     priority: Integer = UNSET
+    rooms: RoomChoices | None = UNSET
+    room_penalties: Penalties = UNSET
+    rooms_needed: Integer = UNSET
     parts: Annotated[tuple[PartShape, ...], Field(strict=False, max_length=MAX_PARTS)] = UNSET
-    newer = frozenset({"parts"})
+    newer = frozenset({"rooms", "room_penalties", "rooms_needed", "parts"})
 
 
 class LinkShape(Shape):
@@ -212,4 +246,5 @@ class PlacementShape(Shape):
     course_id: str
     session: Integer
     slot: Slot
-    room_id: str
+    room_id: str | None
+    more_rooms: Texts = UNSET

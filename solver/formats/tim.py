@@ -154,7 +154,7 @@ def _order(dataset: Dataset) -> Numbers:
 
 # Fields that limit what a timetable may be and that the format has no words for, with the values that limit nothing.
 _UNLIMITED: Mapping[str, Mapping[str, object]] = {
-    "rooms": {"unavailable": ()},
+    "rooms": {"unavailable": (), "sessions_at_once": 1},
     "courses": {
         "sessions_per_week": 1,
         "session_slots": 1,
@@ -180,6 +180,9 @@ def _obstacles(dataset: Dataset) -> Iterator[Issue]:
     for i, event in enumerate(dataset.courses):
         if event.parts:
             yield _unsayable(f"/courses/{i}/parts", len(event.parts))
+        for name, none in (("rooms", None), ("room_penalties", {}), ("rooms_needed", 1)):
+            if getattr(event, name) != none:
+                yield _unsayable(f"/courses/{i}/{name}", getattr(event, name))
         if dataset.expected_students(event) != len(event.student_ids):
             message = "in .tim an event needs a seat for each of its students"
             yield _unsayable(f"/courses/{i}/expected_students", event.expected_students, message)

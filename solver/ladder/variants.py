@@ -96,7 +96,7 @@ def _places(dataset: Dataset, timetable: Timetable) -> Counter[tuple[object, ...
         found[
             dataset.part_number[course_id, number],
             number if (course_id, number) in named else None,
-            place and (place.slot, place.room_id),
+            place and (place.slot, dataset.in_order(place.room_ids)),
         ] += 1
     return found
 

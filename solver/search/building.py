@@ -13,7 +13,7 @@ from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT
 from solver.search.jit import Longs
 from solver.search.params import SearchParams
 from solver.search.person_days import looked_at, shape_parts
-from solver.search.problem import Problem
+from solver.search.problem import UNOFFERED, Problem
 from solver.search.weights import HARD, MAX_CELL, MAX_WEIGHT, Weights, soft_unit
 
 FEW_ROOMS = 8
@@ -41,6 +41,9 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         num_courses=c.num_courses,
         num_slots=c.num_slots,
         num_rooms=c.num_rooms,
+        num_places=c.num_places,
+        place_ptr=c.place_ptr,
+        place_room=c.place_room,
         num_days=c.num_days,
         num_periods=c.num_periods,
         rest=c.rest,
@@ -63,7 +66,7 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         pinned_room=c.fixed_room,
         fixed_weight=weights.of("fixed_moved") if pins_cost else 0,
         slot_cost=_slot_cost(c, weights),
-        room_closed=1 - c.room_open,
+        room_limit=c.room_limit,
         room_weight=weights.of("room_clash"),
         conflict_ptr=c.conflict_ptr,
         conflict=c.conflict,
@@ -140,21 +143,25 @@ def _slot_cost(c: Compiled, weights: Weights) -> Longs:
 def _room_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
     """One row per distinct demand; the rooms that fit, cheapest first."""
     capacity, unsuitable = weights.of("room_capacity"), weights.of("room_unsuitable")
-    waste, context = weights.of("room_waste"), weights.of("context")
-    kind, place = _row_numbers(c.room_unsuitable), _row_numbers(c.context_building)
-    _, first, row = np.unique(np.stack([c.seats, kind, place], axis=1), axis=0, return_index=True, return_inverse=True)
+    waste, context, penalty = weights.of("room_waste"), weights.of("context"), weights.of("room_penalty")
+    wants = [_row_numbers(table) for table in (c.room_unsuitable, c.room_penalty, c.context_building)]
+    asked = np.stack([c.seats, c.rooms_needed, *wants], axis=1)
+    _, first, row = np.unique(asked, axis=0, return_index=True, return_inverse=True)
     by_seats = np.argsort(c.room_seats, kind="stable")
     room_seats, most = c.room_seats.astype(np.int64), MAX_CELL // max(1, capacity % HARD)
-    costs, fits = np.zeros((len(first), c.num_rooms), dtype=np.int64), []
+    costs, fits = np.zeros((len(first), c.num_places), dtype=np.int64), []
     for i, course in enumerate(first.tolist()):
         spare = room_seats - int(c.seats[course])
         misfit = np.clip(-spare, 0, most) * capacity + c.room_unsuitable[course].astype(np.int64) * unsuitable
         empty = np.clip(spare // SEATS_PER_WASTE_UNIT, 0, MAX_CELL // max(1, waste % HARD))
         costs[i] = misfit + empty * waste + context * c.context_building[course][c.room_building].astype(np.int64)
-        fitting = by_seats[misfit[by_seats] == 0]
+        costs[i] += penalty * c.room_penalty[course].astype(np.int64)
+        offered = by_seats[c.place_offered[course][by_seats] == 1]
+        fitting = offered[misfit[offered] == 0]
         fits.append(fitting[np.argsort(costs[i, fitting], kind="stable")])
         if not len(fitting):
-            fits[i] = by_seats[np.argsort(costs[i, by_seats], kind="stable")][:FEW_ROOMS]
+            fits[i] = offered[np.argsort(costs[i, offered], kind="stable")][:FEW_ROOMS]
+        costs[i] += (c.place_offered[course] == 0) * np.int64(UNOFFERED + MAX_CELL)
     return {
         "room_row": row.ravel(),
         "room_cost": costs,

@@ -208,13 +208,13 @@ def free_room(p: Problem, st: State, s: Number, u: Number, count: Number) -> tup
         at += 1
         for k in range(p.fit_ptr[row], p.fit_ptr[row + 1]):
             q = np.int64(p.fit[k])
-            if found >= 0 or st.wanted_by[q] >= 0 or st.room_cell[q, u, COUNT] > 1:
+            if found >= 0 or q >= p.num_rooms or st.wanted_by[q] >= 0 or st.room_cell[q, u, COUNT] > 1:
                 continue
             holder = np.int64(st.room_cell[q, u, SUM])
-            if st.room_cell[q, u, COUNT] == 0:
+            if st.room_cell[q, u, COUNT] <= 0:
                 st.wanted_by[q] = b
                 found = q
-            elif holder >= 0 and p.frozen[holder] < 2 and p.length[p.course_of[holder]] == 1:
+            elif holder >= 0 and st.room[holder] == q and p.frozen[holder] < 2 and p.length[p.course_of[holder]] == 1:
                 st.wanted_by[q] = b
                 st.waiting[end] = holder
                 end += 1

@@ -203,6 +203,8 @@ def eject(p: Problem, st: State, s: Number, tries: Number) -> bool:
         if b == -1 and hard_of(slot_insertion(p, st, s, t)) <= 0:  # nobody is busy: it is the rooms
             for i in range(p.fit_ptr[row], p.fit_ptr[row + 1]):
                 r = np.int64(p.fit[i])
+                if r >= p.num_rooms:
+                    continue
                 holder = np.int64(st.room_cell[r, t, SUM])
                 if p.frozen[s] < 2 and st.room_cell[r, t, COUNT] == 1 and holder >= 0 and p.frozen[holder] == 0:
                     tries -= 1

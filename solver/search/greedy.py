@@ -14,7 +14,7 @@ from solver.control import BEAT_WORD, STOP_WORD
 from solver.search.day_shapes import shape_cost, week_change
 from solver.search.jit import Longs, Number, inlined, inner, kernel
 from solver.search.pairwise import pairwise_cost
-from solver.search.problem import Problem
+from solver.search.problem import UNOFFERED, Problem
 from solver.search.state import ADDING, BUSY, COST, COUNT, HARD_PART, NOBODY, State, cost_of, hard_of, put_in, take_out
 
 NOWHERE = np.int64(1 << 62)
@@ -74,14 +74,28 @@ def _shape_insertion(p: Problem, st: State, c: Number, t: Number) -> Number:
     return total
 
 
+@inner
+def full_rooms(p: Problem, st: State, c: Number, t: Number, q: Number) -> Number:
+    """In how many slots rooms of a set cannot take one more session of course c from slot t on, over all of them."""
+    full: Number = 0
+    for k in range(p.place_ptr[q], p.place_ptr[q + 1]):
+        for v in range(t, t + p.length[c]):
+            if st.room_cell[p.place_room[k], v, COUNT] > 0:
+                full += 1
+    return full
+
+
 @inlined
 def room_insertion(p: Problem, st: State, s: Number, t: Number, r: Number) -> Number:
     """Packed cost that an unplaced session brings by standing in room r from slot t on, pairwise parts left out."""
     c = np.int64(p.course_of[s])
     total = p.room_cost[p.room_row[c], r]
-    for v in range(t, t + p.length[c]):
-        if st.room_cell[r, v, COUNT] > 0:
-            total += p.room_weight
+    if r < p.num_rooms:
+        for v in range(t, t + p.length[c]):
+            if st.room_cell[r, v, COUNT] > 0:
+                total += p.room_weight
+    else:
+        total += p.room_weight * full_rooms(p, st, c, t, r)
     siblings, here = 0, 0
     for b in range(p.sibling_ptr[c, 0], p.sibling_ptr[c, 1]):
         if b != s and st.room[b] >= 0 and p.family_of[b] == p.family_of[s]:
@@ -123,11 +137,13 @@ def neighbour_room(p: Problem, st: State, s: Number, i: Number) -> Number:
 
 @inlined
 def is_free(p: Problem, st: State, c: Number, t: Number, r: Number) -> bool:
-    """Whether room r is open and empty for a session of course c from slot t on."""
-    taken = 0
+    """Whether room r is open and takes one more session of course c from slot t on."""
+    if r >= p.num_rooms:
+        return bool(full_rooms(p, st, c, t, r) == 0)
+    free = True
     for v in range(t, t + p.length[c]):
-        taken += st.room_cell[r, v, COUNT]
-    return bool(taken == 0)
+        free = free and st.room_cell[r, v, COUNT] <= 0
+    return bool(free)
 
 
 @inner
@@ -161,6 +177,8 @@ def cheapest_room(p: Problem, st: State, s: Number, t: Number, limit: Number) ->
         else:
             r = np.int64(i - neighbours - fits)
         if r < 0 or (best_room >= 0 and i >= neighbours and not is_free(p, st, c, t, r)):
+            continue
+        if p.room_cost[row, r] >= UNOFFERED:
             continue
         cost = room_total(p, st, s, t, r)
         if cost < best:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from solver.search.day_shapes import shape_cost, week_change
-from solver.search.jit import Number, inlined
+from solver.search.jit import Number, inlined, inner
 from solver.search.pairwise import anchor_part, pairwise_part
 from solver.search.problem import Problem
 from solver.search.state import ADDING, BUSY, COUNT, REMOVING, TWICE, State, cost_of, hard_of
@@ -72,8 +72,39 @@ def peak_part(p: Problem, st: State, c: Number, t: Number, u: Number) -> Number:
 
 
 @inlined
+def has_room(p: Problem, q: Number, r: Number) -> bool:
+    """Whether room r is one of place q."""
+    found = False
+    for k in range(p.place_ptr[q], p.place_ptr[q + 1]):
+        found = found or p.place_room[k] == r
+    return bool(found)
+
+
+@inner
+def _room_sets_part(p: Problem, st: State, c: Number, t: Number, r: Number, u: Number, q: Number) -> Number:
+    """`room_clash_part` where either place is a set of rooms: for each room that is in one of them, or in both."""
+    delta: Number = 0
+    length = p.length[c]
+    for k in range(p.place_ptr[q], p.place_ptr[q + 1]):
+        a = p.place_room[k]
+        stays = has_room(p, r, a)
+        for v in range(u, u + length):
+            if not (stays and t <= v < t + length) and st.room_cell[a, v, COUNT] > 0:
+                delta += p.room_weight
+    for k in range(p.place_ptr[r], p.place_ptr[r + 1]):
+        a = p.place_room[k]
+        stays = has_room(p, q, a)
+        for v in range(t, t + length):
+            if not (stays and u <= v < u + length) and st.room_cell[a, v, COUNT] > 1:
+                delta -= p.room_weight
+    return delta
+
+
+@inlined
 def room_clash_part(p: Problem, st: State, c: Number, t: Number, r: Number, u: Number, q: Number) -> Number:
     """Overbooked rooms; nothing changes in a swap."""
+    if r >= p.num_rooms or q >= p.num_rooms:
+        return _room_sets_part(p, st, c, t, r, u, q)
     delta: Number = 0
     length = p.length[c]
     for i in range(length):

@@ -15,6 +15,9 @@ from solver.compiled import Flags, Ints
 from solver.search.jit import Longs
 from solver.search.numba_struct import NumbaStruct
 
+UNOFFERED = 1 << 59
+"""Packed cost of a place that has more or fewer rooms than a session takes: above all that anything else costs."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Problem(NumbaStruct):
@@ -24,6 +27,8 @@ class Problem(NumbaStruct):
     num_courses: int
     num_slots: int
     num_rooms: int
+    """Places that are no set of rooms, see `compiled`."""
+    num_places: int
     num_days: int
     num_periods: int
     num_resources: int
@@ -68,8 +73,10 @@ class Problem(NumbaStruct):
     """``(courses, slots)`` all that depends on course and start alone."""
     room_row: Ints
     """Courses that want the same of a room share a row."""
+    place_ptr: Ints
+    place_room: Ints
     room_cost: Longs
-    """``(rows, rooms)``"""
+    """``(rows, places)``; `UNOFFERED` or more where a session never stands."""
     fit_ptr: Ints
     fit: Ints
     """Rooms that fit, per row, cheapest first; never empty."""
@@ -77,7 +84,8 @@ class Problem(NumbaStruct):
     """1 when the fitting rooms of a course differ in cost."""
     misfits_are_hard: int
     """1 when every room that does not fit costs something hard, and so more than any that does."""
-    room_closed: Flags
+    room_limit: Ints
+    """``(rooms, slots)`` sessions that a room holds at a time."""
     room_weight: int
 
     resource_ptr: Ints

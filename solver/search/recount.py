@@ -184,7 +184,8 @@ def count_faculty_clash(p: Placed) -> int:
 def count_room_clash(p: Placed) -> int:
     index, slot = p.covered
     c = p.compiled
-    return _above(p._table(p.room[index], slot, c.num_rooms, c.num_slots), c.room_open.astype(np.int64))
+    position, room = rows_of(c.place_ptr, c.place_room, p.room[index])
+    return _above(p._table(room, slot[position], c.num_rooms, c.num_slots), c.room_limit.astype(np.int64))
 
 
 def count_group_clash(p: Placed) -> int:
@@ -270,13 +271,17 @@ def count_min_days(p: Placed) -> int:
 
 def count_room_stability(p: Placed) -> int:
     family = p.compiled.family[p.course].astype(np.int64)
-    distinct = np.unique(family * p.compiled.num_rooms + p.room) // p.compiled.num_rooms
+    distinct = np.unique(family * p.compiled.num_places + p.room) // p.compiled.num_places
     return len(distinct) - len(np.unique(distinct))
 
 
 def count_room_waste(p: Placed) -> int:
     seats = zip(p.compiled.room_seats[p.room].tolist(), p.compiled.seats[p.course].tolist(), strict=True)
     return sum(waste_units(capacity, students) for capacity, students in seats)
+
+
+def count_room_penalty(p: Placed) -> int:
+    return int(p.compiled.room_penalty[p.course, p.room].sum(dtype=np.int64))
 
 
 def count_load_balance(p: Placed) -> int:

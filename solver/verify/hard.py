@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from solver.model import FixedSession
+from solver.model import FixedSession, Room
 from solver.names import counted, default_note, listed, with_article
 from solver.terms import SessionKey
 from solver.verify.view import PlacedSession, Places, Told, View, by_day, by_slot, keys_of
@@ -32,11 +32,12 @@ def tell_faculty_clash(view: View, teacher: str, slot: int) -> Told:
 
 
 def count_room_clash(view: View) -> Places:
-    """Sessions above one per room and slot, above none while the room is closed."""
-    for room, sessions in view.by_room.items():
-        closed = set(view.dataset.room[room].unavailable)
+    """Sessions above those that may share a room, mostly one, per room and slot; above none while it is closed."""
+    for id, sessions in view.by_room.items():
+        room = view.dataset.room[id]
+        closed = set(room.unavailable)
         for slot, here in by_slot(sessions).items():
-            yield len(here) - (slot not in closed), (room, slot)
+            yield max(0, len(here) - (0 if slot in closed else room.sessions_at_once)), (id, slot)
 
 
 def tell_room_clash(view: View, room: str, slot: int) -> Told:
@@ -165,15 +166,21 @@ def _fixed(view: View) -> Iterator[tuple[PlacedSession, FixedSession]]:
 def count_fixed_moved(view: View) -> Places:
     """Fixed sessions at another slot or in another room."""
     for session, fixed in _fixed(view):
-        moved = session.start != fixed.slot or fixed.room_id not in (None, session.room.id)
-        yield int(moved), (session.key,)
+        rooms = view.dataset.in_order(fixed.room_ids)
+        moved = session.start != fixed.slot or (rooms and rooms != session.room_ids)
+        yield int(bool(moved)), (session.key,)
 
 
 def tell_fixed_moved(view: View, key: SessionKey) -> Told:
     session, fixed = next(pair for pair in _fixed(view) if pair[0].key == key)
-    wanted = view.names.slot(fixed.slot) + (f" in {view.names.room(fixed.room_id)}" if fixed.room_id else "")
-    stands = f"{view.names.slot(session.start)} in {view.names.room(session.room.id)}"
+    wanted = view.names.slot(fixed.slot) + (f" in {_in_short(view, fixed.room_ids)}" if fixed.room_ids else "")
+    stands = f"{view.names.slot(session.start)} in {_in_short(view, session.room_ids)}"
     return Told(f"{view.names.session(key)} is fixed to {wanted} but is on {stands}", (key,), (key[0],))
+
+
+def _in_short(view: View, room_ids: Sequence[str]) -> str:
+    """One room by its name alone."""
+    return view.names.rooms(room_ids).removeprefix("room ")
 
 
 def count_group_unavailable(view: View) -> Places:
@@ -279,38 +286,46 @@ def tell_faculty_weekly_limit(view: View, teacher: str) -> Told:
 def count_room_capacity(view: View) -> Places:
     """Expected students without a seat."""
     for key, session in view.placed.items():
-        yield max(0, view.seats_wanted[session.part] - session.room.capacity), (key,)
+        yield max(0, view.seats_wanted[session.part] - session.seats), (key,)
 
 
 def tell_room_capacity(view: View, key: SessionKey) -> Told:
     session = view.placed[key]
-    wanted = view.dataset.expected_students(session.course)
-    room = f"room {view.names.room(session.room.id)} seats {session.room.capacity}"
-    return Told(f"{room} but {view.names.session(key)} expects {wanted} students", (key,), (session.room.id, key[0]))
+    wanted, verb = view.dataset.expected_students(session.course), "seats" if len(session.rooms) == 1 else "seat"
+    message = f"{view.where(session)} {verb} {session.seats} but {view.names.session(key)} expects {wanted} students"
+    return Told(message, (key,), (*session.room_ids, key[0]))
 
 
 def count_room_unsuitable(view: View) -> Places:
-    """Sessions in a room of a wrong type or without a required feature."""
+    """Sessions in a room of a wrong type, without a required feature, or that they may not use."""
     for key, session in view.placed.items():
-        yield int(_is_of_wrong_type(session) or bool(_missing(session))), (key,)
+        yield int(any(_is_unsuitable(session, room) for room in session.rooms)), (key,)
 
 
-def _is_of_wrong_type(session: PlacedSession) -> bool:
-    return bool(session.course.room_types) and session.room.type not in session.course.room_types
+def _is_unsuitable(session: PlacedSession, room: Room) -> bool:
+    wrong = _is_of_wrong_type(session, room) or bool(_missing(session, room))
+    return wrong or not session.course.may_use(room.id)
 
 
-def _missing(session: PlacedSession) -> list[str]:
-    return [feature for feature in session.course.required_features if feature not in session.room.features]
+def _is_of_wrong_type(session: PlacedSession, room: Room) -> bool:
+    return bool(session.course.room_types) and room.type not in session.course.room_types
+
+
+def _missing(session: PlacedSession, room: Room) -> list[str]:
+    return [feature for feature in session.course.required_features if feature not in room.features]
 
 
 def tell_room_unsuitable(view: View, key: SessionKey) -> Told:
     session = view.placed[key]
-    name, room = view.names.session(key), f"room {view.names.room(session.room.id)}"
-    missing = listed([feature.replace("_", " ") for feature in _missing(session)])
+    wrong = next(room for room in session.rooms if _is_unsuitable(session, room))
+    name, room = view.names.session(key), f"room {view.names.room(wrong.id)}"
+    missing = listed([feature.replace("_", " ") for feature in _missing(session, wrong)])
     message = f"{name} needs {missing}, which {room} does not have"
-    if _is_of_wrong_type(session):
-        kinds = (" or ".join(session.course.room_types), session.room.type)
+    if _is_of_wrong_type(session, wrong):
+        kinds = (" or ".join(session.course.room_types), wrong.type)
         wanted, is_one = (with_article(kind.replace("_", " ")) for kind in kinds)
         also, without = (f" with {missing}", f" without {missing}") if missing else ("", "")
         message = f"{name} needs {wanted}{also}, but {room} is {is_one}{without}"
-    return Told(message, (key,), (session.room.id, key[0]))
+    elif not missing:
+        message = f"{name} may not be in {room}"
+    return Told(message, (key,), (wrong.id, key[0]))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from solver.checks import no_slot
 from solver.errors import InputError, Issue
-from solver.model import Dataset, Timetable
+from solver.model import Dataset, Placement, Timetable
+from solver.names import counted
 from solver.ranks import left_open
 from solver.result import Offence, Report, RuleCount
 from solver.rules import RULE_IDS, RULES, Profile, Rule, profile_of, score, unit_of
@@ -89,12 +90,27 @@ def _placement_issues(dataset: Dataset, timetable: Timetable) -> Iterator[Issue]
                 f"course {course.id!r} has sessions 0 to {last}, not",
                 placement.session,
             )
-        if placement.room_id not in dataset.room:
-            yield _issue(f"{here}/room_id", "dangling_id", "there is no room", placement.room_id)
+        yield from _room_issues(dataset, placement, here)
         if not dataset.time_grid.exists(placement.slot):
             short = dataset.time_grid.shortened
             message = no_slot(dataset.time_grid, placement.slot) + (f"; {short}" if short else "")
             yield Issue(pointer=f"{here}/slot", code="bad_slot", message=message, value=placement.slot)
+
+
+def _room_issues(dataset: Dataset, placement: Placement, here: str) -> Iterator[Issue]:
+    ids = placement.room_ids
+    for k, id in enumerate(ids):
+        if id not in dataset.room:
+            yield _issue(
+                f"{here}/room_id" if k == 0 else f"{here}/more_rooms/{k - 1}", "dangling_id", "there is no room", id
+            )
+    if placement.key not in dataset.part_number:
+        return
+    needed = dataset.part_of(placement.key).rooms_needed
+    if len(set(ids)) != needed or len(ids) != needed:
+        course, wanted = dataset.course[placement.course_id], counted(needed, "room") if needed else "no room"
+        message = f"session {placement.session} of course {course.id!r} takes {wanted}, not"
+        yield _issue(f"{here}/room_id", "wrong_rooms", message, list(ids))
 
 
 def _issue(pointer: str, code: str, message: str, value: object) -> Issue:

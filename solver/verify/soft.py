@@ -97,10 +97,10 @@ def tell_min_days(view: View, course: str) -> Told:
 
 
 def count_room_stability(view: View) -> Places:
-    """Rooms beyond the first, of a course, or of its parts of one kind where they have kinds."""
+    """Rooms, or sets of them, beyond the first, of a course, or of its parts of one kind where they have kinds."""
     for course, sessions in view.by_course.items():
         for kind in dict.fromkeys(session.course.kind for session in sessions):
-            yield len({session.room.id for session in _of_kind(sessions, kind)}) - 1, (course, kind)
+            yield len({session.room_ids for session in _of_kind(sessions, kind)}) - 1, (course, kind)
 
 
 def _of_kind(sessions: Iterable[PlacedSession], kind: str) -> list[PlacedSession]:
@@ -109,7 +109,7 @@ def _of_kind(sessions: Iterable[PlacedSession], kind: str) -> list[PlacedSession
 
 def tell_room_stability(view: View, course: str, kind: str) -> Told:
     sessions = _of_kind(view.by_course[course], kind)
-    rooms = tuple(dict.fromkeys(session.room.id for session in sessions))
+    rooms = tuple(dict.fromkeys(id for session in sessions for id in session.room_ids))
     message = f"course {view.names.part(sessions[0].course)} uses {counted(len(rooms), 'room')}"
     return Told(message, keys_of(sessions), (course, *rooms))
 
@@ -117,15 +117,28 @@ def tell_room_stability(view: View, course: str, kind: str) -> Told:
 def count_room_waste(view: View) -> Places:
     """Full units of empty seats."""
     for key, session in view.placed.items():
-        yield waste_units(session.room.capacity, view.seats_wanted[session.part]), (key,)
+        yield waste_units(session.seats, view.seats_wanted[session.part]), (key,)
 
 
 def tell_room_waste(view: View, key: SessionKey) -> Told:
     session = view.placed[key]
-    students, room = view.dataset.expected_students(session.course), view.names.room(session.room.id)
-    seats = f"room {room}, which has {session.room.capacity} seats"
+    students, has = view.dataset.expected_students(session.course), "has" if len(session.rooms) == 1 else "have"
+    seats = f"{view.where(session)}, which {has} {session.seats} seats"
     message = f"{view.names.session(key)} has {counted(students, 'student')} in {seats}"
-    return Told(message, (key,), (key[0], session.room.id))
+    return Told(message, (key,), (key[0], *session.room_ids))
+
+
+def count_room_penalty(view: View) -> Places:
+    """What the rooms of a session cost it by its own list."""
+    for key, session in view.placed.items():
+        yield sum(session.course.penalty_of(room.id) for room in session.rooms), (key,)
+
+
+def tell_room_penalty(view: View, key: SessionKey) -> Told:
+    session = view.placed[key]
+    lost = sum(session.course.penalty_of(room.id) for room in session.rooms)
+    message = f"{view.names.session(key)} is in {view.where(session)}, which costs it {counted(lost, 'point')}"
+    return Told(message, (key,), (key[0], *session.room_ids))
 
 
 def count_slot_peak(view: View) -> Places:
@@ -160,7 +173,7 @@ def _ways(view: View, standing: Standing, kind: str) -> Places:
 
 
 def _minutes(view: View, a: PlacedSession, b: PlacedSession) -> int:
-    return view.dataset.travel(a.room.building, b.room.building)
+    return view.dataset.travel(a.building, b.building)
 
 
 def count_travel(view: View) -> Places:
@@ -173,7 +186,7 @@ def tell_travel(view: View, kind: str, id: str, a: SessionKey, b: SessionKey) ->
     name = view.names.teacher(id) if kind == "teacher" else view.names.cohort(id)
     ids = (id,) if kind == "teacher" else view.dataset.cohort[id].groups
     here, there = view.placed[a], view.placed[b]
-    way = f"{_minutes(view, here, there)} minutes from building {here.room.building} to {there.room.building}"
+    way = f"{_minutes(view, here, there)} minutes from building {here.building} to {there.building}"
     when = view.names.slot(there.start)
     return Told(f"{kind} {name} walks {way} with no break before {view.names.session(b)} on {when}", (a, b), ids)
 
@@ -183,13 +196,14 @@ def count_context(view: View) -> Places:
     column = {building: b for b, building in enumerate(view.context.buildings)}
     for key, session in view.placed.items():
         time = int(view.context.slot_points[session.part, session.start])
-        place = int(view.context.building_points[session.part, column[session.room.building]])
+        points = view.context.building_points[session.part]
+        place = int(points[column[session.building]]) if session.rooms else 0
         yield time + place, (key, time, place)
 
 
 def tell_context(view: View, key: SessionKey, time: int, place: int) -> Told:
     session = view.placed[key]
-    where = f"{view.names.slot(session.start)} in room {view.names.room(session.room.id)}"
+    where = f"{view.names.slot(session.start)} in {view.where(session)}"
     lost = f"{counted(time, 'point')} for the time and {place} for the place"
     return Told(f"{view.names.session(key)} is on {where}: {lost}", (key,), (key[0],))
 

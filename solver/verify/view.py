@@ -49,20 +49,33 @@ class PlacedSession:
     """
     `course` is what the session is: its course, or its part of the course, which is number `part` of `Dataset.parts`.
 
-    `end` is exclusive and may lie beyond the day when the session does not fit; `slots` never leave the day.
-
-    `period` is the start within its day, from 0.
+    `rooms` are in the order of the dataset, none where it takes no room. `end` is exclusive and may lie beyond the day
+    when the session does not fit; `slots` never leave the day. `period` is the start within its day, from 0.
     """
 
     key: SessionKey
     part: int
     course: Course
-    room: Room
+    rooms: tuple[Room, ...]
     start: int
     end: int
     day: int
     period: int
     slots: range
+
+    @property
+    def room_ids(self) -> tuple[str, ...]:
+        return tuple(room.id for room in self.rooms)
+
+    @property
+    def seats(self) -> int:
+        """Seats of all its rooms together."""
+        return sum(room.capacity for room in self.rooms)
+
+    @property
+    def building(self) -> str | None:
+        """The one of its first room; None also where it takes no room."""
+        return self.rooms[0].building if self.rooms else None
 
 
 Standing: TypeAlias = Mapping[str, list[PlacedSession]]
@@ -99,11 +112,11 @@ class View:
     def placed(self) -> Mapping[SessionKey, PlacedSession]:
         """Every placed session, in the order of the placements."""
         return {
-            placement.key: self._place(*placement.key, placement.slot, placement.room_id)
+            placement.key: self._place(*placement.key, placement.slot, placement.room_ids)
             for placement in self.timetable.placements
         }
 
-    def _place(self, course_id: str, number: int, start: int, room_id: str) -> PlacedSession:
+    def _place(self, course_id: str, number: int, start: int, room_ids: Iterable[str]) -> PlacedSession:
         part, grid = self.dataset.part_number[course_id, number], self.dataset.time_grid
         course = self.dataset.parts[part]
         day, end = grid.day_of(start), start + course.session_slots
@@ -111,7 +124,7 @@ class View:
             key=(course_id, number),
             part=part,
             course=course,
-            room=self.dataset.room[room_id],
+            rooms=tuple(self.dataset.room[id] for id in self.dataset.in_order(room_ids)),
             start=start,
             end=end,
             day=day,
@@ -145,7 +158,7 @@ class View:
     @cached_property
     def by_room(self) -> Standing:
         """Placed sessions in each room that has any."""
-        return self._grouped(lambda session: (session.room.id,))
+        return self._grouped(lambda session: session.room_ids)
 
     def _grouped(self, owners: Callable[[PlacedSession], Iterable[str]]) -> Standing:
         grouped: dict[str, list[PlacedSession]] = defaultdict(list)
@@ -156,8 +169,13 @@ class View:
 
     @cached_property
     def seats_wanted(self) -> Mapping[int, int]:
-        """Expected students of each of `Dataset.parts` with a placed session, by its number."""
-        return {part: self.dataset.expected_students(self.dataset.parts[part]) for part in self.by_part}
+        """Seats for each of `Dataset.parts` with a placed session, by its number; 0 where it needs no room."""
+        parts = self.dataset.parts
+        return {n: self.dataset.expected_students(parts[n]) if parts[n].rooms_needed else 0 for n in self.by_part}
+
+    def where(self, session: PlacedSession) -> str:
+        """ "room A", "rooms A and B" or "no room"."""
+        return self.names.rooms(session.room_ids)
 
     @cached_property
     def parts_of_student(self) -> Mapping[str, tuple[int, ...]]:

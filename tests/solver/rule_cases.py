@@ -7,6 +7,7 @@ Monday, 4-7 Tuesday.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from solver.model import Dataset, RuleSetting, Timetable
@@ -810,7 +811,146 @@ PART_CASES = (
 )
 """Courses in parts: each rule looks at the part or at the whole course."""
 
-CASES = HARD_CASES + SOFT_CASES + PERSON_CASES + PART_CASES
+HALL = room("h", 100, sessions_at_once=2)
+
+PLACE_CASES = (
+    Case(
+        "room_clash",
+        "two sessions may share a hall, a third one may not",
+        dataset(course("a"), course("b"), course("c"), HALL),
+        timetable(a=(0, "h"), b=(0, "h"), c=(0, "h")),
+        1,
+        timetable(a=(0, "h"), b=(0, "h"), c=(1, "h")),
+        "room h holds 3 sessions on Monday 08:00",
+    ),
+    Case(
+        "room_clash",
+        "nobody shares a hall that is closed",
+        dataset(course("a"), course("b"), replace(HALL, unavailable=(0,))),
+        timetable(a=(0, "h"), b=(0, "h")),
+        2,
+        timetable(a=(1, "h"), b=(1, "h")),
+        "though it is closed",
+    ),
+    Case(
+        "room_clash",
+        "a session in two rooms is in the way in each of them, one in no room nowhere",
+        dataset(
+            course("a", rooms_needed=2, slots=2),
+            course("b"),
+            course("c", rooms_needed=0),
+            course("d", rooms_needed=0),
+            *TWO_ROOMS,
+        ),
+        timetable(a=(0, "r1", "r2"), b=(1, "r2"), c=(0, None), d=(0, None)),
+        1,
+        timetable(a=(0, "r1", "r2"), b=(2, "r2"), c=(0, None), d=(0, None)),
+        "room r2 holds 2 sessions on Monday 09:00",
+    ),
+    Case(
+        "room_capacity",
+        "several rooms have the seats of all; who needs no room needs no seat",
+        dataset(
+            course("a", rooms_needed=2, size=70),
+            course("b", rooms_needed=0, size=500),
+            room("r1", 30),
+            room("r2", 40),
+            room("r3", 20),
+        ),
+        timetable(a=(0, "r1", "r3"), b=(0, None)),
+        20,
+        timetable(a=(0, "r2", "r1"), b=(0, None)),
+        "rooms r1 and r3 seat 50 but a expects 70 students",
+    ),
+    Case(
+        "room_unsuitable",
+        "a room that is not listed",
+        dataset(course("a", rooms={"r1": 0}), *TWO_ROOMS),
+        timetable(a=(0, "r2")),
+        1,
+        timetable(a=(0, "r1")),
+        "a may not be in room r2",
+    ),
+    Case(
+        "room_unsuitable",
+        "a room that is prohibited, also as one of two",
+        dataset(course("a", rooms_needed=2, room_penalties={"r2": None}), *TWO_ROOMS, room("r3")),
+        timetable(a=(0, "r1", "r2")),
+        1,
+        timetable(a=(0, "r1", "r3")),
+        "a may not be in room r2",
+    ),
+    Case(
+        "room_penalty",
+        "what is said of a room in the list, and besides",
+        dataset(course("a", sessions=2, rooms={"r1": 3, "r2": 0}, room_penalties={"r1": 2}), *TWO_ROOMS),
+        timetable(a=[(0, "r1"), (1, "r2")]),
+        5,
+        timetable(a=[(0, "r2"), (1, "r2")]),
+        "a session 1 is in room r1, which costs it 5 points",
+    ),
+    Case(
+        "room_waste",
+        "the seats of all rooms",
+        dataset(course("a", rooms_needed=2, size=40), room("r1", 30), room("r2", 30), room("r3", 15)),
+        timetable(a=(0, "r1", "r2")),
+        2,
+        timetable(a=(0, "r1", "r3")),
+        "a has 40 students in rooms r1 and r2, which have 60 seats",
+    ),
+    Case(
+        "room_stability",
+        "another set of rooms is another room",
+        dataset(course("a", sessions=2, rooms_needed=2), *TWO_ROOMS, room("r3")),
+        timetable(a=[(0, "r1", "r2"), (1, "r1", "r3")]),
+        1,
+        timetable(a=[(0, "r1", "r2"), (1, "r2", "r1")]),
+        "course a uses 3 rooms",
+    ),
+    Case(
+        "fixed_moved",
+        "fixed in two rooms",
+        dataset(course("a", rooms_needed=2, fixed=[(0, 0, "r2", "r1")]), *TWO_ROOMS, room("r3")),
+        timetable(a=(0, "r1", "r3")),
+        1,
+        timetable(a=(0, "r1", "r2")),
+        "a is fixed to Monday 08:00 in rooms r2 and r1 but is on Monday 08:00 in rooms r1 and r3",
+    ),
+    Case(
+        "travel",
+        "from the first of several rooms, and nowhere from no room",
+        dataset(
+            course("a", faculty="f1", rooms_needed=2),
+            course("b", faculty="f1"),
+            course("c", faculty="f1", rooms_needed=0),
+            room("r1", building="A"),
+            room("r2", building="B"),
+            travel={"A": {"B": 5}},
+        ),
+        timetable(a=(0, "r1", "r2"), b=(1, "r2"), c=(2, None)),
+        1,
+        timetable(a=(0, "r1", "r2"), b=(1, "r1"), c=(2, None)),
+        "teacher f1 walks 5 minutes from building A to B",
+    ),
+    Case(
+        "link",
+        "the same rooms",
+        dataset(
+            course("a", rooms_needed=2),
+            course("b", rooms_needed=2),
+            *TWO_ROOMS,
+            room("r3"),
+            link("same_room", "a", "b"),
+        ),
+        timetable(a=(0, "r1", "r2"), b=(1, "r1", "r3")),
+        1,
+        timetable(a=(0, "r1", "r2"), b=(1, "r2", "r1")),
+        "a (Monday 08:00, rooms r1 and r2) should be in the room of b",
+    ),
+)
+"""No room, several rooms, shared halls, rooms by name."""
+
+CASES = HARD_CASES + SOFT_CASES + PERSON_CASES + PART_CASES + PLACE_CASES
 
 
 def case_id(case: Case) -> str:

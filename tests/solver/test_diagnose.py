@@ -370,10 +370,7 @@ def _profile_kept_by(data: Dataset, answer: Timetable) -> Dataset:
 
 def applied(answer: Timetable, session: SessionKey, repair: Repair) -> Timetable:
     places = dict(answer.by_session)
-    changes = ((session, repair.slot, repair.room_id), *repair.moves)
-    for (course_id, number), slot, room_id in changes:
-        places[course_id, number] = Placement(course_id=course_id, session=number, slot=slot, room_id=room_id)
-    return Timetable(placements=tuple(places.values()))
+    return Timetable(placements=tuple((places | moved(session, repair)).values()))
 
 
 def assert_repairs_hold(data: Dataset, answer: Timetable, session: SessionKey, found: tuple[Repair, ...]) -> None:
@@ -640,5 +637,5 @@ def test_after_a_relocation_the_rule_counts_less_and_no_hard_rule_more(data: Dat
 
 
 def moved(session: SessionKey, repair: Repair) -> dict[SessionKey, Placement]:
-    places = ((session, repair.slot, repair.room_id), *repair.moves)
-    return {key: Placement(course_id=key[0], session=key[1], slot=slot, room_id=room) for key, slot, room in places}
+    others = {key: Placement.at(key, slot, [] if room is None else [room]) for key, slot, room in repair.moves}
+    return others | {session: Placement.at(session, repair.slot, repair.room_ids)}

@@ -114,7 +114,7 @@ class Entry(Answer):
     year: int | None
     section: str | None
     enrolled_count: int
-    room_id: str
+    room_id: str | None
     room_code: str
     room_number: str
     room_type: str
@@ -132,9 +132,11 @@ class Row(Entry):
 
 
 class Move(Answer):
+    """Where a repair puts a session."""
+
     session: SessionRef
     slot: int
-    room_id: str
+    room_id: str | None
 
 
 class Repair(Answer):
@@ -143,7 +145,7 @@ class Repair(Answer):
     sentence: str
     slot: int
     time: str
-    room_id: str
+    room_id: str | None
     moves: list[Move]
 
 

@@ -15,7 +15,7 @@ export function SessionDialog({ jobId, n, course, session, onClose }) {
       ${entry
         ? html`<${Tiles}>
             <${Tile} name="When" value=${`${entry.day_name} ${entry.start_time}`} note=${`until ${entry.end_time}`} />
-            <${Tile} name="Where" value=${entry.room_code} note=${`${plain(entry.room_type)}, ${number(entry.room_capacity)} seats`} />
+            <${Tile} name="Where" value=${entry.room_code} note=${entry.room_id === null ? "" : `${plain(entry.room_type)}, ${number(entry.room_capacity)} seats`} />
             <${Tile} name="Who teaches" value=${entry.faculty_name || "–"} />
             <${Tile} name="For" value=${entry.batch_name || counted(data.facts.students, "student")} note=${entry.batch_name ? counted(data.facts.students, "student") : ""} />
           <//>`

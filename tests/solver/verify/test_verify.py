@@ -225,12 +225,14 @@ def _mutations(case: Planted, rng: Random) -> list[tuple[str, Dataset, Timetable
         return replace(data, courses=courses, links=())
 
     elsewhere = tuple(t for t in data.time_grid.slots if t != victim.slot)
-    harm = [
-        ("room_clash", with_twin, copied),
-        ("room_capacity", changed(expected_students=10_000), case.timetable),
-        ("room_unsuitable", changed(required_features=("helipad",)), case.timetable),
-        ("slot_forbidden", changed(allowed_slots=elsewhere), case.timetable),
-    ]
+    harm = [("slot_forbidden", changed(allowed_slots=elsewhere), case.timetable)]
+    if victim.room_ids:
+        harm += [
+            ("room_capacity", changed(expected_students=10_000), case.timetable),
+            ("room_unsuitable", changed(required_features=("helipad",)), case.timetable),
+        ]
+    if any(data.room[id].sessions_at_once == 1 for id in victim.room_ids):
+        harm.append(("room_clash", with_twin, copied))
     if each.faculty_ids:
         busy = {victim.slot}
         teachers = tuple(replace(f, unavailable=tuple(busy)) if f.id in each.faculty_ids else f for f in data.faculty)
