@@ -29,7 +29,7 @@ from solver.context import Context, build_context
 from solver.context.graph import Matrix, cohort_matrix, enrolment_matrix, teaching_matrix
 from solver.context.spatial import travel_table
 from solver.context.starts import allowed_starts, closed_slots, session_lengths, session_starts, sum_over_session
-from solver.links import LINK_CODES, NO_MOST
+from solver.links import LINK_CODES, NO_MOST, Clock
 from solver.model import Dataset, Placement, Timetable
 from solver.person_rules import PERSON_RULES, Person, PersonRule
 from solver.places import suits
@@ -43,7 +43,6 @@ from solver.rules import (
     person_limit,
     preference_points,
     profile_of,
-    travel_units,
 )
 from solver.terms import CORE_SUBJECT_TYPE, NEUTRAL_LIKING, SET_LINKS
 
@@ -94,6 +93,16 @@ class Compiled(NamedTuple):
     """``(slots,)`` 1 where a break lies between the slot and the one before it on its day."""
     wall: Flags
     """``(slots,)`` 1 where that is a break that no session runs over."""
+    slot_start: Ints
+    slot_end: Ints
+    """``(slots,)`` minutes since the week began, see `links.Clock`."""
+    gap_unit: int
+    """Minutes that a free slot is worth."""
+    walk_until: Ints
+    """
+    ``(slots,)`` the last slot of the day that begins too soon after the end of this one for the longest way; the slot
+    itself where there is none.
+    """
 
     course_of_session: Ints
     """``(sessions,)``"""
@@ -191,7 +200,7 @@ class Compiled(NamedTuple):
     min_days: Ints
     """``(wholes,)``"""
     travel: Ints
-    """``(buildings, buildings)`` units of rule `travel`."""
+    """``(buildings, buildings)`` minutes on foot."""
 
     link_a: Ints
     link_b: Ints
@@ -219,9 +228,6 @@ class Compiled(NamedTuple):
     session_set: Ints
     """Those links of each session."""
 
-    slot_start: Ints
-    slot_end: Ints
-    """``(slots,)`` minutes after midnight; 0 where there is no slot."""
     closed: Flags
     """
     ``(people, slots)`` 1 where somebody is away, no room is open, or no slot is. People are the teachers, the cohorts
@@ -241,6 +247,12 @@ class Compiled(NamedTuple):
     """``(rules,)`` `TIER_OFF`, `TIER_SOFT`, `TIER_BENDABLE` or `TIER_RIGID`, in the order of `RULES`."""
     rule_weight: Ints
     """``(rules,)`` cost per unit: weight when soft, price when bendable, 1 when rigid or off."""
+
+    @property
+    def clock(self) -> Clock:
+        """When the slots are."""
+        day = np.arange(self.num_slots) // self.num_periods
+        return Clock(self.slot_start, self.slot_end, day, self.rest > 0, self.gap_unit)
 
     @property
     def counts_days_of_students(self) -> bool:
@@ -267,6 +279,7 @@ def compile_dataset(dataset: Dataset, profile: Profile | None = None, context: C
     return _freeze(
         Compiled(
             **_sizes(dataset, context),
+            **_clock(dataset, context),
             **_courses(dataset),
             **_starts(dataset, profile),
             **_fixed(dataset),
@@ -335,10 +348,28 @@ def _sizes(dataset: Dataset, context: Context) -> dict[str, Any]:
         "num_days": grid.num_days,
         "num_periods": grid.num_periods,
         "num_buildings": len(context.buildings) + (() in dataset.place_number),
-        "day_periods": _ints(len(grid.periods_of(day)) for day in range(grid.num_days)),
-        "rest": _breaks(grid, [grid.rests(day) for day in range(grid.num_days)]),
-        "wall": _breaks(grid, [grid.walls(day) for day in range(grid.num_days)]),
     }
+
+
+def _clock(dataset: Dataset, context: Context) -> dict[str, Any]:
+    grid, clock = dataset.time_grid, Clock.of(dataset.time_grid)
+    return {
+        "day_periods": _ints(len(grid.periods_of(day)) for day in range(grid.num_days)),
+        "rest": clock.rest,
+        "wall": _breaks(grid, [grid.walls(day) for day in range(grid.num_days)]),
+        "slot_start": clock.start,
+        "slot_end": clock.end,
+        "gap_unit": clock.unit,
+        "walk_until": _walk_until(clock, int(travel_table(dataset, context.buildings).max(initial=0))),
+    }
+
+
+def _walk_until(clock: Clock, longest: int) -> NDArray[Any]:
+    """See `Compiled.walk_until`; `longest` is the longest way in minutes."""
+    slots = np.arange(len(clock.start))
+    near = (clock.day[:, None] == clock.day) & (slots > slots[:, None])
+    near &= clock.start - clock.end[:, None] < longest
+    return np.asarray(np.where(near, slots, slots[:, None]).max(axis=1))
 
 
 def _breaks(grid: TimeGrid, before: Sequence[frozenset[int]]) -> NDArray[np.bool_]:
@@ -433,8 +464,6 @@ def _rooms(dataset: Dataset, context: Context) -> dict[str, Any]:
     building = {name: b for b, name in enumerate(context.buildings)}
     last = [len(building)] if nowhere else []
     single = len(dataset.rooms) + nowhere
-    minutes, number = np.unique(travel_table(dataset, context.buildings), return_inverse=True)
-    travel = _ints(travel_units(int(value)) for value in minutes)[number].reshape(len(building), -1)
     members = [[dataset.room_order[id] for id in place.ids] or [len(dataset.rooms)] for place in places]
     limit = np.zeros((single, dataset.time_grid.num_slots), dtype=np.int64)
     limit[: len(dataset.rooms)] = _open(dataset)
@@ -446,7 +475,7 @@ def _rooms(dataset: Dataset, context: Context) -> dict[str, Any]:
         "room_seats": _ints(place.seats for place in places),
         "room_building": _ints(building[place.building] if place.rooms else last[0] for place in places),
         "room_limit": limit,
-        "travel": np.pad(travel, (0, nowhere)),
+        "travel": np.pad(travel_table(dataset, context.buildings), (0, nowhere)),
         "context_building": np.pad(context.building_points, ((0, 0), (0, nowhere))),
         **_wanted_places(dataset),
     }
@@ -518,8 +547,16 @@ def _limits(dataset: Dataset, profile: Profile) -> dict[str, Any]:
         "group_day_limit": _ints(in_sessions("group_daily_limit", g.max_sessions_per_day) for g in groups),
         "faculty_day_limit": _ints(in_sessions("faculty_daily_limit", f.max_sessions_per_day) for f in faculty),
         "faculty_week_limit": _ints(in_sessions("faculty_weekly_limit", f.max_sessions_per_week) for f in faculty),
-        "faculty_fair_share": _ints(fair_share(int(n), dataset.time_grid.num_days) for n in sessions_of_faculty),
+        "faculty_fair_share": _ints(map(fair_share, sessions_of_faculty.tolist(), _days_there(dataset).tolist())),
     }
+
+
+def _days_there(dataset: Dataset) -> NDArray[Any]:
+    """``(faculty,)`` days on which each teacher is there for a slot at least."""
+    grid = dataset.time_grid
+    exists = np.array([grid.exists(t) for t in range(grid.num_slots)])
+    there = exists & (closed_slots(dataset.faculty, grid.num_slots) == 0)
+    return np.asarray(there.reshape(-1, grid.num_days, grid.num_periods).any(axis=2).sum(axis=1))
 
 
 def _links(dataset: Dataset) -> dict[str, Any]:
@@ -562,7 +599,6 @@ def _link_sets(dataset: Dataset) -> dict[str, Any]:
 
 
 def _person_rules(dataset: Dataset, profile: Profile) -> dict[str, Any]:
-    grid = dataset.time_grid
     people: Mapping[Person, Sequence[str]] = {
         "faculty": [teacher.id for teacher in dataset.faculty],
         "group": [cohort.id for cohort in dataset.cohorts],
@@ -583,10 +619,7 @@ def _person_rules(dataset: Dataset, profile: Profile) -> dict[str, Any]:
             row[start : start + len(ids)] = np.where(lone, limits, -1) if kind == "lone" else limits
         rows.append(row)
         rules.append((number, active))
-    there = [grid.exists(t) for t in range(grid.num_slots)]
     return {
-        "slot_start": _ints(grid.start_of(t) if exists else 0 for t, exists in enumerate(there)),
-        "slot_end": _ints(grid.end_of(t) if exists else 0 for t, exists in enumerate(there)),
         "closed": _closed(dataset),
         "person_rule": _ints(number for number, _ in rules),
         "person_limit": np.array(rows, dtype=np.int32).reshape(len(rules), -1),

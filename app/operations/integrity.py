@@ -40,7 +40,7 @@ from solver.formats.native import load_dataset, load_result
 from solver.model import Dataset, Timetable
 from solver.result import Report
 from solver.rules import ON_TOP_OF, Score, profile_of, score
-from solver.verify import earlier_versions, verify
+from solver.verify import earlier_accounts, verify
 
 Verdict = Literal["ok", "note", "damaged"]
 MAX_SHOWN = 100
@@ -365,7 +365,7 @@ def _earlier_scores(dataset: Dataset, timetable: Timetable, report: Report) -> I
     asked who is left open.
     """
     profile = profile_of(dataset)
-    for changed in ({}, *earlier_versions(dataset, timetable)):
+    for changed in ({}, *earlier_accounts(dataset, timetable)):
         counts = {**report.counts, **changed}
         plain = {rule: count for rule, count in counts.items() if rule not in ON_TOP_OF}
         for known in (counts, plain):
