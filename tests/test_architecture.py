@@ -18,7 +18,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "terms", "calendar", "person_rules"}),
+    frozenset({"errors", "terms", "calendar", "zones", "person_rules"}),
+    frozenset({"dates"}),
     frozenset({"records", "links"}),
     frozenset({"calendar_checks", "cohorts", "pairing", "places"}),
     frozenset({"checks"}),
