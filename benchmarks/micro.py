@@ -16,11 +16,14 @@ from solver.compiled import Compiled, compile_dataset, decode
 from solver.construct import construct
 from solver.context import build_context
 from solver.model import Dataset, RuleSetting
+from solver.person_rules import PERSON_RULE
 from solver.rules import RULES, profile_of
 from solver.search import SearchParams, anneal, count_rules, warm_up
 from solver.search.params import Arrays
 
 SOFT = tuple(rule.id for rule in RULES if rule.tier != "hard")
+PLAIN = tuple(id for id in SOFT if id not in PERSON_RULE or PERSON_RULE[id].named)
+TEACHERS = ("faculty_gap", "faculty_days")
 DAYS = ("group_gap", "isolated_session", "consecutive_limit", "single_session_day", "last_slot")
 OFF, ON = RuleSetting(tier="off"), RuleSetting(tier="soft")
 RULE_SETS: Mapping[str, Mapping[str, RuleSetting]] = {
@@ -31,8 +34,13 @@ RULE_SETS: Mapping[str, Mapping[str, RuleSetting]] = {
         **dict.fromkeys(SOFT, OFF),
         **dict.fromkeys((*DAYS, "min_days", "room_stability", "room_waste", "load_balance"), ON),
     },
-    "+ travel, peak, context": {**dict.fromkeys(SOFT, ON), "student_gap": OFF},
-    "all rules, students too": dict.fromkeys(SOFT, ON),
+    "+ travel, peak, context": {**dict.fromkeys(SOFT, OFF), **dict.fromkeys(PLAIN, ON), "student_gap": OFF},
+    "+ gaps and days of teachers": {
+        **dict.fromkeys(SOFT, OFF),
+        **dict.fromkeys((*PLAIN, *TEACHERS), ON),
+        "student_gap": OFF,
+    },
+    "+ gaps of students": {**dict.fromkeys(SOFT, OFF), **dict.fromkeys(PLAIN, ON)},
 }
 Made = TypeVar("Made")
 REPEATS = 3

@@ -14,7 +14,8 @@ from itertools import chain, islice
 
 from solver.errors import Issue
 from solver.model import Course, Dataset, Part
-from solver.rules import RULES, profile_of
+from solver.names import counted
+from solver.rules import RULES, profile_of, takes_value
 from solver.terms import CORE_SUBJECT_TYPE
 
 MAX_ADVICE = 100
@@ -129,12 +130,31 @@ def _settings_without_effect(dataset: Dataset) -> Iterator[Issue]:
         if setting is None:
             continue
         here = f"/rules/{rule.id}"
-        if setting.value is not None and rule.value is None:
+        if setting.value is not None and not takes_value(rule):
             message = f"the rule {rule.id!r} has no value to set; limits stand with teachers, groups and courses"
             yield Issue(pointer=f"{here}/value", code="no_effect", message=message, value=setting.value)
         if setting.bendable and profile[rule.id].rigid:
             message = f'the rule {rule.id!r} is never bent, so "bendable" changes nothing'
             yield Issue(pointer=f"{here}/bendable", code="no_effect", message=message, value=True)
+
+
+def _teachers_in_a_row(dataset: Dataset) -> Iterator[Issue]:
+    """A limit of slots in a row that somebody sets looks at who is taught; teachers have a rule of their own."""
+    setting, profile = dataset.rules.get("consecutive_limit"), profile_of(dataset)
+    if setting is None or setting.tier == "off" or profile.is_on("faculty_run"):
+        return
+    limit = profile["consecutive_limit"].value
+    taught: dict[str, int] = {}
+    for part in dataset.parts:
+        for id in part.faculty_ids:
+            taught[id] = taught.get(id, 0) + part.sessions_per_week * part.session_slots
+    above = [id for id, slots in taught.items() if limit is not None and slots > limit]
+    if above:
+        message = (
+            f"the rule 'consecutive_limit' looks at groups and students only, so {counted(len(above), 'teacher')} may "
+            "teach more in a row; the rule 'faculty_run' looks at teachers"
+        )
+        yield Issue(pointer="/rules/consecutive_limit", code="no_effect", message=message, value=limit)
 
 
 def _link_values(dataset: Dataset) -> Iterator[Issue]:
@@ -154,6 +174,7 @@ _CHECKS = (
     _unknown_kinds,
     _nearly_core,
     _settings_without_effect,
+    _teachers_in_a_row,
     _link_values,
 )
 

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Protocol, TypeAlias
 
-from solver.calendar import TimeGrid
+from solver.calendar import TimeGrid, minutes_of
 from solver.calendar_checks import grid_issues, term_issues
 from solver.cohorts import MAX_COHORTS, cohort_counts, divisions_of, memberships
 from solver.dates import Term
 from solver.errors import Issue
 from solver.pairing import never_kept, pairing_fault
+from solver.person_rules import IN_SESSIONS, KINDS, PERSON_RULE
 from solver.places import MAX_ROOMS_AT_ONCE
 from solver.records import Course, Faculty, Group, Link, Part, Rating, Room, RuleSetting
 from solver.terms import LINK_TYPES, MAX_ID_LENGTH, MAX_NUMBER, MAX_PENALTY, PAIRINGS
@@ -87,6 +88,7 @@ def _content_issues(dataset: Records) -> Iterator[Issue]:
     yield from _cycle_issues(dataset)
     yield from _link_issues(dataset)
     yield from _travel_and_history_issues(dataset)
+    yield from _rule_issues(dataset)
 
 
 def _collection_issues(dataset: Records) -> Iterator[Issue]:
@@ -432,6 +434,53 @@ def _travel_and_history_issues(dataset: Records) -> Iterator[Issue]:
         yield from _references(f"/history/{i}/faculty_id", (rating.faculty_id,), teachers, "faculty", single=True)
         yield from _slots(f"/history/{i}/slot", (rating.slot,), dataset, single=True)
         yield from _range(f"/history/{i}/rating", rating.rating, 0, 1)
+
+
+def _rule_issues(dataset: Records) -> Iterator[Issue]:
+    """What is said of single people, of units and of windows; whether there is such a rule is not asked here."""
+    people: dict[str, set[str]] = {}
+    for id, setting in dataset.rules.items():
+        here, rule = f"/rules/{_escape(id)}", PERSON_RULE.get(id)
+        kind = None if rule is None else KINDS[rule.kind]
+        if setting.values and (rule is None or kind is None or not kind.takes_value or id == "last_slot"):
+            message = f"the rule {id!r} has no values of single people or groups"
+            yield Issue(pointer=f"{here}/values", code="no_such_setting", message=message, value=dict(setting.values))
+        elif setting.values and rule is not None:
+            people = people or _people(dataset)
+            known = set().union(*(people[who] for who in rule.who))
+            for name, value in setting.values.items():
+                yield from _references(f"{here}/values/{_escape(name)}", (name,), known, "person or group", single=True)
+                yield from _range(f"{here}/values/{_escape(name)}", value, 0, MAX_NUMBER)
+        units = ["sessions"] if id in IN_SESSIONS else []
+        units += ["slots", "minutes"] if kind is not None and kind.in_minutes else []
+        if setting.unit is not None and setting.unit not in units:
+            may = f"counts {' or '.join(units)}" if units else "has no unit to choose"
+            message = f"the rule {id!r} {may}, not {setting.unit!r}"
+            yield Issue(pointer=f"{here}/unit", code="no_such_setting", message=message, value=setting.unit)
+        if setting.window is not None:
+            yield from _window_issues(here, id, setting.window, has_window=rule is not None and rule.kind == "lunch")
+
+
+def _people(dataset: Records) -> dict[str, set[str]]:
+    students = {id for course in dataset.courses for id in course.student_ids}
+    students |= {id for course in dataset.courses for part in course.parts for id in part.student_ids or ()}
+    students |= {id for group in dataset.groups for id in group.student_ids}
+    return {
+        "faculty": {teacher.id for teacher in dataset.faculty},
+        "group": {group.id for group in dataset.groups},
+        "student": students,
+        "lone": students,
+    }
+
+
+def _window_issues(here: str, id: str, window: tuple[str, str], *, has_window: bool) -> Iterator[Issue]:
+    start, end = map(minutes_of, window)
+    if not has_window:
+        message = f"the rule {id!r} has no window"
+        yield Issue(pointer=f"{here}/window", code="no_such_setting", message=message, value=list(window))
+    elif start is None or end is None or end <= start:
+        message = f"a window goes from a clock time to a later one, got {window[0]!r} to {window[1]!r}"
+        yield Issue(pointer=f"{here}/window", code="bad_time", message=message, value=list(window))
 
 
 def _escape(key: str) -> str:

@@ -35,6 +35,7 @@ from solver.context.spatial import travel_table
 from solver.context.starts import allowed_starts, closed_slots, session_lengths, session_starts, sum_over_session
 from solver.links import LINK_CODES, NO_MOST, Clock
 from solver.model import Dataset, Placement, Timetable
+from solver.person_rules import PERSON_RULES, Person, PersonRule
 from solver.places import suits
 from solver.ranks import rank_numbers
 from solver.rules import (
@@ -43,6 +44,7 @@ from solver.rules import (
     Profile,
     fair_share,
     peak_limit,
+    person_limit,
     preference_points,
     profile_of,
 )
@@ -236,8 +238,21 @@ class Compiled(NamedTuple):
     session_set: Ints
     """Those links of each session."""
 
+    closed: Flags
+    """
+    ``(people, slots)`` 1 where somebody is away, no room is open, or no slot is. People are the teachers, the cohorts
+    and the students, one behind the other.
+    """
+    person_rule: Ints
+    """``(rows,)`` the rules about days and weeks that count anything, by their places in `PERSON_RULES`."""
+    person_limit: Ints
+    """``(rows, people)`` see `rules.person_limit`; -1 where nothing is counted."""
+    person_in_minutes: Flags
+    """``(rows,)`` 1 where the limits are minutes."""
+    person_window: Ints
+    """``(rows, 2)`` minutes after midnight."""
+
     peak_limit: int
-    consecutive_limit: int
     rule_tier: Ints
     """``(rules,)`` `TIER_OFF`, `TIER_SOFT`, `TIER_BENDABLE` or `TIER_RIGID`, in the order of `RULES`."""
     rule_weight: Ints
@@ -283,9 +298,10 @@ def compile_dataset(dataset: Dataset, profile: Profile | None = None, context: C
             **_conflicts(dataset, context),
             **_rooms(dataset, context),
             **_slot_units(dataset),
-            **_limits(dataset),
+            **_limits(dataset, profile),
             **_links(dataset),
             **_link_sets(dataset),
+            **_person_rules(dataset, profile),
             **_settings(dataset, profile),
             context_slot=context.slot_points,
         )
@@ -568,7 +584,10 @@ def _preferences(dataset: Dataset) -> Ints:
     return points
 
 
-def _limits(dataset: Dataset) -> dict[str, Any]:
+def _limits(dataset: Dataset, profile: Profile) -> dict[str, Any]:
+    def in_sessions(rule_id: str, value: int | None) -> int:
+        return _limit(value if profile[rule_id].unit == "sessions" else None)
+
     courses, groups, faculty = dataset.courses, dataset.cohorts, dataset.faculty
     classes = len(dataset.week_classes)
     taught = np.array([part.sessions_per_week for part in dataset.parts]) @ by_class(teaching_matrix(dataset), dataset)
@@ -578,9 +597,9 @@ def _limits(dataset: Dataset) -> dict[str, Any]:
         **{
             name: np.tile(_ints(limits), classes)
             for name, limits in {
-                "group_day_limit": (_limit(group.max_sessions_per_day) for group in groups),
-                "faculty_day_limit": (_limit(teacher.max_sessions_per_day) for teacher in faculty),
-                "faculty_week_limit": (_limit(teacher.max_sessions_per_week) for teacher in faculty),
+                "group_day_limit": (in_sessions("group_daily_limit", g.max_sessions_per_day) for g in groups),
+                "faculty_day_limit": (in_sessions("faculty_daily_limit", f.max_sessions_per_day) for f in faculty),
+                "faculty_week_limit": (in_sessions("faculty_weekly_limit", f.max_sessions_per_week) for f in faculty),
                 "faculty_fair_share": map(fair_share, sessions_of_faculty.tolist(), _days_there(dataset).tolist()),
             }.items()
         },
@@ -634,14 +653,71 @@ def _link_sets(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+def _person_rules(dataset: Dataset, profile: Profile) -> dict[str, Any]:
+    classes = len(dataset.week_classes)
+    people: Mapping[Person, Sequence[str]] = {
+        "faculty": classes * [teacher.id for teacher in dataset.faculty],
+        "group": classes * [cohort.id for cohort in dataset.cohorts],
+        "student": classes * dataset.student_ids,
+    }
+    first = dict(zip(people, np.cumsum([0, *map(len, people.values())]).tolist(), strict=False))
+    lone = np.array([student in dataset.lone_students for student in people["student"]], dtype=np.bool_)
+    rows, rules = [], []
+    for number, rule in enumerate(PERSON_RULES):
+        active = profile[rule.id]
+        if active.unit == "sessions" or (active.tier == "off" and not rule.named):
+            continue
+        row = np.full(sum(map(len, people.values())), -1, dtype=np.int32)
+        for kind in rule.who:
+            ids = people["student" if kind == "lone" else kind]
+            limits = _limits_of(dataset, rule, active, kind, ids)
+            start = first["student" if kind == "lone" else kind]
+            row[start : start + len(ids)] = np.where(lone, limits, -1) if kind == "lone" else limits
+        rows.append(row)
+        rules.append((number, active))
+    return {
+        "closed": _closed(dataset),
+        "person_rule": _ints(number for number, _ in rules),
+        "person_limit": np.array(rows, dtype=np.int32).reshape(len(rules), -1),
+        "person_in_minutes": _ints(active.unit == "minutes" for _, active in rules),
+        "person_window": np.array([active.window for _, active in rules], dtype=np.int32).reshape(-1, 2),
+    }
+
+
+def _limits_of(dataset: Dataset, rule: PersonRule, active: ActiveRule, kind: Person, ids: Sequence[str]) -> Ints:
+    """``(ids,)``; asked once for all where it is the same for everybody, as it is of most rules."""
+    alike = not active.values and rule.kind in ("gap", "isolated", "late_start", "early_end", "single", "lunch", "rest")
+    if alike and ids:
+        limit = person_limit(dataset, rule, active, kind, ids[0])
+        return np.full(len(ids), -1 if limit is None else limit, dtype=np.int32)
+    limits = (person_limit(dataset, rule, active, kind, id) for id in ids)
+    return _ints(-1 if limit is None else limit for limit in limits)
+
+
+def _closed(dataset: Dataset) -> NDArray[np.int32]:
+    """``(people, slots)`` see `Compiled.closed`."""
+    num_slots = dataset.time_grid.num_slots
+    rooms = 1 - _open(dataset).max(axis=0)
+    teachers, cohorts = closed_slots(dataset.faculty, num_slots), closed_slots(dataset.cohorts, num_slots)
+    students = np.zeros((len(dataset.student_ids), num_slots), dtype=np.int32)
+    if dataset.groups_of_student:
+        away = {
+            group.id: slots
+            for group, slots in zip(dataset.groups, closed_slots(dataset.groups, num_slots), strict=True)
+        }
+        for s, student in enumerate(dataset.student_ids):
+            for id in dataset.groups_of_student.get(student, ()):
+                students[s] |= away[id]
+    everybody = [np.tile(table, (len(dataset.week_classes), 1)) for table in (teachers, cohorts, students)]
+    return np.asarray(np.concatenate(everybody) | rooms, dtype=np.int32)
+
+
 def _settings(dataset: Dataset, profile: Profile) -> dict[str, Any]:
     grid = dataset.time_grid
-    longest_run = profile["consecutive_limit"].value
     rules = [profile[rule_id] for rule_id in RULE_IDS]
     taught = np.array([part.sessions_per_week * part.session_slots for part in dataset.parts])
     return {
         "peak_limit": peak_limit(int((taught @ class_matrix(dataset)).max()), len(grid.slots)),
-        "consecutive_limit": grid.num_periods if longest_run is None else longest_run,
         "rule_tier": _ints(_tier(rule) for rule in rules),
         "rule_weight": _ints(1 if rule.rigid or rule.tier == "off" else rule.weight for rule in rules),
     }

@@ -9,9 +9,10 @@ The records themselves stand in `records`, below the checks; everybody takes the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 from solver.calendar import TimeGrid
 from solver.checks import dataset_issues
@@ -21,7 +22,7 @@ from solver.errors import InputError, Issue
 from solver.pairing import pairs_of, sessions_of
 from solver.places import Place, places_of
 from solver.records import Course, Faculty, FixedSession, Group, Link, Part, Rating, Room, RuleSetting
-from solver.terms import MEETING_LINKS, SessionKey
+from solver.terms import FULL_TEACHING_DAY, MEETING_LINKS, SessionKey
 from solver.weeks import Weeks, week_classes, weeks_in_words
 
 __all__ = [
@@ -222,6 +223,49 @@ class Dataset:
         """Students without a group: members of none, and none of whose courses is taught to one."""
         grouped = {student for part in self.parts if part.group_ids for student in self.students_of(part)}
         return frozenset(self.student_ids) - grouped - self.groups_of_student.keys()
+
+    def longest_session(self, kind: Literal["faculty", "group", "student", "lone"], id: str) -> int:
+        """Slots of the longest session that a teacher, a cohort or a student has; 0 without any."""
+        if kind == "faculty":
+            return self._longest_of_teachers.get(id, 0)
+        return (self._longest_of_cohorts if kind == "group" else self._longest_of_students).get(id, 0)
+
+    @cached_property
+    def _longest_of_teachers(self) -> Mapping[str, int]:
+        return self._longest(lambda part: part.faculty_ids)
+
+    @cached_property
+    def _longest_of_cohorts(self) -> Mapping[str, int]:
+        return self._longest(self.cohorts_of)
+
+    @cached_property
+    def _longest_of_students(self) -> Mapping[str, int]:
+        return self._longest(self.students_of)
+
+    def _longest(self, people: Callable[[Course], tuple[str, ...]]) -> dict[str, int]:
+        longest: dict[str, int] = {}
+        for part in self.parts:
+            for id in people(part):
+                longest[id] = max(part.session_slots, longest.get(id, 0))
+        return longest
+
+    def days_needed(self, teacher_id: str) -> int:
+        """The fewest days on which a teacher can have all sessions: by their slots and the days that courses want; in any week."""
+        return self._days_needed.get(teacher_id, 0)
+
+    @cached_property
+    def _days_needed(self) -> Mapping[str, int]:
+        slots: dict[tuple[int, str], int] = {}
+        days: dict[str, int] = {}
+        for part, classes in zip(self.parts, self.classes_of_part, strict=True):
+            spread = min(part.min_days, part.sessions_per_week)
+            for id in part.faculty_ids:
+                days[id] = max(days.get(id, 1), spread)
+                for k in classes:
+                    slots[k, id] = slots.get((k, id), 0) + part.sessions_per_week * part.session_slots
+        for (_, id), taken in slots.items():
+            days[id] = max(days[id], -(-taken // FULL_TEACHING_DAY))
+        return days
 
     @cached_property
     def num_people(self) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from solver.terms import CORE_SUBJECT_TYPE, DEFAULT_COURSE_DAY_LIMIT, NEUTRAL_LIKING, LinkType, Pairing, Tier
+from solver.terms import CORE_SUBJECT_TYPE, DEFAULT_COURSE_DAY_LIMIT, NEUTRAL_LIKING, LinkType, Pairing, Tier, Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,10 +256,15 @@ class RuleSetting:
     """
     What a dataset says about one rule; None keeps the value of `RULES`.
 
-    `bendable` False makes a hard rule rigid that has a price; True makes no rule bendable that has none.
+    `bendable` False makes a hard rule rigid that has a price; True makes no rule bendable that has none. `values` are
+    those of single people, groups or students by id, for rules about somebody's day or week; `unit` says what a limit
+    counts ("sessions", "slots" or "minutes") where it may be said, and `window` from when to when a lunch may be.
     """
 
     tier: Tier | None = None
     weight: int | None = None
     value: int | None = None
     bendable: bool | None = None
+    values: Mapping[str, int] = field(default_factory=dict)
+    unit: Unit | None = None
+    window: tuple[str, str] | None = None

@@ -12,14 +12,25 @@ that a rule is bent at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from solver.calendar import minutes_of
 from solver.errors import InputError, Issue
 from solver.model import Dataset, RuleSetting
+from solver.person_rules import (
+    DEFAULT_LONGEST_RUN,
+    DEFAULT_LUNCH_WINDOW,
+    IN_SESSIONS,
+    KINDS,
+    PERSON_RULE,
+    Person,
+    PersonRule,
+    made_rules,
+)
 from solver.ranks import LeftOpen
-from solver.terms import Tier
+from solver.terms import Tier, Unit
 
 SLOT_PEAK_SHARE = 1.25
 """A slot is at its peak when it runs more than this many times the mean number of sessions per slot."""
@@ -27,8 +38,6 @@ SEATS_PER_WASTE_UNIT = 10
 MINUTES_PER_TRAVEL_UNIT = 5
 PREFERENCE_POINTS = 10
 CONTEXT_POINTS = 10
-DEFAULT_LONGEST_RUN = 4
-"""Slots in a row that anybody sits through where nobody says otherwise; whoever meets it is told that it is ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,11 +181,13 @@ RULES: tuple[Rule, ...] = (
         id="group_gap", tier="soft", name="Gaps in a group's day",
         unit="free slot between sessions", units="free slots between sessions",
         weight=2,
+        value=0,
         sentence="A group has no free slots between sessions.",
     ),
     Rule(
         id="student_gap", tier="off", name="Gaps in a student's day",
         unit="free slot between sessions", units="free slots between sessions",
+        value=0,
         sentence="A student has no free slots between sessions.",
     ),
     Rule(
@@ -189,6 +200,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="late_start", tier="off", name="Late starts of a group's day",
         unit="free slot before the first session", units="free slots before the first session",
+        value=0,
         growing=True,
         sentence="A group's day starts with its first slot.",
     ),
@@ -260,11 +272,17 @@ RULES: tuple[Rule, ...] = (
         unit="point for time and place", units="points for time and place",
         sentence="Sessions take place at times and in rooms that suit their courses.",
     ),
+    # --- the other days and weeks of people, made from their table ---------------------------------------------------
+    *(Rule(**fields) for fields in made_rules()),
 )  # fmt: skip
 
 RULE_IDS: tuple[str, ...] = tuple(rule.id for rule in RULES)
 RULE_OF: Mapping[str, Rule] = {rule.id: rule for rule in RULES}
 """By id: what a rule is called and how it is told."""
+ON_WHERE: Mapping[str, Callable[[Dataset], bool]] = {"student_gap": lambda dataset: bool(dataset.lone_students)}
+"""Rules that are off by default, but soft in such datasets."""
+NEW_AND_ON = ("faculty_gap", "faculty_days", "student_gap")
+"""Rules that are on by default since `timetable-dataset/2`; whatever was written before did not pay for them."""
 ON_TOP_OF: Mapping[str, str] = {rule.id: rule.on_top_of for rule in RULES if rule.on_top_of is not None}
 
 Counts = Mapping[str, int]
@@ -354,13 +372,20 @@ def _nobody_knows_who(sessions: int) -> tuple[LeftOpen, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveRule:
-    """One rule as it holds for one dataset. `weight` is the price per unit when hard; rigid rules carry weight 1."""
+    """
+    One rule as it holds for one dataset. `weight` is the price per unit when hard; rigid rules carry weight 1.
+
+    `window` is from when to when in minutes after midnight; `values` as in `RuleSetting`.
+    """
 
     id: str
     tier: Tier
     weight: int
     bendable: bool
     value: int | None
+    values: Mapping[str, int] = field(default_factory=dict)
+    unit: Unit = "slots"
+    window: tuple[int, int] = DEFAULT_LUNCH_WINDOW
 
     @property
     def rigid(self) -> bool:
@@ -398,8 +423,39 @@ def profile_of(dataset: Dataset, overrides: Mapping[str, RuleSetting] | None = N
         setting = settings.get(rule.id, RuleSetting())
         if rule.on_top_of is not None and setting.tier is None and not active[rule.on_top_of].bendable:
             setting = replace(setting, tier="off")
+        elif setting.tier is None and rule.id in ON_WHERE and ON_WHERE[rule.id](dataset):
+            setting = replace(setting, tier="soft")
         active[rule.id] = _resolve(rule, setting)
     return Profile(rules=active)
+
+
+def as_before(settings: Mapping[str, RuleSetting]) -> dict[str, RuleSetting]:
+    """Settings of before there were rules that are on by default now: those stay off where nothing is said."""
+    off = {id: replace(settings.get(id, RuleSetting()), tier="off") for id in NEW_AND_ON}
+    return {
+        **settings,
+        **{id: setting for id, setting in off.items() if id not in settings or settings[id].tier is None},
+    }
+
+
+def unit_of(rule: Rule, active: ActiveRule) -> str:
+    """What is counted where the rule holds like this: a limit may be set to slots or minutes."""
+    if rule.id not in PERSON_RULE or not KINDS[PERSON_RULE[rule.id].kind].in_minutes or active.unit == "sessions":
+        return rule.unit
+    if active.unit == "slots" or PERSON_RULE[rule.id].kind == "run":
+        return KINDS[PERSON_RULE[rule.id].kind].unit
+    return KINDS[PERSON_RULE[rule.id].kind].unit.replace("slot", "started hour")
+
+
+def takes_value(rule: Rule) -> bool:
+    """Whether a value of the rule means anything."""
+    if rule.id in IN_SESSIONS:
+        return False
+    return (
+        KINDS[PERSON_RULE[rule.id].kind].takes_value
+        if rule.id in PERSON_RULE and rule.id != "last_slot"
+        else rule.value is not None
+    )
 
 
 def rule_issue(name: str) -> Issue:
@@ -417,8 +473,55 @@ def _resolve(rule: Rule, setting: RuleSetting) -> ActiveRule:
     else:
         default = rule.weight
     weight = default if setting.weight is None else setting.weight
-    value = rule.value if setting.value is None else setting.value
-    return ActiveRule(id=rule.id, tier=tier, weight=weight, bendable=bendable, value=value)
+    return ActiveRule(
+        id=rule.id,
+        tier=tier,
+        weight=weight,
+        bendable=bendable,
+        value=rule.value if setting.value is None else setting.value,
+        values=setting.values,
+        unit=setting.unit or ("sessions" if rule.id in IN_SESSIONS else "slots"),
+        window=DEFAULT_LUNCH_WINDOW if setting.window is None else _minutes(setting.window),
+    )
+
+
+def _minutes(window: tuple[str, str]) -> tuple[int, int]:
+    start, end = (minutes_of(clock) or 0 for clock in window)
+    return start, end
+
+
+def person_limit(dataset: Dataset, rule: PersonRule, active: ActiveRule, kind: Person, id: str) -> int | None:
+    """
+    What a rule tolerates of somebody, or asks for; in slots, days, or minutes. None where it counts nothing of them.
+
+    What is said of the person, or of a group of a cohort, comes before their own limit, and that before the value of
+    the rule. A rule of the table that is off counts nothing, so that nobody pays for walking through it.
+    """
+    if active.unit == "sessions" or (active.tier == "off" and not rule.named):
+        return None
+    strictest = max if KINDS[rule.kind].at_least else min
+    ids = dataset.cohort[id].groups if kind == "group" else (id,)
+    limit = strictest((active.values[each] for each in ids if each in active.values), default=None)
+    if limit is None:
+        limit = _own_limit(dataset, rule, kind, id)
+    if limit is None:
+        limit = 1 if rule.id == "last_slot" else active.value
+    if limit is None and rule.kind == "days" and kind == "faculty":
+        limit = dataset.days_needed(id) + 1
+    if rule.kind in ("isolated", "single"):
+        return 0
+    if limit is not None and rule.kind == "run" and active.unit == "slots":
+        return max(limit, dataset.longest_session(kind, id))
+    return limit
+
+
+def _own_limit(dataset: Dataset, rule: PersonRule, kind: Person, id: str) -> int | None:
+    """The limit that stands with a teacher or a group."""
+    if rule.id == "faculty_daily_limit":
+        return dataset.teacher[id].max_sessions_per_day
+    if rule.id == "faculty_weekly_limit":
+        return dataset.teacher[id].max_sessions_per_week
+    return dataset.cohort[id].max_sessions_per_day if rule.id == "group_daily_limit" else None
 
 
 def score(counts: Counts, profile: Profile, unplaced: int = 0, left_open: tuple[LeftOpen, ...] = ()) -> Score:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias, get_args
 
 Tier: TypeAlias = Literal["hard", "soft", "off"]
+Unit: TypeAlias = Literal["sessions", "slots", "minutes"]
 LinkType: TypeAlias = Literal[
     "precedence",
     "not_overlap",
@@ -48,6 +49,9 @@ WEEK_DAYS = 7
 """Days of a week whose days nobody names."""
 MAX_DAYS = 14
 """Days of a cycle that names them."""
+FULL_TEACHING_DAY = 4
+"""Slots that a teacher gives on one day without hurry."""
+
 MAX_SLOTS_PER_DAY = 48
 MAX_NUMBER = 1_000_000
 """No capacity, size, weight or limit in a dataset may exceed this; keeps every cost inside 64 bits."""

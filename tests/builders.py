@@ -37,6 +37,7 @@ from solver.model import (
     Timetable,
 )
 from solver.pairing import never_kept, pairing_fault
+from solver.person_rules import IN_SESSIONS, KINDS, PERSON_RULE, KindName
 from solver.rules import RULES
 from solver.terms import LINK_TYPES, PAIRINGS, SET_LINKS, SessionKey
 
@@ -526,9 +527,62 @@ def _restricted(rng: Random, data: Dataset, places: Places | None) -> Dataset:
             for f in data.faculty
             if rng.random() < 0.5
         ),
-        rules={rule.id: RuleSetting(tier="soft") for rule in RULES if rule.tier == "off"} if rng.random() < 0.5 else {},
+        rules=_rules(rng, data, keeps=places is not None) if rng.random() < 0.5 else {},
     )
     return replace(restricted, links=_links(rng, restricted, places))
+
+
+MOST: Mapping[KindName, tuple[int, ...]] = {
+    "gap": (0, 0, 1, 2),
+    "late_start": (0, 0, 1),
+    "early_end": (1, 1, 2, 9),
+    "run": (1, 2, 4),
+    "span": (1, 2, 4),
+    "daily_limit": (1, 2, 3),
+    "daily_least": (2, 3),
+    "lunch": (30, 60, 90),
+    "week_gap": (0, 1, 3),
+    "days": (1, 2, 3),
+    "weekly_limit": (1, 3, 6),
+    "rest": (10 * 60, 20 * 60, 22 * 60),
+}
+"""Values of rules about days and weeks, so that small timetables break some of them."""
+
+
+def _rules(rng: Random, data: Dataset, *, keeps: bool) -> dict[str, RuleSetting]:
+    """
+    Every rule that is off by default soft; those about days and weeks with values of their own, in any unit.
+
+    With `keeps` hard limits stay what they are.
+    """
+    settings = {rule.id: RuleSetting(tier="soft") for rule in RULES if rule.tier == "off"}
+    students = list(data.student_ids)
+    people = {
+        "faculty": [teacher.id for teacher in data.faculty],
+        "group": [group.id for group in data.groups],
+        "student": students,
+        "lone": students,
+    }
+    for id, rule in PERSON_RULE.items():
+        kind = KINDS[rule.kind]
+        if id == "last_slot" or rule.kind not in MOST:
+            continue
+        minutes = kind.in_minutes and rng.random() < 0.4
+        scale = 60 if minutes else 1
+        if id in IN_SESSIONS:
+            if not keeps and rng.random() < 0.3:
+                settings[id] = RuleSetting(tier="soft", unit="minutes" if minutes else "slots")
+            continue
+        own = [each for who in rule.who for each in people[who]]
+        some = rng.sample(own, min(len(own), rng.choice([0, 0, 2])))
+        settings[id] = RuleSetting(
+            tier="soft",
+            value=rng.choice((None, *(scale * value for value in MOST[rule.kind]))),
+            values={who: scale * rng.choice(MOST[rule.kind]) for who in some},
+            unit="minutes" if minutes else None,
+            window=("09:00", rng.choice(["10:30", "12:00"])) if rule.kind == "lunch" else None,
+        )
+    return settings
 
 
 def _preferences(rng: Random, time_grid: TimeGrid) -> dict[int, float]:

@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "terms", "calendar", "weeks", "zones"}),
+    frozenset({"errors", "terms", "calendar", "weeks", "zones", "person_rules"}),
     frozenset({"dates"}),
     frozenset({"records", "links"}),
     frozenset({"calendar_checks", "cohorts", "pairing", "places"}),

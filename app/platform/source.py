@@ -260,7 +260,7 @@ def _rules(stored: Mapping[str, Any], notes: list[str]) -> dict[str, RuleSetting
     """The stored preferences that our rules can express; of the others it is said that they are not used."""
     rules: dict[str, RuleSetting] = {}
     if stored.get("faculty_max_continuous"):
-        rules["consecutive_limit"] = RuleSetting(value=int(stored["faculty_max_continuous"]))
+        rules["faculty_run"] = RuleSetting(tier="soft", value=int(stored["faculty_max_continuous"]))
     if stored.get("avoid_first_last_slot"):
         rules["last_slot"] = RuleSetting(tier="soft")
         notes.append("timetable_configurations.avoid_first_last_slot: only the last slot of a day is avoided.")

@@ -22,6 +22,7 @@ from solver.cpsat.supply import held_by
 from solver.links import LINKS, NO_MOST, times_keep
 from solver.model import Course, Dataset, Link
 from solver.names import Names, counted, days_in_words, default_note, listed
+from solver.person_rules import PERSON_RULE, PERSON_RULES
 
 MAX_PAIR_CONSTRAINTS = 300_000
 """Above this many (pair of courses, slot) common students are left out."""
@@ -77,6 +78,10 @@ class _Writer:
 
     def hard(self, rule_id: str) -> bool:
         return self.treat[rule_id] is Treatment.FORBID
+
+    def limits_sessions(self, rule_id: str) -> bool:
+        """Whether the limit is hard and counts sessions; what counts slots or minutes is no assumption here."""
+        return self.hard(rule_id) and PERSON_RULES.index(PERSON_RULE[rule_id]) not in self.compiled.person_rule
 
     def course(self, c: int) -> str:
         return self.names.part(self.dataset.parts[c])
@@ -175,7 +180,7 @@ class _Writer:
             yield self.away("faculty_unavailable", who, teacher.unavailable, courses)
         yield from self.daily("faculty_daily_limit", who, k, teacher.max_sessions_per_day, courses)
         week = teacher.max_sessions_per_week
-        if week is not None and self.hard("faculty_weekly_limit") and week < self.sessions(courses):
+        if week is not None and self.limits_sessions("faculty_weekly_limit") and week < self.sessions(courses):
             sentence = f"{who} gives at most {counted(week, 'session')} a week{self.when(k, courses)}."
             yield Assumption(("faculty_weekly_limit",), sentence, frozenset(courses), _limit_week(courses, week))
 
@@ -200,7 +205,7 @@ class _Writer:
         return Assumption((rule_id,), sentence, frozenset(courses), _forbid_covered(courses, closed))
 
     def daily(self, rule_id: str, who: str, k: int, limit: int | None, courses: list[int]) -> Iterator[Assumption]:
-        if limit is not None and self.hard(rule_id) and limit < self.sessions(courses):
+        if limit is not None and self.limits_sessions(rule_id) and limit < self.sessions(courses):
             sentence = f"{who} has at most {counted(limit, 'session')} a day{self.when(k, courses)}."
             yield Assumption((rule_id,), sentence, frozenset(courses), _limit_days(courses, limit))
 

@@ -30,13 +30,14 @@ import numpy as np
 
 from solver.compiled import START_UNITS, Compiled
 from solver.control import Control
-from solver.cpsat.attendance import ATTENDEE_RULES, GROUP_RULES, Attendance
+from solver.cpsat.attendance import Attendance
 from solver.cpsat.model_builder import ModelBuilder, Tally
 from solver.cpsat.packing import soft_weight
 from solver.cpsat.plan import Array, Plan, Treatment
 from solver.cpsat.rules import BUILDERS, count_missing_days
 from solver.cpsat.run import Parameter, run
 from solver.cpsat.supply import add_room_supply
+from solver.person_rules import IN_SESSIONS, PERSON_RULES
 from solver.rules import RULE_IDS
 
 FIRST_COURSES = 8
@@ -127,8 +128,9 @@ def least_time_cost(plan: Plan, *, control: Control, enough: int | None = None, 
     return sum(cluster.floor for cluster in clusters)
 
 
-TIME_COSTS = frozenset({"min_days", *START_UNITS, *GROUP_RULES, *ATTENDEE_RULES})
-"""The rules that are counted here when they are soft, those about attendees over the cohorts only."""
+GROUP_RULES = frozenset(rule.id for rule in PERSON_RULES if "group" in rule.who) - IN_SESSIONS
+TIME_COSTS = frozenset({"min_days", *START_UNITS, *GROUP_RULES})
+"""The rules that are counted here when they are soft, those about days and weeks over the cohorts only."""
 
 
 def _kept_here(rule: str, how: Treatment) -> Treatment:

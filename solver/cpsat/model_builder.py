@@ -226,6 +226,30 @@ class ModelBuilder:
         tally.add(1, slack, upper)
         return tally
 
+    def at_least(self, row: Row) -> Term:
+        """A variable that is at least 0 and the row; a number where the row can only be one."""
+        terms, constant = self._folded(row)
+        highest = constant + sum(max(0, c * self.upper(term)) for c, term in terms)
+        if highest <= 0 or not terms:
+            return max(0, highest)
+        slack = self.new_int(highest, max(0, self.evaluate((terms, constant))))
+        self.bound([*terms, (-1, slack)], -constant)
+        return slack
+
+    def penalise_started(self, rule_id: str, row: Row, per: int, coefficient: int = 1) -> None:
+        """Adds coefficient x the units of `per` that the row has begun above 0, or keeps it at or below 0."""
+        terms, constant = self._folded(row)
+        highest = constant + sum(max(0, c * self.upper(term)) for c, term in terms)
+        if highest <= 0:
+            return
+        if self.treatment(rule_id) is Treatment.FORBID:
+            self.bound(terms, -constant)
+            return
+        upper = -(-highest // per)
+        units = self.new_int(upper, max(0, -(-self.evaluate((terms, constant)) // per)))
+        self.bound([*terms, (-per, units)], -constant)
+        self.tallies[rule_id].add(coefficient, units, upper)
+
     def keep_from_meeting(self, rule_id: str, u: int, v: int, t: int, coefficient: int) -> None:
         """Charges two units that both cover a slot, or forbids it; rules about the same pair share its variable."""
         row: Row = ([(1, literal) for literal in self.cover(u, t) + self.cover(v, t)], -1)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver.compiled import NO_LIMIT, START_UNITS, TIER_BENDABLE, TIER_OFF, TIER_RIGID, Compiled
+from solver.person_rules import PERSON_RULES
 from solver.rules import RULE_IDS, waste_units
 
 Array: TypeAlias = NDArray[Any]
@@ -124,9 +125,10 @@ class Plan:
     @property
     def size(self) -> int:
         """`literals` plus a rough figure for what the rules will add; measured to be within a factor of three."""
-        lone = int(self.compiled.lone_student.sum(dtype=np.int64))
-        everybody = self.treat["student_gap"] is not Treatment.IGNORE
-        attendees = self.compiled.num_groups + (self.compiled.num_students if everybody else lone)
+        counted = [
+            self.treat[PERSON_RULES[rule].id] is not Treatment.IGNORE for rule in self.compiled.person_rule.tolist()
+        ]
+        attendees = int((self.compiled.person_limit[counted] >= 0).any(axis=0).sum())
         extra = 4 * min(attendees, 40 * len(self.units)) * self.compiled.num_slots
         travel = self.treat["travel"] is not Treatment.IGNORE and bool(self.compiled.travel.any())
         pairs = len(self.compiled.people) if travel else 0

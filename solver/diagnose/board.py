@@ -175,12 +175,12 @@ class Board:
         rules = {"teacher": "faculty_daily_limit", "group": "group_daily_limit", "course": "course_daily_limit"}
         names = {"teacher": facts.names.teacher, "group": facts.names.cohort, "course": facts.names.course}
         for kind, id, limit in rows:
-            if limit is not None and facts.hard(rules[kind]):
+            if limit is not None and facts.limits_sessions(rules[kind]):
                 full = self._full_days((kind, id), limit, key)
                 words = f"{kind} {names[kind](id)} has reached the limit of {limit} on that day"
                 words += default_note(limit) if kind == "course" else ""
                 yield Hindrance(full, words, facts.rigid(rules[kind]))
-        if facts.hard("faculty_weekly_limit"):
+        if facts.limits_sessions("faculty_weekly_limit"):
             for id in course.faculty_ids:
                 limit = facts.dataset.teacher[id].max_sessions_per_week
                 if limit is not None and max(map(len, self._met(("teacher", id), key))) >= limit:

@@ -16,6 +16,7 @@ from itertools import pairwise
 from solver.links import Clock
 from solver.model import Course, Dataset, FixedSession
 from solver.names import Names, listed
+from solver.person_rules import IN_SESSIONS
 from solver.places import suits
 from solver.result import Proof
 from solver.rules import Profile
@@ -119,6 +120,10 @@ class Facts:
     def hard(self, *rules: str) -> bool:
         """Whether all these rules are hard."""
         return all(self._is_hard[rule] for rule in rules)
+
+    def limits_sessions(self, rule: str) -> bool:
+        """Whether this limit is hard and counts sessions, not slots or minutes."""
+        return self._is_hard[rule] and (rule not in IN_SESSIONS or self.profile[rule].unit == "sessions")
 
     def rigid(self, rule: str) -> bool:
         """Whether this rule is hard and may not be bent."""

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 from solver.diagnose.facts import Bits, Facts, Options, covered, indices
 from solver.names import counted, default_note, listed
+from solver.person_rules import PERSON_RULE
 from solver.result import Proof
+from solver.rules import person_limit
 from solver.terms import SessionKey
 
 SHOWN_ENTITIES = 20
@@ -75,7 +77,7 @@ def people_proofs(facts: Facts) -> Iterator[Proof]:
         for owner in _owners(facts, [own if n in inside else () for n, own in enumerate(demands)]):
             if facts.hard(owner.rule) and owner.exclusive:
                 yield from _slot_proofs(facts, owner)
-            if owner.limit is not None and facts.hard(owner.limit_rule):
+            if owner.limit is not None and facts.limits_sessions(owner.limit_rule):
                 yield from _daily_proofs(facts, owner)
         yield from _weekly_proofs(facts, inside)
 
@@ -282,16 +284,23 @@ def _days_in_words(facts: Facts, days: Bits) -> str:
 
 
 def _weekly_proofs(facts: Facts, inside: Container[int]) -> Iterator[Proof]:
+    """Sessions, or slots, of a teacher against the limit of the week; minutes where every slot has as many."""
     if not facts.hard("faculty_weekly_limit"):
         return
+    unit, grid = facts.profile["faculty_weekly_limit"].unit, facts.dataset.time_grid
+    shortest = min(grid.end_of(t) - grid.start_of(t) for t in grid.slots)
     total: dict[str, int] = {}
     for n, part in enumerate(facts.dataset.parts):
+        each = {"sessions": 1, "slots": part.session_slots, "minutes": part.session_slots * shortest}[unit]
         for id in part.faculty_ids if n in inside else ():
-            total[id] = total.get(id, 0) + part.sessions_per_week
+            total[id] = total.get(id, 0) + part.sessions_per_week * each
+    rule = PERSON_RULE["faculty_weekly_limit"]
     for teacher in facts.dataset.faculty:
         limit, needed = teacher.max_sessions_per_week, total.get(teacher.id, 0)
+        if unit != "sessions":
+            limit = person_limit(facts.dataset, rule, facts.profile[rule.id], "faculty", teacher.id)
         if limit is not None and needed > limit:
-            has = f"teacher {facts.names.teacher(teacher.id)} has {counted(needed, 'session')} in the week"
+            has = f"teacher {facts.names.teacher(teacher.id)} has {counted(needed, unit.removesuffix('s'))} in the week"
             yield Proof(
                 code="teacher_weekly_limit",
                 sentence=f"{has}, but a limit of {limit}",

@@ -21,13 +21,13 @@ from solver.formats.ctt_rows import END, NAME, Row, Rows, grid_size, is_number, 
 from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_TEXT, raise_if_any
 from solver.formats.remaining import unchecked
 from solver.model import Course, Dataset, Faculty, Group, Placement, Room, RuleSetting, Timetable
-from solver.rules import ON_TOP_OF, RULES, profile_of
+from solver.rules import ON_TOP_OF, ON_WHERE, RULES, profile_of
 
 __all__ = ["UD2_RULES", "UD2_WEIGHTS", "dump_ctt", "dump_solution", "load_ctt", "load_solution"]
 
 UD2_WEIGHTS: Mapping[str, int] = {"room_capacity": 1, "min_days": 5, "isolated_session": 2, "room_stability": 1}
 UD2_RULES: Mapping[str, RuleSetting] = {
-    **{rule.id: RuleSetting(tier="off") for rule in RULES if rule.tier == "soft"},
+    **{rule.id: RuleSetting(tier="off") for rule in RULES if rule.tier == "soft" or rule.id in ON_WHERE},
     **{name: RuleSetting(tier="soft", weight=weight) for name, weight in UD2_WEIGHTS.items()},
     **{name: RuleSetting(tier="off") for name in ON_TOP_OF},
 }

@@ -32,7 +32,7 @@ from solver.formats.shapes import RuleShape, TimeGridShape
 from solver.formats.slot_words import SlotWords, worded
 from solver.formats.term_text import plain_term, read_term
 from solver.model import Course, Dataset, FixedSession, Part, Room, RuleSetting
-from solver.rules import RULE_IDS, rule_issue
+from solver.rules import RULE_IDS, as_before, rule_issue
 
 __all__ = ["SCHEMA", "dump_dataset", "dump_result", "dump_timetable", "load_dataset", "load_result", "load_timetable"]
 
@@ -76,7 +76,7 @@ def dump_dataset(dataset: Dataset) -> dict[str, Any]:
         **{name: [worded(words, _plain(entry)) for entry in getattr(dataset, name)] for name in COLLECTIONS},
         "travel_minutes": _plain(dataset.travel_minutes),
         "rules": {
-            name: {key: value for key, value in _plain(setting).items() if value is not None}
+            name: {key: value for key, value in _plain_setting(setting).items() if value is not None and value != {}}
             for name, setting in dataset.rules.items()
         },
     }
@@ -89,6 +89,11 @@ def _plain_grid(grid: TimeGrid) -> dict[str, Any]:
     named = {"days": list(grid.days), "bells": bells, "breaks": _plain(grid.breaks)}
     plain = {name: _plain(getattr(grid, name)) for name in grid.__dataclass_fields__ if name not in named}
     return {**plain, "lunch": lunch, **{name: value for name, value in named.items() if value}}
+
+
+def _plain_setting(setting: RuleSetting) -> dict[str, Any]:
+    window = None if setting.window is None else {"start": setting.window[0], "end": setting.window[1]}
+    return {**_plain(setting), "window": window}
 
 
 _AS_THEY_ARE = frozenset({str, int, bool, type(None)})
@@ -246,8 +251,9 @@ def _read_rules(reading: Reading) -> dict[str, RuleSetting]:
             reading.issues.append(replace(rule_issue(name), pointer=pointer(path)))
         stated = read_shape(reading, RuleShape, path, setting)
         if stated is not None:
-            settings[name] = RuleSetting(**stated)
-    return settings
+            window = stated.get("window")
+            settings[name] = RuleSetting(**{**stated, "window": (window.start, window.end)} if window else stated)
+    return as_before(settings) if reading.is_first else settings
 
 
 def _place_in_document(issue: Issue) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from solver.formats.issues import SAFE_INTEGER
-from solver.terms import LINK_TYPES, MAX_DAYS, MAX_NUMBER, MAX_SLOTS_PER_DAY, PAIRINGS, Tier
+from solver.terms import LINK_TYPES, MAX_DAYS, MAX_NUMBER, MAX_SLOTS_PER_DAY, PAIRINGS, Tier, Unit
 
 Integer: TypeAlias = Annotated[int, Field(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
@@ -168,6 +168,7 @@ class GroupShape(Shape):
     part_of: Texts = UNSET
     division: str = UNSET
     student_ids: Students = UNSET
+    newer = frozenset({"part_of", "division", "student_ids"})
 
 
 class FixedShape(Shape):
@@ -268,11 +269,20 @@ class RatingShape(Shape):
     rating: Number
 
 
+class WindowShape(Shape):
+    start: str
+    end: str
+
+
 class RuleShape(Shape):
     tier: Tier | None = UNSET
     weight: Annotated[int, Field(ge=0, le=MAX_NUMBER)] | None = UNSET
     value: Annotated[int, Field(ge=0, le=MAX_NUMBER)] | None = UNSET
     bendable: bool | None = UNSET
+    values: Annotated[dict[str, Annotated[int, Field(ge=0, le=MAX_NUMBER)]], Field(max_length=MAX_STUDENTS)] = UNSET
+    unit: Unit | None = UNSET
+    window: WindowShape | None = UNSET
+    newer = frozenset({"values", "unit", "window"})
 
 
 class PlacementShape(Shape):

@@ -21,14 +21,14 @@ from solver.formats.entries import MAX_ENTRIES
 from solver.formats.issues import raise_if_any
 from solver.formats.tim_numbers import BLOCKS, DAYS, HEADER, PERIODS, Numbers, tables
 from solver.model import Course, Dataset, Link, Room, RuleSetting
-from solver.rules import RULES, profile_of
+from solver.rules import ON_WHERE, RULES, profile_of
 
 __all__ = ["POST_ENROLMENT_RULES", "dump_tim", "load_tim"]
 
 ROW_OF_TWO = 2
 """So many events in a row are no nuisance yet."""
 POST_ENROLMENT_RULES: Mapping[str, RuleSetting] = {
-    **{rule.id: RuleSetting(tier="off") for rule in RULES if rule.tier == "soft"},
+    **{rule.id: RuleSetting(tier="off") for rule in RULES if rule.tier == "soft" or rule.id in ON_WHERE},
     **{rule.id: RuleSetting(bendable=False) for rule in RULES if rule.price is not None},
     "last_slot": RuleSetting(tier="soft", weight=1),
     "consecutive_limit": RuleSetting(tier="soft", weight=1, value=ROW_OF_TWO),

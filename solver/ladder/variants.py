@@ -62,7 +62,7 @@ EMPHASES: tuple[Emphasis, ...] = (
     Emphasis(
         name="faculty_preference",
         label="Faculty-Friendly",
-        factors={"faculty_preference": 6, "load_balance": 6},
+        factors={"faculty_preference": 6, "load_balance": 6, "faculty_gap": 3, "faculty_days": 3},
     ),
     Emphasis(
         name="room_economy",

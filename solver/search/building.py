@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 from solver.compiled import START_UNITS, TIER_OFF, TIER_RIGID, Compiled, Flags
 from solver.links import TYPE_OF_CODE, broken_table
 from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT, travel_units
-from solver.search.day_shapes import GROUP, LONE, NUM_KINDS, STUDENT, day_weights, most_saved, tabulate_days
 from solver.search.jit import Longs
 from solver.search.params import SearchParams
+from solver.search.person_days import looked_at, shape_parts
 from solver.search.problem import UNOFFERED, Problem
 from solver.search.weights import HARD, MAX_CELL, MAX_WEIGHT, Weights, soft_unit
 
-MAX_TABLE_PERIODS = 13
-"""Up to here the shape of a day is looked up by its bit mask, above it is computed."""
 FEW_ROOMS = 8
 """Candidate rooms of a course for which no room fits."""
 
@@ -32,7 +30,7 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
     parts = {
         **_room_parts(c, weights),
         **_resource_parts(c, weights),
-        **_shape_parts(c, weights),
+        **shape_parts(c, weights, people_of_resources(c, weights)),
         **_anchor_parts(c, params),
     }
     link_weight = np.where(c.link_hard == 1, weights.of("link"), weights.of("soft_link")).astype(np.int64)
@@ -47,7 +45,6 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         place_room=c.place_room,
         num_days=c.num_days,
         num_periods=c.num_periods,
-        **_plans(c),
         num_mobile=len(mobile),
         course_of=c.course_of_session,
         session_ptr=c.session_ptr,
@@ -84,7 +81,6 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         stability_weight=weights.of("room_stability"),
         peak_limit=c.peak_limit,
         peak_weight=weights.of("slot_peak"),
-        consecutive_limit=c.consecutive_limit,
         link_cost=link_weight * c.link_weight.astype(np.int64),
         link_a=c.link_a,
         link_b=c.link_b,
@@ -127,15 +123,6 @@ def _freeze(**values: Any) -> Problem:
         array.setflags(write=False)
         frozen[name] = array
     return Problem(**frozen)
-
-
-def _plans(c: Compiled) -> dict[str, Longs]:
-    """Days that are alike share a plan: their periods, and the breaks as masks."""
-    bit = np.int64(1) << np.arange(c.num_periods)
-    rests, walls = (flags.reshape(c.num_days, c.num_periods).astype(np.int64) @ bit for flags in (c.rest, c.wall))
-    kinds, plan_of = np.unique(np.stack([c.day_periods, rests, walls], axis=1), axis=0, return_inverse=True)
-    periods, rests, walls = kinds.T
-    return {"plan_of": plan_of.ravel(), "plan_periods": periods, "plan_rests": rests, "plan_walls": walls}
 
 
 def _walk_since(c: Compiled) -> Longs:
@@ -205,12 +192,13 @@ def _row_numbers(table: NDArray[Any]) -> Longs:
 
 
 def _resource_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
-    """Teachers, clash groups and (those whose days have a shape) students, under one numbering."""
-    groups = bool(day_weights(weights)[GROUP].any())
-    looked_at = students_looked_at(c, weights)
-    number = np.cumsum(looked_at) - 1
+    """Teachers, clash groups and (those whose days are looked at) students, under one numbering."""
+    people = looked_at(c, weights)
+    teachers, groups = people[: c.num_faculty].any(), people[c.num_faculty : c.num_faculty + c.num_groups].any()
+    students = people[c.num_faculty + c.num_groups :]
+    number = np.cumsum(students) - 1
     first_group, first_student = c.num_faculty, c.num_faculty + c.num_clash_groups
-    first_whole = first_student + int(looked_at.sum())
+    first_whole = first_student + int(students.sum())
     num_resources = first_whole + (c.num_classes * c.num_wholes if c.num_classes > 1 else 0)
     rows, marks, end = [], np.zeros((c.num_courses, 4), dtype=np.int64), 0
     for course in range(c.num_courses):
@@ -218,13 +206,15 @@ def _resource_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
         group = c.group[c.group_ptr[course] : c.group_ptr[course + 1]]
         real = group < c.num_groups
         enrolled = c.student[c.student_ptr[course] : c.student_ptr[course + 1]]
-        enrolled = number[enrolled[looked_at[enrolled]]]
+        enrolled = number[enrolled[students[enrolled]]]
         wholes = c.week_class[c.class_ptr[course] : c.class_ptr[course + 1]] * c.num_wholes + c.whole[course]
         wholes = wholes[: len(wholes) if c.num_classes > 1 else 0]
-        rows += [first_whole + wholes, faculty, first_group + group[~real], first_group + group[real]]
+        rows += [first_whole + wholes, first_group + group[~real], faculty, first_group + group[real]]
         rows.append(first_student + enrolled)
         clash_end = end + len(wholes) + len(faculty) + len(group)
-        shape_start = end + len(wholes) + len(faculty) + int((~real).sum()) if groups else clash_end
+        shape_start = end + len(wholes) + int((~real).sum()) + (0 if teachers else len(faculty))
+        if not (teachers or groups):
+            shape_start = clash_end
         marks[course] = end, shape_start, clash_end, clash_end + len(enrolled)
         end = clash_end + len(enrolled)
     resource = np.concatenate(rows).astype(np.int32)
@@ -245,11 +235,13 @@ def _resource_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
     }
 
 
-def students_looked_at(c: Compiled, weights: Weights) -> NDArray[np.bool_]:
-    """``(students,)`` whether a rule that costs something looks at the shape of their days."""
-    counts = np.asarray(day_weights(weights).any(axis=1))
-    lone = c.lone_student > 0
-    return np.asarray((lone & bool(counts[LONE])) | (~lone & bool(counts[STUDENT])), dtype=np.bool_)
+def people_of_resources(c: Compiled, weights: Weights) -> Longs:
+    """``(resources,)`` the number among the people of `Compiled`; -1 for the own group of a course, and for courses."""
+    movers = c.num_faculty + c.num_groups
+    own = np.full(c.num_clash_groups - c.num_groups, -1)
+    students = movers + np.flatnonzero(looked_at(c, weights)[movers:])
+    wholes = np.full(c.num_classes * c.num_wholes if c.num_classes > 1 else 0, -1)
+    return np.concatenate([np.arange(movers), own, students, wholes]).astype(np.int64)
 
 
 def _owners(marks: Longs, resource: NDArray[np.int32], num_clashing: int, num_resources: int) -> tuple[Longs, Longs]:
@@ -299,36 +291,6 @@ def _day_parts(c: Compiled, weights: Weights, num_resources: int, first_whole: i
         weight[first_whole:, 0] = weights.of("course_daily_limit")
     used = ((weight != 0) & (limit < 2**30)).any()
     return {"day_limit": limit, "day_weight": weight, "counted": int(used)}
-
-
-def _shape_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
-    weight = day_weights(weights)
-    weight.setflags(write=False)  # as kernels see it in a `Problem`: for another type they would be compiled once more
-    bits = c.num_periods if c.num_periods <= MAX_TABLE_PERIODS else 0
-    plans = _plans(c)
-    table = np.zeros((NUM_KINDS * len(plans["plan_periods"]), 1 << bits), dtype=np.int64)
-    if bits:
-        tabulate_days(weight, table, plans["plan_periods"], plans["plan_rests"], c.consecutive_limit)
-    drop = most_saved(c, weights)
-    if bits:
-        flips = np.stack([table - table[:, np.arange(1 << bits) ^ (1 << p)] for p in range(bits)], axis=2)
-        saved = (flips + HARD // 2) % HARD - HARD // 2
-        busy = (np.arange(1 << bits)[:, None] >> np.arange(bits)) & 1 == 1
-        drop = np.where(busy, saved, 0).max(axis=(1, 2)) + np.where(busy, 0, saved).max(axis=(1, 2))
-    looked_at = students_looked_at(c, weights)
-    students = np.where(c.lone_student[looked_at] > 0, LONE, STUDENT)
-    kind = np.concatenate([np.full(c.num_faculty + c.num_clash_groups, GROUP), students])
-    return {
-        "shape_kind": kind,
-        "shape_bits": bits,
-        "shape_table": table,
-        "shape_weight": weight,
-        "shape_drop": int(max((drop[k] for k in _kinds_there(c, students)), default=0)),
-    }
-
-
-def _kinds_there(c: Compiled, students: NDArray[Any]) -> set[int]:
-    return {*([GROUP] if c.num_groups else []), *np.unique(students).tolist()}
 
 
 def _link_rows(c: Compiled) -> dict[str, Any]:

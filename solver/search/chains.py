@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from solver.search.day_shapes import shape_cost
+from solver.search.day_shapes import shape_cost, week_change
 from solver.search.greedy import NOWHERE, cheapest_room, drop, insertion, is_free, lift, room_total, slot_insertion
 from solver.search.jit import Number, first_bit, inlined, inner
 from solver.search.moves import day_part
@@ -131,18 +131,18 @@ def estimate(p: Problem, st: State, count: Number, t: Number, u: Number) -> Numb
             delta += day_part(p, st, c, d, e, NOBODY)
         block = (np.int64(1) << length) - 1
         old, new = block << np.int64(p.period_of[v]), block << np.int64(p.period_of[w])
-        left, come = p.plan_of[d], p.plan_of[e]
         for k in range(p.resource_ptr[c, 1], p.resource_ptr[c, 3]):
             x = np.int64(p.resource[k])
             if st.mask[x, e, BUSY] & new:
                 continue
-            kind = np.int64(p.shape_kind[x])
             here, there = st.mask[x, d, BUSY], st.mask[x, e, BUSY]
             if d == e:
-                delta += shape_cost(p, kind, left, (here & ~old) | new) - shape_cost(p, kind, left, here)
+                delta += shape_cost(p, x, d, (here & ~old) | new) - shape_cost(p, x, d, here)
             else:
-                delta += shape_cost(p, kind, left, here & ~old) - shape_cost(p, kind, left, here)
-                delta += shape_cost(p, kind, come, there | new) - shape_cost(p, kind, come, there)
+                delta += shape_cost(p, x, d, here & ~old) - shape_cost(p, x, d, here)
+                delta += shape_cost(p, x, e, there | new) - shape_cost(p, x, e, there)
+                if p.weeks != 0:
+                    delta += week_change(p, st, x, d, here & ~old, e, there | new)
     return delta
 
 

@@ -19,6 +19,7 @@ from solver.search.annealing import anneal_level, remember_now
 from solver.search.building import build_problem
 from solver.search.greedy import place_sessions, put_all
 from solver.search.params import Arrays, SearchParams, SearchResult, TracePoint
+from solver.search.person_days import looked_at
 from solver.search.problem import Problem
 from solver.search.recount import count_rules
 from solver.search.repair import mend, wander
@@ -366,7 +367,8 @@ class Run:
     def check(self) -> None:
         """Raises AssertionError when the totals or the counts of the kernels are not those of a recount."""
         st = self.state
-        check_counts(self.compiled, st)
+        c = self.compiled
+        check_counts(c, st, looked_at(c, self.weights)[c.num_faculty + c.num_groups :])
         claimed = (int(st.totals[COST]), int(st.totals[HARD_PART]))
         counted = self.totals(st.slot, st.room)
         if claimed != counted:

@@ -11,7 +11,7 @@ import numpy as np
 
 from solver.compiled import Ints
 from solver.control import BEAT_WORD, STOP_WORD
-from solver.search.day_shapes import shape_cost
+from solver.search.day_shapes import shape_cost, week_change
 from solver.search.jit import Longs, Number, inlined, inner, kernel
 from solver.search.pairwise import pairwise_cost
 from solver.search.problem import UNOFFERED, Problem
@@ -63,15 +63,15 @@ def _day_insertion(p: Problem, st: State, c: Number, d: Number) -> Number:
 
 @inlined
 def _shape_insertion(p: Problem, st: State, c: Number, t: Number) -> Number:
-    total = 0
-    d = p.day_of[t]
-    plan = p.plan_of[d]
+    total = np.int64(0)
+    d = np.int64(p.day_of[t])
     new = ((np.int64(1) << np.int64(p.length[c])) - 1) << np.int64(p.period_of[t])
     for k in range(p.resource_ptr[c, 1], p.resource_ptr[c, 3]):
         x = np.int64(p.resource[k])
-        kind = np.int64(p.shape_kind[x])
         before = st.mask[x, d, BUSY]
-        total += shape_cost(p, kind, plan, before | new) - shape_cost(p, kind, plan, before)
+        total += shape_cost(p, x, d, before | new) - shape_cost(p, x, d, before)
+        if p.weeks != 0:
+            total += week_change(p, st, x, d, before | new, d, before | new)
     return total
 
 

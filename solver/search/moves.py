@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from solver.search.day_shapes import shape_cost
+from solver.search.day_shapes import shape_cost, week_change
 from solver.search.jit import Number, inlined, inner
 from solver.search.pairwise import anchor_part, pairwise_part
 from solver.search.problem import Problem
@@ -203,7 +203,7 @@ def shape_part(
     `top` is the highest cost that all later parts may still bring below the limit; `REJECTED` above it.
     """
     length = np.int64(p.length[c])
-    d, e = p.day_of[t], p.day_of[u]
+    d, e = np.int64(p.day_of[t]), np.int64(p.day_of[u])
     block = (np.int64(1) << length) - 1
     old, new = block << np.int64(p.period_of[t]), block << np.int64(p.period_of[u])
     first, end = p.resource_ptr[c, 1], p.resource_ptr[c, 3]
@@ -211,16 +211,18 @@ def shape_part(
         x = np.int64(p.resource[k])
         if shares(p, other, x) != 0:
             continue
-        kind = np.int64(p.shape_kind[x])
         left = old & ~st.mask[x, d, TWICE]
+        here = st.mask[x, d, BUSY] & ~left
+        there = here if d == e else st.mask[x, e, BUSY]
+        there |= new
+        if d == e:
+            here = there
         for side in range(1 if d == e else 2):
             day = d if side == 0 else e
-            plan = p.plan_of[day]
-            before = st.mask[x, day, BUSY]
-            after = before & ~left if side == 0 else before
-            if day == e:
-                after |= new
-            delta += shape_cost(p, kind, plan, after) - shape_cost(p, kind, plan, before)
+            after = here if side == 0 else there
+            delta += shape_cost(p, x, day, after) - shape_cost(p, x, day, st.mask[x, day, BUSY])
+        if p.weeks != 0:
+            delta += week_change(p, st, x, d, here, e, there)
         if cost_of(delta) > top + length * p.shape_drop * (end - k - 1):
             return REJECTED
     return delta

@@ -57,11 +57,13 @@ class Problem(NumbaStruct):
     day_of: Ints
     period_of: Ints
     plan_of: Ints
-    """``(days,)`` days of one plan have the same number of periods and the same breaks."""
+    """``(days,)`` days of one plan have the same periods and the same breaks."""
     plan_periods: Longs
     plan_rests: Longs
     plan_walls: Longs
     """``(plans,)`` periods, a mask of those before which a break lies, and one of those that no session crosses."""
+    plan_clock: Longs
+    """``(plans, periods, 2)`` start and end of each period, in minutes after midnight."""
     mobile: Ints
     """Sessions that may move at all."""
     frozen: Flags
@@ -126,17 +128,32 @@ class Problem(NumbaStruct):
     peak_limit: int
     peak_weight: int
 
-    shape_kind: Flags
-    """``(resources,)`` `GROUP`, `STUDENT` or `LONE`, see `day_shapes`."""
+    closed: Longs
+    """``(resources, days)`` mask of the periods that are closed to them."""
+    shape_row: Ints
+    """``(resources, days)`` of which row a day is: rules, closed periods and plan are the same, see `day_shapes`."""
     shape_bits: int
-    """Periods covered by `shape_table`, 0 when shapes have to be computed."""
+    """Periods covered by `shape_table`, 0 when the cost of days has to be computed."""
     shape_table: Longs
-    """``(plans x 3, 2^periods)`` cost of a day of each plan by its kind and the mask of its busy periods."""
+    """``(rows, 2^periods)`` cost of a day by the mask of its busy periods."""
+    shape_ptr: Ints
+    shape_rule: Longs
+    """The rules of each row: kind, limit, 1 for minutes, and a window, see `day_shapes`."""
     shape_weight: Longs
-    """``(3, units)`` per unit of a day, see `day_shapes`."""
+    """Packed cost per unit, beside `shape_rule`."""
+    shape_closed: Longs
+    shape_plan: Ints
+    """``(rows,)``"""
     shape_drop: int
-    """Most that one more and one less busy period can save together."""
-    consecutive_limit: int
+    """Most that one more and one less busy period of somebody can save together, their week included."""
+    weeks: int
+    """1 when a rule about weeks counts anybody."""
+    week_row: Ints
+    """``(resources,)`` -1 for those whose week nobody counts."""
+    week_ptr: Ints
+    week_rule: Longs
+    week_weight: Longs
+    """The rules of each row of weeks, as above."""
 
     link_cost: Longs
     link_a: Ints

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from solver.compiled import Compiled, Ints
+from solver.person_rules import IN_SESSIONS, PERSON_RULE, PERSON_RULES
 from solver.rules import RULE_IDS, travel_units, waste_units
+from solver.search.recount_days import UNITS, Clock, Days
 from solver.search.recount_links import links_broken
 
 Bits: TypeAlias = NDArray[np.bool_]
@@ -129,22 +131,34 @@ class Placed:
         """``(clash groups, slots)``: the courses' own groups stand behind the real ones."""
         return self.occupancy(self.compiled.group_ptr, self.compiled.group, self.compiled.num_clash_groups)
 
-    @cached_property
-    def group_days(self) -> Bits:
-        """``(groups, days, periods)`` where real groups have lessons."""
+    def faculty_busy(self) -> Bits:
+        """``(faculty, days, periods)`` where teachers have lessons."""
+        c = self.compiled
+        return self._days(self.occupancy(c.faculty_ptr, c.faculty, c.num_faculty))
+
+    def group_busy(self) -> Bits:
+        """``(cohorts, days, periods)`` where cohorts have lessons."""
         return self._days(self.group_slots[: self.compiled.num_groups])
 
     @cached_property
-    def student_days(self) -> Bits:
+    def _student_days(self) -> Bits:
         c = self.compiled
         return self._days(self.occupancy(c.student_ptr, c.student, c.num_students))
 
+    def student_busy(self) -> Bits:
+        """``(students, days, periods)``"""
+        return self._student_days
+
     @cached_property
-    def attendee_days(self) -> Bits:
-        """``(cohorts + students without a group, days, periods)``"""
-        if not self.compiled.lone_student.any():
-            return self.group_days
-        return np.concatenate([self.group_days, self.student_days[self.compiled.lone_student > 0]])
+    def clock(self) -> Clock:
+        c = self.compiled
+        shape = (c.num_days, c.num_periods)
+        return Clock(
+            c.slot_start.reshape(shape).astype(np.int64),
+            c.slot_end.reshape(shape).astype(np.int64),
+            c.rest.reshape(shape) > 0,
+            c.day_periods.astype(np.int64),
+        )
 
     @cached_property
     def course_days(self) -> Longs:
@@ -179,55 +193,6 @@ class Placed:
         """``(courses, slots)`` sessions that run."""
         index, slot = self.covered
         return self._table(self.course[index], slot, self.compiled.num_courses, self.compiled.num_slots)
-
-
-# --- shapes of a day: (..., periods) -> units per day, (...)
-
-
-def gap_units(busy: Bits) -> Longs:
-    """Free periods between the first and the last busy one."""
-    periods = busy.shape[-1]
-    first = np.argmax(busy, axis=-1)
-    last = periods - 1 - np.argmax(busy[..., ::-1], axis=-1)
-    return np.where(busy.any(axis=-1), last - first + 1 - busy.sum(axis=-1), 0)
-
-
-def isolated_units(busy: Bits) -> Longs:
-    """Busy periods without a busy neighbour."""
-    neighbour = np.zeros_like(busy)
-    neighbour[..., 1:] |= busy[..., :-1]
-    neighbour[..., :-1] |= busy[..., 1:]
-    units: Longs = (busy & ~neighbour).sum(axis=-1)
-    return units
-
-
-def run_units(busy: Bits, limit: int, rest: Bits) -> Longs:
-    """Periods above `limit` in every run of busy ones; a run ends where `rest`, ``(days, periods)``, has a break."""
-    run = np.zeros(busy.shape[:-1], dtype=np.int64)
-    units = np.zeros_like(run)
-    for period in range(busy.shape[-1]):
-        run = np.where(rest[:, period], 0, run)
-        run = np.where(busy[..., period], run + 1, 0)
-        units += run > limit
-    return units
-
-
-def single_units(busy: Bits) -> Longs:
-    """1 for a day with exactly one busy period."""
-    units: Longs = (busy.sum(axis=-1) == 1).astype(np.int64)
-    return units
-
-
-def last_units(busy: Bits, periods: Ints) -> Longs:
-    """1 for a day whose last period is busy, of the ``(days,)`` `periods` that each day has."""
-    days = np.arange(len(periods))
-    return busy[..., days, periods - 1].astype(np.int64)
-
-
-def late_units(busy: Bits) -> Longs:
-    """Free periods before the first busy one; none where no period is busy."""
-    first: Longs = np.argmax(busy, axis=-1)
-    return first
 
 
 # --- the rules -----------------------------------------------------------------------------------------------------
@@ -267,7 +232,7 @@ def count_fixed_moved(p: Placed) -> int:
     return int(((slot >= 0) & ((slot != p.slot) | ((room >= 0) & (room != p.room)))).sum())
 
 
-def count_group_daily_limit(p: Placed) -> int:
+def sessions_above_group_daily_limit(p: Placed) -> int:
     c = p.compiled
     days = p.per_day(c.group_ptr, c.group, c.num_clash_groups)
     return _limited(days[: c.num_groups], c.group_day_limit)
@@ -277,11 +242,11 @@ def count_course_daily_limit(p: Placed) -> int:
     return _limited(p.course_days_in_classes, np.tile(p.compiled.course_day_limit, p.compiled.num_classes))
 
 
-def count_faculty_daily_limit(p: Placed) -> int:
+def sessions_above_faculty_daily_limit(p: Placed) -> int:
     return _limited(p.faculty_days, p.compiled.faculty_day_limit)
 
 
-def count_faculty_weekly_limit(p: Placed) -> int:
+def sessions_above_faculty_weekly_limit(p: Placed) -> int:
     return _above(p.faculty_days.sum(axis=1), p.compiled.faculty_week_limit)
 
 
@@ -328,35 +293,6 @@ def _clashing(p: Placed, students: Ints) -> int:
 
 def count_faculty_preference(p: Placed) -> int:
     return int(p.compiled.faculty_preference[p.course, p.slot].sum(dtype=np.int64))
-
-
-def count_group_gap(p: Placed) -> int:
-    return int(gap_units(p.group_days).sum())
-
-
-def count_student_gap(p: Placed) -> int:
-    return int(gap_units(p.student_days).sum())
-
-
-def count_isolated_session(p: Placed) -> int:
-    return int(isolated_units(p.group_days).sum())
-
-
-def count_late_start(p: Placed) -> int:
-    return int(late_units(p.group_days).sum())
-
-
-def count_consecutive_limit(p: Placed) -> int:
-    rest = p.compiled.rest.reshape(p.compiled.num_days, -1) > 0
-    return int(run_units(p.attendee_days, p.compiled.consecutive_limit, rest).sum())
-
-
-def count_single_session_day(p: Placed) -> int:
-    return int(single_units(p.attendee_days).sum())
-
-
-def count_last_slot(p: Placed) -> int:
-    return int(last_units(p.attendee_days, p.compiled.day_periods).sum())
 
 
 def count_min_days(p: Placed) -> int:
@@ -411,4 +347,38 @@ def count_context(p: Placed) -> int:
     return int(slots + c.context_building[p.course, c.room_building[p.room]].sum(dtype=np.int64))
 
 
-COUNTERS: Mapping[str, Callable[[Placed], int]] = {rule_id: globals()[f"count_{rule_id}"] for rule_id in RULE_IDS}
+def count_person_rule(number: int, p: Placed) -> int:
+    """Units of one of `PERSON_RULES`, by its place there; 0 where it counts nothing."""
+    c = p.compiled
+    (rows,) = np.nonzero(c.person_rule == number)
+    if not len(rows):
+        return 0
+    row, rule, total = int(rows[0]), PERSON_RULES[number], 0
+    for busy, people in (
+        (p.faculty_busy, slice(0, c.num_faculty)),
+        (p.group_busy, slice(c.num_faculty, c.num_faculty + c.num_groups)),
+        (p.student_busy, slice(c.num_faculty + c.num_groups, None)),
+    ):
+        limit = c.person_limit[row, people].astype(np.int64)
+        counts = limit >= 0
+        if counts.any():
+            closed = c.closed[people][counts].reshape(-1, c.num_days, c.num_periods) > 0
+            window = (int(c.person_window[row, 0]), int(c.person_window[row, 1]))
+            minutes = bool(c.person_in_minutes[row])
+            total += int(UNITS[rule.kind](Days(busy()[counts], closed, limit[counts], minutes, window, p.clock)).sum())
+    return total
+
+
+def _counter(rule_id: str) -> Callable[[Placed], int]:
+    if rule_id not in PERSON_RULE:
+        counter: Callable[[Placed], int] = globals()[f"count_{rule_id}"]
+        return counter
+    count = partial(count_person_rule, PERSON_RULES.index(PERSON_RULE[rule_id]))
+    if rule_id not in IN_SESSIONS:
+        return count
+    in_sessions: Callable[[Placed], int] = globals()[f"sessions_above_{rule_id}"]
+    number = PERSON_RULES.index(PERSON_RULE[rule_id])
+    return lambda p: count(p) if (p.compiled.person_rule == number).any() else in_sessions(p)
+
+
+COUNTERS: Mapping[str, Callable[[Placed], int]] = {rule_id: _counter(rule_id) for rule_id in RULE_IDS}

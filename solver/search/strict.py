@@ -20,9 +20,14 @@ from solver.search.recount import Placed
 from solver.search.state import State
 
 
-def check_counts(compiled: Compiled, state: State) -> None:
+def check_counts(compiled: Compiled, state: State, students: NDArray[np.bool_]) -> None:
     """
     Compares what `state` keeps about people, days and slots with a recount.
+
+    Parameters
+    ----------
+    students
+        ``(students,)`` who of them is among the resources of the search.
 
     Raises
     ------
@@ -30,7 +35,7 @@ def check_counts(compiled: Compiled, state: State) -> None:
         A count differs; the message names the field of `State`, the index and both numbers.
     """
     placed = Placed(compiled, state.slot, state.room)
-    for name, counted in recounted(placed, len(state.busy_count)).items():
+    for name, counted in recounted(placed, students).items():
         kept = getattr(state, name)
         wrong = np.argwhere(kept != counted)
         if len(wrong):
@@ -39,21 +44,19 @@ def check_counts(compiled: Compiled, state: State) -> None:
             raise AssertionError(f"{where} is kept as {kept[index]}, a recount finds {counted[index]}")
 
 
-def recounted(placed: Placed, num_resources: int) -> Mapping[str, NDArray[Any]]:
+def recounted(placed: Placed, students: NDArray[np.bool_]) -> Mapping[str, NDArray[Any]]:
     """
-    What fields of `State` have to be. Students are among the resources only where `num_resources` has room for them:
-    all of them, or those without a group. Behind them stand the whole courses where there are several week classes.
+    What fields of `State` have to be; `students`, ``(students,) bool``, are among the resources, the others not. Behind
+    them stand the whole courses where there are several week classes.
     """
     c = placed.compiled
     clashing = c.num_faculty + c.num_clash_groups
+    people = clashing + int(students.sum())
+    num_resources = people + (c.num_classes * c.num_wholes if c.num_classes > 1 else 0)
     busy = np.zeros((num_resources, c.num_slots), dtype=np.int64)
     busy[: c.num_faculty] = placed.occupancy(c.faculty_ptr, c.faculty, c.num_faculty)
     busy[c.num_faculty : clashing] = placed.group_slots
-    people = num_resources - (c.num_classes * c.num_wholes if c.num_classes > 1 else 0)
-    if people > clashing:
-        students = placed.occupancy(c.student_ptr, c.student, c.num_students)
-        everybody = people == clashing + c.num_students
-        busy[clashing:people] = students if everybody else students[c.lone_student > 0]
+    busy[clashing:people] = placed.occupancy(c.student_ptr, c.student, c.num_students)[students]
     starts = np.zeros((num_resources, c.num_days), dtype=np.int64)
     starts[: c.num_faculty] = placed.faculty_days
     starts[c.num_faculty : clashing] = placed.per_day(c.group_ptr, c.group, c.num_clash_groups)

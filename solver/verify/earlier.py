@@ -16,7 +16,7 @@ from solver.model import Dataset, Link, Timetable
 from solver.rules import ON_TOP_OF, Profile, fair_share, preference_points, profile_of, travel_units
 from solver.terms import Tier
 from solver.verify.links import holds
-from solver.verify.view import PlacedSession, View, by_day
+from solver.verify.view import DayPeriods, PlacedSession, View, by_day
 
 
 def _preference_with_a_price_on_silence(view: View) -> int:
@@ -79,6 +79,45 @@ def _even_over_all_days(view: View) -> int:
     )
 
 
+# Until the same day a slot at which somebody was away was a gap, days of students did not count beside those of groups,
+# and a single long session was a stretch.
+
+
+def _days(people: Mapping[str, DayPeriods]) -> Iterator[tuple[int, list[int]]]:
+    return ((day, periods) for days in people.values() for day, periods in days.items())
+
+
+def _attendees(view: View) -> Iterator[tuple[int, list[int]]]:
+    """Days of groups, or of students where no course was taught to a group."""
+    return _days(view.cohort_days if view.dataset.teaches_groups else view.student_days)
+
+
+def _gaps(people: Mapping[str, DayPeriods]) -> int:
+    return sum(periods[-1] - periods[0] + 1 - len(periods) for _, periods in _days(people))
+
+
+def _isolated(view: View) -> int:
+    return sum(
+        not {period - 1, period + 1} & set(periods) for _, periods in _days(view.cohort_days) for period in periods
+    )
+
+
+def _stretches(view: View) -> int:
+    limit, excess = view.profile["consecutive_limit"].value or 0, 0
+    for day, periods in _attendees(view):
+        rests, run, last = view.dataset.time_grid.rests(day), 0, -2
+        for period in periods:
+            run = run + 1 if period == last + 1 and period not in rests else 1
+            excess += run > limit
+            last = period
+    return excess
+
+
+def _last_slots(view: View) -> int:
+    grid = view.dataset.time_grid
+    return sum(periods[-1] == len(grid.periods_of(day)) - 1 for day, periods in _attendees(view))
+
+
 OF_NEW_WORDS = frozenset({"room_penalty"})
 """Rules that count nothing unless a dataset says what there were no words for before."""
 EARLIER: Sequence[Mapping[str, Callable[[View], int]]] = (
@@ -87,6 +126,13 @@ EARLIER: Sequence[Mapping[str, Callable[[View], int]]] = (
         "soft_link": partial(_links_by_slots, "soft"),
         "travel": _travel_between_adjacent_slots,
         "load_balance": _even_over_all_days,
+        "group_gap": lambda view: _gaps(view.cohort_days),
+        "student_gap": lambda view: _gaps(view.student_days),
+        "isolated_session": _isolated,
+        "late_start": lambda view: sum(periods[0] for _, periods in _days(view.cohort_days)),
+        "consecutive_limit": _stretches,
+        "single_session_day": lambda view: sum(len(periods) == 1 for _, periods in _attendees(view)),
+        "last_slot": _last_slots,
     },
     {"faculty_preference": _preference_with_a_price_on_silence},
 )

@@ -12,8 +12,9 @@ from solver.model import Dataset, Placement, Timetable
 from solver.names import counted
 from solver.ranks import left_open
 from solver.result import Offence, Report, RuleCount
-from solver.rules import RULE_IDS, RULES, Profile, Rule, profile_of, score
+from solver.rules import RULE_IDS, RULES, Profile, Rule, profile_of, score, unit_of
 from solver.verify import hard, links, soft
+from solver.verify.days import person_counters
 from solver.verify.view import Counter, Subject, Told, View
 from solver.weeks import ONCE
 
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
     from solver.context import Context
 
 _BY_NAME = {**vars(hard), **vars(soft), **vars(links)}
-COUNTERS: Mapping[str, Counter] = {
-    id: Counter(_BY_NAME[f"count_{id}"], _BY_NAME[f"tell_{id}"], soft.MOST_POINTS.get(id, 0)) for id in RULE_IDS
+_NAMED = {
+    id: Counter(_BY_NAME[f"count_{id}"], _BY_NAME[f"tell_{id}"], soft.MOST_POINTS.get(id, 0))
+    for id in RULE_IDS
+    if f"count_{id}" in _BY_NAME
 }
-"""How each rule is counted and told: `count_<id>` and `tell_<id>` of the module for its tier."""
+_ALL = {**_NAMED, **person_counters(_NAMED)}
+COUNTERS: Mapping[str, Counter] = {id: _ALL[id] for id in RULE_IDS}
+"""How each rule is counted and told: `count_<id>` and `tell_<id>` of the module for its tier, or made by `days`."""
 
 
 def verify(
@@ -132,7 +137,7 @@ def _count(rule: Rule, counter: Counter, view: View, max_offences: int) -> RuleC
         rule=rule.id,
         tier=active.tier,
         weight=active.weight,
-        unit=rule.unit,
+        unit=unit_of(rule, active),
         count=count,
         checks=checks,
         broken=broken,

@@ -1,18 +1,16 @@
 """
 The rules that are soft by default: one `count_<rule>` each, and the sentence that names an offender.
 
-Gaps and isolation are about plain period numbers, so a break is no gap; only `consecutive_limit` takes it for a rest.
+Those about the days and weeks of people stand in `days`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
 
 from solver.names import counted
 from solver.rules import (
     CONTEXT_POINTS,
-    DEFAULT_LONGEST_RUN,
     PREFERENCE_POINTS,
     fair_share,
     peak_limit,
@@ -22,8 +20,6 @@ from solver.rules import (
 )
 from solver.terms import SessionKey
 from solver.verify.view import (
-    Attendee,
-    DayPeriods,
     PlacedSession,
     Places,
     Standing,
@@ -33,127 +29,6 @@ from solver.verify.view import (
     by_slot,
     keys_of,
 )
-
-Who = TypeVar("Who", bound=Hashable)
-"""How the people of a mapping are named there."""
-
-# --- people's days ---------------------------------------------------------------------------------------------------
-
-
-def _days(attendees: Mapping[Who, DayPeriods]) -> Iterator[tuple[Who, int, list[int]]]:
-    for id, days in attendees.items():
-        for day, periods in days.items():
-            yield id, day, periods
-
-
-def _gaps(attendees: Mapping[Who, DayPeriods]) -> Places:
-    for id, day, periods in _days(attendees):
-        yield periods[-1] - periods[0] + 1 - len(periods), (id, day)
-
-
-def count_group_gap(view: View) -> Places:
-    """Free slots between the first and the last session of a cohort's day."""
-    return _gaps(view.cohort_days)
-
-
-def tell_group_gap(view: View, cohort: str, day: int) -> Told:
-    periods, keys = view.cohort_days[cohort][day], view.sessions_of_cohort(cohort, day)
-    return _tell_gap(view, ("group", cohort), day, periods, keys)
-
-
-def count_student_gap(view: View) -> Places:
-    """Free slots between the first and the last session of a student's day."""
-    return _gaps(view.student_days)
-
-
-def tell_student_gap(view: View, student: str, day: int) -> Told:
-    periods, keys = view.student_days[student][day], view.sessions_of_student(student, day)
-    return _tell_gap(view, ("student", student), day, periods, keys)
-
-
-def _tell_gap(view: View, who: Attendee, day: int, periods: Sequence[int], keys: tuple[SessionKey, ...]) -> Told:
-    free = counted(periods[-1] - periods[0] + 1 - len(periods), "free slot")
-    return Told(f"{view.attendee(who)} has {free} between sessions on {view.names.day(day)}", keys, view.ids_of(who))
-
-
-def count_isolated_session(view: View) -> Places:
-    """Occupied slots of a cohort without another one right before or after."""
-    for cohort, day, periods in _days(view.cohort_days):
-        occupied = set(periods)
-        for period in periods:
-            yield int(not occupied & {period - 1, period + 1}), (cohort, day, period)
-
-
-def tell_isolated_session(view: View, cohort: str, day: int, period: int) -> Told:
-    slot = day * view.dataset.time_grid.num_periods + period
-    keys = keys_of(by_slot(view.by_cohort[cohort])[slot])
-    names, groups = view.names, view.dataset.cohort[cohort].groups
-    return Told(f"group {names.cohort(cohort)} has {names.sessions(keys)} alone on {names.slot(slot)}", keys, groups)
-
-
-def count_late_start(view: View) -> Places:
-    """Free slots before the first session of a cohort's day."""
-    for cohort, day, periods in _days(view.cohort_days):
-        yield periods[0], (cohort, day)
-
-
-def tell_late_start(view: View, cohort: str, day: int) -> Told:
-    free, when = counted(view.cohort_days[cohort][day][0], "free slot"), view.names.day(day)
-    sentence = f"group {view.names.cohort(cohort)} has {free} before its first session on {when}"
-    return Told(sentence, view.sessions_of_cohort(cohort, day), view.dataset.cohort[cohort].groups)
-
-
-def _excess_in_runs(periods: Sequence[int], limit: int, rests: Container[int]) -> int:
-    """Slots above the limit over the maximal runs of adjacent periods; a run ends at a break."""
-    excess = run = 0
-    last = -2
-    for period in periods:
-        run = run + 1 if period == last + 1 and period not in rests else 1
-        excess += run > limit
-        last = period
-    return excess
-
-
-def count_consecutive_limit(view: View) -> Places:
-    """Slots above the limit in a row, without a break between, per attendee and day."""
-    grid, value = view.dataset.time_grid, view.profile["consecutive_limit"].value
-    limit = grid.num_periods if value is None else value
-    for who, day, periods in _days(view.attendee_days):
-        yield _excess_in_runs(periods, limit, grid.rests(day)), (who, day, limit)
-
-
-def tell_consecutive_limit(view: View, who: Attendee, day: int, limit: int) -> Told:
-    when = view.names.day(day)
-    ours = " (the default of consecutive_limit)" if limit == DEFAULT_LONGEST_RUN else ""
-    sentence = f"{view.attendee(who)} sits through more than {limit} slots in a row on {when}{ours}"
-    return Told(sentence, view.sessions_of_attendee(who, day), view.ids_of(who))
-
-
-def count_single_session_day(view: View) -> Places:
-    """Days on which an attendee has exactly one occupied slot."""
-    for who, day, periods in _days(view.attendee_days):
-        yield int(len(periods) == 1), (who, day)
-
-
-def tell_single_session_day(view: View, who: Attendee, day: int) -> Told:
-    keys, when = view.sessions_of_attendee(who, day), view.names.day(day)
-    sentence = f"{view.attendee(who)} comes on {when} only for {view.names.sessions(keys)}"
-    return Told(sentence, keys, view.ids_of(who))
-
-
-def count_last_slot(view: View) -> Places:
-    """Days whose last period an attendee sits in."""
-    grid = view.dataset.time_grid
-    for who, day, periods in _days(view.attendee_days):
-        yield int(periods[-1] == len(grid.periods_of(day)) - 1), (who, day)
-
-
-def tell_last_slot(view: View, who: Attendee, day: int) -> Told:
-    slot = view.dataset.time_grid.slots_of(day)[-1]
-    keys = tuple(key for key in view.sessions_of_attendee(who, day) if slot in view.placed[key].slots)
-    sentence = f"{view.attendee(who)} has to stay for the last slot of {view.names.day(day)}"
-    return Told(sentence, keys, view.ids_of(who))
-
 
 # --- teachers --------------------------------------------------------------------------------------------------------
 

@@ -82,7 +82,7 @@ class PlacedSession:
 
 Standing: TypeAlias = Mapping[str, list[PlacedSession]]
 Attendee: TypeAlias = tuple[str, str]
-"""("group", id of a cohort) or ("student", id)."""
+"""("teacher", id), ("group", id of a cohort) or ("student", id)."""
 DayPeriods: TypeAlias = Mapping[int, list[int]]
 """Occupied periods per day, in order, each once; only days with any."""
 
@@ -235,17 +235,60 @@ class View:
         return {student: days[parts] for student, parts in taking.items()}
 
     @cached_property
-    def attendee_days(self) -> Mapping[Attendee, DayPeriods]:
-        """Of the cohorts, and of the students without a group."""
-        groups: dict[Attendee, DayPeriods] = {("group", id): days for id, days in self.cohort_days.items()}
-        lone = self.dataset.lone_students
-        return (
-            groups | {("student", id): days for id, days in self.student_days.items() if id in lone} if lone else groups
-        )
+    def teacher_days(self) -> Mapping[str, DayPeriods]:
+        """Occupied periods of each teacher with a placed session."""
+        return {
+            teacher: self._days(slot for session in sessions for slot in session.slots)
+            for teacher, sessions in self.by_teacher.items()
+        }
+
+    def days_of(self, who: Attendee) -> DayPeriods:
+        """Occupied periods of one person who has any."""
+        kind, id = who
+        return {"teacher": self.teacher_days, "group": self.cohort_days, "student": self.student_days}[kind][id]
+
+    @cached_property
+    def _no_room(self) -> frozenset[int]:
+        """Slots at which no room is open."""
+        rooms = [frozenset(room.unavailable) for room in self.dataset.rooms]
+        return frozenset.intersection(*rooms)
+
+    @cached_property
+    def _closed(self) -> dict[Attendee, tuple[frozenset[int], ...]]:
+        return {}
+
+    def closed(self, who: Attendee) -> tuple[frozenset[int], ...]:
+        """The periods of each day that are closed to somebody: they are away, or there is no room at all."""
+        if who not in self._closed:
+            away = self._away(*who)
+            self._closed[who] = self._by_day(self._no_room | away) if away else self._rooms_closed
+        return self._closed[who]
+
+    @cached_property
+    def _rooms_closed(self) -> tuple[frozenset[int], ...]:
+        return self._by_day(self._no_room)
+
+    def _by_day(self, slots: frozenset[int]) -> tuple[frozenset[int], ...]:
+        grid = self.dataset.time_grid
+        days: list[set[int]] = [set() for _ in range(grid.num_days)]
+        for slot in slots:
+            days[grid.day_of(slot)].add(grid.period_of(slot))
+        return tuple(map(frozenset, days))
+
+    def _away(self, kind: str, id: str) -> frozenset[int]:
+        data = self.dataset
+        if kind == "teacher":
+            return frozenset(data.teacher[id].unavailable)
+        if kind == "group":
+            return frozenset(data.cohort[id].unavailable)
+        groups = data.groups_of_student.get(id, ())
+        return frozenset(slot for group in groups for slot in data.group[group].unavailable)
 
     def attendee(self, who: Attendee) -> str:
-        """The name of a cohort or student."""
+        """The name of a teacher, cohort or student."""
         kind, id = who
+        if kind == "teacher":
+            return f"teacher {self.names.teacher(id)}"
         return f"group {self.names.cohort(id)}" if kind == "group" else self.names.student(id)
 
     def _days(self, slots: Iterable[int]) -> DayPeriods:
@@ -255,19 +298,13 @@ class View:
             days.setdefault(slot // periods, []).append(slot % periods)
         return days
 
-    def sessions_of_cohort(self, cohort: str, day: int) -> tuple[SessionKey, ...]:
-        """Placed sessions of a cohort that start on a day, from 0; the cohort has at least one in the week."""
-        return tuple(s.key for s in self.by_cohort[cohort] if s.day == day)
-
-    def sessions_of_student(self, student: str, day: int) -> tuple[SessionKey, ...]:
-        """The same of a student."""
-        parts = self.parts_of_student[student]
-        return tuple(s.key for part in parts for s in self.by_part[part] if s.day == day)
-
-    def sessions_of_attendee(self, who: Attendee, day: int) -> tuple[SessionKey, ...]:
-        """The same of whomever `attendee_days` counts."""
+    def sessions_of(self, who: Attendee, day: int) -> tuple[SessionKey, ...]:
+        """Placed sessions of somebody that start on a day, from 0; they have at least one in the week."""
         kind, id = who
-        return self.sessions_of_cohort(id, day) if kind == "group" else self.sessions_of_student(id, day)
+        if kind == "student":
+            return tuple(s.key for part in self.parts_of_student[id] for s in self.by_part[part] if s.day == day)
+        standing = self.by_teacher if kind == "teacher" else self.by_cohort
+        return tuple(s.key for s in standing[id] if s.day == day)
 
     def ids_of(self, who: Attendee) -> tuple[str, ...]:
         """Under which ids whoever is meant is found: a student's own, or the groups of a cohort."""

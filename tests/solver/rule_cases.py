@@ -13,6 +13,7 @@ from typing import NamedTuple
 from solver.model import Dataset, RuleSetting, Timetable
 from tests.builders import course, dataset, grid, group, link, part, room, teacher, timetable
 from tests.calendars import SUNDAY_WEEK
+from tests.solver.person_cases import person_cases
 
 
 class Case(NamedTuple):
@@ -426,6 +427,55 @@ SOFT_CASES = (
     ),
     Case(
         "group_gap",
+        "a slot at which the group is away is no gap",
+        dataset(course("a", groups="g1", sessions=2), group("g1", unavailable=[1])),
+        timetable(a=[0, 3]),
+        1,
+        timetable(a=[0, 2]),
+        "group g1 has 1 free slot between sessions on Monday",
+    ),
+    Case(
+        "student_gap",
+        "a slot at which no room is open is no gap",
+        dataset(course("a", students="s1", sessions=2), room("r1", unavailable=[1, 2]), room("r2", unavailable=[1, 3])),
+        timetable(a=[0, 3]),
+        1,
+        timetable(a=[0, 2]),
+        "student s1 has 1 free slot between sessions on Monday",
+    ),
+    Case(
+        "isolated_session",
+        "what stands on both sides of a closed slot stands side by side",
+        dataset(course("a", groups="g1", sessions=3), group("g1", unavailable=[1])),
+        timetable(a=[0, 2, 4]),
+        1,
+        timetable(a=[0, 2]),
+        "group g1 has a session 3 alone on Tuesday 08:00",
+    ),
+    Case(
+        "consecutive_limit",
+        "a single long session is no stretch, one with more beside it is",
+        dataset(
+            course("a", groups="g1", slots=3),
+            course("b", groups="g1"),
+            rules={"consecutive_limit": RuleSetting(value=2)},
+        ),
+        timetable(a=0, b=3),
+        1,
+        timetable(a=0, b=4),
+        "group g1 sits through more than 3 slots in a row on Monday",
+    ),
+    Case(
+        "faculty_days",
+        "one day more than the sessions need",
+        dataset(course("a", faculty="f1", sessions=4)),
+        timetable(a=[0, 4, 8]),
+        1,
+        timetable(a=[0, 4]),
+        "teacher f1 comes in on 3 days, where 2 would do",
+    ),
+    Case(
+        "group_gap",
         "lunch is no gap",
         dataset(course("a", groups="g1", sessions=2), grid=LUNCH),
         timetable(a=[0, 2]),
@@ -603,7 +653,7 @@ SOFT_CASES = (
         timetable(a=[0, 1]),
         1,
         timetable(a=[1, 2]),
-        "student s1 sits through more than 1 slots",
+        "student s1 sits through more than 1 slot in a row on Monday",
     ),
     Case(
         "single_session_day",
@@ -647,7 +697,7 @@ SOFT_CASES = (
         timetable(a=[0, 1, 17, 18]),
         1,
         timetable(a=[1, 2, 17, 18]),
-        "group g1 sits through more than 1 slots in a row on Sunday",
+        "group g1 sits through more than 1 slot in a row on Sunday",
     ),
     Case(
         "last_slot",
@@ -709,6 +759,7 @@ SOFT_CASES = (
     ),
 )
 
+PERSON_CASES = tuple(Case(*fields) for fields in person_cases())
 LECTURE_AND_LABS = (
     course(
         "a",
@@ -983,7 +1034,7 @@ PLACE_CASES = (
 )
 """No room, several rooms, shared halls, rooms by name."""
 
-CASES = HARD_CASES + SOFT_CASES + PART_CASES + PLACE_CASES
+CASES = HARD_CASES + SOFT_CASES + PERSON_CASES + PART_CASES + PLACE_CASES
 
 
 def case_id(case: Case) -> str:

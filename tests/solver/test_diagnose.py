@@ -513,9 +513,9 @@ def test_a_daily_limit_that_nobody_set_is_told_as_our_default() -> None:
 
 
 def test_a_longest_run_that_nobody_set_is_told_as_our_default() -> None:
-    long = dataset(course("a", groups="g", slots=6), grid=grid(1, 6))
+    long = dataset(course("a", groups="g", slots=3, sessions=2), grid=grid(1, 6))
     for rules, ours in (({}, True), ({"consecutive_limit": RuleSetting(value=5)}, False)):
-        (offence,) = verify(replace(long, rules=rules), timetable(a=0)).rules["consecutive_limit"].offences
+        (offence,) = verify(replace(long, rules=rules), timetable(a=[0, 3])).rules["consecutive_limit"].offences
         assert ("(the default of consecutive_limit)" in offence.message) is ours
 
 

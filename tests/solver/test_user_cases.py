@@ -26,7 +26,7 @@ def test_days_of_students_are_counted_whether_or_not_another_course_has_a_group(
 
 
 def test_a_class_and_its_half_clash_once_it_is_said_that_it_is_one() -> None:
-    document = json.loads(case("class_and_its_halves_clash.json"))
+    document = json.loads(case("class_and_its_halves_clash.json")) | {"schema": "timetable-dataset/2"}
     for half in document["groups"][1:]:
         half["part_of"] = ["1A"]
     together = timetable({"MATHS": [(0, "R1"), (1, "R1")], "LAB-a": (0, "R2")})
@@ -82,6 +82,38 @@ def test_twice_a_day_is_wanted_only_as_a_double_lesson() -> None:
     data, table = solved(document | {"schema": "timetable-dataset/2", "links": [asked]})
     first, second = sorted(p.slot for p in table.placements if p.course_id == "MATHS")
     assert data.time_grid.day_of(first) != data.time_grid.day_of(second) or second == first + 1
+
+
+def test_a_closed_slot_is_no_gap() -> None:
+    assert counts("prayer_break_counted_as_gap")["group_gap"] == 0
+
+
+def test_one_long_session_is_no_stretch_of_several() -> None:
+    lab = load_dataset(case("half_hour_grid_one_lab.json"))
+    assert verify(lab, timetable(LAB=(0, "L"))).counts["consecutive_limit"] == 0
+
+
+def test_that_a_limit_in_a_row_does_not_look_at_teachers_is_told_and_they_have_one_of_their_own() -> None:
+    document = json.loads(case("teacher_eight_hours_in_a_row.json"))
+    (told,) = [issue for issue in advice_on(load_dataset(document)) if issue.code == "no_effect"]
+    assert "the rule 'faculty_run' looks at teachers" in told.message
+    document["rules"]["faculty_run"] = {"tier": "hard", "value": 4}
+    data = load_dataset(document)
+    assert advice_on(data) == ()
+    eight = timetable({f"C{n}": [(2 * n, "R1"), (2 * n + 1, "R1")] for n in range(4)})
+    assert verify(data, eight).counts["faculty_run"] == 4
+
+
+def test_six_hours_a_week_can_be_said_and_are_proved_to_be_too_few() -> None:
+    document = json.loads(case("cannot_express/weekly_limit_counts_sessions_not_hours.json"))
+    assert diagnose(load_dataset(document)) == ()
+    document["schema"] = "timetable-dataset/2"
+    document["rules"] = {"faculty_weekly_limit": {"unit": "slots"}}
+    data = load_dataset(document)
+    (proof,) = diagnose(data)
+    assert proof.sentence == "teacher PT has 24 slots in the week, but a limit of 6"
+    labs = timetable({f"LAB{n}": (4 * n, "R1") for n in range(6)})
+    assert verify(data, labs).counts["faculty_weekly_limit"] == 18
 
 
 def test_a_way_that_does_not_fit_between_two_lessons_breaks_a_hard_rule() -> None:

@@ -279,7 +279,7 @@ def test_the_stored_configuration_of_the_term_wins_over_a_later_one(url: str) ->
     )
     found = read(url, academic_year=YEAR)[0].dataset
     assert found.time_grid.num_days == 5
-    assert found.rules["consecutive_limit"].value == 2
+    assert (found.rules["faculty_run"].tier, found.rules["faculty_run"].value) == ("soft", 2)
     assert read(url, time_grid={"working_days": 4})[0].dataset.time_grid.num_days == 4
 
 

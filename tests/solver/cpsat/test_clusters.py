@@ -14,19 +14,19 @@ from solver.compiled import Compiled, compile_dataset
 from solver.control import Control, Stop
 from solver.cpsat import clusters as clusters_module
 from solver.cpsat import exact, lower_bound
-from solver.cpsat.attendance import ATTENDEE_RULES, GROUP_RULES
 from solver.cpsat.bound import without_rooms
-from solver.cpsat.clusters import TIME_COSTS, Cluster, clusters_of, least_time_cost
+from solver.cpsat.clusters import GROUP_RULES, TIME_COSTS, Cluster, clusters_of, least_time_cost
 from solver.cpsat.plan import Plan, make_plan, treatments
 from solver.cpsat.run import Run
 from solver.model import Dataset, RuleSetting
+from solver.person_rules import IN_SESSIONS, PERSON_RULE
 from solver.rules import RULE_IDS
 from solver.samples import sample
 from solver.verify import verify
 from tests.builders import Planted, course, dataset, grid, planted, room
 from tests.solver.cpsat.test_exact import nowhere
 
-OTHERS_OFF = dict.fromkeys(("context", "room_stability", "room_waste", "group_gap", *ATTENDEE_RULES), "off")
+OTHERS_OFF = dict.fromkeys(("context", "room_stability", "room_waste", *PERSON_RULE.keys() - IN_SESSIONS), "off")
 
 
 def plan_of(compiled: Compiled) -> Plan:
@@ -40,9 +40,11 @@ def least(compiled: Compiled, courses: int, seconds: float = 20.0) -> int:
 
 def with_random_rules(case: Planted, rng: Random) -> Dataset:
     """Rules about days get weights of their own, and some are hard where the planted timetable keeps them."""
-    counts = verify(case.dataset, case.timetable).rules
     chosen: dict[str, RuleSetting] = dict(case.dataset.rules)
-    for rule in (*GROUP_RULES, *ATTENDEE_RULES, "min_days"):
+    about_days = (*sorted(GROUP_RULES), "min_days")
+    counted = {rule: replace(chosen.get(rule, RuleSetting()), tier="soft") for rule in about_days}
+    counts = verify(replace(case.dataset, rules=chosen | counted), case.timetable).rules
+    for rule in about_days:
         tier = "hard" if counts[rule].count == 0 and rng.random() < 0.3 else "soft"
         chosen[rule] = replace(chosen.get(rule, RuleSetting()), tier=tier, weight=rng.randint(1, 9))
     return replace(case.dataset, rules=chosen)

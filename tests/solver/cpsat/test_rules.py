@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solver.compiled import compile_dataset, decode, encode
-from solver.cpsat.attendance import ATTENDEE_RULES, GROUP_RULES, STUDENT_RULES
 from solver.cpsat.exact import build_model
 from solver.cpsat.plan import Treatment, treatments
 from solver.cpsat.rules import BUILDERS
 from solver.model import Dataset, Timetable
+from solver.person_rules import IN_SESSIONS, PERSON_RULE
 from solver.rules import RULE_IDS
 from solver.verify import verify
 from tests.builders import Planted, datasets, planted, random_timetable
@@ -49,8 +49,8 @@ def _possible(data: Dataset, table: Timetable, treat: dict[str, Treatment]) -> b
 
 
 def test_every_rule_has_a_builder_or_is_about_the_shape_of_days() -> None:
-    about_days = {*GROUP_RULES, *STUDENT_RULES, *ATTENDEE_RULES}
-    assert not about_days & BUILDERS.keys()
+    about_days = PERSON_RULE.keys()
+    assert about_days & BUILDERS.keys() == IN_SESSIONS
     assert about_days | BUILDERS.keys() == set(RULE_IDS)
 
 

@@ -19,6 +19,7 @@ from solver.formats import shapes
 from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_ISSUES
 from solver.formats.native import dump_dataset, load_dataset
 from solver.model import Dataset, RuleSetting
+from solver.rules import as_before
 from tests.builders import course, dataset, datasets, group, room, teacher
 from tests.effort import grows_with_its_input
 from tests.malformed.corpus import VALID, VALID_TEXT, changed
@@ -72,7 +73,11 @@ def test_what_a_document_leaves_out_has_the_defaults_of_the_model() -> None:
     read = load_dataset(
         {"schema": "timetable-dataset/1", "rooms": [{"id": "r", "capacity": 9}], "courses": [{"id": "c"}]}
     )
-    assert read == Dataset(rooms=(model.Room(id="r", capacity=9),), courses=(model.Course(id="c"),))
+    room, course = model.Room(id="r", capacity=9), model.Course(id="c")
+    assert read == Dataset(rooms=(room,), courses=(course,), rules=as_before({}))
+    assert load_dataset(
+        {"schema": "timetable-dataset/2", "rooms": [{"id": "r", "capacity": 9}], "courses": [{"id": "c"}]}
+    ) == Dataset(rooms=(room,), courses=(course,))
 
 
 def test_the_defaults_of_this_schema_never_change() -> None:
@@ -130,7 +135,7 @@ def test_the_defaults_of_this_schema_never_change() -> None:
         ],
         "history": [],
         "travel_minutes": {},
-        "rules": {"link": {}},
+        "rules": {"link": {}, **{rule: {"tier": "off"} for rule in ("faculty_gap", "faculty_days", "student_gap")}},
     }
 
 

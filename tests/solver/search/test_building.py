@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from random import Random
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pytest
@@ -13,15 +11,15 @@ from hypothesis import strategies as st
 
 from solver.compiled import Compiled, compile_dataset
 from solver.model import RuleSetting
+from solver.person_rules import DAY_KINDS, PERSON_RULES
 from solver.rules import RULE_IDS
 from solver.search import SearchParams
 from solver.search.annealing import anneal_level
-from solver.search.building import build_problem
-from solver.search.day_shapes import DAY_RULES, GROUP, LONE, NUM_KINDS, STUDENT
+from solver.search.building import build_problem, people_of_resources
 from solver.search.precompile import warm_up
-from solver.search.recount import COUNTERS, Placed
+from solver.search.recount_days import UNITS, Clock, Days
 from solver.search.state import cost_of
-from solver.search.weights import HARD, RIGID_UNITS, publishable, soft_unit, weights_of
+from solver.search.weights import HARD, RIGID_UNITS, Weights, publishable, soft_unit, weights_of
 from tests.builders import course, crowded_students, dataset, grid, room
 from tests.solver.search.cases import random_case
 
@@ -90,24 +88,33 @@ def test_all_datasets_share_one_signature_per_kernel() -> None:
 @settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1))
 def test_the_table_of_day_shapes_prices_every_day_as_a_recount_does(seed: int) -> None:
-    case = random_case(Random(seed))
+    case, rng = random_case(Random(seed)), Random(seed)
     c, params = case.compiled, SearchParams(bend=seed % 2 == 0)
     weights = weights_of(c, params)
     p = build_problem(c, weights, params)
-    for kind in (GROUP, STUDENT, LONE):
-        for day, plan in enumerate(p.plan_of.tolist()):
-            for mask in range(1 << c.day_periods[day]):
-                counted = counted_on_one_day(c, day, mask, kind)
-                expected = sum(weights.of(rule_id) * count for rule_id, count in counted.items())
-                assert p.shape_table[plan * NUM_KINDS + kind, mask] == expected, (kind, day, mask, counted)
+    people = people_of_resources(c, weights)
+    for x in rng.sample(range(len(people)), min(len(people), 3)):
+        for day in range(c.num_days):
+            for mask in range(1 << int(c.day_periods[day])):
+                expected = priced_by_recount(c, weights, int(people[x]), day, mask)
+                assert p.shape_table[p.shape_row[x, day], mask] == expected, (x, day, mask)
 
 
-def counted_on_one_day(c: Compiled, day: int, mask: int, kind: int) -> dict[str, int]:
-    """What the recount finds under the rules about days where one cohort, or one student, is busy in these periods."""
-    busy, nobody = np.zeros((2, 1, c.num_days, c.num_periods), dtype=bool)
-    busy[0, day] = (mask >> np.arange(c.num_periods)) & 1 == 1
-    nobody = nobody[:0]
-    groups, students = (busy, nobody) if kind == GROUP else (nobody, busy)
-    attendees = nobody if kind == STUDENT else busy
-    placed = SimpleNamespace(compiled=c, group_days=groups, student_days=students, attendee_days=attendees)
-    return {rule_id: COUNTERS[rule_id](cast(Placed, placed)) for rule_id in DAY_RULES}
+def priced_by_recount(c: Compiled, weights: Weights, person: int, day: int, mask: int) -> int:
+    """What the recount finds under the rules about days where one person is busy in these periods of a day."""
+    busy = ((mask >> np.arange(c.num_periods)) & 1 == 1)[None, None, :]
+    today = slice(day * c.num_periods, (day + 1) * c.num_periods)
+    clock = Clock(
+        *(table[None, today].astype(np.int64) for table in (c.slot_start, c.slot_end)),
+        c.rest[None, today] > 0,
+        c.day_periods[day : day + 1].astype(np.int64),
+    )
+    total = 0
+    for k, number in enumerate(c.person_rule.tolist() if person >= 0 else []):
+        rule, limit = PERSON_RULES[number], int(c.person_limit[k, person])
+        if limit >= 0 and rule.kind in DAY_KINDS:
+            minutes, window = bool(c.person_in_minutes[k]), (int(c.person_window[k, 0]), int(c.person_window[k, 1]))
+            closed = c.closed[person, today][None, None, :] > 0
+            days = Days(busy, closed, np.array([limit], dtype=np.int64), minutes, window, clock)
+            total += weights.of(rule.id) * int(UNITS[rule.kind](days).sum())
+    return total

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from solver.compiled import compile_dataset, encode
 from solver.context import build_context
 from solver.model import Dataset
+from solver.person_rules import KindName
 from solver.rules import RULE_IDS
-from solver.search.recount import count_rules, gap_units, isolated_units, run_units
+from solver.search.recount import count_rules
+from solver.search.recount_days import UNITS, Clock, Days
 from solver.verify import verify
 from tests.builders import datasets, random_timetable
 from tests.solver.rule_cases import CASES, Case, case_id
@@ -52,10 +54,17 @@ def datasets_example() -> Dataset:
 
 
 def test_shapes_of_a_day_count_gaps_isolated_periods_and_long_runs() -> None:
-    day = np.array([[1, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]], dtype=bool)
-    assert gap_units(day).tolist() == [2, 0, 0]
-    assert isolated_units(day).tolist() == [1, 0, 0]
-    rest = np.zeros((3, 6), dtype=bool)
-    assert run_units(day, 2, rest).tolist() == [1, 0, 4]
-    rest[2, 3] = True
-    assert run_units(day, 2, rest).tolist() == [1, 0, 2], "a run ends at a break of its day"
+    day = np.array([[1, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]], dtype=bool)[:, None, :]
+
+    def units(kind: KindName, limit: int, *, rest: int | None = None, closed: int | None = None) -> list[int]:
+        shut = np.arange(6) == closed
+        clock = Clock(*np.array([[range(8, 14)], [range(9, 15)]]), (np.arange(6) == rest)[None, :], np.array([6]))
+        days = Days(day, np.broadcast_to(shut, day.shape), np.full(3, limit), False, (0, 0), clock)
+        found: list[int] = UNITS[kind](days).tolist()
+        return found
+
+    assert units("gap", 0) == [2, 0, 0]
+    assert units("gap", 1) == units("gap", 0, closed=2) == [1, 0, 0]
+    assert units("isolated", 0) == [1, 0, 0]
+    assert units("run", 2) == [1, 0, 4]
+    assert units("run", 2, rest=3) == [1, 0, 2], "a run ends at a break"

@@ -89,7 +89,7 @@ def test_a_wrong_price_of_a_day_is_noticed(monkeypatch: pytest.MonkeyPatch) -> N
         anneal_strictly()
 
 
-RECOUNT = {"recount", "recount_links"}
+RECOUNT = {"recount", "recount_days", "recount_links"}
 MAY_ASK = {"__init__", "engine", "repair", "strict"}
 """Who may ask what a whole timetable costs. Nobody of them builds a table or evaluates a move."""
 

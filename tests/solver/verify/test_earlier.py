@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from solver.verify import earlier_accounts, earlier_counts, verify
-from tests.builders import course, dataset, grid, link, room, teacher, timetable
+from tests.builders import course, dataset, grid, group, link, room, teacher, timetable
 
 LUNCH = grid(days=2, periods=4, lunch_after=2)
 
@@ -38,11 +38,21 @@ def test_a_fair_share_was_one_of_all_days() -> None:
     assert earlier_counts(data, table)["load_balance"] == 2
 
 
+def test_a_slot_at_which_somebody_was_away_was_a_gap_and_only_groups_had_days() -> None:
+    data = dataset(
+        course("a", groups="g", sessions=2), course("b", students="s"), group("g", unavailable=[1]), grid=grid(2, 4)
+    )
+    table = timetable(a=[0, 2], b=7)
+    now, before = verify(data, table).counts, earlier_counts(data, table)
+    assert (now["group_gap"], before["group_gap"]) == (0, 1)
+    assert (now["isolated_session"], before["isolated_session"]) == (0, 2)
+    assert (now["last_slot"], before["last_slot"]) == (1, 0)
+
+
 def test_the_account_of_each_version_differs_in_all_that_changed_since() -> None:
     data = dataset(course("a", faculty="f"), teacher("f", preferences={0: 0.2}))
     accounts = list(earlier_accounts(data, timetable(a=1)))
-    assert [sorted(account) for account in accounts] == [
-        ["link", "load_balance", "soft_link", "travel"],
-        ["faculty_preference", "link", "load_balance", "soft_link", "travel"],
-    ]
+    days = {"group_gap", "student_gap", "isolated_session", "late_start", "consecutive_limit", "single_session_day"}
+    latest = {"link", "load_balance", "soft_link", "travel", "last_slot", *days}
+    assert [set(account) for account in accounts] == [latest, {"faculty_preference", *latest}]
     assert accounts[1]["faculty_preference"] == earlier_counts(data, timetable(a=1))["faculty_preference"] == 5
