@@ -108,7 +108,7 @@ def sessions_in_trouble(compiled: Compiled, slots: Array, rooms: Array) -> Array
         bad[same] |= ~clear(~crowded, int(length))[courses[same], starts[same]]
         for number in np.unique(pattern[same]) if hard["room_clash"] else ():
             alike = same & (pattern == number)
-            full = over[classes_of(compiled, int(courses[alike][0]))].any(axis=0)
+            full: Array = np.any(over[classes_of(compiled, int(courses[alike][0]))], axis=0)
             bad[alike] |= ~clear(~full, int(length))[places[alike], starts[alike]]
     return np.sort(np.concatenate([placed[bad], np.flatnonzero((slots < 0) | (rooms < 0))]))
 
