@@ -60,8 +60,9 @@ class Day:
         self.builder, self.occupied = builder, occupied
         compiled = builder.compiled
         self.closed = [bool(person.closed[t]) for t in slots]
-        self.start = [int(compiled.slot_start[t]) for t in slots]
-        self.end = [int(compiled.slot_end[t]) for t in slots]
+        midnight = DAY_MINUTES * (slots[0] // compiled.num_periods)
+        self.start = [int(compiled.slot_start[t]) - midnight for t in slots]
+        self.end = [int(compiled.slot_end[t]) - midnight for t in slots]
         self.rest = [bool(compiled.rest[t]) for t in slots]
 
     def minutes(self, p: int) -> int:

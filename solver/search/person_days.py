@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from solver.compiled import Compiled
 from solver.person_rules import DAY_KINDS, PERSON_RULES, PersonRule
-from solver.search.day_shapes import DAY_CODES, NUM_FIELDS, WEEK_CODES, most_units, tabulate_days
+from solver.search.day_shapes import DAY_CODES, DAY_MINUTES, NUM_FIELDS, WEEK_CODES, most_units, tabulate_days
 from solver.search.jit import Longs
 from solver.search.weights import HARD, Weights
 
@@ -48,7 +48,8 @@ def plans_of(c: Compiled) -> dict[str, Any]:
     days = (c.num_days, c.num_periods)
     bit = np.int64(1) << np.arange(c.num_periods)
     rests, walls = (flags.reshape(days).astype(np.int64) @ bit for flags in (c.rest, c.wall))
-    clock = np.stack([c.slot_start.reshape(days), c.slot_end.reshape(days)], axis=2).astype(np.int64)
+    midnight = DAY_MINUTES * np.arange(c.num_days, dtype=np.int64)[:, None, None]
+    clock = np.stack([c.slot_start.reshape(days), c.slot_end.reshape(days)], axis=2) - midnight
     alike = np.concatenate([np.stack([c.day_periods, rests, walls], axis=1), clock.reshape(c.num_days, -1)], axis=1)
     kinds, first, plan_of = np.unique(alike, axis=0, return_index=True, return_inverse=True)
     return {

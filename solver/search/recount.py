@@ -22,7 +22,7 @@ from scipy import sparse
 from solver.compiled import Compiled, Ints
 from solver.person_rules import IN_SESSIONS, PERSON_RULE, PERSON_RULES
 from solver.rules import RULE_IDS, travel_units, waste_units
-from solver.search.recount_days import UNITS, Clock, Days
+from solver.search.recount_days import DAY_MINUTES, UNITS, Clock, Days
 from solver.search.recount_links import links_broken
 
 Bits: TypeAlias = NDArray[np.bool_]
@@ -153,9 +153,10 @@ class Placed:
     def clock(self) -> Clock:
         c = self.compiled
         shape = (c.num_days, c.num_periods)
+        midnight = DAY_MINUTES * np.arange(c.num_days, dtype=np.int64)[:, None]
         return Clock(
-            c.slot_start.reshape(shape).astype(np.int64),
-            c.slot_end.reshape(shape).astype(np.int64),
+            c.slot_start.reshape(shape) - midnight,
+            c.slot_end.reshape(shape) - midnight,
             c.rest.reshape(shape) > 0,
             c.day_periods.astype(np.int64),
         )

@@ -17,7 +17,7 @@ from solver.search import SearchParams
 from solver.search.annealing import anneal_level
 from solver.search.building import build_problem, people_of_resources
 from solver.search.precompile import warm_up
-from solver.search.recount_days import UNITS, Clock, Days
+from solver.search.recount_days import DAY_MINUTES, UNITS, Clock, Days
 from solver.search.state import cost_of
 from solver.search.weights import HARD, RIGID_UNITS, Weights, publishable, soft_unit, weights_of
 from tests.builders import course, crowded_students, dataset, grid, room
@@ -105,7 +105,7 @@ def priced_by_recount(c: Compiled, weights: Weights, person: int, day: int, mask
     busy = ((mask >> np.arange(c.num_periods)) & 1 == 1)[None, None, :]
     today = slice(day * c.num_periods, (day + 1) * c.num_periods)
     clock = Clock(
-        *(table[None, today].astype(np.int64) for table in (c.slot_start, c.slot_end)),
+        *(table[None, today] - np.int64(DAY_MINUTES * day) for table in (c.slot_start, c.slot_end)),
         c.rest[None, today] > 0,
         c.day_periods[day : day + 1].astype(np.int64),
     )
