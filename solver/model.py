@@ -250,7 +250,7 @@ class Dataset:
         return longest
 
     def days_needed(self, teacher_id: str) -> int:
-        """The fewest days on which a teacher can have all sessions: by slots of a week and the days that courses want."""
+        """The fewest days on which a teacher can have all sessions: by slots of a week, and the days courses want."""
         return self._days_needed.get(teacher_id, 0)
 
     @cached_property
