@@ -52,7 +52,11 @@ def _named(facts: Facts, kind: str, id: str) -> str:
 
 
 def _too_long(facts: Facts, kind: str, id: str, keys: list[SessionKey]) -> Iterator[Proof]:
-    needed = sum(facts.dataset.course[key[0]].session_slots for key in keys)
+    longest: dict[object, int] = {}
+    for key in keys:  # of those that may clash with each other the longest
+        which = facts.dataset.together.get(key, key)
+        longest[which] = max(longest.get(which, 0), facts.dataset.course[key[0]].session_slots)
+    needed = sum(longest.values())
     available = max(part.bit_count() for part in facts.half_days)
     if needed > available and facts.hard(CLASHES[kind]):
         yield _proof(

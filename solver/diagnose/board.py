@@ -77,11 +77,12 @@ class Board:
         """Slots that the session takes."""
         return self.facts.dataset.course[key[0]].session_slots
 
-    def busy(self, owner: tuple[str, str]) -> Bits:
-        """Slots in which somebody stands with this owner."""
+    def busy(self, owner: tuple[str, str], key: SessionKey | None = None) -> Bits:
+        """Slots in which somebody stands with this owner, those with whom session `key` may clash left out."""
         mask = 0
-        for slots in self.standing.get(owner, {}).values():
-            mask |= slots
+        for other, slots in self.standing.get(owner, {}).items():
+            if key is None or not self.facts.dataset.may_clash(key, other):
+                mask |= slots
         return mask
 
     @cached_property
@@ -138,17 +139,17 @@ class Board:
             ("group", course.group_ids, "group_unavailable", "group_clash", facts.names.group),
         ):
             for id in ids:
-                elsewhere = self.busy((kind, id)) if facts.hard(clash) else 0
+                elsewhere = self.busy((kind, id), key) if facts.hard(clash) else 0
                 slots = elsewhere | facts.away[kind, id] if facts.hard(away) else elsewhere
                 rigid = facts.rigid(away) or (facts.rigid(clash) and elsewhere != 0)
                 yield Hindrance(starts_touching(slots, length), f"{kind} {name(id)} is busy or away", rigid)
         if facts.hard("group_clash"):
-            taken = starts_touching(self.busy(("course", course.id)), length)
+            taken = starts_touching(self.busy(("course", course.id), key), length)
             yield Hindrance(taken, "another session of the course runs", facts.rigid("group_clash"))
         if rivals := self._apart(course.id):
             slots = 0
             for rival in rivals:
-                slots |= self.busy(("course", rival))
+                slots |= self.busy(("course", rival), key)
             rigid = facts.rigid("student_clash") or facts.rigid("core_clash")
             yield Hindrance(starts_touching(slots, length), "some of its students are in another course", rigid)
 

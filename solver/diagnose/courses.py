@@ -134,7 +134,7 @@ def fixed_proofs(facts: Facts) -> Iterator[Proof]:
     told = set()
     for (rule, kind, id, slot), keys in _fixed_demands(facts).items():
         together = tuple(keys)
-        if len({key[0] for key in keys} if kind == "student" else keys) < 2 or (kind, id, together) in told:
+        if _one_at_a_time(facts, kind, keys) or (kind, id, together) in told:
             continue
         told.add((kind, id, together))
         if kind == "student":
@@ -148,6 +148,13 @@ def fixed_proofs(facts: Facts) -> Iterator[Proof]:
         slot = max(facts.fixed[key].slot for key in together)
         who = f"{facts.names.student(ids[0])} has" if len(ids) == 1 else f"{facts.names.students(ids)} have"
         yield _fixed_clash(facts, "student_clash", who, tuple(ids), slot, together)
+
+
+def _one_at_a_time(facts: Facts, kind: str, keys: Sequence[SessionKey]) -> bool:
+    """Whether those who need one thing in one slot can have it; rooms never are in two sessions."""
+    classes = {} if kind == "room" else facts.dataset.together
+    apart = {classes.get(key, key) for key in keys}
+    return len(apart) < 2 or (kind == "student" and len({key[0] for key in keys}) < 2)
 
 
 def _fixed_demands(facts: Facts) -> dict[tuple[str, str, str, int], list[SessionKey]]:

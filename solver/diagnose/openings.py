@@ -201,7 +201,7 @@ class Openings:
         rooms = [self._facts.dataset.rooms[r].id for r in indices(board.suitable_rooms(session))]
         for start in indices(self._facts.options(session).starts):
             wanted = ((1 << length) - 1) << start
-            people = self._overlapping(owners, wanted)
+            people = {key for key in self._overlapping(owners, wanted) if not self._may_clash(session, key)}
             if len(people) == 1:
                 yield start, people.pop()
             elif not people:
@@ -209,6 +209,9 @@ class Openings:
                     inside = self._overlapping([("room", room)], wanted)
                     if len(inside) == 1 and not self._facts.closed[room] & wanted:
                         yield start, inside.pop()
+
+    def _may_clash(self, a: SessionKey, b: SessionKey) -> bool:
+        return self._facts.dataset.may_clash(a, b)
 
     def _overlapping(self, owners: list[tuple[str, str]], wanted: Bits) -> set[SessionKey]:
         standing = self._board.standing

@@ -13,7 +13,7 @@ from functools import partial
 
 from solver.model import Dataset, Timetable
 from solver.rules import ON_TOP_OF, Profile, preference_points, profile_of
-from solver.terms import Tier
+from solver.terms import PERMISSIONS, Tier
 from solver.verify.links import holds
 from solver.verify.view import View
 
@@ -34,7 +34,7 @@ def _links_of_each_with_each(tier: Tier, view: View) -> int:
     """Until 30 November 2026 a link over several sessions tied each of a member to each of every other one."""
     total = 0
     for link in view.dataset.links:
-        if link.tier == tier:
+        if link.tier == tier and link.type not in PERMISSIONS:
             every = replace(link, pairing="each") if link.pairing is None else link
             pairs = ((a, b) for a, b in view.dataset.expand(every) if a in view.placed and b in view.placed)
             broken = sum(not holds(link, view.placed[a], view.placed[b]) for a, b in pairs)

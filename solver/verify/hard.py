@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from solver.model import FixedSession
 from solver.names import counted, default_note, listed, with_article
 from solver.terms import SessionKey
-from solver.verify.view import PlacedSession, Places, Told, View, by_day, by_slot, keys_of
+from solver.verify.view import Mark, PlacedSession, Places, Told, View, by_day, by_slot, keys_of
 
 # --- clashes ---------------------------------------------------------------------------------------------------------
 
 
 def count_faculty_clash(view: View) -> Places:
-    """Sessions above one per teacher and slot."""
+    """Sessions above one per teacher and slot; those that may clash with each other are one."""
     for teacher, sessions in view.by_teacher.items():
         for slot, here in by_slot(sessions).items():
-            yield len(here) - 1, (teacher, slot)
+            yield view.apart(here) - 1, (teacher, slot)
 
 
 def tell_faculty_clash(view: View, teacher: str, slot: int) -> Told:
@@ -48,14 +48,17 @@ def tell_room_clash(view: View, room: str, slot: int) -> Told:
 
 
 def count_group_clash(view: View) -> Places:
-    """Sessions above one per group and slot; a course without groups is a group of its own."""
+    """
+    Sessions above one per group and slot; a course without groups is a group of its own, and sessions that may clash
+    with each other are one.
+    """
     for group, sessions in view.by_group.items():
         for slot, here in by_slot(sessions).items():
-            yield len(here) - 1, ("group", group, slot)
+            yield view.apart(here) - 1, ("group", group, slot)
     for course, sessions in view.by_course.items():
         if not view.dataset.course[course].group_ids:
             for slot, here in by_slot(sessions).items():
-                yield len(here) - 1, ("course", course, slot)
+                yield view.apart(here) - 1, ("course", course, slot)
 
 
 def tell_group_clash(view: View, kind: str, id: str, slot: int) -> Told:
@@ -68,7 +71,7 @@ def tell_group_clash(view: View, kind: str, id: str, slot: int) -> Told:
 
 
 def count_student_clash(view: View) -> Places:
-    """Pairs of sessions of different courses in one slot, per student."""
+    """Pairs of sessions of different courses in one slot that may not clash, per student."""
     return _student_pairs(view, view.courses_of_student.values())
 
 
@@ -79,21 +82,21 @@ def count_core_clash(view: View) -> Places:
 
 
 def _student_pairs(view: View, courses_of_students: Iterable[Sequence[str]]) -> Places:
-    slots = view.slots_of_course
+    slots = view.marked_slots_of_course
     for courses in courses_of_students:
-        at: dict[int, list[str]] = {}
+        at: dict[int, list[Mark]] = {}
         for course in courses:
-            for slot in slots[course]:
-                at.setdefault(slot, []).append(course)
+            for slot, mark in slots[course]:
+                at.setdefault(slot, []).append(mark)
         for slot, here in at.items():
             if len(here) == 1:
                 yield 0, ()
             else:
-                yield _pairs_of_different(here), (slot, tuple(sorted(set(here))))
+                yield _pairs_that_clash(here), (slot, tuple(sorted({course for course, _ in here})))
 
 
-def _pairs_of_different(courses: list[str]) -> int:
-    return sum(a != b for i, a in enumerate(courses) for b in courses[i + 1 :])
+def _pairs_that_clash(marks: list[Mark]) -> int:
+    return sum(a[0] != b[0] and a[1] != b[1] for i, a in enumerate(marks) for b in marks[i + 1 :])
 
 
 def tell_student_clash(view: View, slot: int, courses: tuple[str, ...]) -> Told:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -63,6 +63,8 @@ class PlacedSession:
 
 
 Standing: TypeAlias = Mapping[str, list[PlacedSession]]
+Mark: TypeAlias = tuple[str, str | int]
+"""Course of a session, and the number of its class where it may clash with others, or else the course once more."""
 DayPeriods: TypeAlias = Mapping[int, list[int]]
 """Occupied periods per day, in order, each once; only days with any."""
 
@@ -170,6 +172,22 @@ class View:
             course_id: [slot for session in sessions for slot in session.slots]
             for course_id, sessions in self.by_course.items()
         }
+
+    @cached_property
+    def marked_slots_of_course(self) -> Mapping[str, list[tuple[int, Mark]]]:
+        """The same with a mark: two sessions at once clash when their marks differ in both."""
+        classes = self.dataset.together
+        return {
+            course_id: [(t, (course_id, classes.get(s.key, course_id))) for s in sessions for t in s.slots]
+            for course_id, sessions in self.by_course.items()
+        }
+
+    def apart(self, sessions: Sequence[PlacedSession]) -> int:
+        """How many sessions there are, those that may clash with each other taken for one."""
+        classes = self.dataset.together
+        if not classes or len(sessions) < 2:
+            return len(sessions)
+        return len({classes.get(session.key, session.key) for session in sessions})
 
     @cached_property
     def group_days(self) -> Mapping[str, DayPeriods]:
