@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Protocol
 
+from solver.cohorts import MAX_COHORTS, cohort_counts, divisions_of, memberships
 from solver.errors import Issue
 from solver.grid import TimeGrid, minutes_of
 from solver.pairing import never_kept, pairing_fault
@@ -171,6 +172,55 @@ def _group_issues(dataset: Records) -> Iterator[Issue]:
         yield from _range(f"{here}/size", group.size, 0, MAX_NUMBER)
         yield from _range(f"{here}/max_sessions_per_day", group.max_sessions_per_day, 0, MAX_NUMBER)
         yield from _slots(f"{here}/unavailable", group.unavailable, dataset)
+        if group.student_ids:
+            yield from _unique(f"{here}/student_ids", group.student_ids)
+    if any(group.part_of for group in dataset.groups):
+        yield from _part_issues(dataset.groups)
+
+
+def _part_issues(groups: tuple[Group, ...]) -> Iterator[Issue]:
+    """Groups that are parts of unknown ones, of each other, with too many cohorts, or with members in two parts."""
+    known = {group.id for group in groups}
+    for i, group in enumerate(groups):
+        yield from _references(f"/groups/{i}/part_of", group.part_of, known, "group")
+    if any(not known.issuperset(group.part_of) for group in groups):
+        return
+    graph = {group.id: list(group.part_of) for group in groups}
+    circle = _circle(graph)
+    if circle:
+        i = next(i for i, group in enumerate(groups) if group.id == circle[0])
+        yield _cycle_issue(f"/groups/{i}/part_of", "groups are parts of each other in a circle", circle)
+        return
+    divisions = divisions_of(groups)
+    counts = cohort_counts(groups, divisions)
+    for i, group in enumerate(groups):
+        if not group.part_of and counts[group.id] > MAX_COHORTS:
+            message = (
+                f"the parts of group {group.id!r} make {counts[group.id]} different ways to belong to them, at most "
+                f"{MAX_COHORTS} are accepted. Maybe parts with nobody in common should have the same division."
+            )
+            yield Issue(pointer=f"/groups/{i}", code="too_large", message=message, value=counts[group.id])
+    yield from _shared_members(groups)
+
+
+def _shared_members(groups: tuple[Group, ...]) -> Iterator[Issue]:
+    """Members of two parts of one division, the first one of each two such parts."""
+    position = {group.id: i for i, group in enumerate(groups)}
+    told: set[tuple[str, str]] = set()
+    for student, ids in memberships(groups).items():
+        part_in: dict[tuple[str, str], str] = {}
+        for id in ids:
+            group = groups[position[id]]
+            for whole in group.part_of:
+                other = part_in.setdefault((whole, group.division), id)
+                if other != id and (other, id) not in told:
+                    told.add((other, id))
+                    message = (
+                        f"student {student!r} is in {other!r}, too, but parts of {whole!r} with the same division "
+                        "have nobody in common"
+                    )
+                    pointer = f"/groups/{position[id]}/student_ids"
+                    yield Issue(pointer=pointer, code="in_two_parts", message=message, value=student)
 
 
 _COURSE_NUMBERS = (
@@ -228,18 +278,24 @@ def _cycle_issues(dataset: Records) -> Iterator[Issue]:
     """Names one cycle of prerequisites, if there is any."""
     known = {course.id for course in dataset.courses}
     graph = {c.id: [p for p in c.prerequisites if p in known] for c in dataset.courses if c.prerequisites}
+    cycle = _circle(graph)
+    if cycle:
+        position = next(i for i, course in enumerate(dataset.courses) if course.id == cycle[0])
+        yield _cycle_issue(f"/courses/{position}/prerequisites", "prerequisites run in a circle", cycle)
+
+
+def _circle(graph: Mapping[str, list[str]]) -> list[str]:
+    """One circle, from an id to itself; empty where there is none."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        cycle = list(reversed(error.args[1]))
-        position = next(i for i, course in enumerate(dataset.courses) if course.id == cycle[0])
-        shown = " -> ".join(cycle if len(cycle) <= 12 else [*cycle[:6], "...", *cycle[-5:]])
-        yield Issue(
-            pointer=f"/courses/{position}/prerequisites",
-            code="cycle",
-            message=f"prerequisites run in a circle: {shown}",
-            value=cycle,
-        )
+        return list(reversed(error.args[1]))
+    return []
+
+
+def _cycle_issue(pointer: str, what: str, cycle: list[str]) -> Issue:
+    shown = " -> ".join(cycle if len(cycle) <= 12 else [*cycle[:6], "...", *cycle[-5:]])
+    return Issue(pointer=pointer, code="cycle", message=f"{what}: {shown}", value=cycle)
 
 
 def _link_issues(dataset: Records) -> Iterator[Issue]:

@@ -1,9 +1,10 @@
 """
 The dataset as read-only arrays for the kernels and for CP-SAT.
 
-Index letters: `s` session, `t` slot, `r` room, `f` faculty, `g` group, `c` course, `d` day, `b` building, `l` link
+Index letters: `s` session, `t` slot, `r` room, `f` faculty, `g` cohort, `c` course, `d` day, `b` building, `l` link
 pair, `k` rule. A pair `x_ptr`, `x` is a compressed row list: the entries of row i are ``x[x_ptr[i]:x_ptr[i + 1]]``.
 
+A group that is part of others, or has parts, stands here as its cohorts (see `cohorts`), any other one as itself.
 Courses without any group get a group of their own behind the real ones (`num_groups <= g < num_clash_groups`), so that
 `group_clash` also keeps the sessions of such a course apart; no other rule looks at those.
 """
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from solver.context import Context, build_context
-from solver.context.graph import Matrix, enrolment_matrix, group_matrix, teaching_matrix
+from solver.context.graph import Matrix, cohort_matrix, enrolment_matrix, teaching_matrix
 from solver.context.spatial import travel_table
 from solver.context.starts import allowed_starts, closed_slots, session_lengths, session_starts, sum_over_session
 from solver.links import LINK_CODES, NO_MOST
@@ -106,10 +107,12 @@ class Compiled(NamedTuple):
     """Teachers of each course."""
     group_ptr: Ints
     group: Ints
-    """Groups of each course, the course's own group where it has none."""
+    """Cohorts of each course, the course's own group where it has none."""
     student_ptr: Ints
     student: Ints
-    """Students of each course."""
+    """Students of each course, members of its groups included."""
+    lone_student: Flags
+    """``(students,)`` 1 for students without a group."""
     conflict_ptr: Ints
     conflict: Ints
     """Other courses with a common student, per course."""
@@ -191,8 +194,6 @@ class Compiled(NamedTuple):
 
     peak_limit: int
     consecutive_limit: int
-    attendees_are_groups: int
-    """1: `consecutive_limit`, `single_session_day` and `last_slot` look at real groups; 0: at students."""
     rule_tier: Ints
     """``(rules,)`` `TIER_OFF`, `TIER_SOFT`, `TIER_BENDABLE` or `TIER_RIGID`, in the order of `RULES`."""
     rule_weight: Ints
@@ -200,8 +201,11 @@ class Compiled(NamedTuple):
 
     @property
     def counts_days_of_students(self) -> bool:
-        """Whether rules about the shape of a day look at single students: moves cost more, and almost all conflict."""
-        return self.num_students > 0 and not self.attendees_are_groups
+        """
+        Whether rules about the shape of a day look at most students one by one: moves cost more, and almost all
+        conflict.
+        """
+        return 2 * int(self.lone_student.sum(dtype=np.int64)) > self.num_students
 
 
 def compile_dataset(dataset: Dataset, profile: Profile | None = None, context: Context | None = None) -> Compiled:
@@ -279,7 +283,7 @@ def _sizes(dataset: Dataset, context: Context) -> dict[str, Any]:
         "num_slots": grid.num_slots,
         "num_rooms": len(dataset.rooms),
         "num_faculty": len(dataset.faculty),
-        "num_groups": len(dataset.groups),
+        "num_groups": len(dataset.cohorts),
         "num_students": len(dataset.student_ids),
         "num_days": grid.num_days,
         "num_periods": grid.num_periods,
@@ -328,7 +332,7 @@ def _fixed(dataset: Dataset) -> dict[str, Any]:
 
 def _people(dataset: Dataset) -> dict[str, Any]:
     """Who sits in and who teaches each course, and the courses that share teachers or real groups."""
-    teachers, groups, students = teaching_matrix(dataset), group_matrix(dataset), enrolment_matrix(dataset)
+    teachers, groups, students = teaching_matrix(dataset), cohort_matrix(dataset), enrolment_matrix(dataset)
     movers = sparse.csr_array(sparse.hstack([teachers, groups], format="csr"))
     shared = sparse.csr_array(movers @ movers.T)
     shared.sort_indices()
@@ -338,6 +342,7 @@ def _people(dataset: Dataset) -> dict[str, Any]:
         **_row_list("faculty", teachers),
         **_row_list("group", clash),
         **_row_list("student", students),
+        "lone_student": _ints(student in dataset.lone_students for student in dataset.student_ids),
         **_row_list("people", shared),
         "people_shared": shared.data,
     }
@@ -394,7 +399,7 @@ def _slot_units(dataset: Dataset) -> dict[str, Any]:
     teachers = teaching_matrix(dataset)
     per_slot = {
         "faculty_unavailable": teachers @ closed_slots(dataset.faculty, num_slots),
-        "group_unavailable": group_matrix(dataset) @ closed_slots(dataset.groups, num_slots),
+        "group_unavailable": cohort_matrix(dataset) @ closed_slots(dataset.cohorts, num_slots),
         "faculty_preference": teachers @ _preferences(dataset),
     }
     return {name: sum_over_session(table, dataset) for name, table in per_slot.items()}
@@ -413,7 +418,7 @@ def _preferences(dataset: Dataset) -> Ints:
 
 
 def _limits(dataset: Dataset) -> dict[str, Any]:
-    courses, groups, faculty = dataset.courses, dataset.groups, dataset.faculty
+    courses, groups, faculty = dataset.courses, dataset.cohorts, dataset.faculty
     sessions_of_faculty = np.array([course.sessions_per_week for course in courses]) @ teaching_matrix(dataset)
     return {
         "course_day_limit": _ints(_limit(course.max_sessions_per_day) for course in courses),
@@ -449,7 +454,7 @@ def _links(dataset: Dataset) -> dict[str, Any]:
 def _link_sets(dataset: Dataset) -> dict[str, Any]:
     index = {key: s for s, key in enumerate(dataset.sessions)}
     links = [link for link in dataset.links if link.tier != "off" and link.type in SET_LINKS]
-    members = [[index[key] for key in dataset.members(link)] for link in links]
+    members = [[index[key] for key in dataset.sessions_of(link)] for link in links]
     touching: list[list[int]] = [[] for _ in index]
     for number, sessions in enumerate(members):
         for s in sessions:
@@ -482,7 +487,6 @@ def _settings(dataset: Dataset, profile: Profile) -> dict[str, Any]:
     return {
         "peak_limit": peak_limit(sum(c.sessions_per_week * c.session_slots for c in dataset.courses), grid.num_slots),
         "consecutive_limit": grid.num_periods if longest_run is None else longest_run,
-        "attendees_are_groups": int(dataset.attendees_are_groups),
         "rule_tier": _ints(_tier(rule) for rule in rules),
         "rule_weight": _ints(1 if rule.rigid or rule.tier == "off" else rule.weight for rule in rules),
     }

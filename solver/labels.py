@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from solver.model import Course, Dataset, Faculty, Group, Room
+from solver.model import Cohort, Course, Dataset, Faculty, Group, Room
 
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 LONGEST_READABLE = 40
@@ -81,6 +81,22 @@ class Labels:
     @cached_property
     def groups(self) -> Mapping[str, str]:
         return labels_of(_group(group) for group in self._dataset.groups)
+
+    @cached_property
+    def cohorts(self) -> Mapping[str, str]:
+        """By the smallest of their groups: "1A-a and French"."""
+        return labels_of(self._cohort(cohort) for cohort in self._dataset.cohorts)
+
+    def _cohort(self, cohort: Cohort) -> Named:
+        wholes = {whole for id in cohort.groups for whole in self._dataset.group[id].part_of}
+        smallest = [self.groups[id] for id in cohort.groups if id not in wholes]
+        alone = len(cohort.groups) == 1 and cohort.groups[0] in self._divided
+        name = " and ".join(smallest) + (" outside its parts" if alone else "")
+        return Named(cohort.id, name, (self.groups[cohort.groups[0]],))
+
+    @cached_property
+    def _divided(self) -> frozenset[str]:
+        return frozenset(whole for group in self._dataset.groups for whole in group.part_of)
 
     @cached_property
     def courses(self) -> Mapping[str, str]:

@@ -53,7 +53,7 @@ class Pair(NamedTuple):
     @property
     def touching(self) -> Bits:
         """Whether one ends where the other starts."""
-        return (self.gap == 0) | (self.gap_back == 0)
+        return np.asarray((self.gap == 0) | (self.gap_back == 0))
 
     @property
     def days(self) -> Array:
@@ -63,12 +63,12 @@ class Pair(NamedTuple):
     @property
     def same_day(self) -> Bits:
         """Whether they start on one day."""
-        return self.days == 0
+        return np.asarray(self.days == 0)
 
     @property
     def same_hour(self) -> Bits:
         """Whether they start at one time of the day."""
-        return self.first % self.num_periods == self.second % self.num_periods
+        return np.asarray(self.first % self.num_periods == self.second % self.num_periods)
 
 
 class LinkKind(NamedTuple):

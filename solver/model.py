@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from solver.checks import dataset_issues
+from solver.cohorts import Cohort, cohorts_of, memberships, people_in
 from solver.errors import InputError, Issue
 from solver.grid import TimeGrid
 from solver.pairing import pairs_of, sessions_of, together
@@ -21,6 +22,7 @@ from solver.records import Course, Faculty, FixedSession, Group, Link, Rating, R
 from solver.terms import SessionKey
 
 __all__ = [
+    "Cohort",
     "Course",
     "Dataset",
     "Faculty",
@@ -77,20 +79,100 @@ class Dataset:
         return tuple((course.id, n) for course in self.courses for n in range(course.sessions_per_week))
 
     @cached_property
-    def student_ids(self) -> tuple[str, ...]:
-        """Every enrolled student once, in order of first appearance."""
-        return tuple(dict.fromkeys(student for course in self.courses for student in course.student_ids))
+    def cohorts(self) -> tuple[Cohort, ...]:
+        """The groups as people belong to them; the groups themselves, in order, where none is part of another one."""
+        return cohorts_of(self.groups)
 
     @cached_property
-    def attendees_are_groups(self) -> bool:
-        """Whether rules about the shape of a day look at groups; at students where no course is taught to a group."""
+    def cohort(self) -> Mapping[str, Cohort]:
+        return {cohort.id: cohort for cohort in self.cohorts}
+
+    @cached_property
+    def _cohorts_in(self) -> Mapping[str, tuple[str, ...]]:
+        """Group -> the cohorts that belong to it."""
+        found: dict[str, list[str]] = {group.id: [] for group in self.groups}
+        for cohort in self.cohorts:
+            for group_id in cohort.groups:
+                found[group_id].append(cohort.id)
+        return {group_id: tuple(ids) for group_id, ids in found.items()}
+
+    @cached_property
+    def _has_parts(self) -> bool:
+        return any(group.part_of for group in self.groups)
+
+    def cohorts_of(self, course: Course) -> tuple[str, ...]:
+        """The cohorts that a course is taught to: all of each of its groups, each once."""
+        if not self._has_parts:
+            return course.group_ids
+        return tuple(dict.fromkeys(id for group_id in course.group_ids for id in self._cohorts_in[group_id]))
+
+    def attending_groups(self, course: Course) -> tuple[str, ...]:
+        """The groups of which some people at least attend a course, those that it names first."""
+        if not self._has_parts:
+            return course.group_ids
+        theirs = (id for cohort in self.cohorts_of(course) for id in self.cohort[cohort].groups)
+        return tuple(dict.fromkeys((*course.group_ids, *theirs)))
+
+    @cached_property
+    def groups_of_student(self) -> Mapping[str, tuple[str, ...]]:
+        """The groups that each member of any belongs to."""
+        return memberships(self.groups)
+
+    @cached_property
+    def members(self) -> Mapping[str, tuple[str, ...]]:
+        """The members of each group that has any that are known, those of its parts included."""
+        found: dict[str, list[str]] = {}
+        for student, group_ids in self.groups_of_student.items():
+            for group_id in group_ids:
+                found.setdefault(group_id, []).append(student)
+        return {group_id: tuple(students) for group_id, students in found.items()}
+
+    @cached_property
+    def _students_of(self) -> Mapping[str, tuple[str, ...]]:
+        """Course -> its students, for courses that are taught to a group with members."""
+        return {
+            course.id: tuple(
+                dict.fromkeys((*course.student_ids, *(s for id in course.group_ids for s in self.members.get(id, ()))))
+            )
+            for course in self.courses
+            if any(id in self.members for id in course.group_ids)
+        }
+
+    def students_of(self, course: Course) -> tuple[str, ...]:
+        """Everybody known by name who attends a course, each once: those that it names, then members of its groups."""
+        return self._students_of.get(course.id, course.student_ids) if self.groups_of_student else course.student_ids
+
+    @cached_property
+    def student_ids(self) -> tuple[str, ...]:
+        """Everybody known by name once: by the courses that they attend, then members of groups without any."""
+        enrolled = dict.fromkeys(student for course in self.courses for student in self.students_of(course))
+        return tuple(enrolled | dict.fromkeys(self.groups_of_student))
+
+    @cached_property
+    def lone_students(self) -> frozenset[str]:
+        """Students without a group: members of none, and none of whose courses is taught to one."""
+        grouped = {student for course in self.courses if course.group_ids for student in self.students_of(course)}
+        return frozenset(self.student_ids) - grouped - self.groups_of_student.keys()
+
+    @cached_property
+    def num_people(self) -> int:
+        """Students, as many as are known by name; else as the sizes of the groups tell, parts not counted again."""
+        return len(self.student_ids) or sum(group.size for group in self.groups if not group.part_of)
+
+    @cached_property
+    def teaches_groups(self) -> bool:
+        """Whether any course is taught to a group."""
         return any(course.group_ids for course in self.courses)
 
     def expected_students(self, course: Course) -> int:
         """Seats the course needs."""
         if course.expected_students is not None:
             return course.expected_students
-        return max(len(course.student_ids), sum(self.group[g].size for g in course.group_ids))
+        students = len(self.students_of(course))
+        groups = [self.group[id] for id in course.group_ids]
+        if all(group.id in self.members and group.size <= len(self.members[group.id]) for group in groups):
+            return students
+        return max(students, people_in(course.group_ids, self.group))
 
     @cached_property
     def sizes(self) -> Mapping[str, int]:
@@ -101,11 +183,11 @@ class Dataset:
         """
         The ordered pairs of sessions a link ties together; a session is never paired with itself.
 
-        None where the link looks at all its sessions together, see `members`.
+        None where the link looks at all its sessions together, see `sessions_of`.
         """
         return pairs_of(link, self.sizes)
 
-    def members(self, link: Link) -> list[SessionKey]:
+    def sessions_of(self, link: Link) -> list[SessionKey]:
         """Every session that a link names, once, in its order."""
         return sessions_of(link, self.sizes)
 

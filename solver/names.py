@@ -28,6 +28,9 @@ class Names:
     def group(self, id: str) -> str:
         return self._labels.groups[id]
 
+    def cohort(self, id: str) -> str:
+        return self._labels.cohorts[id]
+
     def room(self, id: str) -> str:
         return self._labels.rooms[id]
 

@@ -61,6 +61,7 @@ def pairs_of(link: Link, sizes: Sizes) -> Iterator[tuple[SessionKey, SessionKey]
         return iter(())
     members = members_of(link, sizes)
     pairing = pairing_of(link, sizes)
+    pairs: Iterable[tuple[SessionKey, SessionKey]]
     if pairing == "by_number":
         pairs = chain.from_iterable(zip(a, b, strict=False) for a, b in combinations(members, 2))
     elif pairing == "chain":

@@ -67,12 +67,24 @@ class Faculty:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
+    """
+    People who move together.
+
+    A group that is part of others takes its people from them. Parts of one group that have the same `division` have
+    nobody in common; parts of different divisions have (halves for the laboratory, languages). `student_ids` are the
+    members, where they are known: whoever is a member of a part is one of the whole, and need not be named there. Two
+    students of one group may also be in different other groups.
+    """
+
     id: str
     name: str = ""
     size: int = 0
     department_id: str | None = None
     max_sessions_per_day: int | None = None
     unavailable: tuple[int, ...] = ()
+    part_of: tuple[str, ...] = ()
+    division: str = ""
+    student_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +102,11 @@ class Course:
     One section of a subject. All `faculty_ids` teach every session together.
 
     Empty `room_types` means any type; `allowed_slots` lists start slots, None means every slot;
-    `expected_students` None means the larger of the enrolled students and the sum of the group sizes. `batches` (id ->
-    name) are those whose students attend it one and all, for whoever looks for the timetable of a batch; no rule counts
-    them, as it counts `group_ids`.
+    `expected_students` None means as many as are known: the students, members of its groups included, or the people of
+    the groups by their sizes, nobody counted twice of whom it is known, whichever are more. `student_ids` are the
+    students who are named here rather than as members of a group. `batches` (id -> name) are those whose students
+    attend it one and all, for whoever looks for the timetable of a batch; no rule counts them, as it counts
+    `group_ids`.
     """
 
     id: str

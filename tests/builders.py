@@ -295,8 +295,9 @@ def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
     time_grid = grid(rng.randint(1, 5), periods, rng.choice([None, *range(1, periods)]))
     longest = max(length for length in range(1, periods + 1) if time_grid.can_start(0, length))
     teachers = [f"f{i}" for i in range(rng.randint(1, 4))]
-    groups = [f"g{i}" for i in range(rng.randint(0, 3))]
     students = [f"s{i}" for i in range(rng.choice([0, 4, 10]))]
+    members = _groups(rng, students)
+    groups = [each.id for each in members]
     courses = [
         course(
             f"c{i}",
@@ -324,8 +325,38 @@ def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
         for i in range(rng.randint(1, 4))
     ]
     travel = {a: {b: rng.choice([0, 3, 10, 20]) for b in "ABC" if b != a and rng.random() < 0.7} for a in "ABC"}
-    members = [group(id, rng.choice([0, 10, 30])) for id in groups]
     return dataset(*courses, *rooms, *map(teacher, teachers), *members, grid=time_grid, travel=travel)
+
+
+def _groups(rng: Random, students: Sequence[str]) -> list[Group]:
+    """Up to three groups; in some datasets with parts of one or two divisions, of one group or of two, and members."""
+    groups = [group(f"g{i}", rng.choice([0, 10, 30])) for i in range(rng.randint(0, 3))]
+    if not groups or rng.random() < 0.6:
+        return groups
+    whole, *others = groups
+    for division in rng.choice([("half",), ("half", "language")]):
+        wholes = (whole.id, *(other.id for other in others if division == "language" and rng.random() < 0.5))
+        for i in range(rng.choice([1, 2, 2])):
+            size = rng.choice([0, 5, 15])
+            groups.append(group(f"{division}{i}", size, part_of=wholes, division=division))
+    if rng.random() < 0.3:
+        groups.append(group("quarter", 5, part_of=("half0",)))
+    if rng.random() < 0.5:
+        free: dict[str, list[str]] = {
+            division: rng.sample(students, len(students)) for division in ("half", "language")
+        }
+        groups = [_with_members(rng, each, students, free) for each in groups]
+    return groups
+
+
+def _with_members(rng: Random, each: Group, students: Sequence[str], free: dict[str, list[str]]) -> Group:
+    """Parts of one division get nobody twice: each takes its members off what is `free` there."""
+    if each.id == "quarter":
+        return each
+    if not each.part_of:
+        return replace(each, student_ids=_some(rng, students, 3))
+    pool = free[each.division]
+    return replace(each, student_ids=tuple(pool.pop() for _ in range(min(len(pool), rng.randint(0, 3)))))
 
 
 def _place_without_clash(rng: Random, data: Dataset) -> Places:
@@ -333,7 +364,7 @@ def _place_without_clash(rng: Random, data: Dataset) -> Places:
     busy: dict[int, set[str]] = defaultdict(set)
     places: Places = {}
     for each in data.courses:
-        people = {each.id, *each.faculty_ids, *each.group_ids, *each.student_ids}
+        people = {each.id, *each.faculty_ids, *data.cohorts_of(each), *data.students_of(each)}
         for session in range(each.sessions_per_week):
             options = [
                 (t, r.id)
@@ -358,7 +389,7 @@ def _restricted(rng: Random, data: Dataset, places: Places | None) -> Dataset:
     per_day: dict[str, Counter[int]] = defaultdict(Counter)
     for (course_id, _), (slot, room_id) in (places or {}).items():
         each = data.course[course_id]
-        for owner in (room_id, *each.faculty_ids, *each.group_ids, course_id):
+        for owner in (room_id, *each.faculty_ids, *data.attending_groups(each), course_id):
             used[owner] |= set(range(slot, slot + each.session_slots))
             per_day[owner][data.time_grid.day_of(slot)] += 1
 
@@ -465,7 +496,7 @@ def _kept(data: Dataset, candidate: Link, places: Places) -> bool:
     if candidate.type in PERMISSIONS:
         return True
     if candidate.type in SET_LINKS:
-        return _in_one_block(data, {key: places[key] for key in data.members(candidate)})
+        return _in_one_block(data, {key: places[key] for key in data.sessions_of(candidate)})
     for a, b in data.expand(candidate):
         (start_a, room_a), (start_b, room_b) = places[a], places[b]
         end_a, end_b = start_a + data.course[a[0]].session_slots, start_b + data.course[b[0]].session_slots

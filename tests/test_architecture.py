@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "terms", "grid"}),
     frozenset({"records", "links"}),
-    frozenset({"pairing"}),
+    frozenset({"cohorts", "pairing"}),
     frozenset({"checks"}),
     frozenset({"model"}),
     frozenset({"ranks"}),

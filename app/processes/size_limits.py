@@ -67,13 +67,34 @@ def _sessions(document: Mapping[str, Any]) -> int:
 
 
 def _enrolments(document: Mapping[str, Any]) -> int:
-    return sum(len(_entries(course, "student_ids")) for course in _courses(document))
+    """Students that courses name, and members that come into them through groups."""
+    members = _members(document)
+    through = sum(members.get(id, 0) for course in _courses(document) for id in _texts(course, "group_ids"))
+    return through + sum(len(_entries(course, "student_ids")) for course in _courses(document))
+
+
+def _texts(entry: Mapping[str, Any], key: str) -> list[str]:
+    return [text for text in _entries(entry, key) if type(text) is str]
+
+
+def _groups(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    return (group for group in _entries(document, "groups") if isinstance(group, Mapping))
+
+
+def _members(document: Mapping[str, Any]) -> dict[str, int]:
+    """Group -> how many members it and the groups that are part of it name."""
+    own = {id: len(_entries(group, "student_ids")) for group in _groups(document) if type(id := group.get("id")) is str}
+    total = dict(own)
+    for group in _groups(document):
+        for whole in set(_texts(group, "part_of")) & total.keys():
+            total[whole] += own.get(str(group.get("id")), 0)
+    return total
 
 
 def _students(document: Mapping[str, Any]) -> int:
     ids: set[str] = set()
-    for course in _courses(document):
-        ids.update([id for id in _entries(course, "student_ids") if type(id) is str])
+    for entry in chain(_courses(document), _groups(document)):
+        ids.update(_texts(entry, "student_ids"))
     return len(ids)
 
 
@@ -115,7 +136,7 @@ def model_size(dataset: Dataset) -> ModelSize:
         slots = dataset.time_grid.num_slots if course.allowed_slots is None else len(course.allowed_slots)
         places[course.id] = course.sessions_per_week * slots * rooms_of[wants]
     causes = nlargest(NAMED, places.items(), key=lambda item: item[1])
-    return ModelSize(sum(places.values()), _pairs(dataset.courses), tuple(causes))
+    return ModelSize(sum(places.values()), _pairs(dataset), tuple(causes))
 
 
 def _suitable(rooms: Iterable[Room], features: Iterable[frozenset[str]], course: Course, seats: int) -> int:
@@ -127,11 +148,10 @@ def _suitable(rooms: Iterable[Room], features: Iterable[frozenset[str]], course:
     )
 
 
-def _pairs(courses: Iterable[Course]) -> int:
+def _pairs(dataset: Dataset) -> int:
     """Each student with n courses makes n (n - 1) / 2 pairs, common ones counted again; never more than there are."""
-    courses = tuple(courses)
-    taken = Counter(chain.from_iterable(course.student_ids for course in courses))
-    most = len(courses) * (len(courses) - 1) // 2
+    taken = Counter(chain.from_iterable(dataset.students_of(course) for course in dataset.courses))
+    most = len(dataset.courses) * (len(dataset.courses) - 1) // 2
     return min(most, sum(n * (n - 1) // 2 for n in taken.values()))
 
 

@@ -70,8 +70,8 @@ def size_of(dataset: Dataset) -> View:
         "faculty": len(dataset.faculty),
         "rooms": len(dataset.rooms),
         "groups": len(dataset.groups),
-        "students": len(dataset.student_ids) or sum(group.size for group in dataset.groups),
-        "enrolments": sum(len(course.student_ids) for course in dataset.courses),
+        "students": dataset.num_people,
+        "enrolments": sum(len(dataset.students_of(course)) for course in dataset.courses),
         "links": len(dataset.links),
         "time_slots": dataset.time_grid.num_slots,
     }

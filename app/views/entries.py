@@ -58,7 +58,7 @@ class Entries:
         teachers = course.faculty_ids
         names = [self._labels.teachers[id] for id in teachers]
         first = {"faculty_name": names[0]} if names else {}
-        yield {**entry, **first, **({"student_ids": list(course.student_ids)} if students else {})}
+        yield {**entry, **first, **({"student_ids": list(self._dataset.students_of(course))} if students else {})}
         for n, id in enumerate(teachers[1:], start=1):
             yield self._as_seen_by(id, entry, ", ".join(names[:n]), students)
 

@@ -45,7 +45,7 @@ def quality_metrics(dataset: Dataset, timetable: Timetable, report: Report, in_b
     placed_share = report.placed / report.total
     kept = {id: percent(rule.kept * placed_share) for id, rule in report.rules.items()}
     clashes = {who: report.rules[rule].count for who, rule in CLASH_RULES.items()}
-    compactness = kept["group_gap"] if dataset.attendees_are_groups else kept["student_gap"]
+    compactness = kept["group_gap"] if dataset.teaches_groups else kept["student_gap"]
     hard = report.breaches
     soft = [rule for rule in report.rules.values() if rule.tier == "soft"]
     rooms = _room_metrics(dataset, timetable)
@@ -107,7 +107,7 @@ def statistics(dataset: Dataset, timetable: Timetable, report: Report, in_breach
         "unique_rooms": len({placement.room_id for placement in timetable.placements}),
         "average_classes_per_day": round(report.placed / grid.num_days, 2),
         "total_courses": len(dataset.courses),
-        "total_students": len(dataset.student_ids) or sum(group.size for group in dataset.groups),
+        "total_students": dataset.num_people,
         "total_faculty": len(dataset.faculty),
         "total_rooms": len(dataset.rooms),
         "total_time_slots": grid.num_slots,

@@ -96,7 +96,7 @@ def students_view(dataset: Dataset, search: str, limit: int) -> View:
     matching = [id for id in dataset.student_ids if wanted in id.lower()]
     matching.sort(key=lambda id: not id.lower().startswith(wanted))
     shown = matching[:limit]
-    courses = Counter(id for course in dataset.courses for id in set(course.student_ids).intersection(shown))
+    courses = Counter(id for course in dataset.courses for id in set(dataset.students_of(course)).intersection(shown))
     return {
         "students": [[id, id, f"{courses[id]} courses"] for id in shown],
         "found": len(matching),
@@ -124,7 +124,8 @@ def _group(dataset: Dataset, id: str) -> _Owner | None:
     if group is None:
         return None
     about = f"{group.size} students" if group.size else ""
-    return _Owner(Labels(dataset).groups[id], about, group.unavailable, lambda course: id in course.group_ids)
+    name, theirs = Labels(dataset).groups[id], dataset.attending_groups
+    return _Owner(name, about, group.unavailable, lambda course: id in theirs(course))
 
 
 def _teacher(dataset: Dataset, id: str) -> _Owner | None:
@@ -143,8 +144,8 @@ def _room(dataset: Dataset, id: str) -> _Owner | None:
 
 
 def _student(dataset: Dataset, id: str) -> _Owner | None:
-    known = any(id in course.student_ids for course in dataset.courses)
-    return _Owner(id, "", (), lambda course: id in course.student_ids) if known else None
+    known = id in dataset.groups_of_student or any(id in course.student_ids for course in dataset.courses)
+    return _Owner(id, "", (), lambda course: id in dataset.students_of(course)) if known else None
 
 
 _OWNERS: Mapping[WeekOf, Callable[[Dataset, str], _Owner | None]] = {

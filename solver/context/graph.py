@@ -46,7 +46,7 @@ def membership(rows: Sequence[Sequence[str]], people: Iterable[str]) -> Matrix:
 
 def enrolment_matrix(dataset: Dataset) -> Matrix:
     """``(courses, students) int32``, 1 for each enrolment; students in the order of `Dataset.student_ids`."""
-    return membership([course.student_ids for course in dataset.courses], dataset.student_ids)
+    return membership([dataset.students_of(course) for course in dataset.courses], dataset.student_ids)
 
 
 def teaching_matrix(dataset: Dataset) -> Matrix:
@@ -54,9 +54,9 @@ def teaching_matrix(dataset: Dataset) -> Matrix:
     return membership([course.faculty_ids for course in dataset.courses], [f.id for f in dataset.faculty])
 
 
-def group_matrix(dataset: Dataset) -> Matrix:
-    """``(courses, groups) int32``, 1 for each group of a course."""
-    return membership([course.group_ids for course in dataset.courses], [g.id for g in dataset.groups])
+def cohort_matrix(dataset: Dataset) -> Matrix:
+    """``(courses, cohorts) int32``, 1 for each cohort that a course is taught to."""
+    return membership([dataset.cohorts_of(course) for course in dataset.courses], dataset.cohort)
 
 
 def row_means(matrix: Matrix) -> Matrix:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver.grid import TimeGrid
-from solver.model import Dataset, Faculty, Group, Room
+from solver.model import Cohort, Dataset, Faculty, Room
 
 Reals: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -39,8 +39,8 @@ def allowed_starts(dataset: Dataset) -> Bools:
     return table
 
 
-def closed_slots(owners: Sequence[Room | Faculty | Group], num_slots: int) -> NDArray[np.int32]:
-    """``(owners, slots)``: 1 where the room, teacher or group is unavailable, 0 elsewhere."""
+def closed_slots(owners: Sequence[Room | Faculty | Cohort], num_slots: int) -> NDArray[np.int32]:
+    """``(owners, slots)``: 1 where the room, teacher or cohort is unavailable, 0 elsewhere."""
     table = np.zeros((len(owners), num_slots), dtype=np.int32)
     for i, owner in enumerate(owners):
         table[i, list(owner.unavailable)] = 1

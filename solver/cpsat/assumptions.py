@@ -144,8 +144,8 @@ class _Writer:
             yield Assumption(("faculty_weekly_limit",), sentence, frozenset(courses), _limit_week(courses, week))
 
     def group(self, g: int, courses: list[int]) -> Iterator[Assumption]:
-        group = self.dataset.groups[g]
-        who = self.names.group(group.id)
+        group = self.dataset.cohorts[g]
+        who = self.names.cohort(group.id)
         yield from self.one_at_a_time("group_clash", who, courses) if self.hard("group_clash") else ()
         if group.unavailable and self.hard("group_unavailable"):
             yield self.away("group_unavailable", who, group.unavailable, courses)
@@ -249,7 +249,7 @@ class _Writer:
             if link.tier != "hard" or about in ("room", "people"):
                 continue
             if about == "blocks":
-                post = _keep_block([index[key] for key in self.dataset.members(link)])
+                post = _keep_block([index[key] for key in self.dataset.sessions_of(link)])
             else:
                 post = _keep_link(link, [(index[a], index[b]) for a, b in self.dataset.expand(link)])
             members = [

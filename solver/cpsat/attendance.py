@@ -1,9 +1,9 @@
 """
-Rules about how a day looks to those who attend it: groups, or students where there are no groups.
+Rules about how a day looks to those who attend it: cohorts, and students.
 
 They share one set of occupancy variables per attendee and slot, which are exact in both directions, because a gap falls
 and an isolated slot rises with them. Students with the same free courses and the same background are one attendee with
-a weight.
+a weight, those with and those without a group apart.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class Attendee:
     weight: int
     exclusive: bool
     """The model keeps their sessions apart, so occupancy is a plain sum."""
+    lone: bool = False
+    """Students without a group."""
 
 
 class Attendance:
@@ -42,17 +44,13 @@ class Attendance:
 
     def add_rules(self) -> None:
         self.add_group_rules()
-        students = self._wanted(STUDENT_RULES)
-        if not self.builder.compiled.attendees_are_groups:
-            students |= self._wanted(ATTENDEE_RULES)
-        for attendee in self.students() if students else []:
-            self._count(attendee, students)
+        everybody, lone = self._wanted(STUDENT_RULES), self._wanted(ATTENDEE_RULES)
+        for attendee in self.students(everybody=bool(everybody)) if everybody or lone else []:
+            self._count(attendee, everybody | lone if attendee.lone else everybody)
 
     def add_group_rules(self, chosen: Container[int] | None = None) -> None:
-        """The rules about the days of groups: of all of them, or of those chosen by number."""
-        rules = self._wanted(GROUP_RULES)
-        if self.builder.compiled.attendees_are_groups:
-            rules |= self._wanted(ATTENDEE_RULES)
+        """The rules about the days of cohorts: of all of them, or of those chosen by number."""
+        rules = self._wanted(GROUP_RULES) | self._wanted(ATTENDEE_RULES)
         for attendee in self.groups(chosen) if rules else []:
             self._count(attendee, rules)
 
@@ -80,8 +78,8 @@ class Attendance:
             if g < compiled.num_groups and (chosen is None or g in chosen)
         ]
 
-    def students(self) -> list[Attendee]:
-        """Students by what they attend; ``membership`` is students by courses."""
+    def students(self, *, everybody: bool) -> list[Attendee]:
+        """Students, or those without a group only, by what they attend; ``membership`` is students by courses."""
         compiled, background = self.builder.compiled, self.builder.plan.background
         exclusive = all(self.builder.treatment(rule) is Treatment.FORBID for rule in ("student_clash", "group_clash"))
         units_of = self.builder.units_by(compiled.student_ptr, compiled.student)
@@ -92,15 +90,15 @@ class Attendance:
             shape=(compiled.num_courses, compiled.num_students),
         )
         membership = by_course.T.tocsr()
-        touched = list(units_of)
+        touched = [student for student in units_of if everybody or compiled.lone_student[student]]
         busy = (membership[touched] @ background.course) > 0
-        weights: dict[tuple[tuple[int, ...], bytes], int] = {}
+        weights: dict[tuple[tuple[int, ...], bytes, bool], int] = {}
         for i, student in enumerate(touched):
-            key = (tuple(units_of[student]), busy[i].tobytes())
+            key = (tuple(units_of[student]), busy[i].tobytes(), bool(compiled.lone_student[student]))
             weights[key] = weights.get(key, 0) + 1
         return [
-            Attendee(units, np.frombuffer(pattern, dtype=bool), weight, exclusive)
-            for (units, pattern), weight in weights.items()
+            Attendee(units, np.frombuffer(pattern, dtype=bool), weight, exclusive, lone)
+            for (units, pattern, lone), weight in weights.items()
         ]
 
     def occupied(self, attendee: Attendee, t: int) -> Term:

@@ -20,7 +20,7 @@ import numpy as np
 
 from solver.compiled import Compiled
 from solver.control import Control
-from solver.cpsat.clusters import TREE_SEARCH, least_time_cost, time_costs
+from solver.cpsat.clusters import TIME_COSTS, TREE_SEARCH, least_time_cost
 from solver.cpsat.exact import build_from, minimise
 from solver.cpsat.model_builder import ModelBuilder, Tally
 from solver.cpsat.packing import ROOM_COSTS, least_room_cost, priced_rooms, soft_weight
@@ -123,7 +123,7 @@ def _keep_time_floor(builder: ModelBuilder, floor: int) -> None:
     if floor == 0:
         return
     costs = Tally()
-    for rule in time_costs(builder.compiled):
+    for rule in TIME_COSTS:
         costs.include(builder.tallies[rule], soft_weight(builder.compiled, rule))
     builder.model.add(costs.expression() >= floor)
 

@@ -127,17 +127,12 @@ def least_time_cost(plan: Plan, *, control: Control, enough: int | None = None, 
     return sum(cluster.floor for cluster in clusters)
 
 
-TIME_COSTS = frozenset({"min_days", *START_UNITS, *GROUP_RULES})
-
-
-def time_costs(compiled: Compiled) -> frozenset[str]:
-    """The rules that are counted here when they are soft."""
-    return TIME_COSTS | ATTENDEE_RULES.keys() if compiled.attendees_are_groups else TIME_COSTS
+TIME_COSTS = frozenset({"min_days", *START_UNITS, *GROUP_RULES, *ATTENDEE_RULES})
+"""The rules that are counted here when they are soft, those about attendees over the cohorts only."""
 
 
 def _kept_here(rule: str, how: Treatment) -> Treatment:
-    counted = rule in TIME_COSTS or rule in ATTENDEE_RULES
-    return Treatment.IGNORE if how is Treatment.PRICE and not counted else how
+    return Treatment.IGNORE if how is Treatment.PRICE and rule not in TIME_COSTS else how
 
 
 def _reached(clusters: Sequence[Cluster], enough: int | None) -> bool:

@@ -44,21 +44,24 @@ def course_costs(compiled: Compiled, slots: Array, rooms: Array) -> Array:
 
 
 def _attendance_costs(compiled: Compiled, cover: Array, weight: dict[str, int]) -> Array:
-    """Cost of the days of groups and students, for each course the sum over those who attend it."""
+    """Cost of the days of cohorts and students, for each course the sum over those who attend it."""
     shared = {name: weight[name] for name in ("single_session_day", "last_slot")}
-    groups = {"gap": weight["group_gap"], "isolated": weight["isolated_session"]}
+    groups = {"gap": weight["group_gap"], "isolated": weight["isolated_session"], **shared}
     students = {"gap": weight["student_gap"]}
-    (groups if compiled.attendees_are_groups else students).update(shared)
+    lone = compiled.lone_student > 0
     costs = np.zeros(compiled.num_courses)
-    for weights, pointers, items, size in (
-        (groups, compiled.group_ptr, compiled.group, compiled.num_clash_groups),
-        (students, compiled.student_ptr, compiled.student, compiled.num_students),
+    for weights, pointers, items, chosen in (
+        (groups, compiled.group_ptr, compiled.group, np.ones(compiled.num_clash_groups, dtype=bool)),
+        (students, compiled.student_ptr, compiled.student, ~lone),
+        (students | shared, compiled.student_ptr, compiled.student, lone),
     ):
-        if any(weights.values()) and len(items):
+        if any(weights.values()) and len(items) and chosen.any():
             ones = np.ones(len(items), dtype=np.int32)
-            attends = sparse.csr_array((ones, items, pointers), shape=(compiled.num_courses, size))
+            shape = (compiled.num_courses, len(chosen))
+            attends = sparse.csr_array((ones, items, pointers), shape=shape)[:, np.flatnonzero(chosen)]
             occupied = (attends.T @ cover) > 0
-            costs += attends @ _day_costs(occupied.reshape(size, compiled.num_days, compiled.num_periods), weights)
+            days = occupied.reshape(len(occupied), compiled.num_days, compiled.num_periods)
+            costs += attends @ _day_costs(days, weights)
     return costs
 
 

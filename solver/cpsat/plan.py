@@ -123,9 +123,9 @@ class Plan:
     @property
     def size(self) -> int:
         """`literals` plus a rough figure for what the rules will add; measured to be within a factor of three."""
-        attendees = self.compiled.num_groups
-        if not self.compiled.attendees_are_groups or self.treat["student_gap"] is not Treatment.IGNORE:
-            attendees += self.compiled.num_students
+        lone = int(self.compiled.lone_student.sum(dtype=np.int64))
+        everybody = self.treat["student_gap"] is not Treatment.IGNORE
+        attendees = self.compiled.num_groups + (self.compiled.num_students if everybody else lone)
         extra = 4 * min(attendees, 40 * len(self.units)) * self.compiled.num_slots
         travel = self.treat["travel"] is not Treatment.IGNORE and bool(self.compiled.travel.any())
         pairs = len(self.compiled.people) if travel else 0

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
 from solver.diagnose.facts import Facts
-from solver.model import Link
+from solver.model import Course, Faculty, Group, Link
 from solver.names import counted, default_note
 from solver.result import Proof
 from solver.terms import SET_LINKS, SessionKey
@@ -16,7 +16,7 @@ def block_proofs(facts: Facts, link: Link) -> Iterator[Proof]:
     """What one teacher, group or course has in the block is longer than any part of a day, or above a daily limit."""
     if link.type not in SET_LINKS:
         return
-    keys = [key for key in facts.dataset.members(link) if facts.options(key).starts]
+    keys = [key for key in facts.dataset.sessions_of(link) if facts.options(key).starts]
     for (kind, id), own in _owners(facts, keys).items():
         if len(own) > 1:
             yield from _too_long(facts, kind, id, own)
@@ -71,8 +71,12 @@ def _too_long(facts: Facts, kind: str, id: str, keys: list[SessionKey]) -> Itera
 
 def _above_limit(facts: Facts, kind: str, id: str, keys: list[SessionKey]) -> Iterator[Proof]:
     data = facts.dataset
-    owner = {"teacher": data.teacher, "group": data.group, "course": data.course}[kind][id]
-    limit: int | None = owner.max_sessions_per_day
+    owners: Mapping[str, Mapping[str, Faculty | Group | Course]] = {
+        "teacher": data.teacher,
+        "group": data.group,
+        "course": data.course,
+    }
+    limit = owners[kind][id].max_sessions_per_day
     if limit is not None and len(keys) > limit and facts.hard(LIMITS[kind]):
         note = default_note(limit) if kind == "course" else ""
         yield _proof(

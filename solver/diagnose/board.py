@@ -41,7 +41,7 @@ class Hindrance(NamedTuple):
 
 @dataclass(kw_only=True)
 class Board:
-    """`standing` lists who stands with each ("teacher" | "group" | "course" | "room", id)."""
+    """`standing` lists who stands with each ("teacher" | "group" | "course" | "room", id); groups are cohorts."""
 
     facts: Facts
     timetable: Timetable
@@ -69,7 +69,7 @@ class Board:
     def _owners(self, key: SessionKey, room: str) -> Iterator[tuple[str, str]]:
         course = self.facts.dataset.course[key[0]]
         yield from (("teacher", id) for id in course.faculty_ids)
-        yield from (("group", id) for id in course.group_ids)
+        yield from (("group", id) for id in self.facts.dataset.cohorts_of(course))
         yield ("course", course.id)
         yield ("room", room)
 
@@ -89,13 +89,14 @@ class Board:
     def _courses_of_student(self) -> Mapping[str, list[str]]:
         courses: dict[str, list[str]] = defaultdict(list)
         for course in self.facts.dataset.courses:
-            for student in course.student_ids:
+            for student in self.facts.dataset.students_of(course):
                 courses[student].append(course.id)
         return courses
 
     def rivals(self, course_id: str) -> set[str]:
         """Other courses with a common student."""
-        students = self.facts.dataset.course[course_id].student_ids
+        dataset = self.facts.dataset
+        students = dataset.students_of(dataset.course[course_id])
         return {other for student in students for other in self._courses_of_student[student]} - {course_id}
 
     def _apart(self, course_id: str) -> set[str]:
@@ -115,7 +116,7 @@ class Board:
         if self.facts.hard("faculty_clash"):
             yield from (("teacher", id) for id in course.faculty_ids)
         if self.facts.hard("group_clash"):
-            yield from (("group", id) for id in course.group_ids)
+            yield from (("group", id) for id in self.facts.dataset.cohorts_of(course))
             yield ("course", course.id)
         yield from (("course", id) for id in self._apart(course.id))
 
@@ -136,7 +137,7 @@ class Board:
         course, facts, length = self.facts.dataset.course[key[0]], self.facts, self.length(key)
         for kind, ids, away, clash, name in (
             ("teacher", course.faculty_ids, "faculty_unavailable", "faculty_clash", facts.names.teacher),
-            ("group", course.group_ids, "group_unavailable", "group_clash", facts.names.group),
+            ("group", facts.dataset.cohorts_of(course), "group_unavailable", "group_clash", facts.names.cohort),
         ):
             for id in ids:
                 elsewhere = self.busy((kind, id), key) if facts.hard(clash) else 0
@@ -156,10 +157,11 @@ class Board:
     def _limits(self, key: SessionKey) -> Iterator[Hindrance]:
         course, facts = self.facts.dataset.course[key[0]], self.facts
         rows = [("teacher", id, facts.dataset.teacher[id].max_sessions_per_day) for id in course.faculty_ids]
-        rows += [("group", id, facts.dataset.group[id].max_sessions_per_day) for id in course.group_ids]
+        cohorts = (facts.dataset.cohort[id] for id in facts.dataset.cohorts_of(course))
+        rows += [("group", cohort.id, cohort.max_sessions_per_day) for cohort in cohorts]
         rows.append(("course", course.id, course.max_sessions_per_day))
         rules = {"teacher": "faculty_daily_limit", "group": "group_daily_limit", "course": "course_daily_limit"}
-        names = {"teacher": facts.names.teacher, "group": facts.names.group, "course": facts.names.course}
+        names = {"teacher": facts.names.teacher, "group": facts.names.cohort, "course": facts.names.course}
         for kind, id, limit in rows:
             if limit is not None and facts.hard(rules[kind]):
                 full = self._full_days((kind, id), limit)
@@ -203,7 +205,7 @@ class Board:
         if self.facts.hard("link"):
             for link in self.facts.dataset.links:
                 if link.tier == "hard" and link.type in SET_LINKS:
-                    members = self.facts.dataset.members(link)
+                    members = self.facts.dataset.sessions_of(link)
                     for key in members:
                         sets[key].append((link, members))
         return sets

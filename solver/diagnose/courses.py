@@ -140,10 +140,11 @@ def fixed_proofs(facts: Facts) -> Iterator[Proof]:
         if kind == "student":
             students[together].append(id)
             continue
-        name = {"teacher": facts.names.teacher, "group": facts.names.group, "room": facts.names.room}.get(
+        name = {"teacher": facts.names.teacher, "group": facts.names.cohort, "room": facts.names.room}.get(
             kind, facts.names.course
         )(id)
-        yield _fixed_clash(facts, rule, f"{kind} {name} has", (id,), slot, together)
+        found = facts.dataset.cohort[id].groups if kind == "group" else (id,)
+        yield _fixed_clash(facts, rule, f"{kind} {name} has", found, slot, together)
     for together, ids in students.items():
         slot = max(facts.fixed[key].slot for key in together)
         who = f"{facts.names.student(ids[0])} has" if len(ids) == 1 else f"{facts.names.students(ids)} have"
@@ -163,8 +164,9 @@ def _fixed_demands(facts: Facts) -> dict[tuple[str, str, str, int], list[Session
     for key, fixed in facts.fixed.items():
         course = facts.dataset.course[key[0]]
         needs = [("faculty_clash", "teacher", id) for id in course.faculty_ids]
-        needs += [("group_clash", "group", id) for id in course.group_ids] or [("group_clash", "course", course.id)]
-        needs += [("student_clash", "student", id) for id in course.student_ids]
+        cohorts = facts.dataset.cohorts_of(course)
+        needs += [("group_clash", "group", id) for id in cohorts] or [("group_clash", "course", course.id)]
+        needs += [("student_clash", "student", id) for id in facts.dataset.students_of(course)]
         if fixed.room_id is not None:
             needs.append(("room_clash", "room", fixed.room_id))
         for rule, kind, id in needs:

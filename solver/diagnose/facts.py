@@ -148,9 +148,9 @@ class Facts:
 
     @cached_property
     def away(self) -> Mapping[tuple[str, str], Bits]:
-        """Slots in which each ("teacher" or "group", id) is away."""
+        """Slots in which each ("teacher", id) or ("group", id of a cohort) is away."""
         teachers = {("teacher", teacher.id): bits(teacher.unavailable) for teacher in self.dataset.faculty}
-        return teachers | {("group", group.id): bits(group.unavailable) for group in self.dataset.groups}
+        return teachers | {("group", cohort.id): bits(cohort.unavailable) for cohort in self.dataset.cohorts}
 
     @cached_property
     def closed(self) -> Mapping[str, Bits]:
@@ -240,9 +240,9 @@ class Facts:
                 starts = starts_touching(self.away["teacher", id], length)
                 yield Removal("faculty_unavailable", starts, f"teacher {self.names.teacher(id)} is away")
         if self.hard("group_unavailable"):
-            for id in course.group_ids:
+            for id in self.dataset.cohorts_of(course):
                 starts = starts_touching(self.away["group", id], length)
-                yield Removal("group_unavailable", starts, f"group {self.names.group(id)} is away")
+                yield Removal("group_unavailable", starts, f"group {self.names.cohort(id)} is away")
         closed = possible & ~self.open_starts(rooms, length)
         yield Removal("room_clash", closed, "every suitable room is closed" if rooms else "no room suits")
 

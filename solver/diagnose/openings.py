@@ -263,7 +263,8 @@ class Openings:
             course = self._facts.dataset.course[key[0]]
             rooms = {pin.room, board.pins[key].room} if key in board.pins else {pin.room}
             owners = [("room", room) for room in rooms]
-            owners += [("teacher", id) for id in course.faculty_ids] + [("group", id) for id in course.group_ids]
+            owners += [("teacher", id) for id in course.faculty_ids]
+            owners += [("group", id) for id in self._facts.dataset.cohorts_of(course)]
             owners += [("course", id) for id in {course.id, *board.rivals(course.id)}]
             around |= {other for owner in owners for other in board.standing.get(owner, ())}
             around |= board.linked_with(key)

@@ -82,7 +82,7 @@ def _owners(facts: Facts, demands: Mapping[str, tuple[Demand, ...]]) -> Iterator
     for course in facts.dataset.courses:
         for id in course.faculty_ids:
             taught.setdefault(id, []).append(course.id)
-        for id in course.group_ids:
+        for id in facts.dataset.cohorts_of(course):
             attended.setdefault(id, []).append(course.id)
 
     def all_of(courses: Iterable[str]) -> tuple[Demand, ...]:
@@ -92,8 +92,9 @@ def _owners(facts: Facts, demands: Mapping[str, tuple[Demand, ...]]) -> Iterator
         name, limit = f"teacher {facts.names.teacher(id)}", facts.dataset.teacher[id].max_sessions_per_day
         yield Owner("teacher", name, (id,), "faculty_clash", all_of(courses), limit, "faculty_daily_limit")
     for id, courses in attended.items():
-        name, limit = f"group {facts.names.group(id)}", facts.dataset.group[id].max_sessions_per_day
-        yield Owner("group", name, (id,), "group_clash", all_of(courses), limit, "group_daily_limit")
+        name, limit = f"group {facts.names.cohort(id)}", facts.dataset.cohort[id].max_sessions_per_day
+        groups = facts.dataset.cohort[id].groups
+        yield Owner("group", name, groups, "group_clash", all_of(courses), limit, "group_daily_limit")
     for course in facts.dataset.courses:
         name, limit = f"course {facts.names.course(course.id)}", course.max_sessions_per_day
         yield Owner("course", name, (course.id,), "group_clash", demands[course.id], limit, "course_daily_limit")
@@ -129,7 +130,7 @@ def _students_by_courses(facts: Facts) -> Mapping[tuple[str, ...], list[str]]:
     """Students with the same courses are one case, and one proof."""
     courses_of: dict[str, list[str]] = {}
     for course in facts.dataset.courses:
-        for student in course.student_ids:
+        for student in facts.dataset.students_of(course):
             courses_of.setdefault(student, []).append(course.id)
     students: dict[tuple[str, ...], list[str]] = {}
     for student, courses in courses_of.items():

@@ -158,15 +158,16 @@ def _shared(facts: Facts, a: SessionKey, b: SessionKey) -> tuple[str, str] | Non
     if facts.hard("group_clash"):
         if one is other:
             return "group_clash", "they are of one course"
-        for id in one.group_ids:
-            if id in other.group_ids:
-                return "group_clash", f"they share group {facts.names.group(id)}"
+        others = facts.dataset.cohorts_of(other)
+        for id in facts.dataset.cohorts_of(one):
+            if id in others:
+                return "group_clash", f"they share group {facts.names.cohort(id)}"
     if facts.hard("faculty_clash"):
         for id in one.faculty_ids:
             if id in other.faculty_ids:
                 return "faculty_clash", f"they share teacher {facts.names.teacher(id)}"
     if facts.hard("student_clash") and one is not other:
-        common = len(set(one.student_ids) & set(other.student_ids))
+        common = len(set(facts.dataset.students_of(one)) & set(facts.dataset.students_of(other)))
         return ("student_clash", f"they share {counted(common, 'student')}") if common else None
     return None
 

@@ -63,7 +63,7 @@ def rows_of(dataset: Dataset, timetable: Timetable, of: Of | None = None) -> Ite
         yield {**_place(dataset, labels, placement), **_subject(dataset, labels, course)}
     for course_id, session in dataset.sessions:
         course = dataset.course[course_id]
-        if (course_id, session) not in timetable.by_session and (of is None or is_of(course, None, of)):
+        if (course_id, session) not in timetable.by_session and (of is None or is_of(dataset, course, None, of)):
             yield _subject(dataset, labels, course)
 
 

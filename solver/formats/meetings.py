@@ -156,7 +156,8 @@ class Weeks:
         found: dict[Kind, dict[str, list[Meeting]]] = {kind: {} for kind in KINDS}
         for meeting, placement in self._placed:
             for kind in KINDS:
-                for id in dict.fromkeys(_owners(self.dataset.course[placement.course_id], placement.room_id, kind)):
+                course = self.dataset.course[placement.course_id]
+                for id in dict.fromkeys(_owners(self.dataset, course, placement.room_id, kind)):
                     found[kind].setdefault(id, []).append(meeting)
         return found
 
@@ -168,8 +169,8 @@ def lunch_of(grid: TimeGrid) -> tuple[int, int] | None:
 
 
 def taught_groups(dataset: Dataset) -> frozenset[str]:
-    """The groups that some course names. Of the others nothing is known, so nobody is offered an empty week of them."""
-    return frozenset(id for course in dataset.courses for id in course.group_ids)
+    """The groups with any course. Of the others nothing is known, so nobody is offered an empty week of them."""
+    return frozenset(id for course in dataset.courses for id in dataset.attending_groups(course))
 
 
 def check_known(dataset: Dataset, of: Of) -> None:
@@ -191,23 +192,27 @@ def part_of(dataset: Dataset, timetable: Timetable, of: Of | None) -> Timetable:
         return timetable
     check_known(dataset, of)
     return Timetable(
-        placements=tuple(p for p in timetable.placements if is_of(dataset.course[p.course_id], p.room_id, of))
+        placements=tuple(p for p in timetable.placements if is_of(dataset, dataset.course[p.course_id], p.room_id, of))
     )
 
 
-def is_of(course: Course, room_id: str | None, of: Of) -> bool:
-    """Whether a session of the course belongs to the owner's week; an open one (room None) belongs to no room's."""
-    return of.id in _owners(course, room_id, of.kind)
+def is_of(dataset: Dataset, course: Course, room_id: str | None, of: Of) -> bool:
+    """
+    Whether a session of the course belongs to the owner's week; an open one (room None) belongs to no room's.
+
+    To the week of a group belongs whatever some of its people attend, also with one of its parts or as part of a whole.
+    """
+    return of.id in _owners(dataset, course, room_id, of.kind)
 
 
-def _owners(course: Course, room_id: str | None, kind: Kind) -> tuple[str, ...]:
+def _owners(dataset: Dataset, course: Course, room_id: str | None, kind: Kind) -> tuple[str, ...]:
     match kind:
         case "group":
-            return course.group_ids
+            return dataset.attending_groups(course)
         case "teacher":
             return course.faculty_ids
         case "student":
-            return course.student_ids
+            return dataset.students_of(course)
         case "room":
             return (room_id,) if room_id is not None else ()
 

@@ -89,6 +89,9 @@ class GroupShape(Shape):
     department_id: str | None = UNSET
     max_sessions_per_day: Integer | None = UNSET
     unavailable: Slots = UNSET
+    part_of: Texts = UNSET
+    division: str = UNSET
+    student_ids: Students = UNSET
 
 
 class FixedShape(Shape):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from solver.compiled import START_UNITS, TIER_OFF, TIER_RIGID, Compiled, Flags
 from solver.links import TYPE_OF_CODE, broken_table
 from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT
-from solver.search.day_shapes import STUDENT, day_weights, most_saved, tabulate_days
+from solver.search.day_shapes import GROUP, LONE, NUM_KINDS, STUDENT, day_weights, most_saved, tabulate_days
 from solver.search.jit import Longs
 from solver.search.params import SearchParams
 from solver.search.problem import Problem
@@ -175,23 +175,25 @@ def _row_numbers(table: NDArray[Any]) -> Longs:
 
 
 def _resource_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
-    """Teachers, clash groups and (only if their days have a shape) students, under one numbering."""
-    shape = day_weights(c, weights)
-    groups, students = bool(shape[0].any()), bool(shape[1].any())
+    """Teachers, clash groups and (those whose days have a shape) students, under one numbering."""
+    groups = bool(day_weights(weights)[GROUP].any())
+    looked_at = students_looked_at(c, weights)
+    number = np.cumsum(looked_at) - 1
     first_group, first_student = c.num_faculty, c.num_faculty + c.num_clash_groups
-    num_resources = first_student + (c.num_students if students else 0)
+    num_resources = first_student + int(looked_at.sum())
     rows, marks, end = [], np.zeros((c.num_courses, 4), dtype=np.int64), 0
     for course in range(c.num_courses):
         faculty = c.faculty[c.faculty_ptr[course] : c.faculty_ptr[course + 1]]
         group = c.group[c.group_ptr[course] : c.group_ptr[course + 1]]
         real = group < c.num_groups
-        enrolled = c.student[c.student_ptr[course] : c.student_ptr[course + 1]] if students else c.student[:0]
+        enrolled = c.student[c.student_ptr[course] : c.student_ptr[course + 1]]
+        enrolled = number[enrolled[looked_at[enrolled]]]
         rows += [faculty, first_group + group[~real], first_group + group[real], first_student + enrolled]
         clash_end = end + len(faculty) + len(group)
         shape_start = end + len(faculty) + int((~real).sum()) if groups else clash_end
         marks[course] = end, shape_start, clash_end, clash_end + len(enrolled)
         end = clash_end + len(enrolled)
-    resource = np.concatenate(rows)
+    resource = np.concatenate(rows).astype(np.int32)
     owner_ptr, owner = _owners(marks, resource, first_student)
     return {
         "num_resources": num_resources,
@@ -207,6 +209,13 @@ def _resource_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
         ),
         **_day_parts(c, weights, num_resources),
     }
+
+
+def students_looked_at(c: Compiled, weights: Weights) -> NDArray[np.bool_]:
+    """``(students,)`` whether a rule that costs something looks at the shape of their days."""
+    counts = np.asarray(day_weights(weights).any(axis=1))
+    lone = c.lone_student > 0
+    return np.asarray((lone & bool(counts[LONE])) | (~lone & bool(counts[STUDENT])), dtype=np.bool_)
 
 
 def _owners(marks: Longs, resource: NDArray[np.int32], num_clashing: int) -> tuple[Longs, Longs]:
@@ -253,10 +262,10 @@ def _day_parts(c: Compiled, weights: Weights, num_resources: int) -> dict[str, A
 
 
 def _shape_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
-    weight = day_weights(c, weights)
+    weight = day_weights(weights)
     weight.setflags(write=False)  # as kernels see it in a `Problem`: for another type they would be compiled once more
     bits = c.num_periods if c.num_periods <= MAX_TABLE_PERIODS else 0
-    table = np.zeros((2, 1 << bits), dtype=np.int64)
+    table = np.zeros((NUM_KINDS, 1 << bits), dtype=np.int64)
     if bits:
         tabulate_days(weight, table, c.num_periods, c.lunch_period, c.consecutive_limit)
     drop = most_saved(c, weights)
@@ -265,15 +274,20 @@ def _shape_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
         saved = (flips + HARD // 2) % HARD - HARD // 2
         busy = (np.arange(1 << bits)[:, None] >> np.arange(bits)) & 1 == 1
         drop = np.where(busy, saved, 0).max(axis=(1, 2)) + np.where(busy, 0, saved).max(axis=(1, 2))
-    kind = np.zeros(c.num_faculty + c.num_clash_groups + c.num_students, dtype=np.uint8)
-    kind[c.num_faculty + c.num_clash_groups :] = STUDENT
+    looked_at = students_looked_at(c, weights)
+    students = np.where(c.lone_student[looked_at] > 0, LONE, STUDENT)
+    kind = np.concatenate([np.full(c.num_faculty + c.num_clash_groups, GROUP), students])
     return {
         "shape_kind": kind,
         "shape_bits": bits,
         "shape_table": table,
         "shape_weight": weight,
-        "shape_drop": int(np.max(drop)),
+        "shape_drop": int(max((drop[k] for k in _kinds_there(c, students)), default=0)),
     }
+
+
+def _kinds_there(c: Compiled, students: NDArray[Any]) -> set[int]:
+    return {*([GROUP] if c.num_groups else []), *np.unique(students).tolist()}
 
 
 def _link_rows(c: Compiled) -> dict[str, Any]:

@@ -19,16 +19,20 @@ from solver.search.weights import HARD, Weights
 
 GAP, ISOLATED, LONG_RUN, SINGLE, LAST, LATE, NUM_UNITS = 0, 1, 2, 3, 4, 5, 6
 """Units of a day, and their columns in `Problem.shape_weight`."""
-GROUP, STUDENT = 0, 1
-"""Whose day it is: rows of `Problem.shape_weight`, and what `Problem.shape_kind` holds."""
+GROUP, STUDENT, LONE = 0, 1, 2
+"""
+Whose day it is, a cohort's or a student's with or without a group: rows of `Problem.shape_weight`, and what
+`Problem.shape_kind` holds.
+"""
+NUM_KINDS = 3
 
 
 class DayRule(NamedTuple):
     """
     The unit of a day that a rule counts, and whose days it looks at.
 
-    Attendees are the groups, or the students where there are no groups. `most` is by how many units one period more or
-    less may change the count; None for as many as the day has periods.
+    Attendees are the cohorts and the students without a group. `most` is by how many units one period more or less may
+    change the count; None for as many as the day has periods.
     """
 
     unit: int
@@ -45,6 +49,10 @@ DAY_RULES: Mapping[str, DayRule] = {
     "single_session_day": DayRule(SINGLE, "attendee", most=1),
     "last_slot": DayRule(LAST, "attendee", most=1),
 }
+
+
+KINDS: Mapping[str, list[int]] = {"group": [GROUP], "student": [STUDENT, LONE], "attendee": [GROUP, LONE]}
+"""Whose days a rule looks at -> the rows of their kinds."""
 
 
 @inner
@@ -91,30 +99,24 @@ def tabulate_days(
 
 @inlined
 def shape_cost(p: Problem, kind: Number, mask: Number) -> Number:
-    """Packed cost of a day with these busy periods, for a `GROUP` or a `STUDENT`."""
+    """Packed cost of a day with these busy periods, for one of a kind."""
     if p.shape_bits > 0:
         return p.shape_table[kind, mask]
     return day_cost(p.shape_weight[kind], mask, p.num_periods, p.lunch_period, p.consecutive_limit)
 
 
-def day_weights(c: Compiled, weights: Weights) -> Longs:
-    """``(2, units)`` packed cost per unit of a day, see `Problem.shape_weight`."""
-    table = np.zeros((2, NUM_UNITS), dtype=np.int64)
+def day_weights(weights: Weights) -> Longs:
+    """``(3, units)`` packed cost per unit of a day, see `Problem.shape_weight`."""
+    table = np.zeros((NUM_KINDS, NUM_UNITS), dtype=np.int64)
     for rule_id, rule in DAY_RULES.items():
-        table[_row(c, rule), rule.unit] += weights.of(rule_id)
+        table[KINDS[rule.of], rule.unit] += weights.of(rule_id)
     return table
 
 
 def most_saved(c: Compiled, weights: Weights) -> Longs:
-    """``(2,)`` more than one busy period more and one less can save together, by what the rules count."""
-    most = np.zeros(2, dtype=np.int64)
+    """``(3,)`` more than one busy period more and one less can save together, by what the rules count."""
+    most = np.zeros(NUM_KINDS, dtype=np.int64)
     for rule_id, rule in DAY_RULES.items():
         units = c.num_periods if rule.most is None else rule.most
-        most[_row(c, rule)] += 2 * units * (weights.of(rule_id) % HARD)
+        most[KINDS[rule.of]] += 2 * units * (weights.of(rule_id) % HARD)
     return most
-
-
-def _row(c: Compiled, rule: DayRule) -> int:
-    if rule.of == "attendee":
-        return GROUP if c.attendees_are_groups else STUDENT
-    return GROUP if rule.of == "group" else STUDENT

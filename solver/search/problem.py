@@ -1,9 +1,10 @@
 """
 `Problem`: the dataset once more, with the weights of one search multiplied in (packed, see `weights`).
 
-Resources `x` are everybody who can be in one place only: teachers first, then clash groups, then students (only while
-a rule looks at the shape of their days). The resources of course c stand in `resource` in that order, between the four
-marks ``resource_ptr[c]``: start, first one whose days have a shape, end of those that can clash, end.
+Resources `x` are everybody who can be in one place only: teachers first, then clash groups, then students (only those
+at the shape of whose days a rule looks, all of them or those without a group). The resources of course c stand in
+`resource` in that order, between the four marks ``resource_ptr[c]``: start, first one whose days have a shape, end of
+those that can clash, end.
 """
 
 from __future__ import annotations
@@ -98,13 +99,13 @@ class Problem(NumbaStruct):
     peak_weight: int
 
     shape_kind: Flags
-    """``(resources,)`` `GROUP` or `STUDENT`, see `day_shapes`."""
+    """``(resources,)`` `GROUP`, `STUDENT` or `LONE`, see `day_shapes`."""
     shape_bits: int
     """Periods covered by `shape_table`, 0 when shapes have to be computed."""
     shape_table: Longs
-    """``(2, 2^periods)`` cost of a day of groups and of students by the mask of its busy periods."""
+    """``(3, 2^periods)`` cost of a day by its kind and the mask of its busy periods."""
     shape_weight: Longs
-    """``(2, units)`` per unit of a day, see `day_shapes`."""
+    """``(3, units)`` per unit of a day, see `day_shapes`."""
     shape_drop: int
     """Most that one more and one less busy period can save together."""
     consecutive_limit: int

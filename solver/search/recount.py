@@ -141,9 +141,12 @@ class Placed:
         c = self.compiled
         return self._days(self.occupancy(c.student_ptr, c.student, c.num_students))
 
-    @property
+    @cached_property
     def attendee_days(self) -> Bits:
-        return self.group_days if self.compiled.attendees_are_groups else self.student_days
+        """``(cohorts + students without a group, days, periods)``"""
+        if not self.compiled.lone_student.any():
+            return self.group_days
+        return np.concatenate([self.group_days, self.student_days[self.compiled.lone_student > 0]])
 
     @cached_property
     def course_days(self) -> Longs:

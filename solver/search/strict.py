@@ -40,14 +40,19 @@ def check_counts(compiled: Compiled, state: State) -> None:
 
 
 def recounted(placed: Placed, num_resources: int) -> Mapping[str, NDArray[Any]]:
-    """What fields of `State` have to be; students are among the resources only where `num_resources` has them."""
+    """
+    What fields of `State` have to be. Students are among the resources only where `num_resources` has room for them:
+    all of them, or those without a group.
+    """
     c = placed.compiled
     clashing = c.num_faculty + c.num_clash_groups
     busy = np.zeros((num_resources, c.num_slots), dtype=np.int64)
     busy[: c.num_faculty] = placed.occupancy(c.faculty_ptr, c.faculty, c.num_faculty)
     busy[c.num_faculty : clashing] = placed.group_slots
     if num_resources > clashing:
-        busy[clashing:] = placed.occupancy(c.student_ptr, c.student, c.num_students)
+        students = placed.occupancy(c.student_ptr, c.student, c.num_students)
+        everybody = num_resources == clashing + c.num_students
+        busy[clashing:] = students if everybody else students[c.lone_student > 0]
     starts = np.zeros((num_resources, c.num_days), dtype=np.int64)
     starts[: c.num_faculty] = placed.faculty_days
     starts[c.num_faculty : clashing] = placed.per_day(c.group_ptr, c.group, c.num_clash_groups)

@@ -49,12 +49,12 @@ def tell_room_clash(view: View, room: str, slot: int) -> Told:
 
 def count_group_clash(view: View) -> Places:
     """
-    Sessions above one per group and slot; a course without groups is a group of its own, and sessions that may clash
+    Sessions above one per cohort and slot; a course without groups is a group of its own, and sessions that may clash
     with each other are one.
     """
-    for group, sessions in view.by_group.items():
+    for cohort, sessions in view.by_cohort.items():
         for slot, here in by_slot(sessions).items():
-            yield view.apart(here) - 1, ("group", group, slot)
+            yield view.apart(here) - 1, ("group", cohort, slot)
     for course, sessions in view.by_course.items():
         if not view.dataset.course[course].group_ids:
             for slot, here in by_slot(sessions).items():
@@ -62,11 +62,13 @@ def count_group_clash(view: View) -> Places:
 
 
 def tell_group_clash(view: View, kind: str, id: str, slot: int) -> Told:
-    standing, name = (view.by_group, view.names.group) if kind == "group" else (view.by_course, view.names.course)
+    standing, name = (view.by_cohort, view.names.cohort) if kind == "group" else (view.by_course, view.names.course)
     keys = keys_of(by_slot(standing[id])[slot])
     when = view.names.slot(slot)
     return Told(
-        f"{kind} {name(id)} has {len(keys)} sessions at once on {when}: {view.names.sessions(keys)}", keys, (id,)
+        f"{kind} {name(id)} has {len(keys)} sessions at once on {when}: {view.names.sessions(keys)}",
+        keys,
+        view.dataset.cohort[id].groups if kind == "group" else (id,),
     )
 
 
@@ -115,7 +117,7 @@ def tell_core_clash(view: View, slot: int, courses: tuple[str, ...]) -> Told:
 
 def _told_pairs(view: View, slot: int, courses: tuple[str, ...], kind: str = "") -> Told:
     sessions = [s for course in courses for s in view.by_course[course] if slot in s.slots]
-    common = set.intersection(*(set(view.dataset.course[course].student_ids) for course in courses))
+    common = set.intersection(*(set(view.dataset.students_of(view.dataset.course[course])) for course in courses))
     names = listed([view.names.course(course) for course in courses])
     when = view.names.slot(slot)
     return Told(
@@ -169,17 +171,18 @@ def tell_fixed_moved(view: View, key: SessionKey) -> Told:
 
 
 def count_group_unavailable(view: View) -> Places:
-    """Slots in which a group is taught outside its shift."""
-    for group, sessions in view.by_group.items():
-        away = set(view.dataset.group[group].unavailable)
+    """Slots in which a cohort is taught outside the shift of one of its groups."""
+    for cohort, sessions in view.by_cohort.items():
+        away = set(view.dataset.cohort[cohort].unavailable)
         for session in sessions:
             for slot in session.slots:
-                yield int(slot in away), (session.key, group, slot)
+                yield int(slot in away), (session.key, cohort, slot)
 
 
-def tell_group_unavailable(view: View, key: SessionKey, group: str, slot: int) -> Told:
-    who, when = view.names.group(group), view.names.slot(slot)
-    return Told(f"group {who} is not available on {when} but has {view.names.session(key)}", (key,), (group,))
+def tell_group_unavailable(view: View, key: SessionKey, cohort: str, slot: int) -> Told:
+    who, when = view.names.cohort(cohort), view.names.slot(slot)
+    groups = view.dataset.cohort[cohort].groups
+    return Told(f"group {who} is not available on {when} but has {view.names.session(key)}", (key,), groups)
 
 
 def count_faculty_unavailable(view: View) -> Places:
@@ -208,13 +211,14 @@ def _above_daily(standing: Mapping[str, list[PlacedSession]], limit_of: Callable
 
 
 def count_group_daily_limit(view: View) -> Places:
-    """Sessions of a group on a day above its limit."""
-    return _above_daily(view.by_group, lambda group: view.dataset.group[group].max_sessions_per_day)
+    """Sessions of a cohort on a day above the lowest limit of its groups."""
+    return _above_daily(view.by_cohort, lambda cohort: view.dataset.cohort[cohort].max_sessions_per_day)
 
 
-def tell_group_daily_limit(view: View, group: str, day: int) -> Told:
-    limit = view.dataset.group[group].max_sessions_per_day
-    return _tell_daily(view, f"group {view.names.group(group)} has", group, day, view.by_group[group], limit)
+def tell_group_daily_limit(view: View, cohort: str, day: int) -> Told:
+    limit = view.dataset.cohort[cohort].max_sessions_per_day
+    told = _tell_daily(view, f"group {view.names.cohort(cohort)} has", cohort, day, view.by_cohort[cohort], limit)
+    return told._replace(entities=view.dataset.cohort[cohort].groups)
 
 
 def count_course_daily_limit(view: View) -> Places:

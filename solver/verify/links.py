@@ -44,7 +44,7 @@ def _pairs(view: View, tier: str) -> Iterator[tuple[int, Link, PlacedSession, Pl
 
 def _together(view: View, number: int) -> list[PlacedSession]:
     """The placed sessions of a link that looks at all of them together."""
-    return [view.placed[key] for key in view.dataset.members(view.dataset.links[number]) if key in view.placed]
+    return [view.placed[key] for key in view.dataset.sessions_of(view.dataset.links[number]) if key in view.placed]
 
 
 def blocks(view: View, sessions: Iterable[PlacedSession]) -> list[int]:

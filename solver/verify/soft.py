@@ -6,7 +6,8 @@ Gaps and isolation are about plain period numbers, so lunch is no gap; only `con
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from solver.names import counted
 from solver.rules import (
@@ -21,6 +22,7 @@ from solver.rules import (
 )
 from solver.terms import SessionKey
 from solver.verify.view import (
+    Attendee,
     DayPeriods,
     PlacedSession,
     Places,
@@ -32,28 +34,31 @@ from solver.verify.view import (
     keys_of,
 )
 
+Who = TypeVar("Who", bound=Hashable)
+"""How the people of a mapping are named there."""
+
 # --- people's days ---------------------------------------------------------------------------------------------------
 
 
-def _days(attendees: Mapping[str, DayPeriods]) -> Iterator[tuple[str, int, list[int]]]:
+def _days(attendees: Mapping[Who, DayPeriods]) -> Iterator[tuple[Who, int, list[int]]]:
     for id, days in attendees.items():
         for day, periods in days.items():
             yield id, day, periods
 
 
-def _gaps(attendees: Mapping[str, DayPeriods]) -> Places:
+def _gaps(attendees: Mapping[Who, DayPeriods]) -> Places:
     for id, day, periods in _days(attendees):
         yield periods[-1] - periods[0] + 1 - len(periods), (id, day)
 
 
 def count_group_gap(view: View) -> Places:
-    """Free slots between the first and the last session of a group's day."""
-    return _gaps(view.group_days)
+    """Free slots between the first and the last session of a cohort's day."""
+    return _gaps(view.cohort_days)
 
 
-def tell_group_gap(view: View, group: str, day: int) -> Told:
-    who = f"group {view.names.group(group)}"
-    return _tell_gap(view, who, group, day, view.group_days[group][day], view.sessions_of_group(group, day))
+def tell_group_gap(view: View, cohort: str, day: int) -> Told:
+    periods, keys = view.cohort_days[cohort][day], view.sessions_of_cohort(cohort, day)
+    return _tell_gap(view, ("group", cohort), day, periods, keys)
 
 
 def count_student_gap(view: View) -> Places:
@@ -63,39 +68,39 @@ def count_student_gap(view: View) -> Places:
 
 def tell_student_gap(view: View, student: str, day: int) -> Told:
     periods, keys = view.student_days[student][day], view.sessions_of_student(student, day)
-    return _tell_gap(view, view.names.student(student), student, day, periods, keys)
+    return _tell_gap(view, ("student", student), day, periods, keys)
 
 
-def _tell_gap(view: View, who: str, id: str, day: int, periods: Sequence[int], keys: tuple[SessionKey, ...]) -> Told:
+def _tell_gap(view: View, who: Attendee, day: int, periods: Sequence[int], keys: tuple[SessionKey, ...]) -> Told:
     free = counted(periods[-1] - periods[0] + 1 - len(periods), "free slot")
-    return Told(f"{who} has {free} between sessions on {view.names.day(day)}", keys, (id,))
+    return Told(f"{view.attendee(who)} has {free} between sessions on {view.names.day(day)}", keys, view.ids_of(who))
 
 
 def count_isolated_session(view: View) -> Places:
-    """Occupied slots of a group without another one right before or after."""
-    for group, day, periods in _days(view.group_days):
+    """Occupied slots of a cohort without another one right before or after."""
+    for cohort, day, periods in _days(view.cohort_days):
         occupied = set(periods)
         for period in periods:
-            yield int(not occupied & {period - 1, period + 1}), (group, day, period)
+            yield int(not occupied & {period - 1, period + 1}), (cohort, day, period)
 
 
-def tell_isolated_session(view: View, group: str, day: int, period: int) -> Told:
+def tell_isolated_session(view: View, cohort: str, day: int, period: int) -> Told:
     slot = day * view.dataset.time_grid.num_periods + period
-    keys = keys_of(by_slot(view.by_group[group])[slot])
-    names = view.names
-    return Told(f"group {names.group(group)} has {names.sessions(keys)} alone on {names.slot(slot)}", keys, (group,))
+    keys = keys_of(by_slot(view.by_cohort[cohort])[slot])
+    names, groups = view.names, view.dataset.cohort[cohort].groups
+    return Told(f"group {names.cohort(cohort)} has {names.sessions(keys)} alone on {names.slot(slot)}", keys, groups)
 
 
 def count_late_start(view: View) -> Places:
-    """Free slots before the first session of a group's day."""
-    for group, day, periods in _days(view.group_days):
-        yield periods[0], (group, day)
+    """Free slots before the first session of a cohort's day."""
+    for cohort, day, periods in _days(view.cohort_days):
+        yield periods[0], (cohort, day)
 
 
-def tell_late_start(view: View, group: str, day: int) -> Told:
-    free, when = counted(view.group_days[group][day][0], "free slot"), view.names.day(day)
-    sentence = f"group {view.names.group(group)} has {free} before its first session on {when}"
-    return Told(sentence, view.sessions_of_group(group, day), (group,))
+def tell_late_start(view: View, cohort: str, day: int) -> Told:
+    free, when = counted(view.cohort_days[cohort][day][0], "free slot"), view.names.day(day)
+    sentence = f"group {view.names.cohort(cohort)} has {free} before its first session on {when}"
+    return Told(sentence, view.sessions_of_cohort(cohort, day), view.dataset.cohort[cohort].groups)
 
 
 def _excess_in_runs(periods: Sequence[int], limit: int, lunch: int | None) -> int:
@@ -113,41 +118,42 @@ def count_consecutive_limit(view: View) -> Places:
     """Slots above the limit in a row, without lunch between, per attendee and day."""
     grid, value = view.dataset.time_grid, view.profile["consecutive_limit"].value
     limit = grid.num_periods if value is None else value
-    for id, day, periods in _days(view.attendee_days):
-        yield _excess_in_runs(periods, limit, grid.lunch_period), (id, day, limit)
+    for who, day, periods in _days(view.attendee_days):
+        yield _excess_in_runs(periods, limit, grid.lunch_period), (who, day, limit)
 
 
-def tell_consecutive_limit(view: View, id: str, day: int, limit: int) -> Told:
-    who, when = view.attendee(id), view.names.day(day)
+def tell_consecutive_limit(view: View, who: Attendee, day: int, limit: int) -> Told:
+    when = view.names.day(day)
     ours = " (the default of consecutive_limit)" if limit == DEFAULT_LONGEST_RUN else ""
-    sentence = f"{who} sits through more than {limit} slots in a row on {when}{ours}"
-    return Told(sentence, view.sessions_of_attendee(id, day), (id,))
+    sentence = f"{view.attendee(who)} sits through more than {limit} slots in a row on {when}{ours}"
+    return Told(sentence, view.sessions_of_attendee(who, day), view.ids_of(who))
 
 
 def count_single_session_day(view: View) -> Places:
     """Days on which an attendee has exactly one occupied slot."""
-    for id, day, periods in _days(view.attendee_days):
-        yield int(len(periods) == 1), (id, day)
+    for who, day, periods in _days(view.attendee_days):
+        yield int(len(periods) == 1), (who, day)
 
 
-def tell_single_session_day(view: View, id: str, day: int) -> Told:
-    keys, when = view.sessions_of_attendee(id, day), view.names.day(day)
-    return Told(f"{view.attendee(id)} comes on {when} only for {view.names.sessions(keys)}", keys, (id,))
+def tell_single_session_day(view: View, who: Attendee, day: int) -> Told:
+    keys, when = view.sessions_of_attendee(who, day), view.names.day(day)
+    sentence = f"{view.attendee(who)} comes on {when} only for {view.names.sessions(keys)}"
+    return Told(sentence, keys, view.ids_of(who))
 
 
 def count_last_slot(view: View) -> Places:
     """Days whose last period an attendee sits in."""
     last = view.dataset.time_grid.num_periods - 1
-    for id, day, periods in _days(view.attendee_days):
-        yield int(periods[-1] == last), (id, day)
+    for who, day, periods in _days(view.attendee_days):
+        yield int(periods[-1] == last), (who, day)
 
 
-def tell_last_slot(view: View, id: str, day: int) -> Told:
+def tell_last_slot(view: View, who: Attendee, day: int) -> Told:
     grid = view.dataset.time_grid
     slot = (day + 1) * grid.num_periods - 1
-    standing = view.sessions_of_attendee(id, day)
-    keys = tuple(key for key in standing if slot in view.placed[key].slots)
-    return Told(f"{view.attendee(id)} has to stay for the last slot of {view.names.day(day)}", keys, (id,))
+    keys = tuple(key for key in view.sessions_of_attendee(who, day) if slot in view.placed[key].slots)
+    sentence = f"{view.attendee(who)} has to stay for the last slot of {view.names.day(day)}"
+    return Told(sentence, keys, view.ids_of(who))
 
 
 # --- teachers --------------------------------------------------------------------------------------------------------
@@ -278,17 +284,18 @@ def _minutes(view: View, a: PlacedSession, b: PlacedSession) -> int:
 
 
 def count_travel(view: View) -> Places:
-    """Started units of walking of teachers and groups between adjacent slots."""
+    """Started units of walking of teachers and cohorts between adjacent slots."""
     yield from _ways(view, view.by_teacher, "teacher")
-    yield from _ways(view, view.by_group, "group")
+    yield from _ways(view, view.by_cohort, "group")
 
 
 def tell_travel(view: View, kind: str, id: str, a: SessionKey, b: SessionKey) -> Told:
-    name = view.names.teacher(id) if kind == "teacher" else view.names.group(id)
+    name = view.names.teacher(id) if kind == "teacher" else view.names.cohort(id)
+    ids = (id,) if kind == "teacher" else view.dataset.cohort[id].groups
     here, there = view.placed[a], view.placed[b]
     way = f"{_minutes(view, here, there)} minutes from building {here.room.building} to {there.room.building}"
     when = view.names.slot(there.start)
-    return Told(f"{kind} {name} walks {way} with no break before {view.names.session(b)} on {when}", (a, b), (id,))
+    return Told(f"{kind} {name} walks {way} with no break before {view.names.session(b)} on {when}", (a, b), ids)
 
 
 def count_context(view: View) -> Places:

@@ -1,4 +1,4 @@
-"""A timetable as the counters walk it: placed sessions by person, group, course and room, and days by attendee."""
+"""A timetable as the counters walk it: placed sessions by person, cohort, course and room, and days by attendee."""
 
 from __future__ import annotations
 
@@ -65,6 +65,8 @@ class PlacedSession:
 Standing: TypeAlias = Mapping[str, list[PlacedSession]]
 Mark: TypeAlias = tuple[str, str | int]
 """Course of a session, and the number of its class where it may clash with others, or else the course once more."""
+Attendee: TypeAlias = tuple[str, str]
+"""("group", id of a cohort) or ("student", id)."""
 DayPeriods: TypeAlias = Mapping[int, list[int]]
 """Occupied periods per day, in order, each once; only days with any."""
 
@@ -125,9 +127,9 @@ class View:
         return self._grouped(lambda session: session.course.faculty_ids)
 
     @cached_property
-    def by_group(self) -> Standing:
-        """Placed sessions of each group that has any."""
-        return self._grouped(lambda session: session.course.group_ids)
+    def by_cohort(self) -> Standing:
+        """Placed sessions of each cohort that has any; the groups themselves where none is part of another one."""
+        return self._grouped(lambda session: self.dataset.cohorts_of(session.course))
 
     @cached_property
     def by_room(self) -> Standing:
@@ -151,7 +153,7 @@ class View:
         """Only courses with a placed session."""
         courses: dict[str, list[str]] = defaultdict(list)
         for course_id in self.by_course:
-            for student in self.dataset.course[course_id].student_ids:
+            for student in self.dataset.students_of(self.dataset.course[course_id]):
                 courses[student].append(course_id)
         return {student: tuple(taken) for student, taken in courses.items()}
 
@@ -190,11 +192,11 @@ class View:
         return len({classes.get(session.key, session.key) for session in sessions})
 
     @cached_property
-    def group_days(self) -> Mapping[str, DayPeriods]:
-        """Occupied periods of each group with a placed session."""
+    def cohort_days(self) -> Mapping[str, DayPeriods]:
+        """Occupied periods of each cohort with a placed session."""
         return {
-            group: self._days(slot for session in sessions for slot in session.slots)
-            for group, sessions in self.by_group.items()
+            cohort: self._days(slot for session in sessions for slot in session.slots)
+            for cohort, sessions in self.by_cohort.items()
         }
 
     @cached_property
@@ -207,14 +209,19 @@ class View:
         }
         return {student: days[courses] for student, courses in taking.items()}
 
-    @property
-    def attendee_days(self) -> Mapping[str, DayPeriods]:
-        """Of the groups where the dataset has any, else of the students."""
-        return self.group_days if self.dataset.attendees_are_groups else self.student_days
+    @cached_property
+    def attendee_days(self) -> Mapping[Attendee, DayPeriods]:
+        """Of the cohorts, and of the students without a group."""
+        groups: dict[Attendee, DayPeriods] = {("group", id): days for id, days in self.cohort_days.items()}
+        lone = self.dataset.lone_students
+        return (
+            groups | {("student", id): days for id, days in self.student_days.items() if id in lone} if lone else groups
+        )
 
-    def attendee(self, id: str) -> str:
-        """The name of a group or student."""
-        return f"group {self.names.group(id)}" if self.dataset.attendees_are_groups else f"student {id}"
+    def attendee(self, who: Attendee) -> str:
+        """The name of a cohort or student."""
+        kind, id = who
+        return f"group {self.names.cohort(id)}" if kind == "group" else self.names.student(id)
 
     def _days(self, slots: Iterable[int]) -> DayPeriods:
         periods = self.dataset.time_grid.num_periods
@@ -223,20 +230,24 @@ class View:
             days.setdefault(slot // periods, []).append(slot % periods)
         return days
 
-    def sessions_of_group(self, group: str, day: int) -> tuple[SessionKey, ...]:
-        """Placed sessions of a group that start on a day, from 0; the group has at least one in the week."""
-        return tuple(s.key for s in self.by_group[group] if s.day == day)
+    def sessions_of_cohort(self, cohort: str, day: int) -> tuple[SessionKey, ...]:
+        """Placed sessions of a cohort that start on a day, from 0; the cohort has at least one in the week."""
+        return tuple(s.key for s in self.by_cohort[cohort] if s.day == day)
 
     def sessions_of_student(self, student: str, day: int) -> tuple[SessionKey, ...]:
         """The same of a student."""
         courses = self.courses_of_student[student]
         return tuple(s.key for course_id in courses for s in self.by_course[course_id] if s.day == day)
 
-    def sessions_of_attendee(self, id: str, day: int) -> tuple[SessionKey, ...]:
+    def sessions_of_attendee(self, who: Attendee, day: int) -> tuple[SessionKey, ...]:
         """The same of whomever `attendee_days` counts."""
-        return (
-            self.sessions_of_group(id, day) if self.dataset.attendees_are_groups else self.sessions_of_student(id, day)
-        )
+        kind, id = who
+        return self.sessions_of_cohort(id, day) if kind == "group" else self.sessions_of_student(id, day)
+
+    def ids_of(self, who: Attendee) -> tuple[str, ...]:
+        """Under which ids whoever is meant is found: a student's own, or the groups of a cohort."""
+        kind, id = who
+        return self.dataset.cohort[id].groups if kind == "group" else (id,)
 
 
 def by_slot(sessions: Iterable[PlacedSession]) -> Mapping[int, list[PlacedSession]]:

@@ -118,7 +118,7 @@ def academic(data: Dataset) -> Costs:
 
 def open_starts(data: Dataset, course: Course) -> list[int]:
     """Starts that grid, course, teachers and groups permit; every start of the grid where they permit none."""
-    people = [data.teacher[id] for id in course.faculty_ids] + [data.group[id] for id in course.group_ids]
+    people = [data.teacher[id] for id in course.faculty_ids] + [data.cohort[id] for id in data.cohorts_of(course)]
     permitted = [
         start
         for start in starts_on_grid(data, course)
@@ -138,11 +138,11 @@ def density(data: Dataset, course: Course, slot: int) -> float:
 
 
 def attendees(data: Dataset, course: Course) -> Iterator[tuple[tuple[str, str], float]]:
-    """Everybody who attends, and by how much they count: a student is one, a group at least one."""
-    for student in course.student_ids:
+    """Everybody who attends, and by how much they count: a student is one, a cohort at least one."""
+    for student in data.students_of(course):
         yield ("student", student), 1.0
-    for group in course.group_ids:
-        yield ("group", group), float(max(1, data.group[group].size))
+    for cohort in data.cohorts_of(course):
+        yield ("group", cohort), float(max(1, data.cohort[cohort].size))
 
 
 def social(data: Dataset) -> Costs:
@@ -157,7 +157,7 @@ def social(data: Dataset) -> Costs:
     def needed(course: Course, slot: int) -> float:
         weights = people[course.id]
         busy = sum(weight * elsewhere(who, course, slot) for who, weight in weights.items())
-        away = mean([float(slot in data.group[group].unavailable) for group in course.group_ids])
+        away = mean([float(slot in data.cohort[id].unavailable) for id in data.cohorts_of(course)])
         return min(1.0, (busy / sum(weights.values()) if weights else 0.0) + away)
 
     return per_start(data, needed)

@@ -27,6 +27,7 @@ class Case(NamedTuple):
 
 LUNCH = grid(days=2, periods=4, lunch_after=2)
 TWO_ROOMS = (room("r1"), room("r2"))
+HALVES = (group("1A", 30), group("1A-a", 15, part_of=("1A",)), group("1A-b", 15, part_of=("1A",)))
 SCHOOL = dataset(course("a", groups="g1", sessions=4), group("g1"))
 
 
@@ -135,6 +136,15 @@ HARD_CASES = (
         1,
         timetable(a=0, b=1),
         "group g1 has 2 sessions at once on Monday 08:00",
+    ),
+    Case(
+        "group_clash",
+        "a half is part of its class, and the other half is not",
+        dataset(course("a", groups="1A"), course("b", groups="1A-a"), course("c", groups="1A-b"), *HALVES, *TWO_ROOMS),
+        timetable(a=0, b=(0, "r2"), c=1),
+        1,
+        timetable(a=0, b=1, c=(1, "r2")),
+        "group 1A-a has 2 sessions at once on Monday 08:00: a and b",
     ),
     Case(
         "group_clash",
@@ -558,6 +568,19 @@ SOFT_CASES = (
         1,
         timetable(a=[1, 2]),
         "student s1 sits through more than 1 slots",
+    ),
+    Case(
+        "single_session_day",
+        "students without a group count beside groups, those of a group with it",
+        dataset(
+            course("a", groups="g1", students="s1", sessions=2),
+            course("b", students="s1 s2"),
+            course("c", students="s2"),
+        ),
+        timetable(a=[0, 1], b=4, c=8),
+        2,
+        timetable(a=[0, 1], b=4, c=5),
+        "student s2 comes on Tuesday only for b",
     ),
     Case(
         "single_session_day",

@@ -209,7 +209,7 @@ def test_a_profile_that_is_given_wins_over_the_dataset() -> None:
 )
 def test_datasets_without_teachers_groups_or_students_compile(data: Dataset) -> None:
     compiled = compile_dataset(data)
-    assert compiled.attendees_are_groups == int(bool(data.groups))
+    assert compiled.lone_student.tolist() == [1] * len(data.student_ids)
     assert compiled.faculty_fair_share.shape == (len(data.faculty),)
     assert compiled.group_ptr[-1] == len(compiled.group)
     assert compiled.num_students == len(data.student_ids)

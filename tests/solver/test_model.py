@@ -324,7 +324,7 @@ def test_a_pairing_says_which_sessions_are_tied() -> None:
     assert data.may_clash(("a", 1), ("d", 0)) and not data.may_clash(("a", 0), ("a", 1))
     assert not data.may_clash(("c", 0), ("c", 0))
     block = link("grouped", "c", ("a", 1), "a")
-    assert (list(data.expand(block)), data.members(block)) == ([], [("c", 0), ("a", 1), ("a", 0)])
+    assert (list(data.expand(block)), data.sessions_of(block)) == ([], [("c", 0), ("a", 1), ("a", 0)])
 
 
 @pytest.mark.parametrize(

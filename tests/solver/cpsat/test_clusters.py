@@ -16,7 +16,7 @@ from solver.cpsat import clusters as clusters_module
 from solver.cpsat import exact, lower_bound
 from solver.cpsat.attendance import ATTENDEE_RULES, GROUP_RULES
 from solver.cpsat.bound import without_rooms
-from solver.cpsat.clusters import Cluster, clusters_of, least_time_cost, time_costs
+from solver.cpsat.clusters import TIME_COSTS, Cluster, clusters_of, least_time_cost
 from solver.cpsat.plan import Plan, make_plan, treatments
 from solver.cpsat.run import Run
 from solver.model import Dataset, RuleSetting
@@ -51,7 +51,7 @@ def with_random_rules(case: Planted, rng: Random) -> Dataset:
 def time_cost(data: Dataset, case: Planted) -> int:
     """What the verifier counts under the rules that the clusters count."""
     compiled, counted = compile_dataset(data), verify(data, case.timetable)
-    soft = {rule for rule in time_costs(compiled) if compiled.rule_tier[RULE_IDS.index(rule)] == 1}
+    soft = {rule for rule in TIME_COSTS if compiled.rule_tier[RULE_IDS.index(rule)] == 1}
     return sum(counted.rules[rule].count * int(compiled.rule_weight[RULE_IDS.index(rule)]) for rule in soft)
 
 

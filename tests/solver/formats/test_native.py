@@ -90,7 +90,7 @@ def test_the_defaults_of_this_schema_never_change() -> None:
         "time_grid": {**grid, "lunch": {"start": "12:00", "end": "13:00"}},
         "rooms": [{**coded, "id": "r", "capacity": 1, "type": "lecture_hall", "features": [], "building": None}],
         "faculty": [{**coded, **limits, "id": "f", "max_sessions_per_week": None, "preferences": {}}],
-        "groups": [{**owner, **limits, "id": "g", "size": 0}],
+        "groups": [{**owner, **limits, "id": "g", "size": 0, "part_of": [], "division": "", "student_ids": []}],
         "courses": [
             {
                 **no_text,

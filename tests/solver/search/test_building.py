@@ -17,7 +17,7 @@ from solver.rules import RULE_IDS
 from solver.search import SearchParams
 from solver.search.annealing import anneal_level
 from solver.search.building import build_problem
-from solver.search.day_shapes import DAY_RULES
+from solver.search.day_shapes import DAY_RULES, GROUP, LONE, STUDENT
 from solver.search.precompile import warm_up
 from solver.search.recount import COUNTERS, Placed
 from solver.search.state import cost_of
@@ -94,18 +94,18 @@ def test_the_table_of_day_shapes_prices_every_day_as_a_recount_does(seed: int) -
     c, params = case.compiled, SearchParams(bend=seed % 2 == 0)
     weights = weights_of(c, params)
     p = build_problem(c, weights, params)
-    for of_students in (False, True):
+    for kind in (GROUP, STUDENT, LONE):
         for mask in range(1 << c.num_periods):
-            counted = counted_on_one_day(c, mask, of_students=of_students)
+            counted = counted_on_one_day(c, mask, kind)
             expected = sum(weights.of(rule_id) * count for rule_id, count in counted.items())
-            assert p.shape_table[int(of_students), mask] == expected, (mask, counted)
+            assert p.shape_table[kind, mask] == expected, (kind, mask, counted)
 
 
-def counted_on_one_day(c: Compiled, mask: int, *, of_students: bool) -> dict[str, int]:
-    """What the recount finds under the rules about days where one group, or one student, is busy in these periods."""
+def counted_on_one_day(c: Compiled, mask: int, kind: int) -> dict[str, int]:
+    """What the recount finds under the rules about days where one cohort, or one student, is busy in these periods."""
     day = (mask >> np.arange(c.num_periods)) & 1 == 1
     busy, nobody = day[None, None, :], np.zeros((0, 1, c.num_periods), dtype=bool)
-    groups, students = (nobody, busy) if of_students else (busy, nobody)
-    attendees = groups if c.attendees_are_groups else students
+    groups, students = (busy, nobody) if kind == GROUP else (nobody, busy)
+    attendees = nobody if kind == STUDENT else busy
     placed = SimpleNamespace(compiled=c, group_days=groups, student_days=students, attendee_days=attendees)
     return {rule_id: COUNTERS[rule_id](cast(Placed, placed)) for rule_id in DAY_RULES}
