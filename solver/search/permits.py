@@ -36,7 +36,7 @@ def granted(p: Problem, st: State, s: Number, t: Number, skip: Number) -> Number
         if p.clash_weight[x] == 0:
             continue
         for v in range(t, t + p.length[c]):
-            there = 0
+            there = np.int64(0)
             for j in range(p.together_ptr[k], p.together_ptr[k + 1]):
                 b = np.int64(p.together_session[j])
                 if there == 0 and b != s and b != skip and runs_at(p, st, b, v):
