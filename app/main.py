@@ -18,7 +18,7 @@ from app.cluster.broker import Broker
 from app.cluster.embedded import Embedded
 from app.cluster.sender import Sender
 from app.http import problems
-from app.http.audit import Audit
+from app.http.audit import AuditLog
 from app.http.auth import KeyGuard
 from app.http.dependencies import Queue, Service, Whole
 from app.http.gzip_bodies import GzipBodies
@@ -30,14 +30,14 @@ from app.http.rates import RateLimit
 from app.http.request_id import RequestId
 from app.http.routes import all_routes
 from app.http.routes.events import Streams
-from app.http.routes.operations import Lookout
+from app.http.routes.operations import Monitoring
 from app.http.server import serve
 from app.http.slow_clients import SlowClients
 from app.http.worker_app import WorkerServer
 from app.operations.capacity import Capacity
 from app.operations.logs import watch_loop
 from app.operations.reports import Reports
-from app.platform.link import Link, called_off, opened_source
+from app.platform.link import PlatformLink, called_off, opened_source
 from app.processes.children import ForkServer
 from app.processes.parse_pool import ParsePool
 from app.service.dispatcher import Takes
@@ -82,8 +82,8 @@ def _layers(settings: Settings, reports: Reports) -> list[Middleware]:
         Middleware(SlowClients),
         Middleware(RequestId),
         Middleware(Measured, metrics=reports.metrics, unforeseen=reports.failed_unforeseen),
-        Middleware(Audit),
-        Middleware(problems.LastResort),
+        Middleware(AuditLog),
+        Middleware(problems.UnforeseenErrors),
         Middleware(OneSpelling),
         Middleware(KeyGuard, settings=settings),
         Middleware(RateLimit, settings=settings),
@@ -122,14 +122,14 @@ async def _lifespan(
         tasks.start_soon(keep, "alerts", alerts.run)
         tasks.start_soon(keep, "backups", lambda: keep_backups(settings, supervisor.backup, reports.backup_ended))
         results = ResultCache(supervisor, pool)
-        link = Link(settings, supervisor, results, reports.told_platform, reports.platform_reachable)
+        link = PlatformLink(settings, supervisor, results, reports.told_platform, reports.platform_reachable)
         reports.observers.add(link.observe)
         tasks.start_soon(keep, "platform", link.run)
         queue = _queue(settings, supervisor.membership, reports, tasks)
         app.state.service = Service(
             settings, supervisor, results, pool, link, queue, source, Whole(supervisor, metrics)
         )
-        app.state.lookout = Lookout(capacity, alerts)
+        app.state.monitoring = Monitoring(capacity, alerts)
         yield
         tasks.cancel_scope.cancel()
 

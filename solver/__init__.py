@@ -12,10 +12,10 @@ from solver.verify import verify
 
 if TYPE_CHECKING:
     from solver.advice import advice_on
+    from solver.calendar import Break, TimeGrid
     from solver.context import Context, build_context
     from solver.control import Control, Progress, Stop
     from solver.errors import InputError, Issue, SolverError
-    from solver.grid import TimeGrid
     from solver.ladder.walk import RUNGS, Rung, solve
     from solver.model import (
         Course,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RULES",
     "RUNGS",
+    "Break",
     "Context",
     "Control",
     "Course",
@@ -81,7 +82,7 @@ _HOMES = {
     "context": ("Context", "build_context"),
     "control": ("Control", "Progress", "Stop"),
     "errors": ("InputError", "Issue", "SolverError"),
-    "grid": ("TimeGrid",),
+    "calendar": ("Break", "TimeGrid"),
     "ladder.walk": ("RUNGS", "Rung", "solve"),
     "model": (
         "Course",

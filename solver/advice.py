@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from itertools import chain, islice
 
 from solver.errors import Issue
-from solver.model import Dataset
+from solver.model import Course, Dataset, Part
 from solver.rules import RULES, profile_of
 from solver.terms import CORE_SUBJECT_TYPE
 
@@ -86,12 +86,12 @@ def _unknown_kinds(dataset: Dataset) -> Iterator[Issue]:
     types = {room.type for room in dataset.rooms}
     features = {feature for room in dataset.rooms for feature in room.features}
     told: set[tuple[str, str]] = set()
-    for i, course in enumerate(dataset.courses):
+    for here, course, asking in _asking_for_rooms(dataset):
         # Of several types one is enough; one that no room has is odd only where it may be another one misspelt.
-        one_is_enough = not types.isdisjoint(course.room_types)
+        one_is_enough = not types.isdisjoint(asking.room_types or ())
         for field, kind, names, known in (
-            ("room_types", "type", course.room_types, types),
-            ("required_features", "feature", course.required_features, features),
+            ("room_types", "type", asking.room_types or (), types),
+            ("required_features", "feature", asking.required_features or (), features),
         ):
             for k, name in enumerate(names):
                 if name in known or (field, name) in told:
@@ -99,7 +99,14 @@ def _unknown_kinds(dataset: Dataset) -> Iterator[Issue]:
                 if field == "required_features" or not one_is_enough or _nearest(name, known) is not None:
                     told.add((field, name))
                     message = f"course {course.id!r} asks for the room {kind} {name[:100]!r}, which no room has"
-                    yield _dangling(f"/courses/{i}/{field}/{k}", message, name, known)
+                    yield _dangling(f"{here}/{field}/{k}", message, name, known)
+
+
+def _asking_for_rooms(dataset: Dataset) -> Iterator[tuple[str, Course, Course | Part]]:
+    """Where in the document a course, or a part of one, may ask for a kind of room, and who it is."""
+    for i, course in enumerate(dataset.courses):
+        yield f"/courses/{i}", course, course
+        yield from ((f"/courses/{i}/parts/{k}", course, part) for k, part in enumerate(course.parts))
 
 
 # --- words -----------------------------------------------------------------------------------------------------------

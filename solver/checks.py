@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from solver.calendar import TimeGrid
+from solver.calendar_checks import grid_issues
 from solver.cohorts import MAX_COHORTS, cohort_counts, divisions_of, memberships
 from solver.errors import Issue
-from solver.grid import TimeGrid, minutes_of
 from solver.pairing import never_kept, pairing_fault
-from solver.records import Course, Faculty, Group, Link, Rating, Room, RuleSetting
-from solver.terms import LINK_TYPES, MAX_DAYS, MAX_ID_LENGTH, MAX_NUMBER, MAX_SLOTS_PER_DAY, PAIRINGS, PERMISSIONS
+from solver.places import MAX_ROOMS_AT_ONCE
+from solver.records import Course, Faculty, Group, Link, Part, Rating, Room, RuleSetting
+from solver.terms import LINK_TYPES, MAX_ID_LENGTH, MAX_NUMBER, MAX_PENALTY, PAIRINGS, PERMISSIONS
 
 
 class Records(Protocol):
@@ -47,8 +49,8 @@ def dataset_issues(dataset: Records) -> Iterator[Issue]:
 
     What a slot says about a grid that is shorter than asked for follows the first such slot.
     """
-    yield from _grid_issues(dataset.time_grid)
-    if any(_grid_issues(dataset.time_grid)):
+    yield from grid_issues(dataset.time_grid)
+    if any(grid_issues(dataset.time_grid)):
         return
     told = dataset.time_grid.shortened is None
     for issue in _content_issues(dataset):
@@ -81,46 +83,10 @@ def _content_issues(dataset: Records) -> Iterator[Issue]:
     yield from _travel_and_history_issues(dataset)
 
 
-def _grid_issues(grid: TimeGrid) -> Iterator[Issue]:
-    here = "/time_grid"
-    yield from _range(f"{here}/working_days", grid.working_days, 1, MAX_DAYS)
-    yield from _range(f"{here}/slots_per_day", grid.slots_per_day, 1, MAX_SLOTS_PER_DAY)
-    yield from _range(f"{here}/slot_minutes", grid.slot_minutes, 5, 24 * 60)
-    clocks = [("start_time", grid.start_time), ("end_time", grid.end_time)]
-    if grid.lunch is not None:
-        clocks += [("lunch/start", grid.lunch[0]), ("lunch/end", grid.lunch[1])]
-    bad = [(key, text) for key, text in clocks if minutes_of(text) is None]
-    for key, text in bad:
-        yield Issue(pointer=f"{here}/{key}", code="bad_time", message=f"expected HH:MM, got {text!r}", value=text)
-    if bad or grid.slot_minutes < 1 or grid.slots_per_day < 1:
-        return
-    start, end = minutes_of(grid.start_time) or 0, minutes_of(grid.end_time) or 0
-    if end <= start:
-        yield Issue(
-            pointer=f"{here}/end_time",
-            code="impossible_grid",
-            message=f"the day ends at {grid.end_time}, not after its start at {grid.start_time}",
-            value=grid.end_time,
-        )
-    elif grid.lunch is not None and (minutes_of(grid.lunch[1]) or 0) < (minutes_of(grid.lunch[0]) or 0):
-        yield Issue(
-            pointer=f"{here}/lunch/end",
-            code="impossible_grid",
-            message=f"lunch ends at {grid.lunch[1]}, before it starts at {grid.lunch[0]}",
-            value=grid.lunch[1],
-        )
-    elif grid.num_periods == 0:
-        yield Issue(
-            pointer=f"{here}/slot_minutes",
-            code="impossible_grid",
-            message=f"no period of {grid.slot_minutes} minutes fits between {grid.start_time} and {grid.end_time}",
-            value=grid.slot_minutes,
-        )
-
-
 def _collection_issues(dataset: Records) -> Iterator[Issue]:
-    for key, items in (("rooms", dataset.rooms), ("courses", dataset.courses)):
-        if not items:
+    no_rooms = not dataset.rooms and any(part.rooms_needed for course in dataset.courses for part in course.apart())
+    for key, empty in (("rooms", no_rooms), ("courses", not dataset.courses)):
+        if empty:
             yield Issue(pointer=f"/{key}", code="empty", message=f"at least one entry is needed in {key}", value=[])
     collections: tuple[tuple[str, tuple[Room | Faculty | Group | Course, ...]], ...] = (
         ("rooms", dataset.rooms),
@@ -152,6 +118,7 @@ def _collection_issues(dataset: Records) -> Iterator[Issue]:
 def _room_issues(dataset: Records) -> Iterator[Issue]:
     for i, room in enumerate(dataset.rooms):
         yield from _range(f"/rooms/{i}/capacity", room.capacity, 0, MAX_NUMBER)
+        yield from _range(f"/rooms/{i}/sessions_at_once", room.sessions_at_once, 1, MAX_NUMBER)
         yield from _slots(f"/rooms/{i}/unavailable", room.unavailable, dataset)
 
 
@@ -237,11 +204,16 @@ def _course_issues(dataset: Records) -> Iterator[Issue]:
     rooms, teachers = {r.id for r in dataset.rooms}, {f.id for f in dataset.faculty}
     groups, courses = {g.id for g in dataset.groups}, {c.id for c in dataset.courses}
     named = (("faculty_ids", teachers, "faculty"), ("group_ids", groups, "group"), ("prerequisites", courses, "course"))
-    num_slots, num_periods = dataset.time_grid.num_slots, dataset.time_grid.num_periods
+    num_slots, num_periods = len(dataset.time_grid.slots), dataset.time_grid.num_periods
     for i, course in enumerate(dataset.courses):
         here = f"/courses/{i}"
-        yield from _range(f"{here}/sessions_per_week", course.sessions_per_week, 1, num_slots, f"course {course.id!r}")
+        # Parts for different groups may run at once, so all of them together may need more slots than there are.
+        most = num_slots * max(1, len(course.parts))
+        yield from _range(f"{here}/sessions_per_week", course.sessions_per_week, 1, most, f"course {course.id!r}")
         yield from _range(f"{here}/session_slots", course.session_slots, 1, num_periods, f"course {course.id!r}")
+        yield from _wanted_room_issues(here, course, rooms)
+        if course.parts:
+            yield from _course_part_issues(f"{here}/parts", course, named, rooms, dataset)
         for field, low in _COURSE_NUMBERS:
             value = getattr(course, field)
             if value is not None and not low <= value <= MAX_NUMBER:
@@ -258,20 +230,85 @@ def _course_issues(dataset: Records) -> Iterator[Issue]:
             yield from _fixed_issues(f"{here}/fixed", course, rooms, dataset)
 
 
+_Named: TypeAlias = tuple[tuple[str, set[str], str], ...]
+"""Fields of ids, all the ids that there are, and what they are of."""
+
+
+def _wanted_room_issues(pointer: str, owner: Course | Part, rooms: set[str]) -> Iterator[Issue]:
+    """What a course, or a part of one, says of single rooms and of their number."""
+    for field, penalties in (("rooms", owner.rooms), ("room_penalties", owner.room_penalties)):
+        for id, penalty in (penalties or {}).items():
+            here = f"{pointer}/{field}/{_escape(id)}"
+            yield from _references(here, (id,), rooms, "room", single=True)
+            yield from _range(here, penalty, 0, MAX_PENALTY)
+    most = min(MAX_ROOMS_AT_ONCE, len(rooms))
+    yield from _range(f"{pointer}/rooms_needed", owner.rooms_needed, 0, max(1, most))
+
+
+def _course_part_issues(
+    pointer: str, course: Course, named: _Named, rooms: set[str], dataset: Records
+) -> Iterator[Issue]:
+    num_slots, num_periods = dataset.time_grid.num_slots, dataset.time_grid.num_periods
+    for k, part in enumerate(course.parts):
+        here = f"{pointer}/{k}"
+        yield from _range(f"{here}/sessions", part.sessions, 1, num_slots, f"course {course.id!r}")
+        yield from _range(f"{here}/session_slots", part.session_slots, 1, num_periods, f"course {course.id!r}")
+        yield from _range(f"{here}/expected_students", part.expected_students, 0, MAX_NUMBER)
+        yield from _wanted_room_issues(here, part, rooms)
+        for field, known, kind in named:
+            if ids := getattr(part, field, None):
+                yield from _references(f"{here}/{field}", ids, known, kind)
+        if part.student_ids:
+            yield from _unique(f"{here}/student_ids", part.student_ids)
+        if part.allowed_slots is not None:
+            yield from _slots(f"{here}/allowed_slots", part.allowed_slots, dataset)
+    total = sum(part.sessions for part in course.parts)
+    if course.sessions_per_week != total:
+        message = f"course {course.id!r}: its parts have {total} sessions together, so sessions_per_week is left out"
+        yield Issue(
+            pointer=f"{pointer.removesuffix('/parts')}/sessions_per_week",
+            code="contradiction",
+            message=message,
+            value=course.sessions_per_week,
+        )
+
+
 def _fixed_issues(pointer: str, course: Course, rooms: set[str], dataset: Records) -> Iterator[Issue]:
+    grid = dataset.time_grid
     yield from _unique(pointer, tuple(f.session for f in course.fixed), key="/session")
     for k, fixed in enumerate(course.fixed):
         yield from _range(f"{pointer}/{k}/session", fixed.session, 0, course.sessions_per_week - 1)
-        if fixed.room_id is not None:
-            yield from _references(f"{pointer}/{k}/room_id", (fixed.room_id,), rooms, "room", single=True)
-        if not dataset.time_grid.can_start(fixed.slot, course.session_slots):
+        for n, id in enumerate(fixed.room_ids):
+            where = f"{pointer}/{k}/room_id" if n == 0 else f"{pointer}/{k}/more_rooms/{n - 1}"
+            yield from _references(where, (id,), rooms, "room", single=True)
+        part, distinct = _part_with(course, fixed.session), len(set(fixed.room_ids))
+        if fixed.room_ids and (distinct != part.rooms_needed or distinct < len(fixed.room_ids)):
+            yield Issue(
+                pointer=f"{pointer}/{k}/room_id",
+                code="wrong_rooms",
+                message=f"course {course.id!r}: a session takes {part.rooms_needed} room"
+                f"{'s' if part.rooms_needed != 1 else ''}, this one is fixed in {distinct}",
+                value=list(fixed.room_ids),
+            )
+        length = part.session_slots
+        if not grid.can_start(fixed.slot, length):
+            when = f" ({grid.name_of(fixed.slot)})" if grid.exists(fixed.slot) else ""
             yield Issue(
                 pointer=f"{pointer}/{k}/slot",
                 code="bad_slot",
-                message=f"course {course.id!r}: a session of {course.session_slots} slot"
-                f"{'s' if course.session_slots > 1 else ''} cannot start at slot {fixed.slot}",
+                message=f"course {course.id!r}: a session of {length} slot"
+                f"{'s' if length > 1 else ''} cannot start at slot {fixed.slot}{when}",
                 value=fixed.slot,
             )
+
+
+def _part_with(course: Course, session: int) -> Course:
+    """What one session is; there may be more of them than anybody could write down."""
+    for part in course.apart():
+        if session < part.sessions_per_week:
+            return part
+        session -= part.sessions_per_week
+    return course
 
 
 def _cycle_issues(dataset: Records) -> Iterator[Issue]:
@@ -395,15 +432,26 @@ def _range(pointer: str, value: float | None, low: float, high: float, owner: st
 
 
 def _slots(pointer: str, slots: tuple[int, ...], dataset: Records, *, single: bool = False) -> Iterator[Issue]:
-    last = dataset.time_grid.num_slots - 1
+    grid = dataset.time_grid
     for k, slot in enumerate(slots):
-        if not 0 <= slot <= last:
+        if not grid.exists(slot):
             yield Issue(
                 pointer=pointer if single else f"{pointer}/{k}",
                 code="bad_slot",
-                message=f"slot {slot} is not on the grid, which has slots 0 to {last}",
+                message=no_slot(grid, slot),
                 value=slot,
             )
+
+
+def no_slot(grid: TimeGrid, slot: int) -> str:
+    """Why there is no such slot."""
+    if not 0 <= slot < grid.num_slots:
+        return f"slot {slot} is not on the grid, which has slots 0 to {grid.num_slots - 1}"
+    day, period = grid.day_of(slot), grid.period_of(slot)
+    return (
+        f"slot {slot} would be period {period + 1} of {grid.day_names[day]}, "
+        f"which has {len(grid.periods_of(day))} periods"
+    )
 
 
 def _references(

@@ -1,17 +1,22 @@
 """
 The dataset as read-only arrays for the kernels and for CP-SAT.
 
-Index letters: `s` session, `t` slot, `r` room, `f` faculty, `g` cohort, `c` course, `d` day, `b` building, `l` link
-pair, `k` rule. A pair `x_ptr`, `x` is a compressed row list: the entries of row i are ``x[x_ptr[i]:x_ptr[i + 1]]``.
+Index letters: `s` session, `t` slot, `r` room, `f` faculty, `g` cohort, `c` course, `w` whole course, `d` day, `b`
+building, `l` link pair, `k` rule. A pair `x_ptr`, `x` is a compressed row list: the entries of row i are
+``x[x_ptr[i]:x_ptr[i + 1]]``.
+
+All arrays run over `Dataset.parts`: where we say course and write `c` we mean a part of one, which for most is the
+course itself. What is counted over all sessions of a course runs over `w`, the *whole* courses.
 
 A group that is part of others, or has parts, stands here as its cohorts (see `cohorts`), any other one as itself.
 Courses without any group get a group of their own behind the real ones (`num_groups <= g < num_clash_groups`), so that
-`group_clash` also keeps the sessions of such a course apart; no other rule looks at those.
+`group_clash` also keeps the sessions of such a course apart, over all of its parts that have no group; no other rule
+looks at those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, get_type_hints
 
@@ -19,12 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from solver.calendar import TimeGrid
 from solver.context import Context, build_context
 from solver.context.graph import Matrix, cohort_matrix, enrolment_matrix, teaching_matrix
 from solver.context.spatial import travel_table
 from solver.context.starts import allowed_starts, closed_slots, session_lengths, session_starts, sum_over_session
 from solver.links import LINK_CODES, NO_MOST
-from solver.model import Course, Dataset, Placement, Timetable
+from solver.model import Dataset, Placement, Timetable
+from solver.places import suits
 from solver.ranks import rank_numbers
 from solver.rules import (
     RULE_IDS,
@@ -65,8 +72,11 @@ class Compiled(NamedTuple):
 
     num_sessions: int
     num_courses: int
+    num_wholes: int
     num_slots: int
     num_rooms: int
+    """Places of one room and, where there is such, "no room" as the last of them: all that is no set of rooms."""
+    num_places: int
     num_faculty: int
     num_groups: int
     num_clash_groups: int
@@ -75,17 +85,28 @@ class Compiled(NamedTuple):
     num_periods: int
     num_buildings: int
     num_links: int
-    lunch_period: int
-    """First period after lunch, 0 when lunch cuts no day."""
+
+    day_periods: Ints
+    """``(days,)`` periods of each day; `num_periods` is that of the longest."""
+    rest: Flags
+    """``(slots,)`` 1 where a break lies between the slot and the one before it on its day."""
+    wall: Flags
+    """``(slots,)`` 1 where that is a break that no session runs over."""
 
     course_of_session: Ints
     """``(sessions,)``"""
     session_ptr: Ints
     """``(courses + 1,)``: sessions of course c are ``session_ptr[c] .. session_ptr[c + 1] - 1``."""
+    whole: Ints
+    """``(courses,)`` the whole course of each part."""
+    whole_ptr: Ints
+    """``(wholes + 1,)``: sessions of whole course w are ``whole_ptr[w] .. whole_ptr[w + 1] - 1``."""
+    family: Ints
+    """``(courses,)`` parts of one family, those of one course and one kind, keep one room together."""
     length: Ints
     """``(courses,)`` slots of one session."""
     seats: Ints
-    """``(courses,)`` expected students."""
+    """``(courses,)`` expected students, 0 where no room is needed."""
     core: Flags
     """``(courses,)`` 1 for core subjects, 0 for electives."""
     priority: Ints
@@ -126,14 +147,23 @@ class Compiled(NamedTuple):
     people_shared: Ints
     """How many teachers and real groups they share, beside `people`."""
 
+    place_ptr: Ints
+    place_room: Ints
+    """Rooms of each place, as indices of places of one room; "no room" is the only one of its place."""
     room_seats: Ints
-    """``(rooms,)``"""
+    """``(places,)`` seats of all rooms of the place."""
     room_building: Ints
-    """``(rooms,)`` building index, 0 for "no building"."""
-    room_open: Flags
-    """``(rooms, slots)``"""
+    """``(places,)`` building index, 0 for "no building", the last one for "no room" where there is such a place."""
+    room_limit: Ints
+    """``(rooms, slots)`` sessions that it holds at a time: 0 while closed, mostly 1, `NO_LIMIT` for "no room"."""
+    rooms_needed: Ints
+    """``(courses,)`` rooms that a session takes at once."""
+    place_offered: Flags
+    """``(courses, places)`` 1 where the place has as many rooms as a session takes; it never stands elsewhere."""
     room_unsuitable: Flags
-    """``(courses, rooms)`` 1 for a wrong type or a missing feature."""
+    """``(courses, places)`` 1 for a wrong type, a missing feature, or a room that may not be used."""
+    room_penalty: Ints
+    """``(courses, places)`` penalty points of the rooms."""
 
     faculty_unavailable: Ints
     """``(courses, slots)`` units of a session that starts there; 0 where it cannot start."""
@@ -147,7 +177,7 @@ class Compiled(NamedTuple):
     """``(courses, buildings)`` context points of a place."""
 
     course_day_limit: Ints
-    """``(courses,)`` sessions per day, `NO_LIMIT` for none."""
+    """``(wholes,)`` sessions per day, `NO_LIMIT` for none."""
     group_day_limit: Ints
     """``(groups,)`` as above, real groups only."""
     faculty_day_limit: Ints
@@ -157,7 +187,7 @@ class Compiled(NamedTuple):
     faculty_fair_share: Ints
     """``(faculty,)`` sessions per day before `load_balance` counts."""
     min_days: Ints
-    """``(courses,)``"""
+    """``(wholes,)``"""
     travel: Ints
     """``(buildings, buildings)`` units of rule `travel`."""
 
@@ -237,7 +267,6 @@ def compile_dataset(dataset: Dataset, profile: Profile | None = None, context: C
             **_together(dataset),
             **_settings(dataset, profile),
             context_slot=context.slot_points,
-            context_building=context.building_points,
         )
     )
 
@@ -246,18 +275,21 @@ def encode(timetable: Timetable, dataset: Dataset) -> tuple[Ints, Ints]:
     """
     ``slot_of_session`` and ``room_of_session``, both ``(sessions,) int32`` with -1 for unplaced sessions.
 
-    Placements of courses, sessions or rooms that the dataset does not know are ignored: an incumbent of another
-    version of the data is still a useful start.
+    Rooms are numbers of `Dataset.places`. Placements of courses, sessions or rooms that the dataset does not know are
+    ignored, and those in too many or too few rooms: an incumbent of another version of the data is still a useful
+    start.
     """
-    room_index = {room.id: r for r, room in enumerate(dataset.rooms)}
     slots = np.full(len(dataset.sessions), UNPLACED_INDEX, dtype=np.int32)
     rooms = np.full(len(dataset.sessions), UNPLACED_INDEX, dtype=np.int32)
     for s, key in enumerate(dataset.sessions):
         placement = timetable.by_session.get(key)
-        if placement is None or placement.room_id not in room_index:
+        if placement is None or not dataset.room_order.keys() >= set(placement.room_ids):
             continue
-        if dataset.time_grid.can_start(placement.slot, dataset.course[key[0]].session_slots):
-            slots[s], rooms[s] = placement.slot, room_index[placement.room_id]
+        part, place = dataset.part_of(key), dataset.place_number.get(dataset.in_order(placement.room_ids))
+        if place is None or len(placement.room_ids) != part.rooms_needed:
+            continue
+        if dataset.time_grid.can_start(placement.slot, part.session_slots):
+            slots[s], rooms[s] = placement.slot, place
     return slots, rooms
 
 
@@ -265,7 +297,7 @@ def decode(slots: NDArray[Any], rooms: NDArray[Any], dataset: Dataset) -> Timeta
     """The timetable of two arrays as `encode` makes them; sessions with -1 in either stay unplaced."""
     return Timetable(
         placements=tuple(
-            Placement(course_id=key[0], session=key[1], slot=int(slots[s]), room_id=dataset.rooms[int(rooms[s])].id)
+            Placement.at(key, int(slots[s]), dataset.places[int(rooms[s])].ids)
             for s, key in enumerate(dataset.sessions)
             if slots[s] >= 0 and rooms[s] >= 0
         )
@@ -279,31 +311,45 @@ def _sizes(dataset: Dataset, context: Context) -> dict[str, Any]:
     grid = dataset.time_grid
     return {
         "num_sessions": len(dataset.sessions),
-        "num_courses": len(dataset.courses),
+        "num_courses": len(dataset.parts),
+        "num_wholes": len(dataset.courses),
         "num_slots": grid.num_slots,
-        "num_rooms": len(dataset.rooms),
+        "num_rooms": len(dataset.rooms) + (() in dataset.place_number),
+        "num_places": len(dataset.places),
         "num_faculty": len(dataset.faculty),
         "num_groups": len(dataset.cohorts),
         "num_students": len(dataset.student_ids),
         "num_days": grid.num_days,
         "num_periods": grid.num_periods,
-        "num_buildings": len(context.buildings),
-        "lunch_period": grid.lunch_period or 0,
+        "num_buildings": len(context.buildings) + (() in dataset.place_number),
+        "day_periods": _ints(len(grid.periods_of(day)) for day in range(grid.num_days)),
+        "rest": _breaks(grid, [grid.rests(day) for day in range(grid.num_days)]),
+        "wall": _breaks(grid, [grid.walls(day) for day in range(grid.num_days)]),
     }
 
 
+def _breaks(grid: TimeGrid, before: Sequence[frozenset[int]]) -> NDArray[np.bool_]:
+    """``(slots,)`` whether the period of the slot is one of those `before` which a break lies on its day."""
+    return np.array([grid.period_of(t) in before[grid.day_of(t)] for t in range(grid.num_slots)], dtype=np.bool_)
+
+
 def _courses(dataset: Dataset) -> dict[str, Any]:
-    courses = dataset.courses
+    courses = dataset.parts
     counts = [course.sessions_per_week for course in courses]
+    number = {course.id: w for w, course in enumerate(dataset.courses)}
+    families: dict[tuple[str, str], int] = {}
     return {
         "course_of_session": np.repeat(np.arange(len(courses)), counts),
         "session_ptr": np.concatenate([[0], np.cumsum(counts)]),
+        "whole": _ints(number[course.id] for course in courses),
+        "whole_ptr": np.concatenate([[0], np.cumsum([course.sessions_per_week for course in dataset.courses])]),
+        "family": _ints(families.setdefault((course.id, course.kind), len(families)) for course in courses),
         "length": session_lengths(dataset),
-        "seats": _ints(dataset.expected_students(course) for course in courses),
+        "seats": _ints(dataset.expected_students(course) if course.rooms_needed else 0 for course in courses),
         "core": _core(dataset),
         "priority": _ints(course.priority for course in courses),
         "rank": _ints(rank_numbers(courses)),
-        "min_days": _ints(course.min_days for course in courses),
+        "min_days": _ints(course.min_days for course in dataset.courses),
     }
 
 
@@ -317,15 +363,14 @@ def _starts(dataset: Dataset, profile: Profile) -> dict[str, Any]:
 
 
 def _fixed(dataset: Dataset) -> dict[str, Any]:
-    room_index = {room.id: r for r, room in enumerate(dataset.rooms)}
     slots = np.full(len(dataset.sessions), UNPLACED_INDEX)
     rooms = np.full(len(dataset.sessions), UNPLACED_INDEX)
     first = 0
     for course in dataset.courses:
         for fixed in course.fixed:
             slots[first + fixed.session] = fixed.slot
-            if fixed.room_id is not None:
-                rooms[first + fixed.session] = room_index[fixed.room_id]
+            if fixed.room_ids:
+                rooms[first + fixed.session] = dataset.place_number[dataset.in_order(fixed.room_ids)]
         first += course.sessions_per_week
     return {"fixed_slot": slots, "fixed_room": rooms}
 
@@ -336,7 +381,7 @@ def _people(dataset: Dataset) -> dict[str, Any]:
     movers = sparse.csr_array(sparse.hstack([teachers, groups], format="csr"))
     shared = sparse.csr_array(movers @ movers.T)
     shared.sort_indices()
-    clash = _clash_groups(groups)
+    clash = _clash_groups(groups, dataset)
     return {
         "num_clash_groups": int(clash.shape[1]),
         **_row_list("faculty", teachers),
@@ -348,11 +393,14 @@ def _people(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _clash_groups(groups: Matrix) -> Matrix:
+def _clash_groups(groups: Matrix, dataset: Dataset) -> Matrix:
     """The groups of each course; courses without any get one of their own, numbered on behind the real ones."""
     alone = np.flatnonzero(np.diff(groups.indptr) == 0)
-    own = (np.ones(len(alone), dtype=np.int32), (alone, np.arange(len(alone))))
-    return sparse.csr_array(sparse.hstack([groups, sparse.csr_array(own, shape=(groups.shape[0], len(alone)))], "csr"))
+    numbers: dict[str, int] = {}
+    column = [numbers.setdefault(dataset.parts[c].id, len(numbers)) for c in alone.tolist()]
+    own = (np.ones(len(alone), dtype=np.int32), (alone, np.array(column, dtype=np.int64)))
+    shape = (groups.shape[0], len(numbers))
+    return sparse.csr_array(sparse.hstack([groups, sparse.csr_array(own, shape=shape)], "csr"))
 
 
 def _conflicts(dataset: Dataset, context: Context) -> dict[str, Any]:
@@ -363,34 +411,63 @@ def _conflicts(dataset: Dataset, context: Context) -> dict[str, Any]:
 
 
 def _core(dataset: Dataset) -> Ints:
-    return _ints(course.subject_type == CORE_SUBJECT_TYPE for course in dataset.courses)
+    return _ints(course.subject_type == CORE_SUBJECT_TYPE for course in dataset.parts)
 
 
 def _rooms(dataset: Dataset, context: Context) -> dict[str, Any]:
+    places = dataset.places
+    nowhere = () in dataset.place_number
     building = {name: b for b, name in enumerate(context.buildings)}
-    minutes, place = np.unique(travel_table(dataset, context.buildings), return_inverse=True)
+    last = [len(building)] if nowhere else []
+    single = len(dataset.rooms) + nowhere
+    minutes, number = np.unique(travel_table(dataset, context.buildings), return_inverse=True)
+    travel = _ints(travel_units(int(value)) for value in minutes)[number].reshape(len(building), -1)
+    members = [[dataset.room_order[id] for id in place.ids] or [len(dataset.rooms)] for place in places]
+    limit = np.zeros((single, dataset.time_grid.num_slots), dtype=np.int64)
+    limit[: len(dataset.rooms)] = _open(dataset)
+    limit[: len(dataset.rooms)] *= np.array([room.sessions_at_once for room in dataset.rooms], dtype=np.int64)[:, None]
+    limit[len(dataset.rooms) :] = NO_LIMIT
     return {
-        "room_seats": _ints(room.capacity for room in dataset.rooms),
-        "room_building": _ints(building[room.building] for room in dataset.rooms),
-        "room_open": 1 - closed_slots(dataset.rooms, dataset.time_grid.num_slots),
-        "room_unsuitable": _unsuitable(dataset),
-        "travel": _ints(travel_units(int(value)) for value in minutes)[place].reshape(len(building), -1),
+        "place_ptr": np.concatenate([[0], np.cumsum([len(rooms) for rooms in members])]),
+        "place_room": _ints(room for rooms in members for room in rooms),
+        "room_seats": _ints(place.seats for place in places),
+        "room_building": _ints(building[place.building] if place.rooms else last[0] for place in places),
+        "room_limit": limit,
+        "travel": np.pad(travel, (0, nowhere)),
+        "context_building": np.pad(context.building_points, ((0, 0), (0, nowhere))),
+        **_wanted_places(dataset),
     }
 
 
-def _unsuitable(dataset: Dataset) -> NDArray[Any]:
+def _open(dataset: Dataset) -> NDArray[np.int32]:
+    """``(rooms, slots)``; closed where there is no slot."""
+    grid = dataset.time_grid
+    there = np.array([grid.exists(t) for t in range(grid.num_slots)], dtype=np.int32)
+    return there - closed_slots(dataset.rooms, grid.num_slots)
+
+
+def _wanted_places(dataset: Dataset) -> dict[str, Any]:
     """One row per distinct demand, computed once: courses by the thousand ask for a handful of kinds of room."""
-    rows: dict[tuple[tuple[str, ...], tuple[str, ...]], NDArray[np.bool_]] = {}
-    for course in dataset.courses:
-        demand = (course.room_types, course.required_features)
-        if demand not in rows:
-            rows[demand] = np.array([not suits(course, room.type, room.features) for room in dataset.rooms])
-    return np.stack([rows[course.room_types, course.required_features] for course in dataset.courses])
-
-
-def suits(course: Course, room_type: str, features: Iterable[str]) -> bool:
-    """Whether a room of this type and these features is of the kind the course asks for."""
-    return (not course.room_types or room_type in course.room_types) and set(course.required_features) <= set(features)
+    numbers = np.array([len(place.rooms) for place in dataset.places])
+    unsuitable: dict[Hashable, NDArray[Any]] = {}
+    penalties: dict[Hashable, NDArray[Any]] = {}
+    demands: list[Hashable] = []
+    for part in dataset.parts:
+        lists = [None if table is None else tuple(table.items()) for table in (part.rooms, part.room_penalties)]
+        demand = (part.room_types, part.required_features, *lists)
+        demands.append(demand)
+        if demand not in unsuitable:
+            wrong = {room.id: not suits(part, room) for room in dataset.rooms}
+            costs = {room.id: part.penalty_of(room.id) for room in dataset.rooms}
+            unsuitable[demand] = np.array([any(wrong[id] for id in place.ids) for place in dataset.places])
+            penalties[demand] = np.array([sum(costs[id] for id in place.ids) for place in dataset.places])
+    needed = np.array([part.rooms_needed for part in dataset.parts])
+    return {
+        "rooms_needed": needed,
+        "place_offered": numbers[None, :] == needed[:, None],
+        "room_unsuitable": np.stack([unsuitable[demand] for demand in demands]),
+        "room_penalty": np.stack([penalties[demand] for demand in demands]),
+    }
 
 
 def _slot_units(dataset: Dataset) -> dict[str, Any]:
@@ -410,7 +487,7 @@ def _preferences(dataset: Dataset) -> Ints:
     num_slots = dataset.time_grid.num_slots
     points = np.zeros((len(dataset.faculty), num_slots), dtype=np.int32)
     for f, teacher in enumerate(dataset.faculty):
-        contented = teacher.contented_at(num_slots)
+        contented = teacher.contented_at(len(dataset.time_grid.slots))
         points[f] = preference_points(NEUTRAL_LIKING, contented)
         for slot, liking in teacher.preferences.items():
             points[f, slot] = preference_points(liking, contented)
@@ -419,7 +496,7 @@ def _preferences(dataset: Dataset) -> Ints:
 
 def _limits(dataset: Dataset) -> dict[str, Any]:
     courses, groups, faculty = dataset.courses, dataset.cohorts, dataset.faculty
-    sessions_of_faculty = np.array([course.sessions_per_week for course in courses]) @ teaching_matrix(dataset)
+    sessions_of_faculty = np.array([part.sessions_per_week for part in dataset.parts]) @ teaching_matrix(dataset)
     return {
         "course_day_limit": _ints(_limit(course.max_sessions_per_day) for course in courses),
         "group_day_limit": _ints(_limit(group.max_sessions_per_day) for group in groups),
@@ -485,7 +562,7 @@ def _settings(dataset: Dataset, profile: Profile) -> dict[str, Any]:
     longest_run = profile["consecutive_limit"].value
     rules = [profile[rule_id] for rule_id in RULE_IDS]
     return {
-        "peak_limit": peak_limit(sum(c.sessions_per_week * c.session_slots for c in dataset.courses), grid.num_slots),
+        "peak_limit": peak_limit(sum(c.sessions_per_week * c.session_slots for c in dataset.parts), len(grid.slots)),
         "consecutive_limit": grid.num_periods if longest_run is None else longest_run,
         "rule_tier": _ints(_tier(rule) for rule in rules),
         "rule_weight": _ints(1 if rule.rigid or rule.tier == "off" else rule.weight for rule in rules),

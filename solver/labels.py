@@ -20,6 +20,10 @@ LONGEST_READABLE = 40
 """Characters of an id that a person may still compare with another one."""
 
 
+NO_ROOM = "no room"
+"""What stands in the place of a room where a session takes none."""
+
+
 class Named(NamedTuple):
     """Something with a name, and what could tell it apart from others of that name, best first; "" is nothing."""
 
@@ -62,6 +66,11 @@ def _ways(name: str, members: Sequence[Named], joined: Callable[[str, str], str]
     while True:
         yield [joined(name, str(number)) for number in range(first, first + len(members))]
         first += len(members)
+
+
+def taught_name(course: Course) -> str:
+    """The name of a course, with the kind of session behind it where it is one of `Dataset.parts` that has one."""
+    return f"{course.name} ({course.kind})".strip() if course.kind else course.name
 
 
 class Labels:

@@ -9,16 +9,17 @@ The records themselves stand in `records`, below the checks; everybody takes the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from solver.calendar import TimeGrid
 from solver.checks import dataset_issues
 from solver.cohorts import Cohort, cohorts_of, memberships, people_in
 from solver.errors import InputError, Issue
-from solver.grid import TimeGrid
 from solver.pairing import pairs_of, sessions_of, together
-from solver.records import Course, Faculty, FixedSession, Group, Link, Rating, Room, RuleSetting
+from solver.places import Place, places_of
+from solver.records import Course, Faculty, FixedSession, Group, Link, Part, Rating, Room, RuleSetting
 from solver.terms import SessionKey
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "FixedSession",
     "Group",
     "Link",
+    "Part",
     "Placement",
     "Rating",
     "Room",
@@ -77,6 +79,32 @@ class Dataset:
     def sessions(self) -> tuple[SessionKey, ...]:
         """Every session that has to be placed, in course order."""
         return tuple((course.id, n) for course in self.courses for n in range(course.sessions_per_week))
+
+    @cached_property
+    def parts(self) -> tuple[Course, ...]:
+        """
+        What is alike in all of its sessions: every course without parts, and every part of the others as a course of
+        its own, which has the id of the whole one (see `Course.apart`); in the order of `sessions`.
+        """
+        return tuple(part for course in self.courses for part in course.apart())
+
+    @cached_property
+    def part_number(self) -> Mapping[SessionKey, int]:
+        """Where in `parts` each session belongs."""
+        numbers = (n for n, part in enumerate(self.parts) for _ in range(part.sessions_per_week))
+        return dict(zip(self.sessions, numbers, strict=True))
+
+    @cached_property
+    def sessions_of_part(self) -> tuple[tuple[SessionKey, ...], ...]:
+        """The sessions of each of `parts`."""
+        found: list[list[SessionKey]] = [[] for _ in self.parts]
+        for key, number in self.part_number.items():
+            found[number].append(key)
+        return tuple(map(tuple, found))
+
+    def part_of(self, session: SessionKey) -> Course:
+        """What a session is: its course, or its part of the course, see `parts`."""
+        return self.parts[self.part_number[session]]
 
     @cached_property
     def cohorts(self) -> tuple[Cohort, ...]:
@@ -128,30 +156,31 @@ class Dataset:
         return {group_id: tuple(students) for group_id, students in found.items()}
 
     @cached_property
-    def _students_of(self) -> Mapping[str, tuple[str, ...]]:
-        """Course -> its students, for courses that are taught to a group with members."""
-        return {
-            course.id: tuple(
-                dict.fromkeys((*course.student_ids, *(s for id in course.group_ids for s in self.members.get(id, ()))))
-            )
-            for course in self.courses
-            if any(id in self.members for id in course.group_ids)
-        }
+    def _students_of(self) -> dict[int, tuple[str, ...]]:
+        """The students of each of `parts` by its identity: the lists are long, and asked for again and again."""
+        return {id(part): self._all_students(part) for part in self.parts}
+
+    def _all_students(self, course: Course) -> tuple[str, ...]:
+        through_groups = (student for id in course.group_ids for student in self.members.get(id, ()))
+        return tuple(dict.fromkeys((*course.student_ids, *through_groups)))
 
     def students_of(self, course: Course) -> tuple[str, ...]:
-        """Everybody known by name who attends a course, each once: those that it names, then members of its groups."""
-        return self._students_of.get(course.id, course.student_ids) if self.groups_of_student else course.student_ids
+        """Everybody known by name who attends a course, or a part: those that it names, then members of its groups."""
+        if not self.groups_of_student:
+            return course.student_ids
+        found = self._students_of.get(id(course))
+        return self._all_students(course) if found is None else found
 
     @cached_property
     def student_ids(self) -> tuple[str, ...]:
         """Everybody known by name once: by the courses that they attend, then members of groups without any."""
-        enrolled = dict.fromkeys(student for course in self.courses for student in self.students_of(course))
+        enrolled = dict.fromkeys(student for part in self.parts for student in self.students_of(part))
         return tuple(enrolled | dict.fromkeys(self.groups_of_student))
 
     @cached_property
     def lone_students(self) -> frozenset[str]:
         """Students without a group: members of none, and none of whose courses is taught to one."""
-        grouped = {student for course in self.courses if course.group_ids for student in self.students_of(course)}
+        grouped = {student for part in self.parts if part.group_ids for student in self.students_of(part)}
         return frozenset(self.student_ids) - grouped - self.groups_of_student.keys()
 
     @cached_property
@@ -162,10 +191,29 @@ class Dataset:
     @cached_property
     def teaches_groups(self) -> bool:
         """Whether any course is taught to a group."""
-        return any(course.group_ids for course in self.courses)
+        return any(part.group_ids for part in self.parts)
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """Where sessions may stand: every room, then "no room" and sets of rooms, where some part asks for such."""
+        return places_of(self.rooms, self.parts, self.expected_students)
+
+    @cached_property
+    def place_number(self) -> Mapping[tuple[str, ...], int]:
+        """Where in `places` a set of rooms is, by their ids in the order of the dataset."""
+        return {place.ids: q for q, place in enumerate(self.places)}
+
+    @cached_property
+    def room_order(self) -> Mapping[str, int]:
+        """Where in `rooms` each room stands."""
+        return {room.id: r for r, room in enumerate(self.rooms)}
+
+    def in_order(self, room_ids: Iterable[str]) -> tuple[str, ...]:
+        """Ids of rooms as they follow each other in the dataset."""
+        return tuple(sorted(room_ids, key=self.room_order.__getitem__))
 
     def expected_students(self, course: Course) -> int:
-        """Seats the course needs."""
+        """Seats that a course without parts needs, or one of `parts`."""
         if course.expected_students is not None:
             return course.expected_students
         students = len(self.students_of(course))
@@ -211,16 +259,31 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Session `session` of a course starts at `slot` in `room_id`."""
+    """
+    Session `session` of a course starts at `slot` in `room_id`, and in `more_rooms` besides where it takes several; in
+    no room where `room_id` is None.
+    """
 
     course_id: str
     session: int
     slot: int
-    room_id: str
+    room_id: str | None
+    more_rooms: tuple[str, ...] = ()
+
+    @classmethod
+    def at(cls, key: SessionKey, slot: int, room_ids: Sequence[str]) -> Placement:
+        """A session at a start in all of these rooms."""
+        more = tuple(room_ids[1:])
+        return cls(course_id=key[0], session=key[1], slot=slot, room_id=next(iter(room_ids), None), more_rooms=more)
 
     @property
     def key(self) -> SessionKey:
         return (self.course_id, self.session)
+
+    @property
+    def room_ids(self) -> tuple[str, ...]:
+        """Every room that it takes, `room_id` first."""
+        return () if self.room_id is None else (self.room_id, *self.more_rooms)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from solver.grid import clock_of
-from solver.labels import Labels, readable
-from solver.model import Dataset, Link
+from solver.labels import NO_ROOM, Labels, in_brackets, readable
+from solver.model import Course, Dataset, Link
 from solver.terms import DEFAULT_COURSE_DAY_LIMIT, SessionKey
 
-DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LISTED = 4
 """So many names stand in one sentence; the others are only counted."""
 LISTED_STUDENTS = 3
@@ -34,6 +32,12 @@ class Names:
     def room(self, id: str) -> str:
         return self._labels.rooms[id]
 
+    def rooms(self, ids: Sequence[str]) -> str:
+        """ "room A", "rooms A and B" or "no room"."""
+        if not ids:
+            return NO_ROOM
+        return f"{'room' if len(ids) == 1 else 'rooms'} {listed([self.room(id) for id in ids])}"
+
     def course(self, id: str) -> str:
         return self._labels.courses[id]
 
@@ -46,24 +50,28 @@ class Names:
         return f"{told} ({listed(ids, LISTED_STUDENTS)})" if all(map(readable, ids[:LISTED_STUDENTS])) else told
 
     def session(self, key: SessionKey) -> str:
-        """People count sessions from 1; a course with one session needs no number."""
+        """People count sessions from 1; a course with one session needs no number, and a part says its kind."""
         course_id, number = key
-        name = self.course(course_id)
-        return name if self._dataset.course[course_id].sessions_per_week == 1 else f"{name} session {number + 1}"
+        name, course = self.course(course_id), self._dataset.course[course_id]
+        if course.sessions_per_week > 1:
+            name = f"{name} session {number + 1}"
+        kind = self._dataset.part_of(key).kind if course.parts else ""
+        return in_brackets(name, kind) if kind else name
+
+    def part(self, part: Course) -> str:
+        """A course, or one of the parts of a dataset: with its kind, where there is one to tell it by."""
+        name = self.course(part.id)
+        return in_brackets(name, part.kind) if part.kind and self._dataset.course[part.id].parts else name
 
     def sessions(self, keys: Iterable[SessionKey]) -> str:
         return listed([self.session(key) for key in keys])
 
     def day(self, day: int) -> str:
-        return DAY_NAMES[day]
-
-    def period(self, period: int) -> str:
-        """The clock time at which a period starts."""
-        return clock_of(self._dataset.time_grid.periods[period][0])
+        return self._dataset.time_grid.day_names[day]
 
     def slot(self, slot: int) -> str:
-        grid = self._dataset.time_grid
-        return f"{self.day(grid.day_of(slot))} {self.period(grid.period_of(slot))}"
+        """Its day and the clock time at which it starts."""
+        return self._dataset.time_grid.name_of(slot)
 
 
 def listed(words: Sequence[str], most: int = LISTED) -> str:

@@ -2,20 +2,23 @@
 The records that a timetable problem is made of: frozen, with string ids. A `Dataset` holds them and checks them.
 
 Slots are day-major integers from 0 on the grid of `TimeGrid`; a session covers `session_slots` consecutive slots of one
-day and never crosses the lunch break.
+day and crosses no break but those that sessions may run over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from solver.terms import CORE_SUBJECT_TYPE, DEFAULT_COURSE_DAY_LIMIT, NEUTRAL_LIKING, LinkType, Pairing, Tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """`code` is what the books of the institution call it; people call it by its name."""
+    """
+    `code` is what the books of the institution call it; people call it by its name. `sessions_at_once` is how many
+    sessions may share it, each of which needs a seat for all of its students.
+    """
 
     id: str
     code: str = ""
@@ -26,6 +29,7 @@ class Room:
     building: str | None = None
     department_id: str | None = None
     unavailable: tuple[int, ...] = ()
+    sessions_at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,7 @@ class Faculty:
 
     def contented_at(self, num_slots: int) -> float:
         """
-        The liking from which on a slot costs nothing, on a grid of `num_slots`.
+        The liking from which on a slot costs nothing, on a grid with so many slots.
 
         Who names no slot below 0.5, or every slot that there is for them, asks for chosen slots only: the best of
         those named cost nothing, and any other one costs what it falls short of them. Everybody else asks to be spared
@@ -89,17 +93,57 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixedSession:
-    """Session number `session` must start at `slot`, and stand in `room_id` where one is given."""
+    """
+    Session number `session` must start at `slot`, and stand in `room_id` where one is given; in `more_rooms` as well
+    where it needs several.
+    """
 
     session: int
     slot: int
     room_id: str | None = None
+    more_rooms: tuple[str, ...] = ()
+
+    @property
+    def room_ids(self) -> tuple[str, ...]:
+        """Where it must stand, `room_id` first; empty where any room will do."""
+        return () if self.room_id is None else (self.room_id, *self.more_rooms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """
+    Sessions of one course that are alike: so many of one kind and length. What is None is as the course says.
+
+    `kind` is a word for people ("lab"); sessions of one kind keep one room.
+    """
+
+    kind: str = ""
+    sessions: int = 1
+    session_slots: int | None = None
+    faculty_ids: tuple[str, ...] | None = None
+    group_ids: tuple[str, ...] | None = None
+    student_ids: tuple[str, ...] | None = None
+    expected_students: int | None = None
+    room_types: tuple[str, ...] | None = None
+    required_features: tuple[str, ...] | None = None
+    allowed_slots: tuple[int, ...] | None = None
+    rooms: Mapping[str, int] | None = None
+    room_penalties: Mapping[str, int | None] | None = None
+    rooms_needed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
     """
     One section of a subject. All `faculty_ids` teach every session together.
+
+    A course whose sessions differ has `parts`: its sessions are numbered over them, one part after the other, and
+    `sessions_per_week` is the sum of theirs, which need not be given. Each part in turn, with what it leaves to the
+    course filled in, is a `Course` of its own that has no parts (see `apart`): it has the id of the whole course, and
+    its own `kind`. Limits, `min_days`, prerequisites and priority are about the whole course.
+
+    `rooms` are those that it may use, each with a penalty, None means any; `room_penalties` are further penalties by
+    room, where None prohibits it. `rooms_needed` is how many rooms each session takes at once, 0 for none at all.
 
     Empty `room_types` means any type; `allowed_slots` lists start slots, None means every slot;
     `expected_students` None means as many as are known: the students, members of its groups included, or the people of
@@ -130,10 +174,50 @@ class Course:
     fixed: tuple[FixedSession, ...] = ()
     prerequisites: tuple[str, ...] = ()
     priority: int = 0
+    rooms: Mapping[str, int] | None = None
+    room_penalties: Mapping[str, int | None] = field(default_factory=dict)
+    rooms_needed: int = 1
+    kind: str = ""
+    parts: tuple[Part, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.parts and self.sessions_per_week == 1:
+            object.__setattr__(self, "sessions_per_week", sum(part.sessions for part in self.parts))
 
     @property
     def title(self) -> str:
         return self.code or self.name or self.id
+
+    def may_use(self, room_id: str) -> bool:
+        """Whether the room is among those that it may use, whatever its kind."""
+        listed = self.rooms is None or room_id in self.rooms
+        return listed and self.room_penalties.get(room_id, 0) is not None
+
+    def penalty_of(self, room_id: str) -> int:
+        """What standing in the room costs; 0 for one that it may not use, which is another matter."""
+        return ((self.rooms or {}).get(room_id, 0) + (self.room_penalties.get(room_id, 0) or 0)) * self.may_use(room_id)
+
+    def apart(self) -> Iterator[Course]:
+        """
+        Its parts, each as a course without parts; the course itself where it has none.
+
+        `fixed` of each are those of its own sessions, which keep the numbers that they have in the whole course.
+        """
+        if not self.parts:
+            yield self
+        first = 0
+        for part in self.parts:
+            numbers = range(first, first + part.sessions)
+            first = numbers.stop
+            stated = {name: value for name in _OF_A_PART if (value := getattr(part, name)) is not None}
+            fixed = tuple(pin for pin in self.fixed if pin.session in numbers)
+            yield replace(
+                self, **stated, kind=part.kind or self.kind, sessions_per_week=part.sessions, fixed=fixed, parts=()
+            )
+
+
+_OF_A_PART = tuple(name for name in Part.__dataclass_fields__ if name not in ("kind", "sessions"))
+"""What a part may say in place of its course, under the same names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,9 +157,15 @@ class Repair:
     """A checked way to place an open session: where it would go and what else has to move for it."""
 
     slot: int
-    room_id: str
-    moves: tuple[tuple[SessionKey, int, str], ...]
+    room_id: str | None
+    moves: tuple[tuple[SessionKey, int, str | None], ...]
     sentence: str
+    more_rooms: tuple[str, ...] = ()
+
+    @property
+    def room_ids(self) -> tuple[str, ...]:
+        """Every room that the session would take, `room_id` first."""
+        return () if self.room_id is None else (self.room_id, *self.more_rooms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="room_clash", tier="hard", name="Rooms double-booked",
         unit="double booking of a room", units="double bookings of rooms",
-        sentence="A room holds at most one session at a time, and none while it is closed.",
+        sentence="A room holds no more sessions at a time than may share it, mostly one, and none while it is closed.",
     ),
     Rule(
         id="group_clash", tier="hard", name="Groups double-booked",
@@ -87,7 +87,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="slot_forbidden", tier="hard", name="Permitted times",
         unit="session at a time that is not permitted", units="sessions at times that are not permitted",
-        sentence="A session starts at a permitted time, ends on the same day and does not run through lunch.",
+        sentence="A session starts at a permitted time, ends on the same day and runs over no break that it may not.",
     ),
     Rule(
         id="fixed_moved", tier="hard", name="Fixed sessions",
@@ -129,7 +129,7 @@ RULES: tuple[Rule, ...] = (
         id="room_unsuitable", tier="hard", name="Suitable rooms",
         unit="session in an unsuitable room", units="sessions in unsuitable rooms",
         price=12,
-        sentence="A room is of a type the course accepts and has every feature it requires.",
+        sentence="A room is of a type the course accepts, has every feature it requires and is one that it may use.",
     ),
     Rule(
         id="group_unavailable", tier="hard", name="Groups' availability",
@@ -208,6 +208,11 @@ RULES: tuple[Rule, ...] = (
         id="room_waste", tier="soft", name="Empty seats",
         unit=f"block of {SEATS_PER_WASTE_UNIT} empty seats", units=f"blocks of {SEATS_PER_WASTE_UNIT} empty seats",
         sentence="A room is not much larger than its class.",
+    ),
+    Rule(
+        id="room_penalty", tier="soft", name="Preferred rooms",
+        unit="penalty point of a room",
+        sentence="Sessions are held in the rooms that are preferred for them.",
     ),
     Rule(
         id="load_balance", tier="soft", name="Even teaching days",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias, get_args
 
 Tier: TypeAlias = Literal["hard", "soft", "off"]
@@ -44,8 +45,20 @@ NEUTRAL_LIKING = 0.5
 DEFAULT_COURSE_DAY_LIMIT = 2
 """Sessions of a course on one day where nobody sets a limit; whoever meets it is told that it is ours."""
 
-MAX_DAYS = 7
+WEEK_DAYS = 7
+"""Days of a week whose days nobody names."""
+MAX_DAYS = 14
+"""Days of a cycle that names them."""
 MAX_SLOTS_PER_DAY = 48
 MAX_NUMBER = 1_000_000
 """No capacity, size, weight or limit in a dataset may exceed this; keeps every cost inside 64 bits."""
+MAX_PENALTY = 1_000
+"""Of a single room; so that its cost fits into the halves of a packed number of the search."""
+PENALTY_WORDS: Mapping[str, int | None] = {
+    "preferred": 0,
+    "discouraged": 2,
+    "strongly_discouraged": 5,
+    "prohibited": None,
+}
+"""What a penalty may be called in place of its number."""
 MAX_ID_LENGTH = 128

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from solver.grid import TimeGrid, clock_of
+from solver.calendar import TimeGrid, clock_of
 from solver.model import (
     Course,
     Dataset,
@@ -27,6 +27,7 @@ from solver.model import (
     FixedSession,
     Group,
     Link,
+    Part,
     Placement,
     Rating,
     Room,
@@ -38,8 +39,8 @@ from solver.rules import RULES
 from solver.terms import LINK_TYPES, PAIRINGS, PERMISSIONS, SET_LINKS, SessionKey
 
 Names = str | Iterable[str]
-Part = Course | Room | Faculty | Group | Link
-Place = int | tuple[int, str] | None
+Entry = Course | Room | Faculty | Group | Link
+Place = int | tuple[Any, ...] | None
 
 DAY_START_MINUTES = 8 * 60
 SLOT_MINUTES = 60
@@ -79,10 +80,10 @@ def course(
     types: Names = (),
     features: Names = (),
     limit: int | None = None,
-    fixed: Sequence[tuple[int, int] | tuple[int, int, str]] = (),
+    fixed: Sequence[tuple[Any, ...]] = (),
     **fields: Any,
 ) -> Course:
-    """`size` is the number of seats, `limit` the sessions per day, `fixed` rows of (session, slot[, room])."""
+    """`size` is the number of seats, `limit` the sessions per day, `fixed` rows of (session, slot[, room, ...])."""
     return Course(
         id=id,
         faculty_ids=_names(faculty),
@@ -94,7 +95,36 @@ def course(
         room_types=_names(types),
         required_features=_names(features),
         max_sessions_per_day=limit,
-        fixed=tuple(FixedSession(session=f[0], slot=f[1], room_id=f[2] if len(f) > 2 else None) for f in fixed),
+        fixed=tuple(
+            FixedSession(session=f[0], slot=f[1], room_id=f[2] if len(f) > 2 else None, more_rooms=tuple(f[3:]))
+            for f in fixed
+        ),
+        **fields,
+    )
+
+
+def part(
+    kind: str = "",
+    *,
+    sessions: int = 1,
+    slots: int | None = None,
+    faculty: Names | None = None,
+    groups: Names | None = None,
+    students: Names | None = None,
+    size: int | None = None,
+    types: Names | None = None,
+    **fields: Any,
+) -> Part:
+    """The same words as in `course`; what is None is as the course says."""
+    return Part(
+        kind=kind,
+        sessions=sessions,
+        session_slots=slots,
+        faculty_ids=None if faculty is None else _names(faculty),
+        group_ids=None if groups is None else _names(groups),
+        student_ids=None if students is None else _names(students),
+        expected_students=size,
+        room_types=None if types is None else _names(types),
         **fields,
     )
 
@@ -155,7 +185,7 @@ def link(
 
 
 def dataset(
-    *parts: Part,
+    *entries: Entry,
     grid: TimeGrid | None = None,
     rules: Mapping[str, str | RuleSetting] | None = None,
     travel: Mapping[str, Mapping[str, int]] | None = None,
@@ -163,11 +193,11 @@ def dataset(
     name: str = "test",
 ) -> Dataset:
     """`rules` maps a rule to its tier or to a whole setting."""
-    courses = [part for part in parts if isinstance(part, Course)]
-    rooms = [part for part in parts if isinstance(part, Room)]
-    teachers = {part.id: part for part in parts if isinstance(part, Faculty)}
-    groups = {part.id: part for part in parts if isinstance(part, Group)}
-    for each in courses:
+    courses = [entry for entry in entries if isinstance(entry, Course)]
+    rooms = [entry for entry in entries if isinstance(entry, Room)]
+    teachers = {entry.id: entry for entry in entries if isinstance(entry, Faculty)}
+    groups = {entry.id: entry for entry in entries if isinstance(entry, Group)}
+    for each in (part for whole in courses for part in (whole, *whole.apart())):
         for id in each.faculty_ids:
             teachers.setdefault(id, teacher(id))
         for id in each.group_ids:
@@ -183,7 +213,7 @@ def dataset(
         faculty=tuple(teachers.values()),
         groups=tuple(groups.values()),
         courses=tuple(courses),
-        links=tuple(part for part in parts if isinstance(part, Link)),
+        links=tuple(entry for entry in entries if isinstance(entry, Link)),
         travel_minutes=travel or {},
         history=tuple(history),
         rules=settings,
@@ -198,14 +228,15 @@ def timetable(courses: Mapping[str, Any] | None = None, /, *, default_room: str 
     """
     Maps a course to the place of its session, or to a list of places of its sessions 0, 1, ...
 
-    A place is a slot (then the room is `default_room`), a (slot, room) pair, or None for an unplaced session.
+    A place is a slot (then the room is `default_room`), a (slot, room, ...) tuple, whose room is None where the session
+    takes none, or None for an unplaced session.
     """
     placements = []
     for course_id, places in {**(courses or {}), **more}.items():
         for session, place in enumerate(places if isinstance(places, list) else [places]):
             if place is not None:
-                slot, room_id = place if isinstance(place, tuple) else (place, default_room)
-                placements.append(Placement(course_id=course_id, session=session, slot=slot, room_id=room_id))
+                slot, *rooms = place if isinstance(place, tuple) else (place, default_room)
+                placements.append(Placement.at((course_id, session), slot, [id for id in rooms if id is not None]))
     return Timetable(placements=tuple(placements))
 
 
@@ -245,11 +276,23 @@ def random_planted(rng: Random, num_courses: int = 6, max_sessions: int = 3) -> 
     structure = _structure(rng, num_courses, max_sessions)
     places = _place_without_clash(rng, structure)
     kept = Counter(key[0] for key in places)
-    courses = tuple(replace(c, sessions_per_week=kept[c.id]) for c in structure.courses if kept[c.id])
+    courses = tuple(_first_sessions(c, kept[c.id]) for c in structure.courses if kept[c.id])
     if not courses:
-        lone = replace(structure.courses[0], sessions_per_week=1, session_slots=1, expected_students=0)
-        courses, places = (lone,), {(lone.id, 0): (0, structure.rooms[0].id)}
+        lone = replace(
+            structure.courses[0], sessions_per_week=1, session_slots=1, expected_students=0, rooms_needed=1, parts=()
+        )
+        courses, places = (lone,), {(lone.id, 0): (0, (structure.rooms[0].id,))}
     return Planted(_restricted(rng, replace(structure, courses=courses), places), _timetable_of(places))
+
+
+def _first_sessions(each: Course, number: int) -> Course:
+    """The course with so many of its sessions, which are the first ones."""
+    parts, left = [], number
+    for one in each.parts:
+        if left > 0:
+            parts.append(replace(one, sessions=min(one.sessions, left)))
+        left -= one.sessions
+    return replace(each, sessions_per_week=number, parts=tuple(parts))
 
 
 def random_timetable(dataset: Dataset, rng: Random, placed: float = 0.9) -> Timetable:
@@ -259,30 +302,28 @@ def random_timetable(dataset: Dataset, rng: Random, placed: float = 0.9) -> Time
     Half of the timetables use few slots and rooms, so that clashes are not rare.
     """
     crowded = rng.random() < 0.5
-    favourites = [rng.randrange(dataset.time_grid.num_slots) for _ in range(3)]
-    rooms = [rng.choice(dataset.rooms).id for _ in range(2)] if crowded else [room.id for room in dataset.rooms]
+    favourites = [rng.choice(dataset.time_grid.slots) for _ in range(3)]
+    rooms = [place.ids for place in dataset.places]
+    few = [rng.choice(rooms) for _ in range(2)] if crowded else rooms
     placements = []
     for course_id, session in dataset.sessions:
-        length = dataset.course[course_id].session_slots
-        starts = [t for t in range(dataset.time_grid.num_slots) if dataset.time_grid.can_start(t, length)]
+        length = dataset.part_of((course_id, session)).session_slots
+        starts = [t for t in dataset.time_grid.slots if dataset.time_grid.can_start(t, length)]
         if not starts or rng.random() > placed:
             continue
         near = [t for t in starts if t in favourites] if crowded else []
-        slot = rng.choice(near or starts)
-        placements.append(Placement(course_id=course_id, session=session, slot=slot, room_id=rng.choice(rooms)))
+        slot, needed = rng.choice(near or starts), dataset.part_of((course_id, session)).rooms_needed
+        offered = [[ids for ids in some if len(ids) == needed] for some in (few, rooms)]
+        placements.append(Placement.at((course_id, session), slot, rng.choice(offered[0] or offered[1])))
     return Timetable(placements=tuple(placements))
 
 
-Places = dict[SessionKey, tuple[int, str]]
+Places = dict[SessionKey, tuple[int, tuple[str, ...]]]
+"""Start and rooms of each session."""
 
 
 def _timetable_of(places: Places) -> Timetable:
-    return Timetable(
-        placements=tuple(
-            Placement(course_id=key[0], session=key[1], slot=slot, room_id=room_id)
-            for key, (slot, room_id) in places.items()
-        )
-    )
+    return Timetable(placements=tuple(Placement.at(key, slot, ids) for key, (slot, ids) in places.items()))
 
 
 def _some(rng: Random, items: Sequence[str], most: int) -> tuple[str, ...]:
@@ -291,9 +332,11 @@ def _some(rng: Random, items: Sequence[str], most: int) -> tuple[str, ...]:
 
 def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
     """Who is taught what by whom, on which grid and in which rooms; no restriction yet."""
-    periods = rng.randint(2, 6)
-    time_grid = grid(rng.randint(1, 5), periods, rng.choice([None, *range(1, periods)]))
-    longest = max(length for length in range(1, periods + 1) if time_grid.can_start(0, length))
+    from tests.calendars import random_grid  # which builds its plain ones with `grid` of this file
+
+    time_grid = random_grid(rng)
+    lengths = range(1, time_grid.num_periods + 1)
+    longest = max(length for length in lengths if any(time_grid.can_start(t, length) for t in time_grid.slots))
     teachers = [f"f{i}" for i in range(rng.randint(1, 4))]
     students = [f"s{i}" for i in range(rng.choice([0, 4, 10]))]
     members = _groups(rng, students)
@@ -304,7 +347,7 @@ def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
             faculty=_some(rng, teachers, 2),
             groups=_some(rng, groups, 2),
             students=_some(rng, students, 5),
-            sessions=rng.randint(1, min(max_sessions, time_grid.num_slots)),
+            sessions=rng.randint(1, min(max_sessions, len(time_grid.slots))),
             slots=min(longest, rng.choice([1, 1, 1, 2, 3])),
             size=rng.choice([None, None, 5, 15, 40]),
             subject_type=rng.choice(["core", "elective"]),
@@ -314,6 +357,7 @@ def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
         )
         for i in range(num_courses)
     ]
+    courses = [_divided(rng, each, longest, teachers, groups) if rng.random() < 0.3 else each for each in courses]
     rooms = [
         room(
             f"r{i}",
@@ -321,11 +365,38 @@ def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
             type=rng.choice(ROOM_TYPES),
             features=_some(rng, FEATURES, 2),
             building=rng.choice(BUILDINGS),
+            sessions_at_once=rng.choice([1, 1, 1, 2]),
         )
         for i in range(rng.randint(1, 4))
     ]
+    courses = [replace(each, rooms_needed=_number_of_rooms(rng, rooms)) for each in courses]
     travel = {a: {b: rng.choice([0, 3, 10, 20]) for b in "ABC" if b != a and rng.random() < 0.7} for a in "ABC"}
     return dataset(*courses, *rooms, *map(teacher, teachers), *members, grid=time_grid, travel=travel)
+
+
+def _number_of_rooms(rng: Random, rooms: Sequence[Room]) -> int:
+    return min(len(rooms), rng.choice([0, 1, 1, 1, 1, 1, 1, 1, 2]))
+
+
+def _divided(rng: Random, each: Course, longest: int, teachers: Sequence[str], groups: Sequence[str]) -> Course:
+    """The course with its sessions in parts, which differ in whatever a part may say for itself."""
+    parts, left = [], each.sessions_per_week
+    while left:
+        sessions = rng.randint(1, left)
+        left -= sessions
+        parts.append(
+            part(
+                rng.choice(["", "lab"]),
+                sessions=sessions,
+                slots=rng.choice([None, min(longest, rng.randint(1, 3))]),
+                faculty=rng.choice([None, _some(rng, teachers, 2)]),
+                groups=rng.choice([None, None, _some(rng, groups, 2)]),
+                students=rng.choice([None, None, _some(rng, each.student_ids, 3)]),
+                size=rng.choice([None, None, 10]),
+                rooms_needed=rng.choice([None, None, None, 0, 1]),
+            )
+        )
+    return replace(each, parts=tuple(parts))
 
 
 def _groups(rng: Random, students: Sequence[str]) -> list[Group]:
@@ -363,23 +434,31 @@ def _place_without_clash(rng: Random, data: Dataset) -> Places:
     """Greedy: each session goes to a random place where nobody is busy and the room is large enough, or nowhere."""
     busy: dict[int, set[str]] = defaultdict(set)
     places: Places = {}
-    for each in data.courses:
+    unplaceable: set[str] = set()
+    inside: dict[int, Counter[str]] = defaultdict(Counter)
+    for each, sessions in zip(data.parts, data.sessions_of_part, strict=True):
         people = {each.id, *each.faculty_ids, *data.cohorts_of(each), *data.students_of(each)}
-        for session in range(each.sessions_per_week):
+        for key in sessions if each.id not in unplaceable else ():
             options = [
-                (t, r.id)
-                for t in range(data.time_grid.num_slots)
-                for r in data.rooms
+                (t, place.ids)
+                for t in data.time_grid.slots
+                for place in data.places
                 if data.time_grid.can_start(t, each.session_slots)
-                and r.capacity >= data.expected_students(each)
-                and not any((people | {r.id}) & busy[u] for u in range(t, t + each.session_slots))
+                and len(place.rooms) == each.rooms_needed
+                and (not place.rooms or place.seats >= data.expected_students(each))
+                and not any(people & busy[u] for u in range(t, t + each.session_slots))
+                and all(
+                    inside[u][r.id] < r.sessions_at_once for u in range(t, t + each.session_slots) for r in place.rooms
+                )
             ]
             if not options:
+                unplaceable.add(each.id)
                 break
-            slot, room_id = rng.choice(options)
-            places[each.id, session] = (slot, room_id)
+            slot, ids = rng.choice(options)
+            places[key] = (slot, ids)
             for u in range(slot, slot + each.session_slots):
-                busy[u] |= people | {room_id}
+                busy[u] |= people
+                inside[u].update(ids)
     return places
 
 
@@ -387,15 +466,15 @@ def _restricted(rng: Random, data: Dataset, places: Places | None) -> Dataset:
     """Adds everything that can make a timetable wrong; with `places`, only what they keep."""
     used: dict[str, set[int]] = defaultdict(set)
     per_day: dict[str, Counter[int]] = defaultdict(Counter)
-    for (course_id, _), (slot, room_id) in (places or {}).items():
-        each = data.course[course_id]
-        for owner in (room_id, *each.faculty_ids, *data.attending_groups(each), course_id):
+    for key, (slot, ids) in (places or {}).items():
+        each = data.part_of(key)
+        for owner in (*ids, *each.faculty_ids, *data.attending_groups(each), each.id):
             used[owner] |= set(range(slot, slot + each.session_slots))
             per_day[owner][data.time_grid.day_of(slot)] += 1
 
     def away(owner: str) -> tuple[int, ...]:
-        most = rng.choice([0, 0, 1, 4] if places is None else [0, 1, 4, data.time_grid.num_slots])
-        chosen = rng.sample(range(data.time_grid.num_slots), min(most, data.time_grid.num_slots))
+        most = rng.choice([0, 0, 1, 4] if places is None else [0, 1, 4, len(data.time_grid.slots)])
+        chosen = rng.sample(data.time_grid.slots, min(most, len(data.time_grid.slots)))
         return tuple(sorted(set(chosen) - used[owner]))
 
     def limit(owner: str, *, week: bool = False) -> int | None:
@@ -419,7 +498,7 @@ def _restricted(rng: Random, data: Dataset, places: Places | None) -> Dataset:
         groups=tuple(replace(g, unavailable=away(g.id), max_sessions_per_day=limit(g.id)) for g in data.groups),
         courses=tuple(_restricted_course(rng, data, c, places, limit(c.id)) for c in data.courses),
         history=tuple(
-            Rating(faculty_id=f.id, slot=rng.randrange(data.time_grid.num_slots), rating=rng.random())
+            Rating(faculty_id=f.id, slot=rng.choice(data.time_grid.slots), rating=rng.random())
             for f in data.faculty
             if rng.random() < 0.5
         ),
@@ -431,23 +510,29 @@ def _restricted(rng: Random, data: Dataset, places: Places | None) -> Dataset:
 def _preferences(rng: Random, time_grid: TimeGrid) -> dict[int, float]:
     if rng.random() < 0.4:
         return {}
-    slots = rng.sample(range(time_grid.num_slots), min(3, time_grid.num_slots))
+    slots = rng.sample(time_grid.slots, min(3, len(time_grid.slots)))
     return {slot: rng.choice([0.0, 0.25, 0.5, 0.9, 1.0]) for slot in slots}
 
 
 def _restricted_course(rng: Random, data: Dataset, each: Course, places: Places | None, limit: int | None) -> Course:
     time_grid, own = data.time_grid, {key: place for key, place in (places or {}).items() if key[0] == each.id}
-    starts = [t for t in range(time_grid.num_slots) if time_grid.can_start(t, each.session_slots)]
     allowed = None
     if rng.random() < 0.3:
+        longest = max(part.session_slots for part in each.apart())
+        starts = [t for t in time_grid.slots if time_grid.can_start(t, longest)]
         chosen = rng.sample(starts, rng.randint(1, len(starts)))
         allowed = tuple(sorted({*chosen, *(slot for slot, _ in own.values())}))
     fixed = []
     for session in range(each.sessions_per_week):
         if rng.random() < 0.15:
-            slot, room_id = own.get((each.id, session), (rng.choice(starts), rng.choice(data.rooms).id))
-            fixed.append(FixedSession(session=session, slot=slot, room_id=rng.choice([None, room_id])))
-    stood_in = [data.room[room_id] for _, room_id in own.values()]
+            length = data.part_of((each.id, session)).session_slots
+            starts = [t for t in time_grid.slots if time_grid.can_start(t, length)]
+            needed = data.part_of((each.id, session)).rooms_needed
+            offered = [place.ids for place in data.places if len(place.rooms) == needed]
+            slot, ids = own.get((each.id, session), (rng.choice(starts), rng.choice(offered)))
+            room_id, *more = rng.choice([(), ids]) or (None,)
+            fixed.append(FixedSession(session=session, slot=slot, room_id=room_id, more_rooms=tuple(more)))
+    stood_in = [data.room[id] for _, ids in own.values() for id in ids]
     types = set(_some(rng, ROOM_TYPES, 1))
     features = set(_some(rng, FEATURES, 1))
     if places is not None:
@@ -461,7 +546,37 @@ def _restricted_course(rng: Random, data: Dataset, each: Course, places: Places 
         required_features=tuple(sorted(features)),
         min_days=rng.randint(0, 3),
         max_sessions_per_day=limit,
+        **_listed_rooms(rng, data, {room.id for room in stood_in}, places is not None),
+        parts=tuple(_restricted_part(rng, data, each, n, own) for n in range(len(each.parts))),
     )
+
+
+def _restricted_part(rng: Random, data: Dataset, each: Course, number: int, own: Places) -> Part:
+    """Starts and rooms of its own, those in which it stands among them."""
+    one, first = each.parts[number], sum(part.sessions for part in each.parts[:number])
+    stood = [own[each.id, n] for n in range(first, first + one.sessions) if (each.id, n) in own]
+    length = one.session_slots or each.session_slots
+    starts = [t for t in data.time_grid.slots if data.time_grid.can_start(t, length)]
+    slots = {rng.choice(starts), *(slot for slot, _ in stood)}
+    types = {*rng.sample(ROOM_TYPES, 1), *(data.room[id].type for _, ids in stood for id in ids)}
+    return replace(
+        one,
+        allowed_slots=rng.choice([None, None, tuple(sorted(slots))]),
+        room_types=rng.choice([None, (), tuple(sorted(types))]),
+    )
+
+
+def _listed_rooms(rng: Random, data: Dataset, stood_in: set[str], planted: bool) -> dict[str, Any]:
+    """Rooms by name with penalties, and further penalties; where a timetable is planted none of its rooms is banned."""
+    ids = [room.id for room in data.rooms]
+    listed = {id: rng.choice([0, 0, 1, 3]) for id in ids if id in stood_in or rng.random() < 0.6}
+    penalties: dict[str, int | None] = {id: rng.choice([0, 2, None]) for id in ids if rng.random() < 0.3}
+    if planted:
+        penalties = {id: penalty for id, penalty in penalties.items() if penalty is not None or id not in stood_in}
+    return {
+        "rooms": listed if listed and rng.random() < 0.3 else None,
+        "room_penalties": penalties if rng.random() < 0.5 else {},
+    }
 
 
 def _links(rng: Random, data: Dataset, places: Places | None) -> tuple[Link, ...]:
@@ -499,7 +614,7 @@ def _kept(data: Dataset, candidate: Link, places: Places) -> bool:
         return _in_one_block(data, {key: places[key] for key in data.sessions_of(candidate)})
     for a, b in data.expand(candidate):
         (start_a, room_a), (start_b, room_b) = places[a], places[b]
-        end_a, end_b = start_a + data.course[a[0]].session_slots, start_b + data.course[b[0]].session_slots
+        end_a, end_b = start_a + data.part_of(a).session_slots, start_b + data.part_of(b).session_slots
         day_a, day_b = data.time_grid.day_of(start_a), data.time_grid.day_of(start_b)
         apart = max(start_b - end_a, start_a - end_b)
         if not {
@@ -522,7 +637,7 @@ def _kept(data: Dataset, candidate: Link, places: Places) -> bool:
 
 
 def _in_one_block(data: Dataset, places: Places) -> bool:
-    """Whether the places cover one stretch of a day, from lunch to lunch, without a hole."""
+    """Whether the places cover one stretch of a day, from break to break, without a hole."""
     time_grid = data.time_grid
     slots = {
         t
@@ -530,5 +645,4 @@ def _in_one_block(data: Dataset, places: Places) -> bool:
         for t in range(start, start + data.course[course_id].session_slots)
     }
     whole = range(min(slots), max(slots) + 1)
-    halves = {(time_grid.day_of(t), time_grid.period_of(t) >= (time_grid.lunch_period or 0)) for t in whole}
-    return slots == set(whole) and len(halves) == 1
+    return slots == set(whole) and time_grid.can_start(whole.start, len(whole))

@@ -18,9 +18,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "terms", "grid"}),
+    frozenset({"errors", "terms", "calendar"}),
     frozenset({"records", "links"}),
-    frozenset({"cohorts", "pairing"}),
+    frozenset({"calendar_checks", "cohorts", "pairing", "places"}),
     frozenset({"checks"}),
     frozenset({"model"}),
     frozenset({"ranks"}),
@@ -50,7 +50,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "http": "system domain settings views store processes service operations",
         "platform": "system domain settings store processes service",
         "cluster": "system domain settings store processes service operations",
-        "commands": "domain settings store operations",
+        "commands": "system domain settings store operations",
         "main": "settings store processes service operations http platform cluster",
         "cli": "domain settings views processes commands http cluster main",
     }.items()

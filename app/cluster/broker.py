@@ -10,13 +10,12 @@ Celery is loaded only where there is a broker: it belongs to the extra `cluster`
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from app.settings import Settings
 from app.store import Message
+from app.system.addresses import REDIS_SCHEMES, tls_options
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -30,7 +29,6 @@ IDLE_SECONDS = 30.0
 """A worker that waits takes a Redis for lost that has not said anything for so long."""
 HEARTBEAT_SECONDS = 10.0
 MARGIN_SECONDS = 600
-REDIS = ("redis", "rediss")
 
 
 class BrokerAway(Exception):
@@ -45,7 +43,7 @@ def celery_of(settings: Settings, *, waits: float) -> Celery:
     url = settings.broker_url
     app = Celery("timetable", broker=url, set_as_current=False)
     transport: dict[str, Any] = {"confirm_publish": True}
-    if url.startswith(REDIS):
+    if url.startswith(REDIS_SCHEMES):
         # All that use a Redis as broker should say the same; the shortest time counts. Ours only has to be longer than
         # an attempt, and where it is not, the message that comes again finds its job at work and is dropped.
         seconds = int(settings.max_solve_seconds) + MARGIN_SECONDS
@@ -61,7 +59,7 @@ def celery_of(settings: Settings, *, waits: float) -> Celery:
         broker_connection_max_retries=None,
         broker_heartbeat=HEARTBEAT_SECONDS,
         broker_transport_options=transport,
-        broker_use_ssl=_tls(url, settings),
+        broker_use_ssl=tls_options(url, settings.broker_tls_ca) or False,
         task_default_queue=settings.broker_queue,
         task_queues=[Queue(settings.broker_queue, routing_key=settings.broker_queue, durable=True)],  # type: ignore[no-untyped-call]
         task_serializer="json",
@@ -77,17 +75,6 @@ def celery_of(settings: Settings, *, waits: float) -> Celery:
         event_exchange=f"{settings.broker_queue}.events",
     )
     return app
-
-
-def _tls(url: str, settings: Settings) -> dict[str, Any] | bool:
-    scheme = urlsplit(url).scheme
-    if scheme not in ("rediss", "amqps"):
-        return False
-    prefix = "ssl_" if scheme == "rediss" else ""
-    options: dict[str, Any] = {f"{prefix}cert_reqs": ssl.CERT_REQUIRED}
-    if settings.broker_tls_ca:
-        options[f"{prefix}ca_certs"] = settings.broker_tls_ca
-    return options
 
 
 class Broker:
@@ -143,4 +130,5 @@ class Broker:
 
 
 def task_id(message: Message) -> str:
+    """The name of the task in Celery; the same message has the same name however often it is sent."""
     return f"{message.job_id}:{message.attempt}"

@@ -77,6 +77,7 @@ class MessageConsumer:
         self._thread = threading.Thread(target=self._run, name="celery", daemon=True)
 
     def start(self) -> None:
+        """Begins to listen, in a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:

@@ -12,4 +12,5 @@ class Embedded(NamedTuple):
     notes: tuple[str, ...] = ()
 
     def view(self) -> dict[str, Any]:
+        """This service solves its jobs itself, so many at once."""
         return {"kind": "embedded", "slots": self.slots}

@@ -68,7 +68,8 @@ class Server(Protocol):
 
     async def serve(
         self, supervisor: Supervisor, queue: Sender, metrics: Metrics, capacity: Capacity, alerts: Alerts
-    ) -> None: ...
+    ) -> None:
+        """Serves until it is cancelled."""
 
 
 Listen: TypeAlias = Callable[[Settings], Server]

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from solver.errors import Issue
+from solver.labels import NO_ROOM
 from solver.names import counted
 
 View = Mapping[str, Any]
@@ -215,7 +216,7 @@ def week(entries: Sequence[View], group: str | None) -> RenderableType:
     cells: dict[tuple[int, int], list[str]] = {}
     for entry in mine:
         for k in range(entry["duration_slots"]):
-            text = f"{entry['subject_code']}\n[dim]{entry['room_id']}[/dim]" if k == 0 else "[dim]  ⋮[/dim]"
+            text = f"{entry['subject_code']}\n[dim]{entry['room_id'] or NO_ROOM}[/dim]" if k == 0 else "[dim]  ⋮[/dim]"
             cells.setdefault((entry["day"], entry["period"] + k), []).append(text)
     alone = next((entry["batch_name"] for entry in mine if entry["batch_ids"] == [group]), group)
     title = f"one week of {alone}" if group is not None else "the week"

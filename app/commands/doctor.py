@@ -3,17 +3,56 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.operations.startup import Finding, examine
-from app.settings import SettingRow, Settings, describe
+from app.operations.startup import CheckResult, examine
+from app.settings import ROWS, Settings, SettingsError, variable
+from app.system.variables import set_by, text_in
 
 STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
+
+
+class SettingRow(NamedTuple):
+    """One line of the listing. `source` is the variable read, "default", or "given" by a caller."""
+
+    name: str
+    variables: tuple[str, ...]
+    value: object
+    default: object
+    unit: str
+    help: str
+    source: str
+
+
+def describe(settings: Settings, env: Mapping[str, str] = os.environ) -> list[SettingRow]:
+    """Every setting with its value and where it came from, in the order of the table."""
+    return [_describe(name, settings, env) for name in ROWS]
+
+
+def _describe(name: str, settings: Settings, env: Mapping[str, str]) -> SettingRow:
+    row, value = ROWS[name], getattr(settings, name)
+    read = set_by(name, row, env)
+    default = Settings.model_fields[name].get_default(call_default_factory=True, validated_data={})
+    if read is not None and _would_be_the_same(settings, name, text_in(row, env[read])):
+        source = read
+    else:
+        source = "default" if value == default else "given"
+    shown = "(set, not shown)" if row.secret and value else value
+    return SettingRow(name, (variable(name), *row.aliases), shown, default, row.unit, row.help, source)
+
+
+def _would_be_the_same(settings: Settings, name: str, text: str) -> bool:
+    try:
+        return settings.changed(**{name: text}) == settings
+    except SettingsError:
+        return False
 
 
 def run(console: Console, settings: Settings, lacking: str, *, as_json: bool) -> int:
@@ -22,7 +61,7 @@ def run(console: Console, settings: Settings, lacking: str, *, as_json: bool) ->
     """
     findings, rows = list(examine(settings)), describe(settings)
     if lacking:
-        findings.insert(0, Finding("extras", "error", lacking, "install it, or unset the variable"))
+        findings.insert(0, CheckResult("extras", "error", lacking, "install it, or unset the variable"))
     if as_json:
         document = {"findings": [asdict(finding) for finding in findings], "settings": [_wire(row) for row in rows]}
         console.out(json.dumps(document, ensure_ascii=False), highlight=False)
@@ -41,7 +80,7 @@ def _wire(row: SettingRow) -> dict[str, str]:
     }
 
 
-def _print(console: Console, findings: Sequence[Finding], rows: Sequence[SettingRow]) -> None:
+def _print(console: Console, findings: Sequence[CheckResult], rows: Sequence[SettingRow]) -> None:
     table = Table(title="checks", title_justify="left")
     for column in ("check", "", "found", "what to do"):
         table.add_column(column, overflow="fold")

@@ -26,7 +26,7 @@ from app.store.signing import NoBackupKey, read_key
 from app.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from app.operations.integrity import Report
+    from app.operations.integrity import IntegrityReport
 
 EXIT_OUR_FAULT, EXIT_REFUSED = 1, 2
 KEY_VARIABLE = "TT_KEY"
@@ -74,7 +74,7 @@ def check_command(
     raise typer.Exit(0 if report.sound else EXIT_OUR_FAULT)
 
 
-def _report_of(settings: Settings, backup: Path | None, again: bool, beat: Callable[[str], None]) -> Report:
+def _report_of(settings: Settings, backup: Path | None, again: bool, beat: Callable[[str], None]) -> IntegrityReport:
     """
     Of a backup, else of the store in use; `again` and `beat` as for `app.operations.integrity`. Raises StoreError.
     """
@@ -96,7 +96,7 @@ def _report_of(settings: Settings, backup: Path | None, again: bool, beat: Calla
     return check_folder(settings.data_dir, kept, key_file=key_file, again=again, beat=beat)
 
 
-def _report_of_copy(settings: Settings, copy: Path, again: bool, beat: Callable[[str], None]) -> Report:
+def _report_of_copy(settings: Settings, copy: Path, again: bool, beat: Callable[[str], None]) -> IntegrityReport:
     """Of a copy that the running service has made of its store, which is removed, and of the backups beside it."""
     from app.operations.integrity import Finding, check_backups, check_file  # as above
 
@@ -220,7 +220,7 @@ def _detail(answer: httpx.Response) -> str:
         return answer.text[:200]
 
 
-def _print_report(report: Report, *, as_json: bool) -> None:
+def _print_report(report: IntegrityReport, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(report.view(), ensure_ascii=False))
         return

@@ -28,6 +28,7 @@ class Caller:
     organisations: tuple[str, ...] | None = None
 
     def may(self, scope: Scope) -> bool:
+        """Whether the key has this scope; `admin` includes all others."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
     def reaches(self, organisation: object) -> bool:

@@ -29,6 +29,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from app import MEBIBYTE
 from solver.control import Place
 
 SILENCE_SECONDS = 8.0
@@ -44,14 +45,15 @@ GAP_SECONDS = 2.0
 """A pause between two looks that is longer than this is the watcher's own, and nobody is judged for it."""
 LEAK_HORIZON_SECONDS = 60.0
 """A steady growth that reaches the limit within this time is warned of."""
-LEAK_BYTES_PER_SECOND = 1 << 20
+LEAK_BYTES_PER_SECOND = MEBIBYTE
 """A silent child that grows faster than this from first to last leaks: what waits or runs in circles does not grow."""
 KEEP_EVERY_SECONDS = 0.5
 KEPT_SAMPLES = 30
-MEBIBYTE = 1 << 20
 
 
 class Verdict(StrEnum):
+    """What is thought of a child; the values stand in the store and in metrics."""
+
     NORMAL_PROCESSING = "NORMAL_PROCESSING"
     DEADLOCK_SUSPECTED = "DEADLOCK_SUSPECTED"
     INFINITE_LOOP = "INFINITE_LOOP"
@@ -66,10 +68,10 @@ HANGS = frozenset({Verdict.DEADLOCK_SUSPECTED, Verdict.INFINITE_LOOP, Verdict.ST
 
 
 class Patience(NamedTuple):
-    """Processor seconds of work between two beats that are healthy: a floor, and more for each packed megabyte."""
+    """Processor seconds of work between two beats that are healthy: a floor, and more for each packed mebibyte."""
 
     base: float
-    per_megabyte: float
+    per_mebibyte: float
 
 
 DEFAULT_PATIENCE = Patience(1.0, 10.0)
@@ -79,10 +81,10 @@ PATIENCE: Mapping[Place, Patience] = {
 }
 
 
-def patience(place: Place, megabytes: float) -> float:
-    """Processor seconds that a child may spend at `place` without a beat; `megabytes` of packed dataset."""
-    base, per_megabyte = PATIENCE.get(place, DEFAULT_PATIENCE)
-    return base + per_megabyte * megabytes
+def patience(place: Place, mebibytes: float) -> float:
+    """Processor seconds that a child may spend at `place` without a beat; `mebibytes` of packed dataset."""
+    base, per_mebibyte = PATIENCE.get(place, DEFAULT_PATIENCE)
+    return base + per_mebibyte * mebibytes
 
 
 class ThreadLook(NamedTuple):
@@ -94,7 +96,7 @@ class ThreadLook(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class ProcessSample:
     """One look at a child. `at` in seconds of a monotonic clock; `threads` None where nobody looked that closely."""
 
     at: float
@@ -107,18 +109,21 @@ class Sample:
 
     @property
     def stopped(self) -> bool:
+        """Whether a signal or a debugger has stopped the process."""
         return self.state in "Tt"
 
     @property
     def wants_to_run(self) -> bool:
+        """Whether any thread runs or waits for a processor."""
         return self.state == "R" or any(thread.state == "R" for thread in self.threads or ())
 
     @property
     def waits_for_disk(self) -> bool:
+        """Whether any thread waits for a device, which no signal interrupts."""
         return self.state == "D" or any(thread.state == "D" for thread in self.threads or ())
 
 
-class Finding(NamedTuple):
+class Assessment(NamedTuple):
     """A verdict in words. Only a `certain` one is a reason to act."""
 
     verdict: Verdict
@@ -126,7 +131,7 @@ class Finding(NamedTuple):
     certain: bool = False
 
 
-FINE = Finding(Verdict.NORMAL_PROCESSING, "it works")
+FINE = Assessment(Verdict.NORMAL_PROCESSING, "it works")
 
 
 @dataclass(kw_only=True)
@@ -134,15 +139,15 @@ class Diagnosis:
     """
     The medical record of one child: samples in, a finding out.
 
-    `megabytes` of packed dataset scale the patience; `memory_limit_bytes` is what the child may have resident.
+    `mebibytes` of packed dataset scale the patience; `memory_limit_bytes` is what the child may have resident.
     """
 
     began: float
-    megabytes: float
+    mebibytes: float
     memory_limit_bytes: int
-    finding: Finding = FINE
-    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=KEPT_SAMPLES))
-    last: Sample | None = None
+    finding: Assessment = FINE
+    samples: deque[ProcessSample] = field(default_factory=lambda: deque(maxlen=KEPT_SAMPLES))
+    last: ProcessSample | None = None
     peak_bytes: int = 0
     _beat: int = -1
     _beat_at: float = field(init=False)
@@ -173,14 +178,14 @@ class Diagnosis:
             return False
         return sample.stopped or self._computes_too_long(sample) or (self._waits() and not sample.waits_for_disk)
 
-    def _computes_too_long(self, sample: Sample) -> bool:
-        return sample.cpu_seconds - self._cpu_at_beat >= patience(sample.place, self.megabytes)
+    def _computes_too_long(self, sample: ProcessSample) -> bool:
+        return sample.cpu_seconds - self._cpu_at_beat >= patience(sample.place, self.mebibytes)
 
     def _waits(self) -> bool:
         """Whether no thread of it has wanted to run in most of the close looks since the last beat."""
         return self._wanted < RUNNABLE_SHARE * max(1, self._looks)
 
-    def see(self, sample: Sample) -> Finding:
+    def see(self, sample: ProcessSample) -> Assessment:
         """Judges by this look and those before. A watcher that comes late has seen nothing, and starts anew."""
         late = self.last is not None and sample.at - self.last.at > GAP_SECONDS
         woken = self._stopped and not sample.stopped
@@ -198,51 +203,51 @@ class Diagnosis:
         self.finding = self._of_limit(sample) or self._of_silence(sample) or self._of_growth(sample) or FINE
         return self.finding
 
-    def _of_limit(self, sample: Sample) -> Finding | None:
+    def _of_limit(self, sample: ProcessSample) -> Assessment | None:
         if sample.resident_bytes <= self.memory_limit_bytes:
             return None
         used, limit = sample.resident_bytes // MEBIBYTE, self.memory_limit_bytes // MEBIBYTE
-        return Finding(Verdict.MEMORY_LEAK, f"it used {used} MB of memory; the limit is {limit} MB", certain=True)
+        return Assessment(Verdict.MEMORY_LEAK, f"it used {used} MB of memory; the limit is {limit} MB", certain=True)
 
-    def _of_silence(self, sample: Sample) -> Finding | None:
+    def _of_silence(self, sample: ProcessSample) -> Assessment | None:
         found = self._of_standstill(sample)
         slope = 0.0 if found is None or sample.stopped else self._silent_growth(sample)
         if found is None or slope < LEAK_BYTES_PER_SECOND:
             return found
         grows = f"its memory grows by {slope / MEBIBYTE:.0f} MB a second, to {sample.resident_bytes // MEBIBYTE} MB"
         silent = f"it has shown no sign of life for {self.silence(sample.at):.0f} s (state {sample.state})"
-        return Finding(Verdict.MEMORY_LEAK, f"{grows}, and {silent}", found.certain)
+        return Assessment(Verdict.MEMORY_LEAK, f"{grows}, and {silent}", found.certain)
 
-    def _silent_growth(self, sample: Sample) -> float:
+    def _silent_growth(self, sample: ProcessSample) -> float:
         """Bytes per second by which it has grown since the last beat, in the slowest third of that time."""
         since = [(seen.at, seen.resident_bytes) for seen in self.samples if seen.at >= self._beat_at]
         if not since or since[-1][0] < sample.at:
             since.append((sample.at, sample.resident_bytes))
         return min(slopes_of_thirds(since), default=0.0)
 
-    def _of_standstill(self, sample: Sample) -> Finding | None:
+    def _of_standstill(self, sample: ProcessSample) -> Assessment | None:
         silent = self.silence(sample.at)
         if silent < SUSPECT_SECONDS:
             return None
         used = sample.cpu_seconds - self._cpu_at_beat
-        allowed = patience(sample.place, self.megabytes)
+        allowed = patience(sample.place, self.mebibytes)
         long_enough = silent >= SILENCE_SECONDS
         since = f"no sign of life for {silent:.0f} s (state {sample.state}, {used:.1f} s of processor time)"
         if sample.stopped:
-            return Finding(Verdict.STOPPED, f"it was stopped by a signal: {since}", long_enough)
+            return Assessment(Verdict.STOPPED, f"it was stopped by a signal: {since}", long_enough)
         if self._computes_too_long(sample):
-            return Finding(Verdict.INFINITE_LOOP, f"it computes and gets nowhere: {since}", long_enough)
+            return Assessment(Verdict.INFINITE_LOOP, f"it computes and gets nowhere: {since}", long_enough)
         if self._waits():
             if sample.waits_for_disk:
                 long_enough = silent >= DISK_SECONDS
-            return Finding(
+            return Assessment(
                 Verdict.DEADLOCK_SUSPECTED, f"it waits for something that does not come: {since}", long_enough
             )
         if used >= allowed / 2:
-            return Finding(Verdict.INFINITE_LOOP, f"it may be in a loop without an end: {since}")
+            return Assessment(Verdict.INFINITE_LOOP, f"it may be in a loop without an end: {since}")
         return None
 
-    def _of_growth(self, sample: Sample) -> Finding | None:
+    def _of_growth(self, sample: ProcessSample) -> Assessment | None:
         """Only warns: what grows steadily may as well stop growing."""
         slope = steady_growth([(seen.at, seen.resident_bytes) for seen in self.samples])
         ahead = sample.resident_bytes + slope * LEAK_HORIZON_SECONDS
@@ -250,7 +255,7 @@ class Diagnosis:
             return None
         seconds = (self.memory_limit_bytes - sample.resident_bytes) / slope
         rate = f"its memory grows by {slope / MEBIBYTE:.0f} MB a second"
-        return Finding(Verdict.MEMORY_LEAK, f"{rate} and reaches the limit in {seconds:.0f} s")
+        return Assessment(Verdict.MEMORY_LEAK, f"{rate} and reaches the limit in {seconds:.0f} s")
 
 
 def steady_growth(points: Sequence[tuple[float, int]]) -> float:
@@ -276,17 +281,19 @@ def slopes_of_thirds(points: Sequence[tuple[float, int]]) -> list[float]:
     return [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(marks)]
 
 
-def died(sentence: str) -> Finding:
+def died(sentence: str) -> Assessment:
     """The child is gone, and nobody of us has killed it."""
-    return Finding(Verdict.PROCESS_DIED, sentence, certain=True)
+    return Assessment(Verdict.PROCESS_DIED, sentence, certain=True)
 
 
-def unkillable(state: str, seconds: float) -> Finding:
+def unkillable(state: str, seconds: float) -> Assessment:
     """SIGKILL was sent, and the child is still there."""
-    return Finding(Verdict.UNKILLABLE, f"it is still there {seconds:g} s after SIGKILL (state {state})", certain=True)
+    return Assessment(
+        Verdict.UNKILLABLE, f"it is still there {seconds:g} s after SIGKILL (state {state})", certain=True
+    )
 
 
-def records(samples: Sequence[Sample], now: float) -> Iterator[dict[str, Any]]:
+def records(samples: Sequence[ProcessSample], now: float) -> Iterator[dict[str, Any]]:
     """The samples for a bundle: JSON-safe, ages instead of instants."""
     for sample in samples:
         yield {

@@ -12,7 +12,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from app.domain.diagnosis import MEBIBYTE, Diagnosis, Finding, ThreadLook, records
+from app import MEBIBYTE
+from app.domain.diagnosis import Assessment, Diagnosis, ThreadLook, records
 from app.domain.jobs import Job
 
 PACKAGES = ("timetable", "ortools", "numba", "numpy")
@@ -21,7 +22,7 @@ PACKAGES = ("timetable", "ortools", "numba", "numpy")
 def bundle(
     job: Job,
     record: Diagnosis,
-    finding: Finding,
+    finding: Assessment,
     now: float,
     *,
     threads: Sequence[ThreadLook],

@@ -1,7 +1,7 @@
 """
 The frame in which our processes talk: two 4-byte lengths (big endian), a JSON header, a body of bytes. Never pickle.
 
-Who says what in them stands elsewhere (`app.domain.messages`, `app.processes.parse_worker`).
+Who says what in them stands elsewhere (`app.domain.messages`, `app.processes.questions`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class FrameError(Exception):
     """These bytes are no frame of ours."""
 
 
-class Limits(NamedTuple):
+class FrameLimits(NamedTuple):
     """The most bytes that a header and a body may have."""
 
     header: int

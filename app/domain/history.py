@@ -34,6 +34,7 @@ class CostHistory:
             self._points = [*self._points[:-1:2], self._points[-1]]
 
     def clear(self) -> None:
+        """Forgets all points, for an attempt that begins anew."""
         self._points = []
 
     def view(self, began: float) -> list[dict[str, object]]:

@@ -31,6 +31,8 @@ LAST_CHANCE_SECONDS = 10.0
 
 
 class Status(StrEnum):
+    """The states of a job; the values stand in the store and in answers."""
+
     QUEUED = "queued"
     RUNNING = "running"
     COMPLETED = "completed"
@@ -39,6 +41,7 @@ class Status(StrEnum):
 
     @property
     def terminal(self) -> bool:
+        """Whether the job has ended; only a restart changes it then."""
         return self not in (Status.QUEUED, Status.RUNNING)
 
 
@@ -196,6 +199,7 @@ def tenant_of(job: Job) -> str:
 
 
 def new_job(request: JobRequest, at: float) -> Job:
+    """The job of a request that came at the wall time `at`, queued."""
     return Job(
         id=request.job_id,
         body_hash=request.body_hash,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,18 +31,12 @@ class Life:
     deadline_seconds: float | None = None
 
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "attempt": (int,),
-    **dict.fromkeys(("health", "verdict", "message"), (str,)),
-    **dict.fromkeys(("place", "stage", "rung"), (str, type(None))),
-    **dict.fromkeys(("bound", "placed", "total"), (int, type(None))),
-    **dict.fromkeys(("silent_seconds", "deadline_seconds"), (float, int, type(None))),
-    "stage_share": (float, int),
-}
+_LIFE = TypeAdapter(Life)
 
 
 def text_of(life: Life) -> str:
-    return json.dumps(asdict(life), separators=(",", ":"))
+    """As `life_of` reads it."""
+    return _LIFE.dump_json(life).decode()
 
 
 def life_of(text: str) -> Life | None:
@@ -52,12 +46,6 @@ def life_of(text: str) -> Life | None:
     Nobody depends on it, and another version of this program may know more fields, or others.
     """
     try:
-        document: Any = json.loads(text)
-    except ValueError:
+        return _LIFE.validate_json(text, strict=True)
+    except ValidationError:
         return None
-    if not isinstance(document, dict) or "attempt" not in document:
-        return None
-    known = {field.name: document[field.name] for field in fields(Life) if field.name in document}
-    if not all(isinstance(value, _KINDS[name]) for name, value in known.items()):
-        return None
-    return Life(**known)

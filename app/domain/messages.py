@@ -19,13 +19,13 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AllowInfNan, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
-from app.domain.framing import LENGTHS, FrameError, Limits, framed
+from app.domain.framing import LENGTHS, FrameError, FrameLimits, framed
 from app.domain.options import SolveOptions
 from solver.control import NUM_WORDS, Stage, Stop
 from solver.ranks import MAX_TOLD
 from solver.result import Quality, RungId, StoppedBy
 
-LIMITS = Limits(header=1 << 20, body=256 << 20)
+LIMITS = FrameLimits(header=1 << 20, body=256 << 20)
 MAX_ISSUES = 100
 WORDS_BYTES = NUM_WORDS * 8
 """Size of the memory shared by supervisor and child: `Control.words`."""
@@ -185,6 +185,7 @@ class StopFrame(Frame):
 
     @property
     def value(self) -> Stop:
+        """The number that a child reads in the shared memory for the same word."""
         return Stop(self.stop)
 
 

@@ -30,15 +30,20 @@ SEED_STEP = 1_000_003
 MOST_SEED = 2**31
 
 
-class Limits(Protocol):
+class PortfolioSettings(Protocol):
     """The settings that matter here."""
 
     @property
-    def queue(self) -> str: ...
+    def queue(self) -> str:
+        """Kind of the queue; only a shared one has other workers."""
+
     @property
-    def portfolio_workers(self) -> int: ...
+    def portfolio_workers(self) -> int:
+        """Most workers that solve one job together."""
+
     @property
-    def portfolio_sessions(self) -> int: ...
+    def portfolio_sessions(self) -> int:
+        """Sessions from which on a job is large enough for several."""
 
 
 class Left(StrEnum):
@@ -64,12 +69,12 @@ def seed(job: Job, number: int) -> int:
     return (job.options.seed + job.failed_attempts + SEED_STEP * number) % MOST_SEED
 
 
-def most_workers(settings: Limits) -> int:
+def most_workers(settings: PortfolioSettings) -> int:
     """How many workers a service can promise a job: one that solves by itself has nobody to send help."""
     return settings.portfolio_workers if settings.queue == "celery" else 1
 
 
-def places(job: Job, sessions: int, settings: Limits) -> int:
+def places(job: Job, sessions: int, settings: PortfolioSettings) -> int:
     """How many assistants a job may have. One whose request says a number need not be large."""
     if job.publish is not None:
         return 0

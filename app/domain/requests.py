@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from solver.grid import TimeGrid
+from solver.calendar import TimeGrid
 from solver.rules import RULE_IDS
 from solver.terms import MAX_NUMBER
 

@@ -12,7 +12,7 @@ from solver.model import Dataset
 from solver.samples import PRESETS, sample
 
 
-class Sample(NamedTuple):
+class SampleDataset(NamedTuple):
     """A sample as an object and as native JSON. Shared by all requests, so nobody may change the JSON."""
 
     dataset: Dataset
@@ -23,7 +23,7 @@ _MAKING = {name: Lock() for name in PRESETS}
 """Who asks for a sample that is just being made waits for it; other samples are not held up."""
 
 
-def load_sample(name: str, seed: int) -> Sample:
+def load_sample(name: str, seed: int) -> SampleDataset:
     """
     Makes a sample, or remembers it. Takes up to seconds for the largest, so call it off the event loop.
 
@@ -39,9 +39,9 @@ def load_sample(name: str, seed: int) -> Sample:
 
 
 @lru_cache(maxsize=8)
-def _make(name: str, seed: int) -> Sample:
+def _make(name: str, seed: int) -> SampleDataset:
     dataset = sample(name, seed)
-    return Sample(dataset, dump_dataset(dataset))
+    return SampleDataset(dataset, dump_dataset(dataset))
 
 
 def describe_samples() -> list[dict[str, str]]:

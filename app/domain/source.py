@@ -66,4 +66,5 @@ class DataSource(Protocol):
     def fetch(self, query: Query) -> Fetched:
         """Raises SourceError, and where that is the reason `UnknownOrganisation` or `NothingThere`."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Gives back the connections."""

@@ -25,7 +25,7 @@ DENIED = frozenset({401, 403})
 _log = logging.getLogger("timetable.audit")
 
 
-class Audit:
+class AuditLog:
     """The ASGI layer that writes the audit log."""
 
     def __init__(self, app: ASGIApp) -> None:

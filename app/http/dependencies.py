@@ -19,9 +19,8 @@ from app.domain.unknown_fields import refuse_near_misses
 from app.http.problems import BodyTooSlow
 from app.operations.metrics import Metrics
 from app.processes.parse_pool import ParsePool
-from app.service.jobs import Jobs, Results
 from app.service.supervisor import Supervisor
-from app.service.tenant import TenantJobs, TenantResults
+from app.service.tenant import Jobs, Results, TenantJobs, TenantResults
 from app.settings import Settings
 
 NOT_WHOLE = "This concerns all organisations, and the key is for single ones."
@@ -30,18 +29,23 @@ NOT_WHOLE = "This concerns all organisations, and the key is for single ones."
 class Platform(Protocol):
     """What the routes need of the link to the platform (`app.platform.link`), which they must not know."""
 
-    async def announce(self, job: Job) -> None: ...
+    async def announce(self, job: Job) -> None:
+        """Tells the platform that the job is taken, as soon as it is; never raises for an outage."""
 
-    def wake(self) -> None: ...
+    def wake(self) -> None:
+        """Has waiting deliveries tried now."""
 
     def heed(self, job_id: str) -> None:
         """The platform has spoken of a job that has ended or is not here: what it makes of our answer is looked at."""
 
-    def up(self) -> Mapping[str, bool]: ...
+    def up(self) -> Mapping[str, bool]:
+        """Channel -> whether it is reachable as far as is known."""
 
-    def count(self, state: str) -> Mapping[str, int]: ...
+    def count(self, state: str) -> Mapping[str, int]:
+        """Channel -> number of deliveries in this state."""
 
-    def view(self) -> dict[str, Any]: ...
+    def view(self) -> dict[str, Any]:
+        """The channels for `GET /health`."""
 
 
 class Queue(Protocol):
@@ -51,7 +55,8 @@ class Queue(Protocol):
     def notes(self) -> Sequence[str]:
         """What somebody who hands in jobs should know, though they are taken."""
 
-    def view(self) -> dict[str, Any]: ...
+    def view(self) -> dict[str, Any]:
+        """Kind, slots and state of the queue, for `GET /workers`."""
 
 
 class Whole(NamedTuple):
@@ -129,6 +134,7 @@ class TenantSource(_Withheld):
         self._source, self._caller = source, caller
 
     def fetch(self, query: Query) -> Fetched:
+        """The data of an organisation that the key is for. Raises UnknownOrganisation for all others."""
         if not self._caller.reaches(query.organization_id):
             raise UnknownOrganisation(f"There is no organisation {query.organization_id[:80]!r}.")
         return self._source.fetch(query)

@@ -82,6 +82,7 @@ class Described(FastAPI):
     """FastAPI with a description that says what its routes really answer."""
 
     def openapi(self) -> dict[str, Any]:
+        """The document, made once; every operation has its description, examples and answers."""
         if self.openapi_schema is None:
             document = super().openapi()
             for path, operations in document["paths"].items():

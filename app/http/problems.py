@@ -3,7 +3,7 @@ Every error a client can see, as one table from exception to HTTP status and cod
 
 The body is `application/problem+json`: `type`, `title`, `status`, `code`, `detail` (a string, as the platform reads it)
 and `errors[]` of `{pointer, code, message, value}`, where the pointer is a JSON pointer into the request body. What we
-did not foresee ends in `LastResort`: a correlation id for the client, the traceback for the log, nothing in between.
+did not foresee ends in `UnforeseenErrors`: a correlation id for the client, the traceback for the log, and no more.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class TooManyStreams(ServiceError):
 # --- how each is answered ---
 
 
-class Row(NamedTuple):
+class ProblemType(NamedTuple):
     """How one kind of exception is answered. `retry_after` is in seconds."""
 
     status: int
@@ -127,56 +127,56 @@ class Row(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
-PROBLEMS: Mapping[type[Exception], Row] = {
-    InputError: Row(422, "invalid_input", "The input cannot be used"),
-    ValidationError: Row(422, "invalid_input", "The input cannot be used"),
-    RequestValidationError: Row(422, "invalid_parameter", "A parameter cannot be used"),
-    UnknownOrganisation: Row(404, "organisation_not_found", "Unknown organisation"),
-    SourceError: Row(502, "platform_data", "The platform's data cannot be had"),
-    SourceNotConfigured: Row(422, "source_not_configured", "No data source"),
-    BodyTooLarge: Row(413, "body_too_large", "The request body is too large"),
-    TooHeavy: Row(422, "too_large", "The request is too large to be read"),
-    UnknownEncoding: Row(
+PROBLEMS: Mapping[type[Exception], ProblemType] = {
+    InputError: ProblemType(422, "invalid_input", "The input cannot be used"),
+    ValidationError: ProblemType(422, "invalid_input", "The input cannot be used"),
+    RequestValidationError: ProblemType(422, "invalid_parameter", "A parameter cannot be used"),
+    UnknownOrganisation: ProblemType(404, "organisation_not_found", "Unknown organisation"),
+    SourceError: ProblemType(502, "platform_data", "The platform's data cannot be had"),
+    SourceNotConfigured: ProblemType(422, "source_not_configured", "No data source"),
+    BodyTooLarge: ProblemType(413, "body_too_large", "The request body is too large"),
+    TooHeavy: ProblemType(422, "too_large", "The request is too large to be read"),
+    UnknownEncoding: ProblemType(
         415,
         "unknown_encoding",
         "The request body is encoded in a way that is not known",
         headers={"Accept-Encoding": "gzip"},
     ),
-    NotUnpacked: Row(400, "bad_gzip", "The request body cannot be unpacked"),
-    BadFraming: Row(400, "bad_framing", "The request is framed in two ways", headers={"Connection": "close"}),
-    BadHeader: Row(400, "bad_header", "A header cannot be used"),
-    IdempotencyMismatch: Row(422, "idempotency_key_reused", "This Idempotency-Key belongs to another request"),
-    NoKey: Row(401, "no_key", "No valid key", headers={"WWW-Authenticate": 'Bearer realm="timetable"'}),
-    NotAllowed: Row(403, "not_allowed", "The key has not this right"),
-    RateLimited: Row(429, "rate_limited", "Too many requests", retry_after=1),
-    BodyTooSlow: Row(408, "body_too_slow", "The request body took too long"),
-    JobNotFound: Row(404, "job_not_found", "Unknown job"),
-    DatasetNotFound: Row(404, "dataset_not_found", "Unknown dataset"),
-    NoResult: Row(404, "no_result", "No such result"),
-    ConflictNotFound: Row(404, "conflict_not_found", "Unknown conflict"),
-    FileNotFound: Row(404, "file_not_found", "No such file"),
-    NoBundle: Row(404, "no_diagnosis", "No diagnosis"),
-    FormatNotAvailable: Row(406, "not_available", "Format not available"),
-    ResultNotReady: Row(409, "result_not_ready", "The job is still at work", retry_after=2),
-    JobConflict: Row(409, "job_conflict", "Another job has this id"),
-    JobStateError: Row(409, "job_state", "Not possible in this state of the job"),
+    NotUnpacked: ProblemType(400, "bad_gzip", "The request body cannot be unpacked"),
+    BadFraming: ProblemType(400, "bad_framing", "The request is framed in two ways", headers={"Connection": "close"}),
+    BadHeader: ProblemType(400, "bad_header", "A header cannot be used"),
+    IdempotencyMismatch: ProblemType(422, "idempotency_key_reused", "This Idempotency-Key belongs to another request"),
+    NoKey: ProblemType(401, "no_key", "No valid key", headers={"WWW-Authenticate": 'Bearer realm="timetable"'}),
+    NotAllowed: ProblemType(403, "not_allowed", "The key has not this right"),
+    RateLimited: ProblemType(429, "rate_limited", "Too many requests", retry_after=1),
+    BodyTooSlow: ProblemType(408, "body_too_slow", "The request body took too long"),
+    JobNotFound: ProblemType(404, "job_not_found", "Unknown job"),
+    DatasetNotFound: ProblemType(404, "dataset_not_found", "Unknown dataset"),
+    NoResult: ProblemType(404, "no_result", "No such result"),
+    ConflictNotFound: ProblemType(404, "conflict_not_found", "Unknown conflict"),
+    FileNotFound: ProblemType(404, "file_not_found", "No such file"),
+    NoBundle: ProblemType(404, "no_diagnosis", "No diagnosis"),
+    FormatNotAvailable: ProblemType(406, "not_available", "Format not available"),
+    ResultNotReady: ProblemType(409, "result_not_ready", "The job is still at work", retry_after=2),
+    JobConflict: ProblemType(409, "job_conflict", "Another job has this id"),
+    JobStateError: ProblemType(409, "job_state", "Not possible in this state of the job"),
     # The platform repeats a 429 or 503 after 30 s, so these two stand only where that helps.
-    TooManyCancels: Row(429, "too_many_cancels", "Too many unknown jobs were cancelled", retry_after=60),
-    QueueFull: Row(429, "queue_full", "Too many jobs are waiting", retry_after=30),
-    NotReady: Row(503, "not_ready", "Not ready", retry_after=5),
-    ResultTooHeavy: Row(503, "result_too_heavy", "The result is too large to be made now", retry_after=60),
-    ParsePoolBusy: Row(503, "readers_busy", "Too many large requests at once", retry_after=5),
-    ParsePoolAway: Row(503, "readers_away", "Large requests cannot be read at the moment", retry_after=5),
-    ParsePoolStarved: Row(503, "out_of_memory", "The service has run out of memory", retry_after=30),
-    TooManyStreams: Row(503, "too_many_streams", "Too many event streams", retry_after=5),
-    StoreUnavailable: Row(503, "store_unavailable", "The job store does not answer", retry_after=30),
-    DiskFull: Row(507, "disk_full", "There is no room left for more jobs", retry_after=60),
-    StoreFull: Row(507, "disk_full", "There is no room left for the job store", retry_after=60),
-    StoreDamaged: Row(503, "store_damaged", "The job store is damaged", retry_after=300),
-    NoTools: Row(501, "no_backups", "No backup can be made here"),
-    StoreError: Row(503, "store_refused", "The job store refused", retry_after=30),
+    TooManyCancels: ProblemType(429, "too_many_cancels", "Too many unknown jobs were cancelled", retry_after=60),
+    QueueFull: ProblemType(429, "queue_full", "Too many jobs are waiting", retry_after=30),
+    NotReady: ProblemType(503, "not_ready", "Not ready", retry_after=5),
+    ResultTooHeavy: ProblemType(503, "result_too_heavy", "The result is too large to be made now", retry_after=60),
+    ParsePoolBusy: ProblemType(503, "readers_busy", "Too many large requests at once", retry_after=5),
+    ParsePoolAway: ProblemType(503, "readers_away", "Large requests cannot be read at the moment", retry_after=5),
+    ParsePoolStarved: ProblemType(503, "out_of_memory", "The service has run out of memory", retry_after=30),
+    TooManyStreams: ProblemType(503, "too_many_streams", "Too many event streams", retry_after=5),
+    StoreUnavailable: ProblemType(503, "store_unavailable", "The job store does not answer", retry_after=30),
+    DiskFull: ProblemType(507, "disk_full", "There is no room left for more jobs", retry_after=60),
+    StoreFull: ProblemType(507, "disk_full", "There is no room left for the job store", retry_after=60),
+    StoreDamaged: ProblemType(503, "store_damaged", "The job store is damaged", retry_after=300),
+    NoTools: ProblemType(501, "no_backups", "No backup can be made here"),
+    StoreError: ProblemType(503, "store_refused", "The job store refused", retry_after=30),
 }
-_UNFORESEEN = Row(500, "internal_error", "Internal error")
+_UNFORESEEN = ProblemType(500, "internal_error", "Internal error")
 _BY_NAME = {kind.__name__: row for kind, row in PROBLEMS.items()}
 _STORE_DETAILS: Mapping[type[StoreError], str] = {
     StoreFull: "There is no room left on the disk of the job store. Nothing was stored; please try again later.",
@@ -212,10 +212,10 @@ async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -
     await problem_response(error)(scope, receive, send)
 
 
-def row_of(error: Exception) -> Row:
+def row_of(error: Exception) -> ProblemType:
     """The row of the nearest ancestor that the table knows."""
     if isinstance(error, HTTPException):
-        return Row(error.status_code, _HTTP_CODES.get(error.status_code, "http_error"), str(error.detail))
+        return ProblemType(error.status_code, _HTTP_CODES.get(error.status_code, "http_error"), str(error.detail))
     if isinstance(error, Refused):
         return next((_BY_NAME[kind] for kind in error.kinds if kind in _BY_NAME), _UNFORESEEN)
     return next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), _UNFORESEEN)
@@ -257,7 +257,7 @@ def _issues_of(error: Exception) -> Sequence[Issue]:
     return issues_of(error)
 
 
-def _detail(error: Exception, row: Row) -> str:
+def _detail(error: Exception, row: ProblemType) -> str:
     if row is _UNFORESEEN:
         return "Something went wrong on our side. The correlation id finds it in the log."
     if isinstance(error, NoTools):
@@ -268,7 +268,7 @@ def _detail(error: Exception, row: Row) -> str:
     return str(error.detail) if isinstance(error, HTTPException) else detail_of(error, _issues_of(error))
 
 
-class LastResort:
+class UnforeseenErrors:
     """
     The last layer: an exception that no handler knows becomes a 500 with a correlation id, and the service lives on.
 

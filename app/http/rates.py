@@ -19,7 +19,7 @@ from app.http.problems import RateLimited, TooManyStreams, refuse
 from app.settings import Settings
 
 
-class Streams:
+class StreamLimit:
     """Counts open event streams, in all and per client."""
 
     def __init__(self, most: int, most_per_client: int) -> None:
@@ -36,6 +36,7 @@ class Streams:
         self._open[client] = mine + 1
 
     def leave(self, client: str) -> None:
+        """One stream of the client has ended."""
         self._open[client] -= 1
         if not self._open[client]:
             del self._open[client]
@@ -46,7 +47,7 @@ class RateLimit:
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app
-        self._streams = Streams(settings.max_streams, settings.max_streams_per_client)
+        self._streams = StreamLimit(settings.max_streams, settings.max_streams_per_client)
         self._buckets: Mapping[Rate, Buckets] = {
             Rate.SUBMIT: Buckets(settings.submits_per_minute),
             Rate.CHECK: Buckets(settings.checks_per_minute),

@@ -8,9 +8,8 @@ does: on loopback, or with a key. Nobody can ask it for anything of a job.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,6 +21,7 @@ from app import service_version
 from app.http import problems
 from app.http.auth import KeyGuard
 from app.http.connection_timeouts import protocol_with_timeout
+from app.http.dependencies import Queue
 from app.http.limits import OneSpelling
 from app.http.measured import Measured
 from app.operations.capacity import Capacity
@@ -34,12 +34,6 @@ from app.settings import Settings
 CONNECTIONS = 50
 PATIENCE_SECONDS = 5.0
 _NO_STORE = {"Cache-Control": "no-store"}
-
-
-class Queue(Protocol):
-    """The queue that the worker takes its jobs from."""
-
-    def view(self) -> Mapping[str, Any]: ...
 
 
 class WorkerServer:
@@ -80,7 +74,7 @@ class WorkerServer:
             redirect_slashes=False,
             middleware=[
                 Middleware(Measured, metrics=metrics),
-                Middleware(problems.LastResort),
+                Middleware(problems.UnforeseenErrors),
                 Middleware(OneSpelling),
                 Middleware(KeyGuard, settings=self._settings),
             ],

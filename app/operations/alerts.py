@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from app import SERVICE, service_version
+from app import MEGABYTE, SERVICE, service_version
 from app.domain.jobs import Event
 from app.domain.outcomes import How
 from app.domain.telemetry import AttemptEnded, Happening, HelperStopped, Moved, QueueStuck, Recovered, Slow
-from app.operations.capacity import Hold, Sample
+from app.operations.capacity import CapacitySample, Hold
 from app.operations.health import SILENT_SECONDS
 from app.processes.watch import longest_overshoot
 from app.settings import Settings
@@ -34,10 +34,11 @@ LOOP_LAG_SECONDS = 1.0
 RECENT_SECONDS = 600.0
 MANY = 5
 UNCLEAN = frozenset({How.CRASH, How.HANG, How.MEMORY, How.ERROR, How.FORKSERVER_LOST})
-MEGABYTE = 1_000_000
 
 
 class Severity(StrEnum):
+    """How soon somebody should look; the values stand in messages and metrics."""
+
     CRITICAL = "critical"
     HIGH = "high"
     MEDIUM = "medium"
@@ -74,8 +75,8 @@ class Alert(NamedTuple):
     sentence: str
     advice: str
     happens: Callable[[Happening], bool] | None = None
-    holds: Callable[[Sample, Settings], bool] | None = None
-    hold_seconds: float | None = None
+    holds: Callable[[CapacitySample, Settings], bool] | None = None
+    hold_seconds: float | None = 0.0
     least: int = 1
 
     @property
@@ -106,11 +107,11 @@ def _service_was_killed(happening: Happening) -> bool:
     return isinstance(happening, Recovered) and happening.jobs + happening.orphans > 0
 
 
-def _child_silent(sample: Sample, settings: Settings) -> bool:
+def _child_silent(sample: CapacitySample, settings: Settings) -> bool:
     return any((child.beat_age_seconds or 0.0) > CHILD_SILENT_SECONDS for child in sample.signs.children)
 
 
-def _cpu_short(sample: Sample, settings: Settings) -> bool:
+def _cpu_short(sample: CapacitySample, settings: Settings) -> bool:
     """A solver uses what there is. Load is worth a word only when jobs wait for it, or when it is not ours at all."""
     explained = sample.signs.children and not sample.signs.queued
     return sample.resources.cpu_percent > settings.alarm_cpu_percent and not explained
@@ -123,7 +124,6 @@ ALERTS: tuple[Alert, ...] = (
         "The supervisor shows no sign of life; jobs are not watched.",
         "The liveness probe fails, so an init system restarts the service by itself; else restart it. No job is lost.",
         holds=lambda s, _: s.signs.supervisor_beat_age_seconds > SILENT_SECONDS,
-        hold_seconds=0.0,
     ),
     Alert(
         "store_unavailable",
@@ -139,7 +139,6 @@ ALERTS: tuple[Alert, ...] = (
         "There is too little room on the disk of the job store; no new jobs are taken, running ones go on.",
         "Make room on the disk of the data folder, or shorten TIMETABLE_KEEP_DAYS. Jobs are taken again by themselves.",
         holds=lambda s, settings: s.resources.disk_free_bytes < settings.min_free_mb * MEGABYTE,
-        hold_seconds=0.0,
     ),
     Alert(
         "dead_letter",
@@ -169,7 +168,6 @@ ALERTS: tuple[Alert, ...] = (
         "A process cannot be killed; its slot is out of use until it ends.",
         "It waits for a device, most likely the disk. The slot comes back by itself; else restart the machine.",
         holds=lambda s, _: s.signs.quarantined_slots > 0,
-        hold_seconds=0.0,
     ),
     Alert(
         "child_silent",
@@ -177,7 +175,6 @@ ALERTS: tuple[Alert, ...] = (
         "A solving process is silent for much longer than supervision allows.",
         "Keep the log, and restart the service. No job is lost.",
         holds=_child_silent,
-        hold_seconds=0.0,
     ),
     Alert(
         "delivery_dead_letter",
@@ -197,7 +194,6 @@ ALERTS: tuple[Alert, ...] = (
         "Rows of the job store were not what was written; they are out of the way, and the rest is served.",
         "`timetable check` names them. Hand in the jobs again that are missing; find out what damages the disk.",
         holds=lambda s, _: s.signs.rows_set_aside > 0,
-        hold_seconds=0.0,
     ),
     Alert(
         "disk_high",
@@ -205,6 +201,7 @@ ALERTS: tuple[Alert, ...] = (
         "The disk of the job store is nearly full.",
         "Make room on the disk of the data folder before new jobs are refused.",
         holds=lambda s, settings: s.resources.disk_percent > settings.alarm_disk_percent,
+        hold_seconds=None,
     ),
     Alert(
         "internal_error",
@@ -230,7 +227,6 @@ ALERTS: tuple[Alert, ...] = (
         "Somebody who solves jobs was not heard of any more, and had not said that it goes.",
         "Its jobs are taken over. The log names it, and so does GET /workers for a minute; start it again.",
         holds=lambda s, _: s.signs.lost_workers > 0,
-        hold_seconds=0.0,
     ),
     Alert(
         "helper_stopped",
@@ -259,7 +255,6 @@ ALERTS: tuple[Alert, ...] = (
         "The oldest queued job has waited for a long time.",
         "There are more jobs than this machine solves: give it more slots and cores, or jobs less time.",
         holds=lambda s, settings: s.signs.oldest_queued_seconds > settings.alarm_queue_seconds,
-        hold_seconds=0.0,
     ),
     Alert(
         "loop_lag",
@@ -267,7 +262,6 @@ ALERTS: tuple[Alert, ...] = (
         "The service answers late: something holds its event loop.",
         "See the log for slow operations at that time; the machine may be short of memory or processors.",
         holds=lambda s, _: s.loop_lag_seconds > LOOP_LAG_SECONDS,
-        hold_seconds=0.0,
     ),
     Alert(
         "memory_high",
@@ -275,6 +269,7 @@ ALERTS: tuple[Alert, ...] = (
         "The memory of the machine is nearly used up.",
         "Lower TIMETABLE_SLOTS or TIMETABLE_MEMORY_LIMIT_MB, or find out what else runs here.",
         holds=lambda s, settings: s.resources.memory_percent > settings.alarm_memory_percent,
+        hold_seconds=None,
     ),
     Alert(
         "memory_limit",
@@ -296,6 +291,7 @@ ALERTS: tuple[Alert, ...] = (
         "The processors are busy while jobs wait, or with something that is not ours.",
         "Nothing is wrong; think of more cores when jobs wait for long.",
         holds=_cpu_short,
+        hold_seconds=None,
     ),
 )
 OF_THE_WHOLE = frozenset({"queue_old", "worker_lost"})
@@ -304,7 +300,7 @@ BY_NAME: Mapping[str, Alert] = {alert.name: alert for alert in ALERTS}
 
 
 @dataclass(kw_only=True)
-class Standing:
+class ActiveAlert:
     """
     An alert that has been raised. Instants in monotonic seconds, `since` on the wall clock.
 
@@ -324,7 +320,7 @@ class Standing:
 Message = dict[str, Any]
 
 
-def message_of(standing: Standing, state: str) -> Message:
+def message_of(standing: ActiveAlert, state: str) -> Message:
     """What is told: JSON-safe, the same for every sink. `state` is "firing", "escalated" or "resolved"."""
     alert, response = standing.alert, RESPONSES[standing.alert.severity]
     return {
@@ -355,7 +351,7 @@ class AlertBook:
     settings: Settings
     left_out: frozenset[str] = frozenset()
     wall: Callable[[], float] = time.time
-    standing: dict[str, Standing] = field(default_factory=dict)
+    standing: dict[str, ActiveAlert] = field(default_factory=dict)
     _holds: dict[str, Hold] = field(default_factory=dict)
     _recent: dict[str, deque[float]] = field(default_factory=dict)
 
@@ -383,7 +379,7 @@ class AlertBook:
         known.count += 1
         return []
 
-    def see(self, sample: Sample) -> list[Message]:
+    def see(self, sample: CapacitySample) -> list[Message]:
         """A look at machine and service; also what is due because time has passed."""
         found: list[Message] = []
         for alert in self._raised_here:
@@ -402,7 +398,7 @@ class AlertBook:
         return self._holds.setdefault(alert.name, Hold(up, usual))
 
     def _raise(self, alert: Alert, now: float, job: str | None = None, *, count: int = 1) -> Message:
-        new = Standing(alert=alert, since=self.wall(), began=now, seen_at=now, told_at=now, job=job, count=count)
+        new = ActiveAlert(alert=alert, since=self.wall(), began=now, seen_at=now, told_at=now, job=job, count=count)
         self.standing[alert.name] = new
         message = message_of(new, "firing")
         new.count = 0
@@ -424,7 +420,7 @@ class AlertBook:
                 found.append(self._tell_again(standing, now, "firing"))
         return found
 
-    def _tell_again(self, standing: Standing, now: float, state: str) -> Message:
+    def _tell_again(self, standing: ActiveAlert, now: float, state: str) -> Message:
         message = message_of(standing, state)
         standing.told_at, standing.count = now, 0
         return message

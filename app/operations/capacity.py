@@ -45,7 +45,7 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class CapacitySample:
     """All that one look has found. `at` in monotonic seconds; `loop_lag_seconds` is the largest of the last minute."""
 
     at: float
@@ -88,6 +88,7 @@ class Lag:
         self._peaks.append((at, late))
 
     def worst(self, at: float) -> float:
+        """The worst lag of the last `LAG_WINDOW_SECONDS` before the monotonic time `at`, in seconds."""
         while self._peaks and self._peaks[0][0] < at - LAG_WINDOW_SECONDS:
             self._peaks.popleft()
         return self._peaks[0][1] if self._peaks else 0.0
@@ -110,7 +111,7 @@ class Capacity:
         signs: Callable[[], Signs],
         *,
         on_lag: Callable[[float], None],
-        on_sample: Callable[[Sample], None],
+        on_sample: Callable[[CapacitySample], None],
         machine: Machine | None = None,
     ) -> None:
         self._folder = settings.data_dir
@@ -121,7 +122,7 @@ class Capacity:
         psutil.cpu_percent(interval=None)  # the first call has nothing to compare with and answers 0
         self.seen = self._look()
 
-    def now(self) -> Sample:
+    def now(self) -> CapacitySample:
         """The last look, with the signs of this moment."""
         return replace(self.seen, signs=self._signs())
 
@@ -135,7 +136,7 @@ class Capacity:
                 self._on_sample(self.seen)
                 await anyio.sleep(LOOK_SECONDS)
 
-    def _look(self) -> Sample:
+    def _look(self) -> CapacitySample:
         now = time.monotonic()
         total, free = self._disk
         of_quota = self._machine.quota_percent()
@@ -145,7 +146,7 @@ class Capacity:
             disk_percent=round(100 * (1 - free / total), 1) if total else 0.0,
             disk_free_bytes=free,
         )
-        return Sample(at=now, resources=resources, loop_lag_seconds=self._lag.worst(now), signs=self._signs())
+        return CapacitySample(at=now, resources=resources, loop_lag_seconds=self._lag.worst(now), signs=self._signs())
 
     async def _watch_disk(self) -> None:
         """A disk that hangs holds one thread, and the last answer stands."""

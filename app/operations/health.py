@@ -16,8 +16,8 @@ from typing import Any
 
 from app import SERVICE, service_version
 from app.domain.telemetry import Signs
-from app.operations.capacity import Sample, alarms
-from app.settings import Settings, usable_cores
+from app.operations.capacity import CapacitySample, alarms
+from app.settings import Settings
 from app.system.machine import most_child_mb, this_machine
 
 SILENT_SECONDS = 15.0
@@ -27,7 +27,7 @@ Health = dict[str, object]
 
 def health_view(
     settings: Settings,
-    sample: Sample,
+    sample: CapacitySample,
     alerts: Sequence[Mapping[str, object]],
     platform: Mapping[str, Any],
     queue: Mapping[str, Any],
@@ -100,7 +100,7 @@ def hardware_view(settings: Settings) -> Health:
         "architecture": platform.machine(),
         "python_version": platform.python_version(),
         "cpu_cores": os.cpu_count(),
-        "usable_cores": usable_cores(),
+        "usable_cores": this_machine().cores(),
         "processor_quota": None if quota is None else round(quota, 2),
         "in_container": memory.in_container,
         "total_memory_gb": round(memory.total / 2**30, 2),
@@ -115,7 +115,7 @@ def hardware_view(settings: Settings) -> Health:
 
 def hardware_tier(total_memory_bytes: float) -> str:
     """A rough word for the machine: below 2 usable cores or 4 GiB "low", from 8 and 16 GiB on "high", else "medium"."""
-    cores, gib = usable_cores(), total_memory_bytes / 2**30
+    cores, gib = this_machine().cores(), total_memory_bytes / 2**30
     if cores < 2 or gib < 4:
         return "low"
     return "high" if cores >= 8 and gib >= 16 else "medium"

@@ -26,10 +26,10 @@ from app.domain.messages import unpack
 from app.processes.claims import NotVerified
 from app.processes.last_recount import check, timetable_of
 from app.store import StoreDamaged, StoredIncumbent, StoreError
-from app.store.audit import Audit, Held, audit
+from app.store.audit import Audit, StoredJob, audit
 from app.store.backups import REPLACED_PREFIX, RESTORING_NAME
 from app.store.folder import FILE_NAME, MARK_NAME, SPOOL_NAME, holds_store, read_mark, take_lock
-from app.store.inventory import Entry, State, inventory
+from app.store.inventory import BackupEntry, State, inventory
 from app.store.manifests import DUMP_SUFFIX, leftovers_in
 from app.store.quarantine import FOLDER, files_in
 from app.store.schema import SCHEMA_VERSION, SEALED_SINCE
@@ -38,7 +38,7 @@ from app.system import extras
 from solver.context import build_context
 from solver.formats.native import load_dataset, load_result
 from solver.model import Dataset, Timetable
-from solver.result import Report as Recount
+from solver.result import Report
 from solver.rules import ON_TOP_OF, Score, profile_of, score
 from solver.verify import earlier_counts, verify
 
@@ -49,7 +49,8 @@ MAX_SHOWN = 100
 class Holding(Protocol):
     """Something that holds jobs."""
 
-    def held(self) -> Iterator[Held]: ...
+    def held(self) -> Iterator[StoredJob]:
+        """The jobs with what is stored of each, one at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class IntegrityReport:
     """What a check has found. `verified` counts the results and incumbents that passed the verifier."""
 
     path: str
@@ -75,9 +76,11 @@ class Report:
 
     @property
     def sound(self) -> bool:
+        """Whether nothing was found damaged; what is merely strange is told and does not count."""
         return all(finding.verdict != "damaged" for finding in self.findings)
 
     def view(self) -> dict[str, Any]:
+        """The report as JSON."""
         return {"sound": self.sound, **asdict(self)}
 
 
@@ -97,7 +100,7 @@ def check_folder(
     key_file: str = "",
     again: bool = True,
     beat: Callable[[str], None] = lambda job_id: None,
-) -> Report:
+) -> IntegrityReport:
     """
     Checks the store of a service that does not run, and looks at what lies beside it and at its backups in `kept`.
 
@@ -111,7 +114,7 @@ def check_folder(
     """
     if not holds_store(data_dir):
         finding = Finding("store", "note", f"{data_dir} holds no store", "nothing to do: the first start makes one")
-        return Report(path=str(data_dir), findings=[finding])
+        return IntegrityReport(path=str(data_dir), findings=[finding])
     lock = take_lock(data_dir)
     try:
         return check_file(
@@ -130,7 +133,7 @@ def check_file(
     again: bool = True,
     beat: Callable[[str], None] = lambda job_id: None,
     beside: Callable[[Audit], Iterator[Finding]] = lambda store: iter(()),
-) -> Report:
+) -> IntegrityReport:
     """The same for one store file that nobody uses, a backup for instance. `beside` looks at what belongs to it."""
     if path.suffix == DUMP_SUFFIX:
         return check_dump(path)
@@ -146,17 +149,17 @@ def check_file(
                 counts["verified"] = _verify_all(store, findings, beat)
     except StoreDamaged as error:
         findings.append(Finding("store", "damaged", str(error), _RESTORE))
-    return Report(path=str(path), findings=findings, seconds=time.monotonic() - began, **counts)
+    return IntegrityReport(path=str(path), findings=findings, seconds=time.monotonic() - began, **counts)
 
 
-def check_dump(path: Path) -> Report:
+def check_dump(path: Path) -> IntegrityReport:
     """The same for a dump of a store on PostgreSQL, whose timetables are verified once it is put back. StoreError."""
     if problem := extras.problem(f"{path}, a dump of PostgreSQL,", "postgres"):
         raise StoreError(problem)
     from app.store.dumps import Dump  # loads the driver
-    from app.store.postgres_backups import Reading
+    from app.store.postgres_backups import DumpReading
 
-    began, read = time.monotonic(), Reading(Dump(path))
+    began, read = time.monotonic(), DumpReading(Dump(path))
     try:
         problems = list(islice(read.problems(), MAX_SHOWN))
     except StoreDamaged as error:
@@ -167,7 +170,7 @@ def check_dump(path: Path) -> Report:
     advice = "put it into an empty database with `timetable restore`, and run `timetable check` there"
     findings.append(Finding("timetables", "note", "of a dump they are not counted again", advice))
     counts = {"rows": dict(read.rows), "jobs": dict(read.jobs)}
-    return Report(path=str(path), findings=findings, seconds=time.monotonic() - began, **counts)
+    return IntegrityReport(path=str(path), findings=findings, seconds=time.monotonic() - began, **counts)
 
 
 def check_database(
@@ -177,7 +180,7 @@ def check_database(
     key_file: str = "",
     again: bool = True,
     beat: Callable[[str], None] = lambda job_id: None,
-) -> Report:
+) -> IntegrityReport:
     """The same as `check_folder` for a store on PostgreSQL, which services may use meanwhile. Raises StoreError."""
     from app.store.postgres_audit import PostgresAudit  # loads the driver
 
@@ -191,7 +194,7 @@ def check_database(
         counts: dict[str, Mapping[str, int]] = {"rows": store.rows(), "jobs": store.jobs_by_status()}
         if again:
             counts["verified"] = _verify_all(store, findings, beat)
-        return Report(path=store.where, findings=findings, seconds=time.monotonic() - began, **counts)
+        return IntegrityReport(path=store.where, findings=findings, seconds=time.monotonic() - began, **counts)
 
 
 def _bytes(store: Audit) -> Iterator[Finding]:
@@ -257,7 +260,7 @@ def check_backups(folder: Path | None, key_file: str = "", *, read_all: bool = T
         yield Finding("backups", "note", f"{path.name}: left by an interrupted backup", "the next backup removes it")
 
 
-def _told_of(entry: Entry) -> Finding:
+def _told_of(entry: BackupEntry) -> Finding:
     verdict, advice = _VERDICTS[entry.state]
     held = "" if entry.manifest is None else f"{_moment(entry.made_at)}, {sum(entry.manifest.jobs.values())} jobs"
     found = "; ".join(filter(None, (held, entry.why)))
@@ -311,7 +314,7 @@ def _verify_all(store: Holding, findings: list[Finding], beat: Callable[[str], N
     return passed
 
 
-def _verified(held: Held) -> Iterator[tuple[str, str | None]]:
+def _verified(held: StoredJob) -> Iterator[tuple[str, str | None]]:
     """What was verified, and what is wrong with it; whatever a document holds, it ends as a sentence."""
     try:
         document = effective_dataset(unpack(held.dataset or b""), held.job.options.rules)
@@ -326,7 +329,7 @@ def _verified(held: Held) -> Iterator[tuple[str, str | None]]:
         yield "incumbents", _either_way(held, lambda simplified: _recount_incumbent(incumbent, dataset, simplified))
 
 
-def _either_way(held: Held, look: Callable[[bool], None]) -> str | None:
+def _either_way(held: StoredJob, look: Callable[[bool], None]) -> str | None:
     """A restart may have changed how the job builds its context since the result was made, so one of two must fit."""
     problem = None
     for simplified in (held.job.options.simplified_context, not held.job.options.simplified_context):
@@ -342,7 +345,7 @@ def _either_way(held: Held, look: Callable[[bool], None]) -> str | None:
 
 
 def _recount(body: bytes, dataset: Dataset, simplified: bool) -> None:
-    check(load_result(unpack(body)), dataset, simplified_context=simplified)
+    check(load_result(unpack(body)), dataset, simplified=simplified)
 
 
 def _recount_incumbent(incumbent: StoredIncumbent, dataset: Dataset, simplified: bool) -> None:
@@ -354,7 +357,7 @@ def _recount_incumbent(incumbent: StoredIncumbent, dataset: Dataset, simplified:
         raise NotVerified(f"{incumbent.score} claimed, {report.score} counted")
 
 
-def _earlier_scores(dataset: Dataset, timetable: Timetable, report: Recount) -> Iterator[Score]:
+def _earlier_scores(dataset: Dataset, timetable: Timetable, report: Report) -> Iterator[Score]:
     """
     What earlier versions charged.
 

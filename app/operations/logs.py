@@ -27,6 +27,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.types import EventDict, Processor
 
+from app import MEGABYTE
 from app.settings import Settings
 
 QUEUE_LINES = 10_000
@@ -61,7 +62,7 @@ def logging_to(settings: Settings, stream: TextIO = sys.stderr) -> Iterator[None
     """
     handlers = [_Behind(_Stream(stream), _formatter(settings.log_format, stream))]
     if settings.log_file:
-        size = int(settings.log_file_mb * 1_000_000)
+        size = int(settings.log_file_mb * MEGABYTE)
         file = _File(settings.log_file, maxBytes=size, backupCount=settings.log_files, encoding="utf-8")
         handlers.append(_Behind(file, _formatter("json", stream)))
     root = logging.getLogger()

@@ -48,7 +48,7 @@ from app.domain.telemetry import (
     StoreCalled,
     StoreTrouble,
 )
-from app.operations.capacity import Sample
+from app.operations.capacity import CapacitySample
 from app.processes.watch import longest_overshoot
 from app.store import Store
 from app.store.notifications import DEPENDENCIES, OUTCOMES
@@ -219,7 +219,7 @@ class Metrics:
 
     # --- on a scrape ---
 
-    def render(self, jobs: Mapping[str, int], sample: Sample, alerts: Mapping[str, int]) -> bytes:
+    def render(self, jobs: Mapping[str, int], sample: CapacitySample, alerts: Mapping[str, int]) -> bytes:
         """The text of `/metrics`. `jobs` counts the jobs of each status, `alerts` the alerts of each severity."""
         for status, count in jobs.items():
             self.jobs.labels(status).set(count)

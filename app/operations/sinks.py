@@ -29,7 +29,7 @@ import httpx
 from app.domain.telemetry import Happening
 from app.operations import notify
 from app.operations.alerts import BY_NAME, AlertBook, Message, Severity
-from app.operations.capacity import Sample
+from app.operations.capacity import CapacitySample
 from app.settings import Settings
 from app.system.addresses import is_loopback
 
@@ -55,7 +55,7 @@ COUNT = Callable[[str, str], None]
 _log = logging.getLogger("timetable.alerts")
 
 
-class NotDelivered(Exception):
+class SinkError(Exception):
     """A sink did not take a message; the text says why. `final` means that trying again will not help."""
 
     def __init__(self, why: str, *, final: bool = False) -> None:
@@ -64,7 +64,7 @@ class NotDelivered(Exception):
 
 
 class Sink(NamedTuple):
-    """`deliver` raises NotDelivered. The name is a label of `timetable_alert_messages_total`."""
+    """`deliver` raises SinkError. The name is a label of `timetable_alert_messages_total`."""
 
     name: str
     deliver: Callable[[Message], Awaitable[None]]
@@ -87,7 +87,7 @@ class Alerts:
         """An observer of `app.domain.telemetry`."""
         self._tell(self.book.hear(happening, time.monotonic()))
 
-    def see(self, sample: Sample) -> None:
+    def see(self, sample: CapacitySample) -> None:
         """Hears of each look at the machine."""
         self._tell(self.book.see(sample))
 
@@ -149,7 +149,7 @@ class _Outlet:
             await anyio.sleep(wait)
             try:
                 await self._sink.deliver(message)
-            except NotDelivered as error:
+            except SinkError as error:
                 if not self._failing:
                     _log.warning("alerts do not get through to the %s: %s", self._sink.name, error)
                 self._failing = True
@@ -173,9 +173,9 @@ def sinks_of(settings: Settings) -> Iterable[Sink]:
 
 
 async def _tell(people: Apprise, message: Message) -> None:
-    """Raises NotDelivered; whether it will ever be taken, nobody knows."""
+    """Raises SinkError; whether it will ever be taken, nobody knows."""
     if (why := await notify.tell(people, message)) is not None:
-        raise NotDelivered(why)
+        raise SinkError(why)
 
 
 def url_problem(url: str) -> str | None:
@@ -204,7 +204,7 @@ def command_problem(command: str) -> str | None:
 
 
 async def post(url: str, message: Message) -> None:
-    """One POST; redirects are not followed, and nobody reads the answer. Raises NotDelivered."""
+    """One POST; redirects are not followed, and nobody reads the answer. Raises SinkError."""
     try:
         async with (
             httpx.AsyncClient(timeout=WEBHOOK_SECONDS, follow_redirects=False, trust_env=False) as client,
@@ -212,13 +212,13 @@ async def post(url: str, message: Message) -> None:
         ):
             status = answer.status_code
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise NotDelivered(type(error).__name__) from None
+        raise SinkError(type(error).__name__) from None
     if not 200 <= status < 300:
-        raise NotDelivered(f"it answered {status}", final=300 <= status < 500 and status not in (408, 429))
+        raise SinkError(f"it answered {status}", final=300 <= status < 500 and status not in (408, 429))
 
 
 async def run_command(words: list[str], message: Message) -> None:
-    """Runs a program without a shell; the message is its standard input. Raises NotDelivered."""
+    """Runs a program without a shell; the message is its standard input. Raises SinkError."""
     environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     try:
         process = await anyio.open_process(
@@ -230,19 +230,19 @@ async def run_command(words: list[str], message: Message) -> None:
             start_new_session=True,
         )
     except OSError as error:
-        raise NotDelivered(error.strerror or type(error).__name__) from None
+        raise SinkError(error.strerror or type(error).__name__) from None
     async with process:
         try:
             with anyio.fail_after(COMMAND_SECONDS):
                 await _feed(process, json.dumps(message).encode() + b"\n")
                 code = await process.wait()
         except TimeoutError:
-            raise NotDelivered(f"it took longer than {COMMAND_SECONDS:g} s") from None
+            raise SinkError(f"it took longer than {COMMAND_SECONDS:g} s") from None
         finally:
             if process.returncode is None:  # not reaped, so its id is still its own
                 _kill_group(process.pid)
     if code != 0:
-        raise NotDelivered(f"it ended with code {code}")
+        raise SinkError(f"it ended with code {code}")
 
 
 async def _feed(process: anyio.abc.Process, data: bytes) -> None:

@@ -26,17 +26,18 @@ from pathlib import Path
 from platform import python_version
 from typing import Literal, NamedTuple
 
+from app import MEBIBYTE, MEGABYTE
 from app.domain.portfolio import most_workers
 from app.operations import exposure, notify
 from app.operations.sinks import command_problem, sinks_of, url_problem
-from app.settings import Settings, unknown_variables, usable_cores, variable
+from app.settings import Settings, unknown_variables, variable
 from app.store import StoreError, StoreLocked
 from app.store.folder import take_lock
 from app.store.manifests import NoTools
 from app.store.signing import NoBackupKey, read_key
 from app.store.sqlite import wal_reset_race
 from app.system import extras, failpoints
-from app.system.machine import MEGABYTE, OWN_MB, SHARED_MB, most_child_mb, this_machine
+from app.system.machine import OWN_MB, SHARED_MB, most_child_mb, this_machine
 from solver.errors import in_words
 from solver.names import counted
 
@@ -58,7 +59,7 @@ _log = logging.getLogger("timetable.startup")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One check: what was looked at, how it stands, and what to do when it does not stand well."""
 
     check: str
@@ -71,11 +72,11 @@ class Check(NamedTuple):
     """`look` yields findings; `at_start` ones are made at every start of the service."""
 
     name: str
-    look: Callable[[Settings], Iterator[Finding]]
+    look: Callable[[Settings], Iterator[CheckResult]]
     at_start: bool
 
 
-def examine(settings: Settings, *, at_start: bool = False) -> Iterator[Finding]:
+def examine(settings: Settings, *, at_start: bool = False) -> Iterator[CheckResult]:
     """The findings of all checks, or of those that are made at each start. A check that fails is a finding too."""
     for check in CHECKS:
         if check.at_start or not at_start:
@@ -83,16 +84,17 @@ def examine(settings: Settings, *, at_start: bool = False) -> Iterator[Finding]:
                 yield from check.look(settings)
             except Exception as error:  # noqa: BLE001 - what cannot be looked at must not keep us from starting
                 told = in_words(error) if isinstance(error, OSError) else str(error)
-                yield Finding(check.name, "warning", f"cannot be examined: {told}")
+                yield _warning(check.name, f"cannot be examined: {told}")
 
 
-def refusal(findings: Iterable[Finding]) -> str | None:
+def refusal(findings: Iterable[CheckResult]) -> str | None:
     """Why nothing can start with these findings, None when it can."""
     errors = [f"{f.check}: {f.found}; {f.advice}".rstrip("; ") for f in findings if f.verdict == "error"]
     return " | ".join(errors) or None
 
 
-def log_warnings(findings: Iterable[Finding]) -> None:
+def log_warnings(findings: Iterable[CheckResult]) -> None:
+    """Puts those that are only warnings into the log, with what to do about each."""
     for finding in findings:
         if finding.verdict == "warning":
             _log.warning("%s: %s; %s", finding.check, finding.found, finding.advice)
@@ -115,70 +117,82 @@ def reason_of(error: OSError) -> str:
     return (error.strerror or str(error)).partition(" (while attempting")[0].lower()
 
 
+def _ok(check: str, found: str, advice: str = "") -> CheckResult:
+    return CheckResult(check, "ok", found, advice)
+
+
+def _warning(check: str, found: str, advice: str = "") -> CheckResult:
+    return CheckResult(check, "warning", found, advice)
+
+
+def _error(check: str, found: str, advice: str = "") -> CheckResult:
+    return CheckResult(check, "error", found, advice)
+
+
+def _checked(check: str, found: str, advice: str | None = None) -> CheckResult:
+    """A warning with this advice; all is well where there is none to give."""
+    return _warning(check, found, advice) if advice else _ok(check, found)
+
+
 # --- this machine ---
 
 
-def _versions(settings: Settings) -> Iterator[Finding]:
+def _versions(settings: Settings) -> Iterator[CheckResult]:
     found = [f"python {python_version()}"]
     for package in PACKAGES:
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
-            yield Finding("versions", "error", f"{package} is not installed", "install the package again")
-    yield Finding("versions", "ok", ", ".join(found))
+            yield _error("versions", f"{package} is not installed", "install the package again")
+    yield _ok("versions", ", ".join(found))
 
 
-def _cores(settings: Settings) -> Iterator[Finding]:
-    cores, wanted = usable_cores(), settings.slots * settings.workers_per_job
+def _cores(settings: Settings) -> Iterator[CheckResult]:
+    cores, wanted = this_machine().cores(), settings.slots * settings.workers_per_job
     quota = this_machine().quota()
     usable = f"{cores} usable" if quota is None else f"{cores} usable (the container has the time of {quota:.3g})"
     found = f"{usable}, {counted(settings.slots, 'job')} of {counted(settings.workers_per_job, 'thread')}"
-    if wanted > cores:
-        yield Finding("processors", "warning", found, "lower TIMETABLE_SLOTS or TIMETABLE_WORKERS_PER_JOB")
-    else:
-        yield Finding("processors", "ok", found)
+    advice = "lower TIMETABLE_SLOTS or TIMETABLE_WORKERS_PER_JOB"
+    yield _checked("processors", found, advice if wanted > cores else None)
 
 
-def _memory(settings: Settings) -> Iterator[Finding]:
+def _memory(settings: Settings) -> Iterator[CheckResult]:
     memory = this_machine().memory()
-    free_mb, child_mb = memory.available // MEGABYTE, most_child_mb(settings.memory_limit_mb)
+    free_mb, child_mb = memory.available // MEBIBYTE, most_child_mb(settings.memory_limit_mb)
     wanted_mb = OWN_MB + settings.slots * (child_mb - SHARED_MB)
     free = f"{free_mb} MB free" + (
-        f" of the {memory.total // MEGABYTE} MB of the container" if memory.in_container else ""
+        f" of the {memory.total // MEBIBYTE} MB of the container" if memory.in_container else ""
     )
     found = f"{free}, service and jobs may use {wanted_mb} MB"
     if child_mb < settings.memory_limit_mb:
         told = f"{found}; a job is stopped at {child_mb} MB, not at {settings.memory_limit_mb}"
-        yield Finding("memory", "warning", told, "give the container more memory, or lower TIMETABLE_MEMORY_LIMIT_MB")
-    elif wanted_mb > free_mb:
-        yield Finding("memory", "warning", found, "lower TIMETABLE_SLOTS or TIMETABLE_MEMORY_LIMIT_MB")
+        yield _warning("memory", told, "give the container more memory, or lower TIMETABLE_MEMORY_LIMIT_MB")
     else:
-        yield Finding("memory", "ok", found)
+        advice = "lower TIMETABLE_SLOTS or TIMETABLE_MEMORY_LIMIT_MB"
+        yield _checked("memory", found, advice if wanted_mb > free_mb else None)
 
 
-def _descriptors(settings: Settings) -> Iterator[Finding]:
+def _descriptors(settings: Settings) -> Iterator[CheckResult]:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS + DESCRIPTORS_PER_SLOT * settings.slots + settings.max_streams
     found = f"{limit} may be open, {wanted} may be needed"
-    if limit != resource.RLIM_INFINITY and limit < wanted:
-        yield Finding("open files", "warning", found, "raise it (ulimit -n), or lower TIMETABLE_MAX_STREAMS")
-    else:
-        yield Finding("open files", "ok", found)
+    few = limit != resource.RLIM_INFINITY and limit < wanted
+    yield _checked("open files", found, "raise it (ulimit -n), or lower TIMETABLE_MAX_STREAMS" if few else None)
 
 
-def _clock(settings: Settings) -> Iterator[Finding]:
+def _clock(settings: Settings) -> Iterator[CheckResult]:
     now = time.time()
     found = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
     if now < EARLIEST:
-        yield Finding("clock", "warning", f"it says {found}", "set it: times shown would be wrong, durations are not")
+        yield _warning("clock", f"it says {found}", "set it: times shown would be wrong, durations are not")
     else:
-        yield Finding("clock", "ok", found)
+        yield _ok("clock", found)
 
 
 # --- the data folder ---
 
 
-def _data_dir(settings: Settings) -> Iterator[Finding]:
+def _data_dir(settings: Settings) -> Iterator[CheckResult]:
     folder = settings.data_dir
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -186,42 +200,40 @@ def _data_dir(settings: Settings) -> Iterator[Finding]:
             file.write(b"x")
             file.flush()
             os.fsync(file.fileno())
-        free_mb = shutil.disk_usage(folder).free // 1_000_000
+        free_mb = shutil.disk_usage(folder).free // MEGABYTE
     except OSError as error:
         advice = f"set {variable('data_dir')} to a folder you may write"
-        yield Finding("data folder", "error", f"{folder}: {error.strerror or error}", advice)
+        yield _error("data folder", f"{folder}: {error.strerror or error}", advice)
         return
     found = f"{folder}, {free_mb} MB free"
-    if free_mb < settings.min_free_mb + settings.reserve_mb:
-        yield Finding("data folder", "warning", found, "make room on this disk; no jobs are taken meanwhile")
-    else:
-        yield Finding("data folder", "ok", found)
+    full = free_mb < settings.min_free_mb + settings.reserve_mb
+    yield _checked("data folder", found, "make room on this disk; no jobs are taken meanwhile" if full else None)
     yield from _permissions(folder)
     yield from _file_system(folder)
 
 
-def _permissions(folder: Path) -> Iterator[Finding]:
+def _permissions(folder: Path) -> Iterator[CheckResult]:
     mode = folder.stat().st_mode
     found = f"{folder} is {stat.filemode(mode)}"
     if mode & stat.S_IWOTH:
-        yield Finding("permissions", "warning", f"{found}: everybody may replace the jobs", f"chmod 700 {folder}")
+        yield _warning("permissions", f"{found}: everybody may replace the jobs", f"chmod 700 {folder}")
     elif mode & (stat.S_IROTH | stat.S_IXOTH):
-        yield Finding("permissions", "warning", f"{found}: everybody may read names of people", f"chmod 700 {folder}")
+        yield _warning("permissions", f"{found}: everybody may read names of people", f"chmod 700 {folder}")
     else:
-        yield Finding("permissions", "ok", found)
+        yield _ok("permissions", found)
 
 
-def _file_system(folder: Path) -> Iterator[Finding]:
+def _file_system(folder: Path) -> Iterator[CheckResult]:
     kind = file_system_of(folder)
     advice = f"set {variable('data_dir')} to a folder on a disk of this machine"
     if kind in NETWORK_FILE_SYSTEMS:
-        yield Finding("file system", "error", f"{kind} is a network file system, which loses stores", advice)
+        yield _error("file system", f"{kind} is a network file system, which loses stores", advice)
     elif kind.startswith(DOUBTFUL_FILE_SYSTEMS):
-        yield Finding("file system", "warning", f"{kind} may lie on another machine, and lose the store", advice)
+        yield _warning("file system", f"{kind} may lie on another machine, and lose the store", advice)
     elif kind in VOLATILE_FILE_SYSTEMS:
-        yield Finding("file system", "warning", f"{kind} is memory: jobs are gone with the power", advice)
+        yield _warning("file system", f"{kind} is memory: jobs are gone with the power", advice)
     else:
-        yield Finding("file system", "ok", kind or "unknown")
+        yield _ok("file system", kind or "unknown")
 
 
 def file_system_of(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
@@ -240,41 +252,41 @@ def file_system_of(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) ->
     return found
 
 
-def _lock(settings: Settings) -> Iterator[Finding]:
+def _lock(settings: Settings) -> Iterator[CheckResult]:
     try:
         os.close(take_lock(settings.data_dir))
     except StoreLocked as error:
-        yield Finding("lock", "ok", f"{error}")
+        yield _ok("lock", f"{error}")
     except (StoreError, OSError) as error:
         told = in_words(error) if isinstance(error, OSError) else str(error)
-        yield Finding("lock", "error", told, "see who may write the data folder")
+        yield _error("lock", told, "see who may write the data folder")
     else:
-        yield Finding("lock", "ok", "no service uses the data folder")
+        yield _ok("lock", "no service uses the data folder")
 
 
-def _sqlite(settings: Settings) -> Iterator[Finding]:
+def _sqlite(settings: Settings) -> Iterator[CheckResult]:
     found = f"SQLite {sqlite3.sqlite_version}"
     if wal_reset_race(sqlite3.sqlite_version_info):
         note = "safe here: one process owns the store through one connection; never open it from a second one"
-        yield Finding("store", "warning", f"{found} has the WAL-reset race", note)
+        yield _warning("store", f"{found} has the WAL-reset race", note)
     else:
-        yield Finding("store", "ok", found)
+        yield _ok("store", found)
 
 
-def _database(settings: Settings) -> Iterator[Finding]:
+def _database(settings: Settings) -> Iterator[CheckResult]:
     from app.store.connections import Connections  # loads the driver
 
     try:
         with closing(Connections(settings.database_url, "timetable doctor")) as database:
             version = database.run(lambda work: work.rows("SHOW server_version"))[0][0]
     except StoreError as error:
-        yield Finding("job store", "error", f"{error}", "see TIMETABLE_DATABASE_URL, and whether the server lets us in")
+        yield _error("job store", f"{error}", "see TIMETABLE_DATABASE_URL, and whether the server lets us in")
         return
-    yield Finding("job store", "ok", f"{database.where}, version {version}; `timetable check` reads it all")
+    yield _ok("job store", f"{database.where}, version {version}; `timetable check` reads it all")
     yield _dumps(settings, int(version.partition(".")[0]))
 
 
-def _dumps(settings: Settings, server: int) -> Finding:
+def _dumps(settings: Settings, server: int) -> CheckResult:
     """Whether backups of a PostgreSQL of this version can be made here, and put back."""
     from app.store.dumps import tool  # loads the driver
 
@@ -283,14 +295,12 @@ def _dumps(settings: Settings, server: int) -> Finding:
     except NoTools as error:
         wanted = bool(settings.backup_every_hours)
         advice = "until then back the database up where these programs are"
-        return Finding("backups", "error" if wanted else "warning", str(error), advice)
+        return CheckResult("backups", "error" if wanted else "warning", str(error), advice)
     every = f"every {settings.backup_every_hours:g} h" if settings.backup_every_hours else "only when somebody asks"
-    return Finding(
-        "backups", "ok", f"are made {every}, by {' and '.join(found)}; `timetable check` lists those there are"
-    )
+    return _ok("backups", f"are made {every}, by {' and '.join(found)}; `timetable check` lists those there are")
 
 
-def _store(settings: Settings) -> Iterator[Finding]:
+def _store(settings: Settings) -> Iterator[CheckResult]:
     """Whether the store of a stopped service is what was written; that of a running one has been examined by it."""
     if settings.database_url:
         yield from _database(settings)
@@ -303,45 +313,45 @@ def _store(settings: Settings) -> Iterator[Finding]:
     try:
         report = check_folder(settings.data_dir, again=False)
     except StoreLocked:
-        yield Finding("job store", "ok", "in use; its service examined it at its start")
+        yield _ok("job store", "in use; its service examined it at its start")
         return
     wrong = [finding for finding in report.findings if finding.verdict == "damaged"]
     if report.sound:
-        yield Finding("job store", "ok", f"{sum(report.jobs.values())} jobs, sound")
+        yield _ok("job store", f"{sum(report.jobs.values())} jobs, sound")
     for finding in wrong:
         verdict: Verdict = "warning" if finding.advice == QUARANTINE else "error"  # what keeps nobody from starting
-        yield Finding("job store", verdict, f"{finding.what}: {finding.found}", finding.advice)
+        yield CheckResult("job store", verdict, f"{finding.what}: {finding.found}", finding.advice)
 
 
 # --- what is installed and set ---
 
 
-def _portfolio(settings: Settings) -> Iterator[Finding]:
+def _portfolio(settings: Settings) -> Iterator[CheckResult]:
     wanted, most = settings.portfolio_workers, most_workers(settings)
     if wanted > most:
         found = f"{variable('portfolio_workers')} is {wanted}, but this service solves alone: a job has one worker"
         advice = f"set {variable('queue')} to celery and run workers, or use {variable('workers_per_job')}"
-        yield Finding("portfolio", "warning", found, advice)
+        yield _warning("portfolio", found, advice)
     else:
-        yield Finding("portfolio", "ok", f"{counted(most, 'worker')} at most solve one job")
+        yield _ok("portfolio", f"{counted(most, 'worker')} at most solve one job")
 
 
-def _extras(settings: Settings) -> Iterator[Finding]:
+def _extras(settings: Settings) -> Iterator[CheckResult]:
     """A setting that needs one which is not installed was refused before."""
     here = [extra for extra in extras.EXTRAS if extras.is_here(extra)]
     found = f"{', '.join(here) or 'none'} installed"
     lacking = [extra for extra in extras.EXTRAS if extra not in here]
     if lacking:
         found += f"; {', '.join(lacking)} not, which no setting asks for"
-    yield Finding("extras", "ok", found, f"to have what is not: {extras.line(','.join(lacking))}" if lacking else "")
+    yield _ok("extras", found, f"to have what is not: {extras.line(','.join(lacking))}" if lacking else "")
 
 
-def _pyarrow(settings: Settings) -> Iterator[Finding]:
+def _pyarrow(settings: Settings) -> Iterator[CheckResult]:
     if importlib.util.find_spec("pyarrow"):
         advice = "uninstall pyarrow here: beside OR-Tools it can hang a solve that uses two threads"
-        yield Finding("packages", "warning", "pyarrow is importable", advice)
+        yield _warning("packages", "pyarrow is importable", advice)
     else:
-        yield Finding("packages", "ok", "pyarrow is absent; beside OR-Tools it can hang a solve")
+        yield _ok("packages", "pyarrow is absent; beside OR-Tools it can hang a solve")
 
 
 def kernel_cache() -> Path:
@@ -350,98 +360,94 @@ def kernel_cache() -> Path:
     return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "timetable"
 
 
-def _cache(settings: Settings) -> Iterator[Finding]:
+def _cache(settings: Settings) -> Iterator[CheckResult]:
     """Numba's cache is pickle: who can write it can run code here."""
     folder = kernel_cache()
     if not folder.exists():
-        yield Finding("kernel cache", "ok", f"{folder} is made when kernels are compiled, at the first start")
+        yield _ok("kernel cache", f"{folder} is made when kernels are compiled, at the first start")
         return
     for path in (folder, *(below for below in folder.iterdir() if below.is_dir())):
         state = path.stat()
         if state.st_mode & stat.S_IWOTH:
-            yield Finding("kernel cache", "error", f"everybody may write {path}, and so run code", f"chmod o-w {path}")
+            yield _error("kernel cache", f"everybody may write {path}, and so run code", f"chmod o-w {path}")
             return
         if state.st_uid not in (0, os.geteuid()):
             found = f"{path} belongs to user {state.st_uid}, who may run code here by it"
-            yield Finding("kernel cache", "error", found, "delete it, or set NUMBA_CACHE_DIR to a folder of your own")
+            yield _error("kernel cache", found, "delete it, or set NUMBA_CACHE_DIR to a folder of your own")
             return
-    yield Finding("kernel cache", "ok", str(folder))
+    yield _ok("kernel cache", str(folder))
 
 
-def _kernels(settings: Settings) -> Iterator[Finding]:
+def _kernels(settings: Settings) -> Iterator[CheckResult]:
     from solver.search import warm_up  # takes a second; a start of the service leaves it to the forkserver
 
     began = time.monotonic()
     warm_up()
-    yield Finding("kernels", "ok", f"ready after {time.monotonic() - began:.1f} s")
+    yield _ok("kernels", f"ready after {time.monotonic() - began:.1f} s")
 
 
-def _variables(settings: Settings) -> Iterator[Finding]:
+def _variables(settings: Settings) -> Iterator[CheckResult]:
     for name, meant in unknown_variables().items():
         if name != failpoints.VARIABLE:
             advice = f"did you mean {meant}?" if meant else "remove it; no setting has this name"
-            yield Finding("environment", "warning", f"{name} is no setting", advice)
+            yield _warning("environment", f"{name} is no setting", advice)
 
 
-def _failpoints(settings: Settings) -> Iterator[Finding]:
+def _failpoints(settings: Settings) -> Iterator[CheckResult]:
     if os.environ.get(failpoints.VARIABLE):
         found = f"{failpoints.VARIABLE} is set: whoever can write that folder can end the service"
-        yield Finding("failpoints", "warning", found, "unset it; it is for tests")
+        yield _warning("failpoints", found, "unset it; it is for tests")
     else:
-        yield Finding("failpoints", "ok", "off")
+        yield _ok("failpoints", "off")
 
 
-def _port(settings: Settings) -> Iterator[Finding]:
+def _port(settings: Settings) -> Iterator[CheckResult]:
     problem = address_problem(settings.host, settings.port)
     found = f"{settings.host}:{settings.port}"
-    if problem is None:
-        yield Finding("address", "ok", f"{found} is free")
-    else:
-        advice = "fine when the service runs already; else stop what listens there, or set TIMETABLE_PORT"
-        yield Finding("address", "warning", f"{found}: {problem}", advice)
+    advice = "fine when the service runs already; else stop what listens there, or set TIMETABLE_PORT"
+    yield _checked("address", f"{found}: {problem}", advice) if problem else _checked("address", f"{found} is free")
 
 
-def _keys(settings: Settings) -> Iterator[Finding]:
+def _keys(settings: Settings) -> Iterator[CheckResult]:
     problem = exposure.refusal(settings)
     if problem is not None:
-        yield Finding("API keys", "error", problem)
+        yield _error("API keys", problem)
     else:
         where = "on this machine only" if exposure.is_private(settings) else "with a key or token"
-        yield Finding("API keys", "ok", f"{settings.host} can be used {where}")
+        yield _ok("API keys", f"{settings.host} can be used {where}")
 
 
-def _backups(settings: Settings) -> Iterator[Finding]:
+def _backups(settings: Settings) -> Iterator[CheckResult]:
     try:
         signed = read_key(settings.backup_key_file) is not None
     except NoBackupKey as error:
-        yield Finding("backups", "error", str(error), "no backup can be made or put back until then")
+        yield _error("backups", str(error), "no backup can be made or put back until then")
         return
     if signed:
-        yield Finding("backups", "ok", "those that are made are signed, and no other is put back")
+        yield _ok("backups", "those that are made are signed, and no other is put back")
     elif exposure.is_loopback(settings.host):
-        yield Finding("backups", "ok", "those that are made are not signed")
+        yield _ok("backups", "those that are made are not signed")
     else:
-        yield Finding(
+        yield _warning(
             "backups",
-            "warning",
             "are not signed: whoever can write their folder can put another store in place of this one",
             f"set {variable('backup_key_file')} to a file of 32 or more random bytes that only its owner can read",
         )
 
 
-def _alerts(settings: Settings) -> Iterator[Finding]:
+def _alerts(settings: Settings) -> Iterator[CheckResult]:
     """The address itself may hold a secret and is not shown."""
     if settings.alert_webhook_url and (problem := url_problem(settings.alert_webhook_url)):
-        yield Finding("alerts", "error", f"{variable('alert_webhook_url')}: {problem}", "correct it, or unset it")
+        yield _error("alerts", f"{variable('alert_webhook_url')}: {problem}", "correct it, or unset it")
     if settings.alert_command and (problem := command_problem(settings.alert_command)):
-        yield Finding("alerts", "error", f"{variable('alert_command')}: {problem}", "correct it, or unset it")
+        yield _error("alerts", f"{variable('alert_command')}: {problem}", "correct it, or unset it")
     for url in settings.alert_addresses:
         if problem := notify.problem(url):
-            yield Finding("alerts", "error", f"{variable('alert_urls')}: {problem}", "correct it, or unset it")
-    yield Finding("alerts", "ok", f"go to {', '.join(['the log', *(sink.name for sink in sinks_of(settings))])}")
+            yield _error("alerts", f"{variable('alert_urls')}: {problem}", "correct it, or unset it")
+    yield _ok("alerts", f"go to {', '.join(['the log', *(sink.name for sink in sinks_of(settings))])}")
 
 
-def _certificates(settings: Settings) -> Iterator[Finding]:
+def _certificates(settings: Settings) -> Iterator[CheckResult]:
     """Read once: a file that holds none would be noticed at the first connection, long after the start."""
     for name in ("platform_tls_ca", "broker_tls_ca"):
         path = getattr(settings, name)
@@ -449,24 +455,22 @@ def _certificates(settings: Settings) -> Iterator[Finding]:
             continue
         try:
             ssl.create_default_context(cafile=path)
-            yield Finding("certificates", "ok", f"{variable(name)}: {path}")
+            yield _ok("certificates", f"{variable(name)}: {path}")
         except OSError as error:  # one that holds no certificates is an SSLError
             said = "it holds no certificates" if isinstance(error, ssl.SSLError) else error.strerror
-            yield Finding(
-                "certificates", "error", f"{path}: {said}", f"set {variable(name)} to a PEM file, or unset it"
-            )
+            yield _error("certificates", f"{path}: {said}", f"set {variable(name)} to a PEM file, or unset it")
 
 
-def _log_file(settings: Settings) -> Iterator[Finding]:
+def _log_file(settings: Settings) -> Iterator[CheckResult]:
     if not settings.log_file:
         return
     path = Path(settings.log_file)
     try:
         with path.open("ab"):
-            yield Finding("log file", "ok", f"{path}, at most {settings.log_files + 1} x {settings.log_file_mb:g} MB")
+            yield _ok("log file", f"{path}, at most {settings.log_files + 1} x {settings.log_file_mb:g} MB")
     except OSError as error:
         advice = f"set {variable('log_file')} to a file you may write"
-        yield Finding("log file", "error", f"{path}: {error.strerror}", advice)
+        yield _error("log file", f"{path}: {error.strerror}", advice)
 
 
 CHECKS: tuple[Check, ...] = (

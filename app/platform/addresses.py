@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from app.settings import Settings
+from app.system.addresses import REDIS_SCHEMES, tls_options
 
-REDIS_SCHEMES = ("redis", "rediss")
-TLS_SCHEMES = ("rediss", "amqps")
 AS_THE_ADDRESS_SAYS = -1
 
 
@@ -21,14 +19,6 @@ def with_index(url: str, index: int) -> str:
     return urlunsplit(parts._replace(path=f"/{index}"))
 
 
-def uses_tls(url: str) -> bool:
-    return urlsplit(url).scheme in TLS_SCHEMES
-
-
-def tls_options(settings: Settings) -> dict[str, Any]:
-    """For clients that take `ssl_...` options: Redis, and Celery with either broker."""
-    checked = settings.platform_tls_verify == "required"
-    options: dict[str, Any] = {"ssl_cert_reqs": ssl.CERT_REQUIRED if checked else ssl.CERT_NONE}
-    if settings.platform_tls_ca:
-        options["ssl_ca_certs"] = settings.platform_tls_ca
-    return options
+def tls_of(url: str, settings: Settings) -> dict[str, Any]:
+    """How the certificate of the platform's Redis or broker is checked; nothing without encryption."""
+    return tls_options(url, settings.platform_tls_ca, checked=settings.platform_tls_verify == "required")

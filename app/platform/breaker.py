@@ -48,6 +48,7 @@ class Breaker:
         return 0.0 if self._up else max(0.0, self._until - time.monotonic())
 
     def succeeded(self) -> None:
+        """It has answered: calls go through, and the next pause is the shortest again."""
         self._asked = self._reached = True
         self._failures, self._pause, self.error = 0, FIRST_PAUSE_SECONDS, ""
         if not self._up:
@@ -56,6 +57,7 @@ class Breaker:
             self._changed(self.name, True)
 
     def failed(self, why: str) -> None:
+        """It has not answered, and why; after `FAILURES` in a row it is left alone for a pause that doubles."""
         self._asked = True
         self._failures += 1
         self.error = why

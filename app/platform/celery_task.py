@@ -19,11 +19,12 @@ from kombu.messaging import Producer
 
 from app.domain.documents import encoded, joined
 from app.domain.jobs import Job, Status
-from app.platform.addresses import REDIS_SCHEMES, tls_options, uses_tls, with_index
+from app.platform.addresses import tls_of, with_index
 from app.platform.breaker import Breaker
 from app.platform.delivery import NOT_ARRIVED, Documents, NotDelivered, error_of
 from app.settings import Settings
 from app.store import DeliveryRow
+from app.system.addresses import REDIS_SCHEMES
 
 TASK = "academics.celery_tasks.fastapi_callback_task"
 BROKER_SECONDS = 5.0
@@ -43,6 +44,7 @@ class CeleryTask:
         object.__setattr__(self, "app", _client(self.settings))
 
     async def deliver(self, row: DeliveryRow, job: Job, *, arrived: bool) -> None:
+        """Puts the task of the end into the platform's broker. Raises NotDelivered."""
         if self.settings.platform_celery == "committed":
             if not arrived:
                 raise NotDelivered(NOT_ARRIVED, final=True)
@@ -99,17 +101,9 @@ def _client(settings: Settings) -> Celery:
         broker_connection_timeout=BROKER_SECONDS,
         broker_connection_retry=False,
         broker_transport_options={**waits, "max_retries": 1},
-        broker_use_ssl=_tls(url, settings),
+        broker_use_ssl=tls_of(url, settings) or False,
         task_default_queue=settings.platform_celery_queue,
         task_serializer="json",
         accept_content=["json"],
     )
     return app
-
-
-def _tls(url: str, settings: Settings) -> dict[str, Any] | bool:
-    """AMQP clients want these options without their prefix."""
-    if not uses_tls(url):
-        return False
-    options = tls_options(settings)
-    return options if url.startswith(REDIS_SCHEMES) else {k.removeprefix("ssl_"): v for k, v in options.items()}

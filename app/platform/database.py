@@ -71,6 +71,7 @@ class DatabaseUpdate:
     """Whether there was a row of a job: one that is missing then is deleted, and not still to come."""
 
     async def deliver(self, row: DeliveryRow, job: Job, *, arrived: bool) -> None:
+        """Writes the end into the platform's row of the job. Raises NotDelivered."""
         values: dict[str, Any] = {"id": job.id, "status": row.status.value, "at": instant_of(row.ended_at)}
         if row.status is Status.COMPLETED:
             extra = {"generated_at": values["at"]}

@@ -48,7 +48,8 @@ class Outlet(Protocol):
     """One channel of the outbox."""
 
     @property
-    def breaker(self) -> Breaker: ...
+    def breaker(self) -> Breaker:
+        """What knows whether the other side answers."""
 
     async def deliver(self, row: DeliveryRow, job: Job, *, arrived: bool) -> None:
         """

@@ -31,7 +31,7 @@ from app.system.addresses import keys_of
 
 if TYPE_CHECKING:
     from app.platform.redis_keys import RedisKeys
-    from app.platform.rows import Rows
+    from app.platform.rows import PlatformRows
 
 
 def has_rows(settings: Settings) -> bool:
@@ -64,7 +64,7 @@ async def opened_source(settings: Settings) -> AsyncIterator[DataSource | None]:
             await anyio.to_thread.run_sync(source.close)
 
 
-class Link:
+class PlatformLink:
     """
     What the service knows of its platform. `told` hears of every try of a delivery: channel, and what came of it.
 
@@ -89,11 +89,11 @@ class Link:
             from app.platform.redis_keys import RedisKeys
 
             self._redis = RedisKeys(supervisor, documents, settings, self._breakers["redis"])
-        self._rows: Rows | None = None
+        self._rows: PlatformRows | None = None
         if has_rows(settings):
-            from app.platform.rows import Rows
+            from app.platform.rows import PlatformRows
 
-            self._rows = Rows(supervisor, settings, carrier_of(settings), self.wake)
+            self._rows = PlatformRows(supervisor, settings, carrier_of(settings), self.wake)
         outlets = {channel: self._outlet(channel, documents) for channel in self._breakers}
         self._outbox = Outbox(supervisor, outlets, settings, told)
 

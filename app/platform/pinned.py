@@ -37,7 +37,7 @@ class Forbidden(NotDelivered):
         super().__init__(why, final=True)
 
 
-class Refused(NotDelivered):
+class StatusError(NotDelivered):
     """The answer is no success."""
 
     def __init__(self, status: int) -> None:
@@ -118,6 +118,7 @@ class Poster:
     lookup: Resolve = resolve
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Posts a body of JSON. Raises StatusError for a bad answer, Forbidden, and NotDelivered for all else."""
         problem = url_problem(self.url, private=self.private)
         if problem:
             raise Forbidden(problem)
@@ -131,7 +132,7 @@ class Poster:
         except httpcore.ProtocolError as error:
             raise NotDelivered(f"its answer is no HTTP: {type(error).__name__}") from None
         if not 200 <= status < 300:
-            raise Refused(status)
+            raise StatusError(status)
 
     async def _status(self, body: bytes, headers: Mapping[str, str]) -> int:
         """The status of the answer; its body is read up to a bound, so that a polite server is not cut off."""

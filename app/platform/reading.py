@@ -114,6 +114,7 @@ class Database:
         self._pool.open(wait=False)
 
     def close(self) -> None:
+        """Closes the connections; waits at most a second for those in use."""
         self._pool.close(timeout=1.0)
 
     @contextmanager
@@ -159,7 +160,9 @@ def _reason(error: psycopg.Error) -> str:
     return error.diag.message_primary or "the connection was lost"
 
 
-class Answer(NamedTuple):
+class QueryResult(NamedTuple):
+    """Names of the columns, and the rows."""
+
     names: tuple[str, ...]
     rows: Sequence[tuple[Any, ...]]
 
@@ -197,9 +200,10 @@ class Reader:
         return {name: frozenset(columns) for name, columns in rows}
 
     def has(self, table: str, column: str) -> bool:
+        """Whether this table has this column in the platform's schema, which differs among its versions."""
         return column in self.columns.get(table, ())
 
-    def ask(self, question: sql.SQL | sql.Composed, values: Mapping[str, object], most: int = MAX_ROWS) -> Answer:
+    def ask(self, question: sql.SQL | sql.Composed, values: Mapping[str, object], most: int = MAX_ROWS) -> QueryResult:
         """Every row of an answer. Raises SourceError when there are more than `most`."""
         with self._connection.cursor() as cursor:
             cursor.execute(question, values)
@@ -208,7 +212,7 @@ class Reader:
                 raise SourceError(
                     f"the platform database holds more than {most} rows of one kind for this organisation"
                 )
-            return Answer(tuple(column.name for column in cursor.description or ()), rows)
+            return QueryResult(tuple(column.name for column in cursor.description or ()), rows)
 
     def chosen(self, alias: str, table: str) -> list[sql.Composable]:
         """The columns of `COLUMNS` that a table has, with an alias in front."""
@@ -223,7 +227,7 @@ class Reader:
         ]
 
 
-def rows_of(table: str, answer: Answer) -> list[Row]:
+def rows_of(table: str, answer: QueryResult) -> list[Row]:
     """An answer as rows of text."""
     return [
         Row(table, number, {name: text_of(value) for name, value in zip(answer.names, cells, strict=True)})

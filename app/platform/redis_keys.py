@@ -35,7 +35,7 @@ from redis.exceptions import RedisError
 from app.domain.documents import joined
 from app.domain.jobs import Event, Job, JobError, Status
 from app.domain.telemetry import Happening, Moved, Seen
-from app.platform.addresses import tls_options, uses_tls, with_index
+from app.platform.addresses import tls_of, with_index
 from app.platform.breaker import Breaker
 from app.platform.delivery import NOT_ARRIVED, Documents, NotDelivered
 from app.service.supervisor import Supervisor
@@ -198,6 +198,7 @@ class RedisKeys:
     # --- the end of a job ---
 
     async def deliver(self, row: DeliveryRow, job: Job, *, arrived: bool) -> None:
+        """Writes progress and result of the job under the platform's keys. Raises NotDelivered."""
         document = self._supervisor.snapshot(job.id)
         if document is None:
             raise NotDelivered("the job is deleted", final=True)
@@ -239,6 +240,7 @@ class RedisKeys:
         return answers
 
     async def close(self) -> None:
+        """Closes the connections."""
         await self._redis.aclose()
 
 
@@ -261,7 +263,7 @@ def _client(settings: Settings) -> Redis:
         socket_timeout=REDIS_SECONDS,
         socket_connect_timeout=REDIS_SECONDS,
         retry=Retry(NoBackoff(), 0),
-        **(tls_options(settings) if uses_tls(url) else {}),
+        **tls_of(url, settings),
     )
 
 

@@ -91,7 +91,7 @@ class _Followed:
     times: int = 0
 
 
-class Rows:
+class PlatformRows:
     """
     Compares rows with jobs. `carrier` is the channel that writes the platform's row; `to_tell` is called when it has
     something to tell again.

@@ -12,15 +12,15 @@ from psycopg import sql
 from app.domain.messages import pack
 from app.domain.requests import TimeConfig
 from app.domain.source import MAX_SENTENCES, Fetched, NothingThere, Query, SourceError, UnknownOrganisation
-from app.platform.reading import MAX_ENROLMENTS, NOT_APPLIED, Answer, Database, Reader, rows_of
-from app.processes.size_limits import check_document, check_model
+from app.platform.reading import MAX_ENROLMENTS, NOT_APPLIED, Database, QueryResult, Reader, rows_of
+from app.processes.size_limits import check_document, check_model, size_of
 from app.settings import Settings
+from solver.calendar import TimeGrid
 from solver.errors import InputError
 from solver.formats.native import dump_dataset
 from solver.formats.platform_csv import Imported
 from solver.formats.platform_rows import Row, RowNote
 from solver.formats.platform_tables import NothingUsable, PlatformTables, load_platform_tables
-from solver.grid import TimeGrid
 from solver.model import RuleSetting
 
 ACTIVE = {"is_active": "{} IS NOT FALSE"}
@@ -36,6 +36,7 @@ class PlatformSource:
         self._database = Database(settings)
 
     def close(self) -> None:
+        """Closes the connections to the database."""
         self._database.close()
 
     def fetch(self, query: Query) -> Fetched:
@@ -56,16 +57,7 @@ class PlatformSource:
             check_model(dataset, self._settings, "")
         except InputError as error:
             raise SourceError("; ".join(issue.message for issue in error.issues)) from error
-        size = {
-            "courses": len(dataset.courses),
-            "faculty": len(dataset.faculty),
-            "rooms": len(dataset.rooms),
-            "time_slots": dataset.time_grid.num_slots,
-            "students": len(dataset.student_ids),
-            "sessions": sum(course.sessions_per_week for course in dataset.courses),
-            "groups": 0,
-        }
-        return Fetched(packed=pack(document), size=size, account=account_of(imported, notes))
+        return Fetched(packed=pack(document), size=size_of(dataset), account=account_of(imported, notes))
 
     def read(self, query: Query) -> tuple[Imported, list[str]]:
         """The data of a query, and sentences about what the database lacks. Raises SourceError."""
@@ -81,7 +73,7 @@ class PlatformSource:
 
 def _size_of_nothing(error: NothingUsable, tables: PlatformTables) -> Mapping[str, int]:
     usable = {"courses": error.courses, "rooms": error.rooms, "faculty": error.faculty}
-    return {**usable, "time_slots": tables.time_grid.num_slots, "students": 0, "sessions": 0, "groups": 0}
+    return {**usable, "time_slots": len(tables.time_grid.slots), "students": 0, "sessions": 0, "groups": 0}
 
 
 def account_of(imported: Imported, notes: list[str]) -> dict[str, Any]:
@@ -144,7 +136,7 @@ def _organisation(reader: Reader, wanted: str) -> tuple[str, str]:
     return org, name
 
 
-def _table(reader: Reader, table: str, key: str, values: Mapping[str, object]) -> Answer:
+def _table(reader: Reader, table: str, key: str, values: Mapping[str, object]) -> QueryResult:
     question = sql.SQL("SELECT {} FROM {} t WHERE {} ORDER BY {}::text COLLATE {}").format(
         sql.SQL(", ").join(reader.chosen("t", table)),
         sql.Identifier(table),
@@ -179,7 +171,7 @@ def _running(reader: Reader) -> sql.Composable:
     )
 
 
-def _offerings(reader: Reader, values: Mapping[str, object]) -> Answer:
+def _offerings(reader: Reader, values: Mapping[str, object]) -> QueryResult:
     columns = [
         sql.SQL("co.offering_id::text AS offering_id"),
         *(column for column in reader.chosen("co", "course_offerings")[1:]),

@@ -20,7 +20,7 @@ from app.domain.documents import encoded, joined
 from app.domain.jobs import Job, Status
 from app.platform.breaker import Breaker
 from app.platform.delivery import Documents, NotDelivered, error_of, instant_of, is_late
-from app.platform.pinned import Poster, Refused
+from app.platform.pinned import Poster, StatusError
 from app.store import DeliveryRow
 
 WEBHOOK_SECONDS = 5.0
@@ -45,6 +45,7 @@ class Webhook:
     breaker: Breaker
 
     async def deliver(self, row: DeliveryRow, job: Job, *, arrived: bool) -> None:
+        """Posts the signed event of an end. Raises NotDelivered."""
         body, timestamp = encoded(event_of(row, job)), int(time.time())
         headers = {
             "webhook-id": row.event_id,
@@ -92,7 +93,7 @@ class Callback:
         headers = {"Idempotency-Key": row.event_id, "User-Agent": SERVICE}
         try:
             await self.poster.post(joined(told, document), headers)
-        except Refused as refused:
+        except StatusError as refused:
             if refused.status == UNKNOWN_JOB and is_late(job, time.time()):
                 raise NotDelivered(str(refused), final=True) from None
             raise

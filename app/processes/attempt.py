@@ -6,25 +6,21 @@ ladder is always the same: the stop word and a stop frame; `stop_grace_seconds` 
 after a stack dump where the cause is a hang or a deadline; then the reaping. Only after that does `run` return, and
 only then may anybody start the job again. A child that cannot be reaped (it waits for a disk that is gone) is left to
 the caller as `unreaped`; it keeps its slot, and the attempt number keeps its hands off the store.
-
-Of an attempt that ended badly a bundle of evidence remains: how the child was in its last seconds, its threads and
-their stacks, where it was and under which limits. It names no person and no setting of the machine.
+How it ended is told by `app.processes.post_mortem`.
 """
 
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import anyio
 
-from app.domain.diagnosis import CLOSE_LOOK_SECONDS, MEBIBYTE, Finding, Sample, Verdict, died, unkillable
-from app.domain.evidence import bundle
+from app import MEBIBYTE
+from app.domain.diagnosis import CLOSE_LOOK_SECONDS, Assessment, ProcessSample, unkillable
 from app.domain.framing import FrameError
 from app.domain.jobs import Job
 from app.domain.messages import (
@@ -39,13 +35,15 @@ from app.domain.messages import (
     StopFrame,
     encode,
 )
-from app.domain.outcomes import NOT_COUNTED, How, Outcome
+from app.domain.outcomes import How, Outcome
 from app.domain.progress import LAST_STAGES, Track
 from app.domain.telemetry import ChildSigns, Happening, StageLeft, Stalled, nobody
 from app.processes.children import Child, ForkServer
 from app.processes.claims import Counted, LastRecount
 from app.processes.handover import LOOK_EVERY_SECONDS, Handover, Unpublished, Verified, claim_of, verified
-from app.processes.start import seed_of, start_frame, workers_of
+from app.processes.incumbents import Incumbents
+from app.processes.post_mortem import PostMortem
+from app.processes.start import start_frame, workers_of
 from app.processes.watch import Decision, Watch
 from app.settings import Settings
 from app.store import StoredIncumbent
@@ -53,7 +51,6 @@ from app.system.failpoints import failpoint
 from app.system.machine import this_machine
 from solver.control import Place, Stop
 from solver.result import RungId, missed_quality
-from solver.rules import Score
 
 FINISH_SECONDS = 2.0
 """A child that was asked to finish and holds an incumbent has this long; then the incumbent is published without it."""
@@ -62,17 +59,11 @@ KILLS_LOOKS = 50
 So many looks back, some five seconds, somebody may have been killed by the kernel for it to have been our child: a
 large process takes its time to end.
 """
-SAVE_EVERY_SECONDS = 1.0
 DRAIN_SECONDS = 2.0
 """What a dead child has said before is still in the socket; reading it takes no longer than this."""
 UNREAPABLE_SECONDS = 5.0
 SLOW_REAPING_SECONDS = 1.0
 """A dead child is reaped within milliseconds; what takes longer than this is said."""
-_WELL = (frozenset({How.RESULT, How.INPUT, How.CANCEL, How.FINISH}) | NOT_COUNTED) - {How.HANDOVER}
-"""
-Ends of which nobody wants a bundle, unless a hang was found: a child that was stopped, and is let run again for its
-stacks, may hand in its result after all.
-"""
 STACKS_SECONDS: Mapping[How, float] = {How.HANG: 1.0, How.DEADLINE: 0.2, How.MEMORY: 0.2}
 """
 How long we wait for the stacks of a child that is killed for this; the overshoot of a deadline is short, and what eats
@@ -84,10 +75,7 @@ _log = logging.getLogger("timetable.supervisor")
 
 class Attempt:
     """
-    `save` is called for a timetable that is to be kept and says whether it is; `held` is the best one known, from
-    before or from this child, and `unsaved` says that the store does not have it yet.
-
-    `found` is the best timetable that this child has found itself, without what it was offered and what it began with.
+    `best` has the best timetables of the attempt; `save` is what keeps them.
 
     News from the child, and what the watch sees, go to `track`; `observe` hears when the child leaves a stage, and when
     it stalls or lives again.
@@ -107,10 +95,7 @@ class Attempt:
         recount: LastRecount | None = None,
     ) -> None:
         self.job, self.settings = job, settings
-        self.held: StoredIncumbent | None = None
-        self.unsaved = False
-        self.found: StoredIncumbent | None = None
-        self._began_with: Score | None = None
+        self.best = Incumbents(save)
         self._damage: str | None = None
         self.result: ResultFrame | None = None
         self.error: ErrorFrame | None = None
@@ -119,7 +104,7 @@ class Attempt:
         self.watch = Watch(settings=settings, time_limit_seconds=job.remaining_seconds, began=time.monotonic())
         self._forkserver = forkserver
         self._child: Child | None = None
-        self._track, self._save, self._observe = track, save, observe
+        self._track, self._observe = track, observe
         self._recount = recount
         self._verified: Verified | None = None
         self._refused: Unpublished | None = None
@@ -130,8 +115,8 @@ class Attempt:
         self._stopping_as: How | None = None
         self._stop_at = self._killed_at = self._last_word_at = 0.0
         self._decision: Decision | None = None
-        self._certain: Finding | None = None
-        self._threads: Sample | None = None
+        self._certain: Assessment | None = None
+        self._threads: ProcessSample | None = None
         self._stacks = ""
         self._lost_at: Place | None = None
         self._offer: OfferFrame | None = None
@@ -156,6 +141,7 @@ class Attempt:
 
     @property
     def pid(self) -> int | None:
+        """Process id of the child, None while there is none."""
         return self._child.pid if self._child else None
 
     def signs(self) -> ChildSigns | None:
@@ -173,7 +159,7 @@ class Attempt:
             health=watch.health,
             beat_age_seconds=watch.diagnosis.beat_age(time.monotonic()),
             resident_bytes=last.resident_bytes if last else 0,
-            cost=self.held.score.soft if self.held else None,
+            cost=None if self.best.score is None else self.best.score.soft,
         )
 
     def stop(self, how: How) -> None:
@@ -200,8 +186,7 @@ class Attempt:
 
     def begin_with(self, held: StoredIncumbent | None, *, saved: bool, damage: str | None = None) -> None:
         """The best timetable of the attempts before, and whether the store has it; or why it has to be set aside."""
-        self.held, self.unsaved = held, held is not None and not saved
-        self._began_with = None if held is None else held.score
+        self.best.begin_with(held, saved=saved)
         self.watch.has_incumbent = held is not None
         if damage is not None:
             self._begin_anew(damage)
@@ -236,7 +221,7 @@ class Attempt:
                 tasks.start_soon(self._speak, child, dataset)
                 tasks.start_soon(self._listen, child)
                 tasks.start_soon(self._look, child)
-                tasks.start_soon(self._keep)
+                tasks.start_soon(self.best.keep)
                 tasks.start_soon(self._wait, child)
                 await on_start(child.pid)
                 await self._over.wait()
@@ -247,7 +232,7 @@ class Attempt:
             child.kill()
             with anyio.CancelScope(shield=True):
                 code = await self._reap_and_tell(child)
-        await self._save_held()
+        await self.best.save()
         await self._have_recounted(dataset)
         return self._outcome(code)
 
@@ -324,10 +309,10 @@ class Attempt:
     # --- the four tasks ---
 
     async def _speak(self, child: Child, dataset: bytes) -> None:
-        if self.held is not None:
-            held = IncumbentFrame(score=self.held.score.numbers, body=self.held.timetable)
-            await child.send(encode(held))
-        rung = self.held.rung if self.held is not None else None
+        held = self.best.held
+        if held is not None:
+            await child.send(encode(IncumbentFrame(score=held.score.numbers, body=held.timetable)))
+        rung = None if held is None else held.rung
         await child.send(encode(start_frame(self.job, self.settings, dataset, rung)))
         said: Stop | None = None
         while True:
@@ -391,18 +376,6 @@ class Attempt:
             await child.dump_stacks(STACKS_SECONDS[decision.how])
         self._kill(child, decision)
 
-    async def _keep(self) -> None:
-        """Saves the newest incumbent, at most once a second."""
-        while True:
-            await self._save_held()
-            await anyio.sleep(SAVE_EVERY_SECONDS)
-
-    async def _save_held(self) -> None:
-        """Until the store has said yes the timetable counts as unsaved, whatever interrupts us."""
-        held = self.held
-        if self.unsaved and held is not None and await self._save(held):
-            self.unsaved = held is not self.held
-
     async def _wait(self, child: Child) -> None:
         await child.ended()
         self._over.set()
@@ -416,15 +389,9 @@ class Attempt:
             self._enter(frame)
             self.rung = frame.rung or self.rung
         elif isinstance(frame, IncumbentFrame):
-            score = Score.of(frame.score)
-            told = StoredIncumbent(score=score, timetable=frame.body, rung=frame.rung, found_at=time.time())
-            known = self._began_with if self.found is None else self.found.score
-            if not frame.found_by and (known is None or score < known):
-                self.found = told
             self.rung = frame.rung or self.rung
-            if self.held is None or score < self.held.score:
-                self.held = told
-                self.unsaved = self.watch.has_incumbent = True
+            if self.best.hear(frame):
+                self.watch.has_incumbent = True
                 self._track.hear(frame)
         elif isinstance(frame, SetAsideFrame):
             _log.error("job %s: the best timetable it had is set aside: %s", self.job.id, frame.message)
@@ -455,16 +422,6 @@ class Attempt:
         if left is not None:
             self._observe(StageLeft(job=self.job, stage=left[0], rung=self.rung, seconds=left[1]))
 
-    @property
-    def _place(self) -> Place:
-        """Where the child was when we decided to kill it, or else when it died."""
-        return self.watch.place if self._lost_at is None else self._lost_at
-
-    @property
-    def workers(self) -> int:
-        """Solver threads of this attempt."""
-        return workers_of(self.job, self.settings)
-
     def _ask_to_finish(self, child: Child, decision: Decision, now: float) -> None:
         """Time is up: the child is asked once; the watch decides when it has had its time for that."""
         if self._decision is None:
@@ -480,7 +437,7 @@ class Attempt:
             return
         grace = self.settings.stop_grace_seconds
         if self._stopping_as is How.FINISH:
-            if self.held is None and not self.watch.diagnosis.gets_nowhere(FINISH_SECONDS):
+            if self.best.held is None and not self.watch.diagnosis.gets_nowhere(FINISH_SECONDS):
                 return  # its first timetable is worth more than two seconds, while one may still come
             grace = max(grace, FINISH_SECONDS)
         if now - self._stop_at >= grace:
@@ -496,101 +453,44 @@ class Attempt:
 
     def _outcome(self, code: int | None) -> Outcome:
         now = time.monotonic()
-        how, message = self._how(code)
-        by_kernel = how is How.MEMORY and code == -signal.SIGKILL and not self._killed_at
         self._stage_left((self.watch.stage, now - self.watch.stage_began))
-        finding = self._finding_at_end(how, message)
-        return replace(
-            self.ended_by(how, message),
-            seconds=self.watch.solving_seconds(now),
-            stage=self.watch.stage,
-            exit_code=code,
-            result=None if self._verified is None else self._verified.fields,
-            verdict=finding.verdict.value,
-            place=self._place.label,
-            peak_mb=self._peak_mb or None,
-            by_kernel=by_kernel,
-            leaking=how is How.MEMORY and self._certain is not None and self.watch.health == "stalled",
-            overshoot_seconds=round(self.watch.overshoot_seconds(now), 3),
-            bundle=None if how in _WELL and self._certain is None else self._bundle(how, finding, code, now),
-        )
-
-    def _finding_at_end(self, how: How, message: str | None) -> Finding:
-        if self._certain is not None:
-            return self._certain
-        if how is How.MEMORY:
-            return Finding(Verdict.MEMORY_LEAK, message or "", certain=True)
-        if how is How.RESULT:  # it was in time, however close
-            return self.watch.diagnosis.finding
-        return died(message or "") if how is How.CRASH else self.watch.finding
-
-    def _bundle(self, how: How, finding: Finding, code: int | None, now: float) -> Mapping[str, Any]:
-        return bundle(
-            self.job,
-            self.watch.diagnosis,
-            finding,
-            now,
+        known = PostMortem(
+            job=self.job,
+            settings=self.settings,
+            watch=self.watch,
+            rung=self.rung,
+            code=code,
+            stopping_as=self._stopping_as,
+            killed=self._decision if self._killed_at else None,
+            certain=self._certain,
+            place=self.watch.place if self._lost_at is None else self._lost_at,
+            has_result=self.result is not None,
+            refused=self._refused,
+            error=self.error,
+            memory_ran_out=self._memory_ran_out,
             threads=(self._threads.threads if self._threads else None) or (),
             stacks=self._stacks,
-            limits={
-                "time_limit_seconds": self.job.remaining_seconds,
-                "memory_limit_mb": self.settings.memory_limit_mb,
-                "workers": self.workers,
-            },
-            known={
-                "how": how.value,
-                "place": self._place.label,
-                "stage": self.watch.stage,
-                "rung": self.rung,
-                "exit_code": code,
-                "seed": seed_of(self.job),
-            },
         )
+        how, message = known.how()
+        result = None if self._verified is None else self._verified.fields
+        return replace(self.ended_by(how, message), result=result, **known.facts(how, message, now))
 
     def ended_by(self, how: How, message: str | None) -> Outcome:
         """The end of an attempt of which nothing else is known."""
-        held = self.held.score if self.held else None
         if self._damage is not None:
             aside = f"the best timetable of the attempts before was set aside: {self._damage}"
             message = "; ".join(filter(None, (aside, message)))
-        return Outcome(how=how, at=time.time(), rung=self.rung, message=message, held=held, workers=self.workers)
-
-    def _how(self, code: int | None) -> tuple[How, str | None]:
-        where = f"in stage {self.watch.stage}" + (f" on rung {self.rung}" if self.rung else "")
-        if self._stopping_as in (How.SHUTDOWN, How.FENCED, How.CANCEL):
-            return self._stopping_as, None
-        if self._refused is not None:
-            return self._refused
-        if self.result is not None:
-            return How.RESULT, None
-        if self.error is not None:
-            known = {"input": How.INPUT, "memory": How.MEMORY}
-            return known.get(self.error.error, How.ERROR), self.error.message
-        if self._decision is not None and self._killed_at:
-            hung_handing_over = self._decision.how is How.HANG and self._place is Place.STORE
-            return How.HANDOVER if hung_handing_over else self._decision.how, self._decision.message
-        if code is None:
-            return How.FORKSERVER_LOST, f"the forkserver ended, and its child with it, {where}"
-        if code == -signal.SIGKILL and self._killed_by_kernel:
-            return How.MEMORY, f"the kernel ended it because memory ran out, at {self._peak_mb} MB of its own, {where}"
-        return How.CRASH, f"the child {_cause_of(code)} {where}"
+        return Outcome(
+            how=how,
+            at=time.time(),
+            rung=self.rung,
+            message=message,
+            held=self.best.score,
+            workers=workers_of(self.job, self.settings),
+        )
 
     @property
-    def _killed_by_kernel(self) -> bool:
+    def _memory_ran_out(self) -> bool:
         """Whether the kernel has killed somebody for want of memory since a few seconds before the child was gone."""
         kills = this_machine().memory_kills()
         return kills is not None and bool(self._kernel_kills) and kills > self._kernel_kills[0]
-
-    @property
-    def _peak_mb(self) -> int:
-        return self.watch.diagnosis.peak_bytes // MEBIBYTE
-
-
-def _cause_of(code: int) -> str:
-    if code >= 0:
-        return f"ended with exit code {code} and without a result"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = "unknown"
-    return f"was killed by signal {-code} ({name})"

@@ -50,7 +50,7 @@ from app.domain.messages import (
 from app.processes import hardening
 from app.processes.child_log import tell_error
 from app.processes.claims import NotVerified
-from app.processes.conversation import MAX_TEXT, Conversation, Outbox
+from app.processes.conversation import MAX_TEXT, Conversation, Mailbox
 from app.processes.last_recount import publish, timetable_of
 from app.processes.offers import Offers
 from app.system.failpoints import failpoint
@@ -74,7 +74,7 @@ CPU_STAGES = 2
 """The limit of processor time is that of so many stages that each last until the last resort, times the workers."""
 
 
-class Lent(NamedTuple):
+class Descriptors(NamedTuple):
     """Descriptors that a child is given: the command socket, the shared words, the memory for its stacks."""
 
     talk: int
@@ -83,6 +83,8 @@ class Lent(NamedTuple):
 
 
 class Solve(Protocol):
+    """The signature of `solver.solve`."""
+
     def __call__(
         self, dataset: Dataset, params: SolveParams, control: Control, *, start: Timetable | None = None
     ) -> Result: ...
@@ -100,13 +102,13 @@ def preload(path: str) -> Solve:
     return solve
 
 
-def main(lent: Lent, solve: Solve, parent: int) -> None:
+def main(given: Descriptors, solve: Solve, parent: int) -> None:
     """Works on one attempt. `parent` is the process id of the forkserver."""
-    harden(parent, lent)
-    run(socket.socket(fileno=lent.talk), mmap.mmap(lent.words, WORDS_BYTES), solve, lent.stacks)
+    harden(parent, given)
+    run(socket.socket(fileno=given.talk), mmap.mmap(given.words, WORDS_BYTES), solve, given.stacks)
 
 
-def harden(parent: int, lent: Lent) -> None:
+def harden(parent: int, given: Descriptors) -> None:
     """Makes this process easy to kill, quiet, polite to its neighbours, and poor in what it could do harm with."""
     os.setsid()  # a process group of our own: one kill reaches everything we might start
     hardening.end_with_parent()
@@ -114,14 +116,14 @@ def harden(parent: int, lent: Lent) -> None:
         os._exit(1)  # it ended before we asked to be told
     hardening.gain_nothing()
     hardening.print_to_stderr()
-    hardening.close_all_but({0, 1, 2, *lent})
+    hardening.close_all_but({0, 1, 2, *given})
     os.nice(NICENESS)
     hardening.leave_no_core()
     hardening.limit(resource.RLIMIT_NOFILE, MOST_DESCRIPTORS)
     hardening.limit(resource.RLIMIT_FSIZE, os.fstat(2).st_size + FILE_BYTES)
     hardening.be_killed_first(OUT_OF_MEMORY_SCORE)
-    faulthandler.enable(file=lent.stacks)
-    faulthandler.register(signal.SIGUSR1, file=lent.stacks, all_threads=True)
+    faulthandler.enable(file=given.stacks)
+    faulthandler.register(signal.SIGUSR1, file=given.stacks, all_threads=True)
 
 
 class LastResort:
@@ -131,6 +133,7 @@ class LastResort:
         self._stacks, self._seconds = stacks, 0.0
 
     def wind_up(self, start: Start) -> None:
+        """Sets the limits of the job: so many seconds per stage, and as much processor time for all of them."""
         self._seconds = start.last_resort_seconds
         hardening.limit(resource.RLIMIT_CPU, math.ceil(CPU_STAGES * (start.options.workers or 1) * self._seconds))
         self._again()
@@ -147,20 +150,20 @@ class LastResort:
 def run(channel: socket.socket, words: mmap.mmap, solve: Solve, stacks: int) -> None:
     """The whole attempt, from the first word to the last."""
     last_resort = LastResort(stacks)
-    outbox, offers = Outbox(last_resort.enter), Offers()
+    mailbox, offers = Mailbox(last_resort.enter), Offers()
     control = Control(
         words=np.frombuffer(words, dtype=np.int64),
-        on_progress=outbox.keep_progress,
-        on_incumbent=outbox.keep_incumbent,
+        on_progress=mailbox.keep_progress,
+        on_incumbent=mailbox.keep_incumbent,
         offered=offers.take,
     )
-    conversation = Conversation(channel, control, outbox, offers)
+    conversation = Conversation(channel, control, mailbox, offers)
     conversation.send(Hello(pid=os.getpid()))
     start = conversation.wait_for_start()
     last_resort.wind_up(start)
     done, finished = socket.socketpair()
     thread = threading.Thread(
-        target=_solve_and_tell, args=(start, conversation, solve, control, outbox, finished), daemon=True
+        target=_solve_and_tell, args=(start, conversation, solve, control, mailbox, finished), daemon=True
     )
     thread.start()
     conversation.until_done(done)
@@ -169,25 +172,25 @@ def run(channel: socket.socket, words: mmap.mmap, solve: Solve, stacks: int) -> 
 
 
 def _solve_and_tell(
-    start: Start, conversation: Conversation, solve: Solve, control: Control, outbox: Outbox, finished: socket.socket
+    start: Start, conversation: Conversation, solve: Solve, control: Control, mailbox: Mailbox, finished: socket.socket
 ) -> None:
-    """Runs in the side thread; whatever happens, a last word stands in the outbox when `finished` closes."""
+    """Runs in the side thread; whatever happens, a last word stands in the mailbox when `finished` closes."""
     try:
-        finder_of, set_aside = conversation.offers.finder_of, outbox.set_aside.append
-        outbox.last = attempt(start, conversation.seed, solve, control, finder_of, set_aside)
+        finder_of, set_aside = conversation.offers.finder_of, mailbox.set_aside.append
+        mailbox.last = attempt(start, conversation.seed, solve, control, finder_of, set_aside)
     except InputError as error:
         issues = tuple(
             IssueRecord(pointer=i.pointer[:MAX_TEXT], code=i.code, message=i.message[:MAX_TEXT])
             for i in error.issues[:MAX_ISSUES]
         )
-        outbox.last = _error("input", str(error), issues)
+        mailbox.last = _error("input", str(error), issues)
     except MemoryError:
-        outbox.last = _error("memory", "memory ran out")
+        mailbox.last = _error("memory", "memory ran out")
     except NotVerified as error:
-        outbox.last = _error("verify", str(error))
+        mailbox.last = _error("verify", str(error))
     except Exception as error:  # noqa: BLE001 - whatever a solver can raise becomes the journal's last line
         trace = traceback.format_exc()[-MAX_TRACE:]
-        outbox.last = replace(_error("error", f"{type(error).__name__}: {error}"), trace=trace)
+        mailbox.last = replace(_error("error", f"{type(error).__name__}: {error}"), trace=trace)
     finally:
         finished.close()
 
@@ -248,7 +251,7 @@ def _solved(start: Start, solve: Solve, dataset: Dataset, known: Timetable | Non
 def _published(start: Start, why: StoppedBy, dataset: Dataset, known: Timetable, control: Control) -> Result:
     control.place = Place.VERIFY
     control.report(Progress(stage="verify", share=0.0, message="recounting the best timetable"))
-    return publish(dataset, known, why, start.rung, control, simplified_context=start.options.simplified_context)
+    return publish(dataset, known, why, start.rung, control, simplified=start.options.simplified_context)
 
 
 def _params(start: Start) -> SolveParams:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import anyio
 
-from app.domain.diagnosis import Sample
+from app.domain.diagnosis import ProcessSample
 from app.domain.messages import WORDS_BYTES, Frame, FrameReader
 from app.domain.telemetry import Remedy
 from app.processes.hardening import environment_of
@@ -82,6 +82,7 @@ class Child:
 
     @property
     def beat(self) -> int:
+        """The heartbeat that the child counts up in the shared memory."""
         return self._words[BEAT_WORD]
 
     @property
@@ -159,12 +160,12 @@ class Child:
         written = os.pread(self._stacks, STACKS_BYTES, 0)
         return written.rstrip(b"\0").decode("utf-8", "replace")
 
-    def look(self, now: float, *, closely: bool) -> Sample | None:
+    def look(self, now: float, *, closely: bool) -> ProcessSample | None:
         """How the child is, with its threads when asked to look closely; None when it is gone."""
         vitals = vitals_of(self.pid)
         if vitals is None:
             return None
-        return Sample(
+        return ProcessSample(
             at=now,
             beat=self.beat,
             place=self.place,
@@ -175,6 +176,7 @@ class Child:
         )
 
     def close(self) -> None:
+        """Gives back pipe, memory and files; the process must have ended."""
         self._words.release()
         self._map.close()
         self._channel.close()
@@ -211,10 +213,12 @@ class ForkServer:
 
     @property
     def pid(self) -> int | None:
+        """Its process id, None before it is started."""
         return self._process.pid if self._process else None
 
     @property
     def alive(self) -> bool:
+        """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -327,12 +331,12 @@ class ForkServer:
         return ours
 
     async def _fork(self) -> Child:
-        with contextlib.ExitStack() as on_failure, contextlib.ExitStack() as lent:
+        with contextlib.ExitStack() as on_failure, contextlib.ExitStack() as passed_on:
             ours, theirs = socket.socketpair()
             on_failure.callback(ours.close)
-            lent.callback(theirs.close)
+            passed_on.callback(theirs.close)
             words, stacks = _memory("words", WORDS_BYTES), _memory("stacks", STACKS_BYTES)
-            lent.callback(os.close, words)
+            passed_on.callback(os.close, words)
             on_failure.callback(os.close, stacks)
             pid, pidfd = await self._request_child([theirs.fileno(), words, stacks])
             on_failure.callback(os.close, pidfd)
@@ -341,8 +345,8 @@ class ForkServer:
             on_failure.pop_all()
             return child
 
-    async def _request_child(self, lent: list[int]) -> tuple[int, int]:
-        fields, descriptors = await self._ask(MESSAGE.pack(FORK, 0, 0), FORKED, lent)
+    async def _request_child(self, given: list[int]) -> tuple[int, int]:
+        fields, descriptors = await self._ask(MESSAGE.pack(FORK, 0, 0), FORKED, given)
         if len(descriptors) != 1:
             raise ForkServerLost("the forkserver sent no handle of the child")
         return fields[1], descriptors[0]

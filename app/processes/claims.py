@@ -7,10 +7,11 @@ no memory with a child. Only the supervisor, which has the answer, writes a resu
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from app.domain.options import SolveOptions
 from solver.result import Quality, RungId, StoppedBy
 from solver.rules import Score
 
@@ -25,12 +26,11 @@ class CannotRecount(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A packed result, the packed dataset and the rules it was asked for, and what is claimed of its best variant."""
+    """A packed result, the packed dataset and the options of its job, and what is claimed of its best variant."""
 
     dataset: bytes
     result: bytes
-    rules: Mapping[str, Any]
-    simplified_context: bool
+    options: SolveOptions
     score: Score
     placed: int
     total: int

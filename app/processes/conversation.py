@@ -1,5 +1,5 @@
 """
-How a child talks: the solving thread leaves news in an `Outbox`, the main thread sends them at a measured pace.
+How a child talks: the solving thread leaves news in an `Mailbox`, the main thread sends them at a measured pace.
 
 Nothing here ever makes the solving thread wait. After a stop request, and at the end, everything that is left goes out
 at once, because the next thing to come may be SIGKILL, and an incumbent that has been sent is never lost.
@@ -42,7 +42,7 @@ MAX_TEXT = 2000
 RECEIVE_BYTES = 1 << 18
 
 
-class Outbox:
+class Mailbox:
     """
     What the solving thread leaves for the talking thread: only the newest progress and the newest incumbent.
 
@@ -61,6 +61,7 @@ class Outbox:
         self.rung: RungId | None = None
 
     def keep_progress(self, progress: Progress) -> None:
+        """Keeps the newest word on progress for the talking thread; a new stage is told to `on_stage`."""
         if progress.rung in RUNG_ORDER:
             self.rung = progress.rung
         self.progress.append(progress)
@@ -69,19 +70,21 @@ class Outbox:
             self.on_stage(progress.stage)
 
     def keep_incumbent(self, timetable: Timetable, score: Score) -> None:
+        """Keeps the newest timetable; one that waits to be sent is dropped for it."""
         self.incumbent.append((timetable, score))
 
 
 class Conversation:
     """The main thread: frames out at a measured pace, frames in as they come, until the last word is said."""
 
-    def __init__(self, channel: socket.socket, control: Control, outbox: Outbox, offers: Offers) -> None:
-        self.channel, self.control, self.outbox, self.offers = channel, control, outbox, offers
+    def __init__(self, channel: socket.socket, control: Control, mailbox: Mailbox, offers: Offers) -> None:
+        self.channel, self.control, self.mailbox, self.offers = channel, control, mailbox, offers
         self.reader = FrameReader()
         self.seed: IncumbentFrame | None = None
         self._incumbent_sent_at = 0.0
 
     def send(self, frame: Frame) -> None:
+        """Sends a whole frame; blocks while the pipe is full."""
         self.channel.sendall(encode(frame))
 
     def receive(self) -> list[Frame]:
@@ -92,6 +95,7 @@ class Conversation:
         return list(self.reader.feed(data))
 
     def wait_for_start(self) -> Start:
+        """The first word of the service; an incumbent may come before it."""
         while True:
             for frame in self.receive():
                 if isinstance(frame, IncumbentFrame):
@@ -114,8 +118,8 @@ class Conversation:
                     elif isinstance(frame, OfferFrame):
                         self.offers.put(frame)
             self.flush(everything=asked or not solving)
-        if self.outbox.last is not None:
-            self._send_last(self.outbox.last)
+        if self.mailbox.last is not None:
+            self._send_last(self.mailbox.last)
 
     def _send_last(self, frame: Frame) -> None:
         handing_over = isinstance(frame, ResultFrame)
@@ -129,16 +133,16 @@ class Conversation:
         """Sends the newest of what there is; after a stop and at the end without holding anything back."""
         now = time.monotonic()
         pause_over = now - self._incumbent_sent_at >= INCUMBENT_EVERY_SECONDS
-        found = self.outbox.incumbent.popleft() if self.outbox.incumbent and (everything or pause_over) else None
-        if self.outbox.set_aside:  # looked for after we took what was found without it, and told before that
-            self.send(SetAsideFrame(message=self.outbox.set_aside.popleft()[:MAX_TEXT]))
+        found = self.mailbox.incumbent.popleft() if self.mailbox.incumbent and (everything or pause_over) else None
+        if self.mailbox.set_aside:  # looked for after we took what was found without it, and told before that
+            self.send(SetAsideFrame(message=self.mailbox.set_aside.popleft()[:MAX_TEXT]))
         if found is not None:
             timetable, score = found
             self._incumbent_sent_at = now
             body, finder = pack(dump_timetable(timetable)), self.offers.finder_of(timetable)
-            self.send(IncumbentFrame(score=score.numbers, rung=self.outbox.rung, found_by=finder, body=body))
-        if self.outbox.progress:
-            self.send(progress_frame(self.outbox.progress.popleft(), self.outbox.rung))
+            self.send(IncumbentFrame(score=score.numbers, rung=self.mailbox.rung, found_by=finder, body=body))
+        if self.mailbox.progress:
+            self.send(progress_frame(self.mailbox.progress.popleft(), self.mailbox.rung))
 
 
 def progress_frame(progress: Progress, rung: RungId | None) -> ProgressFrame:

@@ -53,7 +53,7 @@ def main(argv: list[str]) -> None:
 
 def _serve(channel: socket.socket, solve: worker.Solve) -> bool:
     """Answers one message; False when the supervisor is gone."""
-    data, descriptors, _, _ = socket.recv_fds(channel, MESSAGE.size, len(worker.Lent._fields))
+    data, descriptors, _, _ = socket.recv_fds(channel, MESSAGE.size, len(worker.Descriptors._fields))
     if len(data) < MESSAGE.size:
         return False
     order, pid, _ = MESSAGE.unpack(data)
@@ -72,7 +72,7 @@ def _answer_fork(channel: socket.socket, descriptors: list[int], solve: worker.S
         for descriptor in descriptors:
             ours.callback(os.close, descriptor)
         try:
-            child = _fork(channel, worker.Lent(*descriptors), solve)
+            child = _fork(channel, worker.Descriptors(*descriptors), solve)
             try:
                 pidfd = os.pidfd_open(child)
             except OSError:
@@ -87,19 +87,19 @@ def _answer_fork(channel: socket.socket, descriptors: list[int], solve: worker.S
         socket.send_fds(channel, [MESSAGE.pack(FORKED, child, 0)], [pidfd])
 
 
-def _fork(channel: socket.socket, lent: worker.Lent, solve: worker.Solve) -> int:
+def _fork(channel: socket.socket, given: worker.Descriptors, solve: worker.Solve) -> int:
     forkserver = os.getpid()
     pid = os.fork()
     if pid == 0:
         channel.close()
-        _child(lent, solve, forkserver)
+        _child(given, solve, forkserver)
     return pid
 
 
-def _child(lent: worker.Lent, solve: worker.Solve, parent: int) -> NoReturn:
+def _child(given: worker.Descriptors, solve: worker.Solve, parent: int) -> NoReturn:
     code = 1
     try:
-        worker.main(lent, solve, parent)
+        worker.main(given, solve, parent)
         code = 0
     except BaseException:  # noqa: BLE001 - nothing may return into the forkserver's loop; the exit code tells
         tell_error("a child has ended by an error")

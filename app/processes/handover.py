@@ -45,8 +45,7 @@ def claim_of(job: Job, frame: ResultFrame, dataset: bytes) -> Claim:
     return Claim(
         dataset=dataset,
         result=frame.body,
-        rules=job.options.rules,
-        simplified_context=job.options.simplified_context,
+        options=job.options,
         score=Score.of(frame.score),
         placed=frame.placed,
         total=frame.total,

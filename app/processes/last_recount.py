@@ -47,9 +47,9 @@ def recount(claim: Claim) -> Counted:
     NotVerified
         It cannot be read, or a variant counts otherwise than it is said to, or breaks a rule that none may break.
     """
-    dataset = load_dataset(effective_dataset(unpack(claim.dataset), claim.rules))
+    dataset = load_dataset(effective_dataset(unpack(claim.dataset), claim.options.rules))
     result = _result_of(claim)
-    reports = check(result, dataset, simplified_context=claim.simplified_context)
+    reports = check(result, dataset, simplified=claim.options.simplified_context)
     for number, (variant, report) in enumerate(zip(result.variants, reports, strict=True), 1):
         if variant.report.score != report.score:
             raise NotVerified(f"variant {number}: a score of {variant.report.score} claimed, {report.score} counted")
@@ -96,9 +96,9 @@ def _result_of(claim: Claim) -> Result:
         raise NotVerified(f"the result cannot be read: {error}") from error
 
 
-def check(result: Result, dataset: Dataset, *, simplified_context: bool = False) -> tuple[Report, ...]:
+def check(result: Result, dataset: Dataset, *, simplified: bool = False) -> tuple[Report, ...]:
     """
-    What was counted of each variant. `simplified_context` as the solver was told: its context is built anew here.
+    What was counted of each variant. `simplified` as the solver was told: its context is built anew here.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def check(result: Result, dataset: Dataset, *, simplified_context: bool = False)
         A variant does not count as it says, rule by rule, or breaks a rigid rule.
     """
     reports = []
-    context, profile = build_context(dataset, simplified=simplified_context), profile_of(dataset)
+    context, profile = build_context(dataset, simplified=simplified), profile_of(dataset)
     for number, variant in enumerate(result.variants, 1):
         found = verify(dataset, variant.timetable, context=context, profile=profile)
         different = _differences(variant.report.counts, found.counts, dataset, variant.timetable)
@@ -140,7 +140,7 @@ def publish(
     rung: RungId | None,
     control: Control,
     *,
-    simplified_context: bool = False,
+    simplified: bool = False,
 ) -> Result:
     """
     A result with one variant, the incumbent of an earlier attempt, recounted with the context that the job has.
@@ -150,7 +150,7 @@ def publish(
     NotVerified
         The timetable breaks a rigid rule.
     """
-    instance = Instance.of(dataset, profile_of(dataset), build_context(dataset, simplified=simplified_context))
+    instance = Instance.of(dataset, profile_of(dataset), build_context(dataset, simplified=simplified))
     incumbent = Incumbent(timetable=timetable, report=instance.verify(timetable), source="incumbent")
     report = incumbent.report
     if report.score.rigid:
@@ -181,7 +181,7 @@ def publish(
 
 
 def publish_salvaged(
-    document: Mapping[str, Any], packed: bytes, rung: RungId | None, *, simplified_context: bool
+    document: Mapping[str, Any], packed: bytes, rung: RungId | None, *, simplified: bool
 ) -> dict[str, Any]:
     """
     The same from a packed timetable to native JSON, for a job that was cancelled. Takes up to seconds for the largest.
@@ -192,7 +192,7 @@ def publish_salvaged(
         The timetable cannot be read, or breaks a rigid rule.
     """
     dataset, found = load_dataset(document), timetable_of(packed)
-    result = publish(dataset, found, StoppedBy.CANCELLED, rung, Control(), simplified_context=simplified_context)
+    result = publish(dataset, found, StoppedBy.CANCELLED, rung, Control(), simplified=simplified)
     return dump_result(result)
 
 

@@ -25,6 +25,7 @@ class Offers:
         self._finders: dict[int, int] = {}
 
     def put(self, frame: OfferFrame) -> None:
+        """Offers a timetable; a former one that nobody has taken is dropped."""
         self._newest.append(frame)
 
     def take(self) -> Timetable | None:

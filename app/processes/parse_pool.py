@@ -37,17 +37,8 @@ from app.domain.telemetry import HelperStopped, Observer, nobody
 from app.processes.children import RECEIVE_BYTES
 from app.processes.claims import CannotRecount, Claim, Counted
 from app.processes.hardening import environment_of
-from app.processes.parse_worker import (
-    REPLY_LIMITS,
-    Question,
-    Reply,
-    Work,
-    WorkerFault,
-    counted_of,
-    frame,
-    perform,
-    recounting_of,
-)
+from app.processes.parse_worker import REPLY_LIMITS, frame, perform
+from app.processes.questions import Question, Reply, Work, WorkerFault, counted_of, recounting_of
 from app.processes.sending import send_all
 from app.processes.size_limits import AMOUNTS
 from app.processes.vitals import STOPPED_STATES, Vitals, cpu_seconds_of, vitals_of
@@ -101,7 +92,7 @@ SETTINGS = frozenset(
 )
 """What a worker learns of the settings; the others may hold secrets, and a worker works on hostile bodies."""
 
-_log = logging.getLogger("timetable.readers")
+_log = logging.getLogger("timetable.parse_pool")
 
 
 class WorkerLost(Exception):
@@ -226,7 +217,7 @@ class ParsePool:
         if kills is None or kills_before is None or kills <= kills_before:
             return TooHeavy("Two processes have died of reading this request. Maybe send less at once.")
         where = "container" if self._machine.memory().in_container else "machine"
-        _log.error("memory of the %s ran out: two readers were ended; it needs more, or fewer slots", where)
+        _log.error("memory of the %s ran out: two parse workers were ended; it needs more, or fewer slots", where)
         return ParsePoolStarved(
             f"Memory of the {where} ran out while the request was being read, so the system ended the processes that "
             "read it. The request need not be at fault; please try again later."
@@ -262,7 +253,7 @@ class ParsePool:
             with anyio.fail_after(terms.wait_seconds):
                 return await self._next.receive()
         except TimeoutError:
-            raise ParsePoolBusy("All readers are still at work, or being loaded; try again later.") from None
+            raise ParsePoolBusy("All parse workers are still at work, or being loaded; try again later.") from None
         except anyio.EndOfStream:
             raise ParsePoolBusy("The service is about to end; try again later.") from None
         finally:
@@ -290,7 +281,9 @@ class ParsePool:
             await anyio.sleep(LOOK_SECONDS)
             for process in list(self._staff):
                 if process.is_stuck():
-                    _log.error("a reader (process %d) was stopped or frozen; it is ended and replaced", process.pid)
+                    _log.error(
+                        "a parse worker (process %d) was stopped or frozen; it is ended and replaced", process.pid
+                    )
                     self._observe(HelperStopped(helper="reader", pid=process.pid, remedy="replaced"))
                     process.kill()  # whoever asks or loads it puts it away
             if self._staff and not self._alive:
@@ -300,7 +293,7 @@ class ParsePool:
         try:
             process = _Process(self._settings)
         except OSError as error:  # no memory, processes or descriptors; whoever asks next tries again
-            _log.error("a reader could not be started: %s", in_words(error))
+            _log.error("a parse worker could not be started: %s", in_words(error))
             return
         self._staff.add(process)
         self._tasks.start_soon(self._load, process)
@@ -310,7 +303,7 @@ class ParsePool:
             with anyio.fail_after(LOAD_SECONDS):
                 await process.ready()
         except (WorkerLost, TimeoutError) as error:
-            _log.error("a reader could not be loaded: %s", error or "it took too long")
+            _log.error("a parse worker could not be loaded: %s", error or "it took too long")
             await self._dismiss(process)
             await anyio.sleep(RETRY_SECONDS)
             if not self._alive:
@@ -411,7 +404,7 @@ class _Process:
         try:
             await send_all(self._channel, data)
         except OSError as error:
-            raise self._lost("the reader does not listen") from error
+            raise self._lost("the parse worker does not listen") from error
 
     async def _receive(self) -> tuple[dict[str, Any], bytes]:
         header_length, body_length = LENGTHS.unpack(await self._exactly(LENGTHS.size))
@@ -432,14 +425,14 @@ class _Process:
             except BlockingIOError:
                 continue
             except OSError as error:
-                raise self._lost("the reader does not talk") from error
+                raise self._lost("the parse worker does not talk") from error
             if not received:
-                raise self._lost("the reader has ended")
+                raise self._lost("the parse worker has ended")
             view = view[received:]
         return data
 
     def _lost(self, why: str) -> WorkerLost:
-        return WorkerStopped("the reader was stopped, or frozen") if self.was_stuck else WorkerLost(why)
+        return WorkerStopped("the parse worker was stopped, or frozen") if self.was_stuck else WorkerLost(why)
 
 
 def environment_of_workers(ours: Mapping[str, str], settings: Settings) -> dict[str, str]:

@@ -21,33 +21,29 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
+from typing import Any, BinaryIO
 
+from app import MEBIBYTE
 from app.domain.documents import encoded
-from app.domain.exceptions import Refused, ServiceError, TooHeavy
-from app.domain.framing import LENGTHS, Limits, framed
-from app.domain.issues import MAX_ISSUES, REFUSALS, detail_of, issues_of, wire_issue
-from app.domain.jobs import JobRequest
-from app.domain.options import SolveOptions
+from app.domain.exceptions import TooHeavy
+from app.domain.framing import LENGTHS, FrameLimits, framed
+from app.domain.issues import REFUSALS
 from app.domain.requests import Source
 from app.domain.samples import load_sample
 from app.processes import hardening
-from app.processes.claims import Claim, Counted, NotVerified
-from app.processes.intake import Order, load_source, read_order
-from app.processes.salvage import Held, Salvaged, salvage
-from app.processes.validation import score_timetable, size_of, validate_dataset
+from app.processes.claims import Claim, NotVerified
+from app.processes.intake import load_source, read_order
+from app.processes.questions import Question, Reply, Work, order_reply, read, refusal, written
+from app.processes.salvage import Salvageable, salvage
+from app.processes.size_limits import size_of
+from app.processes.validation import score_timetable, validate_dataset
 from app.settings import Settings
 from app.system.failpoints import failpoint
-from app.views import result as results
-from app.views.result import Opened, open_result
-from app.views.shapes import SHAPES
-from solver.result import Quality, StoppedBy
-from solver.rules import Score
+from app.views.result import PIECES, Opened, as_file, one_variant, open_result
 
-REPLY_LIMITS = Limits(header=4 << 20, body=256 << 20)
+REPLY_LIMITS = FrameLimits(header=4 << 20, body=256 << 20)
 NICENESS = 1
 """Behind the event loop, and far before the children: a client waits for a worker, nobody for a few more moves."""
 OUT_OF_MEMORY_SCORE = 600
@@ -57,64 +53,16 @@ MAX_RESIDENT_MB = 700
 """A worker that has grown so large, or has answered so many questions, asks to be replaced by a fresh one."""
 LARGE_BODY = 256 * 1024
 """After a body of this size rubbish is collected, between two questions; never while one is being answered."""
+OF_EVERY_RESULT = frozenset({"rules", "dataset_bytes"})
+"""Options that say how a result is opened, whatever is asked of it."""
 SAMPLES_KEPT, RESULTS_KEPT = 8, 1
 """Of what was read lately, under the bytes that it was read from."""
-
-Work: TypeAlias = Literal[
-    "order",
-    "validate",
-    "score",
-    "sample",
-    "preview",
-    "variants",
-    "variant",
-    "variant_file",
-    "account",
-    "who",
-    "students",
-    "week",
-    "department",
-    "load",
-    "difference",
-    "session",
-    "conflicts",
-    "resolutions",
-    "resolution",
-    "shape",
-    "salvage",
-    "last_recount",
-]
-
-
-class Question(NamedTuple):
-    """What is to be read: a body, and what `work` needs beside it."""
-
-    work: Work
-    body: bytes = b""
-    options: Mapping[str, Any] = {}
-
-
-class Reply(NamedTuple):
-    """
-    `json`, `file`: the body is the answer. `order`: the header is an order, the body its dataset. `kept`: the header is
-    what a job has to know of a recounted result, the body that result; both empty when there is none. `counted`: the
-    header is what was counted of a claim, or the reason why that is `false`. `refused`: the header is a `Refused`.
-    `fault`: our own bug, with its traceback in the header.
-    """
-
-    kind: Literal["json", "file", "order", "kept", "counted", "refused", "fault"]
-    header: Mapping[str, Any]
-    body: bytes = b""
-
-
-class WorkerFault(RuntimeError):
-    """A worker failed for a reason of its own."""
 
 
 def perform(question: Question, settings: Settings) -> Reply:
     """Answers a question. Blocking; what is wrong with the request becomes a reply, only our own bugs are raised."""
     try:
-        return _WORKS[question.work](question, settings)
+        return _WORKS.get(question.work, _piece)(question, settings)
     except MemoryError:
         open_lately.cache_clear()
         return _no_memory()
@@ -122,129 +70,19 @@ def perform(question: Question, settings: Settings) -> Reply:
         return refusal(error)
 
 
-def refusal(error: Exception) -> Reply:
-    """The reply that says no; what that means over HTTP is for others to know."""
-    issues = issues_of(error)
-    header = {
-        "kinds": [kind.__name__ for kind in type(error).__mro__],
-        "detail": detail_of(error, issues),
-        "wire_issues": [wire_issue(issue) for issue in issues[:MAX_ISSUES]],
-        "total": len(issues),
-        "members": error.members if isinstance(error, ServiceError) else {},
-    }
-    return Reply("refused", header)
-
-
-def content_of(reply: Reply) -> bytes:
-    """
-    The body of a reply that is no refusal.
-
-    Raises
-    ------
-    Refused, WorkerFault
-        It is one.
-    """
-    if reply.kind == "refused":
-        raise Refused(**reply.header)
-    if reply.kind == "fault":
-        raise WorkerFault(f"a reader failed:\n{reply.header['traceback']}")
-    return reply.body
-
-
-def order_of(reply: Reply) -> Order:
-    """The order in a reply to the work `order`. Raises what `content_of` raises."""
-    packed, header = content_of(reply), reply.header
-    options = SolveOptions(**header["options"])
-    return Order(
-        request=JobRequest(**header["request"], options=options, packed=packed),
-        notes=tuple(header["notes"]),
-        adjusted=header["adjusted"],
-        warnings=tuple(header["warnings"]),
-    )
-
-
-def salvaging_of(held: Held) -> Question:
-    """The question that has the timetable of a cancelled job made into a result."""
-    parts = (held.dataset, held.timetable, held.earlier or b"")
-    options = {
-        "sizes": [len(part) for part in parts],
-        "rules": dict(held.rules),
-        "score": held.score.numbers,
-        "rung": held.rung,
-        "simplified_context": held.simplified_context,
-    }
-    return Question("salvage", b"".join(parts), options)
-
-
-def salvaged_of(reply: Reply) -> Salvaged | None:
-    """What came of it. Raises what `content_of` raises."""
-    body, header = content_of(reply), reply.header
-    if not header:
-        return None
-    told = {**header, "score": Score.of(header["score"]), "quality": Quality(header["quality"])}
-    return Salvaged(body=body, **told)
-
-
 def _salvage(question: Question, settings: Settings) -> Reply:
-    options, (first, second, _) = question.options, question.options["sizes"]
-    held = Held(
-        dataset=question.body[:first],
-        timetable=question.body[first : first + second],
-        earlier=question.body[first + second :] or None,
-        rules=options["rules"],
-        score=Score.of(options["score"]),
-        rung=options["rung"],
-        simplified_context=options["simplified_context"],
-    )
-    found = salvage(held)
-    if found is None:
-        return Reply("kept", {})
-    header = asdict(found)
-    return Reply("kept", header, header.pop("body"))
-
-
-def recounting_of(claim: Claim) -> Question:
-    """The question that has a claim recounted."""
-    options = {
-        "dataset_bytes": len(claim.dataset),
-        "rules": dict(claim.rules),
-        "simplified_context": claim.simplified_context,
-        "score": claim.score.numbers,
-        "placed": claim.placed,
-        "total": claim.total,
-    }
-    return Question("last_recount", claim.dataset + claim.result, options)
-
-
-def counted_of(reply: Reply) -> Counted:
-    """What came of it. Raises NotVerified, and what `content_of` raises."""
-    content_of(reply)
-    header = dict(reply.header)
-    if "false" in header:
-        raise NotVerified(header["false"])
-    told = {"score": Score.of(header["score"]), "quality": Quality(header["quality"])}
-    return Counted(**{**header, **told, "stopped_by": StoppedBy(header["stopped_by"])})
+    found = salvage(read(Salvageable, question.options, question.body))
+    return Reply("kept", {}) if found is None else Reply("kept", *written(found))
 
 
 def _last_recount(question: Question, settings: Settings) -> Reply:
     from app.processes.last_recount import recount  # takes half a second, which every other work can do without
 
     failpoint("recount.begun")
-    options, split = question.options, question.options["dataset_bytes"]
-    claim = Claim(
-        dataset=question.body[:split],
-        result=question.body[split:],
-        rules=options["rules"],
-        simplified_context=options["simplified_context"],
-        score=Score.of(options["score"]),
-        placed=options["placed"],
-        total=options["total"],
-    )
     try:
-        counted = recount(claim)
+        return Reply("counted", *written(recount(read(Claim, question.options, question.body))))
     except NotVerified as error:
         return Reply("counted", {"false": str(error)})
-    return Reply("counted", {**asdict(counted), "score": counted.score.numbers})
 
 
 def _order(question: Question, settings: Settings) -> Reply:
@@ -256,10 +94,7 @@ def _order(question: Question, settings: Settings) -> Reply:
         options.get("default_organization_id"),
         has_platform=options.get("has_platform", False),
     )
-    request = asdict(order.request)
-    packed, options = request.pop("packed"), request.pop("options")
-    told = {"options": options, "notes": order.notes, "adjusted": order.adjusted, "warnings": order.warnings}
-    return Reply("order", {"request": request, **told}, packed)
+    return order_reply(order)
 
 
 def _validate(question: Question, settings: Settings) -> Reply:
@@ -311,26 +146,18 @@ def open_lately(body: bytes, split: int, rules: str) -> Opened:
     return open_result(body[:split], body[split:], json.loads(rules))
 
 
-def _of_result(make: Callable[..., object], *names: str) -> Callable[[Question, Settings], Reply]:
-    """The work that answers with what `make` makes of an opened result and these options."""
-
-    def work(question: Question, settings: Settings) -> Reply:
-        return _json(make(_opened(question), *(question.options[name] for name in names)))
-
-    return work
+def _piece(question: Question, settings: Settings) -> Reply:
+    asked = {name: value for name, value in question.options.items() if name not in OF_EVERY_RESULT}
+    return _json(PIECES[question.work](_opened(question), **asked))
 
 
 def _variant(question: Question, settings: Settings) -> Reply:
-    return _json(results.one_variant(_opened(question), question.options["n"], question.options))
+    return _json(one_variant(_opened(question), question.options["n"], question.options))
 
 
 def _variant_file(question: Question, settings: Settings) -> Reply:
     options = question.options
-    return Reply("file", {}, results.as_file(_opened(question), options["n"], options["format"], options))
-
-
-def _shape(question: Question, settings: Settings) -> Reply:
-    return _json(SHAPES[question.options["shape"]](*_opened(question)))
+    return Reply("file", {}, as_file(_opened(question), options["n"], options["format"], options))
 
 
 _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
@@ -339,24 +166,12 @@ _WORKS: Mapping[Work, Callable[[Question, Settings], Reply]] = {
     "score": _score,
     "sample": _sample,
     "preview": _preview,
-    "variants": _of_result(results.all_variants, "entries"),
     "variant": _variant,
     "variant_file": _variant_file,
-    "account": _of_result(results.account),
-    "shape": _shape,
     "salvage": _salvage,
     "last_recount": _last_recount,
-    "who": _of_result(results.who),
-    "students": _of_result(results.students, "search", "limit"),
-    "week": _of_result(results.week, "n", "of", "id"),
-    "department": _of_result(results.department, "n", "id"),
-    "load": _of_result(results.load, "n"),
-    "difference": _of_result(results.difference, "n", "other"),
-    "session": _of_result(results.session, "n", "course_id", "number"),
-    "conflicts": _of_result(results.conflicts, "n", "limit", "stamp", "timetable_id"),
-    "resolutions": _of_result(results.resolutions, "n", "limit"),
-    "resolution": _of_result(results.resolution, "n", "conflict_id"),
 }
+"""Every work but those that answer with a piece of a result (`app.views.result.PIECES`)."""
 
 
 # --- the process ----------------------------------------------------------------------------------------------------
@@ -401,7 +216,7 @@ def _harden(settings: Settings) -> None:
     hardening.end_with_parent()
     os.nice(NICENESS)
     hardening.leave_no_core()
-    hardening.limit(resource.RLIMIT_DATA, settings.reader_memory_mb * 2**20)
+    hardening.limit(resource.RLIMIT_DATA, settings.reader_memory_mb * MEBIBYTE)
     hardening.be_killed_first(OUT_OF_MEMORY_SCORE)
     # A hostile body is millions of small objects, and looking for rubbish among them takes longer than reading them.
     gc.collect()

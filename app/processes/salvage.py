@@ -11,6 +11,7 @@ from typing import Any
 
 from app.domain.jobs import effective_dataset
 from app.domain.messages import pack, unpack
+from app.domain.options import SolveOptions
 from app.processes.claims import NotVerified
 from solver.formats.native import load_dataset, load_result
 from solver.ranks import left_open
@@ -21,16 +22,15 @@ _log = logging.getLogger("timetable.supervisor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Salvageable:
     """What there is to recount: the dataset and the timetable, packed, and what an `earlier` run has published."""
 
     dataset: bytes
     timetable: bytes
     earlier: bytes | None
-    rules: Mapping[str, Any]
+    options: SolveOptions
     score: Score
     rung: RungId | None
-    simplified_context: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Salvaged:
     rung: RungId
 
 
-def salvage(held: Held) -> Salvaged | None:
+def salvage(held: Salvageable) -> Salvaged | None:
     """
     The result of the timetable; None when the `earlier` one is as good, or what is held is no timetable.
 
@@ -56,9 +56,9 @@ def salvage(held: Held) -> Salvaged | None:
     earlier = None if held.earlier is None else load_result(unpack(held.earlier)).best
     if earlier is not None and earlier.score.weighed and held.score.weighed and earlier.score <= held.score:
         return None
-    document = effective_dataset(unpack(held.dataset), held.rules)
+    document = effective_dataset(unpack(held.dataset), held.options.rules)
     try:
-        result = publish_salvaged(document, held.timetable, held.rung, simplified_context=held.simplified_context)
+        result = publish_salvaged(document, held.timetable, held.rung, simplified=held.options.simplified_context)
     except NotVerified as error:
         _log.error("what a cancelled job holds is no timetable: %s", error)
         return None

@@ -24,7 +24,7 @@ NAMED = 5
 """Largest causes that are named."""
 
 
-class Amount(NamedTuple):
+class CountLimit(NamedTuple):
     """Something that can be counted in the JSON of a dataset. `setting` limits it; `pointer` is where it stands."""
 
     what: str
@@ -62,19 +62,37 @@ def _courses(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _sessions(document: Mapping[str, Any]) -> int:
-    stated = (course.get("sessions_per_week", 1) for course in _courses(document))
+    stated: list[object] = []
+    for course in _courses(document):
+        parts = list(_parts(course))
+        stated += [part.get("sessions", 1) for part in parts] or [course.get("sessions_per_week", 1)]
     return sum(number for number in stated if isinstance(number, int) and 0 < number <= MAX_NUMBER)
 
 
+def _parts(course: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    return (part for part in _entries(course, "parts") if isinstance(part, Mapping))
+
+
+def _lists(document: Mapping[str, Any], key: str) -> Iterator[list[Any]]:
+    """One list of ids for each course without parts and for each part, which may leave it to its course."""
+    for course in _courses(document):
+        whole, parts = _entries(course, key), list(_parts(course))
+        yield from ([_entries(part, key) if key in part else whole for part in parts] if parts else [whole])
+
+
 def _enrolments(document: Mapping[str, Any]) -> int:
-    """Students that courses name, and members that come into them through groups."""
+    """Students that courses, or parts of them, name, and members that come into them through groups."""
     members = _members(document)
-    through = sum(members.get(id, 0) for course in _courses(document) for id in _texts(course, "group_ids"))
-    return through + sum(len(_entries(course, "student_ids")) for course in _courses(document))
+    through = sum(members.get(id, 0) for ids in _lists(document, "group_ids") for id in _only_texts(ids))
+    return through + sum(map(len, _lists(document, "student_ids")))
+
+
+def _only_texts(entries: Iterable[object]) -> list[str]:
+    return [text for text in entries if type(text) is str]
 
 
 def _texts(entry: Mapping[str, Any], key: str) -> list[str]:
-    return [text for text in _entries(entry, key) if type(text) is str]
+    return _only_texts(_entries(entry, key))
 
 
 def _groups(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -93,20 +111,38 @@ def _members(document: Mapping[str, Any]) -> dict[str, int]:
 
 def _students(document: Mapping[str, Any]) -> int:
     ids: set[str] = set()
-    for entry in chain(_courses(document), _groups(document)):
-        ids.update(_texts(entry, "student_ids"))
+    for listed in _lists(document, "student_ids"):
+        ids.update(_only_texts(listed))
+    for group in _groups(document):
+        ids.update(_texts(group, "student_ids"))
     return len(ids)
 
 
 AMOUNTS = (
-    Amount("sessions", "max_sessions", "/courses", _sessions),
-    Amount("rooms", "limit_rooms", "/rooms", lambda document: len(_entries(document, "rooms"))),
-    Amount("teachers", "limit_people", "/faculty", lambda document: len(_entries(document, "faculty"))),
-    Amount("groups", "limit_people", "/groups", lambda document: len(_entries(document, "groups"))),
-    Amount("students", "limit_people", "/courses", _students),
-    Amount("enrolments", "limit_enrolments", "/courses", _enrolments),
-    Amount("links", "limit_links", "/links", lambda document: len(_entries(document, "links"))),
+    CountLimit("sessions", "max_sessions", "/courses", _sessions),
+    CountLimit("rooms", "limit_rooms", "/rooms", lambda document: len(_entries(document, "rooms"))),
+    CountLimit("teachers", "limit_people", "/faculty", lambda document: len(_entries(document, "faculty"))),
+    CountLimit("groups", "limit_people", "/groups", lambda document: len(_entries(document, "groups"))),
+    CountLimit("students", "limit_people", "/courses", _students),
+    CountLimit("enrolments", "limit_enrolments", "/courses", _enrolments),
+    CountLimit("links", "limit_links", "/links", lambda document: len(_entries(document, "links"))),
 )
+
+
+def size_of(dataset: Dataset) -> dict[str, str | int]:
+    """How much there is of everything in a dataset."""
+    return {
+        "name": dataset.name,
+        "courses": len(dataset.courses),
+        "sessions": len(dataset.sessions),
+        "faculty": len(dataset.faculty),
+        "rooms": len(dataset.rooms),
+        "groups": len(dataset.groups),
+        "students": dataset.num_people,
+        "enrolments": sum(len(dataset.students_of(part)) for part in dataset.parts),
+        "links": len(dataset.links),
+        "time_slots": len(dataset.time_grid.slots),
+    }
 
 
 class ModelSize(NamedTuple):
@@ -128,13 +164,16 @@ def model_size(dataset: Dataset) -> ModelSize:
     rooms_of: dict[object, int] = {}
     places: dict[str, int] = {}
     features = [frozenset(room.features) for room in dataset.rooms]
-    for course in dataset.courses:
+    for course in dataset.parts:
         seats = dataset.expected_students(course)
-        wants = (course.room_types, course.required_features, seats)
+        wants = (course.room_types, course.required_features, seats, course.rooms_needed)
         if wants not in rooms_of:
-            rooms_of[wants] = _suitable(dataset.rooms, features, course, seats)
-        slots = dataset.time_grid.num_slots if course.allowed_slots is None else len(course.allowed_slots)
-        places[course.id] = course.sessions_per_week * slots * rooms_of[wants]
+            several = sum(len(place.rooms) == course.rooms_needed for place in dataset.places)
+            one = course.rooms_needed == 1
+            rooms_of[wants] = _suitable(dataset.rooms, features, course, seats) if one else several
+        slots = len(dataset.time_grid.slots) if course.allowed_slots is None else len(course.allowed_slots)
+        found = course.sessions_per_week * slots * rooms_of[wants]
+        places[course.id] = places.get(course.id, 0) + found
     causes = nlargest(NAMED, places.items(), key=lambda item: item[1])
     return ModelSize(sum(places.values()), _pairs(dataset), tuple(causes))
 
@@ -150,8 +189,8 @@ def _suitable(rooms: Iterable[Room], features: Iterable[frozenset[str]], course:
 
 def _pairs(dataset: Dataset) -> int:
     """Each student with n courses makes n (n - 1) / 2 pairs, common ones counted again; never more than there are."""
-    taken = Counter(chain.from_iterable(dataset.students_of(course) for course in dataset.courses))
-    most = len(dataset.courses) * (len(dataset.courses) - 1) // 2
+    taken = Counter(chain.from_iterable(dataset.students_of(course) for course in dataset.parts))
+    most = len(dataset.parts) * (len(dataset.parts) - 1) // 2
     return min(most, sum(n * (n - 1) // 2 for n in taken.values()))
 
 

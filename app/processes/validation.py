@@ -10,6 +10,7 @@ from app.domain.issues import below
 from app.domain.requests import GenerateRequest, ScoreRequest, ValidateRequest
 from app.domain.unknown_fields import refuse_near_misses
 from app.processes.intake import check_rules, load_source, oddities_of, read_object
+from app.processes.size_limits import size_of
 from app.settings import Settings
 from app.views.flags import breaches_of
 from app.views.import_report import account_of, warnings_of
@@ -61,22 +62,6 @@ def _wrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"dataset": document} if is_bare else document
 
 
-def size_of(dataset: Dataset) -> View:
-    """How much there is of everything."""
-    return {
-        "name": dataset.name,
-        "courses": len(dataset.courses),
-        "sessions": len(dataset.sessions),
-        "faculty": len(dataset.faculty),
-        "rooms": len(dataset.rooms),
-        "groups": len(dataset.groups),
-        "students": dataset.num_people,
-        "enrolments": sum(len(dataset.students_of(course)) for course in dataset.courses),
-        "links": len(dataset.links),
-        "time_slots": dataset.time_grid.num_slots,
-    }
-
-
 def score_timetable(body: bytes, settings: Settings) -> View:
     """Raises `InputError` also for a timetable that does not fit its dataset."""
     document = read_object(body, settings)
@@ -121,6 +106,6 @@ def _timetable(asked: ScoreRequest, dataset: Dataset) -> tuple[Timetable, str]:
         if asked.solution is not None:
             read = load_sln if asked.format == "tim" else load_solution
             return read(asked.solution, dataset), prefix
-        return load_timetable(asked.timetable), prefix
+        return load_timetable(asked.timetable, dataset.time_grid), prefix
     except InputError as error:
         raise below(prefix, error) from error

@@ -18,7 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from app.domain.diagnosis import GAP_SECONDS, HANGS, MEBIBYTE, SUSPECT_SECONDS, Diagnosis, Finding, Sample, Verdict
+from app import MEBIBYTE
+from app.domain.diagnosis import GAP_SECONDS, HANGS, SUSPECT_SECONDS, Assessment, Diagnosis, ProcessSample, Verdict
 from app.domain.outcomes import How
 from app.domain.telemetry import Health
 from app.settings import Settings
@@ -26,7 +27,7 @@ from solver.control import Place, Stage
 
 LOAD_SECONDS = 60.0
 VERIFY_SECONDS = 20.0
-VERIFY_SECONDS_PER_MEGABYTE = 30.0
+VERIFY_SECONDS_PER_MEBIBYTE = 30.0
 """Recounting and packing 8,270 sessions, 0.37 MB of packed data, takes 1.5 s on an idle machine."""
 LEAST_OVERSHOOT_SECONDS, OVERSHOOT_SHARE, MOST_OVERSHOOT_SECONDS = 1.0, 0.02, 2.0
 KILL_SECONDS = 0.3
@@ -68,18 +69,18 @@ class Watch:
     solving_began: float | None = None
     diagnosis: Diagnosis = field(init=False)
     health: Health = "ok"
-    _overdue: Finding | None = None
+    _overdue: Assessment | None = None
     _looked_at: float = field(init=False)
     _judging_from: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.start(self.began)
 
-    def start(self, now: float, megabytes: float = 0.0) -> None:
-        """The child exists from now on; `megabytes` of packed dataset scale what may take how long."""
+    def start(self, now: float, mebibytes: float = 0.0) -> None:
+        """The child exists from now on; `mebibytes` of packed dataset scale what may take how long."""
         self.began = self.stage_began = self._looked_at = self._judging_from = now
         limit = self.settings.memory_limit_mb * MEBIBYTE
-        self.diagnosis = Diagnosis(began=now, megabytes=megabytes, memory_limit_bytes=limit)
+        self.diagnosis = Diagnosis(began=now, mebibytes=mebibytes, memory_limit_bytes=limit)
 
     def enter(self, stage: Stage, now: float) -> tuple[Stage, float] | None:
         """The child reports from `stage`; returns the stage that it has left, and the seconds it took, if it has."""
@@ -92,20 +93,21 @@ class Watch:
         return left
 
     @property
-    def finding(self) -> Finding:
+    def finding(self) -> Assessment:
         """What the diagnosis says, or that its time is up when that is all there is to say."""
         found = self.diagnosis.finding
         return self._overdue if self._overdue is not None and found.verdict is Verdict.NORMAL_PROCESSING else found
 
     @property
     def place(self) -> Place:
+        """Where the child was when it was looked at last."""
         last = self.diagnosis.last
         return Place.OTHER if last is None else last.place
 
     @property
     def stage_deadline(self) -> float | None:
         """When the present stage is over at the latest, None when only the whole job has a deadline."""
-        verify = VERIFY_SECONDS + VERIFY_SECONDS_PER_MEGABYTE * self.diagnosis.megabytes
+        verify = VERIFY_SECONDS + VERIFY_SECONDS_PER_MEBIBYTE * self.diagnosis.mebibytes
         limits: dict[Stage, float] = {
             "load": LOAD_SECONDS,
             "validate": LOAD_SECONDS,
@@ -137,13 +139,14 @@ class Watch:
         return max(latest, self.finish_at + LAST_WORD_SECONDS)
 
     def solving_seconds(self, now: float) -> float:
+        """How long it solves at the monotonic time `now`; 0 until the data are loaded."""
         return 0.0 if self.solving_began is None else now - self.solving_began
 
     def overshoot_seconds(self, now: float) -> float:
         """How long the job has outlived its time limit."""
         return max(0.0, self.solving_seconds(now) - self.time_limit_seconds)
 
-    def see(self, now: float, sample: Sample | None) -> Decision | None:
+    def see(self, now: float, sample: ProcessSample | None) -> Decision | None:
         """One look. Where the kernel tells nothing (the child has just ended), only the deadlines are judged."""
         if now - self._looked_at > GAP_SECONDS:
             self._judging_from = now + GAP_SECONDS
@@ -174,17 +177,17 @@ class Watch:
             return Decision(How.MEMORY, False, f"{sentence}, {self._where}")
         return Decision(How.HANG, False, f"it hung {self._where}: {sentence}") if said else None
 
-    def _late(self, now: float) -> Finding | None:
+    def _late(self, now: float) -> Assessment | None:
         """Whether it is about to be killed because its time is up."""
         if now < self._judging_from:
             return None
         if self.stage_deadline is not None and now >= self.stage_deadline - DUE_SECONDS:
-            return Finding(
+            return Assessment(
                 Verdict.OVERDUE, f"stage {self.stage} is at the end of its {self._allowed:g} s", certain=True
             )
         if self.stage in _LAST or now < self.kill_at - DUE_IN_SEARCH_SECONDS:
             return None
-        return Finding(Verdict.OVERDUE, self._not_done(now), certain=True)
+        return Assessment(Verdict.OVERDUE, self._not_done(now), certain=True)
 
     def _judge_time(self, now: float, said: bool) -> Decision | None:
         if now < self._judging_from:

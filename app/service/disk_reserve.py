@@ -1,5 +1,5 @@
 """
-Room on the disk of the job store: a watermark below which no new job is taken, and a reserve for the worst case.
+Free space on the disk of the job store: a watermark below which no new job is taken, and a reserve for the worst case.
 
 A full disk refuses everything, even a delete. So while there is room we hold some of it in a file that is good for
 nothing else; when the store finds the disk full, the file goes, and what must be written (ends, cancellations, deletes)
@@ -15,14 +15,14 @@ import logging
 import os
 import time
 
+from app import MEGABYTE
 from app.settings import Settings
 
 RESERVE_NAME = "reserve"
-MEGABYTE = 1_000_000
 TAKE_BACK_SECONDS = 2.0
 """A reserve that was just used is not taken back sooner; what it was released for needs the room."""
 
-_log = logging.getLogger("timetable.room")
+_log = logging.getLogger("timetable.disk_reserve")
 
 
 class DiskReserve:

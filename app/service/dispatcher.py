@@ -411,7 +411,7 @@ class Dispatcher:
             registry.lost.add(before.id)
             if after.publish is None and after.failed_attempts > max(1, before.failed_attempts):
                 self.resting[before.id] = time.monotonic() + registry.settings.retry_wait_seconds
-        registry.in_store.remember(before.id, attempt.held, saved=not attempt.unsaved)
+        registry.in_store.remember(before.id, attempt.best.held, saved=not attempt.best.unsaved)
         self.attempts.pop(before.id, None)
         registry.tell(AttemptEnded(job=before, after=after, outcome=outcome))
         registry.moved(after, event_between(before, after))

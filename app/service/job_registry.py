@@ -49,6 +49,7 @@ class JobRegistry:
 
     @property
     def store(self) -> Store:
+        """The store itself, for calls whose way is chosen by the caller."""
         return self.in_store.store
 
     def tell(self, happening: Happening) -> None:

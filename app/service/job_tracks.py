@@ -29,7 +29,7 @@ SCHEDULE_SECONDS = 1.0
 """The estimate of when each waiting job will be done is this old at most."""
 
 
-class Place(NamedTuple):
+class QueuePlace(NamedTuple):
     """Where a waiting job stands, from 1, and the seconds until it is done."""
 
     position: int
@@ -51,7 +51,7 @@ class JobTracks:
         self._order: dict[str, int] = {}
         self._queued: set[str] = set()
         self._added = 0
-        self._schedule: dict[str, Place] = {}
+        self._schedule: dict[str, QueuePlace] = {}
         self._scheduled_at = -math.inf
         self._preparing_since: float | None = None
 
@@ -62,6 +62,7 @@ class JobTracks:
 
     @preparing.setter
     def preparing(self, preparing: bool) -> None:
+        """Whether compiling is under way; estimates change when that does."""
         if preparing != self.preparing:
             self._preparing_since = time.monotonic() if preparing else None
             self._scheduled_at = -math.inf
@@ -73,6 +74,7 @@ class JobTracks:
 
     @slots.setter
     def slots(self, slots: int) -> None:
+        """How many jobs are solved at once, at least 1; the time until a queued one begins depends on it."""
         self._slots = max(1, slots)
 
     def __getitem__(self, job_id: str) -> Track:
@@ -82,6 +84,7 @@ class JobTracks:
         return len(self._tracks)
 
     def get(self, job_id: str) -> Track | None:
+        """The track of a job, None when nothing of it is in memory."""
         return self._tracks.get(job_id)
 
     def add(self, job: Job) -> Track:
@@ -105,6 +108,7 @@ class JobTracks:
         self._tracks.pop(job_id).bump()
 
     def newest_first(self) -> Iterator[Track]:
+        """The tracks in memory, from the job that came last."""
         return reversed(self._tracks.values())
 
     @property
@@ -178,7 +182,7 @@ class JobTracks:
             busy[tenant] += 1
         return sorted(place, key=place.__getitem__)  # in order of submission among equals
 
-    def _places(self) -> dict[str, Place]:
+    def _places(self) -> dict[str, QueuePlace]:
         """Every waiting job, in turn onto the slot that is free first."""
         now = time.monotonic()
         if now - self._scheduled_at < SCHEDULE_SECONDS:
@@ -193,5 +197,5 @@ class JobTracks:
         for position, job_id in enumerate(self._in_turn(), 1):
             done = max(1.0, free[0] + self._tracks[job_id].seconds_left())
             heapq.heapreplace(free, done)
-            self._schedule[job_id] = Place(position, done)
+            self._schedule[job_id] = QueuePlace(position, done)
         return self._schedule

@@ -36,7 +36,7 @@ FOLLOW_SECONDS = 0.5
 SILENT_SECONDS = 2 * RENEW_SECONDS
 """A service that has not renewed its leases for so long may be gone; its jobs are shown as stalled."""
 
-_log = logging.getLogger("timetable.neighbours")
+_log = logging.getLogger("timetable.leases")
 
 
 def boot_seconds() -> float:
@@ -97,6 +97,7 @@ class Leases:
     # --- leases ---
 
     async def renew(self) -> None:
+        """Renews the leases for as long as the task runs; ends at once with a store of one service."""
         while self._store is not None:
             await anyio.sleep(RENEW_SECONDS if await self._renewed(self._store) else RETRY_SECONDS)
 
@@ -118,6 +119,7 @@ class Leases:
         return True
 
     async def guard(self) -> None:
+        """Fences this service when its leases may have run out, whatever the store does meanwhile."""
         while self._store is not None:
             self._look()
             await anyio.sleep(GUARD_SECONDS)
@@ -130,6 +132,7 @@ class Leases:
     # --- what others have written ---
 
     async def follow(self) -> None:
+        """Shows what other services do with the jobs. What one look misses the next one sees."""
         while self._store is not None:
             try:
                 if self._registry.in_store.refusal is None:
@@ -198,6 +201,7 @@ class Leases:
     # --- what others have left ---
 
     async def reclaim(self) -> None:
+        """Takes up jobs whose service is gone."""
         while self._store is not None:
             await anyio.sleep(RENEW_SECONDS)
             try:

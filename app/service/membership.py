@@ -11,20 +11,16 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import asdict
-from functools import partial
-from typing import TypeVar
 
 import anyio
-import anyio.to_thread
 
 from app import service_version
 from app.service.dispatcher import Dispatcher
 from app.service.job_registry import JobRegistry
-from app.store import Introduction, Member, Message, SharedStore, StoreError, StoreUnavailable
-
-T = TypeVar("T")
+from app.service.side_channel import SideChannel
+from app.store import Introduction, Member, Message, SharedStore, StoreError
 
 LOOK_SECONDS = 3.0
 SILENT_SECONDS = 6.0
@@ -36,7 +32,7 @@ LISTED_SECONDS = 60.0
 MISSED_SECONDS = 900.0
 """And after so long nobody waits for it any more: it has come back under another name, or was taken away."""
 
-_log = logging.getLogger("timetable.neighbours")
+_log = logging.getLogger("timetable.membership")
 
 
 class Membership:
@@ -44,7 +40,7 @@ class Membership:
 
     def __init__(self, registry: JobRegistry, dispatcher: Dispatcher) -> None:
         self._registry, self._dispatcher = registry, dispatcher
-        self._one_look = anyio.CapacityLimiter(1)
+        self._ask = SideChannel(registry)
         self._store: SharedStore | None = None
         self._began_at = time.time()
         self.known: list[Member] = []
@@ -75,7 +71,7 @@ class Membership:
             self.known = [alone]
         else:
             before = {one.owner for one in self.lost}
-            self.known = await self._ask(self._store.members)
+            self.known = await self._ask(lambda store: store.members())
             self._heard |= {one.owner for one in self.known if one.silent_seconds < SILENT_SECONDS}
             self._registry.tracks.slots = self.slots
             for one in self.lost:
@@ -100,22 +96,18 @@ class Membership:
         return sum(member.slots for member in self.known if member.silent_seconds < SILENT_SECONDS)
 
     async def due(self) -> list[Message]:
-        return [] if self._store is None else await self._ask(self._store.due)
+        """The messages to be sent now; none with a store of one service. Raises StoreError."""
+        return [] if self._store is None else await self._ask(lambda store: store.due())
 
     async def not_sent(self, messages: Collection[Message]) -> None:
+        """Has messages that could not be sent due again. Raises StoreError."""
         if self._store is not None:
-            await self._ask(partial(self._store.not_sent, messages))
+            await self._ask(lambda store: store.not_sent(messages))
 
     async def send_again(self) -> None:
+        """Has all messages sent once more, since a queue may have lost them. Raises StoreError."""
         if self._store is not None:
-            await self._ask(self._store.send_again)
-
-    async def _ask(self, call: Callable[[], T]) -> T:
-        """Without waiting for the store's other callers; a store that refuses them is not asked. Raises StoreError."""
-        refusal = self._registry.in_store.refusal
-        if refusal is not None:
-            raise StoreUnavailable(refusal)
-        return await anyio.to_thread.run_sync(call, limiter=self._one_look)
+            await self._ask(lambda store: store.send_again())
 
     @property
     def _me(self) -> Introduction:

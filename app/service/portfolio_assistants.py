@@ -23,7 +23,7 @@ from app.domain.telemetry import Assisted, ChildSigns
 from app.processes.attempt import Attempt
 from app.processes.children import ForkServer, ForkServerLost
 from app.service.job_registry import JobRegistry
-from app.service.store_beside import Beside
+from app.service.side_channel import SideChannel
 from app.store import (
     Assistance,
     AssistanceKey,
@@ -51,9 +51,11 @@ class Assistant:
 
     @property
     def key(self) -> AssistanceKey:
+        """What the store knows this assistance by."""
         return AssistanceKey(self.given.job.id, self.given.job.attempt, self.given.number)
 
     def stop(self, left: str) -> None:
+        """Ends the search; `left` says why in the store, and the first reason counts."""
         self.left = self.left or left
         self.attempt.stop(How.SHUTDOWN)
 
@@ -64,7 +66,7 @@ class Assistants:
     def __init__(self, registry: JobRegistry, forkserver: ForkServer) -> None:
         self._registry, self._forkserver = registry, forkserver
         self._at_work: list[Assistant] = []
-        self._ask = Beside(registry)
+        self._ask = SideChannel(registry)
         self._none_left = anyio.Event()
         self._missed = 0
 

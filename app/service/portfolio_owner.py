@@ -20,7 +20,7 @@ from app.domain.telemetry import Shared
 from app.processes.attempt import Attempt
 from app.service.dispatcher import Dispatcher
 from app.service.job_registry import JobRegistry
-from app.service.store_beside import Beside
+from app.service.side_channel import SideChannel
 from app.store import SharedStore, StoreError
 from solver.rules import Score
 
@@ -44,10 +44,11 @@ class Portfolio:
     def __init__(self, registry: JobRegistry, dispatcher: Dispatcher) -> None:
         self._registry, self._dispatcher = registry, dispatcher
         self._shared: dict[Attempt, _Shared] = {}
-        self._ask = Beside(registry)
+        self._ask = SideChannel(registry)
         dispatcher.before_end = self._note_end
 
     async def watch(self) -> None:
+        """Looks at the attempts of this service until it is cancelled; ends at once where no workers are shared."""
         while isinstance(self._registry.store, SharedStore) and self._registry.settings.portfolio_workers > 1:
             await anyio.sleep(LOOK_SECONDS)
             at_work = list(self._dispatcher.attempts.values())
@@ -64,8 +65,7 @@ class Portfolio:
         shared = self._shared[attempt]
         if not shared.places:
             return
-        held = None if attempt.held is None else attempt.held.score
-        known = min((score for score in (held, shared.offered) if score is not None), default=None)
+        known = min((score for score in (attempt.best.score, shared.offered) if score is not None), default=None)
         found = await self._ask(lambda store: store.found(attempt.job, known))
         if found is not None:
             number, incumbent = found
@@ -94,7 +94,7 @@ class Portfolio:
             return
         winner = None if result is None else result.found_by
         try:
-            await self._ask(lambda store: store.note_end(attempt.job, winner, attempt.found))
+            await self._ask(lambda store: store.note_end(attempt.job, winner, attempt.best.found))
         except (StaleAttempt, StoreError) as error:
             _log.warning("job %s: it is not kept who has found its timetable: %s", attempt.job.id, error)
         except Exception:  # noqa: BLE001 - a job ends whether or not anybody knows who has found what

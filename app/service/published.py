@@ -21,13 +21,13 @@ import anyio.to_thread
 
 from app.domain.jobs import Job, StaleAttempt, Status, effective_dataset
 from app.domain.messages import unpack
-from app.processes.salvage import Held, Salvaged, salvage
+from app.processes.salvage import Salvageable, Salvaged, salvage
 from app.service.job_registry import JobRegistry
 from app.service.store_access import ForClient
 
 T = TypeVar("T")
 
-Salvaging: TypeAlias = Callable[[Job, Held], Awaitable[Salvaged | None]]
+Salvaging: TypeAlias = Callable[[Job, Salvageable], Awaitable[Salvaged | None]]
 """Who salvages it; None when there is nothing to publish that is not published already."""
 
 _log = logging.getLogger("timetable.supervisor")
@@ -52,11 +52,12 @@ class StoredResult:
 
     @property
     def result(self) -> dict[str, Any]:
+        """The result as native JSON, unpacked anew by every call."""
         document: dict[str, Any] = unpack(self.packed_result)
         return document
 
 
-async def in_a_thread(job: Job, held: Held) -> Salvaged | None:
+async def in_a_thread(job: Job, held: Salvageable) -> Salvaged | None:
     """For tools and tests, which serve nobody meanwhile."""
     return await anyio.to_thread.run_sync(salvage, held)
 
@@ -103,19 +104,18 @@ class StoredResults:
                 _log.info("job %s: restarted while its timetable was recounted", job.id)
             return kept
 
-    async def _held(self, job: Job, packed: bytes) -> Held | None:
+    async def _held(self, job: Job, packed: bytes) -> Salvageable | None:
         held, _ = await self._for_client(lambda: self._registry.in_store.best_of(job.id))
         earlier = await self._read(self._registry.store.result, job.id)
         if held is None:
             return None
-        return Held(
+        return Salvageable(
             dataset=packed,
             timetable=held.timetable,
             earlier=earlier,
-            rules=job.options.rules,
+            options=job.options,
             score=held.score,
             rung=held.rung,
-            simplified_context=job.options.simplified_context,
         )
 
     async def _keep(self, job: Job, kept: Salvaged) -> None:

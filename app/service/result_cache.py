@@ -17,8 +17,8 @@ import anyio
 from app.domain.exceptions import Refused, ResultTooHeavy, TooHeavy
 from app.domain.jobs import Job, Status
 from app.processes.parse_pool import ParsePool
-from app.processes.parse_worker import Question, Reply, Work, content_of, salvaged_of, salvaging_of
-from app.processes.salvage import Held, Salvaged
+from app.processes.questions import Question, Reply, Work, content_of, salvaged_of, salvaging_of
+from app.processes.salvage import Salvageable, Salvaged
 from app.service.supervisor import Supervisor
 
 REMEMBERED_BYTES = 24 << 20
@@ -35,7 +35,7 @@ ADVICE: Mapping[Work, str] = {
 """What asks for less of a result than this work does."""
 
 
-class Kept(NamedTuple):
+class CacheSize(NamedTuple):
     """How many answers, and their bytes."""
 
     entries: int
@@ -50,12 +50,14 @@ class Remembered:
         self._answers: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
 
     def get(self, key: tuple[object, ...]) -> bytes | None:
+        """The answer under the key, which counts as used now; None when it is not kept."""
         if key not in self._answers:
             return None
         self._answers.move_to_end(key)
         return self._answers[key]
 
     def keep(self, key: tuple[object, ...], answer: bytes) -> None:
+        """Keeps an answer; those unused for longest make way for it. One larger than all room is not kept."""
         if key in self._answers or len(answer) > self._most:
             return
         self._answers[key] = answer
@@ -68,11 +70,13 @@ class Remembered:
         """The keys of answers about jobs whose ids are meant."""
         return [key for key in self._answers if is_meant(str(key[0]))]
 
-    def measured(self, keys: Iterable[tuple[object, ...]]) -> Kept:
+    def measured(self, keys: Iterable[tuple[object, ...]]) -> CacheSize:
+        """Number and bytes of the answers under these keys."""
         sizes = [len(self._answers[key]) for key in keys]
-        return Kept(len(sizes), sum(sizes))
+        return CacheSize(len(sizes), sum(sizes))
 
     def drop(self, keys: Iterable[tuple[object, ...]]) -> None:
+        """Forgets the answers under these keys."""
         for key in keys:
             self._size -= len(self._answers.pop(key))
 
@@ -87,7 +91,7 @@ class ResultCache:
 
     async def body(self, job: Job, work: Work, **asked: str | int | bool) -> bytes | None:
         """
-        The answer of `work` (see `app.processes.parse_worker`) for the result of a job, None when it has none.
+        The answer of `work` (see `app.processes.questions`) for the result of a job, None when it has none.
 
         One is made at a time, and one searched for (`LOOKING`): a crowd at the end of a job has it made once, and
         leaves workers to submits.
@@ -115,11 +119,11 @@ class ResultCache:
             self._remembered.keep(key, made)
             return made
 
-    def kept(self, is_meant: Callable[[Job | None], bool] = lambda job: True) -> Kept:
+    def kept(self, is_meant: Callable[[Job | None], bool] = lambda job: True) -> CacheSize:
         """The answers that are remembered about such jobs; a job that is deleted is None."""
         return self._remembered.measured(self._about(is_meant))
 
-    def forget(self, is_meant: Callable[[Job | None], bool]) -> Kept:
+    def forget(self, is_meant: Callable[[Job | None], bool]) -> CacheSize:
         """Drops the answers about such jobs, and says what that was."""
         keys = self._about(is_meant)
         kept = self._remembered.measured(keys)
@@ -129,7 +133,7 @@ class ResultCache:
     def _about(self, is_meant: Callable[[Job | None], bool]) -> list[tuple[object, ...]]:
         return self._remembered.about(lambda job_id: is_meant(self._supervisor.known(job_id)))
 
-    async def _salvaged(self, job: Job, held: Held) -> Salvaged | None:
+    async def _salvaged(self, job: Job, held: Salvageable) -> Salvaged | None:
         return salvaged_of(await self._asked(salvaging_of(held), job))
 
     async def _asked(self, question: Question, job: Job) -> Reply:

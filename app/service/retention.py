@@ -31,6 +31,7 @@ class Retention:
         self._registry = registry
 
     async def run(self) -> None:
+        """Sweeps until it is cancelled; an outage of the store only postpones."""
         while True:
             try:
                 await self.sweep()

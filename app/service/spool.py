@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any, NamedTuple
 
 from app.domain.jobs import Job
 from app.domain.outcomes import How, Outcome
-from app.store.folder import SPOOL_NAME
+from app.store.folder import SPOOL_NAME, write_whole
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 
@@ -51,14 +50,7 @@ class Spool:
         header["ending"] = asdict(outcome)
         rest = json.dumps(header, separators=(",", ":")).encode() + b"\n" + (body or b"")
         self._folder.mkdir(exist_ok=True)
-        path = self._path(job)
-        unfinished = path.with_suffix(".part")
-        with unfinished.open("wb") as file:
-            file.write(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-        _flush(self._folder)
+        write_whole(self._path(job), hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
 
     def read(self, job: Job) -> Spooled | None:
         """How the attempt of `job` has ended, None when nothing tells, or nothing that is whole."""
@@ -81,6 +73,7 @@ class Spool:
             return None
 
     def remove(self, job: Job) -> None:
+        """Removes what is spooled of the attempt that the job is at, if anything is."""
         with contextlib.suppress(OSError):
             self._path(job).unlink()
 
@@ -106,11 +99,3 @@ def _outcome(said: Mapping[str, Any]) -> Outcome:
             "stopped_by": StoppedBy(result["stopped_by"]),
         }
     return Outcome(**{**said, "how": How(said["how"]), "held": held and Score.of(held), "result": result})
-
-
-def _flush(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -42,6 +42,7 @@ _log = logging.getLogger("timetable.supervisor")
 
 
 def anyone(job: Job) -> bool:
+    """Among whose jobs a caller without limits steers."""
     return True
 
 
@@ -75,12 +76,15 @@ class Steering:
         return await self._steer(self._cancel, job_id, among, remember)
 
     async def finish(self, job_id: str, among: Among) -> Job | None:
+        """Ends a running job with the best timetable it has; None when there is none among these."""
         return await self._steer(self._finish, job_id, among)
 
     async def restart(self, job_id: str, among: Among) -> Job | None:
+        """Runs an ended job again; None when there is none among these."""
         return await self._steer(self._restart, job_id, among)
 
     async def delete(self, job_id: str, among: Among) -> Job | None:
+        """Removes an ended job; None when there is none among these."""
         return await self._steer(self._delete, job_id, among)
 
     async def cancel_waiting(self, called_off: CalledOff) -> None:

@@ -153,7 +153,7 @@ class Storage(StoreAccess):
             self.look()
 
 
-class Errand(Generic[T]):
+class ClientCall(Generic[T]):
     """Something that a client has asked for. The client may stop waiting; what has begun is seen through."""
 
     def __init__(self, work: Callable[[], Awaitable[T]], turn: anyio.Lock | None) -> None:
@@ -164,6 +164,7 @@ class Errand(Generic[T]):
         self._error: Exception | None = StoreBusy("the service has ended")
 
     async def run(self) -> None:
+        """Makes the call, a write in its turn. What it came to, also an exception, is kept for its client."""
         if self._turn is None:  # a read: one that has not begun when its client leaves is not begun
             with self._waiting:
                 await self._do()
@@ -206,6 +207,6 @@ class ForClient(Protocol):
 
 async def for_client(tasks: TaskGroup, work: Callable[[], Awaitable[T]], turn: anyio.Lock | None = None) -> T:
     """Does `work` when it has its turn. Raises StoreBusy when a client should rather ask again later."""
-    errand = Errand(work, turn)
-    tasks.start_soon(errand.run)
-    return await errand.outcome()
+    call = ClientCall(work, turn)
+    tasks.start_soon(call.run)
+    return await call.outcome()

@@ -103,5 +103,18 @@ export const OF = {
 export function slotName(grid, slot) {
   if (slot === null || slot === undefined) return "not placed";
   const per = grid.periods.length;
-  return `${grid.days[Math.floor(slot / per)]} ${grid.periods[slot % per].start}`;
+  const day = Math.floor(slot / per);
+  return `${grid.days[day]} ${grid.bells[day][slot % per].start}`;
 }
+
+/** Whether the day has such a period: days may differ in length. */
+export const hasPeriod = (grid, day, period) => period < grid.bells[day].length;
+
+/** The clock times of a period, null where days that have it differ in them. */
+export function commonTimes(grid, period) {
+  const [first, ...others] = grid.bells.filter((bells) => period < bells.length).map((bells) => bells[period]);
+  return others.every(({ start, end }) => start === first.start && end === first.end) ? first : null;
+}
+
+/** What stands at the head of a row: when it begins, or else its number. */
+export const rowHead = (grid, period) => commonTimes(grid, period)?.start ?? `${period + 1}`;

@@ -165,6 +165,8 @@ def traffic_of(call: Callable[..., object]) -> Traffic | None:
 
 
 class Store(Protocol):
+    """The jobs of one service with their datasets, attempts and results, and what is still to be told of them."""
+
     set_aside: int
     """Damaged rows that are out of the way of all others, see `app.store.quarantine`."""
 
@@ -228,14 +230,16 @@ class Store(Protocol):
         """Keeps the best timetable of a running attempt."""
 
     @reading
-    def job(self, job_id: str) -> Job | None: ...
+    def job(self, job_id: str) -> Job | None:
+        """The job as it is stored, None when there is none. Raises StoreDamaged when its row was altered."""
 
     @reading
     def jobs(self, *, status: Status | None = None, limit: int | None = None, offset: int = 0) -> list[Job]:
         """Newest first; a job whose row is damaged is passed over."""
 
     @reading
-    def dataset(self, job_id: str) -> bytes | None: ...
+    def dataset(self, job_id: str) -> bytes | None:
+        """The packed dataset of a job, None for an unknown id. Raises StoreDamaged when its bytes were altered."""
 
     @reading
     def incumbent(self, job_id: str) -> StoredIncumbent | None:
@@ -246,7 +250,8 @@ class Store(Protocol):
         """The published result; raises StoreError when its bytes are no longer those that were stored."""
 
     @reading
-    def attempts(self, job_id: str) -> list[AttemptRow]: ...
+    def attempts(self, job_id: str) -> list[AttemptRow]:
+        """The journal of a job, oldest attempt first."""
 
     @reading
     def portfolio(self, job_id: str) -> list[PortfolioRow]:
@@ -299,7 +304,8 @@ class Store(Protocol):
     def note_delivery(self, row: DeliveryRow) -> None:
         """Writes what has become of a delivery; raises StaleAttempt when its job is deleted."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Gives back what is held: files, locks and connections. No call works afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,12 +361,14 @@ class Assistance(NamedTuple):
 
 
 class AssistanceKey(NamedTuple):
+    """What one assistance is known by: its attempt, and its number among those that work on it."""
+
     job_id: str
     attempt: int
     number: int
 
 
-class Standing(NamedTuple):
+class AssistanceState(NamedTuple):
     """Of a worker's assistances those that are still wanted, and of all those whose slots are needed for other jobs."""
 
     wanted: frozenset[AssistanceKey]
@@ -425,7 +433,7 @@ class SharedStore(Store, Protocol):
     def join(self, job_id: str) -> Assistance | None:
         """Takes a free place at a running job, under a lease; None when there is none, or a waiting job comes first."""
 
-    def assisting(self, mine: Collection[AssistanceKey]) -> Standing:
+    def assisting(self, mine: Collection[AssistanceKey]) -> AssistanceState:
         """Renews the leases of this worker's assistances, as far as they are still wanted."""
 
     def save_found(self, job: Job, number: int, incumbent: StoredIncumbent) -> None:

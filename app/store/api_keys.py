@@ -31,10 +31,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from app.domain.callers import Caller, Scope
+from app.store.folder import write_whole
 
 KEYS_FILE, PEPPER_FILE, USES_FILE = "keys.json", "keys.pepper", "keys-used.json"
 LOCK_FILE = "keys.lock"
 """Held by whoever changes the keys. A file of its own, since `keys.json` is replaced by another one each time."""
+OWNER_ONLY = 0o600
 PREFIX = "tt_"
 SECRET_BYTES = 32
 PEPPER_BYTES = 32
@@ -101,6 +103,7 @@ class KeyFile:
 
     @property
     def exists(self) -> bool:
+        """Whether a key was ever made; a file whose last key was withdrawn still exists."""
         return (self._folder / KEYS_FILE).exists()
 
     def all(self) -> tuple[Key, ...]:
@@ -118,7 +121,7 @@ class KeyFile:
         """The secret under which keys are hashed. Raises KeysDamaged when there is none and none shall be made."""
         path = self._folder / PEPPER_FILE
         if make and not path.exists():
-            _replace(path, secrets.token_bytes(PEPPER_BYTES))
+            write_whole(path, secrets.token_bytes(PEPPER_BYTES), OWNER_ONLY)
         try:
             pepper = path.read_bytes()
         except OSError as error:
@@ -189,7 +192,7 @@ class KeyFile:
     def note_uses(self, uses: Mapping[str, float]) -> None:
         """Keeps the times of last use; what cannot be written is lost."""
         try:
-            _replace(self._folder / USES_FILE, json.dumps({**self.uses(), **uses}).encode())
+            write_whole(self._folder / USES_FILE, json.dumps({**self.uses(), **uses}).encode(), OWNER_ONLY)
         except OSError as error:
             _log.warning("the last uses of keys cannot be kept: %s", error.strerror)
 
@@ -197,7 +200,7 @@ class KeyFile:
     def _alone(self) -> Iterator[None]:
         """Two changes at a time would both begin with the same keys, and the later one would undo a revocation."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self._folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(self._folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
@@ -205,7 +208,8 @@ class KeyFile:
             os.close(handle)
 
     def _write(self, keys: tuple[Key, ...]) -> None:
-        _replace(self._folder / KEYS_FILE, json.dumps([asdict(key) for key in keys], indent=1).encode())
+        records = json.dumps([asdict(key) for key in keys], indent=1)
+        write_whole(self._folder / KEYS_FILE, records.encode(), OWNER_ONLY)
 
 
 def are_organisations(names: Sequence[object]) -> bool:
@@ -219,16 +223,6 @@ def are_organisations(names: Sequence[object]) -> bool:
 def digest_of(text: str, pepper: bytes) -> bytes:
     """The digest under which a key is known, always 32 bytes."""
     return hmac.digest(pepper, text.encode("utf-8", "surrogateescape"), hashlib.sha256)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Writes a file that only its owner may read, completely or not at all."""
-    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
 
 
 class Keyring:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.domain.jobs import Job
 from app.store import StoreDamaged, StoredIncumbent, StoreError, schema
@@ -23,7 +24,7 @@ from app.store.rows import INCUMBENTS, JOBS, SEALED, incumbent_of_row, job_of_ro
 SQLITE_VERSION = sqlite3.sqlite_version
 
 
-class Held(NamedTuple):
+class StoredJob(NamedTuple):
     """A job with what the store holds for it; each body is None when there is none, or none that is whole."""
 
     job: Job
@@ -32,7 +33,35 @@ class Held(NamedTuple):
     incumbent: StoredIncumbent | None
 
 
-class Audit:
+class StoreReader(ABC):
+    """A store of either kind as it is read from outside."""
+
+    @abstractmethod
+    def _ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Every row of an answer. Raises StoreError."""
+
+    def jobs_by_status(self) -> dict[str, int]:
+        """Number of jobs of each status that there is."""
+        return {row[0]: int(row[1]) for row in self._ask("SELECT status, count(*) FROM jobs GROUP BY 1 ORDER BY 1")}
+
+    def _held(self, row: Mapping[str, Any]) -> StoredJob:
+        job, result = job_of_row(row), "SELECT body FROM results WHERE job_id = ? AND attempt = ?"
+        incumbents = self._ask(f"{INCUMBENTS.select} WHERE job_id = ?", job.id)
+        return StoredJob(
+            job,
+            self._body(row["dataset"], "SELECT body FROM datasets WHERE digest = ?", row["dataset"]),
+            self._body(job.result_digest, result, job.id, job.result_attempt) if job.result_digest else None,
+            next(INCUMBENTS.sound(incumbents, incumbent_of_row, lambda error: None), None),
+        )
+
+    def _body(self, digest: str | None, query: str, *values: object) -> bytes | None:
+        """None where there is none, or one that is not what was written."""
+        found = self._ask(query, *values)
+        body = bytes(found[0][0]) if found else None
+        return body if body is not None and _sha256(body) == digest else None
+
+
+class Audit(StoreReader):
     """One open file. Every method may raise StoreDamaged when the file is too far gone to be read."""
 
     def __init__(self, db: sqlite3.Connection, path: Path) -> None:
@@ -40,23 +69,21 @@ class Audit:
 
     @property
     def version(self) -> int:
+        """The version of the schema in the file. Raises StoreError when it cannot be read."""
         with told(self._path):
             return schema.version_of(self._db)
 
     @property
     def last_commit(self) -> Commit:
+        """Number and wall time of the last transaction. Raises StoreError when they cannot be read."""
         with told(self._path):
             return schema.last_commit(self._db)
 
     def rows(self) -> dict[str, int]:
         """Number of rows of each table; an older store does not have them all."""
         with told(self._path):
-            return {table: self._count(table) for table in schema.TABLES if schema.has_table(self._db, table)}
-
-    def jobs_by_status(self) -> dict[str, int]:
-        with told(self._path):
-            counted = self._db.execute("SELECT status, count(*) FROM jobs GROUP BY status ORDER BY status")
-            return dict(counted.fetchall())
+            there = [table for table in schema.TABLES if schema.has_table(self._db, table)]
+        return {table: self._ask(f"SELECT count(*) FROM {table}")[0][0] for table in there}  # nosec B608 - names of ours
 
     def problems(self) -> list[str]:
         """
@@ -71,39 +98,15 @@ class Audit:
         except StoreDamaged as error:
             return [str(error)]
 
-    def held(self) -> Iterator[Held]:
+    def held(self) -> Iterator[StoredJob]:
         """All jobs that can be read, oldest first, one in memory at a time."""
+        rows = self._ask(f"{JOBS.select} ORDER BY seq")
+        for row in JOBS.sound(rows, dict, lambda error: None):  # `problems` names what is not
+            yield self._held(row)
+
+    def _ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with told(self._path):
-            for row in self._db.execute(f"{JOBS.select} ORDER BY seq").fetchall():
-                try:
-                    opened = JOBS.opened(row)
-                except StoreDamaged:
-                    continue  # `problems` names it
-                yield self._held(opened)
-
-    def _held(self, row: Mapping[str, object]) -> Held:
-        job = job_of_row(row)
-        result = self._body("SELECT body FROM results WHERE job_id = ? AND attempt = ?", job.id, job.result_attempt)
-        incumbent = self._db.execute(f"{INCUMBENTS.select} WHERE job_id = ?", (job.id,)).fetchone()
-        try:
-            kept = incumbent_of_row(INCUMBENTS.opened(incumbent)) if incumbent else None
-        except StoreDamaged:
-            kept = None
-        dataset = self._body("SELECT body FROM datasets WHERE digest = ?", row["dataset"])
-        return Held(
-            job,
-            dataset if dataset is not None and _sha256(dataset) == row["dataset"] else None,
-            result if result is not None and _sha256(result) == job.result_digest else None,
-            kept,
-        )
-
-    def _body(self, query: str, *values: object) -> bytes | None:
-        found = self._db.execute(query, values).fetchone()
-        return bytes(found[0]) if found else None
-
-    def _count(self, table: str) -> int:
-        found: int = self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # nosec B608 - names of ours, values bound
-        return found
+            return self._db.execute(statement, values).fetchall()
 
 
 @contextmanager

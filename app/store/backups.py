@@ -16,14 +16,14 @@ from pathlib import Path
 
 import anyio
 
-from app import service_version
 from app.settings import Settings
-from app.store import StoreDamaged, StoreError
+from app.store import StoreError
 from app.store.audit import SQLITE_VERSION, audit, into_one_file
 from app.store.folder import (
     FILE_NAME,
     MARK_NAME,
     SPOOL_NAME,
+    UNFINISHED_SUFFIX,
     Commit,
     read_mark,
     sync_folder,
@@ -32,18 +32,18 @@ from app.store.folder import (
 )
 from app.store.manifests import (
     COPY_SUFFIX,
-    PRODUCT,
-    UNFINISHED_SUFFIX,
     Manifest,
     NotRestored,
     backups_in,
     check_room,
+    check_sound,
+    compare,
     copy_checked,
     folder_of,
     folder_told,
     make,
+    manifest_of,
     read_manifest,
-    sha256_of,
     stamp,
 )
 from app.store.signing import NoBackupKey, read_key
@@ -94,24 +94,17 @@ def take(store: SqliteStore, folder: Path, keep: int, key: bytes | None = None) 
 def describe(path: Path, name: str) -> Manifest:
     """The manifest of a copy that is sound; raises StoreDamaged when it is not."""
     with audit(path) as copy:
-        problems = copy.problems()
-        if problems:
-            raise StoreDamaged(f"{path}: {'; '.join(problems[:3])}")
+        check_sound(path, copy.problems())
         commit = copy.last_commit
-        return Manifest(
-            product=PRODUCT,
-            service_version=service_version(),
+        return manifest_of(
+            path,
+            name,
             sqlite_version=SQLITE_VERSION,
             schema=copy.version,
-            made_at=time.time(),
-            file=name,
-            bytes=path.stat().st_size,
-            sha256=sha256_of(path),
             store_id=commit.store_id,
             commits=commit.number,
             rows=copy.rows(),
             jobs=copy.jobs_by_status(),
-            verified=True,
         )
 
 
@@ -146,7 +139,7 @@ def restore(backup: Path, data_dir: Path, *, force: bool = False, key: bytes | N
             check_room(data_dir, manifest.bytes)
             try:
                 copy_checked(backup, manifest, unfinished)
-                _compare(unfinished, manifest)
+                compare(describe(unfinished, manifest.file), manifest, "commits")
             except BaseException:
                 unfinished.unlink(missing_ok=True)
                 raise
@@ -165,14 +158,6 @@ def _check_target(manifest: Manifest, data_dir: Path, *, force: bool) -> None:
         raise NotRestored(f"{data_dir} holds a store; --force puts it aside and the backup in its place")
     if marked is not None and marked.store_id != manifest.store_id:
         raise NotRestored(f"{data_dir} held another store than the one of this backup; --force uses it all the same")
-
-
-def _compare(path: Path, manifest: Manifest) -> None:
-    """Reads the copy as a store, whatever its digest says: a manifest can be made to fit."""
-    found = describe(path, manifest.file)
-    for name in ("store_id", "commits", "rows", "jobs", "schema"):
-        if getattr(found, name) != getattr(manifest, name):
-            raise StoreDamaged(f"the backup {manifest.file} does not hold what its manifest says ({name})")
 
 
 def _swap(new: Path, data_dir: Path, manifest: Manifest) -> None:

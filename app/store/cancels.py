@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 from app.domain.jobs import Job, tenant_of
-from app.store import EarlyCancel, StoreDamaged
-from app.store.rows import CANCELS
+from app.store import EarlyCancel
+from app.store.rows import CANCELS, Work
 
 REMEMBERED_SECONDS = 86_400.0
 MOST_REMEMBERED = 1_000
@@ -27,15 +28,7 @@ _OLDEST = """DELETE FROM cancels WHERE organisations = ? AND job_id NOT IN
 _log = logging.getLogger("timetable.store")
 
 
-class _Work(Protocol):
-    """What is used of a transaction (`app.store.sql.Work`)."""
-
-    def rows(self, statement: str, values: Collection[object] = ()) -> list[tuple[Any, ...]]: ...
-
-    def change(self, statement: str, values: Collection[object] = ()) -> int: ...
-
-
-def remember(work: _Work, cancel: EarlyCancel) -> None:
+def remember(work: Work, cancel: EarlyCancel) -> None:
     """Keeps it, in the place of an earlier one of the same caller; what is too old or too much goes."""
     whose = _whose(cancel)
     row = {"job_id": cancel.job_id, "organisations": whose, "asked_at": cancel.asked_at}
@@ -46,23 +39,15 @@ def remember(work: _Work, cancel: EarlyCancel) -> None:
         work.change(_OLDEST, (whose, whose, MOST_REMEMBERED))
 
 
-def used_up(work: _Work, job: Job) -> bool:
+def used_up(work: Work, job: Job) -> bool:
     """Whether somebody who may has called off this job, which is about to be added; that is then forgotten."""
-    found = [row for row in _of_job(work, job.id) if _means(row, job)]
+    rows = work.rows(f"{CANCELS.select} WHERE job_id = ?", (job.id,))
+    # What is not as it was written calls off nothing.
+    sound = CANCELS.sound(rows, dict, partial(_log.error, "an early cancel is passed over: %s"))
+    found = [row for row in sound if _means(row, job)]
     for row in found:
         work.change(f"DELETE FROM cancels WHERE {CANCELS.where}", (row["job_id"], row["organisations"]))  # nosec B608 - names of ours, values bound
     return bool(found)
-
-
-def _of_job(work: _Work, job_id: str) -> list[Mapping[str, Any]]:
-    """Without what is not as it was written: that calls off nothing."""
-    rows: list[Mapping[str, Any]] = []
-    for row in work.rows(f"{CANCELS.select} WHERE job_id = ?", (job_id,)):
-        try:
-            rows.append(CANCELS.opened(row))
-        except StoreDamaged as error:
-            _log.error("an early cancel is passed over: %s", error)
-    return rows
 
 
 def _means(row: Mapping[str, Any], job: Job) -> bool:

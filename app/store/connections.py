@@ -27,7 +27,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from app.store import StoreError, StoreUnavailable
 from app.store.postgres_faults import is_clash, is_lost, kind_of, said, told
-from app.store.sql import Work
+from app.store.rows import Work
 
 T = TypeVar("T")
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -111,6 +111,7 @@ class Connections:
         return psycopg.connect(self.conninfo, prepare_threshold=None)
 
     def close(self) -> None:
+        """Closes those that are free, and those that are in use as soon as they are given back."""
         self._pool.close(timeout=2.0)
 
     def run(self, body: Callable[[Work], T], seconds: float | None = None) -> T:
@@ -120,7 +121,7 @@ class Connections:
             committing = False
             try:
                 with told(), self._one() as connection, cut_off(connection, seconds):
-                    answer = body(_Work(connection))
+                    answer = body(_Transaction(connection))
                     committing = True
                     connection.commit()
                     return answer
@@ -148,7 +149,9 @@ class Connections:
             self._pool.putconn(connection)
 
 
-class _Work:
+class _Transaction:
+    """A transaction in PostgreSQL (`app.store.rows.Work`)."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 

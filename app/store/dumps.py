@@ -45,6 +45,8 @@ _KEPT = ("PATH", "HOME", "TMPDIR")
 
 
 class Tool(NamedTuple):
+    """A program of PostgreSQL on this machine, and its major version."""
+
     path: str
     version: int
 

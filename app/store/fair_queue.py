@@ -17,8 +17,7 @@ from typing import Any
 
 from app.domain.jobs import Job, tenant_of
 from app.store import Message
-from app.store.rows import JOBS
-from app.store.sql import Work
+from app.store.rows import JOBS, Work
 
 FEWEST_ON_THE_WAY = 4
 """Messages that may be on their way also when no worker is known: one that starts finds something to do at once."""
@@ -59,6 +58,7 @@ def next_queued(work: Work, skip: Collection[str], only: str | None) -> list[tup
 
 
 def note_tenant(work: Work, job: Job) -> None:
+    """Writes down who the job belongs to, which only its metadata say; those are sealed, and not to be searched in."""
     tenant = tenant_of(job).replace("\0", "\N{SYMBOL FOR NULL}")
     work.change("UPDATE jobs SET tenant = ? WHERE id = ? AND tenant <> ?", (tenant, job.id, tenant))
 

@@ -28,6 +28,8 @@ MARK_NAME = "jobs.mark"
 INSTANCE_NAME = "instance"
 SPOOL_NAME = "spool"
 """Folder of ends that wait for the store."""
+UNFINISHED_SUFFIX = ".part"
+"""Of a file that is being written, and does not count yet."""
 _DIGITS = 20
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -54,9 +56,11 @@ class Mark:
         os.pwrite(self._file, _line(commit), 0)
 
     def flush(self) -> None:
+        """Has what was written reach the disk. Raises OSError."""
         os.fsync(self._file)
 
     def close(self) -> None:
+        """Closes the file; no number can be written afterwards."""
         os.close(self._file)
 
 
@@ -78,10 +82,7 @@ def holds_store(folder: Path) -> bool:
 
 def write_mark(folder: Path, commit: Commit) -> None:
     """Puts a mark in place where none is open, durably."""
-    with (folder / MARK_NAME).open("wb") as file:
-        file.write(_line(commit))
-        file.flush()
-        os.fsync(file.fileno())
+    write_whole(folder / MARK_NAME, _line(commit))
 
 
 def _line(commit: Commit) -> bytes:
@@ -141,12 +142,29 @@ def instance_of(folder: Path) -> str:
         if re.fullmatch(rf"{re.escape(host)}/[0-9a-f]{{16}}", found):
             return found
         name = f"{host}/{secrets.token_hex(8)}"
-        unfinished = path.with_suffix(".part")
-        unfinished.write_text(name + "\n", encoding="ascii")
-        unfinished.replace(path)
+        write_whole(path, f"{name}\n".encode("ascii"))
     except OSError as error:
         raise os_trouble(error) from error
     return name
+
+
+def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """
+    Writes a file durably: under another name, flushed and renamed, so that it is there as a whole or not at all.
+
+    `mode` are its rights. Raises OSError; then what was there before still is.
+    """
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{UNFINISHED_SUFFIX}")
+    try:
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

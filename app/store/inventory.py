@@ -17,7 +17,7 @@ from app.store.manifests import Manifest, NotRestored, check_copy, copies_in, ma
 State: TypeAlias = Literal["good", "unsigned", "too new", "damaged"]
 
 
-class Entry(NamedTuple):
+class BackupEntry(NamedTuple):
     """
     One copy with a manifest. `manifest` is None where it cannot be read.
 
@@ -31,31 +31,32 @@ class Entry(NamedTuple):
 
     @property
     def made_at(self) -> float:
+        """Wall time of the backup; 0 without a manifest that says so."""
         return 0.0 if self.manifest is None else self.manifest.made_at
 
 
-def inventory(folder: Path, key: bytes | None, *, read_all: bool = True) -> Iterator[Entry]:
+def inventory(folder: Path, key: bytes | None, *, read_all: bool = True) -> Iterator[BackupEntry]:
     """Every copy with a manifest, by name; `read_all` False looks at manifests only and compares no digest."""
     for path in copies_in(folder):
         if manifest_path(path).exists():
             yield _entry(path, key, read_all=read_all)
 
 
-def _entry(path: Path, key: bytes | None, *, read_all: bool) -> Entry:
+def _entry(path: Path, key: bytes | None, *, read_all: bool) -> BackupEntry:
     manifest = None
     try:
         manifest = read_manifest(path)
         if key is not None and manifest.signature is None:
-            return Entry(path, manifest, "unsigned", "not signed, so it is refused while there is a key")
+            return BackupEntry(path, manifest, "unsigned", "not signed, so it is refused while there is a key")
         read_manifest(path, key)
         if read_all:
             check_copy(path, key)
         elif path.stat().st_size != manifest.bytes:
-            return Entry(path, manifest, "damaged", f"{path.stat().st_size} bytes instead of {manifest.bytes}")
+            return BackupEntry(path, manifest, "damaged", f"{path.stat().st_size} bytes instead of {manifest.bytes}")
     except StoreTooNew as error:
-        return Entry(path, manifest, "too new", str(error))
+        return BackupEntry(path, manifest, "too new", str(error))
     except (NotRestored, StoreDamaged) as error:
-        return Entry(path, manifest, "damaged", str(error))
+        return BackupEntry(path, manifest, "damaged", str(error))
     except OSError as error:
-        return Entry(path, manifest, "damaged", f"it cannot be read: {error.strerror}")
-    return Entry(path, manifest, "good")
+        return BackupEntry(path, manifest, "damaged", f"it cannot be read: {error.strerror}")
+    return BackupEntry(path, manifest, "good")

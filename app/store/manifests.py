@@ -16,6 +16,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -25,9 +26,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from app import MEGABYTE, service_version
 from app.settings import Settings, variable
 from app.store import StoreDamaged, StoreError, StoreTooNew, versions
-from app.store.folder import os_trouble, sync_folder
+from app.store.folder import UNFINISHED_SUFFIX, os_trouble, sync_folder, write_whole
 from app.store.signing import is_signed, signature_of
 from app.system.failpoints import failpoint
 
@@ -35,9 +37,9 @@ PRODUCT = "timetable-backup"
 COPY_SUFFIX, DUMP_SUFFIX = ".sqlite3", ".pgdump"
 KINDS: Mapping[str, versions.Kind] = {COPY_SUFFIX: "sqlite", DUMP_SUFFIX: "postgres"}
 """Ending of a copy -> the kind of store that it is of."""
-MANIFEST_SUFFIX, UNFINISHED_SUFFIX = ".json", ".part"
+MANIFEST_SUFFIX = ".json"
 PREFIX = "timetable-"
-SPARE_BYTES = 64_000_000
+SPARE_BYTES = 64 * MEGABYTE
 """Left free by a backup beside the copy itself; the store must not lose its room to its backups."""
 MAX_MANIFEST_BYTES = 100_000
 _ID_SHOWN = 8
@@ -135,15 +137,8 @@ def make(
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    target = manifest_path(path)
-    unfinished = target.with_name(target.name + UNFINISHED_SUFFIX)
-    with unfinished.open("w", encoding="utf-8") as file:
-        json.dump(asdict(manifest), file, indent=1)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(target)
-    sync_folder(path.parent)
+    """Puts it beside the copy `path`, durably."""
+    write_whole(manifest_path(path), f"{json.dumps(asdict(manifest), indent=1)}\n".encode())
 
 
 def read_manifest(path: Path, key: bytes | None = None) -> Manifest:
@@ -177,7 +172,35 @@ def read_manifest(path: Path, key: bytes | None = None) -> Manifest:
     return manifest
 
 
+def check_sound(path: Path, problems: list[str]) -> None:
+    """Raises StoreDamaged, with the first of them, when a copy has problems."""
+    if problems:
+        raise StoreDamaged(f"{path}: {'; '.join(problems[:3])}")
+
+
+def manifest_of(path: Path, name: str, **found: Any) -> Manifest:
+    """The manifest of a copy that is sound and holds what was `found` in it."""
+    return Manifest(
+        product=PRODUCT,
+        service_version=service_version(),
+        made_at=time.time(),
+        file=name,
+        bytes=path.stat().st_size,
+        sha256=sha256_of(path),
+        verified=True,
+        **found,
+    )
+
+
+def compare(found: Manifest, manifest: Manifest, *more: str) -> None:
+    """Raises StoreDamaged unless a copy holds what its manifest says: one can be made that fits the digest."""
+    for name in ("store_id", "rows", "jobs", "schema", *more):
+        if getattr(found, name) != getattr(manifest, name):
+            raise StoreDamaged(f"the backup {manifest.file} does not hold what its manifest says ({name})")
+
+
 def manifest_path(path: Path) -> Path:
+    """Where the manifest of the backup `path` stands: beside it."""
     return path.with_suffix(MANIFEST_SUFFIX)
 
 
@@ -218,6 +241,7 @@ def leftovers_in(folder: Path, prefix: str = PREFIX) -> list[Path]:
 
 
 def remove_leftovers(folder: Path, prefix: str) -> None:
+    """Removes files that begin with `prefix` and whose backup was never finished."""
     for path in leftovers_in(folder, prefix):
         _log.warning("removed %s, which an interrupted backup had left", path)
         path.unlink(missing_ok=True)
@@ -240,6 +264,7 @@ def copy_to(backup: Path, folder: Path, key: bytes | None = None) -> Path:
 
 
 def copy_checked(backup: Path, manifest: Manifest, target: Path) -> None:
+    """Copies a backup for its owner's eyes only, to the disk. Raises OSError, and StoreDamaged as `check_digest`."""
     shutil.copyfile(backup, target)
     target.chmod(0o600)
     with target.open("rb") as file:
@@ -248,23 +273,27 @@ def copy_checked(backup: Path, manifest: Manifest, target: Path) -> None:
 
 
 def check_digest(copy: Path, backup: Path, manifest: Manifest) -> None:
+    """Raises StoreDamaged when a copy has not the size and the digest that the manifest tells."""
     if copy.stat().st_size != manifest.bytes or sha256_of(copy) != manifest.sha256:
         raise StoreDamaged(f"{backup} is not what its manifest says: it was altered or cut; use another backup")
 
 
 def check_room(folder: Path, size: int) -> None:
+    """Raises OSError (ENOSPC) unless `size` bytes fit into the folder and leave `SPARE_BYTES` free."""
     free = shutil.disk_usage(folder).free
     if free < size + SPARE_BYTES:
-        needed = (size + SPARE_BYTES) // 1_000_000
-        raise OSError(errno.ENOSPC, f"{free // 1_000_000} MB are free in {folder}, a backup needs {needed} MB")
+        needed = (size + SPARE_BYTES) // MEGABYTE
+        raise OSError(errno.ENOSPC, f"{free // MEGABYTE} MB are free in {folder}, a backup needs {needed} MB")
 
 
 def stamp() -> str:
+    """The time now in UTC, to the microsecond, as it stands in names of files; sorts by time."""
     return datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
 
 
 @contextmanager
 def folder_told() -> Iterator[None]:
+    """Turns an OSError inside into the StoreError that says what the disk lacks."""
     try:
         yield
     except OSError as error:
@@ -272,5 +301,6 @@ def folder_told() -> Iterator[None]:
 
 
 def sha256_of(path: Path) -> str:
+    """The digest of a file in hexadecimal digits, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -24,9 +24,9 @@ from app.domain.portfolio import HANDOVER_SECONDS, LEAST_SECONDS, MOST_JOINS, OW
 from app.store import (
     Assistance,
     AssistanceKey,
+    AssistanceState,
     Message,
     PortfolioRow,
-    Standing,
     StoreDamaged,
     StoredIncumbent,
     fair_queue,
@@ -35,13 +35,14 @@ from app.store.rows import (
     INCUMBENTS,
     JOBS,
     PORTFOLIO,
+    Work,
     incumbent_of_row,
     job_of_row,
     portfolio_of_row,
     row_of_incumbent,
     row_of_portfolio,
 )
-from app.store.sql import Work, held_by
+from app.store.sql import held_by
 from solver.rules import Score
 
 INVITE_AGAIN_SECONDS = 3.0
@@ -108,6 +109,7 @@ def invitations(work: Work, heard_within_seconds: float) -> list[Message]:
 
 
 def join(work: Work, worker: str, job_id: str, lease_seconds: float) -> Assistance | None:
+    """Takes the next free place at the job's attempt; None when there is none any more, or the attempt is over."""
     rows = work.rows(_TO_HELP, (job_id,))
     if not rows:
         return None
@@ -137,12 +139,13 @@ def join(work: Work, worker: str, job_id: str, lease_seconds: float) -> Assistan
     return Assistance(job, number, seconds)
 
 
-def assisting(work: Work, worker: str, mine: Collection[AssistanceKey], lease_seconds: float) -> Standing:
+def assisting(work: Work, worker: str, mine: Collection[AssistanceKey], lease_seconds: float) -> AssistanceState:
+    """Renews the assistances `mine` of a worker and says what is to become of them."""
     columns = [list(column) for column in zip(*mine, strict=True)] or [[], [], []]
     wanted = work.rows(_WANTED, (lease_seconds, *columns, worker))
     lacking = -_idle(work, lease_seconds)
     crowded = work.rows(_LAST_TO_COME, (lacking,)) if lacking > 0 else []
-    return Standing(*(frozenset(AssistanceKey(*key) for key in keys) for keys in (wanted, crowded)))
+    return AssistanceState(*(frozenset(AssistanceKey(*key) for key in keys) for keys in (wanted, crowded)))
 
 
 def save_found(work: Work, worker: str, job: Job, number: int, incumbent: StoredIncumbent) -> None:
@@ -182,6 +185,7 @@ def best_found(work: Work, job_id: str, below: Score | None) -> tuple[int, Store
 
 
 def leave(work: Work, worker: str, job: Job, number: int, how: str) -> None:
+    """Notes when and how an assistance has ended; nothing happens when it has ended already."""
     where = "AND number = ? AND worker = ? AND ended_at IS NULL"
     for row in _rows(work, job.id, job.attempt, where, (number, worker)):
         _rewrite(work, row, ended_at=time.time(), how=how)
@@ -222,6 +226,7 @@ def close(work: Work, before: Job, after: Job) -> None:
 
 
 def of_job(work: Work, job_id: str) -> list[PortfolioRow]:
+    """Everybody who has worked on the job's attempts, by attempt and number."""
     rows = work.rows(f"{PORTFOLIO.select} WHERE job_id = ? ORDER BY attempt, number", (job_id,))
     return [portfolio_of_row(row) for row in _opened(rows)]
 
@@ -269,11 +274,7 @@ def _rows(
 
 def _opened(rows: list[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
     """Without those that are not what was written: a job can do without them, and must not be held up by them."""
-    for row in rows:
-        try:
-            yield PORTFOLIO.opened(row)
-        except StoreDamaged as error:
-            _pass_over(str(error))
+    return PORTFOLIO.sound(rows, dict, lambda error: _pass_over(str(error)))
 
 
 @lru_cache(maxsize=1000)  # asked for twice a second while an attempt runs

@@ -26,13 +26,13 @@ from app.domain.liveness import Life, life_of, text_of
 from app.store import (
     Assistance,
     AssistanceKey,
+    AssistanceState,
     Changes,
     DeliveryRow,
     Introduction,
     Member,
     Message,
     PortfolioRow,
-    Standing,
     StoreDamaged,
     StoredIncumbent,
     StoreError,
@@ -45,8 +45,8 @@ from app.store.connections import Connections
 from app.store.folder import instance_of, take_lock
 from app.store.notifications import NO_CHANNELS, Channels
 from app.store.postgres_faults import told
-from app.store.rows import INCUMBENTS, JOBS, SealedTable, incumbent_of_row, job_of_row
-from app.store.sql import SqlStore, Work, held_by
+from app.store.rows import INCUMBENTS, JOBS, Work, incumbent_of_row, job_of_row
+from app.store.sql import SqlStore, held_by
 from solver.rules import Score
 
 T = TypeVar("T")
@@ -128,6 +128,7 @@ class PostgresStore(SqlStore):
         return self._read(body)
 
     def close(self) -> None:
+        """Has the other services forget this one, then closes the connections. A second call does nothing."""
         if self._closed:
             return
         self._closed = True
@@ -143,6 +144,7 @@ class PostgresStore(SqlStore):
 
     @property
     def closed(self) -> bool:
+        """Whether `close` was called."""
         return self._closed
 
     def _write(self, body: Callable[[Work], T]) -> T:
@@ -196,12 +198,15 @@ class PostgresStore(SqlStore):
     # --- several services ---
 
     def abandoned(self, at_work: Collection[str], *, expired: bool = True) -> list[Job]:
+        """Running jobs without a lease that counts; of our own leases those count whose job is in `at_work`."""
         cared_for = """SELECT 1 FROM leases WHERE job_id = jobs.id AND leases.attempt = jobs.attempt AND CASE
                        WHEN owner = ? THEN job_id = ANY(?::text[]) ELSE until >= clock_timestamp() OR NOT ? END"""
         query = f"{JOBS.select} WHERE status = 'running' AND NOT EXISTS ({cared_for}) ORDER BY seq"  # nosec B608 - names of ours, values bound
         return self._sound(self._rows(query, (self.owner, list(at_work), expired)))
 
     def renew(self) -> Mapping[str, int]:
+        """Prolongs all leases of this service by `LEASE_SECONDS`; returns job id -> attempt of those it still has."""
+
         def body(work: Work) -> dict[str, int]:
             self._show_up(work)
             leases = work.rows(
@@ -215,6 +220,8 @@ class PostgresStore(SqlStore):
         return self._connections.run(body, RENEW_CALL_SECONDS)
 
     def introduce(self, me: Introduction) -> None:
+        """Writes our row in `services`, and removes those of services that were not heard of for days."""
+
         def body(work: Work) -> None:
             work.change(
                 "DELETE FROM services WHERE owner = ? OR renewed_at < clock_timestamp() - make_interval(days => ?)",
@@ -236,6 +243,7 @@ class PostgresStore(SqlStore):
         )
 
     def members(self) -> list[Member]:
+        """The rows of `services`, with the jobs that each holds leases on and helps with."""
         rows = self._rows(
             """SELECT role, slots, host, pid, version, owner, extract(epoch FROM started_at)::float8,
                       extract(epoch FROM clock_timestamp() - renewed_at)::float8,
@@ -251,6 +259,8 @@ class PostgresStore(SqlStore):
         ]
 
     def due(self) -> list[Message]:
+        """Takes what the fair queue has due and, when that is nothing, invitations to help."""
+
         def body(work: Work) -> list[Message]:
             found = fair_queue.due(work, LEASE_SECONDS)
             return found or portfolio.invitations(work, LEASE_SECONDS)
@@ -258,47 +268,54 @@ class PostgresStore(SqlStore):
         return self._write(body)
 
     def not_sent(self, messages: Collection[Message]) -> None:
+        """Has these messages due at once: nobody has got them."""
         self._write(lambda work: fair_queue.make_due(work, messages))
 
     def send_again(self) -> None:
+        """Has all messages due at once, for a queue that has forgotten them."""
         self._write(lambda work: fair_queue.make_due(work, None))
 
     # --- several workers on one job ---
 
     def invite(self, job: Job, places: int, seconds: float) -> None:
-        def body(work: Work) -> None:
-            self._still_runs(work, job)
-            portfolio.invite(work, self.owner, job, places, seconds)
-
-        self._write(body)
+        """Offers places at an attempt of ours for so many seconds. Raises StaleAttempt when it is over."""
+        self._while_it_runs(job, lambda work: portfolio.invite(work, self.owner, job, places, seconds))
 
     def join(self, job_id: str) -> Assistance | None:
+        """Takes a place at the attempt of another service; None when there is none."""
         return self._write(lambda work: portfolio.join(work, self.owner, job_id, LEASE_SECONDS))
 
-    def assisting(self, mine: Collection[AssistanceKey]) -> Standing:
+    def assisting(self, mine: Collection[AssistanceKey]) -> AssistanceState:
+        """Renews our assistances and says which are still wanted, and which slots are needed for other jobs."""
         return self._write(lambda work: portfolio.assisting(work, self.owner, mine, LEASE_SECONDS))
 
     def save_found(self, job: Job, number: int, incumbent: StoredIncumbent) -> None:
-        def body(work: Work) -> None:
-            self._still_runs(work, job)
-            portfolio.save_found(work, self.owner, job, number, incumbent)
-
-        self._write(body)
+        """Keeps the best timetable an assistant has found. Raises StaleAttempt when the attempt is over."""
+        self._while_it_runs(job, lambda work: portfolio.save_found(work, self.owner, job, number, incumbent))
 
     def found(self, job: Job, below: Score | None) -> tuple[int, StoredIncumbent] | None:
+        """Number and timetable of the assistant with the best score below `below`, None when there is none."""
         return self._read(lambda work: portfolio.best_found(work, job.id, below))
 
     def leave(self, job: Job, number: int, how: str) -> None:
+        """Notes how our assistance has ended."""
         self._write(lambda work: portfolio.leave(work, self.owner, job, number, how))
 
     def note_end(self, job: Job, winner: int | None, own: StoredIncumbent | None) -> None:
+        """Notes what the owner itself has found, and whose timetable is published; `winner` is a number or nobody's."""
+        self._while_it_runs(job, lambda work: portfolio.note_end(work, job, winner, own))
+
+    def _while_it_runs(self, job: Job, act: Callable[[Work], None]) -> None:
+        """In one transaction that holds the row of the job; raises StaleAttempt when the attempt is over."""
+
         def body(work: Work) -> None:
             self._still_runs(work, job)
-            portfolio.note_end(work, job, winner, own)
+            act(work)
 
         self._write(body)
 
     def portfolio(self, job_id: str) -> list[PortfolioRow]:
+        """Who has worked on the job's attempts, by attempt and number."""
         return self._read(lambda work: portfolio.of_job(work, job_id))
 
     def incumbent(self, job_id: str) -> StoredIncumbent | None:
@@ -332,6 +349,8 @@ class PostgresStore(SqlStore):
         return self._write(body)
 
     def changes(self, since: int | None, mine: Collection[str]) -> Changes:
+        """What was written from transaction number `since` on; of jobs and incumbents nothing for None."""
+
         def body(work: Work) -> Changes:
             # Whoever is still writing at this moment writes under a number from here on, so nothing slips through.
             upto = work.rows("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")[0][0]
@@ -348,8 +367,8 @@ class PostgresStore(SqlStore):
             )
             total = work.rows("SELECT count(*) FROM jobs")[0][0]
             return Changes(
-                jobs=_sound(jobs, JOBS, job_of_row),
-                incumbents=dict(_sound(incumbents, INCUMBENTS, lambda row: (row["job_id"], incumbent_of_row(row)))),
+                jobs=list(JOBS.sound(jobs, job_of_row, _pass_over)),
+                incumbents=dict(INCUMBENTS.sound(incumbents, _named_incumbent, _pass_over)),
                 silent_seconds={job_id: silent for job_id, silent, _, _ in leases},
                 lives={job_id: (life, age) for job_id, _, text, age in leases if (life := life_of(text)) is not None},
                 total=total,
@@ -359,18 +378,17 @@ class PostgresStore(SqlStore):
         return self._read(body)
 
     def ids(self) -> list[str]:
+        """Ids of all jobs, oldest first."""
         return [row[0] for row in self._rows("SELECT id FROM jobs ORDER BY seq")]
 
 
-def _sound(rows: list[tuple[Any, ...]], table: SealedTable, read: Callable[[Mapping[str, Any]], T]) -> list[T]:
-    """Without those that are not what was written; whoever asks for such a one is told."""
-    found = []
-    for row in rows:
-        try:
-            found.append(read(table.opened(row)))
-        except StoreDamaged as error:
-            _log.error("a change is passed over: %s", error)
-    return found
+def _pass_over(error: StoreDamaged) -> None:
+    """Of a change that is not what was written; whoever asks for its job is told."""
+    _log.error("a change is passed over: %s", error)
+
+
+def _named_incumbent(row: Mapping[str, Any]) -> tuple[str, StoredIncumbent]:
+    return row["job_id"], incumbent_of_row(row)
 
 
 def _forget_other_clusters(work: Work) -> None:

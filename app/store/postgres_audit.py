@@ -6,15 +6,13 @@ Pages and references are the business of PostgreSQL; what is ours are the seals,
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from app.domain.jobs import Job
 from app.store import StoreDamaged
-from app.store.audit import Held
+from app.store.audit import StoredJob, StoreReader
 from app.store.connections import Connections
-from app.store.rows import INCUMBENTS, JOBS, PORTFOLIO, SEALED, SealedTable, incumbent_of_row, job_of_row
+from app.store.rows import JOBS, PORTFOLIO, SEALED, SealedTable
 
 TABLES = ("jobs", "attempts", "datasets", "incumbents", "results", "outbox", "portfolio")
 _KEYED: tuple[SealedTable, ...] = (*SEALED, PORTFOLIO)
@@ -36,7 +34,7 @@ _LINKS = (
 )
 
 
-class PostgresAudit:
+class PostgresAudit(StoreReader):
     """
     Reads the store in the database `url`; it changes nothing. Every method raises StoreError when it cannot be read.
 
@@ -48,14 +46,12 @@ class PostgresAudit:
         self.where = self._connections.where
 
     def close(self) -> None:
+        """Closes the connections that the reader of the rows was given."""
         self._connections.close()
 
     def rows(self) -> dict[str, int]:
         """Number of rows of each table."""
         return {table: int(self._ask(f"SELECT count(*) FROM {table}")[0][0]) for table in TABLES}  # nosec B608 - names of ours
-
-    def jobs_by_status(self) -> dict[str, int]:
-        return {row[0]: int(row[1]) for row in self._ask("SELECT status, count(*) FROM jobs GROUP BY 1 ORDER BY 1")}
 
     def problems(self) -> Iterator[str]:
         """Every way in which a row or a body is not what was written, one sentence each."""
@@ -75,34 +71,12 @@ class PostgresAudit:
             for (named,) in self._ask(query):
                 yield said.format(named)
 
-    def held(self) -> Iterator[Held]:
+    def held(self) -> Iterator[StoredJob]:
         """All jobs that can be read, oldest first, with what the store holds for each."""
         for (job_id,) in self._ask("SELECT id FROM jobs ORDER BY seq"):
-            for row in self._ask(f"{JOBS.select} WHERE id = ?", job_id):
-                try:
-                    opened = JOBS.opened(row)
-                except StoreDamaged:
-                    continue  # `problems` names it
-                yield self._held(job_of_row(opened), opened["dataset"])
-
-    def _held(self, job: Job, dataset: str) -> Held:
-        incumbents = self._ask(f"{INCUMBENTS.select} WHERE job_id = ?", job.id)
-        try:
-            kept = incumbent_of_row(INCUMBENTS.opened(incumbents[0])) if incumbents else None
-        except StoreDamaged:
-            kept = None
-        result = "SELECT body FROM results WHERE job_id = ? AND attempt = ?"
-        return Held(
-            job,
-            self._body(dataset, "SELECT body FROM datasets WHERE digest = ?", dataset),
-            self._body(job.result_digest, result, job.id, job.result_attempt) if job.result_digest else None,
-            kept,
-        )
-
-    def _body(self, digest: str | None, query: str, *values: object) -> bytes | None:
-        found = self._ask(query, *values)
-        body = bytes(found[0][0]) if found else None
-        return body if body is not None and hashlib.sha256(body).hexdigest() == digest else None
+            rows = self._ask(f"{JOBS.select} WHERE id = ?", job_id)
+            for row in JOBS.sound(rows, dict, lambda error: None):  # `problems` names what is not
+                yield self._held(row)
 
     def _ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         return self._connections.run(lambda work: work.rows(statement, values))

@@ -10,7 +10,6 @@ puts the former tables aside into a schema of their own; until its commit nothin
 from __future__ import annotations
 
 import hashlib
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -21,21 +20,21 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from app import service_version
 from app.store import StoreDamaged, StoreError, StoreLocked, versions
 from app.store.connections import Connection, Connections
 from app.store.dumps import COPIED, LOCK_MILLISECONDS, PASSING, Dump, tool, write_dump
 from app.store.folder import Commit
 from app.store.manifests import (
     DUMP_SUFFIX,
-    PRODUCT,
     Manifest,
     NotRestored,
     check_digest,
+    check_sound,
+    compare,
     folder_told,
     make,
+    manifest_of,
     read_manifest,
-    sha256_of,
     stamp,
 )
 from app.store.postgres import LEASE_SECONDS, MIGRATING
@@ -125,8 +124,7 @@ def _verified(found: Manifest, seen: _Seen) -> Manifest:
     same = found.rows == seen.rows and found.jobs == seen.jobs and found.store_id == seen.commit.store_id
     if not same:
         raise StoreDamaged("the dump does not hold what the database held at that moment; no backup was made")
-    values = {name: getattr(found, name) for name in Manifest.__slots__}
-    return Manifest(**{**values, "commits": seen.commit.number, "postgres_version": seen.server_version})
+    return replace(found, commits=seen.commit.number, postgres_version=seen.server_version)
 
 
 # --- looking at one ---
@@ -134,29 +132,22 @@ def _verified(found: Manifest, seen: _Seen) -> Manifest:
 
 def describe(path: Path, name: str) -> Manifest:
     """The manifest of a dump that is sound; raises StoreDamaged when it is not."""
-    read = Reading(Dump(path))
-    problems = list(read.problems())
-    if problems:
-        raise StoreDamaged(f"{path}: {'; '.join(problems[:3])}")
-    return Manifest(
-        product=PRODUCT,
-        service_version=service_version(),
+    read = DumpReading(Dump(path))
+    check_sound(path, list(read.problems()))
+    return manifest_of(
+        path,
+        name,
         sqlite_version="",
         schema=read.version,
-        made_at=time.time(),
-        file=name,
-        bytes=path.stat().st_size,
-        sha256=sha256_of(path),
         store_id=read.store_id,
         commits=0,
         rows={table: read.rows[table] for table in TABLES},
         jobs=dict(sorted(read.jobs.items())),
-        verified=True,
     )
 
 
 @dataclass
-class Reading:
+class DumpReading:
     """A dump that is read once. What it holds is known when `problems` has come to its end."""
 
     dump: Dump
@@ -254,7 +245,9 @@ def restore(backup: Path, url: str, *, force: bool = False, key: bytes | None = 
     with folder_told():
         manifest = read_manifest(backup, key)
         check_digest(backup, backup, manifest)
-    _compare(describe(backup, manifest.file), manifest)
+    found = describe(backup, manifest.file)
+    held = {table: found.rows.get(table, 0) for table in manifest.rows}  # an earlier version knew fewer tables
+    compare(replace(found, rows=held), manifest)
     dump = Dump(backup)
     with closing(Connections(url, "timetable restore")) as database, told(), closing(database.connect()) as db:
         versions.upgrade(
@@ -266,14 +259,6 @@ def restore(backup: Path, url: str, *, force: bool = False, key: bytes | None = 
             last=lambda db: _fill(db, dump, manifest),
         )
     return manifest
-
-
-def _compare(found: Manifest, manifest: Manifest) -> None:
-    """What the dump holds, whatever its digest says: a manifest can be made to fit."""
-    held = replace(found, rows={table: found.rows.get(table, 0) for table in manifest.rows})  # it may know fewer tables
-    for name in ("store_id", "rows", "jobs", "schema"):
-        if getattr(held, name) != getattr(manifest, name):
-            raise StoreDamaged(f"the backup {manifest.file} does not hold what its manifest says ({name})")
 
 
 def _take_place(db: Connection, *, force: bool) -> None:

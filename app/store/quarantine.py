@@ -19,7 +19,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -29,7 +28,7 @@ from typing import Any, NamedTuple
 
 from app.domain.outcomes import How
 from app.store import StoreDamaged, schema
-from app.store.folder import os_trouble, sync_folder
+from app.store.folder import os_trouble, sync_folder, write_whole
 from app.store.rows import ATTEMPTS, JOBS, OUTBOX, SealedTable
 
 FOLDER = "quarantine"
@@ -52,7 +51,7 @@ _LOST_LINES = """
 _log = logging.getLogger("timetable.store")
 
 
-class Kept(NamedTuple):
+class RemovedRow(NamedTuple):
     """A row that left the store, or that another one took the place of."""
 
     table: str
@@ -67,17 +66,11 @@ def set_aside(db: sqlite3.Connection, folder: Path) -> int:
     Killed at any moment it has done all of it or nothing; a file that is left over then is told once too often.
     Raises StoreFull or StoreUnavailable when the file cannot be written; then nothing has changed.
     """
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with schema.transaction(db):
         db.execute("PRAGMA defer_foreign_keys=ON")
         kept = list(_removed(db))
         if kept:
             _write(folder / FOLDER, kept)
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
     for row in kept:
         _log.error("a row of %s is in quarantine: %s", row.table, row.why)
     return len(kept)
@@ -89,6 +82,7 @@ def rows_in(folder: Path) -> int:
 
 
 def files_in(folder: Path) -> list[Path]:
+    """The files with removed rows in a data directory, by name, which begins with their time."""
     return sorted((folder / FOLDER).glob("*.json")) if (folder / FOLDER).is_dir() else []
 
 
@@ -99,7 +93,7 @@ def _rows_of(path: Path) -> int:
         return 1
 
 
-def _removed(db: sqlite3.Connection) -> Iterator[Kept]:
+def _removed(db: sqlite3.Connection) -> Iterator[RemovedRow]:
     found = False
     for removed in (_damaged_jobs, _damaged_outbox, _damaged_journal, _orphans):
         for kept in removed(db):
@@ -110,19 +104,19 @@ def _removed(db: sqlite3.Connection) -> Iterator[Kept]:
         yield from _taken(db, "datasets", unused, (), "it belongs to no job that is left")
 
 
-def _damaged_jobs(db: sqlite3.Connection) -> Iterator[Kept]:
+def _damaged_jobs(db: sqlite3.Connection) -> Iterator[RemovedRow]:
     for rowid, job_id, why in list(_broken(db, JOBS, "id")):
         for table in _OF_A_JOB:
             yield from _taken(db, table, "job_id = ?", (job_id,), f"of job {job_id!r}, whose row is damaged")
         yield from _taken(db, "jobs", "seq = ?", (rowid,), why)
 
 
-def _damaged_outbox(db: sqlite3.Connection) -> Iterator[Kept]:
+def _damaged_outbox(db: sqlite3.Connection) -> Iterator[RemovedRow]:
     for rowid, _, why in list(_broken(db, OUTBOX, "job_id")):
         yield from _taken(db, "outbox", "rowid = ?", (rowid,), why)
 
 
-def _damaged_journal(db: sqlite3.Connection) -> Iterator[Kept]:
+def _damaged_journal(db: sqlite3.Connection) -> Iterator[RemovedRow]:
     """Whose line it was and of which attempt may be what is damaged; who needs one then gets it as a lost one."""
     for rowid, job_id, why in list(_broken(db, ATTEMPTS, "job_id")):
         (kept,) = _selected(db, "attempts", "rowid = ?", (rowid,), why)
@@ -152,7 +146,7 @@ def _empty_line(job_id: str, attempt: int, status: str, at: int, began: float, *
     return {**row, "message": f"this line of the journal {why}", "how": How.ERROR.value, "ended_at": began}
 
 
-def _orphans(db: sqlite3.Connection) -> Iterator[Kept]:
+def _orphans(db: sqlite3.Connection) -> Iterator[RemovedRow]:
     _fill_lost_lines(db)
     for _ in range(_ROUNDS):
         found = False
@@ -164,7 +158,7 @@ def _orphans(db: sqlite3.Connection) -> Iterator[Kept]:
             return
 
 
-def _orphan(db: sqlite3.Connection, table: str, rowid: int, why: str) -> Iterator[Kept]:
+def _orphan(db: sqlite3.Connection, table: str, rowid: int, why: str) -> Iterator[RemovedRow]:
     if table != "jobs":
         yield from _taken(db, table, "rowid = ?", (rowid,), why)
         return
@@ -188,33 +182,28 @@ def _broken(db: sqlite3.Connection, table: SealedTable, named: str) -> Iterator[
                 yield rowid, values[table.columns.index(named)], str(error)
 
 
-def _taken(db: sqlite3.Connection, table: str, where: str, values: tuple[object, ...], why: str) -> Iterator[Kept]:
+def _taken(
+    db: sqlite3.Connection, table: str, where: str, values: tuple[object, ...], why: str
+) -> Iterator[RemovedRow]:
     if not schema.has_table(db, table):
         return
     yield from _selected(db, table, where, values, why)
     db.execute(f"DELETE FROM {table} WHERE {where}", values)  # nosec B608 - names of ours, values bound
 
 
-def _selected(db: sqlite3.Connection, table: str, where: str, values: tuple[object, ...], why: str) -> list[Kept]:
+def _selected(db: sqlite3.Connection, table: str, where: str, values: tuple[object, ...], why: str) -> list[RemovedRow]:
     found = db.execute(f"SELECT * FROM {table} WHERE {where}", values)  # nosec B608 - names of ours, values bound
     names = [column[0] for column in found.description]
-    return [Kept(table, why, dict(zip(names, row, strict=True))) for row in found.fetchall()]
+    return [RemovedRow(table, why, dict(zip(names, row, strict=True))) for row in found.fetchall()]
 
 
-def _write(folder: Path, kept: list[Kept]) -> None:
+def _write(folder: Path, kept: list[RemovedRow]) -> None:
     """Durably, before anything leaves the store."""
     target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.json"
     document = [{"table": one.table, "why": one.why, "row": {k: _plain(v) for k, v in one.row.items()}} for one in kept]
-    unfinished = target.with_suffix(".part")
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        with unfinished.open("w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o600)
-            json.dump(document, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(target)
-        sync_folder(folder)
+        write_whole(target, json.dumps(document, indent=1).encode(), 0o600)
         sync_folder(folder.parent)
     except OSError as error:
         raise os_trouble(error) from error

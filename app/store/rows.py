@@ -12,9 +12,9 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from app.domain.jobs import RUNG_ORDER, Job, Status
 from app.domain.options import SolveOptions
@@ -24,7 +24,19 @@ from app.store.notifications import Channel
 from solver.result import Quality, StoppedBy
 from solver.rules import Score
 
+T = TypeVar("T")
+
 SEAL_BYTES = 16
+
+
+class Work(Protocol):
+    """One transaction. Statements are spelled with `?`."""
+
+    def rows(self, statement: str, values: Collection[object] = ()) -> list[tuple[Any, ...]]:
+        """Every row that a statement gives."""
+
+    def change(self, statement: str, values: Collection[object] = ()) -> int:
+        """The number of rows that a statement has changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +54,7 @@ class SealedTable:
 
     @property
     def select(self) -> str:
+        """The beginning of a query of all columns and the seal; a WHERE may follow."""
         return f"SELECT {', '.join(self.columns)}, seal FROM {self.name}"  # nosec B608 - names of ours, values bound
 
     @property
@@ -58,13 +71,16 @@ class SealedTable:
 
     @property
     def where(self) -> str:
+        """The condition that the key has these values; one `?` per column of the key."""
         return " AND ".join(f"{column} = ?" for column in self.key)
 
     def to_insert(self, row: Mapping[str, object]) -> tuple[object, ...]:
+        """The values of `insert`: those of all columns, then their seal."""
         plain = self._plain(row)
         return (*plain.values(), self.seal(plain.values()))
 
     def to_update(self, row: Mapping[str, object]) -> tuple[object, ...]:
+        """The values of `update`: those outside the key, the seal over all, then those of the key."""
         plain = self._plain(row)
         kept = (plain[column] for column in self._unnamed)
         return (*kept, self.seal(plain.values()), *(plain[column] for column in self.key))
@@ -77,6 +93,16 @@ class SealedTable:
             named = ", ".join(f"{column} {row[column]!r}"[:80] for column in self.key)
             raise StoreDamaged(f"a row of {self.name} ({named}) is not what was written")
         return row
+
+    def sound(
+        self, rows: Iterable[Sequence[Any]], read: Callable[[dict[str, Any]], T], told: Callable[[StoreDamaged], None]
+    ) -> Iterator[T]:
+        """What `read` makes of selected rows, without those that are not what was written; `told` hears of each."""
+        for row in rows:
+            try:
+                yield read(self.opened(row))
+            except StoreDamaged as error:
+                told(error)
 
     def seal(self, values: Iterable[object]) -> bytes:
         """The seal of plain values in the order of the columns."""
@@ -169,6 +195,7 @@ def row_of_job(job: Job, dataset: str) -> dict[str, object]:
 
 
 def job_of_row(row: Mapping[str, Any]) -> Job:
+    """The job in an opened row of `jobs`."""
     values = {name: row[name] for name in _JOB_FIELDS}
     for name, value in values.items():
         if value is None:
@@ -186,6 +213,7 @@ def job_of_row(row: Mapping[str, Any]) -> Job:
 
 
 def attempt_of_row(row: Mapping[str, Any]) -> AttemptRow:
+    """The line of the journal in an opened row of `attempts`; what an old version did not know is None."""
     values = {name: row[name] for name in _ATTEMPT_FIELDS}
     if values["how"] == How.SERVICE_LOST and not values["seconds"]:
         values["seconds"] = None  # an earlier version wrote 0 where nobody knew
@@ -193,10 +221,12 @@ def attempt_of_row(row: Mapping[str, Any]) -> AttemptRow:
 
 
 def new_attempt(job: Job, at: float) -> dict[str, object]:
+    """The row of an attempt that begins at the wall time `at`; nothing else is known of it yet."""
     return {**dict.fromkeys(ATTEMPTS.columns), "job_id": job.id, "attempt": job.attempt, "started_at": at}
 
 
 def row_of_incumbent(job: Job, incumbent: StoredIncumbent) -> dict[str, object]:
+    """The row that keeps the best timetable of an attempt."""
     return {
         "job_id": job.id,
         "attempt": job.attempt,
@@ -219,11 +249,13 @@ def incumbent_of_row(row: Mapping[str, Any]) -> StoredIncumbent:
 
 
 def row_of_portfolio(job_id: str, member: PortfolioRow, timetable: bytes | None = None) -> dict[str, object]:
+    """The row of one that works on an attempt, with the packed timetable it has found."""
     score = None if member.score is None else json.dumps(member.score.numbers)
     return {**asdict(member), "job_id": job_id, "score": score, "timetable": timetable}
 
 
 def portfolio_of_row(row: Mapping[str, Any]) -> PortfolioRow:
+    """The same back; its timetable is left out."""
     values = {field.name: row[field.name] for field in fields(PortfolioRow)}
     score = None if row["score"] is None else Score.of(json.loads(row["score"]))
     return PortfolioRow(**{**values, "score": score, "published": bool(row["published"])})
@@ -239,10 +271,12 @@ def deliveries_of(job: Job, channels: Iterable[Channel]) -> list[DeliveryRow]:
 
 
 def row_of_delivery(delivery: DeliveryRow) -> dict[str, object]:
+    """The row of the outbox for a delivery; its columns have the names of the fields."""
     return asdict(delivery)
 
 
 def delivery_of_row(row: Mapping[str, Any]) -> DeliveryRow:
+    """The same back."""
     return DeliveryRow(**{**row, "status": Status(row["status"])})
 
 

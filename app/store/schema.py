@@ -11,6 +11,8 @@ import hashlib
 import secrets
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -58,6 +60,19 @@ def counts_commits(db: sqlite3.Connection) -> bool:
     return version_of(db) >= SEALED_SINCE
 
 
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Writes what is done inside, all or nothing. Raises sqlite3.Error, and what is raised inside."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
 def bring_up_to_date(db: sqlite3.Connection) -> None:
     """Creates the schema in an empty database, or migrates an older one."""
     found = version_of(db)
@@ -71,8 +86,7 @@ def bring_up_to_date(db: sqlite3.Connection) -> None:
 def _create(db: sqlite3.Connection) -> None:
     """At once: Alembic takes a second to load, and whoever starts a service for the first time waits for it."""
     schema = files("app.store").joinpath("schema.sql").read_text(encoding="utf-8")
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(db):
         for statement in schema.split(";\n"):
             db.execute(statement)
         failpoint("migrate.step")
@@ -80,11 +94,6 @@ def _create(db: sqlite3.Connection) -> None:
         db.execute(f"INSERT INTO {versions.TABLE} VALUES (?)", (versions.NEWEST["sqlite"],))  # nosec B608 - a name of ours
         note_schema(db)
         failpoint("migrate.step")
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
 
 
 def note_schema(db: sqlite3.Connection) -> None:

@@ -15,7 +15,8 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from app.domain.fingerprint import is_same
 from app.domain.jobs import Event, Job, JobConflict, QueueFull, StaleAttempt, Status, advance
@@ -37,6 +38,7 @@ from app.store.rows import (
     INCUMBENTS,
     JOBS,
     OUTBOX,
+    Work,
     attempt_of_row,
     deliveries_of,
     delivery_of_row,
@@ -69,15 +71,6 @@ _ANY_NUMBER = 2**62
 _ENDING = ("how", "exit_code", "stage", "rung", "message", "verdict", "place", "peak_mb")
 
 _log = logging.getLogger("timetable.store")
-
-
-class Work(Protocol):
-    """One transaction."""
-
-    def rows(self, statement: str, values: Collection[object] = ()) -> list[tuple[Any, ...]]: ...
-
-    def change(self, statement: str, values: Collection[object] = ()) -> int:
-        """Returns the number of rows changed."""
 
 
 class SqlStore(ABC):
@@ -127,6 +120,7 @@ class SqlStore(ABC):
     # --- jobs ---
 
     def submit(self, job: Job, dataset: bytes, queue_limit: int) -> tuple[Job, bool]:
+        """Adds a job with its dataset; a body that is stored already is not stored twice."""
         digest = hashlib.sha256(dataset).hexdigest()
 
         def body(work: Work) -> tuple[Job, bool]:
@@ -155,6 +149,8 @@ class SqlStore(ABC):
         return after
 
     def remember_cancel(self, cancel: EarlyCancel) -> Job | None:
+        """Keeps an early cancel in the same transaction that looks for its job."""
+
         def body(work: Work) -> Job | None:
             self._enter(work)
             row = _row(work, cancel.job_id)
@@ -166,6 +162,8 @@ class SqlStore(ABC):
         return self._write(body)
 
     def claim(self, at: float, skip: Collection[str] = (), only: str | None = None) -> Job | None:
+        """Opens the next attempt of the oldest queued job; one whose row is damaged is passed over."""
+
         def body(work: Work) -> Job | None:
             passed = list(skip)
             for _ in range(MOST_DAMAGED):
@@ -193,6 +191,8 @@ class SqlStore(ABC):
         return job
 
     def request(self, job: Job, *, cancel: bool = False, finish: bool = False) -> Job:
+        """Sets the flags that are True; one that is set stays set. Raises StaleAttempt."""
+
         def body(work: Work) -> Job:
             row = self._still(work, job)
             found = job_of_row(row)
@@ -207,6 +207,8 @@ class SqlStore(ABC):
         return self._write(body)
 
     def move(self, before: Job, after: Job, *, outcome: Outcome | None = None, result: bytes | None = None) -> None:
+        """Replaces the row, closes the attempt, adds result and deliveries, in one transaction. Raises StaleAttempt."""
+
         def body(work: Work) -> None:
             row = self._still(work, before)
             if _asked_meanwhile(row, before):
@@ -251,10 +253,12 @@ class SqlStore(ABC):
         work.change(ATTEMPTS.update, ATTEMPTS.to_update(row))
 
     def job(self, job_id: str) -> Job | None:
+        """The row of a job, checked against its seal."""
         row = self._read(lambda work: _row(work, job_id))
         return job_of_row(row) if row else None
 
     def jobs(self, *, status: Status | None = None, limit: int | None = None, offset: int = 0) -> list[Job]:
+        """A page of the rows in the order they came, newest first; damaged ones are left out."""
         where = "" if status is None else " WHERE status = ?"
         values = () if status is None else (status.value,)
         page = (_ANY_NUMBER if limit is None else limit, offset)
@@ -265,16 +269,13 @@ class SqlStore(ABC):
 
     def _sound(self, rows: list[tuple[Any, ...]]) -> list[Job]:
         """Without those that are not what was written: one damaged row must not hide all others."""
-        found = []
-        for row in rows:
-            try:
-                found.append(job_of_row(JOBS.opened(row)))
-            except StoreDamaged as error:
-                _log.error("a job is passed over: %s", error)
+        found = list(JOBS.sound(rows, job_of_row, partial(_log.error, "a job is passed over: %s")))
         self.set_aside = max(self.set_aside, len(rows) - len(found))
         return found
 
     def dataset(self, job_id: str) -> bytes | None:
+        """The packed dataset, checked against its digest."""
+
         def body(work: Work) -> bytes | None:
             row = _row(work, job_id)
             if row is None:
@@ -289,14 +290,17 @@ class SqlStore(ABC):
     # --- attempts, incumbents, results ---
 
     def note_pid(self, job: Job, pid: int) -> None:
+        """Writes the child's process id into the attempt's row."""
         self._write(lambda work: self._change_attempt(work, job, pid=pid))
 
     def attempts(self, job_id: str) -> list[AttemptRow]:
+        """The rows of the journal, each checked against its seal."""
         query = f"{ATTEMPTS.select} WHERE job_id = ? ORDER BY attempt"
         rows = self._read(lambda work: work.rows(query, (job_id,)))
         return [attempt_of_row(ATTEMPTS.opened(row)) for row in rows]
 
     def keep_dataset(self, job: Job, dataset: bytes) -> None:
+        """Stores what was fetched under its digest, has the job name it, and removes what no job names any more."""
         digest = hashlib.sha256(dataset).hexdigest()
 
         def body(work: Work) -> None:
@@ -312,6 +316,8 @@ class SqlStore(ABC):
         self._write(body)
 
     def save_incumbent(self, job: Job, incumbent: StoredIncumbent) -> None:
+        """Writes over the job's incumbent, however good that is: callers only have better ones. Raises StaleAttempt."""
+
         def body(work: Work) -> None:
             self._still_runs(work, job)
             row = row_of_incumbent(job, incumbent)
@@ -321,9 +327,12 @@ class SqlStore(ABC):
         self._write(body)
 
     def incumbent(self, job_id: str) -> StoredIncumbent | None:
+        """The best timetable, checked against its seal."""
         return self._read(lambda work: held_by(work, job_id))
 
     def result(self, job_id: str) -> bytes | None:
+        """The published result, checked against the digest in the row of its job."""
+
         def body(work: Work) -> bytes | None:
             row = _row(work, job_id)
             if row is None or row["result_attempt"] is None:
@@ -337,9 +346,11 @@ class SqlStore(ABC):
         return self._read(body)
 
     def portfolio(self, job_id: str) -> list[PortfolioRow]:
+        """Nobody: here one service works alone."""
         return []
 
     def bundle(self, job_id: str, attempt: int) -> Mapping[str, Any] | None:
+        """The evidence in the journal, which is JSON."""
         rows = self._read(lambda work: work.rows(f"{ATTEMPTS.select} WHERE {ATTEMPTS.where}", (job_id, attempt)))
         text = ATTEMPTS.opened(rows[0])["bundle"] if rows else None
         found: Mapping[str, Any] | None = json.loads(text) if text else None
@@ -350,6 +361,8 @@ class SqlStore(ABC):
     def checkpoint(
         self, job: Job, *, used_seconds: float, percent: float, stage: str | None, life: Life | None = None
     ) -> None:
+        """Writes how far the attempt is; here nobody else wants to know of its `life`."""
+
         def body(work: Work) -> None:
             row = self._still_runs(work, job)
             changes = {"used_seconds": used_seconds, "percent": percent, "stage": stage}
@@ -360,11 +373,14 @@ class SqlStore(ABC):
         self._write(body)
 
     def expired(self, before: float, limit: int) -> list[str]:
+        """Ids of ended jobs, by the time they ended."""
         query = """SELECT id FROM jobs WHERE finished_at < ? AND status NOT IN ('queued', 'running')
                    ORDER BY finished_at LIMIT ?"""
         return [row[0] for row in self._read(lambda work: work.rows(query, (before, limit)))]
 
     def delete(self, job: Job) -> None:
+        """Removes all rows of an ended job, and the dataset that no other has."""
+
         def body(work: Work) -> None:
             self._enter(work)
             dataset = self._still(work, job)["dataset"]
@@ -380,9 +396,11 @@ class SqlStore(ABC):
     # --- the outbox ---
 
     def undelivered(self) -> list[DeliveryRow]:
+        """The deliveries that are pending or given up, oldest first."""
         return self._read(lambda work: self._untold(work, "state IN ('pending', 'dead')"))
 
     def deliveries(self, job_id: str) -> list[DeliveryRow]:
+        """The deliveries of one job, oldest first."""
         return self._read(lambda work: self._deliveries(work, "job_id = ?", job_id))
 
     def _deliveries(self, work: Work, condition: str, *values: object) -> list[DeliveryRow]:
@@ -390,18 +408,15 @@ class SqlStore(ABC):
 
     def _untold(self, work: Work, condition: str, *values: object) -> list[DeliveryRow]:
         """Those that are what was written. A damaged one must not hold up all behind it."""
-        found = []
-        for row in self._outbox(work, condition, values):
-            try:
-                found.append(delivery_of_row(OUTBOX.opened(row)))
-            except StoreDamaged as error:
-                _log.error("a waiting row is passed over: %s", error)
-        return found
+        told = partial(_log.error, "a waiting row is passed over: %s")
+        return list(OUTBOX.sound(self._outbox(work, condition, values), delivery_of_row, told))
 
     def _outbox(self, work: Work, condition: str, values: Collection[object]) -> list[tuple[Any, ...]]:
         return work.rows(f"{OUTBOX.select} WHERE {condition} ORDER BY ended_at, {self._order}", values)
 
     def tell_again(self, job: Job, next_at: float, only: Channel | None = None) -> int:
+        """Makes the deliveries of the last end pending again, or adds those that are missing; returns how many."""
+
         def body(work: Work) -> int:
             now = job_of_row(self._still(work, job))
             known = self._deliveries(work, "job_id = ? AND ended_at = ?", now.id, now.finished_at)
@@ -423,6 +438,8 @@ class SqlStore(ABC):
         return self._write(body)
 
     def note_delivery(self, row: DeliveryRow) -> None:
+        """Writes over the delivery's row. Raises StaleAttempt when that is gone."""
+
         def body(work: Work) -> None:
             if not work.change(OUTBOX.update, OUTBOX.to_update(row_of_delivery(row))):
                 raise StaleAttempt(f"job {row.job_id!r} is deleted, and what was to be told of it")
@@ -441,6 +458,7 @@ def _row(work: Work, job_id: str) -> dict[str, Any] | None:
 
 
 def held_by(work: Work, job_id: str) -> StoredIncumbent | None:
+    """The incumbent of a job, within a transaction; None when there is none. Raises StoreDamaged."""
     rows = work.rows(f"{INCUMBENTS.select} WHERE job_id = ?", (job_id,))
     return incumbent_of_row(INCUMBENTS.opened(rows[0])) if rows else None
 

@@ -32,8 +32,8 @@ from app.store.faults import kind_of, told
 from app.store.folder import FILE_NAME, Commit, Mark, take_lock
 from app.store.notifications import NO_CHANNELS, Channels
 from app.store.quarantine import rows_in, set_aside
-from app.store.rows import JOBS
-from app.store.sql import SqlStore, Work
+from app.store.rows import JOBS, Work
+from app.store.sql import SqlStore
 from solver.errors import in_words
 
 T = TypeVar("T")
@@ -66,7 +66,9 @@ def wal_reset_race(version: tuple[int, ...]) -> bool:
     return version >= (3, 7, 0) and not fixed
 
 
-class _Work:
+class _Transaction:
+    """A transaction of this store (`app.store.rows.Work`)."""
+
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
@@ -133,7 +135,7 @@ class SqliteStore(SqlStore):
             self.path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
         )
         on_failure.callback(self._db.close)
-        self._work = _Work(self._db)
+        self._work = _Transaction(self._db)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "mmap_size=0"):
             self._db.execute(f"PRAGMA {pragma}")
         schema.refuse_newer(self._db)
@@ -167,6 +169,7 @@ class SqliteStore(SqlStore):
         return kind(f"{self.path} cannot be used as a job store: {error}; {advice}, or choose another data_dir")
 
     def close(self) -> None:
+        """Waits for a running backup, then closes the file and frees the lock. A second call does nothing."""
         if self._closing:
             return
         self._closing = True
@@ -182,19 +185,13 @@ class SqliteStore(SqlStore):
 
     def _write(self, body: Callable[[Work], T]) -> T:
         with self._turn, told(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+            with schema.transaction(self._db):
                 before = self._db.total_changes
                 answer = body(self._work)
                 commit = self._last
                 if self._db.total_changes != before:
                     self._db.execute("UPDATE identity SET commits = commits + 1")
                     commit = schema.last_commit(self._db)
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
             self._acknowledge(commit)
             return answer
 

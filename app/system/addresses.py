@@ -9,15 +9,17 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 Check: TypeAlias = Callable[[str], str | None]
 
 REDIS_SCHEMES = ("redis", "rediss")
 BROKER_SCHEMES = (*REDIS_SCHEMES, "amqp", "amqps")
+TLS_SCHEMES = ("rediss", "amqps")
 LEAST_KEY_BYTES, MOST_KEY_BYTES = 24, 64
 KEY_PREFIX = "whsec_"
 MOST_QUEUE_BYTES = 255
@@ -64,6 +66,21 @@ def server_problem(url: str, schemes: tuple[str, ...]) -> str | None:
     return None
 
 
+def tls_options(url: str, ca_file: str, *, checked: bool = True) -> dict[str, Any]:
+    """
+    What the clients of Redis, and Celery with either broker, are told about certificates; nothing without encryption.
+
+    `ca_file` has the certificates to check with, empty for the system's. AMQP wants these options without the prefix
+    that Redis has.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme not in TLS_SCHEMES:
+        return {}
+    prefix = "ssl_" if scheme in REDIS_SCHEMES else ""
+    options: dict[str, Any] = {f"{prefix}cert_reqs": ssl.CERT_REQUIRED if checked else ssl.CERT_NONE}
+    return {**options, f"{prefix}ca_certs": ca_file} if ca_file else options
+
+
 def database_problem(address: str) -> str | None:
     """Why an address of PostgreSQL is none, in either of libpq's spellings; None when it is one."""
     import psycopg  # takes a tenth of a second, for those who use it
@@ -99,6 +116,7 @@ def _key(word: str) -> bytes:
 
 
 def keys_problem(text: str) -> str | None:
+    """What is wrong with keys of a webhook, None when nothing is."""
     try:
         keys_of(text)
     except ValueError as error:
@@ -116,6 +134,7 @@ def path_problem(text: str) -> str | None:
 
 
 def queue_problem(name: str) -> str | None:
+    """What is wrong with the name of a queue, None when nothing is."""
     long = len(name.encode(errors="replace")) > MOST_QUEUE_BYTES
     return f"a name of a queue has at most {MOST_QUEUE_BYTES} bytes" if long else None
 

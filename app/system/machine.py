@@ -21,18 +21,19 @@ from typing import NamedTuple
 
 import psutil
 
+from app import MEBIBYTE
+
 NO_LIMIT = 1 << 60
 """Version 1 has no word for "none" but a number as large as this."""
 OWN_MB = 300
 """
-What the service needs itself, in megabytes: 73 for the service, 40 for each of two readers, 90 to 140 for the
+What the service needs itself, in MiB: 73 for the service, 40 for each of two parse workers, 90 to 140 for the
 forkserver; measured as their shares of the pages that they have in common.
 """
 SHARED_MB = 128
 """Of the resident memory of a child so much is the forkserver's, and counted once."""
 CHILD_MB, LEAST_CHILD_MB, USEFUL_CHILD_MB = 2048, 256, 512
 """The most and the least that a child is given by itself, and what it should have before there is a second one."""
-MEGABYTE = 1 << 20
 
 
 class Names(NamedTuple):
@@ -262,28 +263,30 @@ def this_machine() -> Machine:
 
 def fitting_slots(cores: int, total_bytes: int) -> int:
     """Children at the same time: one to a core, as far as memory reaches for them; one at least."""
-    useful = (total_bytes // MEGABYTE - OWN_MB) // (USEFUL_CHILD_MB - SHARED_MB)
+    useful = (total_bytes // MEBIBYTE - OWN_MB) // (USEFUL_CHILD_MB - SHARED_MB)
     return max(1, min(cores, useful))
 
 
 def child_mb(total_bytes: int, slots: int = 1) -> int:
-    """Resident memory that each child can have when all slots are in use, in megabytes; the least even if it cannot."""
-    share = (total_bytes // MEGABYTE - OWN_MB) // slots + SHARED_MB
+    """Resident memory that each child can have when all slots are in use, in MiB; the least even if it cannot."""
+    share = (total_bytes // MEBIBYTE - OWN_MB) // slots + SHARED_MB
     return max(LEAST_CHILD_MB, share)
 
 
 def default_slots() -> int:
+    """Jobs at once that fit the cores and the memory of this machine."""
     here = this_machine()
     return fitting_slots(here.cores(), here.memory().total)
 
 
 def default_child_mb() -> int:
+    """Memory of a child in MiB: what it needs at most, or less on a small machine."""
     return min(CHILD_MB, child_mb(this_machine().memory().total, default_slots()))
 
 
-def default_reader_mb() -> int:
+def default_parse_worker_mb() -> int:
     """Two of them may be at work at the same time."""
-    return min(CHILD_MB, max(LEAST_CHILD_MB, (this_machine().memory().total // MEGABYTE - OWN_MB) // 2))
+    return min(CHILD_MB, max(LEAST_CHILD_MB, (this_machine().memory().total // MEBIBYTE - OWN_MB) // 2))
 
 
 def most_child_mb(wanted: int) -> int:

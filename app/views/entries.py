@@ -9,18 +9,19 @@ everybody has to find their sessions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from app.views.flags import Conflicts, conflicts_of
+from solver.calendar import clock_of
 from solver.formats.platform_tables import origin_of
-from solver.grid import clock_of
-from solver.labels import Labels
+from solver.labels import NO_ROOM, Labels, taught_name
 from solver.model import Course, Dataset, Placement, Timetable
-from solver.names import DAY_NAMES
 from solver.result import Report
+from solver.terms import SessionKey
 
 Entry = dict[str, object]
+_OF_NO_ROOM = ("room_id", "room_code", "room_number", "room_type", "room_capacity", "building")
 
 
 class Entries:
@@ -51,13 +52,15 @@ class Entries:
 
     def of_department(self, id: str, placements: Iterable[Placement]) -> list[Placement]:
         """Those of one department, which is that of the course, of its first group or its teacher."""
-        return [p for p in placements if self._of_course[p.course_id]["department_id"] == id]
+        return [p for p in placements if self._subject(p.key)["department_id"] == id]
 
     def _rows(self, entry: Entry, students: bool) -> Iterator[Entry]:
-        course = self._dataset.course[str(entry["course_id"])]
+        course = self._dataset.part_of((str(entry["course_id"]), int(str(entry["session_number"]))))
         teachers = course.faculty_ids
         names = [self._labels.teachers[id] for id in teachers]
         first = {"faculty_name": names[0]} if names else {}
+        if entry["room_id"] is None:  # the platform takes two of one name at one time for a double booking
+            entry = {**entry, "room_number": f"{NO_ROOM} ({entry['subject_code']})"}
         yield {**entry, **first, **({"student_ids": list(self._dataset.students_of(course))} if students else {})}
         for n, id in enumerate(teachers[1:], start=1):
             yield self._as_seen_by(id, entry, ", ".join(names[:n]), students)
@@ -83,12 +86,11 @@ class Entries:
         }
 
     def _entry(self, placement: Placement, conflicts: Iterable[str]) -> Entry:
-        course = self._dataset.course[placement.course_id]
         told = "; ".join(conflicts)
         return {
-            **self._time(placement.slot, course.session_slots),
-            **self._of_course[course.id],
-            **self._of_room[placement.room_id],
+            **self._time(placement.slot, self._dataset.part_of(placement.key).session_slots),
+            **self._subject(placement.key),
+            **self._in_rooms(self._dataset.in_order(placement.room_ids)),
             "session_number": placement.session,
             "has_conflict": bool(told),
             "conflict_description": told,
@@ -98,11 +100,13 @@ class Entries:
         """`day` counts from 0 = Monday, `period` from 0 within the day, `time_slot_id` over the whole week."""
         grid = self._dataset.time_grid
         day, period = grid.day_of(slot), grid.period_of(slot)
-        start, end = clock_of(grid.periods[period][0]), clock_of(grid.periods[period + length - 1][1])
+        # A session that runs past the end of the day is a mistake of the timetable; it is shown ending with the day.
+        last = min(slot + length, grid.slots_of(day).stop) - 1
+        start, end = clock_of(grid.start_of(slot)), clock_of(grid.end_of(last))
         return {
             "day": day,
-            "day_name": DAY_NAMES[day],
-            "day_of_week": DAY_NAMES[day].lower(),
+            "day_name": grid.day_names[day],
+            "day_of_week": grid.day_names[day].lower(),
             "period": period,
             "time_slot_id": str(slot),
             "time_slot": f"{start}-{end}",
@@ -111,12 +115,15 @@ class Entries:
             "duration_slots": length,
         }
 
+    def _subject(self, session: SessionKey) -> Entry:
+        return self._of_part[self._dataset.part_number[session]]
+
     @cached_property
-    def _of_course(self) -> Mapping[str, Entry]:
-        return {course.id: self._course(course) for course in self._dataset.courses}
+    def _of_part(self) -> Sequence[Entry]:
+        return [self._course(part) for part in self._dataset.parts]
 
     def _course(self, course: Course) -> Entry:
-        code, name = course.code or course.id, course.name or course.code or course.id
+        code, name = course.code or course.id, taught_name(course) or course.code or course.id
         origin = origin_of(course.id)
         return {
             "course_id": course.id,
@@ -150,6 +157,20 @@ class Entries:
         teachers = (self._dataset.teacher[id] for id in course.faculty_ids)
         departments = [course.department_id, *(g.department_id for g in groups), *(f.department_id for f in teachers)]
         return next((id for id in departments if id is not None), None)
+
+    def _in_rooms(self, ids: tuple[str, ...]) -> Entry:
+        """The room, the first one of several with the labels and the seats of all, or that there is none."""
+        if len(ids) == 1:
+            return self._of_room[ids[0]]
+        first = self._of_room[ids[0]] if ids else dict.fromkeys(_OF_NO_ROOM)
+        labels = ", ".join(self._labels.rooms[id] for id in ids) or NO_ROOM
+        return {
+            **first,
+            "room_code": labels,
+            "room_number": labels,
+            "room_type": first["room_type"] or "",
+            "room_capacity": sum(self._dataset.room[id].capacity for id in ids),
+        }
 
     @cached_property
     def _of_room(self) -> Mapping[str, Entry]:

@@ -46,7 +46,7 @@ def with_open_sessions(
     names, tellers = Names(dataset), _Tellers(dataset, timetable, told)
     missing = 0
     for key in report.unplaced:
-        teller = tellers.near(dataset.course[key[0]])
+        teller = tellers.near(dataset.part_of(key))
         if teller is None:
             missing += 1
         else:
@@ -64,7 +64,7 @@ class _Tellers:
         waiting: dict[Hashable, list[SessionKey]] = defaultdict(list)
         for placement in timetable.placements:
             if placement.key not in told:
-                for tie in _ties(dataset.course[placement.course_id]):
+                for tie in _ties(dataset.part_of(placement.key)):
                     waiting[tie].append(placement.key)
         self._waiting = {tie: iter(keys) for tie, keys in waiting.items()}
         self._given: set[SessionKey] = set()

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from app.views.entries import Entries
 from app.views.variants import told_view
 from app.views.weeks import View, grid_view
+from solver.calendar import TimeGrid
 from solver.diagnose import Openings
-from solver.labels import Labels
+from solver.labels import NO_ROOM, Labels
 from solver.model import Dataset, Placement, Timetable
 from solver.names import Names
 from solver.result import RuleCount, Variant
@@ -34,19 +35,20 @@ def load_view(dataset: Dataset, timetable: Timetable) -> View:
     teachers: dict[str, set[int]] = defaultdict(set)
     running: Counter[int] = Counter()
     for placement in timetable.placements:
-        course = dataset.course[placement.course_id]
+        course = dataset.part_of(placement.key)
         slots = range(placement.slot, placement.slot + course.session_slots)
-        rooms[placement.room_id].update(slots)
+        for id in placement.room_ids:
+            rooms[id].update(slots)
         running.update(slots)
         for teacher in course.faculty_ids:
             teachers[teacher].update(slots)
-    size, labels = dataset.time_grid.num_slots, Labels(dataset)
+    grid, labels = dataset.time_grid, Labels(dataset)
     return {
         "grid": grid_view(dataset),
-        "sessions": [running[slot] for slot in range(size)],
+        "sessions": [running[slot] for slot in range(grid.num_slots)],
         "rooms": sorted(
             (
-                [r.id, labels.rooms[r.id], r.type, r.capacity, _use(rooms[r.id], r.unavailable, size)]
+                [r.id, labels.rooms[r.id], r.type, r.capacity, _use(rooms[r.id], r.unavailable, grid)]
                 for r in dataset.rooms
             ),
             key=lambda row: -_share(str(row[-1])),
@@ -58,7 +60,7 @@ def load_view(dataset: Dataset, timetable: Timetable) -> View:
                     labels.teachers[f.id],
                     f.department_id or "",
                     f.max_sessions_per_week,
-                    _use(teachers[f.id], f.unavailable, size),
+                    _use(teachers[f.id], f.unavailable, grid),
                 ]
                 for f in dataset.faculty
             ),
@@ -67,9 +69,10 @@ def load_view(dataset: Dataset, timetable: Timetable) -> View:
     }
 
 
-def _use(used: set[int], closed: tuple[int, ...], size: int) -> str:
-    shut = frozenset(closed)
-    return "".join("1" if slot in used else "x" if slot in shut else "0" for slot in range(size))
+def _use(used: set[int], closed: tuple[int, ...], grid: TimeGrid) -> str:
+    """A period that a shorter day has not is closed like any other."""
+    shut = frozenset(closed).union(slot for slot in range(grid.num_slots) if not grid.exists(slot))
+    return "".join("1" if slot in used else "x" if slot in shut else "0" for slot in range(grid.num_slots))
 
 
 def _share(use: str) -> float:
@@ -83,7 +86,7 @@ def difference_view(dataset: Dataset, variant: Variant, other: Variant) -> View:
 
     A slot or room of null means that the session has no place in that variant.
     """
-    names = Names(dataset)
+    names, labels = Names(dataset), Labels(dataset)
     rows: list[list[object]] = []
     kinds: Counter[str] = Counter()
     for key in dataset.sessions:
@@ -91,10 +94,10 @@ def difference_view(dataset: Dataset, variant: Variant, other: Variant) -> View:
         kind = _kind_of_change(here, there)
         kinds[kind] += 1
         if kind != "same":
-            rows.append([*key, names.session(key), kind, *_place(here), *_place(there)])
+            rows.append([*key, names.session(key), kind, *_place(here, labels), *_place(there, labels)])
     return {
         "grid": grid_view(dataset),
-        "rooms": Labels(dataset).rooms,
+        "rooms": labels.rooms,
         "counts": {kind: kinds[kind] for kind in ("same", "time", "room", "placed")},
         "rows": rows,
     }
@@ -105,11 +108,15 @@ def _kind_of_change(here: Placement | None, there: Placement | None) -> str:
         return "same" if here is there else "placed"
     if here.slot != there.slot:
         return "time"
-    return "same" if here.room_id == there.room_id else "room"
+    return "same" if set(here.room_ids) == set(there.room_ids) else "room"
 
 
-def _place(placement: Placement | None) -> tuple[int | None, str | None]:
-    return (None, None) if placement is None else (placement.slot, placement.room_id)
+def _place(placement: Placement | None, labels: Labels) -> tuple[int | None, str | None]:
+    """Slot and id of the room, or in place of an id the words for none or several."""
+    if placement is None:
+        return None, None
+    ids = placement.room_ids
+    return placement.slot, ids[0] if len(ids) == 1 else ", ".join(labels.rooms[id] for id in ids) or NO_ROOM
 
 
 def session_view(dataset: Dataset, variant: Variant, key: SessionKey) -> View | None:
@@ -122,7 +129,7 @@ def session_view(dataset: Dataset, variant: Variant, key: SessionKey) -> View | 
     course = dataset.course.get(key[0])
     if course is None or not 0 <= key[1] < course.sessions_per_week:
         return None
-    placement = variant.timetable.by_session.get(key)
+    placement, part = variant.timetable.by_session.get(key), dataset.part_of(key)
     report = verify(dataset, variant.timetable, max_offences=ALL_OFFENCES)
     broken = sorted(_broken_by(report.rules, key), key=lambda told: -int(str(told["cost"])))
     reasons = Openings(dataset, variant.timetable).reasons(key)
@@ -135,9 +142,9 @@ def session_view(dataset: Dataset, variant: Variant, key: SessionKey) -> View | 
         "broken": broken[:MAX_TOLD],
         "starts": list(reasons),
         "facts": {
-            "students": dataset.expected_students(course),
-            "room_types": list(course.room_types),
-            "required_features": list(course.required_features),
+            "students": dataset.expected_students(part),
+            "room_types": list(part.room_types),
+            "required_features": list(part.required_features),
             "fixed": any(fixed.session == key[1] for fixed in course.fixed),
             "sessions_per_week": course.sessions_per_week,
         },

@@ -74,43 +74,50 @@ def quality_metrics(dataset: Dataset, timetable: Timetable, report: Report, in_b
 
 
 def _room_metrics(dataset: Dataset, timetable: Timetable) -> Figures:
-    slots = dataset.time_grid.num_slots
+    slots = len(dataset.time_grid.slots)
     occupied: set[tuple[str, int]] = set()
     taken = seats = 0
     for placement in timetable.placements:
-        course, capacity = dataset.course[placement.course_id], dataset.room[placement.room_id].capacity
-        occupied |= {(placement.room_id, placement.slot + k) for k in range(course.session_slots)}
+        course, ids = dataset.part_of(placement.key), placement.room_ids
+        capacity = sum(dataset.room[id].capacity for id in ids)
+        occupied |= {(id, placement.slot + k) for id in ids for k in range(course.session_slots)}
         taken += min(dataset.expected_students(course), capacity)
         seats += capacity
     open_slots = sum(slots - len(set(room.unavailable)) for room in dataset.rooms)
-    used = len({placement.room_id for placement in timetable.placements})
+    used = len({id for placement in timetable.placements for id in placement.room_ids})
     return {
         "room_utilization": percent(len(occupied) / max(open_slots, 1)),
-        "rooms_used": percent(used / len(dataset.rooms)),
+        "rooms_used": percent(used / max(len(dataset.rooms), 1)),
         "seat_fill": percent(taken / max(seats, 1)),
     }
 
 
 def statistics(dataset: Dataset, timetable: Timetable, report: Report, in_breach: int) -> Figures:
-    """Plain totals; hours are clock hours of the grid's slots. `in_breach` as in `quality_metrics`."""
-    courses = [dataset.course[placement.course_id] for placement in timetable.placements]
+    """Plain totals; hours are clock hours of the slots that sessions cover. `in_breach` as in `quality_metrics`."""
+    courses = [dataset.part_of(placement.key) for placement in timetable.placements]
     grid = dataset.time_grid
+    covered = (
+        slot
+        for placement, course in zip(timetable.placements, courses, strict=True)
+        for slot in range(placement.slot, placement.slot + course.session_slots)
+        if grid.exists(slot)
+    )
     return {
         "total_classes": report.placed,
         "total_sessions": report.total,
         "scheduled_sessions": report.placed,
         "open_sessions": len(report.unplaced),
         "total_conflicts": in_breach + len(report.unplaced),
-        "total_hours": round(sum(course.session_slots for course in courses) * grid.slot_minutes / 60, 2),
+        "total_hours": round(sum(grid.end_of(slot) - grid.start_of(slot) for slot in covered) / 60, 2),
         "unique_subjects": len({course.title for course in courses}),
         "unique_faculty": len({id for course in courses for id in course.faculty_ids}),
-        "unique_rooms": len({placement.room_id for placement in timetable.placements}),
+        "unique_rooms": len({id for placement in timetable.placements for id in placement.room_ids}),
         "average_classes_per_day": round(report.placed / grid.num_days, 2),
         "total_courses": len(dataset.courses),
         "total_students": dataset.num_people,
         "total_faculty": len(dataset.faculty),
         "total_rooms": len(dataset.rooms),
-        "total_time_slots": grid.num_slots,
+        "total_time_slots": len(grid.slots),
     }
 
 

@@ -7,7 +7,7 @@ hands the packed bytes on as they lie in the store, and gets the bytes of the an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from app.views.conflicts import conflicts_view, resolution_view, resolutions_vie
 from app.views.entries import Entries
 from app.views.flags import conflicts_of
 from app.views.insights import difference_view, load_view, session_view
+from app.views.shapes import SHAPES
 from app.views.variants import View, account_view, result_view, variant_view
 from app.views.weeks import WEEKS_OF, students_view, week_view, who_view
 from solver.formats import EXPORTS, export, load_dataset, load_result, read_wanted
@@ -50,10 +51,6 @@ def check_format(name: str, formats: Sequence[str] = FORMATS) -> None:
         )
 
 
-def all_variants(opened: Opened, entries: bool) -> View:
-    return result_view(opened.dataset, opened.result, entries=entries)
-
-
 def one_variant(opened: Opened, n: int, asked: Mapping[str, Any]) -> View:
     """
     Variant `n`, counted from 1; its entries are those of the group, teacher, room or student in `asked`, if any.
@@ -65,9 +62,9 @@ def one_variant(opened: Opened, n: int, asked: Mapping[str, Any]) -> View:
     InputError
         The dataset does not know whom `asked` names.
     """
-    _check_number(opened.result, n)
+    timetable = _variant(opened, n).timetable
     wanted = read_wanted("json", _fields(asked))
-    shown = part_of(opened.dataset, opened.result.variants[n - 1].timetable, wanted.of)
+    shown = part_of(opened.dataset, timetable, wanted.of)
     return variant_view(opened.dataset, opened.result, n, shown)
 
 
@@ -77,28 +74,16 @@ def as_file(opened: Opened, n: int, format: str, asked: Mapping[str, Any]) -> by
 
     `asked["stamp"]` is when the job ended, in whole seconds since 1970. Raises what `one_variant` raises.
     """
-    _check_number(opened.result, n)
+    timetable = _variant(opened, n).timetable
     wanted = read_wanted(format, _fields(asked), datetime.fromtimestamp(asked.get("stamp", 0), UTC))
-    return export(opened.dataset, opened.result.variants[n - 1].timetable, format, wanted)
+    return export(opened.dataset, timetable, format, wanted)
 
 
 def _fields(asked: Mapping[str, Any]) -> dict[str, str]:
     return {name: asked[name] for name in FIELDS if name in asked}
 
 
-def account(opened: Opened) -> View:
-    return account_view(opened.dataset, opened.result)
-
-
 # --- pieces of a result, for the page ---
-
-
-def who(opened: Opened) -> View:
-    return who_view(opened.dataset)
-
-
-def students(opened: Opened, search: str, limit: int) -> View:
-    return students_view(opened.dataset, search, limit)
 
 
 def week(opened: Opened, n: int, of: str, id: str) -> View:
@@ -124,28 +109,12 @@ def department(opened: Opened, n: int, id: str) -> View:
     }
 
 
-def load(opened: Opened, n: int) -> View:
-    return load_view(opened.dataset, _variant(opened, n).timetable)
-
-
-def difference(opened: Opened, n: int, other: int) -> View:
-    return difference_view(opened.dataset, _variant(opened, n), _variant(opened, other))
-
-
 def session(opened: Opened, n: int, course_id: str, number: int) -> View:
     """Raises `NoResult` when there is no variant `n`, or no such session."""
     found = session_view(opened.dataset, _variant(opened, n), (course_id, number))
     if found is None:
         raise NoResult(f"There is no session {number} of a course {course_id!r}.")
     return found
-
-
-def conflicts(opened: Opened, n: int, limit: int, stamp: int, timetable_id: str) -> View:
-    return conflicts_view(opened.dataset, _variant(opened, n), limit, stamp, timetable_id)
-
-
-def resolutions(opened: Opened, n: int, limit: int) -> View:
-    return resolutions_view(opened.dataset, _variant(opened, n), limit)
 
 
 def resolution(opened: Opened, n: int, conflict_id: str) -> View:
@@ -157,10 +126,27 @@ def resolution(opened: Opened, n: int, conflict_id: str) -> View:
 
 
 def _variant(opened: Opened, n: int) -> Variant:
-    _check_number(opened.result, n)
-    return opened.result.variants[n - 1]
+    variants = opened.result.variants
+    if not 1 <= n <= len(variants):
+        raise NoResult(f"There is no variant {n}; the job has variants 1 to {len(variants)}.")
+    return variants[n - 1]
 
 
-def _check_number(result: Result, n: int) -> None:
-    if not 1 <= n <= len(result.variants):
-        raise NoResult(f"There is no variant {n}; the job has variants 1 to {len(result.variants)}.")
+PIECES: Mapping[str, Callable[..., View]] = {
+    "variants": lambda o, entries: result_view(o.dataset, o.result, entries=entries),
+    "account": lambda o: account_view(o.dataset, o.result),
+    "shape": lambda o, shape: SHAPES[shape](*o),
+    "who": lambda o: who_view(o.dataset),
+    "students": lambda o, search, limit: students_view(o.dataset, search, limit),
+    "week": week,
+    "department": department,
+    "load": lambda o, n: load_view(o.dataset, _variant(o, n).timetable),
+    "difference": lambda o, n, other: difference_view(o.dataset, _variant(o, n), _variant(o, other)),
+    "session": session,
+    "conflicts": lambda o, n, limit, stamp, timetable_id: conflicts_view(
+        o.dataset, _variant(o, n), limit, stamp, timetable_id
+    ),
+    "resolutions": lambda o, n, limit: resolutions_view(o.dataset, _variant(o, n), limit),
+    "resolution": resolution,
+}
+"""What can be asked of an opened result, and how it is answered: by the names of what is asked for."""

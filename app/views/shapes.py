@@ -98,11 +98,8 @@ def _delivered(dataset: Dataset, result: Result, shape: str) -> View:
 
 def _variants_with_students(dataset: Dataset, result: Result, most: int) -> int:
     """How many variants, from the first on, may have the ids of their students, so that these are `most` bytes."""
-    size = {
-        course.id: sum(len(id.encode()) + len('"",') for id in dataset.students_of(course))
-        for course in dataset.courses
-    }
-    sums = accumulate(sum(size[p.course_id] for p in v.timetable.placements) for v in result.variants)
+    size = [sum(len(id.encode()) + len('"",') for id in dataset.students_of(part)) for part in dataset.parts]
+    sums = accumulate(sum(size[dataset.part_number[p.key]] for p in v.timetable.placements) for v in result.variants)
     return sum(total <= most for total in sums)
 
 

@@ -8,6 +8,7 @@ scores.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 
 from app.domain.jobs import Job, Status
 from app.views.entries import Entries, Entry
@@ -86,14 +87,7 @@ def account_view(dataset: Dataset, result: Result) -> View:
         "ledger": [_concession(given_up) for given_up in result.best.concessions],
         "work_list": [_open_session(open_session, names) for open_session in result.best.open_sessions],
         "diagnosis": diagnosis_view(result.diagnosis),
-        "coverage": None
-        if result.coverage is None
-        else {
-            "core_courses": result.coverage.core_courses,
-            "reinserted_courses": result.coverage.reinserted_courses,
-            "open_courses": result.coverage.open_courses,
-            "total_courses": result.coverage.total_courses,
-        },
+        "coverage": None if result.coverage is None else asdict(result.coverage),
         "curve": [
             {"seconds": round(point.seconds, 3), "source": point.source, **score_view(point.score)}
             for point in result.curve
@@ -288,7 +282,4 @@ def rung_visit_view(visit: RungVisit) -> View:
 
 def score_view(score: Score) -> View:
     """Cost is the soft cost; the levels above it (rigid breaches, open sessions, bent rules) stand beside it."""
-    return {
-        "cost": score.soft,
-        "levels": score.levels,
-    }
+    return {"cost": score.soft, "levels": score.levels}

@@ -7,16 +7,15 @@ A large university has thousands of sessions; a week has thirty. So the page nev
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, get_args
 
 from app.views.entries import Entries
+from solver.calendar import Pause, TimeGrid, clock_of
 from solver.formats.meetings import taught_groups
-from solver.grid import clock_of
 from solver.labels import Labels, readable
 from solver.model import Course, Dataset, Placement, Room
-from solver.names import DAY_NAMES, Names
+from solver.names import Names
 from solver.ranks import highest_first
 from solver.result import Variant
 from solver.terms import SessionKey
@@ -37,13 +36,34 @@ class _Owner(NamedTuple):
 
 
 def grid_view(dataset: Dataset) -> View:
-    """Days and periods with their clock times; `lunch_period` is the first period after lunch, null without one."""
+    """
+    Days and periods with their clock times: `bells` are the periods of each day, `periods` those of the longest one.
+
+    `breaks` stand between two periods: each before period `before` of the days in `days`. `lunch_period` is the first
+    period after lunch where that is the same on all days, else null.
+    """
     grid = dataset.time_grid
+    days = range(grid.num_days)
+    bells = [[{"start": clock_of(a), "end": clock_of(b)} for a, b in grid.periods_of(day)] for day in days]
+    lunches = {grid.after_lunch(day) for day in days}
     return {
-        "days": list(DAY_NAMES[: grid.num_days]),
-        "periods": [{"start": clock_of(start), "end": clock_of(end)} for start, end in grid.periods],
-        "lunch_period": grid.lunch_period,
+        "days": list(grid.day_names),
+        "periods": max(bells, key=len),
+        "bells": bells,
+        "breaks": list(_breaks(grid)),
+        "lunch_period": lunches.pop() if len(lunches) == 1 else None,
     }
+
+
+def _breaks(grid: TimeGrid) -> Iterator[View]:
+    at: dict[tuple[int, Pause], list[int]] = {}
+    for period in range(grid.num_periods):
+        for day in range(grid.num_days):
+            for pause in grid.pauses_before(day, period):
+                at.setdefault((period, pause), []).append(day)
+    for (period, pause), days in at.items():
+        clock = {"start": clock_of(pause.start), "end": clock_of(pause.end)}
+        yield {"before": period, "name": pause.name, **clock, "days": days}
 
 
 def week_view(dataset: Dataset, variant: Variant, of: WeekOf, id: str) -> View | None:
@@ -51,11 +71,11 @@ def week_view(dataset: Dataset, variant: Variant, of: WeekOf, id: str) -> View |
     owner = _owner(dataset, of, id)
     if owner is None:
         return None
-    mine = {course.id for course in dataset.courses if owner.attends(course)}
+    mine = {n for n, part in enumerate(dataset.parts) if owner.attends(part)}
     placements = [
         placement
         for placement in variant.timetable.placements
-        if (placement.room_id == id if of == "room" else placement.course_id in mine)
+        if (id in placement.room_ids if of == "room" else dataset.part_number[placement.key] in mine)
     ]
     entries = Entries(dataset).chosen(placements, _told_conflicts(variant, placements))
     names = Names(dataset)
@@ -70,7 +90,7 @@ def week_view(dataset: Dataset, variant: Variant, of: WeekOf, id: str) -> View |
         "open": [
             {"course_id": key[0], "session": key[1], "name": names.session(key)}
             for key in highest_first(dataset, variant.report.unplaced)
-            if key[0] in mine
+            if dataset.part_number[key] in mine
         ],
     }
 
@@ -96,9 +116,12 @@ def students_view(dataset: Dataset, search: str, limit: int) -> View:
     matching = [id for id in dataset.student_ids if wanted in id.lower()]
     matching.sort(key=lambda id: not id.lower().startswith(wanted))
     shown = matching[:limit]
-    courses = Counter(id for course in dataset.courses for id in set(dataset.students_of(course)).intersection(shown))
+    attended: dict[str, set[str]] = {id: set() for id in shown}
+    for part in dataset.parts:
+        for id in attended.keys() & set(dataset.students_of(part)):
+            attended[id].add(part.id)
     return {
-        "students": [[id, id, f"{courses[id]} courses"] for id in shown],
+        "students": [[id, id, f"{len(attended[id])} courses"] for id in shown],
         "found": len(matching),
         "total": len(dataset.student_ids),
     }
@@ -144,7 +167,7 @@ def _room(dataset: Dataset, id: str) -> _Owner | None:
 
 
 def _student(dataset: Dataset, id: str) -> _Owner | None:
-    known = id in dataset.groups_of_student or any(id in course.student_ids for course in dataset.courses)
+    known = id in dataset.groups_of_student or any(id in part.student_ids for part in dataset.parts)
     return _Owner(id, "", (), lambda course: id in dataset.students_of(course)) if known else None
 
 

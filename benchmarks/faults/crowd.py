@@ -6,7 +6,7 @@ import time
 
 import anyio
 
-from app.settings import usable_cores
+from app.system.machine import this_machine
 from benchmarks.faults.run import Run
 from benchmarks.faults.target import Target
 from benchmarks.load import measure_load
@@ -20,10 +20,10 @@ LAG = "timetable_loop_lag_seconds"
 
 async def crowd(run: Run) -> None:
     """`run.count` seconds of 200 pollers at 1 Hz, 50 event streams, large submits and results; every slot solves."""
-    async with run.target(slots=usable_cores(), settle=False, max_streams_per_client=STREAMS + 10) as target:
+    async with run.target(slots=this_machine().cores(), settle=False, max_streams_per_client=STREAMS + 10) as target:
         solved = await target.submit("college", 2.0, num_variants=3)
         await target.ended(solved)
-        jobs = [await target.submit("college", 3.0 * run.count) for _ in range(usable_cores())]
+        jobs = [await target.submit("college", 3.0 * run.count) for _ in range(this_machine().cores())]
         for job in jobs:
             await target.runs(job)
         body = {"dataset": dump_dataset(sample("university")), "time_limit_seconds": 1.0, "num_variants": 1}

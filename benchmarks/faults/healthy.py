@@ -53,6 +53,6 @@ async def _one(run: Run, target: Target, until: float) -> float:
 
 
 def _cores() -> int:
-    from app.settings import usable_cores
+    from app.system.machine import this_machine
 
-    return usable_cores()
+    return this_machine().cores()

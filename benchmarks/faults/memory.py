@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import psutil
 
+from app import MEBIBYTE
 from benchmarks.faults.hangs import SOURCES
 from benchmarks.faults.run import Run
 from benchmarks.faults.target import Target
@@ -18,7 +19,6 @@ LIMIT_MB = 400
 ALLOWED_SHARE = 0.1
 WARM_UP_SHARE = 0.2
 MOST_MB_PER_100_JOBS = 2.0
-MEBIBYTE = 1 << 20
 STAGES = ("stage.load", "stage.validate", "stage.context", "stage.construct")
 """Where a hog is armed: stages that the neighbour has behind it, or it would take the hog's place."""
 LEAKS = ("load", "validate", "context", "construct", "search")

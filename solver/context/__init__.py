@@ -45,7 +45,7 @@ Product = TypeVar("Product")
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """
-    What the context engine found out about a dataset; courses stand in its order.
+    What the context engine found out about a dataset; courses stand in the order of its `parts`.
 
     Attributes
     ----------

@@ -31,7 +31,7 @@ def academic(dataset: Dataset) -> Dimension:
     """``(courses, slots)`` cost of a late hour for what is taught."""
     grid = dataset.time_grid
     day = np.arange(grid.num_periods) / max(1, grid.num_periods - 1)
-    lateness = np.broadcast_to(np.tile(day, grid.num_days), (len(dataset.courses), grid.num_slots))
+    lateness = np.broadcast_to(np.tile(day, grid.num_days), (len(dataset.parts), grid.num_slots))
     with_credits = sum(course.credits > 0 for course in dataset.courses)
     with_prerequisites = sum(bool(course.prerequisites) for course in dataset.courses)
     return Dimension(
@@ -43,12 +43,12 @@ def academic(dataset: Dataset) -> Dimension:
 def demand(dataset: Dataset) -> Reals:
     """``(courses,)`` how demanding each course is, in [0, 1]."""
     depths = chain_depths({course.id: course.prerequisites for course in dataset.courses})
-    core = np.array([course.subject_type == CORE_SUBJECT_TYPE for course in dataset.courses], dtype=np.float64)
+    core = np.array([course.subject_type == CORE_SUBJECT_TYPE for course in dataset.parts], dtype=np.float64)
     return np.asarray(
-        CREDITS * _share([course.credits for course in dataset.courses])
+        CREDITS * _share([course.credits for course in dataset.parts])
         + CORE * core
         + LENGTH * _share(session_lengths(dataset) - 1)
-        + DEPTH * _share([depths[course.id] for course in dataset.courses]),
+        + DEPTH * _share([depths[course.id] for course in dataset.parts]),
         dtype=np.float64,
     )
 

@@ -30,7 +30,7 @@ def behavioural(dataset: Dataset) -> Dimension:
     if not dataset.history:
         return Dimension(cost=np.where(session_starts(dataset), NEUTRAL, 0.0), data=data)
     per_slot: Reals = row_means(teaching_matrix(dataset)) @ (1.0 - liking(dataset))
-    per_slot[[not course.faculty_ids for course in dataset.courses]] = NEUTRAL
+    per_slot[[not course.faculty_ids for course in dataset.parts]] = NEUTRAL
     return Dimension(cost=mean_over_session(per_slot, dataset), data=data)
 
 

@@ -46,17 +46,17 @@ def membership(rows: Sequence[Sequence[str]], people: Iterable[str]) -> Matrix:
 
 def enrolment_matrix(dataset: Dataset) -> Matrix:
     """``(courses, students) int32``, 1 for each enrolment; students in the order of `Dataset.student_ids`."""
-    return membership([dataset.students_of(course) for course in dataset.courses], dataset.student_ids)
+    return membership([dataset.students_of(course) for course in dataset.parts], dataset.student_ids)
 
 
 def teaching_matrix(dataset: Dataset) -> Matrix:
     """``(courses, faculty) int32``, 1 for each teacher of a course."""
-    return membership([course.faculty_ids for course in dataset.courses], [f.id for f in dataset.faculty])
+    return membership([course.faculty_ids for course in dataset.parts], [f.id for f in dataset.faculty])
 
 
 def cohort_matrix(dataset: Dataset) -> Matrix:
     """``(courses, cohorts) int32``, 1 for each cohort that a course is taught to."""
-    return membership([dataset.cohorts_of(course) for course in dataset.courses], dataset.cohort)
+    return membership([dataset.cohorts_of(course) for course in dataset.parts], dataset.cohort)
 
 
 def row_means(matrix: Matrix) -> Matrix:

@@ -70,10 +70,10 @@ def density(dataset: Dataset) -> Reals:
     """``(courses, slots)`` expected number of sessions of each course in each slot, at most 1."""
     starts = open_starts(dataset)
     fixed = np.zeros(starts.shape)
-    for c, course in enumerate(dataset.courses):
+    for c, course in enumerate(dataset.parts):
         for session in course.fixed:
             fixed[c, session.slot] += 1
-    free = np.array([course.sessions_per_week - len(course.fixed) for course in dataset.courses])
+    free = np.array([course.sessions_per_week - len(course.fixed) for course in dataset.parts])
     spread = starts * (free / np.maximum(1, starts.sum(axis=1)))[:, None]
     return np.minimum(1.0, cover(fixed + spread, dataset))
 

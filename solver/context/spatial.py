@@ -48,7 +48,7 @@ def spatial(dataset: Dataset, buildings: Buildings) -> Dimension:
     homes = home_buildings(own, rooms)
     costs = DISTANCE * minutes[homes] / max(1, int(minutes.max())) + FOREIGN * (owned - own) / np.maximum(1, rooms)
     return Dimension(
-        cost=costs[[row_of[course.department_id] for course in dataset.courses]],
+        cost=costs[[row_of[course.department_id] for course in dataset.parts]],
         data=f"{len(buildings) - 1} buildings, {np.count_nonzero(minutes)} one-way distances between them, "
         f"{int(owned.sum())} of {len(dataset.rooms)} rooms with a department",
     )

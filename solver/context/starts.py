@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from solver.grid import TimeGrid
+from solver.calendar import TimeGrid
 from solver.model import Cohort, Dataset, Faculty, Room
 
 Reals: TypeAlias = NDArray[np.float64]
@@ -16,7 +16,7 @@ Bools: TypeAlias = NDArray[np.bool_]
 
 
 def grid_starts(grid: TimeGrid, length: int) -> Bools:
-    """``(slots,)``: whether a session of `length` slots that starts there stays inside the day and clear of lunch."""
+    """``(slots,)``: whether a session of `length` slots that starts there stays inside the day and clear of breaks."""
     return np.array([grid.can_start(t, length) for t in range(grid.num_slots)], dtype=np.bool_)
 
 
@@ -31,8 +31,8 @@ def session_starts(dataset: Dataset) -> Bools:
 
 def allowed_starts(dataset: Dataset) -> Bools:
     """``(courses, slots)``: whether `allowed_slots` names the slot; a course that names none allows all."""
-    table = np.ones((len(dataset.courses), dataset.time_grid.num_slots), dtype=np.bool_)
-    for c, course in enumerate(dataset.courses):
+    table = np.ones((len(dataset.parts), dataset.time_grid.num_slots), dtype=np.bool_)
+    for c, course in enumerate(dataset.parts):
         if course.allowed_slots is not None:
             table[c] = False
             table[c, list(course.allowed_slots)] = True
@@ -49,7 +49,7 @@ def closed_slots(owners: Sequence[Room | Faculty | Cohort], num_slots: int) -> N
 
 def session_lengths(dataset: Dataset) -> NDArray[np.int64]:
     """``(courses,)`` slots of one session."""
-    return np.array([course.session_slots for course in dataset.courses], dtype=np.int64)
+    return np.array([course.session_slots for course in dataset.parts], dtype=np.int64)
 
 
 def sum_over_session(per_slot: NDArray[Any], dataset: Dataset) -> NDArray[Any]:

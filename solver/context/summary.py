@@ -54,14 +54,14 @@ def _points(name: str, dimension: Dimension, starts: Bools) -> dict[str, object]
 
 
 def _graph(dataset: Dataset, graph: Matrix) -> dict[str, object]:
-    courses = len(dataset.courses)
+    courses = len(dataset.parts)
     degrees = np.diff(graph.indptr)
     busiest = int(degrees.argmax())
     return {
         "courses": courses,
         "edges": graph.nnz // 2,
         "density": round(graph.nnz / (courses * (courses - 1)), 4) if courses > 1 else 0.0,
-        "busiest_course": dataset.courses[busiest].id if degrees[busiest] else None,
+        "busiest_course": dataset.parts[busiest].id if degrees[busiest] else None,
         "busiest_course_conflicts": int(degrees[busiest]),
         "max_common_students": int(graph.data.max()) if graph.nnz else 0,
     }

@@ -18,6 +18,7 @@ from solver.compiled import Compiled
 from solver.cpsat.links import block_begins
 from solver.cpsat.model_builder import ModelBuilder
 from solver.cpsat.plan import Array, Treatment, limited, on_grid, treatments
+from solver.cpsat.supply import held_by
 from solver.links import LINKS, NO_MOST, times_keep
 from solver.model import Course, Dataset, Link
 from solver.names import Names, counted, days_in_words, default_note, listed
@@ -70,27 +71,29 @@ class _Writer:
     def __init__(self, dataset: Dataset, compiled: Compiled) -> None:
         self.dataset, self.compiled, self.names = dataset, compiled, Names(dataset)
         self.treat = treatments(compiled, bend=False)
-        self.index = {course.id: c for c, course in enumerate(dataset.courses)}
+        self.whole_course: dict[str, list[int]] = {}
+        for c, course in enumerate(dataset.parts):
+            self.whole_course.setdefault(course.id, []).append(c)
 
     def hard(self, rule_id: str) -> bool:
         return self.treat[rule_id] is Treatment.FORBID
 
     def course(self, c: int) -> str:
-        return self.names.course(self.dataset.courses[c].id)
+        return self.names.part(self.dataset.parts[c])
 
     def courses(self, indices: Iterable[int]) -> str:
-        return listed([self.course(c) for c in indices])
+        return listed(list(dict.fromkeys(self.course(c) for c in indices)))
 
     # --- courses -----------------------------------------------------------------------------------------------------
 
     def placements(self) -> Iterator[Assumption]:
-        for c, course in enumerate(self.dataset.courses):
+        for c, course in enumerate(self.dataset.parts):
             each = "" if course.session_slots == 1 else f" of {course.session_slots} slots"
             sentence = f"{self.course(c)} has {counted(course.sessions_per_week, 'session')}{each} a week."
             yield Assumption(("unplaced",), sentence, frozenset((c,)), _place(c), places=c)
 
     def starts(self) -> Iterator[Assumption]:
-        for c in range(len(self.dataset.courses)) if self.hard("slot_forbidden") else ():
+        for c in range(len(self.dataset.parts)) if self.hard("slot_forbidden") else ():
             grid = on_grid(self.compiled, int(self.compiled.length[c]))
             allowed = grid & (self.compiled.slot_forbidden[c] == 0)
             if allowed.sum() < grid.sum():
@@ -102,15 +105,17 @@ class _Writer:
         for s in np.flatnonzero(self.compiled.fixed_slot >= 0).tolist() if self.hard("fixed_moved") else ():
             c, slot = int(self.compiled.course_of_session[s]), int(self.compiled.fixed_slot[s])
             room = int(self.compiled.fixed_room[s])
-            where = f" in {self.names.room(self.dataset.rooms[room].id)}" if room >= 0 else ""
+            where = f" in {self.names.rooms(self.dataset.places[room].ids)}" if room >= 0 else ""
             sentence = f"{self.names.session(self.dataset.sessions[s])} is fixed to {self.names.slot(slot)}{where}."
             yield Assumption(("fixed_moved",), sentence, frozenset((c,)), _fix(s, slot))
 
     def course_days(self) -> Iterator[Assumption]:
-        for c, limit in enumerate(self.compiled.course_day_limit.tolist()) if self.hard("course_daily_limit") else ():
-            if limited(limit) and limit < self.dataset.courses[c].sessions_per_week:
-                sentence = f"{self.course(c)} has at most {counted(limit, 'session')} a day{default_note(limit)}."
-                yield Assumption(("course_daily_limit",), sentence, frozenset((c,)), _limit_days((c,), limit))
+        for w, limit in enumerate(self.compiled.course_day_limit.tolist()) if self.hard("course_daily_limit") else ():
+            course = self.dataset.courses[w]
+            if limited(limit) and limit < course.sessions_per_week:
+                name, parts = self.names.course(course.id), self.whole_course[course.id]
+                sentence = f"{name} has at most {counted(limit, 'session')} a day{default_note(limit)}."
+                yield Assumption(("course_daily_limit",), sentence, frozenset(parts), _limit_days(parts, limit))
 
     # --- teachers and groups -----------------------------------------------------------------------------------------
 
@@ -129,7 +134,8 @@ class _Writer:
             elif owner < compiled.num_groups:
                 yield from self.group(owner, courses)
             elif self.hard("group_clash"):
-                yield from self.one_at_a_time("group_clash", self.course(courses[0]), courses)
+                name = self.names.course(self.dataset.parts[courses[0]].id)
+                yield from self.one_at_a_time("group_clash", name, courses)
 
     def teacher(self, f: int, courses: list[int]) -> Iterator[Assumption]:
         teacher = self.dataset.faculty[f]
@@ -160,7 +166,7 @@ class _Writer:
     def away(self, rule_id: str, who: str, unavailable: tuple[int, ...], courses: list[int]) -> Assumption:
         closed = np.zeros(self.compiled.num_slots, dtype=bool)
         closed[list(unavailable)] = True
-        there = [self.names.slot(t) for t in np.flatnonzero(~closed).tolist()]
+        there = [self.names.slot(t) for t in self.dataset.time_grid.slots if not closed[t]]
         sentence = f"{who} is available in {counted(len(there), 'slot')}{': ' + listed(there) if there else ''}."
         return Assumption((rule_id,), sentence, frozenset(courses), _forbid_covered(courses, closed))
 
@@ -170,12 +176,12 @@ class _Writer:
             yield Assumption((rule_id,), sentence, frozenset(courses), _limit_days(courses, limit))
 
     def sessions(self, courses: Iterable[int]) -> int:
-        return sum(self.dataset.courses[c].sessions_per_week for c in courses)
+        return sum(self.dataset.parts[c].sessions_per_week for c in courses)
 
     # --- rooms -------------------------------------------------------------------------------------------------------
 
     def room_supply(self) -> Iterator[Assumption]:
-        """For each set of rooms that some session is confined to: the set holds only so many sessions in a slot."""
+        """For each set of places that some session is confined to: it holds only so many sessions in a slot."""
         confined: dict[tuple[int, ...], list[int]] = {}
         for s, rooms in enumerate(self._usable_rooms()):
             confined.setdefault(rooms, []).append(s)
@@ -185,19 +191,20 @@ class _Writer:
             sessions = [
                 s for other, own in confined.items() if other == rooms or (other and inside > set(other)) for s in own
             ]
-            if len(sessions) > len(rooms) or not self.compiled.room_open[list(rooms)].all():
-                yield self._supply(rooms, sessions)
+            supply = np.array([held_by(self.compiled, rooms, t) for t in range(self.compiled.num_slots)])
+            if (supply < len(sessions)).any():
+                yield self._supply(rooms, sessions, supply)
 
     def _usable_rooms(self) -> list[tuple[int, ...]]:
-        """Rooms each session may use by the hard rules."""
+        """Places each session may use by the hard rules."""
         compiled = self.compiled
-        by_demand: dict[tuple[int, bytes], Array] = {}
+        by_demand: dict[tuple[int, int, bytes], Array] = {}
         usable = []
         for s in range(compiled.num_sessions):
             c, pinned = int(compiled.course_of_session[s]), int(compiled.fixed_room[s])
-            key = (int(compiled.seats[c]), compiled.room_unsuitable[c].tobytes())
+            key = (int(compiled.seats[c]), int(compiled.rooms_needed[c]), compiled.room_unsuitable[c].tobytes())
             if key not in by_demand:
-                fits = np.ones(compiled.num_rooms, dtype=bool)
+                fits = np.array(compiled.place_offered[c] > 0)
                 if self.hard("room_unsuitable"):
                     fits &= compiled.room_unsuitable[c] == 0
                 if self.hard("room_capacity"):
@@ -207,19 +214,19 @@ class _Writer:
             usable.append(tuple(r for r in rooms if r == pinned) if pinned >= 0 and self.hard("fixed_moved") else rooms)
         return usable
 
-    def _supply(self, rooms: tuple[int, ...], sessions: list[int]) -> Assumption:
+    def _supply(self, places: tuple[int, ...], sessions: list[int], supply: Array) -> Assumption:
         compiled = self.compiled
         courses = list(dict.fromkeys(compiled.course_of_session[sessions].tolist()))
-        supply = np.array(compiled.room_open[list(rooms)].sum(axis=0))
+        rooms = list(dict.fromkeys(id for q in places for id in self.dataset.places[q].ids))
         if not self.hard("room_clash"):
             supply = np.full(compiled.num_slots, len(sessions) if rooms else 0)
-        places = listed([self.names.room(self.dataset.rooms[r].id) for r in rooms])
+        names = listed([self.names.room(id) for id in rooms])
         if not rooms:
-            sentence = f"No room suits {self.courses(courses)}: {self._wishes(self.dataset.courses[courses[0]])}."
+            sentence = f"No room suits {self.courses(courses)}: {self._wishes(self.dataset.parts[courses[0]])}."
         else:
             verb = "is the only room" if len(rooms) == 1 else "are the only rooms"
             total = counted(int(supply.sum()), "session slot")
-            sentence = f"{places} {verb} for {self.courses(courses)}, with {total} a week."
+            sentence = f"{names} {verb} for {self.courses(courses)}, with {total} a week."
         rules = [*(["room_clash"] if rooms else []), *self._confining(sessions)]
         return Assumption(tuple(rules), sentence, frozenset(courses), _limit_cover(sessions, supply))
 
@@ -252,12 +259,10 @@ class _Writer:
                 post = _keep_block([index[key] for key in self.dataset.sessions_of(link)])
             else:
                 post = _keep_link(link, [(index[a], index[b]) for a, b in self.dataset.expand(link)])
-            members = [
-                self.course(self.index[c]) if s is None else self.names.session((c, s)) for c, s in link.sessions
-            ]
+            members = [self.names.course(c) if s is None else self.names.session((c, s)) for c, s in link.sessions]
             says = {"min_gap": f" ({counted(link.value or 0, 'slot')})", "days_apart": f" ({days_in_words(link)})"}
             sentence = f"Link {link.type.replace('_', ' ')}{says.get(link.type, '')}: {listed(members)}."
-            courses = frozenset(self.index[course_id] for course_id, _ in link.sessions)
+            courses = frozenset(c for course_id, _ in link.sessions for c in self.whole_course[course_id])
             # A session that nobody wants placed may stand all the same, and fill a hole between the others.
             joined = courses if about == "blocks" else frozenset[int]()
             yield Assumption(("link",), sentence, courses, post, joined=joined)

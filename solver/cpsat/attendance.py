@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from ortools.sat.python import cp_model
@@ -18,8 +19,11 @@ from scipy import sparse
 from solver.cpsat.model_builder import ModelBuilder, Row, Term
 from solver.cpsat.plan import Array, Treatment
 
-Day = list[Term]
-"""Occupancy of the periods of one day."""
+
+class Day(list[Term]):
+    """Occupancy of the periods of one day; a break lies before each period of `rests`, in order."""
+
+    rests: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +64,11 @@ class Attendance:
     def _count(self, attendee: Attendee, rules: Mapping[str, DayRule]) -> None:
         periods = self.builder.compiled.num_periods
         for day in range(self.builder.compiled.num_days if not self.builder.control.should_stop else 0):
-            slots = range(day * periods, (day + 1) * periods)
+            slots = range(day * periods, day * periods + int(self.builder.compiled.day_periods[day]))
             if not any(self.builder.cover(u, t) for u in attendee.units for t in slots):
                 continue
-            occupied = [self.occupied(attendee, t) for t in slots]
+            occupied = Day(self.occupied(attendee, t) for t in slots)
+            occupied.rests = tuple(p for p, t in enumerate(slots) if self.builder.compiled.rest[t])
             for rule_id, build in rules.items():
                 build(self, rule_id, occupied, attendee.weight)
 
@@ -125,7 +130,7 @@ class Attendance:
             row: Row = ([(1, before[p - 1]), (1, after[p + 1]), (-1, day[p])], -1)
             self.builder.penalise(rule_id, [row], weight)
 
-    def _running(self, day: Day) -> list[Term]:
+    def _running(self, day: list[Term]) -> list[Term]:
         """Per period, at least 1 when it or one before it is occupied."""
         running: list[Term] = [day[0]]
         for now in day[1:]:
@@ -154,11 +159,10 @@ class Attendance:
             self.builder.penalise(rule_id, [row], weight)
 
     def long_runs(self, rule_id: str, day: Day, weight: int) -> None:
-        """A run of n > limit periods holds n - limit windows of limit + 1 occupied periods; none reaches over lunch."""
-        lunch = self.builder.compiled.lunch_period or len(day)
-        for half in (day[:lunch], day[lunch:]):
-            for first in range(len(half) - self.limit):
-                window = half[first : first + self.limit + 1]
+        """A run of n > limit periods holds n - limit windows of limit + 1 occupied periods, none over a break."""
+        for start, end in pairwise([0, *day.rests, len(day)]):
+            for first in range(start, end - self.limit):
+                window = day[first : first + self.limit + 1]
                 self.builder.penalise(rule_id, [([(1, here) for here in window], -self.limit)], weight)
 
     def single(self, rule_id: str, day: Day, weight: int) -> None:

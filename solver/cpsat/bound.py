@@ -151,13 +151,14 @@ def _missing_seats(builder: ModelBuilder) -> Tally:
     """
     compiled, weight = builder.compiled, soft_weight(builder.compiled, "room_capacity")
     total = Tally()
-    needs = [int(compiled.seats[unit.course]) for unit in builder.plan.units]
-    steps = sorted({0, *needs, *compiled.room_seats.tolist()})
+    # Those that take several rooms at once find more seats than any room has: they are left out.
+    needs = [int(compiled.seats[u.course]) if compiled.rooms_needed[u.course] == 1 else 0 for u in builder.plan.units]
+    room_seats = compiled.room_seats[: compiled.num_rooms]
+    steps = sorted({0, *needs, *room_seats.tolist()})
     for t in range(compiled.num_slots):
-        open_seats = compiled.room_seats[compiled.room_open[:, t] > 0]
         for low, high in pairwise(steps):
             literals = [x[t] for need, x in zip(needs, builder.x, strict=True) if need > low and t in x]
-            rooms = int((open_seats > low).sum())
+            rooms = int(compiled.room_limit[room_seats > low, t].sum(dtype=np.int64))
             if len(literals) > rooms:
                 short = builder.new_int(len(literals) - rooms, 0)
                 builder.bound([*((1, literal) for literal in literals), (-1, short)], rooms)

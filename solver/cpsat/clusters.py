@@ -231,8 +231,10 @@ def _solved(plan: Plan, cluster: Cluster, control: Control, seconds: float) -> C
     units = tuple(unit for unit in plan.units if unit.course in cluster.courses)
     builder = ModelBuilder(replace(plan, units=units, elsewhere=True), with_rooms=False, control=control)
     for rule, build in BUILDERS.items():
-        if builder.treatment(rule) is Treatment.FORBID:
+        if builder.treatment(rule) is Treatment.FORBID and rule != "min_days":
             build(builder)
+    if builder.treatment("min_days") is Treatment.FORBID:
+        _keep_days(builder, cluster)
     add_room_supply(builder)
     terms = _terms(builder, cluster)
     cost = terms.cost(cluster)
@@ -246,11 +248,24 @@ def _solved(plan: Plan, cluster: Cluster, control: Control, seconds: float) -> C
     return replace(cluster, floor=max(cluster.floor, found.bound or 0), proved=found.status == "optimal")
 
 
+def _keep_days(builder: ModelBuilder, cluster: Cluster) -> None:
+    """Only of courses that are here with all of their parts: the others would ask for what is not here."""
+    absent = {int(builder.compiled.whole[c]) for c in set(range(builder.compiled.num_courses)) - cluster.courses}
+    for whole in builder.units_of_whole:
+        if whole not in absent:
+            count_missing_days(builder, whole)
+
+
+def _undivided(compiled: Compiled) -> Array:
+    """``(courses,)`` whether it is a whole course."""
+    return np.asarray(np.bincount(compiled.whole, minlength=compiled.num_wholes)[compiled.whole] == 1)
+
+
 def _terms(builder: ModelBuilder, cluster: Cluster) -> _Terms:
-    attendance = Attendance(builder)
-    days = cluster.courses if builder.treatment("min_days") is Treatment.PRICE else ()
+    attendance, whole = Attendance(builder), builder.compiled.whole
+    days = cluster.day_weight if builder.treatment("min_days") is Treatment.PRICE else ()
     return _Terms(
-        {c: _counts(builder, partial(count_missing_days, builder, c))["min_days"] for c in days},
+        {c: _counts(builder, partial(count_missing_days, builder, int(whole[c])))["min_days"] for c in days},
         {c: _start_costs(builder, c) for c in cluster.paying},
         {g: _weighted(builder, _counts(builder, partial(attendance.add_group_rules, {g}))) for g in cluster.groups},
     )
@@ -337,9 +352,10 @@ def _priced(
 ) -> list[Cluster]:
     """
     Shares out what courses cost: the clusters of a course bear its missing days by the number of its groups in each, in
-    whole units of cost, and the one with most of them its starts.
+    whole units of cost, and the one with most of them its starts. The days of a course in parts, which may lie in
+    several clusters, are left out.
     """
-    weight = soft_weight(compiled, "min_days")
+    weight, undivided = soft_weight(compiled, "min_days"), _undivided(compiled)
     days: list[dict[int, int]] = [{} for _ in sets]
     paying: list[set[int]] = [set() for _ in sets]
     for c in range(compiled.num_courses):
@@ -347,6 +363,8 @@ def _priced(
         counts = [int(members[list(groups[i]), c].sum()) for i in inside]
         order = sorted(range(len(inside)), key=lambda j: -counts[j])
         paying[inside[order[0]]].add(c)
+        if not undivided[c]:
+            continue
         for j, part in zip(order, _shared_out(weight, sorted(counts, reverse=True)), strict=True):
             days[inside[j]][c] = part
     return [

@@ -32,14 +32,17 @@ def course_costs(compiled: Compiled, slots: Array, rooms: Array) -> Array:
     each += weight["room_capacity"] * np.maximum(0, -empty)
     each += weight["room_waste"] * (np.maximum(0, empty) // SEATS_PER_WASTE_UNIT)
     each += weight["room_unsuitable"] * compiled.room_unsuitable[courses, places]
+    each += weight["room_penalty"] * compiled.room_penalty[courses, places]
     each += weight["context"] * compiled.context_building[courses, compiled.room_building[places]]
     costs = np.bincount(courses, weights=each, minlength=compiled.num_courses)
     background = background_of(compiled, slots, rooms, placed)
     used_days = np.count_nonzero(background.course_day, axis=1)
-    costs += weight["min_days"] * np.where(used_days > 0, np.maximum(0, compiled.min_days - used_days), 0)
-    pairs = np.unique(courses.astype(np.int64) * compiled.num_rooms + places) // max(1, compiled.num_rooms)
-    used_rooms = np.bincount(pairs, minlength=compiled.num_courses)
-    costs += weight["room_stability"] * np.maximum(0, used_rooms - 1)
+    missing_days = np.where(used_days > 0, np.maximum(0, compiled.min_days - used_days), 0)
+    costs += weight["min_days"] * missing_days[compiled.whole]
+    families = compiled.family[courses].astype(np.int64)
+    pairs = np.unique(families * compiled.num_places + places) // compiled.num_places
+    used_rooms = np.bincount(pairs, minlength=int(compiled.family.max()) + 1)
+    costs += weight["room_stability"] * np.maximum(0, used_rooms - 1)[compiled.family]
     return np.asarray(costs + _attendance_costs(compiled, background.course, weight))
 
 
@@ -61,12 +64,12 @@ def _attendance_costs(compiled: Compiled, cover: Array, weight: dict[str, int]) 
             attends = sparse.csr_array((ones, items, pointers), shape=shape)[:, np.flatnonzero(chosen)]
             occupied = (attends.T @ cover) > 0
             days = occupied.reshape(len(occupied), compiled.num_days, compiled.num_periods)
-            costs += attends @ _day_costs(days, weights)
+            costs += attends @ _day_costs(days, compiled.day_periods, weights)
     return costs
 
 
-def _day_costs(occupied: Array, weights: dict[str, int]) -> Array:
-    """``(attendees,)`` weighted cost of their days; `occupied` is ``(attendees, days, periods)``."""
+def _day_costs(occupied: Array, periods: Array, weights: dict[str, int]) -> Array:
+    """``(attendees,)`` weighted cost of their days; those are ``(attendees, days, periods)`` and ``(days,)``."""
     before = np.logical_or.accumulate(occupied, axis=2)
     after = np.logical_or.accumulate(occupied[..., ::-1], axis=2)[..., ::-1]
     padded = np.pad(occupied, ((0, 0), (0, 0), (1, 1)))
@@ -74,7 +77,8 @@ def _day_costs(occupied: Array, weights: dict[str, int]) -> Array:
     total = weights.get("gap", 0) * (before & after & ~occupied).sum(axis=(1, 2))
     total = total + weights.get("isolated", 0) * alone.sum(axis=(1, 2))
     total = total + weights.get("single_session_day", 0) * (occupied.sum(axis=2) == 1).sum(axis=1)
-    return np.asarray(total + weights.get("last_slot", 0) * occupied[..., -1].sum(axis=1))
+    late = occupied[:, np.arange(len(periods)), periods - 1]
+    return np.asarray(total + weights.get("last_slot", 0) * late.sum(axis=1))
 
 
 def sessions_in_trouble(compiled: Compiled, slots: Array, rooms: Array) -> Array:
@@ -99,7 +103,8 @@ def sessions_in_trouble(compiled: Compiled, slots: Array, rooms: Array) -> Array
     )
     classes = all_placed.classes.values()
     crowded = _crowded_courses(compiled, all_placed.faculty, all_placed.group, all_placed.course, classes, hard)
-    over = all_placed.room > compiled.room_open
+    crammed = all_placed.room > compiled.room_limit
+    over = np.logical_or.reduceat(crammed[compiled.place_room], compiled.place_ptr[:-1])
     for length in np.unique(compiled.length):
         same = compiled.length[courses] == length
         bad[same] |= ~clear(~crowded, int(length))[courses[same], starts[same]]

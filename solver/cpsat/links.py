@@ -102,7 +102,7 @@ def block_begins(builder: ModelBuilder, sessions: Iterable[tuple[int, Mapping[in
     busy = {t: _any(builder, terms) for t, terms in sorted(covering.items())}
     begins: list[Term] = []
     for t, here in busy.items():
-        before: Term = busy.get(t - 1, 0) if t % compiled.num_periods not in (0, compiled.lunch_period) else 0
+        before: Term = busy.get(t - 1, 0) if t % compiled.num_periods and not compiled.wall[t] else 0
         if isinstance(before, int):
             begins += [here] if before == 0 else []
             continue

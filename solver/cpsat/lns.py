@@ -157,7 +157,7 @@ def _draw(rng: np.random.Generator, weights: Array, number: int) -> Array:
 
 def _around(compiled: Compiled, seed_course: int, costs: Array, rng: np.random.Generator) -> Array:
     """All courses: the given one, then those that share people with it, then the rest; each part by cost and chance."""
-    near = np.zeros(compiled.num_courses, dtype=bool)
+    near = compiled.whole == compiled.whole[seed_course]
     near[compiled.people[slice(*compiled.people_ptr[seed_course : seed_course + 2])]] = True
     near[compiled.conflict[slice(*compiled.conflict_ptr[seed_course : seed_course + 2])]] = True
     first = np.arange(compiled.num_courses) == seed_course
@@ -233,7 +233,7 @@ def polish(
         better, proved = walk.step(free, NEIGHBOURHOOD_SECONDS, seed + number, walk.score.bent > 0)
         if better and on_improvement is not None:
             on_improvement(walk.slots, walk.rooms, walk.score)
-        if not better and proved and len(free) == compiled.num_sessions and compiled.num_rooms <= ROOMS_PER_UNIT:
+        if not better and proved and len(free) == compiled.num_sessions and compiled.num_places <= ROOMS_PER_UNIT:
             break  # the neighbourhood was the whole problem
         if not better and (len(free) >= sizes[kind] or not proved):
             sizes[kind] = _resized(sizes[kind], proved=proved)

@@ -93,8 +93,10 @@ class ModelBuilder:
         for unit in plan.units:
             self._place(unit)
         self.units_of_course: dict[int, list[int]] = {}
+        self.units_of_whole: dict[int, list[int]] = {}
         for u, unit in enumerate(plan.units):
             self.units_of_course.setdefault(unit.course, []).append(u)
+            self.units_of_whole.setdefault(int(self.compiled.whole[unit.course]), []).append(u)
 
     # --- variables ---------------------------------------------------------------------------------------------------
 

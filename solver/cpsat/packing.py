@@ -20,7 +20,7 @@ from solver.cpsat.plan import Plan, Treatment, Treatments, room_costs
 from solver.cpsat.run import run
 from solver.rules import RULE_IDS
 
-ROOM_COSTS = ("room_capacity", "room_unsuitable", "room_waste", "context")
+ROOM_COSTS = ("room_capacity", "room_unsuitable", "room_penalty", "room_waste", "context")
 """Soft rules that charge a session for the room it is in."""
 
 
@@ -31,8 +31,8 @@ def soft_weight(compiled: Compiled, rule_id: str) -> int:
 
 
 def priced_rooms(compiled: Compiled, course: int, rules: tuple[str, ...] = ROOM_COSTS) -> NDArray[np.int64]:
-    """``(rooms,)`` soft cost of one session of the course in each room, by the given rules."""
-    costs = np.zeros(compiled.num_rooms, dtype=np.int64)
+    """``(places,)`` soft cost of one session of the course in each room, by the given rules."""
+    costs = np.zeros(compiled.num_places, dtype=np.int64)
     units: Mapping[str, NDArray[np.int64]] = room_costs(compiled, course)
     for rule in rules:
         costs += soft_weight(compiled, rule) * units[rule]
@@ -62,16 +62,17 @@ def least_room_cost(plan: Plan, treat: Treatments, *, control: Control, seconds:
         counts = [model.new_int_var(0, unit.size, "") for _ in rooms]
         model.add(sum(counts) == unit.size)
         for room, count in zip(rooms, counts, strict=True):
-            taken.setdefault(room, []).append(unit.length * count)
+            for member in compiled.place_room[compiled.place_ptr[room] : compiled.place_ptr[room + 1]].tolist():
+                taken.setdefault(member, []).append(unit.length * count)
             costs.append(int(price[room]) * count)
             if stability:
-                at_all = used.setdefault((unit.course, room), model.new_bool_var(""))
+                at_all = used.setdefault((int(compiled.family[unit.course]), room), model.new_bool_var(""))
                 model.add(count <= unit.size * at_all)
-    courses = {course for course, _ in used}
+    families = {family for family, _ in used}
     costs += [stability * at_all for at_all in used.values()]
     if treat["room_clash"] is Treatment.FORBID:
         for room, slots in taken.items():
-            model.add(sum(slots) <= int(compiled.room_open[room].sum()))
-    model.minimize(sum(costs) - stability * len(courses))
+            model.add(sum(slots) <= int(compiled.room_limit[room].sum(dtype=np.int64)))
+    model.minimize(sum(costs) - stability * len(families))
     found = run(model, control=control, seconds=seconds)
     return max(0, found.bound or 0)

@@ -49,11 +49,12 @@ def treatments(compiled: Compiled, *, bend: bool) -> dict[str, Treatment]:
 
 
 def room_costs(compiled: Compiled, course: int) -> dict[str, Array]:
-    """Units of the rules that depend on the room alone, each ``(rooms,)``, for one session of the course."""
+    """Units of the rules that depend on the room alone, each ``(places,)``, for one session of the course."""
     seats = int(compiled.seats[course])
     return {
         "room_capacity": np.maximum(0, seats - compiled.room_seats),
         "room_unsuitable": compiled.room_unsuitable[course],
+        "room_penalty": compiled.room_penalty[course],
         "room_waste": np.array([waste_units(int(capacity), seats) for capacity in compiled.room_seats]),
         "context": compiled.context_building[course][compiled.room_building],
     }
@@ -62,9 +63,9 @@ def room_costs(compiled: Compiled, course: int) -> dict[str, Array]:
 @dataclass(frozen=True, slots=True)
 class Unit:
     """
-    Interchangeable sessions of one course and where they may go.
+    Interchangeable sessions of one course (a part, see `compiled`) and where they may go.
 
-    `places` maps a start slot to the rooms that are possible there; `length` is in slots.
+    `places` maps a start slot to the rooms (places, see `compiled`) that are possible there; `length` is in slots.
     """
 
     course: int
@@ -83,8 +84,9 @@ class Background:
     The placed sessions that do not move, counted.
 
     `faculty`, `group`, `room` and `course` are ``(owners, slots)`` sessions covering a slot, the `_day` arrays
-    ``(owners, days)`` sessions starting on a day, `sessions` the sessions themselves. Of sessions that may clash with
-    each other, one counts for teachers and groups; `classes` has those of each class by themselves.
+    ``(owners, days)`` sessions starting on a day (`course_day` by whole courses), `sessions` the sessions themselves.
+    Of sessions that may clash with each other, one counts for teachers and groups; `classes` has those of each class by
+    themselves.
     """
 
     sessions: Array
@@ -138,13 +140,15 @@ class Plan:
 
 def rough_literals(compiled: Compiled, treat: Treatments) -> int:
     """Number of start and room variables of the whole problem before closed rooms are taken off; costs no memory."""
-    rooms_of: dict[tuple[int, bytes], int] = {}
+    rooms_of: dict[tuple[int, int, bytes, bytes], int] = {}
     total = 0
     for c in range(compiled.num_courses):
-        key = (int(compiled.seats[c]), compiled.room_unsuitable[c].tobytes())
+        wants = (compiled.room_unsuitable[c].tobytes(), compiled.room_penalty[c].tobytes())
+        key = (int(compiled.seats[c]), int(compiled.rooms_needed[c]), *wants)
         if key not in rooms_of:
             kept = [units for rule, units in room_costs(compiled, c).items() if treat[rule] is Treatment.FORBID]
-            rooms_of[key] = int((sum(kept, np.zeros(compiled.num_rooms)) == 0).sum())
+            fits = (sum(kept, np.zeros(compiled.num_places)) == 0) & (compiled.place_offered[c] > 0)
+            rooms_of[key] = int(fits.sum())
         total += int(compiled.start_possible[c].sum()) * (1 + rooms_of[key])
     return total
 
@@ -236,25 +240,27 @@ def background_of(compiled: Compiled, slots: Array, rooms: Array, fixed: Array) 
         name: sum((np.maximum(0, getattr(one, name) - 1) for one in classes.values()), np.int64(0))
         for name in ("faculty", "group")
     }
+    room = _owned(compiled.place_ptr, compiled.place_room, rooms[fixed])
     return Background(
         sessions=fixed,
         faculty=covered(*faculty, compiled.num_faculty) - more["faculty"],
         group=covered(*group, compiled.num_clash_groups) - more["group"],
         classes=classes,
-        room=covered(own, rooms[fixed], compiled.num_rooms),
+        room=covered(*room, compiled.num_rooms),
         course=covered(own, courses, compiled.num_courses),
         faculty_day=daily(*faculty, compiled.num_faculty),
         group_day=daily(*group, compiled.num_clash_groups),
-        course_day=daily(own, courses, compiled.num_courses),
+        course_day=daily(own, compiled.whole[courses], compiled.num_wholes),
     )
 
 
 def on_grid(compiled: Compiled, length: int) -> Array:
-    """``(slots,)`` whether a session of so many slots that starts there stays in the day and clear of lunch."""
+    """``(slots,)`` whether a session of so many slots that starts there stays in the day and runs over no wall."""
     first = np.arange(compiled.num_slots) % compiled.num_periods
-    last = first + length - 1
-    through_lunch = (first < compiled.lunch_period) & (last >= compiled.lunch_period)
-    return np.asarray((last < compiled.num_periods) & ~through_lunch)
+    fits = first + length <= np.repeat(compiled.day_periods, compiled.num_periods)
+    if length > 1:
+        fits &= clear(np.append(compiled.wall[1:] == 0, True), length - 1)  # no wall on the way from slot to slot
+    return np.asarray(fits)
 
 
 class _Narrowing:
@@ -266,9 +272,10 @@ class _Narrowing:
         self.compiled, self.treat, self.background = compiled, treat, background
         self.rooms, self.max_rooms = rooms, max_rooms
         if self.keeps("room_clash"):
-            self.room_free = (compiled.room_open > 0) & (background.room == 0)
+            free = background.room < compiled.room_limit
+            self.room_free = np.logical_and.reduceat(free[compiled.place_room], compiled.place_ptr[:-1])
         else:
-            self.room_free = np.ones((compiled.num_rooms, compiled.num_slots), dtype=bool)
+            self.room_free = np.ones((compiled.num_places, compiled.num_slots), dtype=bool)
         self.free_by_length: dict[int, Array] = {}
 
     def keeps(self, rule_id: str) -> bool:
@@ -315,11 +322,11 @@ class _Narrowing:
 
     def candidate_rooms(self, course: int, sessions: tuple[int, ...], starts: Array) -> Array:
         compiled = self.compiled
-        possible = np.ones(compiled.num_rooms, dtype=bool)
+        possible = compiled.place_offered[course] > 0
         pinned = compiled.fixed_room[sessions[0]]
         if self.keeps("fixed_moved") and pinned >= 0:
-            possible &= np.arange(compiled.num_rooms) == pinned
-        costs = np.zeros(compiled.num_rooms, dtype=np.int64)
+            possible = possible & (np.arange(compiled.num_places) == pinned)
+        costs = np.zeros(compiled.num_places, dtype=np.int64)
         for rule_id, units in room_costs(compiled, course).items():
             if self.keeps(rule_id):
                 possible &= units == 0
@@ -338,7 +345,7 @@ class _Narrowing:
         return np.sort(rooms[order[: self.max_rooms]])
 
     def free_for(self, length: int) -> Array:
-        """``(rooms, slots)`` whether the room is free for a session of this length that starts there."""
+        """``(places, slots)`` whether the room is free for a session of this length that starts there."""
         if length not in self.free_by_length:
             self.free_by_length[length] = clear(self.room_free, length)
         return self.free_by_length[length]

@@ -43,14 +43,17 @@ def group_clash(builder: ModelBuilder) -> None:
 def room_clash(builder: ModelBuilder) -> None:
     if not builder.with_rooms:
         return
+    compiled = builder.compiled
     using: dict[tuple[int, int], list[Var]] = {}
     for unit, y in zip(builder.plan.units, builder.y, strict=True):
-        for (start, r), literal in y.items():
-            for t in range(start, start + unit.length):
-                using.setdefault((r, t), []).append(literal)
+        for (start, place), literal in y.items():
+            for r in compiled.place_room[compiled.place_ptr[place] : compiled.place_ptr[place + 1]].tolist():
+                for t in range(start, start + unit.length):
+                    using.setdefault((r, t), []).append(literal)
     for (r, t), literals in using.items():
-        busy, is_open = int(builder.plan.background.room[r, t]), int(builder.compiled.room_open[r, t])
-        builder.excess("room_clash", literals, busy, is_open)
+        busy, limit = int(builder.plan.background.room[r, t]), int(compiled.room_limit[r, t])
+        if limited(limit):
+            builder.excess("room_clash", literals, busy, limit)
 
 
 def student_clash(builder: ModelBuilder) -> None:
@@ -170,7 +173,7 @@ def group_daily_limit(builder: ModelBuilder) -> None:
 
 def course_daily_limit(builder: ModelBuilder) -> None:
     busy, limits = builder.plan.background.course_day, builder.compiled.course_day_limit
-    _daily(builder, "course_daily_limit", builder.units_of_course, busy, limits)
+    _daily(builder, "course_daily_limit", builder.units_of_whole, busy, limits)
 
 
 def faculty_daily_limit(builder: ModelBuilder) -> None:
@@ -204,14 +207,14 @@ def slot_peak(builder: ModelBuilder) -> None:
 
 
 def min_days(builder: ModelBuilder) -> None:
-    for course in builder.units_of_course:
-        count_missing_days(builder, course)
+    for whole in builder.units_of_whole:
+        count_missing_days(builder, whole)
 
 
-def count_missing_days(builder: ModelBuilder, course: int) -> None:
-    """Adds the days that one course is short of its minimum to the count of `min_days`."""
-    wanted, units = int(builder.compiled.min_days[course]), builder.units_of_course[course]
-    busy = builder.plan.background.course_day[course]
+def count_missing_days(builder: ModelBuilder, whole: int) -> None:
+    """Adds the days that one whole course is short of its minimum to the count of `min_days`."""
+    wanted, units = int(builder.compiled.min_days[whole]), builder.units_of_whole[whole]
+    busy = builder.plan.background.course_day[whole]
     if wanted <= max(1, int(np.count_nonzero(busy))):
         return
     used = [
@@ -244,9 +247,9 @@ def room_stability(builder: ModelBuilder) -> None:
     compiled, plan = builder.compiled, builder.plan
     if not builder.with_rooms:
         return
-    for c, units in builder.units_of_course.items():
-        background = plan.background.sessions
-        own = set(plan.rooms[background[compiled.course_of_session[background] == c]].tolist())
+    background = plan.background.sessions
+    for family, units in _families(builder).items():
+        own = set(plan.rooms[background[compiled.family[compiled.course_of_session[background]] == family]].tolist())
         by_room: dict[int, list[Var]] = {}
         for u in units:
             for (_, r), literal in builder.y[u].items():
@@ -261,6 +264,14 @@ def room_stability(builder: ModelBuilder) -> None:
                     builder.model.add_implication(literal, in_use)
                 rooms.append((1, in_use))
         builder.penalise("room_stability", [(rooms, len(own) - 1)])
+
+
+def _families(builder: ModelBuilder) -> Mapping[int, list[int]]:
+    """Units of the parts that keep one room together."""
+    families: dict[int, list[int]] = {}
+    for u, unit in enumerate(builder.plan.units):
+        families.setdefault(int(builder.compiled.family[unit.course]), []).append(u)
+    return families
 
 
 # --- from one building to the next -----------------------------------------------------------------------------------
@@ -293,10 +304,8 @@ def _background_by_course(plan: Plan) -> dict[int, list[int]]:
 
 def _adjacent(builder: ModelBuilder, end: int, start: int) -> bool:
     """Whether a session that starts at `start` follows one that ends (exclusively) at `end` with no break between."""
-    period = start % builder.compiled.num_periods
-    return (
-        end == start and period != 0 and not (builder.compiled.lunch_period and period == builder.compiled.lunch_period)
-    )
+    compiled = builder.compiled
+    return end == start and start % compiled.num_periods != 0 and not compiled.rest[start]
 
 
 def _walk_between(builder: ModelBuilder, u: int, v: int, shared: int) -> None:
@@ -366,6 +375,7 @@ BUILDERS: Mapping[str, RuleBuilder] = {
     "min_days": min_days,
     "room_stability": room_stability,
     "room_waste": _room_cost("room_waste"),
+    "room_penalty": _room_cost("room_penalty"),
     "load_balance": load_balance,
     "slot_peak": slot_peak,
     "travel": travel,

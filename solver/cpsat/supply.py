@@ -1,20 +1,33 @@
-"""Rooms as mere supply: in each slot, sessions that need some set of rooms are no more than the set has."""
+"""Rooms as mere supply: in each slot, sessions that need some set of rooms are no more than the set holds."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
+
+from solver.compiled import Compiled
 from solver.cpsat.model_builder import ModelBuilder
 from solver.cpsat.plan import Treatment, Unit
 
 
 def add_room_supply(builder: ModelBuilder) -> None:
-    """In each slot, the sessions that can only use some set of rooms are no more than the rooms of that set."""
+    """In each slot, the sessions that can only use some set of rooms are no more than these hold."""
     if builder.treatment("room_clash") is not Treatment.FORBID:
         return
     for t in range(builder.compiled.num_slots):
         for rooms, units in rooms_wanted(builder, t).items():
-            literals = builder.covers(units, t)
-            if len(literals) > len(rooms):
-                builder.at_most(literals, len(rooms))
+            literals, most = builder.covers(units, t), held_by(builder.compiled, rooms, t)
+            if len(literals) > most:
+                builder.at_most(literals, most)
+
+
+def held_by(compiled: Compiled, places: Iterable[int], t: int) -> int:
+    """Sessions that these places hold at slot t, each taking one of their rooms at least."""
+    rooms = {
+        room for q in places for room in compiled.place_room[compiled.place_ptr[q] : compiled.place_ptr[q + 1]].tolist()
+    }
+    return int(compiled.room_limit[list(rooms), t].sum(dtype=np.int64))
 
 
 def rooms_wanted(builder: ModelBuilder, t: int) -> dict[frozenset[int], list[int]]:

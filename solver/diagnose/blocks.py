@@ -27,7 +27,7 @@ def _owners(facts: Facts, keys: list[SessionKey]) -> Mapping[tuple[str, str], li
     """The sessions of the block that each ("teacher" | "group" | "course", id) has."""
     owners: dict[tuple[str, str], list[SessionKey]] = defaultdict(list)
     for key in keys:
-        course = facts.dataset.course[key[0]]
+        course = facts.dataset.part_of(key)
         for kind, ids in (("course", (course.id,)), ("teacher", course.faculty_ids), ("group", course.group_ids)):
             for id in ids:
                 owners[kind, id].append(key)
@@ -52,12 +52,15 @@ def _named(facts: Facts, kind: str, id: str) -> str:
 
 
 def _too_long(facts: Facts, kind: str, id: str, keys: list[SessionKey]) -> Iterator[Proof]:
+    if kind == "course" and facts.dataset.course[id].parts:
+        # Parts for different groups may run at once; those without any may not.
+        keys = [key for key in keys if not facts.dataset.part_of(key).group_ids]
     longest: dict[object, int] = {}
     for key in keys:  # of those that may clash with each other the longest
         which = facts.dataset.together.get(key, key)
-        longest[which] = max(longest.get(which, 0), facts.dataset.course[key[0]].session_slots)
+        longest[which] = max(longest.get(which, 0), facts.dataset.part_of(key).session_slots)
     needed = sum(longest.values())
-    available = max(part.bit_count() for part in facts.half_days)
+    available = max(part.bit_count() for part in facts.parts_of_days)
     if needed > available and facts.hard(CLASHES[kind]):
         yield _proof(
             facts,

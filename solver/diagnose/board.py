@@ -8,14 +8,14 @@ would have it. Only hard rules hinder.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 from solver.diagnose.facts import Bits, Facts, bits, indices, starts_touching
 from solver.diagnose.ties import keeps_rooms, partner_starts
-from solver.model import Link, Timetable
+from solver.model import Course, Link, Room, Timetable
 from solver.names import counted, default_note
 from solver.terms import CORE_SUBJECT_TYPE, SET_LINKS, SessionKey
 
@@ -24,7 +24,7 @@ class Pin(NamedTuple):
     """Where a session stands."""
 
     start: int
-    room: str
+    rooms: tuple[str, ...]
 
 
 class Hindrance(NamedTuple):
@@ -41,7 +41,12 @@ class Hindrance(NamedTuple):
 
 @dataclass(kw_only=True)
 class Board:
-    """`standing` lists who stands with each ("teacher" | "group" | "course" | "room", id); groups are cohorts."""
+    """
+    `standing` lists who stands with each ("teacher" | "group" | "course" | "part" | "own" | "room", id).
+
+    Groups are cohorts. A "part" is named by its number in `Dataset.parts`; "own" is a course as one who is in one place
+    at a time.
+    """
 
     facts: Facts
     timetable: Timetable
@@ -50,32 +55,39 @@ class Board:
 
     def __post_init__(self) -> None:
         for placement in self.timetable.placements:
-            self.put(placement.key, Pin(placement.slot, placement.room_id))
+            self.put(placement.key, Pin(placement.slot, placement.room_ids))
 
     def put(self, key: SessionKey, pin: Pin) -> None:
         """Pins up a session that is not on the board; whether it fits there is not asked."""
         self.pins[key] = pin
         slots = ((1 << self.length(key)) - 1) << pin.start
-        for owner in self._owners(key, pin.room):
+        for owner in self._owners(key, pin.rooms):
             self.standing[owner][key] = slots
 
     def take(self, key: SessionKey) -> Pin:
         """Takes a session off the board and says where it was. Raises `KeyError` when it is not there."""
         pin = self.pins.pop(key)
-        for owner in self._owners(key, pin.room):
+        for owner in self._owners(key, pin.rooms):
             del self.standing[owner][key]
         return pin
 
-    def _owners(self, key: SessionKey, room: str) -> Iterator[tuple[str, str]]:
-        course = self.facts.dataset.course[key[0]]
+    def _owners(self, key: SessionKey, rooms: Iterable[str]) -> Iterator[tuple[str, str]]:
+        course = self.facts.dataset.part_of(key)
         yield from (("teacher", id) for id in course.faculty_ids)
         yield from (("group", id) for id in self.facts.dataset.cohorts_of(course))
         yield ("course", course.id)
-        yield ("room", room)
+        yield ("part", str(self.facts.dataset.part_number[key]))
+        yield from self._own_owner(course)
+        yield from (("room", id) for id in rooms)
+
+    def _own_owner(self, course: Course) -> Iterator[tuple[str, str]]:
+        """The course itself, which is in one place at a time; parts of one that have groups go by these."""
+        if not course.group_ids or not self.facts.dataset.course[course.id].parts:
+            yield ("own", course.id)
 
     def length(self, key: SessionKey) -> int:
         """Slots that the session takes."""
-        return self.facts.dataset.course[key[0]].session_slots
+        return self.facts.dataset.part_of(key).session_slots
 
     def busy(self, owner: tuple[str, str], key: SessionKey | None = None) -> Bits:
         """Slots in which somebody stands with this owner, those with whom session `key` may clash left out."""
@@ -86,39 +98,39 @@ class Board:
         return mask
 
     @cached_property
-    def _courses_of_student(self) -> Mapping[str, list[str]]:
-        courses: dict[str, list[str]] = defaultdict(list)
-        for course in self.facts.dataset.courses:
-            for student in self.facts.dataset.students_of(course):
-                courses[student].append(course.id)
-        return courses
+    def _parts_of_student(self) -> Mapping[str, list[int]]:
+        parts: dict[str, list[int]] = defaultdict(list)
+        for n, part in enumerate(self.facts.dataset.parts):
+            for student in self.facts.dataset.students_of(part):
+                parts[student].append(n)
+        return parts
 
-    def rivals(self, course_id: str) -> set[str]:
-        """Other courses with a common student."""
-        dataset = self.facts.dataset
-        students = dataset.students_of(dataset.course[course_id])
-        return {other for student in students for other in self._courses_of_student[student]} - {course_id}
+    def rivals(self, key: SessionKey) -> set[int]:
+        """Other parts, by their numbers, that have a student in common with that of a session."""
+        dataset, part = self.facts.dataset, self.facts.dataset.part_number[key]
+        students = dataset.students_of(dataset.parts[part])
+        return {other for student in students for other in self._parts_of_student[student]} - {part}
 
-    def _apart(self, course_id: str) -> set[str]:
-        """The rivals that a hard rule keeps away from a course."""
+    def _apart(self, key: SessionKey) -> set[int]:
+        """The rivals that a hard rule keeps away from a session."""
         if self.facts.hard("student_clash"):
-            return self.rivals(course_id)
-        if self.facts.hard("core_clash") and self._is_core(course_id):
-            return {other for other in self.rivals(course_id) if self._is_core(other)}
+            return self.rivals(key)
+        if self.facts.hard("core_clash") and self._is_core(self.facts.dataset.part_number[key]):
+            return {other for other in self.rivals(key) if self._is_core(other)}
         return set()
 
-    def _is_core(self, course_id: str) -> bool:
-        return self.facts.dataset.course[course_id].subject_type == CORE_SUBJECT_TYPE
+    def _is_core(self, part: int) -> bool:
+        return self.facts.dataset.parts[part].subject_type == CORE_SUBJECT_TYPE
 
     def exclusive_owners(self, key: SessionKey) -> Iterator[tuple[str, str]]:
         """Everybody who must not be anywhere else during the session, rooms apart."""
-        course = self.facts.dataset.course[key[0]]
+        course = self.facts.dataset.part_of(key)
         if self.facts.hard("faculty_clash"):
             yield from (("teacher", id) for id in course.faculty_ids)
         if self.facts.hard("group_clash"):
             yield from (("group", id) for id in self.facts.dataset.cohorts_of(course))
-            yield ("course", course.id)
-        yield from (("course", id) for id in self._apart(course.id))
+            yield from self._own_owner(course)
+        yield from (("part", str(number)) for number in self._apart(key))
 
     # --- time --------------------------------------------------------------------------------------------------------
 
@@ -134,7 +146,7 @@ class Board:
                 yield Hindrance(removal.starts, removal.why, self.facts.rigid(removal.rule))
 
     def _people(self, key: SessionKey) -> Iterator[Hindrance]:
-        course, facts, length = self.facts.dataset.course[key[0]], self.facts, self.length(key)
+        course, facts, length = self.facts.dataset.part_of(key), self.facts, self.length(key)
         for kind, ids, away, clash, name in (
             ("teacher", course.faculty_ids, "faculty_unavailable", "faculty_clash", facts.names.teacher),
             ("group", facts.dataset.cohorts_of(course), "group_unavailable", "group_clash", facts.names.cohort),
@@ -144,18 +156,18 @@ class Board:
                 slots = elsewhere | facts.away[kind, id] if facts.hard(away) else elsewhere
                 rigid = facts.rigid(away) or (facts.rigid(clash) and elsewhere != 0)
                 yield Hindrance(starts_touching(slots, length), f"{kind} {name(id)} is busy or away", rigid)
-        if facts.hard("group_clash"):
-            taken = starts_touching(self.busy(("course", course.id), key), length)
+        for own in self._own_owner(course) if facts.hard("group_clash") else ():
+            taken = starts_touching(self.busy(own, key), length)
             yield Hindrance(taken, "another session of the course runs", facts.rigid("group_clash"))
-        if rivals := self._apart(course.id):
+        if rivals := self._apart(key):
             slots = 0
             for rival in rivals:
-                slots |= self.busy(("course", rival), key)
+                slots |= self.busy(("part", str(rival)), key)
             rigid = facts.rigid("student_clash") or facts.rigid("core_clash")
             yield Hindrance(starts_touching(slots, length), "some of its students are in another course", rigid)
 
     def _limits(self, key: SessionKey) -> Iterator[Hindrance]:
-        course, facts = self.facts.dataset.course[key[0]], self.facts
+        course, facts = self.facts.dataset.part_of(key), self.facts
         rows = [("teacher", id, facts.dataset.teacher[id].max_sessions_per_day) for id in course.faculty_ids]
         cohorts = (facts.dataset.cohort[id] for id in facts.dataset.cohorts_of(course))
         rows += [("group", cohort.id, cohort.max_sessions_per_day) for cohort in cohorts]
@@ -245,18 +257,33 @@ class Board:
             pin = self.pins.get(other)
             if pin is not None:
                 same, apart = keeps_rooms(link.type)
-                there = 1 << self.facts.room_index[pin.room]
+                data = self.facts.dataset
+                place = data.place_number.get(data.in_order(pin.rooms))
+                there = 0 if place is None else 1 << place
                 rooms &= (there if same else 0) | (~there if apart else 0)
         return rooms
 
-    def free_rooms(self, key: SessionKey) -> dict[str, Bits]:
-        """Starts at which each suitable room is open and empty to the end of the session; smallest room first."""
-        length, rooms = self.length(key), [self.facts.dataset.rooms[r] for r in indices(self.suitable_rooms(key))]
+    def free_rooms(self, key: SessionKey) -> dict[tuple[str, ...], Bits]:
+        """Starts at which each suitable place is open and free to the end of the session; smallest place first."""
+        length, places = self.length(key), [self.facts.dataset.places[q] for q in indices(self.suitable_rooms(key))]
         free = {}
-        for room in sorted(rooms, key=lambda room: room.capacity):
-            taken = self.facts.closed[room.id] | self.busy(("room", room.id)) if self.facts.hard("room_clash") else 0
-            free[room.id] = self.facts.on_grid[length] & ~starts_touching(taken, length)
+        for place in sorted(places, key=lambda place: place.seats):
+            taken = 0
+            for room in place.rooms if self.facts.hard("room_clash") else ():
+                taken |= self.facts.closed[room.id] | self._full(room)
+            free[place.ids] = self.facts.on_grid[length] & ~starts_touching(taken, length)
         return free
+
+    def _full(self, room: Room) -> Bits:
+        """Slots in which the room takes no further session."""
+        inside = list(self.standing.get(("room", room.id), {}).values())
+        if room.sessions_at_once > len(inside):
+            return 0
+        held = [0] * room.sessions_at_once  # slots in which there are so many sessions and one more
+        for slots in inside:
+            for n in reversed(range(len(held))):
+                held[n] |= slots & (held[n - 1] if n else -1)
+        return held[-1]
 
     def free_starts(self, key: SessionKey) -> Bits:
         """Starts that nothing but the rooms hinders."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from solver.diagnose.facts import Facts, Removal, indices
 from solver.model import Course
 from solver.names import counted, listed, with_article
+from solver.places import suits
 from solver.result import Proof
 from solver.terms import SessionKey
 
@@ -18,15 +19,14 @@ def course_proofs(facts: Facts) -> Iterator[Proof]:
 
     Whoever mends one of them should not be told of the next one then: all are told, what is never bent first.
     """
-    for course in facts.dataset.courses:
-        found = [*_start_proofs(facts, course), *_room_proofs(facts, course)]
+    for course, keys in zip(facts.dataset.parts, facts.dataset.sessions_of_part, strict=True):
+        found = [*_start_proofs(facts, course, keys), *_room_proofs(facts, course, keys)]
         yield from sorted(found, key=lambda proof: sum(not facts.rigid(rule) for rule in proof.rules[:2]))
 
 
-def _start_proofs(facts: Facts, course: Course) -> Iterator[Proof]:
+def _start_proofs(facts: Facts, course: Course, keys: Sequence[SessionKey]) -> Iterator[Proof]:
     told = set()
-    for number in range(course.sessions_per_week):
-        key = (course.id, number)
+    for key in keys:
         fixed, options = facts.fixed.get(key), facts.options(key)
         # That no room suits has a proof of its own and would hide every other reason.
         removals = [removal for removal in options.removals if options.rooms or removal.rule != "room_clash"]
@@ -38,13 +38,13 @@ def _start_proofs(facts: Facts, course: Course) -> Iterator[Proof]:
             yield _no_start(facts, key, removals)
 
 
-def _room_proofs(facts: Facts, course: Course) -> Iterator[Proof]:
+def _room_proofs(facts: Facts, course: Course, keys: Sequence[SessionKey]) -> Iterator[Proof]:
     if not facts.suitable(course):
         yield _no_room(facts, course)
         return
-    for number in range(course.sessions_per_week):
-        if not facts.options((course.id, number)).rooms:
-            yield _fixed_room(facts, (course.id, number))
+    for key in keys:
+        if not facts.options(key).rooms:
+            yield _fixed_room(facts, key)
 
 
 def kind_in_words(facts: Facts, course: Course) -> str:
@@ -52,15 +52,15 @@ def kind_in_words(facts: Facts, course: Course) -> str:
     kinds = course.room_types if facts.hard("room_unsuitable") else ()
     kind = " or ".join(kind.replace("_", " ") for kind in kinds) or "room"
     extras = list(course.required_features) if facts.hard("room_unsuitable") else []
-    if facts.hard("room_capacity") and facts.seats_wanted[course.id]:
-        extras.append(counted(facts.seats_wanted[course.id], "seat"))
+    if facts.hard("room_capacity") and facts.seats_wanted(course):
+        extras.append(counted(facts.seats_wanted(course), "seat"))
     return with_article(kind) + (f" with {listed(extras)}" if extras else "")
 
 
 def _no_room(facts: Facts, course: Course) -> Proof:
-    wanted = facts.seats_wanted[course.id]
-    right = [r for r in facts.dataset.rooms if facts.of_kind(course, r) or not facts.hard("room_unsuitable")]
-    needs = f"course {facts.names.course(course.id)} needs {kind_in_words(facts, course)}"
+    wanted = facts.seats_wanted(course)
+    right = [r for r in facts.dataset.rooms if suits(course, r) or not facts.hard("room_unsuitable")]
+    needs = f"course {facts.names.part(course)} needs {kind_in_words(facts, course)}"
     if not right:
         return Proof(
             code="no_room",
@@ -69,6 +69,14 @@ def _no_room(facts: Facts, course: Course) -> Proof:
             rules=("room_unsuitable",),
             needed=1,
             available=0,
+        )
+    if course.rooms_needed > 1:
+        number = counted(course.rooms_needed, "room")
+        return Proof(
+            code="no_room",
+            sentence=f"{needs}, in {number} at once, but no {number} of that kind have so many seats",
+            entities=(course.id,),
+            rules=("room_capacity", "room_unsuitable"),
         )
     largest = max(right, key=lambda room: room.capacity)
     name = facts.names.room(largest.id)
@@ -83,30 +91,30 @@ def _no_room(facts: Facts, course: Course) -> Proof:
 
 
 def _fixed_room(facts: Facts, key: SessionKey) -> Proof:
-    course, room = facts.dataset.course[key[0]], facts.dataset.room[facts.fixed[key].room_id or ""]
-    offers = f"which is of type {room.type} and seats {room.capacity}"
-    is_fixed = f"{facts.names.session(key)} is fixed in room {facts.names.room(room.id)}, {offers}"
-    small = facts.hard("room_capacity") and room.capacity < facts.seats_wanted[course.id]
-    wrong = facts.hard("room_unsuitable") and not facts.of_kind(course, room)
+    course, ids = facts.dataset.part_of(key), facts.fixed[key].room_ids
+    rooms = [facts.dataset.room[id] for id in ids]
+    seats, types = sum(room.capacity for room in rooms), listed(list(dict.fromkeys(room.type for room in rooms)))
+    offers = f"which is of type {types} and seats {seats}"
+    is_fixed = f"{facts.names.session(key)} is fixed in {facts.names.rooms(ids)}, {offers}"
+    small = facts.hard("room_capacity") and seats < facts.seats_wanted(course)
+    wrong = facts.hard("room_unsuitable") and not all(suits(course, room) for room in rooms)
     return Proof(
         code="fixed_room_unsuitable",
         sentence=f"{is_fixed}, but the course needs {kind_in_words(facts, course)}",
-        entities=(course.id, room.id),
+        entities=(course.id, *ids),
         rules=("fixed_moved", *(["room_unsuitable"] if wrong else []), *(["room_capacity"] if small else [])),
-        needed=facts.seats_wanted[course.id] if small else None,
-        available=room.capacity if small else None,
+        needed=facts.seats_wanted(course) if small else None,
+        available=seats if small else None,
     )
 
 
 def _no_start(facts: Facts, key: SessionKey, removals: Sequence[Removal]) -> Proof:
-    course = facts.dataset.course[key[0]]
+    course = facts.dataset.part_of(key)
     possible = facts.on_grid[course.session_slots]
     fixed = facts.fixed.get(key)
     if not possible:
-        sentence = (
-            f"a session of {facts.names.course(course.id)} takes {course.session_slots} slots in a row, more than "
-        )
-        sentence += "any part of the day has between its ends and lunch"
+        sentence = f"a session of {facts.names.part(course)} takes {course.session_slots} slots in a row, more than "
+        sentence += "any part of the day has between its ends and its breaks"
     elif fixed is not None:
         removals = [r for r in removals if r.rule == "fixed_moved" or r.starts >> fixed.slot & 1]
         removals.sort(key=lambda removal: not facts.rigid(removal.rule))
@@ -114,9 +122,7 @@ def _no_start(facts: Facts, key: SessionKey, removals: Sequence[Removal]) -> Pro
         sentence = f"{facts.names.session(key)} is fixed to {facts.names.slot(fixed.slot)}, but then {listed(reasons)}"
     else:
         reasons = [f"for {(r.starts & possible).bit_count()} of them {r.why}" for r in removals]
-        sentence = (
-            f"course {facts.names.course(course.id)} can start nowhere: of {possible.bit_count()} starts on the grid "
-        )
+        sentence = f"course {facts.names.part(course)} can start nowhere: of {possible.bit_count()} starts on the grid "
         sentence += f"none is left, {listed(reasons)}"
     return Proof(
         code="no_start" if fixed is None else "fixed_impossible",
@@ -134,7 +140,7 @@ def fixed_proofs(facts: Facts) -> Iterator[Proof]:
     told = set()
     for (rule, kind, id, slot), keys in _fixed_demands(facts).items():
         together = tuple(keys)
-        if _one_at_a_time(facts, kind, keys) or (kind, id, together) in told:
+        if _fit(facts, kind, id, keys) or (kind, id, together) in told:
             continue
         told.add((kind, id, together))
         if kind == "student":
@@ -151,24 +157,24 @@ def fixed_proofs(facts: Facts) -> Iterator[Proof]:
         yield _fixed_clash(facts, "student_clash", who, tuple(ids), slot, together)
 
 
-def _one_at_a_time(facts: Facts, kind: str, keys: Sequence[SessionKey]) -> bool:
-    """Whether those who need one thing in one slot can have it; rooms never are in two sessions."""
-    classes = {} if kind == "room" else facts.dataset.together
-    apart = {classes.get(key, key) for key in keys}
-    return len(apart) < 2 or (kind == "student" and len({key[0] for key in keys}) < 2)
+def _fit(facts: Facts, kind: str, id: str, keys: Sequence[SessionKey]) -> bool:
+    """Whether those who need one thing in one slot can have it."""
+    if kind == "room":
+        return len(keys) <= facts.dataset.room[id].sessions_at_once
+    apart = {facts.dataset.together.get(key, key) for key in keys}
+    return len(apart) < 2 or (kind == "student" and len({facts.dataset.part_number[key] for key in keys}) < 2)
 
 
 def _fixed_demands(facts: Facts) -> dict[tuple[str, str, str, int], list[SessionKey]]:
     """Fixed sessions by (rule, kind, id, slot) of what they need to themselves."""
     demands: dict[tuple[str, str, str, int], list[SessionKey]] = defaultdict(list)
     for key, fixed in facts.fixed.items():
-        course = facts.dataset.course[key[0]]
+        course = facts.dataset.part_of(key)
         needs = [("faculty_clash", "teacher", id) for id in course.faculty_ids]
         cohorts = facts.dataset.cohorts_of(course)
         needs += [("group_clash", "group", id) for id in cohorts] or [("group_clash", "course", course.id)]
         needs += [("student_clash", "student", id) for id in facts.dataset.students_of(course)]
-        if fixed.room_id is not None:
-            needs.append(("room_clash", "room", fixed.room_id))
+        needs += [("room_clash", "room", id) for id in fixed.room_ids]
         for rule, kind, id in needs:
             if facts.hard(rule):
                 for slot in indices(((1 << course.session_slots) - 1) << fixed.slot):

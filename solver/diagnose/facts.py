@@ -2,17 +2,20 @@
 What the hard rules leave to each session when it is looked at alone: start slots, covered slots, rooms.
 
 Only rules that are hard in the profile count; a soft rule never makes anything impossible. Sets of slots and of rooms
-are integers with one bit per slot or room: a week of 48 slots times a thousand rooms is then a few machine words.
+are integers with one bit per slot or room: a week of 48 slots times a thousand rooms is then a few machine words. A
+room is one of `Dataset.places` here, so that sessions in no room or in several have theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
-from solver.model import Course, Dataset, FixedSession, Room
+from solver.model import Course, Dataset, FixedSession
 from solver.names import Names, listed
+from solver.places import suits
 from solver.rules import Profile
 from solver.terms import SessionKey
 
@@ -80,9 +83,10 @@ class Facts:
 
     dataset: Dataset
     profile: Profile
-    _options: dict[tuple[str, FixedSession | None], Options] = field(default_factory=dict)
-    _seating: dict[int, Bits] = field(default_factory=dict)
-    _kinds: dict[tuple[tuple[str, ...], tuple[str, ...]], Bits] = field(default_factory=dict)
+    _options: dict[tuple[int, FixedSession | None], Options] = field(default_factory=dict)
+    _seats: dict[int, int] = field(default_factory=dict)
+    _seating: dict[tuple[int, int], Bits] = field(default_factory=dict)
+    _kinds: dict[Hashable, Bits] = field(default_factory=dict)
     _open_starts: dict[tuple[Bits, int], Bits] = field(default_factory=dict)
     _blocks: dict[tuple[Bits, int], int] = field(default_factory=dict)
 
@@ -103,10 +107,12 @@ class Facts:
     def _is_hard(self) -> Mapping[str, bool]:
         return {rule: active.tier == "hard" for rule, active in self.profile.rules.items()}
 
-    @cached_property
-    def seats_wanted(self) -> Mapping[str, int]:
-        """Seats that each course needs."""
-        return {course.id: self.dataset.expected_students(course) for course in self.dataset.courses}
+    def seats_wanted(self, course: Course) -> int:
+        """Seats that one of `Dataset.parts` needs; none where it needs no room."""
+        # They live as long as the dataset, and hold lists of students that would be counted again for every session.
+        if id(course) not in self._seats:
+            self._seats[id(course)] = self.dataset.expected_students(course) if course.rooms_needed else 0
+        return self._seats[id(course)]
 
     @cached_property
     def fixed(self) -> Mapping[SessionKey, FixedSession]:
@@ -116,35 +122,35 @@ class Facts:
         return {(course.id, fixed.session): fixed for course in self.dataset.courses for fixed in course.fixed}
 
     @cached_property
-    def room_index(self) -> Mapping[str, int]:
-        """The bit of each room."""
-        return {room.id: r for r, room in enumerate(self.dataset.rooms)}
-
-    @cached_property
     def on_grid(self) -> Mapping[int, Bits]:
-        """Starts that keep a session of each length inside the day and clear of lunch."""
+        """Starts that keep a session of each length inside the day and clear of breaks."""
         grid = self.dataset.time_grid
         return {
             length: bits(t for t in range(grid.num_slots) if grid.can_start(t, length))
-            for length in {course.session_slots for course in self.dataset.courses}
+            for length in {part.session_slots for part in self.dataset.parts}
         }
 
     @cached_property
     def day_slots(self) -> tuple[Bits, ...]:
         """All slots of each day."""
         grid = self.dataset.time_grid
-        return tuple(bits(range(d * grid.num_periods, (d + 1) * grid.num_periods)) for d in range(grid.num_days))
+        return tuple(bits(grid.slots_of(day)) for day in range(grid.num_days))
 
     @cached_property
-    def half_days(self) -> tuple[Bits, ...]:
-        """The stretches of slots that a session cannot leave: days, cut at lunch."""
-        lunch = self.dataset.time_grid.lunch_period
-        if lunch is None:
-            return self.day_slots
-        morning = bits(range(lunch))
-        first = [(day & -day).bit_length() - 1 for day in self.day_slots]
-        mornings = [(day, morning << start) for day, start in zip(self.day_slots, first, strict=True)]
-        return tuple(part for day, before in mornings for part in (day & before, day & ~before))
+    def all_slots(self) -> Bits:
+        """All slots that there are."""
+        return bits(self.dataset.time_grid.slots)
+
+    @cached_property
+    def parts_of_days(self) -> tuple[Bits, ...]:
+        """The stretches of slots that a session cannot leave: days, cut at breaks that none runs over."""
+        grid = self.dataset.time_grid
+        found = []
+        for day in range(grid.num_days):
+            slots, walls = grid.slots_of(day), sorted(grid.walls(day))
+            for first, end in pairwise([0, *walls, len(slots)]):
+                found.append(bits(slots[first:end]))
+        return tuple(found)
 
     @cached_property
     def away(self) -> Mapping[tuple[str, str], Bits]:
@@ -158,23 +164,34 @@ class Facts:
         return {room.id: bits(room.unavailable) for room in self.dataset.rooms}
 
     def suitable(self, course: Course) -> Bits:
-        """Rooms of the right kind with enough seats, as far as those rules are hard."""
-        seats = self.seats_wanted[course.id] if self.hard("room_capacity") else 0
-        if seats not in self._seating:
-            self._seating[seats] = bits(r for r, room in enumerate(self.dataset.rooms) if room.capacity >= seats)
-        large = self._seating[seats]
+        """Places of as many rooms as wanted, of the right kind, with enough seats, as far as those rules are hard."""
+        seats = self.seats_wanted(course) if self.hard("room_capacity") else 0
+        key = (seats, course.rooms_needed)
+        if key not in self._seating:
+            self._seating[key] = bits(
+                q
+                for q, place in enumerate(self.dataset.places)
+                if len(place.rooms) == course.rooms_needed and place.seats >= seats
+            )
+        large = self._seating[key]
         return large & self._right_kind(course) if self.hard("room_unsuitable") else large
 
     def _right_kind(self, course: Course) -> Bits:
-        kind = (course.room_types, course.required_features)
+        banned = tuple(id for id, penalty in course.room_penalties.items() if penalty is None)
+        kind = (
+            course.room_types,
+            course.required_features,
+            None if course.rooms is None else tuple(course.rooms),
+            banned,
+        )
         if kind not in self._kinds:
-            self._kinds[kind] = bits(r for r, room in enumerate(self.dataset.rooms) if self.of_kind(course, room))
+            right = {room.id for room in self.dataset.rooms if suits(course, room)}
+            self._kinds[kind] = bits(q for q, place in enumerate(self.dataset.places) if right.issuperset(place.ids))
         return self._kinds[kind]
 
-    def of_kind(self, course: Course, room: Room) -> bool:
-        """Whether type and features of the room are what the course asks for."""
-        right_type = not course.room_types or room.type in course.room_types
-        return right_type and set(course.required_features) <= set(room.features)
+    def where(self, place: int) -> str:
+        """ "room A", "rooms A and B" or "no room"."""
+        return self.names.rooms(self.dataset.places[place].ids)
 
     def open_starts(self, rooms: Bits, length: int) -> Bits:
         """Starts at which at least one of these rooms is open to the end of the session."""
@@ -184,20 +201,23 @@ class Facts:
         if key not in self._open_starts:
             mask = 0
             for r in indices(rooms):
-                mask |= self.on_grid[length] & ~starts_touching(self.closed[self.dataset.rooms[r].id], length)
+                shut = 0
+                for id in self.dataset.places[r].ids:
+                    shut |= self.closed[id]
+                mask |= self.on_grid[length] & ~starts_touching(shut, length)
                 if mask == self.on_grid[length]:
                     break
             self._open_starts[key] = mask
         return self._open_starts[key]
 
     def stretches(self, slots: Bits) -> int:
-        """How many stretches without a free slot these slots make; days and lunch end them."""
-        return sum((part & ~(part << 1)).bit_count() for half in self.half_days if (part := slots & half))
+        """How many stretches without a free slot these slots make; days and breaks that none runs over end them."""
+        return sum((part & ~(part << 1)).bit_count() for whole in self.parts_of_days if (part := slots & whole))
 
     def blocks(self, slots: Bits, length: int) -> int:
         """How many sessions of at least `length` slots fit into these slots one after the other."""
         if (slots, length) not in self._blocks:
-            self._blocks[slots, length] = sum(self._blocks_in(slots & part, length) for part in self.half_days)
+            self._blocks[slots, length] = sum(self._blocks_in(slots & part, length) for part in self.parts_of_days)
         return self._blocks[slots, length]
 
     def _blocks_in(self, slots: Bits, length: int) -> int:
@@ -213,15 +233,15 @@ class Facts:
     def options(self, key: SessionKey) -> Options:
         """What is left to a session."""
         fixed = self.fixed.get(key)
-        memo = (key[0], fixed)
+        memo = (self.dataset.part_number[key], fixed)
         if memo not in self._options:
-            self._options[memo] = self._find_options(self.dataset.course[key[0]], fixed)
+            self._options[memo] = self._find_options(self.dataset.part_of(key), fixed)
         return self._options[memo]
 
     def _find_options(self, course: Course, fixed: FixedSession | None) -> Options:
         rooms = self.suitable(course)
-        if fixed is not None and fixed.room_id is not None:
-            rooms &= 1 << self.room_index[fixed.room_id]
+        if fixed is not None and fixed.room_ids:
+            rooms &= 1 << self.dataset.place_number[self.dataset.in_order(fixed.room_ids)]
         possible = self.on_grid[course.session_slots]
         removals = [r for r in self._removals(course, fixed, rooms) if r.starts & possible]
         starts = possible
@@ -243,6 +263,8 @@ class Facts:
             for id in self.dataset.cohorts_of(course):
                 starts = starts_touching(self.away["group", id], length)
                 yield Removal("group_unavailable", starts, f"group {self.names.cohort(id)} is away")
+        if course.rooms_needed > 1 and rooms:
+            return  # sets of rooms that are not offered may be open when all of these are closed
         closed = possible & ~self.open_starts(rooms, length)
         yield Removal("room_clash", closed, "every suitable room is closed" if rooms else "no room suits")
 

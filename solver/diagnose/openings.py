@@ -76,7 +76,7 @@ class Openings:
         """
         self._lift(session)
         facts = self._facts
-        course = facts.dataset.course[session[0]]
+        course = facts.dataset.part_of(session)
         on_grid = facts.on_grid[course.session_slots]
         if not on_grid:
             return (f"no part of the day has {course.session_slots} slots in a row",)
@@ -99,9 +99,9 @@ class Openings:
         """
         self._lift(session)
         facts = self._facts
-        on_grid = facts.on_grid[facts.dataset.course[session[0]].session_slots]
+        on_grid = facts.on_grid[facts.dataset.part_of(session).session_slots]
         lines: list[str | None] = [
-            "the day or its half ends before the session would"
+            "the day ends, or a break begins, before the session would end"
         ] * facts.dataset.time_grid.num_slots
         hindrances = [*self._board.hindrances(session), self._rooms_taken(session)]
         for start in indices(on_grid):
@@ -154,7 +154,7 @@ class Openings:
             self._board.take(session)
 
     def _at(self, pin: Pin) -> str:
-        return f"{self._facts.names.slot(pin.start)} in {self._facts.names.room(pin.room)}"
+        return f"{self._facts.names.slot(pin.start)} in {self._facts.names.rooms(pin.rooms).removeprefix('room ')}"
 
     def _candidates(self, session: SessionKey, until: float = math.inf) -> Iterator[Repair]:
         yield from self._direct(session)
@@ -167,16 +167,14 @@ class Openings:
         rooms = self._board.free_rooms(session)
         places = []
         for start in indices(starts):
-            room = next((id for id, free in rooms.items() if free >> start & 1), None)
-            if room is not None:
-                places.append(Pin(start, room))
+            place = next((ids for ids, free in rooms.items() if free >> start & 1), None)
+            if place is not None:
+                places.append(Pin(start, place))
         return places
 
     def _direct(self, session: SessionKey) -> Iterator[Repair]:
         for pin in self._free_places(session, self._board.free_starts(session)):
-            yield Repair(
-                slot=pin.start, room_id=pin.room, moves=(), sentence=f"place it on {self._at(pin)}, which is free"
-            )
+            yield _repair(pin, (), f"place it on {self._at(pin)}, which is free")
 
     def _by_moving(self, session: SessionKey, until: float) -> Iterator[Repair]:
         board = self._board
@@ -187,27 +185,23 @@ class Openings:
             if chosen is not None:
                 pin, moved = chosen
                 name = self._facts.names.session(other)
-                yield Repair(
-                    slot=pin.start,
-                    room_id=pin.room,
-                    moves=((other, moved.start, moved.room),),
-                    sentence=f"place it on {self._at(pin)} and move {name} from {self._at(old)} to {self._at(moved)}",
-                )
+                told = f"place it on {self._at(pin)} and move {name} from {self._at(old)} to {self._at(moved)}"
+                yield _repair(pin, ((other, moved.start, next(iter(moved.rooms), None)),), told)
 
     def _single_blockers(self, session: SessionKey) -> Iterator[tuple[int, SessionKey]]:
         """Starts where one other session alone is in the way, by its people or by its room."""
         board, length = self._board, self._board.length(session)
         owners = list(board.exclusive_owners(session))
-        rooms = [self._facts.dataset.rooms[r].id for r in indices(board.suitable_rooms(session))]
+        places = [self._facts.dataset.places[q].ids for q in indices(board.suitable_rooms(session))]
         for start in indices(self._facts.options(session).starts):
             wanted = ((1 << length) - 1) << start
             people = {key for key in self._overlapping(owners, wanted) if not self._may_clash(session, key)}
             if len(people) == 1:
                 yield start, people.pop()
             elif not people:
-                for room in rooms:
-                    inside = self._overlapping([("room", room)], wanted)
-                    if len(inside) == 1 and not self._facts.closed[room] & wanted:
+                for ids in places:
+                    inside = self._overlapping([("room", id) for id in ids], wanted)
+                    if len(inside) == 1 and not any(self._facts.closed[id] & wanted for id in ids):
                         yield start, inside.pop()
 
     def _may_clash(self, a: SessionKey, b: SessionKey) -> bool:
@@ -220,11 +214,12 @@ class Openings:
     def _exchanges(self, session: SessionKey, start: int, other: SessionKey, old: Pin) -> Iterator[tuple[Pin, Pin]]:
         """With `other` off the board: places of `session` at `start` for which `other` finds a new place, and that."""
         board = self._board
-        if not board.free_starts(session) >> start & 1:
+        # A move is told with one room at most.
+        if not board.free_starts(session) >> start & 1 or self._facts.dataset.part_of(other).rooms_needed > 1:
             return
-        free = (room for room, starts in board.free_rooms(session).items() if starts >> start & 1)
-        for room in islice(free, MAX_TRIED_ROOMS):
-            pin = Pin(start, room)
+        free = (ids for ids, starts in board.free_rooms(session).items() if starts >> start & 1)
+        for ids in islice(free, MAX_TRIED_ROOMS):
+            pin = Pin(start, ids)
             board.put(session, pin)
             moved = next((p for p in self._free_places(other, board.free_starts(other)) if p != old), None)
             board.take(session)
@@ -247,8 +242,8 @@ class Openings:
     ) -> tuple[dict[str, int], dict[str, int]]:
         """What each hard rule counts around a repair, before it and after; `now` is what is not on the board."""
         pins = self._board.pins | now
-        changed = {session: Pin(repair.slot, repair.room_id)}
-        changed |= {key: Pin(slot, room) for key, slot, room in repair.moves}
+        changed = {session: Pin(repair.slot, repair.room_ids)}
+        changed |= {key: Pin(slot, () if room is None else (room,)) for key, slot, room in repair.moves}
         around = self._around(changed) | self._around(now)
         before = {key: pins[key] for key in around if key in pins}
         return self._hard_counts(before), self._hard_counts(before | changed)
@@ -260,20 +255,18 @@ class Openings:
             return set(board.pins) | set(changed)
         around = set(changed)
         for key, pin in changed.items():
-            course = self._facts.dataset.course[key[0]]
-            rooms = {pin.room, board.pins[key].room} if key in board.pins else {pin.room}
+            course = self._facts.dataset.part_of(key)
+            rooms = {*pin.rooms, *(board.pins[key].rooms if key in board.pins else ())}
             owners = [("room", room) for room in rooms]
             owners += [("teacher", id) for id in course.faculty_ids]
             owners += [("group", id) for id in self._facts.dataset.cohorts_of(course)]
-            owners += [("course", id) for id in {course.id, *board.rivals(course.id)}]
+            owners += [("course", course.id), *(("part", str(rival)) for rival in board.rivals(key))]
             around |= {other for owner in owners for other in board.standing.get(owner, ())}
             around |= board.linked_with(key)
         return around
 
     def _hard_counts(self, pins: dict[SessionKey, Pin]) -> dict[str, int]:
-        placements = tuple(
-            Placement(course_id=key[0], session=key[1], slot=pin.start, room_id=pin.room) for key, pin in pins.items()
-        )
+        placements = tuple(Placement.at(key, pin.start, pin.rooms) for key, pin in pins.items())
         view = View(
             dataset=self._facts.dataset,
             timetable=Timetable(placements=placements),
@@ -285,6 +278,11 @@ class Openings:
             for id, counter in COUNTERS.items()
             if self._facts.hard(id)
         }
+
+
+def _repair(pin: Pin, moves: tuple[tuple[SessionKey, int, str | None], ...], sentence: str) -> Repair:
+    room_id = next(iter(pin.rooms), None)
+    return Repair(slot=pin.start, room_id=room_id, more_rooms=pin.rooms[1:], moves=moves, sentence=sentence)
 
 
 def _lines(hindrances: Sequence[Hindrance], starts: Bits) -> tuple[list[str], list[str]]:

@@ -8,7 +8,7 @@ Limits: more sessions than the limits of the week or of the days let through.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from solver.diagnose.facts import Bits, Facts, Options, covered, indices
@@ -45,6 +45,8 @@ class Owner:
     demands: tuple[Demand, ...]
     limit: int | None = None
     limit_rule: str = ""
+    exclusive: bool = True
+    """Whether it is they who can be in one session at a time; a course in parts only has a limit."""
 
     @property
     def sessions(self) -> int:
@@ -52,23 +54,23 @@ class Owner:
         return sum(len(demand.keys) for demand in self.demands)
 
 
-def demands_of(facts: Facts, course_id: str) -> Iterator[Demand]:
-    """The sessions of a course that can start somewhere; the others have a proof of their own."""
-    course = facts.dataset.course[course_id]
-    parts: dict[int, tuple[Options, list[SessionKey]]] = {}
-    for number in range(course.sessions_per_week):
-        options = facts.options((course_id, number))
-        parts.setdefault(id(options), (options, []))[1].append((course_id, number))
-    for options, keys in parts.values():
+def demands_of(facts: Facts, part: int) -> Iterator[Demand]:
+    """The sessions of one of `Dataset.parts` that can start somewhere; the others have a proof of their own."""
+    length = facts.dataset.parts[part].session_slots
+    alike: dict[int, tuple[Options, list[SessionKey]]] = {}
+    for key in facts.dataset.sessions_of_part[part]:
+        options = facts.options(key)
+        alike.setdefault(id(options), (options, []))[1].append(key)
+    for options, keys in alike.values():
         if options.starts:
-            yield Demand(tuple(keys), options, course.session_slots, covered(options.starts, course.session_slots))
+            yield Demand(tuple(keys), options, length, covered(options.starts, length))
 
 
 def people_proofs(facts: Facts) -> Iterator[Proof]:
     """At most one proof of each kind per person, group or course."""
-    demands = {course.id: tuple(demands_of(facts, course.id)) for course in facts.dataset.courses}
+    demands = [tuple(demands_of(facts, part)) for part in range(len(facts.dataset.parts))]
     for owner in _owners(facts, demands):
-        if facts.hard(owner.rule):
+        if facts.hard(owner.rule) and owner.exclusive:
             yield from _slot_proofs(facts, _one_of_each_class(facts, owner))
         if owner.limit is not None and facts.hard(owner.limit_rule):
             yield from _daily_proofs(facts, owner)
@@ -76,30 +78,36 @@ def people_proofs(facts: Facts) -> Iterator[Proof]:
     yield from _spread_proofs(facts)
 
 
-def _owners(facts: Facts, demands: Mapping[str, tuple[Demand, ...]]) -> Iterator[Owner]:
-    taught: dict[str, list[str]] = {}
-    attended: dict[str, list[str]] = {}
-    for course in facts.dataset.courses:
-        for id in course.faculty_ids:
-            taught.setdefault(id, []).append(course.id)
-        for id in facts.dataset.cohorts_of(course):
-            attended.setdefault(id, []).append(course.id)
+def _owners(facts: Facts, demands: Sequence[tuple[Demand, ...]]) -> Iterator[Owner]:
+    taught: dict[str, list[int]] = {}
+    attended: dict[str, list[int]] = {}
+    of_course: dict[str, list[int]] = {}
+    for n, part in enumerate(facts.dataset.parts):
+        of_course.setdefault(part.id, []).append(n)
+        for id in part.faculty_ids:
+            taught.setdefault(id, []).append(n)
+        for id in facts.dataset.cohorts_of(part):
+            attended.setdefault(id, []).append(n)
 
-    def all_of(courses: Iterable[str]) -> tuple[Demand, ...]:
-        return tuple(demand for course_id in courses for demand in demands[course_id])
+    def all_of(parts: Iterable[int]) -> tuple[Demand, ...]:
+        return tuple(demand for part in parts for demand in demands[part])
 
-    for id, courses in taught.items():
+    for id, parts in taught.items():
         name, limit = f"teacher {facts.names.teacher(id)}", facts.dataset.teacher[id].max_sessions_per_day
-        yield Owner("teacher", name, (id,), "faculty_clash", all_of(courses), limit, "faculty_daily_limit")
-    for id, courses in attended.items():
+        yield Owner("teacher", name, (id,), "faculty_clash", all_of(parts), limit, "faculty_daily_limit")
+    for id, parts in attended.items():
         name, limit = f"group {facts.names.cohort(id)}", facts.dataset.cohort[id].max_sessions_per_day
         groups = facts.dataset.cohort[id].groups
-        yield Owner("group", name, groups, "group_clash", all_of(courses), limit, "group_daily_limit")
+        yield Owner("group", name, groups, "group_clash", all_of(parts), limit, "group_daily_limit")
     for course in facts.dataset.courses:
         name, limit = f"course {facts.names.course(course.id)}", course.max_sessions_per_day
-        yield Owner("course", name, (course.id,), "group_clash", demands[course.id], limit, "course_daily_limit")
+        parts, rule = of_course[course.id], "course_daily_limit"
+        yield Owner("course", name, (course.id,), "group_clash", all_of(parts), limit, rule, exclusive=not course.parts)
+        if course.parts:  # parts for different groups may run at once, those without any may not
+            alone = [n for n in parts if not facts.dataset.parts[n].group_ids]
+            yield Owner("course", name, (course.id,), "group_clash", all_of(alone))
     if facts.hard("group_clash"):
-        for joint, ids in _students_by_courses(facts).items():
+        for joint, ids in _students_by_parts(facts).items():
             name = facts.names.student(ids[0]) + (
                 f" (and {len(ids) - 1} more with the same courses)" if len(ids) > 1 else ""
             )
@@ -126,16 +134,16 @@ def _one_of_each_class(facts: Facts, owner: Owner) -> Owner:
     return replace(owner, demands=tuple(demands))
 
 
-def _students_by_courses(facts: Facts) -> Mapping[tuple[str, ...], list[str]]:
+def _students_by_parts(facts: Facts) -> Mapping[tuple[int, ...], list[str]]:
     """Students with the same courses are one case, and one proof."""
-    courses_of: dict[str, list[str]] = {}
-    for course in facts.dataset.courses:
-        for student in facts.dataset.students_of(course):
-            courses_of.setdefault(student, []).append(course.id)
-    students: dict[tuple[str, ...], list[str]] = {}
-    for student, courses in courses_of.items():
-        if len(courses) > 1:
-            students.setdefault(tuple(courses), []).append(student)
+    parts_of: dict[str, list[int]] = {}
+    for n, part in enumerate(facts.dataset.parts):
+        for student in facts.dataset.students_of(part):
+            parts_of.setdefault(student, []).append(n)
+    students: dict[tuple[int, ...], list[str]] = {}
+    for student, parts in parts_of.items():
+        if len(parts) > 1:
+            students.setdefault(tuple(parts), []).append(student)
     return students
 
 
@@ -292,9 +300,9 @@ def _weekly_proofs(facts: Facts) -> Iterator[Proof]:
     if not facts.hard("faculty_weekly_limit"):
         return
     total: dict[str, int] = {}
-    for course in facts.dataset.courses:
-        for id in course.faculty_ids:
-            total[id] = total.get(id, 0) + course.sessions_per_week
+    for part in facts.dataset.parts:
+        for id in part.faculty_ids:
+            total[id] = total.get(id, 0) + part.sessions_per_week
     for teacher in facts.dataset.faculty:
         limit, needed = teacher.max_sessions_per_week, total.get(teacher.id, 0)
         if limit is not None and needed > limit:
@@ -313,8 +321,12 @@ def _spread_proofs(facts: Facts) -> Iterator[Proof]:
     """Only where a dataset makes `min_days` hard."""
     if not facts.hard("min_days"):
         return
+    days_of: dict[str, Bits] = {}
+    for n, part in enumerate(facts.dataset.parts):
+        days = _union(_days(facts, demand.options.starts) for demand in demands_of(facts, n))
+        days_of[part.id] = days_of.get(part.id, 0) | days
     for course in facts.dataset.courses:
-        days = _union(_days(facts, demand.options.starts) for demand in demands_of(facts, course.id))
+        days = days_of[course.id]
         available = min(course.sessions_per_week, days.bit_count())
         if days and available < course.min_days:
             yield Proof(

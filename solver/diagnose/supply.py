@@ -29,7 +29,8 @@ class RoomDemand:
     cover: Bits
     length: int
     sessions: int
-    courses: tuple[str, ...]
+    parts: tuple[int, ...]
+    """Numbers in `Dataset.parts`."""
 
 
 def supply_proofs(facts: Facts) -> Iterator[Proof]:
@@ -46,13 +47,14 @@ def supply_proofs(facts: Facts) -> Iterator[Proof]:
 
 def _room_demands(facts: Facts) -> list[RoomDemand]:
     sessions: Counter[tuple[Bits, Bits, int]] = Counter()
-    courses: dict[tuple[Bits, Bits, int], list[str]] = {}
-    for course in facts.dataset.courses:
-        for demand in demands_of(facts, course.id):
+    parts: dict[tuple[Bits, Bits, int], list[int]] = {}
+    for part, course in enumerate(facts.dataset.parts):
+        # What takes several rooms at once takes more than is counted here, and is left out.
+        for demand in demands_of(facts, part) if course.rooms_needed == 1 else ():
             key = _key(demand)
             sessions[key] += len(demand.keys)
-            courses.setdefault(key, []).append(course.id)
-    return [RoomDemand(*key, sessions=number, courses=tuple(courses[key])) for key, number in sessions.items()]
+            parts.setdefault(key, []).append(part)
+    return [RoomDemand(*key, sessions=number, parts=tuple(parts[key])) for key, number in sessions.items()]
 
 
 def _key(demand: Demand) -> tuple[Bits, Bits, int]:
@@ -61,8 +63,9 @@ def _key(demand: Demand) -> tuple[Bits, Bits, int]:
 
 def _shortage(facts: Facts, rooms: Bits, demands: Sequence[RoomDemand]) -> Proof | None:
     openings = Counter(
-        ~bits(facts.dataset.rooms[r].unavailable) & ((1 << facts.dataset.time_grid.num_slots) - 1)
+        facts.all_slots & ~bits(facts.dataset.rooms[r].unavailable)
         for r in indices(rooms)
+        for _ in range(min(facts.dataset.rooms[r].sessions_at_once, len(facts.dataset.sessions)))
     )
     needed = sum(demand.sessions * demand.length for demand in demands)
     union = 0
@@ -115,7 +118,7 @@ def _offer(facts: Facts, rooms: Bits, slots: Bits) -> str:
     names = [facts.names.room(facts.dataset.rooms[r].id) for r in indices(rooms)]
     those = f"the only room that suits, {names[0]}, offers" if len(names) == 1 else ""
     those = those or f"the {len(names)} rooms that suit ({listed(names)}) offer"
-    if slots.bit_count() * 2 > facts.dataset.time_grid.num_slots:
+    if slots.bit_count() * 2 > facts.all_slots.bit_count():
         return those
     return f"{those} in the slots open to them ({facts.slots_in_words(slots)})"
 
@@ -123,11 +126,12 @@ def _offer(facts: Facts, rooms: Bits, slots: Bits) -> str:
 def _proof(
     facts: Facts, code: str, rooms: Bits, demands: Sequence[RoomDemand], take: str, needed: int, available: int
 ) -> Proof:
-    courses = tuple(dict.fromkeys(course for demand in demands for course in demand.courses))
+    parts = [facts.dataset.parts[n] for n in dict.fromkeys(part for demand in demands for part in demand.parts)]
+    courses = tuple(dict.fromkeys(part.id for part in parts))
     widest = max(demands, key=lambda demand: demand.rooms.bit_count())
-    kind = kind_in_words(facts, facts.dataset.course[widest.courses[0]])
+    kind = kind_in_words(facts, facts.dataset.parts[widest.parts[0]])
     sessions = sum(demand.sessions for demand in demands)
-    who = f"{counted(sessions, 'session')} of {listed([facts.names.course(course) for course in courses])}"
+    who = f"{counted(sessions, 'session')} of {listed([facts.names.part(part) for part in parts])}"
     restricting = [rule for rule in ("room_unsuitable", "room_capacity") if facts.hard(rule)]
     return Proof(
         code=code,

@@ -95,7 +95,7 @@ def _earliest(
     """
     ready, last = 0, None
     for other in sorted(before):
-        end = earliest[other][0] + facts.dataset.course[other[0]].session_slots if other in earliest else 0
+        end = earliest[other][0] + facts.dataset.part_of(other).session_slots if other in earliest else 0
         if end > ready:
             ready, last = end, other
     starts = facts.options(key).starts
@@ -152,11 +152,11 @@ def _pair_proofs(facts: Facts, links: Sequence[Link]) -> Iterator[Proof]:
 
 def _shared(facts: Facts, a: SessionKey, b: SessionKey) -> tuple[str, str] | None:
     """The clash rule that keeps two sessions apart and why, in words; None when they may overlap."""
-    one, other = facts.dataset.course[a[0]], facts.dataset.course[b[0]]
+    one, other = facts.dataset.part_of(a), facts.dataset.part_of(b)
     if facts.dataset.may_clash(a, b):
         return None
     if facts.hard("group_clash"):
-        if one is other:
+        if one is other or (one.id == other.id and not one.group_ids and not other.group_ids):
             return "group_clash", "they are of one course"
         others = facts.dataset.cohorts_of(other)
         for id in facts.dataset.cohorts_of(one):
@@ -190,7 +190,7 @@ def keeps_rooms(link_type: LinkType) -> tuple[bool, bool]:
 def _starts_work(
     facts: Facts, a: SessionKey, b: SessionKey, linked: Sequence[tuple[Link, bool]], *, apart: bool
 ) -> bool:
-    length, other = facts.dataset.course[a[0]].session_slots, facts.dataset.course[b[0]].session_slots
+    length, other = facts.dataset.part_of(a).session_slots, facts.dataset.part_of(b).session_slots
     for start in indices(facts.options(a).starts):
         possible = facts.options(b).starts
         if apart:
@@ -291,7 +291,8 @@ def _clique_proofs(facts: Facts, link: Link) -> Iterator[Proof]:
             starts = _all(facts.options(key).starts for key in clique)
             available = sum(bool(starts & day) for day in facts.day_slots)
         else:
-            available = _all(facts.options(key).rooms for key in clique).bit_count()
+            places = _all(facts.options(key).rooms for key in clique)
+            available = sum(_held(facts, q, crowd, len(clique)) for q in indices(places))
         if len(clique) > available:
             yield Proof(
                 code=f"link_{link.type}",
@@ -302,6 +303,13 @@ def _clique_proofs(facts: Facts, link: Link) -> Iterator[Proof]:
                 needed=len(clique),
                 available=available,
             )
+
+
+def _held(facts: Facts, place: int, crowd: Crowd, most: int) -> int:
+    """Sessions of a clique that one place has room for at once, `most` at most."""
+    if "room_clash" not in crowd.rules:
+        return 1
+    return min((room.sessions_at_once for room in facts.dataset.places[place].rooms), default=most)
 
 
 def _cliques(facts: Facts, link: Link) -> Iterator[list[SessionKey]]:

@@ -13,10 +13,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from solver.calendar import TimeGrid
 from solver.errors import InputError, Issue
-from solver.formats.issues import issues_of, kind_of, raise_if_any
+from solver.formats.issues import issues_of, kind_of, pointer, raise_if_any
 from solver.formats.json_text import first_value_issues, read_json
 from solver.formats.shapes import PlacementShape
+from solver.formats.slot_words import SlotWords, numbered
 from solver.model import Placement, Timetable
 from solver.result import Result
 
@@ -28,16 +30,23 @@ def dump_timetable(timetable: Timetable) -> dict[str, Any]:
     """The timetable as JSON data, one entry per placed session."""
     return {
         "schema": TIMETABLE_SCHEMA,
-        "placements": [
-            {"course_id": p.course_id, "session": p.session, "slot": p.slot, "room_id": p.room_id}
-            for p in timetable.placements
-        ],
+        "placements": [_placement(placement) for placement in timetable.placements],
     }
 
 
-def load_timetable(source: bytes | str | Mapping[str, Any]) -> Timetable:
+def _placement(p: Placement) -> dict[str, Any]:
+    more = {"more_rooms": list(p.more_rooms)} if p.more_rooms else {}
+    return {"course_id": p.course_id, "session": p.session, "slot": p.slot, "room_id": p.room_id, **more}
+
+
+def load_timetable(source: bytes | str | Mapping[str, Any], grid: TimeGrid | None = None) -> Timetable:
     """
     A timetable from JSON text or parsed JSON; a whole result gives the timetable of its best variant.
+
+    Parameters
+    ----------
+    grid
+        That of the dataset; with it a slot may be given in words, like "Monday 10:00".
 
     Raises
     ------
@@ -60,7 +69,14 @@ def load_timetable(source: bytes | str | Mapping[str, Any]) -> Timetable:
     elif not isinstance(rows, list | tuple):
         issues.append(_issue("/placements", "wrong_type", f"placements must be a list, got {kind_of(rows)}", rows))
     placements = []
+    words = None if grid is None else SlotWords(grid)
+
+    def report(path: tuple[object, ...], code: str, message: str, value: object) -> None:
+        issues.append(_issue(pointer(path), code, message, value))
+
     for i, row in enumerate(rows if isinstance(rows, list | tuple) else ()):
+        if words is not None:
+            row = numbered(words, row, ("placements", i), report)
         try:
             placements.append(Placement(**PlacementShape.model_validate(row).stated()))
         except ValidationError as error:

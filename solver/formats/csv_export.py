@@ -12,12 +12,11 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 
+from solver.calendar import clock_of
 from solver.formats.meetings import Of, is_of, part_of
 from solver.formats.safe import inert_in_csv
-from solver.grid import clock_of
-from solver.labels import Labels, readable
+from solver.labels import NO_ROOM, Labels, readable, taught_name
 from solver.model import Course, Dataset, Placement, Timetable
-from solver.names import DAY_NAMES
 
 COLUMNS = (
     "day",
@@ -59,32 +58,33 @@ def rows_of(dataset: Dataset, timetable: Timetable, of: Of | None = None) -> Ite
     order, labels = {key: n for n, key in enumerate(dataset.sessions)}, Labels(dataset)
     placed = part_of(dataset, timetable, of).placements
     for placement in sorted(placed, key=lambda p: (p.slot, order[p.key])):
-        course = dataset.course[placement.course_id]
+        course = dataset.part_of(placement.key)
         yield {**_place(dataset, labels, placement), **_subject(dataset, labels, course)}
     for course_id, session in dataset.sessions:
-        course = dataset.course[course_id]
-        if (course_id, session) not in timetable.by_session and (of is None or is_of(dataset, course, None, of)):
+        course = dataset.part_of((course_id, session))
+        if (course_id, session) not in timetable.by_session and (of is None or is_of(dataset, course, (), of)):
             yield _subject(dataset, labels, course)
 
 
 def _place(dataset: Dataset, labels: Labels, placement: Placement) -> Mapping[str, object]:
-    grid, room = dataset.time_grid, dataset.room[placement.room_id]
+    grid, rooms = dataset.time_grid, [dataset.room[id] for id in dataset.in_order(placement.room_ids)]
     first = grid.period_of(placement.slot)
+    day = grid.day_of(placement.slot)
     # A session that runs past the end of the day is a mistake of the timetable; it is shown ending with the day.
-    last = min(first + dataset.course[placement.course_id].session_slots, grid.num_periods) - 1
+    length = min(dataset.part_of(placement.key).session_slots, len(grid.periods_of(day)) - first)
     return {
-        "day": DAY_NAMES[grid.day_of(placement.slot)],
-        "start": clock_of(grid.periods[first][0]),
-        "end": clock_of(grid.periods[last][1]),
-        "room": labels.rooms[room.id],
-        "building": readable(room.building),
+        "day": grid.day_names[day],
+        "start": clock_of(grid.start_of(placement.slot)),
+        "end": clock_of(grid.end_of(placement.slot + length - 1)),
+        "room": LIST_SEPARATOR.join(labels.rooms[room.id] for room in rooms) or NO_ROOM,
+        "building": readable(rooms[0].building) if rooms else "",
     }
 
 
 def _subject(dataset: Dataset, labels: Labels, course: Course) -> Mapping[str, object]:
     return {
         "course_code": course.code or course.id,
-        "course_name": course.name,
+        "course_name": taught_name(course),
         "teachers": LIST_SEPARATOR.join(labels.teachers[id] for id in course.faculty_ids),
         "groups": LIST_SEPARATOR.join(labels.groups[id] for id in course.group_ids),
         "students": dataset.expected_students(course),

@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
+from solver.calendar import TimeGrid, clock_of
 from solver.checks import dataset_issues
 from solver.errors import InputError, Issue
 from solver.formats.ctt_rows import END, NAME, Row, Rows, grid_size, is_number, lines, scan
 from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_TEXT, raise_if_any
 from solver.formats.remaining import unchecked
-from solver.grid import TimeGrid, clock_of
 from solver.model import Course, Dataset, Faculty, Group, Placement, Room, RuleSetting, Timetable
 from solver.rules import ON_TOP_OF, RULES, profile_of
 
@@ -228,7 +228,7 @@ def dump_ctt(dataset: Dataset) -> str:
 
 # Fields that limit what a timetable may be and that the format has no words for, with the values that limit nothing.
 _UNLIMITED: Mapping[str, Mapping[str, object]] = {
-    "rooms": {"unavailable": ()},
+    "rooms": {"unavailable": (), "sessions_at_once": 1},
     "faculty": {"unavailable": (), "max_sessions_per_week": None, "max_sessions_per_day": None},
     "groups": {"unavailable": (), "max_sessions_per_day": None},
     "courses": {
@@ -252,6 +252,11 @@ def _obstacles(dataset: Dataset) -> Iterator[Issue]:
                 if getattr(entry, name) != free:
                     yield _unsayable(f"/{collection}/{i}/{name}", getattr(entry, name))
     for i, course in enumerate(dataset.courses):
+        if course.parts:
+            yield _unsayable(f"/courses/{i}/parts", len(course.parts))
+        for name, free in (("rooms", None), ("room_penalties", {}), ("rooms_needed", 1)):
+            if getattr(course, name) != free:
+                yield _unsayable(f"/courses/{i}/{name}", getattr(course, name))
         if len(course.faculty_ids) != 1:
             yield _unsayable(
                 f"/courses/{i}/faculty_ids", course.faculty_ids, "a course has exactly one teacher in .ctt"
@@ -297,6 +302,11 @@ def dump_solution(dataset: Dataset, timetable: Timetable) -> str:
         Issue(pointer=f"/placements/{i}", code="dangling_id", message=_no_session(p), value=list(p.key))
         for i, p in enumerate(timetable.placements)
         if p.key not in order
+    )
+    raise_if_any(
+        _unsayable(f"/placements/{i}/room_id", list(p.room_ids), "in .ctt a lecture has exactly one room")
+        for i, p in enumerate(timetable.placements)
+        if len(p.room_ids) != 1
     )
     raise_if_any(_spaced("rooms", [room.id for room in dataset.rooms]))
     raise_if_any(_spaced("courses", [course.id for course in dataset.courses]))

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from solver.errors import Issue
 from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_TEXT, raise_if_any, refuse_long
-from solver.terms import MAX_DAYS, MAX_SLOTS_PER_DAY
+from solver.terms import MAX_SLOTS_PER_DAY, WEEK_DAYS
 
 MAX_DIGITS = 9
 END = "END."
 NAME = "Name"
-SIZES = {"Days": MAX_DAYS, "Periods_per_day": MAX_SLOTS_PER_DAY}
+SIZES = {"Days": WEEK_DAYS, "Periods_per_day": MAX_SLOTS_PER_DAY}
 """Header fields that nothing can be understood without, with the largest value that can be used."""
 
 

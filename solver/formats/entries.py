@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 from solver.formats.issues import kind_of
 from solver.formats.reading import Reading, read_shape
 from solver.formats.shapes import CourseShape, FacultyShape, GroupShape, LinkShape, RatingShape, RoomShape, Shape
-from solver.model import Course, Faculty, FixedSession, Group, Link, Rating, Room
+from solver.model import Course, Faculty, FixedSession, Group, Link, Part, Rating, Room
+from solver.terms import PENALTY_WORDS
 
 MAX_ENTRIES = 50_000
 """Entries of one list."""
@@ -36,7 +37,23 @@ def _faculty(stated: Mapping[str, Any]) -> Faculty:
 
 def _course(stated: Mapping[str, Any]) -> Course:
     fixed = tuple(FixedSession(**shape.stated()) for shape in stated.get("fixed", ()))
-    return Course(**{**stated, "fixed": fixed})
+    parts = tuple(Part(**_with_rooms(shape.stated())) for shape in stated.get("parts", ()))
+    return Course(**{**_with_rooms(stated), "fixed": fixed, "parts": parts})
+
+
+def _with_rooms(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a course, or a part of one, with single rooms by id and their penalties as points."""
+    found = dict(stated)
+    if found.get("rooms") is not None:
+        found["rooms"] = {choice.room: _points(choice.penalty or 0) for choice in found["rooms"]}
+    if found.get("room_penalties") is not None:
+        found["room_penalties"] = {id: _points(penalty) for id, penalty in found["room_penalties"].items()}
+    return found
+
+
+def _points(penalty: int | str) -> int | None:
+    """None for what is prohibited."""
+    return PENALTY_WORDS[penalty] if isinstance(penalty, str) else penalty
 
 
 # A stub must not break anything outside itself: its course has so many sessions that no link asks for one too many.

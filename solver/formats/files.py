@@ -113,7 +113,7 @@ def read_timetable(path: Path, dataset: Dataset) -> Timetable:
 
 
 _ANSWER_READERS: Mapping[str, Callable[[bytes, Dataset], Timetable]] = {
-    ".json": lambda data, dataset: load_timetable(data),
+    ".json": lambda data, dataset: load_timetable(data, dataset.time_grid),
     ".sol": lambda data, dataset: load_solution(_text(data), dataset),
     ".sln": lambda data, dataset: load_sln(_text(data), dataset),
 }

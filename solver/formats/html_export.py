@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
+from solver.calendar import TimeGrid
 from solver.errors import InputError, Issue
-from solver.formats.meetings import Meeting, Of, Week, Weeks, lunch_of
+from solver.formats.frame import BreakRow, PeriodRow, rows_of_week
+from solver.formats.meetings import Meeting, Of, Week, Weeks
 from solver.formats.print_size import height_of, points_of
 from solver.formats.safe import CONTENT_POLICY, printable
-from solver.grid import TimeGrid, clock_of
 from solver.model import Dataset, Timetable
-from solver.names import DAY_NAMES, counted
+from solver.names import counted
 
 MAX_PAGES = 10_000
 
@@ -82,7 +83,7 @@ def _document(title: str, weeks: Sequence[Week], grid: TimeGrid, *, alone: bool)
             f'<li><a href="#week-{n}">{week.of.kind} {_name(week.name)}</a></li>\n' for n, week in enumerate(weeks)
         )
         yield "</ul></nav>\n"
-    head = "".join(f'<th scope="col">{day}</th>' for day in DAY_NAMES[: grid.num_days])
+    head = "".join(f'<th scope="col">{_name(day)}</th>' for day in grid.day_names)
     for n, week in enumerate(weeks):
         yield (
             f'<section id="week-{n}"{" class=alone" if alone else ""} style="--letters: {points_of(week, grid):g}pt">'
@@ -98,31 +99,35 @@ def _document(title: str, weeks: Sequence[Week], grid: TimeGrid, *, alone: bool)
 
 def _rows(week: Week, grid: TimeGrid) -> Iterator[str]:
     """A meeting of several periods stands in one high cell, where nothing else runs beside it."""
-    cells, lunch = week.cells(), lunch_of(grid)
-    covered: set[tuple[int, int]] = set()
-    for period, (begin, end) in enumerate(grid.periods):
-        if lunch and period == grid.lunch_period:
-            yield f'<tr class="lunch"><th scope="row">{_span_of(*lunch)}</th>'
-            yield f'<td colspan="{grid.num_days}">Lunch</td></tr>\n'
-        yield f'<tr><th scope="row">{_span_of(begin, end)}</th>'
+    cells, covered = week.cells(), set[tuple[int, int]]()
+    for row in rows_of_week(grid):
+        if isinstance(row, BreakRow):
+            yield _break(row, grid)
+            continue
+        yield f'<tr><th scope="row">{row.head}</th>'
         for day in range(grid.num_days):
-            if (day, period) in covered:
+            if (day, row.period) in covered:
                 continue
-            here = cells.get((day, period), [])
+            here = cells.get((day, row.period), [])
             height = height_of(here, cells, grid)
-            covered.update((day, period + k) for k in range(height))
+            covered.update((day, row.period + k) for k in range(height))
             span = f' rowspan="{height}"' if height > 1 else ""
-            yield f"<td{span}>{''.join(_meeting(week, meeting, height) for meeting in here)}</td>"
+            yield f"<td{span}>{''.join(_meeting(week, meeting, row, height) for meeting in here)}</td>"
         yield "</tr>\n"
 
 
-def _span_of(begin: int, end: int) -> str:
-    return f"{clock_of(begin)}-{clock_of(end)}"
+def _break(row: BreakRow, grid: TimeGrid) -> str:
+    """One cell where all days have the same breaks."""
+    if row.shared:
+        days = f'<td colspan="{grid.num_days}">{_name(row.shared)}</td>'
+    else:
+        days = "".join(f"<td>{_name(name) if name else ''}</td>" for name in row.names)
+    return f'<tr class="lunch"><th scope="row">{row.clock}</th>{days}</tr>\n'
 
 
-def _meeting(week: Week, meeting: Meeting, height: int) -> str:
-    """The rows say when it is, unless it takes more of them than its cell."""
-    clock = [] if height == meeting.length else [meeting.clock]
+def _meeting(week: Week, meeting: Meeting, row: PeriodRow, height: int) -> str:
+    """The rows say when it is, unless it takes more of them than its cell, or days have times of their own."""
+    clock = [] if height == meeting.length and row.clock else [meeting.clock]
     return f'<div class="meeting"><b>{_name(meeting.title)}</b>{_spans((*clock, *week.lines(meeting)))}</div>'
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
 
+from solver.calendar import span_of
 from solver.errors import InputError, Issue
-from solver.grid import TimeGrid, clock_of
-from solver.labels import Labels, in_brackets, readable
+from solver.labels import NO_ROOM, Labels, in_brackets, readable, taught_name
 from solver.model import Course, Dataset, Placement, Timetable
 from solver.names import counted
 
@@ -42,6 +42,7 @@ class Meeting:
     course_id: str
     session: int
     day: int
+    day_name: str
     period: int
     length: int
     begin: int
@@ -56,11 +57,11 @@ class Meeting:
     @property
     def clock(self) -> str:
         """ "09:00-10:00", from the begin to the end."""
-        return f"{clock_of(self.begin)}-{clock_of(self.end)}"
+        return span_of(self.begin, self.end)
 
     @property
     def place(self) -> str:
-        """Room, and the building where it is known."""
+        """Room or rooms, and the building where it is known."""
         told = not self.building or self.room.endswith(in_brackets("", self.building))
         return self.room if told else f"{self.room}, {self.building}"
 
@@ -156,21 +157,15 @@ class Weeks:
         found: dict[Kind, dict[str, list[Meeting]]] = {kind: {} for kind in KINDS}
         for meeting, placement in self._placed:
             for kind in KINDS:
-                course = self.dataset.course[placement.course_id]
-                for id in dict.fromkeys(_owners(self.dataset, course, placement.room_id, kind)):
+                course = self.dataset.part_of(placement.key)
+                for id in dict.fromkeys(_owners(self.dataset, course, placement.room_ids, kind)):
                     found[kind].setdefault(id, []).append(meeting)
         return found
 
 
-def lunch_of(grid: TimeGrid) -> tuple[int, int] | None:
-    """When lunch begins and ends, in minutes after midnight; None where it cuts no day in two."""
-    after = grid.lunch_period
-    return None if after is None else (grid.periods[after - 1][1], grid.periods[after][0])
-
-
 def taught_groups(dataset: Dataset) -> frozenset[str]:
     """The groups with any course. Of the others nothing is known, so nobody is offered an empty week of them."""
-    return frozenset(id for course in dataset.courses for id in dataset.attending_groups(course))
+    return frozenset(id for part in dataset.parts for id in dataset.attending_groups(part))
 
 
 def check_known(dataset: Dataset, of: Of) -> None:
@@ -192,20 +187,20 @@ def part_of(dataset: Dataset, timetable: Timetable, of: Of | None) -> Timetable:
         return timetable
     check_known(dataset, of)
     return Timetable(
-        placements=tuple(p for p in timetable.placements if is_of(dataset, dataset.course[p.course_id], p.room_id, of))
+        placements=tuple(p for p in timetable.placements if is_of(dataset, dataset.part_of(p.key), p.room_ids, of))
     )
 
 
-def is_of(dataset: Dataset, course: Course, room_id: str | None, of: Of) -> bool:
+def is_of(dataset: Dataset, course: Course, room_ids: tuple[str, ...], of: Of) -> bool:
     """
-    Whether a session of the course belongs to the owner's week; an open one (room None) belongs to no room's.
+    Whether a session of the course belongs to the owner's week; one without rooms belongs to no room's.
 
     To the week of a group belongs whatever some of its people attend, also with one of its parts or as part of a whole.
     """
-    return of.id in _owners(dataset, course, room_id, of.kind)
+    return of.id in _owners(dataset, course, room_ids, of.kind)
 
 
-def _owners(dataset: Dataset, course: Course, room_id: str | None, kind: Kind) -> tuple[str, ...]:
+def _owners(dataset: Dataset, course: Course, room_ids: tuple[str, ...], kind: Kind) -> tuple[str, ...]:
     match kind:
         case "group":
             return dataset.attending_groups(course)
@@ -214,7 +209,7 @@ def _owners(dataset: Dataset, course: Course, room_id: str | None, kind: Kind) -
         case "student":
             return dataset.students_of(course)
         case "room":
-            return (room_id,) if room_id is not None else ()
+            return room_ids
 
 
 def _taught(labels: Labels, course: Course) -> tuple[str, ...]:
@@ -224,22 +219,25 @@ def _taught(labels: Labels, course: Course) -> tuple[str, ...]:
 
 
 def _meeting(dataset: Dataset, labels: Labels, placement: Placement) -> Meeting:
-    grid, course, room = dataset.time_grid, dataset.course[placement.course_id], dataset.room[placement.room_id]
+    grid, course = dataset.time_grid, dataset.part_of(placement.key)
+    rooms = [dataset.room[id] for id in dataset.in_order(placement.room_ids)]
     first = grid.period_of(placement.slot)
     # A session that runs past the end of the day is a mistake of the timetable; it is shown ending with the day.
-    length = min(course.session_slots, grid.num_periods - first)
+    day = grid.day_of(placement.slot)
+    length = min(course.session_slots, len(grid.periods_of(day)) - first)
     return Meeting(
         course_id=course.id,
         session=placement.session,
-        day=grid.day_of(placement.slot),
+        day=day,
+        day_name=grid.day_names[day],
         period=first,
         length=length,
-        begin=grid.periods[first][0],
-        end=grid.periods[first + length - 1][1],
+        begin=grid.start_of(placement.slot),
+        end=grid.end_of(placement.slot + length - 1),
         code=course.code or course.id,
-        name=course.name,
+        name=taught_name(course),
         teachers=tuple(labels.teachers[id] for id in course.faculty_ids),
         groups=_taught(labels, course),
-        room=labels.rooms[room.id],
-        building=readable(room.building),
+        room=together([labels.rooms[room.id] for room in rooms]) or NO_ROOM,
+        building=readable(rooms[0].building) if rooms else "",
     )

@@ -8,10 +8,12 @@ nobody is told that an id is unknown when only its owner was misspelt. What a st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass, replace
 from typing import Any
 
+from solver.calendar import Break, TimeGrid, minutes_of
+from solver.calendar_checks import grid_issues
 from solver.errors import InputError, Issue
 from solver.formats.answers import (
     RESULT_SCHEMA,
@@ -27,8 +29,8 @@ from solver.formats.json_text import first_value_issues, read_json
 from solver.formats.reading import FIRST_SCHEMA, MAX_FIELDS, Reading, entries_of, once_each, read_shape
 from solver.formats.remaining import WIDEST_GRID, model_issues, unchecked
 from solver.formats.shapes import RuleShape, TimeGridShape
-from solver.grid import TimeGrid
-from solver.model import Dataset, RuleSetting
+from solver.formats.slot_words import SlotWords, worded
+from solver.model import Course, Dataset, FixedSession, Part, Room, RuleSetting
 from solver.rules import RULE_IDS, rule_issue
 
 __all__ = ["SCHEMA", "dump_dataset", "dump_result", "dump_timetable", "load_dataset", "load_result", "load_timetable"]
@@ -63,20 +65,28 @@ def load_dataset(source: bytes | str | Mapping[str, Any], *, values_checked: boo
 
 
 def dump_dataset(dataset: Dataset) -> dict[str, Any]:
-    """The dataset as JSON data with every field stated; `load_dataset` of it is equal to `dataset`."""
-    grid = dataset.time_grid
-    lunch = None if grid.lunch is None else {"start": grid.lunch[0], "end": grid.lunch[1]}
+    """The dataset as JSON data with every field stated, slots in words; `load_dataset` of it is equal to `dataset`."""
+    words = SlotWords(dataset.time_grid)
     return {
         "schema": SCHEMA,
         "name": dataset.name,
-        "time_grid": {**_plain(grid), "lunch": lunch},
-        **{name: _plain(getattr(dataset, name)) for name in COLLECTIONS},
+        "time_grid": _plain_grid(dataset.time_grid),
+        **{name: [worded(words, _plain(entry)) for entry in getattr(dataset, name)] for name in COLLECTIONS},
         "travel_minutes": _plain(dataset.travel_minutes),
         "rules": {
             name: {key: value for key, value in _plain(setting).items() if value is not None}
             for name, setting in dataset.rules.items()
         },
     }
+
+
+def _plain_grid(grid: TimeGrid) -> dict[str, Any]:
+    """What is said of all days, and of named days, bells and breaks what there is."""
+    lunch = None if grid.lunch is None else {"start": grid.lunch[0], "end": grid.lunch[1]}
+    bells = {day: [f"{start}-{end}" for start, end in periods] for day, periods in grid.bells.items()}
+    named = {"days": list(grid.days), "bells": bells, "breaks": _plain(grid.breaks)}
+    plain = {name: _plain(getattr(grid, name)) for name in grid.__dataclass_fields__ if name not in named}
+    return {**plain, "lunch": lunch, **{name: value for name, value in named.items() if value}}
 
 
 _AS_THEY_ARE = frozenset({str, int, bool, type(None)})
@@ -91,9 +101,39 @@ def _plain(value: Any) -> Any:
         return list(value) if _AS_THEY_ARE.issuperset(map(type, value)) else [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Room | FixedSession | Course | Part):
+        return {name: _plain(_in_words(name, held)) for name, held in _stated(value)}
     if is_dataclass(value):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_NEWER: Mapping[type[Any], Mapping[str, Any]] = {
+    Room: {"sessions_at_once": 1},
+    FixedSession: {"more_rooms": ()},
+    Course: {"rooms": None, "room_penalties": {}, "rooms_needed": 1, "parts": (), "kind": ""},
+    Part: {name: None for name in Part.__dataclass_fields__ if name not in ("kind", "sessions")},
+}
+"""Fields that the first schema has not, with what is not worth saying."""
+
+
+def _stated(value: Room | FixedSession | Course | Part) -> Iterator[tuple[str, Any]]:
+    """Each field worth stating; a course in parts has the sessions of its parts."""
+    unsaid = _NEWER[type(value)]
+    for name in value.__dataclass_fields__:
+        held = getattr(value, name)
+        counted_by_parts = name == "sessions_per_week" and isinstance(value, Course) and value.parts
+        if not counted_by_parts and not (name in unsaid and held == unsaid[name]):
+            yield name, held
+
+
+def _in_words(name: str, held: Any) -> Any:
+    """Single rooms as documents name them."""
+    if name == "rooms" and held is not None:
+        return [{"room": id, "penalty": penalty} for id, penalty in held.items()]
+    if name == "room_penalties" and held is not None:
+        return {id: "prohibited" if penalty is None else penalty for id, penalty in held.items()}
+    return held
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -103,7 +143,10 @@ def _read_dataset(document: Mapping[str, Any], found: list[Issue]) -> Dataset:
     _refuse_others(document)
     reading = Reading(document, found)
     _check_head(reading)
-    parts: dict[str, Any] = {"time_grid": _read_grid(reading)}
+    grid = _read_grid(reading)
+    if ("time_grid",) not in reading.broken and not any(grid_issues(grid)):
+        reading.words = SlotWords(grid)
+    parts: dict[str, Any] = {"time_grid": grid}
     parts |= {key: tuple(read_collection(reading, key)) for key in COLLECTIONS}
     parts["travel_minutes"] = _read_travel(reading)
     parts["rules"] = _read_rules(reading)
@@ -154,8 +197,25 @@ def _read_grid(reading: Reading) -> TimeGrid:
     stated = read_shape(reading, TimeGridShape, ("time_grid",), reading.document.get("time_grid", {}))
     if stated is None:
         return WIDEST_GRID
-    lunch = stated.get("lunch")
-    return TimeGrid(**{**stated, "lunch": (lunch.start, lunch.end)} if lunch is not None else stated)
+    lunch, breaks = stated.get("lunch"), stated.get("breaks", ())
+    if lunch is not None:
+        stated["lunch"] = (lunch.start, lunch.end)
+    stated["breaks"] = tuple(Break(**each.stated()) for each in breaks)
+    stated["bells"] = {day: tuple(_read_bells(reading, day, bells)) for day, bells in stated.get("bells", {}).items()}
+    if "days" in stated and stated.get("working_days", len(stated["days"])) != len(stated["days"]):
+        message = f"days names {len(stated['days'])} days, so working_days can be left out"
+        reading.report(("time_grid", "working_days"), "contradiction", message, stated["working_days"])
+    return WIDEST_GRID if ("time_grid",) in reading.broken else TimeGrid(**stated)
+
+
+def _read_bells(reading: Reading, day: str, bells: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for k, text in enumerate(bells):
+        start, dash, end = text.partition("-")
+        if not dash or minutes_of(start) is None or minutes_of(end) is None:
+            message = f"a period is written like 08:00-08:50, got {text[:40]!r}"
+            reading.report(("time_grid", "bells", day, k), "bad_time", message, text)
+            reading.broken.add(("time_grid",))
+        yield start.strip(), end.strip()
 
 
 def _read_travel(reading: Reading) -> dict[str, dict[str, int]]:

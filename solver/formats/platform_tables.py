@@ -19,12 +19,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from solver.calendar import TimeGrid
 from solver.errors import InputError, Issue
 from solver.formats.platform_csv import DEFAULT_CAPACITY, DEFAULT_CREDITS, MAX_CREDITS, Imported, sections_of
 from solver.formats.platform_rows import Repairs, Row
 from solver.formats.platform_subjects import is_lab
 from solver.formats.spelling import word
-from solver.grid import TimeGrid
 from solver.labels import Named, labels_of, readable
 from solver.model import Course, Dataset, Faculty, Room, RuleSetting
 from solver.terms import CORE_SUBJECT_TYPE
@@ -217,8 +217,7 @@ def _preferences(work: Repairs, row: Row, grid: TimeGrid) -> dict[int, float]:
         work.repaired(row, "preferred_time_slot", "is none of MORNING, AFTERNOON, EVENING, ANY; any time will do")
         return {}
     begin, end = _TIMES[wanted]
-    liked = [begin <= start < end for start, _ in grid.periods]
-    return {slot: LIKED if liked[grid.period_of(slot)] else NOT_LIKED for slot in range(grid.num_slots)}
+    return {slot: LIKED if begin <= grid.start_of(slot) < end else NOT_LIKED for slot in grid.slots}
 
 
 def _research_slots(work: Repairs, row: Row, grid: TimeGrid) -> tuple[int, ...]:
@@ -229,7 +228,7 @@ def _research_slots(work: Repairs, row: Row, grid: TimeGrid) -> tuple[int, ...]:
     if not 0 <= day < grid.num_days:
         work.repaired(row, "research_day", "is no working day; it is left out")
         return ()
-    return tuple(slot for slot in range(grid.num_slots) if grid.day_of(slot) == day)
+    return tuple(grid.slots_of(day))
 
 
 class _Batches:

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import count
 
+from solver.calendar import TimeGrid
 from solver.formats.meetings import Meeting, Week
-from solver.grid import TimeGrid
 
 Cells = Mapping[tuple[int, int], Sequence[Meeting]]
 
 PAGE_WIDTH, PAGE_HEIGHT = 277.0, 190.0
 """Millimetres of A4 landscape within its margins, as all lengths here."""
-CLOCKS, HEADING, DAYS, LUNCH = 22.0, 8.0, 6.0, 5.0
-"""Width of the clocks; heights of the heading, of the names of the days, and of lunch."""
+CLOCKS, HEADING, DAYS, BREAK = 22.0, 8.0, 6.0, 5.0
+"""Width of the clocks; heights of the heading, of the names of the days, and of a row of breaks."""
 CELL_PADDING, ROW_PADDING, MEETING_GAP = 2.6, 1.2, 0.9
 MIN_ROW = 4.5
 LARGEST, SMALLEST, STEP = 9.0, 2.0, 0.25
@@ -32,8 +32,7 @@ SPARE = 0.97
 
 def points_of(week: Week, grid: TimeGrid) -> float:
     """The size of the letters, in points."""
-    lunch = LUNCH if grid.lunch_period is not None else 0.0
-    room = SPARE * (PAGE_HEIGHT - HEADING - DAYS - lunch)
+    room = SPARE * (PAGE_HEIGHT - HEADING - DAYS - BREAK * len(grid.rested))
     cells = week.cells()
     for n in count():
         points = LARGEST - n * STEP
@@ -43,14 +42,14 @@ def points_of(week: Week, grid: TimeGrid) -> float:
 
 
 def height_of(here: Sequence[Meeting], cells: Cells, grid: TimeGrid) -> int:
-    """Rows of one cell: those of a meeting that has all of its periods for itself, on one side of lunch; else one."""
+    """Rows of one cell: all periods of a meeting that has them for itself, with no row of breaks between; else one."""
     if len(here) != 1:
         return 1
     (only,) = here
     periods = range(only.period, only.period + only.length)
-    runs_through_lunch = grid.lunch_period in periods[1:]
+    runs_through = not grid.rested.isdisjoint(periods[1:])
     alone = all(cells[only.day, period] == [only] for period in periods)
-    return only.length if alone and not runs_through_lunch else 1
+    return only.length if alone and not runs_through else 1
 
 
 def _height(week: Week, grid: TimeGrid, cells: Cells, points: float) -> float:

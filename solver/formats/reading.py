@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from solver.errors import Issue
 from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_ISSUES, issues_of, kind_of, pointer, raise_if_any
 from solver.formats.shapes import MAX_STUDENTS, Shape
+from solver.formats.slot_words import SlotWords, numbered
 
 MAX_FIELDS = 100
 """Fields of one entry, known or not."""
@@ -36,8 +37,15 @@ class Reading:
     """Paths of what was replaced by a stub or a default."""
     nameless: set[str] = field(default_factory=set)
     """Collections in which some ids could not be read."""
+    words: SlotWords | None = None
+    """Words for slots; None in a document that may use none, and where its grid cannot be read."""
     unlisted: int = 0
     """Issues that were counted and not described, because their entry has so many."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the document names the first schema, which has no later fields and no words for slots."""
+        return bool(self.document.get("schema") == FIRST_SCHEMA)
 
     def report(self, path: Path, code: str, message: str, value: object = None) -> None:
         """Keeps one issue; `path` becomes its JSON pointer."""
@@ -51,8 +59,13 @@ def read_shape(reading: Reading, shape: type[Shape], path: Path, value: object) 
         reading.issues.extend(oversized)
         reading.broken.add(path)
         return None
+    if not reading.is_first:
+        known = len(reading.issues)
+        value = numbered(reading.words, value, path, reading.report)
+        if len(reading.issues) > known:
+            reading.broken.add(path)
     try:
-        stated = shape.model_validate(value).stated()
+        read = shape.model_validate(value)
     except ValidationError as error:
         described = first_issues(shape, value, error, path)
         reading.issues.extend(described)
@@ -62,10 +75,13 @@ def read_shape(reading: Reading, shape: type[Shape], path: Path, value: object) 
             # After so many nobody reads on, and looking for more could take half a minute.
             raise_if_any(once_each(reading.issues), reading.unlisted)
         return None
-    newer = sorted(stated.keys() & shape.newer) if reading.document.get("schema") == FIRST_SCHEMA else ()
-    for key in newer:
-        message = f"timetable-dataset/2 has the field {key}; write that as the schema"
-        reading.report((*path, key), "newer_field", message, stated.pop(key))
+    stated = read.stated()
+    for below, said in read.newer_fields() if reading.is_first else ():
+        message = f"timetable-dataset/2 has the field {below[-1]}; write that as the schema"
+        reading.report((*path, *below), "newer_field", message, said)
+        stated.pop(str(below[0]))
+    if path in reading.broken:
+        return None
     bad_keys = [key for key in stated.get("preferences", ()) if not _SLOT_KEY.fullmatch(key)]
     for key in bad_keys:
         reading.report((*path, "preferences", key), "bad_slot", f"a slot is a whole number, got {key[:80]!r}", key)

@@ -12,17 +12,23 @@ from dataclasses import fields
 from itertools import chain
 from typing import Any
 
+from solver.calendar import TimeGrid
 from solver.checks import dataset_issues
 from solver.errors import Issue
 from solver.formats.entries import COLLECTIONS
 from solver.formats.issues import MAX_COUNTED_ISSUES
 from solver.formats.reading import Path, Reading
-from solver.grid import TimeGrid
 from solver.model import Dataset
+from solver.terms import MAX_DAYS, MAX_SLOTS_PER_DAY
 
 # The largest grid there can be: where the real one cannot be read, nothing is blamed for not fitting it.
 WIDEST_GRID = TimeGrid(
-    working_days=7, slots_per_day=48, start_time="00:00", end_time="24:00", slot_minutes=30, lunch=None
+    days=tuple(f"Day {n}" for n in range(1, MAX_DAYS + 1)),
+    slots_per_day=MAX_SLOTS_PER_DAY,
+    start_time="00:00",
+    end_time="24:00",
+    slot_minutes=30,
+    lunch=None,
 )
 
 

@@ -7,9 +7,10 @@ Strict throughout: text stays text, `true` is no number, 3.0 is no whole number.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, TypeAlias
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from solver.formats.issues import SAFE_INTEGER
 from solver.terms import LINK_TYPES, MAX_DAYS, MAX_NUMBER, MAX_SLOTS_PER_DAY, PAIRINGS, Tier
@@ -19,10 +20,19 @@ Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 MAX_STUDENTS = 50_000
 """Students of one course."""
 MAX_REFERENCES = 5_000
+MAX_PARTS = 100
+"""Of one course."""
+MAX_CHOICES = 500
+"""Rooms that one course lists."""
 # A JSON array arrives as a list; without `strict=False` only a tuple would do. Its entries stay strict.
 Texts: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_REFERENCES)]
 Students: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_STUDENTS)]
-Slots: TypeAlias = Annotated[tuple[Integer, ...], Field(strict=False, max_length=MAX_DAYS * MAX_SLOTS_PER_DAY)]
+Slot: TypeAlias = Annotated[Integer, WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})]
+"""A number; whoever reads a document in which words may stand for it turns these into numbers first."""
+Slots: TypeAlias = Annotated[tuple[Slot, ...], Field(strict=False, max_length=MAX_DAYS * MAX_SLOTS_PER_DAY)]
+Bells: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_SLOTS_PER_DAY)]
+"""Periods of a day, each as "08:00-08:50"."""
+MAX_BREAKS = 100
 Member: TypeAlias = Annotated[tuple[str, Integer | None], Field(strict=False)]
 Members: TypeAlias = Annotated[tuple[Member, ...], Field(strict=False, max_length=MAX_REFERENCES)]
 UNSET: Any = None
@@ -44,10 +54,29 @@ class Shape(BaseModel):
         named = self.model_fields_set
         return {name: value for name, value in self.__dict__.items() if name in named}
 
+    def newer_fields(self) -> Iterator[tuple[tuple[object, ...], object]]:
+        """Path and value of every stated field that `timetable-dataset/1` has not, those of inner objects too."""
+        for name, value in self.stated().items():
+            if name in self.newer:
+                yield (name,), value
+            elif isinstance(value, Shape):
+                yield from (((name, *path), inner) for path, inner in value.newer_fields())
+            elif isinstance(value, tuple) and value and isinstance(value[0], Shape):
+                for k, item in enumerate(value):
+                    yield from (((name, k, *path), inner) for path, inner in item.newer_fields())
+
 
 class LunchShape(Shape):
     start: str
     end: str
+
+
+class BreakShape(Shape):
+    name: str
+    start: str
+    end: str
+    days: Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_DAYS)] = UNSET
+    run_over: bool = UNSET
 
 
 class TimeGridShape(Shape):
@@ -57,6 +86,10 @@ class TimeGridShape(Shape):
     end_time: str = UNSET
     slot_minutes: Integer = UNSET
     lunch: LunchShape | None = UNSET
+    days: Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_DAYS)] = UNSET
+    bells: Annotated[dict[str, Bells], Field(max_length=MAX_DAYS + 1)] = UNSET
+    breaks: Annotated[tuple[BreakShape, ...], Field(strict=False, max_length=MAX_BREAKS)] = UNSET
+    newer = frozenset({"days", "bells", "breaks"})
 
 
 class RoomShape(Shape):
@@ -69,6 +102,8 @@ class RoomShape(Shape):
     building: str | None = UNSET
     department_id: str | None = UNSET
     unavailable: Slots = UNSET
+    sessions_at_once: Integer = UNSET
+    newer = frozenset({"sessions_at_once"})
 
 
 class FacultyShape(Shape):
@@ -96,8 +131,48 @@ class GroupShape(Shape):
 
 class FixedShape(Shape):
     session: Integer
-    slot: Integer
+    slot: Slot
     room_id: str | None = UNSET
+    more_rooms: Texts = UNSET
+    newer = frozenset({"more_rooms"})
+
+
+Penalty: TypeAlias = Integer | Literal["preferred", "discouraged", "strongly_discouraged"]
+"""A number of points, or the word for it."""
+Penalties: TypeAlias = Annotated[dict[str, Penalty | Literal["prohibited"]], Field(max_length=MAX_REFERENCES)]
+
+
+class RoomChoiceShape(Shape):
+    room: str
+    penalty: Penalty = UNSET
+
+
+def _once_each(choices: tuple[RoomChoiceShape, ...] | None) -> tuple[RoomChoiceShape, ...] | None:
+    named = [choice.room for choice in choices or ()]
+    if twice := next((id for id in named if named.count(id) > 1), None):
+        raise ValueError(f"room {twice[:80]!r} stands here twice")
+    return choices
+
+
+RoomChoices: TypeAlias = Annotated[
+    tuple[RoomChoiceShape, ...], Field(strict=False, max_length=MAX_CHOICES), AfterValidator(_once_each)
+]
+
+
+class PartShape(Shape):
+    kind: str = UNSET
+    sessions: Integer = UNSET
+    session_slots: Integer | None = UNSET
+    faculty_ids: Texts | None = UNSET
+    group_ids: Texts | None = UNSET
+    student_ids: Students | None = UNSET
+    expected_students: Integer | None = UNSET
+    room_types: Texts | None = UNSET
+    required_features: Texts | None = UNSET
+    allowed_slots: Slots | None = UNSET
+    rooms: RoomChoices | None = UNSET
+    room_penalties: Penalties | None = UNSET
+    rooms_needed: Integer | None = UNSET
 
 
 class CourseShape(Shape):
@@ -122,6 +197,11 @@ class CourseShape(Shape):
     fixed: Annotated[tuple[FixedShape, ...], Field(strict=False, max_length=MAX_REFERENCES)] = UNSET
     prerequisites: Texts = UNSET
     priority: Integer = UNSET
+    rooms: RoomChoices | None = UNSET
+    room_penalties: Penalties = UNSET
+    rooms_needed: Integer = UNSET
+    parts: Annotated[tuple[PartShape, ...], Field(strict=False, max_length=MAX_PARTS)] = UNSET
+    newer = frozenset({"rooms", "room_penalties", "rooms_needed", "parts"})
 
 
 class LinkShape(Shape):
@@ -141,7 +221,7 @@ class LinkShape(Shape):
 
 class RatingShape(Shape):
     faculty_id: str
-    slot: Integer
+    slot: Slot
     rating: Number
 
 
@@ -155,5 +235,6 @@ class RuleShape(Shape):
 class PlacementShape(Shape):
     course_id: str
     session: Integer
-    slot: Integer
-    room_id: str
+    slot: Slot
+    room_id: str | None
+    more_rooms: Texts = UNSET

@@ -24,7 +24,7 @@ def dump_sln(dataset: Dataset, timetable: Timetable) -> str:
     Raises
     ------
     InputError
-        A placement names a session or room that the dataset does not have.
+        A placement names a session or room that the dataset does not have, or not exactly one room.
     """
     known = set(dataset.sessions)
     number = {room.id: r for r, room in enumerate(dataset.rooms)}
@@ -33,14 +33,20 @@ def dump_sln(dataset: Dataset, timetable: Timetable) -> str:
         for i, p in enumerate(timetable.placements)
         for what, value, is_known in (
             ("session", list(p.key), p.key in known),
-            ("room", p.room_id, p.room_id in number),
+            *(("room", id, id in number) for id in p.room_ids),
         )
         if not is_known
+    )
+    message = "in .sln an event has exactly one room"
+    raise_if_any(
+        Issue(pointer=f"/placements/{i}/room_id", code="not_expressible", message=message, value=list(p.room_ids))
+        for i, p in enumerate(timetable.placements)
+        if len(p.room_ids) != 1
     )
     rows = []
     for key in dataset.sessions:
         p = timetable.by_session.get(key)
-        rows.append(" ".join(LEFT_OUT) if p is None else f"{p.slot} {number[p.room_id]}")
+        rows.append(" ".join(LEFT_OUT) if p is None else f"{p.slot} {number[p.room_ids[0]]}")
     return "".join(f"{row}\n" for row in rows)
 
 

@@ -14,14 +14,14 @@ from typing import NamedTuple
 from unicodedata import east_asian_width
 from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405 - writes XML, parses none
 
-from solver.formats.meetings import Meeting, Of, Week, Weeks, lunch_of
+from solver.calendar import TimeGrid
+from solver.formats.frame import BreakRow, PeriodRow, rows_of_week
+from solver.formats.meetings import Meeting, Of, Week, Weeks
 from solver.formats.safe import printable, shortened
-from solver.grid import TimeGrid, clock_of
 from solver.model import Dataset, Timetable
-from solver.names import DAY_NAMES
 
 MARGIN, TITLE, HEAD, CLOCKS = 16, 36, 26, 60
-DAY_WIDTH, PERIOD_HEIGHT, LUNCH_HEIGHT = 170, 70, 24
+DAY_WIDTH, PERIOD_HEIGHT, BREAK_HEIGHT = 170, 70, 24
 LINE, LETTER, BOLD_LETTER = 15, 7.0, 8.2
 """Height of a line of text and width of a letter of 12 pixels, in pixels, as all lengths here."""
 MIN_LANE = 40
@@ -58,9 +58,9 @@ def dump_svg(dataset: Dataset, timetable: Timetable, of: Of) -> str:
     _rect(picture, 0, 0, width, height, fill="#ffffff")
     _text(picture, MARGIN, MARGIN + 18, week.title, width - 2 * MARGIN, size=18, weight="bold")
     _draw_clocks(picture, grid, width)
-    _draw_lunch(picture, grid, width)
+    _draw_breaks(picture, grid, widths)
     left = MARGIN + CLOCKS
-    for name, boxes, day_width in zip(DAY_NAMES, days, widths, strict=False):
+    for name, boxes, day_width in zip(grid.day_names, days, widths, strict=True):
         _text(picture, left + 6, MARGIN + TITLE + 17, name, day_width, size=12, weight="bold")
         _draw_day(picture, week, grid, boxes, left, day_width)
         left += day_width
@@ -84,22 +84,31 @@ def _lanes_used(boxes: Sequence[Box]) -> int:
 
 
 def _draw_clocks(picture: Element, grid: TimeGrid, width: int) -> None:
-    for period, (begin, end) in enumerate(grid.periods):
-        top = _top(grid, period)
-        line = {"x1": str(MARGIN), "x2": str(width - MARGIN), "y1": str(top), "y2": str(top), "stroke": LINE_COLOUR}
-        SubElement(picture, "line", line)
-        _text(picture, MARGIN, top + LINE, clock_of(begin), CLOCKS, size=12, weight="bold", fill=INK_2)
-        _text(picture, MARGIN, top + 2 * LINE, clock_of(end), CLOCKS, size=12, fill=INK_3)
+    for row in rows_of_week(grid):
+        top = _top(grid, row.period)
+        if isinstance(row, PeriodRow):
+            line = {"x1": str(MARGIN), "x2": str(width - MARGIN), "y1": str(top), "y2": str(top), "stroke": LINE_COLOUR}
+            SubElement(picture, "line", line)
+            begin, _, end = row.head.partition("-")
+            _text(picture, MARGIN, top + LINE, begin, CLOCKS, size=12, weight="bold", fill=INK_2)
+            _text(picture, MARGIN, top + 2 * LINE, end, CLOCKS, size=12, fill=INK_3)
+        else:
+            begin = row.clock.partition("-")[0]
+            _text(picture, MARGIN, top - BREAK_HEIGHT + LINE + 1, begin, CLOCKS, size=12, weight="bold", fill=INK_2)
 
 
-def _draw_lunch(picture: Element, grid: TimeGrid, width: int) -> None:
-    lunch = lunch_of(grid)
-    if lunch is None or grid.lunch_period is None:
-        return
-    top, left = _top(grid, grid.lunch_period) - LUNCH_HEIGHT, MARGIN + CLOCKS
-    _text(picture, MARGIN, top + LINE + 1, clock_of(lunch[0]), CLOCKS, size=12, weight="bold", fill=INK_2)
-    _rect(picture, left, top, width - MARGIN - left, LUNCH_HEIGHT, fill=SUNK)
-    _text(picture, (left + width - MARGIN) / 2 - 18, top + LINE + 1, "Lunch", CLOCKS, size=12, fill=INK_3)
+def _draw_breaks(picture: Element, grid: TimeGrid, widths: Sequence[int]) -> None:
+    """A bar over the days that have the break: one over all of them where it is the same."""
+    for row in rows_of_week(grid):
+        if isinstance(row, BreakRow):
+            top, left = _top(grid, row.period) - BREAK_HEIGHT, MARGIN + CLOCKS
+            bars = [(row.shared, sum(widths))] if row.shared else zip(row.names, widths, strict=True)
+            for name, width in bars:
+                if name:
+                    _rect(picture, left, top, width, BREAK_HEIGHT, fill=SUNK)
+                    middle = left + max(0.0, (width - LETTER * len(name)) / 2)
+                    _text(picture, middle, top + LINE + 1, name, width, size=12, fill=INK_3)
+                left += width
 
 
 def _draw_day(picture: Element, week: Week, grid: TimeGrid, boxes: Sequence[Box], left: int, width: int) -> None:
@@ -115,14 +124,15 @@ def _draw_day(picture: Element, week: Week, grid: TimeGrid, boxes: Sequence[Box]
 def _draw_box(picture: Element, week: Week, grid: TimeGrid, box: Box, left: float, width: float) -> None:
     meeting, hue = box.meeting, hue_of(box.meeting.code)
     group = SubElement(picture, "g")
-    told = [f"{DAY_NAMES[meeting.day]} {meeting.clock}", meeting.title, meeting.place]
+    told = [f"{meeting.day_name} {meeting.clock}", meeting.title, meeting.place]
     told += [", ".join(meeting.teachers), ", ".join(meeting.groups)]
     SubElement(group, "title").text = printable("; ".join(filter(None, told)))
     top = _top(grid, meeting.period)
     height = _top(grid, meeting.period + meeting.length - 1) + PERIOD_HEIGHT - top
     _rect(group, left + 2, top + 2, width - 4, height - 4, fill=tinted(hue), rx="5")
     _line(group, left + 2 + BORDER / 2, top + 3, top + height - 3, hue)
-    for n, line in enumerate([meeting.title, *week.lines(meeting)]):
+    clock = () if grid.alike else (meeting.clock,)
+    for n, line in enumerate([meeting.title, *clock, *week.lines(meeting)]):
         style = {"weight": "normal", "fill": INK_2} if n else {"weight": "bold", "fill": INK}
         _text(group, left + 10, top + 2 + LINE * (n + 1), line, width - 16, size=12, **style)
 
@@ -145,8 +155,8 @@ def tinted(hue: str) -> str:
 
 def _top(grid: TimeGrid, period: int) -> int:
     """Where a period begins; one behind the last is the end of the picture."""
-    lunch = LUNCH_HEIGHT if grid.lunch_period is not None and period >= grid.lunch_period else 0
-    return MARGIN + TITLE + HEAD + period * PERIOD_HEIGHT + lunch
+    breaks = sum(BREAK_HEIGHT for before in grid.rested if period >= before)
+    return MARGIN + TITLE + HEAD + period * PERIOD_HEIGHT + breaks
 
 
 def _line(parent: Element, x: float, top: float, bottom: float, stroke: str) -> None:

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from solver.calendar import TimeGrid
 from solver.errors import Issue
 from solver.formats.entries import MAX_ENTRIES
 from solver.formats.issues import raise_if_any
 from solver.formats.tim_numbers import BLOCKS, DAYS, HEADER, PERIODS, Numbers, tables
-from solver.grid import TimeGrid
 from solver.model import Course, Dataset, Link, Room, RuleSetting
 from solver.rules import RULES, profile_of
 
@@ -154,7 +154,7 @@ def _order(dataset: Dataset) -> Numbers:
 
 # Fields that limit what a timetable may be and that the format has no words for, with the values that limit nothing.
 _UNLIMITED: Mapping[str, Mapping[str, object]] = {
-    "rooms": {"unavailable": ()},
+    "rooms": {"unavailable": (), "sessions_at_once": 1},
     "courses": {
         "sessions_per_week": 1,
         "session_slots": 1,
@@ -169,7 +169,7 @@ _UNLIMITED: Mapping[str, Mapping[str, object]] = {
 def _obstacles(dataset: Dataset) -> Iterator[Issue]:
     """Everything in a dataset that would be lost in the format."""
     grid = dataset.time_grid
-    if (grid.num_days, grid.num_periods, grid.lunch_period) != (DAYS, PERIODS, None):
+    if (grid.num_days, grid.num_periods) != (DAYS, PERIODS) or any(grid.rests(day) for day in range(grid.num_days)):
         shape = [grid.num_days, grid.num_periods]
         yield _unsayable("/time_grid", shape, f"in .tim there are {DAYS} days of {PERIODS} slots without a break")
     for collection, unlimited in _UNLIMITED.items():
@@ -178,6 +178,11 @@ def _obstacles(dataset: Dataset) -> Iterator[Issue]:
                 if getattr(entry, name) != free:
                     yield _unsayable(f"/{collection}/{i}/{name}", getattr(entry, name))
     for i, event in enumerate(dataset.courses):
+        if event.parts:
+            yield _unsayable(f"/courses/{i}/parts", len(event.parts))
+        for name, none in (("rooms", None), ("room_penalties", {}), ("rooms_needed", 1)):
+            if getattr(event, name) != none:
+                yield _unsayable(f"/courses/{i}/{name}", getattr(event, name))
         if dataset.expected_students(event) != len(event.student_ids):
             message = "in .tim an event needs a seat for each of its students"
             yield _unsayable(f"/courses/{i}/expected_students", event.expected_students, message)

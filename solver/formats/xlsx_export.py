@@ -21,13 +21,13 @@ from openpyxl.utils import get_column_letter, quote_sheetname
 from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.worksheet.worksheet import Worksheet
 
+from solver.calendar import TimeGrid
 from solver.errors import InputError, Issue
 from solver.formats.csv_export import COLUMNS, rows_of
-from solver.formats.meetings import LISTED_KINDS, Kind, Meeting, Of, Week, Weeks, lunch_of
+from solver.formats.frame import BreakRow, PeriodRow, rows_of_week
+from solver.formats.meetings import LISTED_KINDS, Kind, Meeting, Of, Week, Weeks
 from solver.formats.safe import inert, printable, shortened
-from solver.grid import TimeGrid, clock_of
 from solver.model import Dataset, Timetable
-from solver.names import DAY_NAMES
 
 MAX_OWN_SHEETS = 250
 """So many weeks get a sheet each."""
@@ -136,7 +136,7 @@ def telling_names(weeks: Sequence[Week]) -> list[str]:
 
 
 def _shared_places(weeks: Sequence[Week], grid: TimeGrid) -> list[_Place]:
-    height = grid.num_periods + 3 + (grid.lunch_period is not None)  # title, days, a blank row
+    height = grid.num_periods + 3 + len(grid.rested)  # title, days, a blank row
     rows: dict[Kind, Iterator[int]] = {kind: count(1, height) for kind in LISTED_KINDS}
     places = [(SHARED_TITLES[week.of.kind], next(rows[week.of.kind])) for week in weeks]
     lowest = max(row for _, row in places) + height
@@ -176,28 +176,25 @@ def _write_weeks(book: Workbook, grid: TimeGrid, weeks: Sequence[Week], places: 
 def _write_week(sheet: _Sheet, week: Week, grid: TimeGrid) -> None:
     # Alone in its row, so that nothing stands in the way of a long name.
     sheet.append(sheet.cell(f"{week.of.kind.capitalize()} {week.title}", font=_TITLE))
-    days = (sheet.cell(day, font=_BOLD, fill=_HEAD) for day in ("", *DAY_NAMES[: grid.num_days]))
+    days = (sheet.cell(day, font=_BOLD, fill=_HEAD) for day in ("", *grid.day_names))
     sheet.append(*days, sheet.link("to the index", (INDEX, 1), get_column_letter(grid.num_days + 2)))
-    cells, lunch = week.cells(), lunch_of(grid)
-    for period, (begin, end) in enumerate(grid.periods):
-        if lunch and period == grid.lunch_period:
-            sheet.append(_span(*lunch), *(sheet.cell("Lunch", font=_LUNCH) for _ in range(grid.num_days)))
-        here = (cells.get((day, period), ()) for day in range(grid.num_days))
-        texts = ("\n".join(cell_text(week, meeting, period) for meeting in meetings) for meetings in here)
-        row = [sheet.cell(text, alignment=_WRAP) if text else "" for text in texts]
-        sheet.append(_span(begin, end), *row)
+    cells = week.cells()
+    for row in rows_of_week(grid):
+        if isinstance(row, BreakRow):
+            sheet.append(row.clock, *(sheet.cell(name, font=_LUNCH) if name else "" for name in row.names))
+            continue
+        here = (cells.get((day, row.period), ()) for day in range(grid.num_days))
+        texts = ("\n".join(cell_text(week, meeting, row) for meeting in meetings) for meetings in here)
+        sheet.append(row.head, *(sheet.cell(text, alignment=_WRAP) if text else "" for text in texts))
     sheet.append()
 
 
-def _span(begin: int, end: int) -> str:
-    return f"{clock_of(begin)}-{clock_of(end)}"
-
-
-def cell_text(week: Week, meeting: Meeting, period: int) -> str:
-    """What a cell of the grid says about a meeting that runs then."""
-    if period > meeting.period:
+def cell_text(week: Week, meeting: Meeting, row: PeriodRow) -> str:
+    """What a cell of the grid says about a meeting that runs then: its time, too, where the row does not."""
+    if row.period > meeting.period:
         return f"({meeting.code}, continued)"
-    return "\n".join(filter(None, (meeting.title, *week.lines(meeting))))
+    clock = () if row.clock else (meeting.clock,)
+    return "\n".join(filter(None, (meeting.title, *clock, *week.lines(meeting))))
 
 
 class Titles:

@@ -21,7 +21,8 @@ def core_first(dataset: Dataset) -> tuple[Course, ...]:
 
     def claim(course: Course) -> tuple[int, ...]:
         rank = rank_of(course)
-        return (-rank.core, -rank.priority, -len(course.fixed), -dataset.expected_students(course))
+        audience = max(dataset.expected_students(part) for part in course.apart())
+        return (-rank.core, -rank.priority, -len(course.fixed), -audience)
 
     return tuple(sorted(dataset.courses, key=claim))
 
@@ -52,9 +53,10 @@ def _core_size(courses: Sequence[Course], dataset: Dataset, max_courses: int, ma
     taught_slots = 0
     limit = min(max_courses, max(1, len(courses) // 2))
     for size, course in enumerate(courses[:limit]):
-        teachers.update(course.faculty_ids)
-        taught_slots += course.sessions_per_week * course.session_slots
-        if len(teachers) > max_faculty or taught_slots > max_rooms * dataset.time_grid.num_slots:
+        for part in course.apart():
+            teachers.update(part.faculty_ids)
+            taught_slots += part.sessions_per_week * part.session_slots
+        if len(teachers) > max_faculty or taught_slots > max_rooms * len(dataset.time_grid.slots):
             return max(1, size)
     return limit
 

@@ -77,8 +77,9 @@ def distance(dataset: Dataset, timetable: Timetable, other: Timetable) -> float:
     """
     Share of the sessions that stand elsewhere, in time or room, in the two timetables; open in both is the same.
 
-    What people see is where a course meets, not which of its meetings bears which number. So sessions of one course
-    are compared as a whole, except those that the data name one by one: fixed sessions and single members of links.
+    What people see is where a course meets, not which of its meetings bears which number. So sessions of one course, or
+    of one part of it, are compared as a whole, except those that the data name one by one: fixed sessions and single
+    members of links.
     """
     same = _places(dataset, timetable) & _places(dataset, other)
     return 1.0 - same.total() / max(len(dataset.sessions), 1)
@@ -93,9 +94,9 @@ def _places(dataset: Dataset, timetable: Timetable) -> Counter[tuple[object, ...
     for course_id, number in dataset.sessions:
         place = timetable.by_session.get((course_id, number))
         found[
-            course_id,
+            dataset.part_number[course_id, number],
             number if (course_id, number) in named else None,
-            place and (place.slot, place.room_id),
+            place and (place.slot, dataset.in_order(place.room_ids)),
         ] += 1
     return found
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from solver.grid import TimeGrid
+from solver.calendar import TimeGrid
 from solver.model import Course, Dataset, Faculty, FixedSession, Group, Link, Room
 
 DEPARTMENT = "D-EXT"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from solver.grid import TimeGrid
+from solver.calendar import TimeGrid
 from solver.model import Course, Faculty, FixedSession, Group, Placement, Rating, Room, Timetable
 from solver.samples.campus import Campus
 from solver.samples.curriculum import Batch, Curriculum, Section
@@ -60,7 +60,7 @@ class University:
 
 def half_days(grid: TimeGrid) -> list[tuple[int, ...]]:
     """The slots of each morning and each afternoon, in order; without lunch the day is cut in the middle."""
-    noon = grid.lunch_period or grid.num_periods // 2
+    noon = grid.after_lunch(0) or grid.num_periods // 2
     cuts = ((0, noon), (noon, grid.num_periods))
     return [
         tuple(range(day * grid.num_periods + first, day * grid.num_periods + last))
@@ -232,7 +232,7 @@ def _features(section: Section, used: Sequence[Room], rng: Random) -> tuple[str,
 def _allowed(grid: TimeGrid, planted: Planted, rng: Random) -> tuple[int, ...] | None:
     if rng.random() >= HALF_DAY_SHARE:
         return None
-    noon = grid.lunch_period or grid.num_periods // 2
+    noon = grid.after_lunch(0) or grid.num_periods // 2
     morning = {grid.period_of(slot) < noon for slot in planted.slots}
     if len(morning) == 2:
         return None

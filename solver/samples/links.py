@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from random import Random
 
-from solver.grid import TimeGrid
+from solver.calendar import TimeGrid
 from solver.model import Link
 from solver.samples.curriculum import Section
 from solver.samples.entities import University

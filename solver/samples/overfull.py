@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Literal
 
-from solver.grid import TimeGrid
+from solver.calendar import TimeGrid
 from solver.model import Course, Dataset, Faculty, Group, Placement, Room, Timetable
 
 Listing = Literal["core first", "electives first", "mixed"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from solver.grid import TimeGrid
+from solver.calendar import TimeGrid
 from solver.model import Room
 from solver.samples.campus import Campus
 from solver.samples.curriculum import Curriculum, Section

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from solver.grid import TimeGrid
+from solver.calendar import TimeGrid
 from solver.model import RuleSetting
 
 Shift: TypeAlias = Literal["day", "morning", "afternoon"]

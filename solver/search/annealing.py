@@ -63,8 +63,8 @@ def draw_room(p: Problem, st: State, s: Number, seed: Number, shares: Longs) -> 
     if choice < shares[0]:
         return st.room[s]
     if choice < shares[1]:
-        first = p.session_ptr[c]
-        sibling = st.room[first + below(seed, p.session_ptr[c + 1] - first)]
+        first = p.sibling_ptr[c, 0]
+        sibling = st.room[first + below(seed, p.sibling_ptr[c, 1] - first)]
         return sibling if sibling >= 0 else st.room[s]
     if choice < shares[2]:
         return below(seed, p.num_rooms)
@@ -79,15 +79,16 @@ def draw_room(p: Problem, st: State, s: Number, seed: Number, shares: Longs) -> 
 @inlined
 def partner(p: Problem, st: State, s: Number, u: Number, q: Number) -> Number:
     """The session to swap with, -1 for none, -2 when the place is held by one that cannot take the place of s."""
-    if st.room_cell[q, u, COUNT] != 1:
+    if q >= p.num_rooms or st.room_cell[q, u, COUNT] != 1:
         return -1
     s2 = np.int64(st.room_cell[q, u, SUM])
     if s2 < 0 or s2 == s:
         return -1
     c, c2, t = p.course_of[s], p.course_of[s2], st.slot[s]
-    if p.length[c2] != p.length[c] or st.slot[s2] != u:
-        return -1
-    if c == c2 or p.start_possible[c2, t] == 0 or p.frozen[s2] > 1:
+    if p.length[c2] != p.length[c] or st.slot[s2] != u or st.room[s2] != q:
+        return -1  # one that holds room q among others keeps it
+    # What is counted over a whole course would be counted for each of the two as if the other one stayed.
+    if p.whole[c] == p.whole[c2] or p.start_possible[c2, t] == 0 or p.frozen[s2] > 1:
         return -2
     if t != u and (p.frozen[s2] != 0 or (u < t + p.length[c] and t < u + p.length[c])):
         return -2

@@ -13,7 +13,7 @@ from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT
 from solver.search.day_shapes import GROUP, LONE, NUM_KINDS, STUDENT, day_weights, most_saved, tabulate_days
 from solver.search.jit import Longs
 from solver.search.params import SearchParams
-from solver.search.problem import Problem
+from solver.search.problem import UNOFFERED, Problem
 from solver.search.weights import HARD, MAX_CELL, MAX_WEIGHT, Weights, soft_unit
 
 MAX_TABLE_PERIODS = 13
@@ -43,12 +43,19 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         num_courses=c.num_courses,
         num_slots=c.num_slots,
         num_rooms=c.num_rooms,
+        num_places=c.num_places,
+        place_ptr=c.place_ptr,
+        place_room=c.place_room,
         num_days=c.num_days,
         num_periods=c.num_periods,
-        lunch_period=c.lunch_period,
+        rest=c.rest,
+        **_plans(c),
         num_mobile=len(mobile),
         course_of=c.course_of_session,
         session_ptr=c.session_ptr,
+        whole=c.whole,
+        sibling_ptr=np.stack([c.whole_ptr[:-1], c.whole_ptr[1:]], axis=1)[c.whole],
+        family_of=c.family[c.course_of_session],
         length=c.length,
         rank=c.rank,
         day_of=slot_of // c.num_periods,
@@ -62,7 +69,7 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         pinned_room=c.fixed_room,
         fixed_weight=weights.of("fixed_moved") if pins_cost else 0,
         slot_cost=_slot_cost(c, weights),
-        room_closed=1 - c.room_open,
+        room_limit=c.room_limit,
         room_weight=weights.of("room_clash"),
         conflict_ptr=c.conflict_ptr,
         conflict=c.conflict,
@@ -119,6 +126,15 @@ def _freeze(**values: Any) -> Problem:
     return Problem(**frozen)
 
 
+def _plans(c: Compiled) -> dict[str, Longs]:
+    """Days that are alike share a plan: their periods, and the breaks as masks."""
+    bit = np.int64(1) << np.arange(c.num_periods)
+    rests, walls = (flags.reshape(c.num_days, c.num_periods).astype(np.int64) @ bit for flags in (c.rest, c.wall))
+    kinds, plan_of = np.unique(np.stack([c.day_periods, rests, walls], axis=1), axis=0, return_inverse=True)
+    periods, rests, walls = kinds.T
+    return {"plan_of": plan_of.ravel(), "plan_periods": periods, "plan_rests": rests, "plan_walls": walls}
+
+
 def _frozen(c: Compiled, *, rigid_pins: bool) -> Flags:
     """How far each session is held; a pin on a start that another rigid rule forbids leaves it nowhere to go."""
     frozen = np.zeros(c.num_sessions, dtype=np.uint8)
@@ -143,21 +159,25 @@ def _slot_cost(c: Compiled, weights: Weights) -> Longs:
 def _room_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
     """One row per distinct demand; the rooms that fit, cheapest first."""
     capacity, unsuitable = weights.of("room_capacity"), weights.of("room_unsuitable")
-    waste, context = weights.of("room_waste"), weights.of("context")
-    kind, place = _row_numbers(c.room_unsuitable), _row_numbers(c.context_building)
-    _, first, row = np.unique(np.stack([c.seats, kind, place], axis=1), axis=0, return_index=True, return_inverse=True)
+    waste, context, penalty = weights.of("room_waste"), weights.of("context"), weights.of("room_penalty")
+    wants = [_row_numbers(table) for table in (c.room_unsuitable, c.room_penalty, c.context_building)]
+    asked = np.stack([c.seats, c.rooms_needed, *wants], axis=1)
+    _, first, row = np.unique(asked, axis=0, return_index=True, return_inverse=True)
     by_seats = np.argsort(c.room_seats, kind="stable")
     room_seats, most = c.room_seats.astype(np.int64), MAX_CELL // max(1, capacity % HARD)
-    costs, fits = np.zeros((len(first), c.num_rooms), dtype=np.int64), []
+    costs, fits = np.zeros((len(first), c.num_places), dtype=np.int64), []
     for i, course in enumerate(first.tolist()):
         spare = room_seats - int(c.seats[course])
         misfit = np.clip(-spare, 0, most) * capacity + c.room_unsuitable[course].astype(np.int64) * unsuitable
         empty = np.clip(spare // SEATS_PER_WASTE_UNIT, 0, MAX_CELL // max(1, waste % HARD))
         costs[i] = misfit + empty * waste + context * c.context_building[course][c.room_building].astype(np.int64)
-        fitting = by_seats[misfit[by_seats] == 0]
+        costs[i] += penalty * c.room_penalty[course].astype(np.int64)
+        offered = by_seats[c.place_offered[course][by_seats] == 1]
+        fitting = offered[misfit[offered] == 0]
         fits.append(fitting[np.argsort(costs[i, fitting], kind="stable")])
         if not len(fitting):
-            fits[i] = by_seats[np.argsort(costs[i, by_seats], kind="stable")][:FEW_ROOMS]
+            fits[i] = offered[np.argsort(costs[i, offered], kind="stable")][:FEW_ROOMS]
+        costs[i] += (c.place_offered[course] == 0) * np.int64(UNOFFERED + MAX_CELL)
     return {
         "room_row": row.ravel(),
         "room_cost": costs,
@@ -265,9 +285,10 @@ def _shape_parts(c: Compiled, weights: Weights) -> dict[str, Any]:
     weight = day_weights(weights)
     weight.setflags(write=False)  # as kernels see it in a `Problem`: for another type they would be compiled once more
     bits = c.num_periods if c.num_periods <= MAX_TABLE_PERIODS else 0
-    table = np.zeros((NUM_KINDS, 1 << bits), dtype=np.int64)
+    plans = _plans(c)
+    table = np.zeros((NUM_KINDS * len(plans["plan_periods"]), 1 << bits), dtype=np.int64)
     if bits:
-        tabulate_days(weight, table, c.num_periods, c.lunch_period, c.consecutive_limit)
+        tabulate_days(weight, table, plans["plan_periods"], plans["plan_rests"], c.consecutive_limit)
     drop = most_saved(c, weights)
     if bits:
         flips = np.stack([table - table[:, np.arange(1 << bits) ^ (1 << p)] for p in range(bits)], axis=2)

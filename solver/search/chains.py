@@ -130,6 +130,7 @@ def estimate(p: Problem, st: State, count: Number, t: Number, u: Number) -> Numb
             delta += day_part(p, st, c, d, e, NOBODY)
         block = (np.int64(1) << length) - 1
         old, new = block << np.int64(p.period_of[v]), block << np.int64(p.period_of[w])
+        left, come = p.plan_of[d], p.plan_of[e]
         for k in range(p.resource_ptr[c, 1], p.resource_ptr[c, 3]):
             x = np.int64(p.resource[k])
             if st.mask[x, e, BUSY] & new:
@@ -137,19 +138,20 @@ def estimate(p: Problem, st: State, count: Number, t: Number, u: Number) -> Numb
             kind = np.int64(p.shape_kind[x])
             here, there = st.mask[x, d, BUSY], st.mask[x, e, BUSY]
             if d == e:
-                delta += shape_cost(p, kind, (here & ~old) | new) - shape_cost(p, kind, here)
+                delta += shape_cost(p, kind, left, (here & ~old) | new) - shape_cost(p, kind, left, here)
             else:
-                delta += shape_cost(p, kind, here & ~old) - shape_cost(p, kind, here)
-                delta += shape_cost(p, kind, there | new) - shape_cost(p, kind, there)
+                delta += shape_cost(p, kind, left, here & ~old) - shape_cost(p, kind, left, here)
+                delta += shape_cost(p, kind, come, there | new) - shape_cost(p, kind, come, there)
     return delta
 
 
 @inlined
 def is_alone(p: Problem, st: State, s: Number, c: Number, r: Number) -> bool:
     """Whether session s stands in another room than all others of its course, so that leaving it may save one."""
-    alone = p.session_ptr[c + 1] - p.session_ptr[c] > 1
-    for b in range(p.session_ptr[c], p.session_ptr[c + 1]):
-        alone = alone and (b == s or st.room[b] != r)
+    first, end = p.sibling_ptr[c, 0], p.sibling_ptr[c, 1]
+    alone = end - first > 1
+    for b in range(first, end):
+        alone = alone and (b == s or st.room[b] != r or p.family_of[b] != p.family_of[s])
     return bool(alone)
 
 
@@ -206,13 +208,13 @@ def free_room(p: Problem, st: State, s: Number, u: Number, count: Number) -> tup
         at += 1
         for k in range(p.fit_ptr[row], p.fit_ptr[row + 1]):
             q = np.int64(p.fit[k])
-            if found >= 0 or st.wanted_by[q] >= 0 or st.room_cell[q, u, COUNT] > 1:
+            if found >= 0 or q >= p.num_rooms or st.wanted_by[q] >= 0 or st.room_cell[q, u, COUNT] > 1:
                 continue
             holder = np.int64(st.room_cell[q, u, SUM])
-            if st.room_cell[q, u, COUNT] == 0:
+            if st.room_cell[q, u, COUNT] <= 0:
                 st.wanted_by[q] = b
                 found = q
-            elif holder >= 0 and p.frozen[holder] < 2 and p.length[p.course_of[holder]] == 1:
+            elif holder >= 0 and st.room[holder] == q and p.frozen[holder] < 2 and p.length[p.course_of[holder]] == 1:
                 st.wanted_by[q] = b
                 st.waiting[end] = holder
                 end += 1

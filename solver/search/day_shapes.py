@@ -56,11 +56,15 @@ KINDS: Mapping[str, list[int]] = {"group": [GROUP], "student": [STUDENT, LONE], 
 
 
 @inner
-def day_cost(weight: Longs, mask: Number, periods: Number, lunch_period: Number, consecutive_limit: Number) -> Number:
-    """Packed cost of a day with the busy periods of `mask`; `weight` is one row of `Problem.shape_weight`."""
+def day_cost(weight: Longs, mask: Number, periods: Number, rests: Number, consecutive_limit: Number) -> Number:
+    """
+    Packed cost of a day with the busy periods of `mask`; `weight` is one row of `Problem.shape_weight`.
+
+    `rests` is a mask, too: of the periods before which a break lies.
+    """
     total, busy, last, run = 0, 0, -1, 0
     for period in range(periods):
-        if period == lunch_period:
+        if (rests >> period) & 1:
             run = 0
         if (mask >> period) & 1 == 0:
             run = 0
@@ -84,25 +88,24 @@ def day_cost(weight: Longs, mask: Number, periods: Number, lunch_period: Number,
 
 
 @kernel
-def tabulate_days(
-    weight: Longs, table: Longs, periods: Number, lunch_period: Number, consecutive_limit: Number
-) -> None:
+def tabulate_days(weight: Longs, table: Longs, periods: Longs, rests: Longs, consecutive_limit: Number) -> None:
     """
-    Writes the cost of every day that `periods` can make into `table`, see `Problem.shape_table`.
+    Writes the cost of every day into `table`, see `Problem.shape_table`; `periods` and `rests` are those of `Problem`.
 
     So the table and the days that are too long for one are priced by the same few lines. The recount has its own.
     """
-    for kind in range(table.shape[0]):
+    for row in range(table.shape[0]):
+        kind, plan = row % NUM_KINDS, row // NUM_KINDS
         for mask in range(table.shape[1]):
-            table[kind, mask] = day_cost(weight[kind], mask, periods, lunch_period, consecutive_limit)
+            table[row, mask] = day_cost(weight[kind], mask, periods[plan], rests[plan], consecutive_limit)
 
 
 @inlined
-def shape_cost(p: Problem, kind: Number, mask: Number) -> Number:
-    """Packed cost of a day with these busy periods, for one of a kind."""
+def shape_cost(p: Problem, kind: Number, plan: Number, mask: Number) -> Number:
+    """Packed cost of a day with these busy periods, for one of a kind; `plan` is `Problem.plan_of` the day."""
     if p.shape_bits > 0:
-        return p.shape_table[kind, mask]
-    return day_cost(p.shape_weight[kind], mask, p.num_periods, p.lunch_period, p.consecutive_limit)
+        return p.shape_table[plan * NUM_KINDS + kind, mask]
+    return day_cost(p.shape_weight[kind], mask, p.plan_periods[plan], p.plan_rests[plan], p.consecutive_limit)
 
 
 def day_weights(weights: Weights) -> Longs:

@@ -69,9 +69,10 @@ def take_out_strays(p: Problem, st: State) -> int:
             if t < 0:
                 continue
             d, low, high = np.int64(p.day_of[t]), np.int64(p.period_of[t]), np.int64(p.period_of[t])
-            while low > 0 and low != p.lunch_period and (st.covered[d] >> (low - 1)) & 1 != 0:
+            walls = p.plan_walls[p.plan_of[d]]
+            while low > 0 and (walls >> low) & 1 == 0 and (st.covered[d] >> (low - 1)) & 1 != 0:
                 low -= 1
-            while high + 1 < p.num_periods and high + 1 != p.lunch_period and (st.covered[d] >> (high + 1)) & 1 != 0:
+            while (walls >> (high + 1)) & 1 == 0 and (st.covered[d] >> (high + 1)) & 1 != 0:
                 high += 1
             inside = 0
             for j in range(p.set_ptr[k], p.set_ptr[k + 1]):
@@ -119,8 +120,9 @@ def take_out_courses(p: Problem, st: State, order: Ints) -> int:
     taken = 0
     for i in range(len(order)):
         c = np.int64(order[i])
+        first, end = p.sibling_ptr[c, 0], p.sibling_ptr[c, 1]
         before = st.totals[HARD_PART]
-        for s in range(p.session_ptr[c], p.session_ptr[c + 1]):
+        for s in range(first, end):
             st.best_slot[s] = st.slot[s]
             st.best_room[s] = st.room[s]
             if st.slot[s] >= 0:
@@ -128,7 +130,7 @@ def take_out_courses(p: Problem, st: State, order: Ints) -> int:
         if st.totals[HARD_PART] < before:
             taken += 1
             continue
-        for s in range(p.session_ptr[c], p.session_ptr[c + 1]):
+        for s in range(first, end):
             if st.best_slot[s] >= 0:
                 t, r = np.int64(st.best_slot[s]), np.int64(st.best_room[s])
                 drop(p, st, np.int64(s), t, r, insertion(p, st, np.int64(s), t, r))
@@ -203,6 +205,8 @@ def eject(p: Problem, st: State, s: Number, tries: Number) -> bool:
         if b == -1 and hard_of(slot_insertion(p, st, s, t) - given) <= 0:  # nobody is busy: it is the rooms
             for i in range(p.fit_ptr[row], p.fit_ptr[row + 1]):
                 r = np.int64(p.fit[i])
+                if r >= p.num_rooms:
+                    continue
                 holder = np.int64(st.room_cell[r, t, SUM])
                 if p.frozen[s] < 2 and st.room_cell[r, t, COUNT] == 1 and holder >= 0 and p.frozen[holder] == 0:
                     tries -= 1

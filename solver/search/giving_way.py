@@ -189,7 +189,12 @@ def room_for(p: Problem, st: State, s: Number, t: Number, count: Number) -> tupl
 
 @inlined
 def holders_rank(p: Problem, st: State, c: Number, t: Number, r: Number) -> Number:
-    """The highest rank in room r while a session of course c would be there from t on; `NEVER` where it is closed."""
+    """
+    The highest rank in room r while a session of course c would be there from t on; `NEVER` where it is closed, shared
+    by several, or a set of rooms.
+    """
+    if r >= p.num_rooms:
+        return np.int64(NEVER)
     highest: Number = np.int64(-1)
     for v in range(t, t + p.length[c]):
         holder = np.int64(st.room_cell[r, v, SUM])

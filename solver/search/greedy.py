@@ -15,7 +15,7 @@ from solver.search.day_shapes import shape_cost
 from solver.search.jit import Longs, Number, inlined, inner, kernel
 from solver.search.pairwise import pairwise_cost
 from solver.search.permits import granted
-from solver.search.problem import Problem
+from solver.search.problem import UNOFFERED, Problem
 from solver.search.state import ADDING, BUSY, COST, COUNT, HARD_PART, NOBODY, State, cost_of, hard_of, put_in, take_out
 
 NOWHERE = np.int64(1 << 62)
@@ -27,17 +27,18 @@ SESSIONS_PER_BEAT = 64
 def slot_insertion(p: Problem, st: State, s: Number, t: Number) -> Number:
     """Packed cost that an unplaced session brings by starting at t, rooms and pairwise parts left out."""
     c, d = np.int64(p.course_of[s]), np.int64(p.day_of[t])
+    w = p.whole[c]
     total = p.slot_cost[c, t]
     for v in range(t, t + p.length[c]):
         total += st.clash[c, v, ADDING]
         if st.slot_count[v] >= p.peak_limit:
             total += p.peak_weight
-    if st.course_day[c, d] >= p.course_day_limit[c]:
+    if st.course_day[w, d] >= p.course_day_limit[w]:
         total += p.course_day_weight
-    if st.course_day[c, d] == 0 and 0 < st.days_used[c] < p.min_days[c]:
+    if st.course_day[w, d] == 0 and 0 < st.days_used[w] < p.min_days[w]:
         total -= p.min_days_weight
-    if st.days_used[c] == 0 and p.min_days[c] > 1:
-        total += p.min_days_weight * np.int64(p.min_days[c] - 1)
+    if st.days_used[w] == 0 and p.min_days[w] > 1:
+        total += p.min_days_weight * np.int64(p.min_days[w] - 1)
     if p.counted != 0:
         total += _day_insertion(p, st, c, d)
     return total + _shape_insertion(p, st, c, t)
@@ -64,13 +65,25 @@ def _day_insertion(p: Problem, st: State, c: Number, d: Number) -> Number:
 def _shape_insertion(p: Problem, st: State, c: Number, t: Number) -> Number:
     total = 0
     d = p.day_of[t]
+    plan = p.plan_of[d]
     new = ((np.int64(1) << np.int64(p.length[c])) - 1) << np.int64(p.period_of[t])
     for k in range(p.resource_ptr[c, 1], p.resource_ptr[c, 3]):
         x = np.int64(p.resource[k])
         kind = np.int64(p.shape_kind[x])
         before = st.mask[x, d, BUSY]
-        total += shape_cost(p, kind, before | new) - shape_cost(p, kind, before)
+        total += shape_cost(p, kind, plan, before | new) - shape_cost(p, kind, plan, before)
     return total
+
+
+@inner
+def full_rooms(p: Problem, st: State, c: Number, t: Number, q: Number) -> Number:
+    """In how many slots rooms of a set cannot take one more session of course c from slot t on, over all of them."""
+    full: Number = 0
+    for k in range(p.place_ptr[q], p.place_ptr[q + 1]):
+        for v in range(t, t + p.length[c]):
+            if st.room_cell[p.place_room[k], v, COUNT] > 0:
+                full += 1
+    return full
 
 
 @inlined
@@ -78,12 +91,15 @@ def room_insertion(p: Problem, st: State, s: Number, t: Number, r: Number) -> Nu
     """Packed cost that an unplaced session brings by standing in room r from slot t on, pairwise parts left out."""
     c = np.int64(p.course_of[s])
     total = p.room_cost[p.room_row[c], r]
-    for v in range(t, t + p.length[c]):
-        if st.room_cell[r, v, COUNT] > 0:
-            total += p.room_weight
+    if r < p.num_rooms:
+        for v in range(t, t + p.length[c]):
+            if st.room_cell[r, v, COUNT] > 0:
+                total += p.room_weight
+    else:
+        total += p.room_weight * full_rooms(p, st, c, t, r)
     siblings, here = 0, 0
-    for b in range(p.session_ptr[c], p.session_ptr[c + 1]):
-        if b != s and st.room[b] >= 0:
+    for b in range(p.sibling_ptr[c, 0], p.sibling_ptr[c, 1]):
+        if b != s and st.room[b] >= 0 and p.family_of[b] == p.family_of[s]:
             siblings = 1
             if st.room[b] == r:
                 here = 1
@@ -113,20 +129,22 @@ def neighbour_room(p: Problem, st: State, s: Number, i: Number) -> Number:
     Room of the i-th session that s would like to share one with: siblings first, then linked ones; -1 when unplaced.
     """
     c = np.int64(p.course_of[s])
-    siblings = p.session_ptr[c + 1] - p.session_ptr[c]
+    siblings = p.sibling_ptr[c, 1] - p.sibling_ptr[c, 0]
     if i < siblings:
-        return np.int64(st.room[p.session_ptr[c] + i])
+        return np.int64(st.room[p.sibling_ptr[c, 0] + i])
     k = p.session_link[p.session_link_ptr[s] + i - siblings]
     return np.int64(st.room[p.link_a[k] + p.link_b[k] - s])
 
 
 @inlined
 def is_free(p: Problem, st: State, c: Number, t: Number, r: Number) -> bool:
-    """Whether room r is open and empty for a session of course c from slot t on."""
-    taken = 0
+    """Whether room r is open and takes one more session of course c from slot t on."""
+    if r >= p.num_rooms:
+        return bool(full_rooms(p, st, c, t, r) == 0)
+    free = True
     for v in range(t, t + p.length[c]):
-        taken += st.room_cell[r, v, COUNT]
-    return bool(taken == 0)
+        free = free and st.room_cell[r, v, COUNT] <= 0
+    return bool(free)
 
 
 @inner
@@ -140,7 +158,7 @@ def cheapest_room(p: Problem, st: State, s: Number, t: Number, limit: Number) ->
     best_room: Number = -1
     c = np.int64(p.course_of[s])
     row = p.room_row[c]
-    neighbours = p.session_ptr[c + 1] - p.session_ptr[c] + p.session_link_ptr[s + 1] - p.session_link_ptr[s]
+    neighbours = p.sibling_ptr[c, 1] - p.sibling_ptr[c, 0] + p.session_link_ptr[s + 1] - p.session_link_ptr[s]
     fits = p.fit_ptr[row + 1] - p.fit_ptr[row]
     count = neighbours + fits + p.num_rooms
     if p.frozen[s] == 2:
@@ -160,6 +178,8 @@ def cheapest_room(p: Problem, st: State, s: Number, t: Number, limit: Number) ->
         else:
             r = np.int64(i - neighbours - fits)
         if r < 0 or (best_room >= 0 and i >= neighbours and not is_free(p, st, c, t, r)):
+            continue
+        if p.room_cost[row, r] >= UNOFFERED:
             continue
         cost = room_total(p, st, s, t, r)
         if cost < best:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from solver.search.day_shapes import shape_cost
-from solver.search.jit import Number, inlined
+from solver.search.jit import Number, inlined, inner
 from solver.search.pairwise import anchor_part, pairwise_part
 from solver.search.problem import Problem
 from solver.search.state import ADDING, BUSY, COUNT, REMOVING, TWICE, State, cost_of, hard_of
@@ -72,8 +72,39 @@ def peak_part(p: Problem, st: State, c: Number, t: Number, u: Number) -> Number:
 
 
 @inlined
+def has_room(p: Problem, q: Number, r: Number) -> bool:
+    """Whether room r is one of place q."""
+    found = False
+    for k in range(p.place_ptr[q], p.place_ptr[q + 1]):
+        found = found or p.place_room[k] == r
+    return bool(found)
+
+
+@inner
+def _room_sets_part(p: Problem, st: State, c: Number, t: Number, r: Number, u: Number, q: Number) -> Number:
+    """`room_clash_part` where either place is a set of rooms: for each room that is in one of them, or in both."""
+    delta: Number = 0
+    length = p.length[c]
+    for k in range(p.place_ptr[q], p.place_ptr[q + 1]):
+        a = p.place_room[k]
+        stays = has_room(p, r, a)
+        for v in range(u, u + length):
+            if not (stays and t <= v < t + length) and st.room_cell[a, v, COUNT] > 0:
+                delta += p.room_weight
+    for k in range(p.place_ptr[r], p.place_ptr[r + 1]):
+        a = p.place_room[k]
+        stays = has_room(p, q, a)
+        for v in range(t, t + length):
+            if not (stays and u <= v < u + length) and st.room_cell[a, v, COUNT] > 1:
+                delta -= p.room_weight
+    return delta
+
+
+@inlined
 def room_clash_part(p: Problem, st: State, c: Number, t: Number, r: Number, u: Number, q: Number) -> Number:
     """Overbooked rooms; nothing changes in a swap."""
+    if r >= p.num_rooms or q >= p.num_rooms:
+        return _room_sets_part(p, st, c, t, r, u, q)
     delta: Number = 0
     length = p.length[c]
     for i in range(length):
@@ -118,10 +149,12 @@ def stability_part(p: Problem, st: State, s: Number, r: Number, q: Number) -> Nu
     """Whether the course gains room q and loses room r; the other sessions of the course stay where they are."""
     keeps, new = 0, 1
     c = p.course_of[s]
-    for b in range(p.session_ptr[c], p.session_ptr[c + 1]):
-        if b != s and st.room[b] == r:
+    for b in range(p.sibling_ptr[c, 0], p.sibling_ptr[c, 1]):
+        if b == s or p.family_of[b] != p.family_of[s]:
+            continue
+        if st.room[b] == r:
             keeps = 1
-        if b != s and st.room[b] == q:
+        if st.room[b] == q:
             new = 0
     if (keeps == 0 and new == 1) or (keeps == 1 and new == 0):
         return 0
@@ -132,15 +165,16 @@ def stability_part(p: Problem, st: State, s: Number, r: Number, q: Number) -> Nu
 def day_part(p: Problem, st: State, c: Number, d: Number, e: Number, other: Number) -> Number:
     """Counts per day of the course, its teachers and groups, for a session that leaves day d for another day e."""
     delta: Number = 0
-    leaving, joining = st.course_day[c, d], st.course_day[c, e]
-    if joining >= p.course_day_limit[c]:
+    w = p.whole[c]
+    leaving, joining = st.course_day[w, d], st.course_day[w, e]
+    if joining >= p.course_day_limit[w]:
         delta += p.course_day_weight
-    if leaving > p.course_day_limit[c]:
+    if leaving > p.course_day_limit[w]:
         delta -= p.course_day_weight
     if p.min_days_weight != 0:
-        used = st.days_used[c]
+        used = st.days_used[w]
         after = used - (leaving == 1) + (joining == 0)
-        delta += p.min_days_weight * np.int64(max(0, p.min_days[c] - after) - max(0, p.min_days[c] - used))
+        delta += p.min_days_weight * np.int64(max(0, p.min_days[w] - after) - max(0, p.min_days[w] - used))
     if p.counted != 0:
         for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 2]):
             x = np.int64(p.resource[k])
@@ -175,11 +209,12 @@ def shape_part(
         left = old & ~st.mask[x, d, TWICE]
         for side in range(1 if d == e else 2):
             day = d if side == 0 else e
+            plan = p.plan_of[day]
             before = st.mask[x, day, BUSY]
             after = before & ~left if side == 0 else before
             if day == e:
                 after |= new
-            delta += shape_cost(p, kind, after) - shape_cost(p, kind, before)
+            delta += shape_cost(p, kind, plan, after) - shape_cost(p, kind, plan, before)
         if cost_of(delta) > top + length * p.shape_drop * (end - k - 1):
             return REJECTED
     return delta

@@ -36,9 +36,9 @@ def blocks(p: Problem, st: State, k: Number, s: Number, skip: Number) -> Number:
         if t >= 0 and member != s and member != skip:
             covers = (np.int64(1) << np.int64(p.length[p.course_of[member]])) - 1
             st.covered[p.day_of[t]] |= covers << np.int64(p.period_of[t])
-    cut = np.int64(1) << np.int64(p.lunch_period) if p.lunch_period > 0 else np.int64(0)
     count = np.int64(0)
     for d in range(p.num_days):
+        cut = p.plan_walls[p.plan_of[d]]
         begins = st.covered[d] & ~((st.covered[d] << 1) & ~cut)
         while begins != 0:
             begins &= begins - 1
@@ -59,8 +59,8 @@ def block_cost(p: Problem, st: State, s: Number, skip: Number) -> Number:
 
 @inlined
 def walks(p: Problem, t: Number) -> bool:
-    """Whether somebody may have to walk right before slot t: not over night, not over lunch."""
-    return bool(t < p.num_slots and p.period_of[t] != 0 and p.period_of[t] != p.lunch_period)
+    """Whether somebody may have to walk right before slot t: not over night, not over a break."""
+    return bool(t < p.num_slots and p.period_of[t] != 0 and p.rest[t] == 0)
 
 
 @inlined

@@ -15,6 +15,9 @@ from solver.compiled import Flags, Ints
 from solver.search.jit import Longs
 from solver.search.numba_struct import NumbaStruct
 
+UNOFFERED = 1 << 59
+"""Packed cost of a place that has more or fewer rooms than a session takes: above all that anything else costs."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Problem(NumbaStruct):
@@ -24,19 +27,34 @@ class Problem(NumbaStruct):
     num_courses: int
     num_slots: int
     num_rooms: int
+    """Places that are no set of rooms, see `compiled`."""
+    num_places: int
     num_days: int
     num_periods: int
-    lunch_period: int
     num_resources: int
     num_mobile: int
 
     course_of: Ints
     session_ptr: Ints
+    whole: Ints
+    """``(courses,)`` the whole course of each part, see `compiled`."""
+    sibling_ptr: Ints
+    """``(courses, 2)`` first and end of the sessions of the whole course of each part."""
+    family_of: Ints
+    """``(sessions,)`` siblings of one family keep one room together."""
     length: Ints
     rank: Ints
     """``(courses,)`` who gives way to whom where not all find a place: whoever has less, see `solver.ranks`."""
     day_of: Ints
     period_of: Ints
+    rest: Flags
+    """``(slots,)`` 1 where a break lies before the slot."""
+    plan_of: Ints
+    """``(days,)`` days of one plan have the same number of periods and the same breaks."""
+    plan_periods: Longs
+    plan_rests: Longs
+    plan_walls: Longs
+    """``(plans,)`` periods, a mask of those before which a break lies, and one of those that no session crosses."""
     mobile: Ints
     """Sessions that may move at all."""
     frozen: Flags
@@ -53,8 +71,10 @@ class Problem(NumbaStruct):
     """``(courses, slots)`` all that depends on course and start alone."""
     room_row: Ints
     """Courses that want the same of a room share a row."""
+    place_ptr: Ints
+    place_room: Ints
     room_cost: Longs
-    """``(rows, rooms)``"""
+    """``(rows, places)``; `UNOFFERED` or more where a session never stands."""
     fit_ptr: Ints
     fit: Ints
     """Rooms that fit, per row, cheapest first; never empty."""
@@ -62,7 +82,8 @@ class Problem(NumbaStruct):
     """1 when the fitting rooms of a course differ in cost."""
     misfits_are_hard: int
     """1 when every room that does not fit costs something hard, and so more than any that does."""
-    room_closed: Flags
+    room_limit: Ints
+    """``(rooms, slots)`` sessions that a room holds at a time."""
     room_weight: int
 
     resource_ptr: Ints
@@ -103,7 +124,7 @@ class Problem(NumbaStruct):
     shape_bits: int
     """Periods covered by `shape_table`, 0 when shapes have to be computed."""
     shape_table: Longs
-    """``(3, 2^periods)`` cost of a day by its kind and the mask of its busy periods."""
+    """``(plans x 3, 2^periods)`` cost of a day of each plan by its kind and the mask of its busy periods."""
     shape_weight: Longs
     """``(3, units)`` per unit of a day, see `day_shapes`."""
     shape_drop: int

@@ -150,8 +150,9 @@ class Placed:
 
     @cached_property
     def course_days(self) -> Longs:
-        """``(courses, days)`` sessions that start."""
-        return self._table(self.course, self.day, self.compiled.num_courses, self.compiled.num_days)
+        """``(wholes, days)`` sessions that start."""
+        whole = self.compiled.whole[self.course].astype(np.int64)
+        return self._table(whole, self.day, self.compiled.num_wholes, self.compiled.num_days)
 
     @cached_property
     def course_slots(self) -> Longs:
@@ -180,13 +181,12 @@ def isolated_units(busy: Bits) -> Longs:
     return units
 
 
-def run_units(busy: Bits, limit: int, lunch_period: int) -> Longs:
-    """Periods above `limit` in every run of busy ones; a run also ends before `lunch_period` (0: no lunch)."""
+def run_units(busy: Bits, limit: int, rest: Bits) -> Longs:
+    """Periods above `limit` in every run of busy ones; a run ends where `rest`, ``(days, periods)``, has a break."""
     run = np.zeros(busy.shape[:-1], dtype=np.int64)
     units = np.zeros_like(run)
     for period in range(busy.shape[-1]):
-        if period == lunch_period:
-            run[...] = 0
+        run = np.where(rest[:, period], 0, run)
         run = np.where(busy[..., period], run + 1, 0)
         units += run > limit
     return units
@@ -198,9 +198,10 @@ def single_units(busy: Bits) -> Longs:
     return units
 
 
-def last_units(busy: Bits) -> Longs:
-    """1 for a day whose last period is busy."""
-    return busy[..., -1].astype(np.int64)
+def last_units(busy: Bits, periods: Ints) -> Longs:
+    """1 for a day whose last period is busy, of the ``(days,)`` `periods` that each day has."""
+    days = np.arange(len(periods))
+    return busy[..., days, periods - 1].astype(np.int64)
 
 
 def late_units(busy: Bits) -> Longs:
@@ -229,7 +230,8 @@ def count_faculty_clash(p: Placed) -> int:
 def count_room_clash(p: Placed) -> int:
     index, slot = p.covered
     c = p.compiled
-    return _above(p._table(p.room[index], slot, c.num_rooms, c.num_slots), c.room_open.astype(np.int64))
+    position, room = rows_of(c.place_ptr, c.place_room, p.room[index])
+    return _above(p._table(room, slot[position], c.num_rooms, c.num_slots), c.room_limit.astype(np.int64))
 
 
 def count_group_clash(p: Placed) -> int:
@@ -326,7 +328,8 @@ def count_late_start(p: Placed) -> int:
 
 
 def count_consecutive_limit(p: Placed) -> int:
-    return int(run_units(p.attendee_days, p.compiled.consecutive_limit, p.compiled.lunch_period).sum())
+    rest = p.compiled.rest.reshape(p.compiled.num_days, -1) > 0
+    return int(run_units(p.attendee_days, p.compiled.consecutive_limit, rest).sum())
 
 
 def count_single_session_day(p: Placed) -> int:
@@ -334,7 +337,7 @@ def count_single_session_day(p: Placed) -> int:
 
 
 def count_last_slot(p: Placed) -> int:
-    return int(last_units(p.attendee_days).sum())
+    return int(last_units(p.attendee_days, p.compiled.day_periods).sum())
 
 
 def count_min_days(p: Placed) -> int:
@@ -343,13 +346,18 @@ def count_min_days(p: Placed) -> int:
 
 
 def count_room_stability(p: Placed) -> int:
-    distinct = np.unique(p.course * p.compiled.num_rooms + p.room) // p.compiled.num_rooms
+    family = p.compiled.family[p.course].astype(np.int64)
+    distinct = np.unique(family * p.compiled.num_places + p.room) // p.compiled.num_places
     return len(distinct) - len(np.unique(distinct))
 
 
 def count_room_waste(p: Placed) -> int:
     seats = zip(p.compiled.room_seats[p.room].tolist(), p.compiled.seats[p.course].tolist(), strict=True)
     return sum(waste_units(capacity, students) for capacity, students in seats)
+
+
+def count_room_penalty(p: Placed) -> int:
+    return int(p.compiled.room_penalty[p.course, p.room].sum(dtype=np.int64))
 
 
 def count_load_balance(p: Placed) -> int:
@@ -368,8 +376,8 @@ def count_travel(p: Placed) -> int:
     for i, (course, slot) in enumerate(zip(p.course.tolist(), p.slot.tolist(), strict=True)):
         at_start.setdefault((course, slot), []).append(i)
     end = p.slot + p.length
-    period = end % c.num_periods
-    followed = np.flatnonzero((period != 0) & (period != c.lunch_period) & c.travel[building].any(axis=1))
+    at_once = (end % c.num_periods != 0) & (c.rest[np.minimum(end, c.num_slots - 1)] == 0)
+    followed = np.flatnonzero(at_once & c.travel[building].any(axis=1))
     total = 0
     for i in followed.tolist():
         row = slice(c.people_ptr[p.course[i]], c.people_ptr[p.course[i] + 1])

@@ -55,9 +55,9 @@ def _blocks_above_one(c: Compiled, slots: Longs, there: Bits, hard: bool) -> int
 
 
 def _blocks(c: Compiled, busy: Bits) -> int:
-    """Stretches of busy slots, ``(slots,)``; days and lunch end them."""
+    """Stretches of busy slots, ``(slots,)``; days end them, and breaks that no session runs over."""
     period = np.arange(c.num_slots) % c.num_periods
-    follows = np.concatenate([[False], busy[:-1]]) & (period != 0) & (period != c.lunch_period)
+    follows = np.concatenate([[False], busy[:-1]]) & (period != 0) & (c.wall == 0)
     return int((busy & ~follows).sum())
 
 

@@ -32,6 +32,8 @@ NOBODY = np.int64(-1)
 In place of a session or a course where there is none. Typed, like the signs: of a function that is handed a plain
 number numba compiles one more version, for that number.
 """
+NAMELESS = -(1 << 30)
+"""Below it no sum of numbers of sessions comes to 0 again."""
 MAX_CHAIN = 12
 """Longer chains are hardly ever accepted."""
 MAX_TOUCHED = 3 * MAX_CHAIN
@@ -55,7 +57,8 @@ class State(NumbaStruct):
     room_cell: Ints
     """
     ``(rooms, slots, 2)`` number of sessions and the sum of their numbers, so that a lone one is known by name. A closed
-    slot holds a phantom session -1.
+    slot holds a phantom session -1; a room that several may share has so many fewer at first, and a sum below 0, so
+    that nobody there is ever known by name.
     """
     busy_count: Ints
     """``(resources, slots)`` sessions that run."""
@@ -69,9 +72,9 @@ class State(NumbaStruct):
     day_count: Ints
     """``(resources, days)`` sessions that start."""
     course_day: Ints
-    """``(courses, days)`` sessions that start."""
+    """``(wholes, days)`` sessions that start."""
     days_used: Ints
-    """``(courses,)``"""
+    """``(wholes,)``"""
     slot_count: Ints
     """``(slots,)`` sessions that run."""
     course_cell: Ints
@@ -93,8 +96,8 @@ class State(NumbaStruct):
 def new_state(p: Problem, seed: int) -> State:
     """A state with every session unplaced."""
     room_cell = np.zeros((p.num_rooms, p.num_slots, 2), dtype=np.int32)
-    room_cell[:, :, COUNT] = p.room_closed
-    room_cell[:, :, SUM] = -p.room_closed.astype(np.int32)
+    room_cell[:, :, COUNT] = 1 - p.room_limit
+    room_cell[:, :, SUM] = np.select([p.room_limit == 0, p.room_limit > 1], [-1, NAMELESS], 0)
     unplaced = np.full(p.num_sessions, -1, dtype=np.int32)
     # A few steps of splitmix64 tell seeds 0, 1, 2 ... well apart.
     mixed = (seed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) % 2**64
@@ -112,8 +115,8 @@ def new_state(p: Problem, seed: int) -> State:
         mask=np.zeros((p.num_resources, p.num_days, 2), dtype=np.int64),
         clash=np.zeros((p.num_courses, p.num_slots, 2), dtype=np.int64),
         day_count=np.zeros((p.num_resources, p.num_days), dtype=np.int32),
-        course_day=np.zeros((p.num_courses, p.num_days), dtype=np.int32),
-        days_used=np.zeros(p.num_courses, dtype=np.int32),
+        course_day=np.zeros((len(p.min_days), p.num_days), dtype=np.int32),
+        days_used=np.zeros(len(p.min_days), dtype=np.int32),
         slot_count=np.zeros(p.num_slots, dtype=np.int32),
         course_cell=np.zeros((p.num_courses, p.num_slots, 2), dtype=np.int32),
         present=np.zeros((p.num_slots, p.kin.shape[1]), dtype=np.int64),
@@ -155,12 +158,25 @@ def _occupy_resource(p: Problem, st: State, x: Number, v: Number, day: Number, b
             st.clash[p.owner[k], v, column] += sign * weight
 
 
+@inner
+def _occupy_rooms(p: Problem, st: State, s: Number, c: Number, t: Number, q: Number, sign: Number) -> None:
+    """The same in each room of a set."""
+    for k in range(p.place_ptr[q], p.place_ptr[q + 1]):
+        r = p.place_room[k]
+        for v in range(t, t + p.length[c]):
+            st.room_cell[r, v, COUNT] += sign
+            st.room_cell[r, v, SUM] += sign * s
+
+
 @inlined
 def occupy_room(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, sign: Number) -> None:
     """What a session counts in its room and in anchors; all that changes when it only moves to another room."""
-    for v in range(t, t + p.length[c]):
-        st.room_cell[r, v, COUNT] += sign
-        st.room_cell[r, v, SUM] += sign * s
+    if r < p.num_rooms:
+        for v in range(t, t + p.length[c]):
+            st.room_cell[r, v, COUNT] += sign
+            st.room_cell[r, v, SUM] += sign * s
+    else:
+        _occupy_rooms(p, st, s, c, t, r, sign)
     for a in range(p.num_anchors):
         if p.anchor_slot[a, s] == t and p.anchor_room[a, s] == r:
             st.same[a] += sign
@@ -187,12 +203,13 @@ def occupy(p: Problem, st: State, s: Number, c: Number, t: Number, r: Number, si
                 st.clash[p.conflict[k], v, REMOVING] += change
     for k in range(p.resource_ptr[c, 0], p.resource_ptr[c, 2]):
         st.day_count[p.resource[k], day] += sign
-    before = st.course_day[c, day]
-    st.course_day[c, day] = before + sign
+    w = p.whole[c]
+    before = st.course_day[w, day]
+    st.course_day[w, day] = before + sign
     if before + sign == 0:
-        st.days_used[c] -= 1
+        st.days_used[w] -= 1
     elif before == 0:
-        st.days_used[c] += 1
+        st.days_used[w] += 1
 
 
 @inner

@@ -42,6 +42,8 @@ def _links_of_each_with_each(tier: Tier, view: View) -> int:
     return total
 
 
+OF_NEW_WORDS = frozenset({"room_penalty"})
+"""Rules that count nothing unless a dataset says what there were no words for before."""
 EARLIER: Mapping[str, Callable[[View], int]] = {
     "faculty_preference": _preference_with_a_price_on_silence,
     "link": partial(_links_of_each_with_each, "hard"),
@@ -59,7 +61,7 @@ def unknown_before(profile: Profile) -> frozenset[str]:
     """
     Rules that the account of an earlier version may say nothing about, because there was no such rule then.
 
-    Only rules without which it charged the same: those that are off, as every new rule is at first, and those on top of
-    another one.
+    Only rules without which it charged the same: those that are off, as every new rule is at first, those on top of
+    another one, and those that count what data of before had no words for.
     """
-    return frozenset(id for id in profile.rules if id in ON_TOP_OF or not profile.is_on(id))
+    return frozenset(id for id in profile.rules if id in ON_TOP_OF or id in OF_NEW_WORDS or not profile.is_on(id))

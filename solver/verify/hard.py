@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from solver.model import FixedSession
+from solver.model import FixedSession, Room
 from solver.names import counted, default_note, listed, with_article
 from solver.terms import SessionKey
 from solver.verify.view import Mark, PlacedSession, Places, Told, View, by_day, by_slot, keys_of
@@ -32,11 +32,12 @@ def tell_faculty_clash(view: View, teacher: str, slot: int) -> Told:
 
 
 def count_room_clash(view: View) -> Places:
-    """Sessions above one per room and slot, above none while the room is closed."""
-    for room, sessions in view.by_room.items():
-        closed = set(view.dataset.room[room].unavailable)
+    """Sessions above those that may share a room, mostly one, per room and slot; above none while it is closed."""
+    for id, sessions in view.by_room.items():
+        room = view.dataset.room[id]
+        closed = set(room.unavailable)
         for slot, here in by_slot(sessions).items():
-            yield len(here) - (slot not in closed), (room, slot)
+            yield max(0, len(here) - (0 if slot in closed else room.sessions_at_once)), (id, slot)
 
 
 def tell_room_clash(view: View, room: str, slot: int) -> Told:
@@ -49,82 +50,92 @@ def tell_room_clash(view: View, room: str, slot: int) -> Told:
 
 def count_group_clash(view: View) -> Places:
     """
-    Sessions above one per cohort and slot; a course without groups is a group of its own, and sessions that may clash
-    with each other are one.
+    Sessions above one per cohort and slot; the sessions of a course that have no group are one by themselves. Those
+    that may clash with each other count as one.
     """
     for cohort, sessions in view.by_cohort.items():
         for slot, here in by_slot(sessions).items():
             yield view.apart(here) - 1, ("group", cohort, slot)
     for course, sessions in view.by_course.items():
-        if not view.dataset.course[course].group_ids:
-            for slot, here in by_slot(sessions).items():
-                yield view.apart(here) - 1, ("course", course, slot)
+        for slot, here in by_slot(_without_group(sessions)).items():
+            yield view.apart(here) - 1, ("course", course, slot)
+
+
+def _without_group(sessions: Iterable[PlacedSession]) -> list[PlacedSession]:
+    return [session for session in sessions if not session.course.group_ids]
 
 
 def tell_group_clash(view: View, kind: str, id: str, slot: int) -> Told:
-    standing, name = (view.by_cohort, view.names.cohort) if kind == "group" else (view.by_course, view.names.course)
-    keys = keys_of(by_slot(standing[id])[slot])
+    if kind == "group":
+        sessions, name, ids = view.by_cohort[id], view.names.cohort, view.dataset.cohort[id].groups
+    else:
+        sessions, name, ids = _without_group(view.by_course[id]), view.names.course, (id,)
+    keys = keys_of(by_slot(sessions)[slot])
     when = view.names.slot(slot)
     return Told(
         f"{kind} {name(id)} has {len(keys)} sessions at once on {when}: {view.names.sessions(keys)}",
         keys,
-        view.dataset.cohort[id].groups if kind == "group" else (id,),
+        ids,
     )
 
 
 def count_student_clash(view: View) -> Places:
-    """Pairs of sessions of different courses in one slot that may not clash, per student."""
-    return _student_pairs(view, view.courses_of_student.values())
+    """Pairs of sessions of different courses, or different parts of one, that may not clash, per slot and student."""
+    return _student_pairs(view, view.parts_of_student.values())
 
 
 def count_core_clash(view: View) -> Places:
     """Pairs of sessions of different core courses in one slot, per student."""
-    core = view.core_courses
-    return _student_pairs(view, ([id for id in courses if id in core] for courses in view.courses_of_student.values()))
+    core = view.core_parts
+    return _student_pairs(view, ([n for n in parts if n in core] for parts in view.parts_of_student.values()))
 
 
-def _student_pairs(view: View, courses_of_students: Iterable[Sequence[str]]) -> Places:
-    slots = view.marked_slots_of_course
-    for courses in courses_of_students:
+def _student_pairs(view: View, parts_of_students: Iterable[Sequence[int]]) -> Places:
+    slots = view.marked_slots_of_part
+    for parts in parts_of_students:
         at: dict[int, list[Mark]] = {}
-        for course in courses:
-            for slot, mark in slots[course]:
+        for part in parts:
+            for slot, mark in slots[part]:
                 at.setdefault(slot, []).append(mark)
         for slot, here in at.items():
             if len(here) == 1:
                 yield 0, ()
             else:
-                yield _pairs_that_clash(here), (slot, tuple(sorted({course for course, _ in here})))
+                yield _pairs_that_clash(here), (slot, tuple(sorted({part for part, _ in here})))
 
 
 def _pairs_that_clash(marks: list[Mark]) -> int:
     return sum(a[0] != b[0] and a[1] != b[1] for i, a in enumerate(marks) for b in marks[i + 1 :])
 
 
-def tell_student_clash(view: View, slot: int, courses: tuple[str, ...]) -> Told:
+def tell_student_clash(view: View, slot: int, parts: tuple[int, ...]) -> Told:
     """All students who are wanted in exactly these courses at once are one offence; two core ones cost more."""
-    told = _told_pairs(view, slot, courses)
-    core = [course for course in courses if course in view.core_courses]
+    told = _told_pairs(view, slot, parts)
+    core = [part for part in parts if part in view.core_parts]
     if len(core) < 2 or not view.core_matters:
         return told
-    note = "both are core" if len(courses) == 2 else f"{listed([view.names.course(id) for id in core])} are core"
+    note = "both are core" if len(parts) == 2 else f"{_parts_in_words(view, core)} are core"
     return told._replace(message=f"{told.message}; {note}")
 
 
-def tell_core_clash(view: View, slot: int, courses: tuple[str, ...]) -> Told:
-    return _told_pairs(view, slot, courses, "core courses ")
+def tell_core_clash(view: View, slot: int, parts: tuple[int, ...]) -> Told:
+    return _told_pairs(view, slot, parts, "core courses ")
 
 
-def _told_pairs(view: View, slot: int, courses: tuple[str, ...], kind: str = "") -> Told:
-    sessions = [s for course in courses for s in view.by_course[course] if slot in s.slots]
-    common = set.intersection(*(set(view.dataset.students_of(view.dataset.course[course])) for course in courses))
-    names = listed([view.names.course(course) for course in courses])
-    when = view.names.slot(slot)
+def _told_pairs(view: View, slot: int, parts: tuple[int, ...], kind: str = "") -> Told:
+    sessions = [s for part in parts for s in view.by_part[part] if slot in s.slots]
+    taught = [view.dataset.parts[part] for part in parts]
+    common = set.intersection(*(set(view.dataset.students_of(course)) for course in taught))
+    names, when = _parts_in_words(view, parts), view.names.slot(slot)
     return Told(
         f"{view.names.students(sorted(common))} should be in {kind}{names} at once on {when}",
         keys_of(sessions),
-        courses,
+        tuple(dict.fromkeys(course.id for course in taught)),
     )
+
+
+def _parts_in_words(view: View, parts: Iterable[int]) -> str:
+    return listed([view.names.part(view.dataset.parts[part]) for part in parts])
 
 
 # --- places in time --------------------------------------------------------------------------------------------------
@@ -142,9 +153,8 @@ def count_slot_forbidden(view: View) -> Places:
 def tell_slot_forbidden(view: View, key: SessionKey) -> Told:
     session = view.placed[key]
     possible = view.dataset.time_grid.can_start(session.start, session.course.session_slots)
-    why = (
-        "which is not one of its permitted times" if possible else "from where it would run into lunch or past the day"
-    )
+    barred = "from where it would run into a break or past the day"
+    why = "which is not one of its permitted times" if possible else barred
     return Told(f"{view.names.session(key)} starts on {view.names.slot(session.start)}, {why}", (key,), (key[0],))
 
 
@@ -159,15 +169,21 @@ def _fixed(view: View) -> Iterator[tuple[PlacedSession, FixedSession]]:
 def count_fixed_moved(view: View) -> Places:
     """Fixed sessions at another slot or in another room."""
     for session, fixed in _fixed(view):
-        moved = session.start != fixed.slot or fixed.room_id not in (None, session.room.id)
-        yield int(moved), (session.key,)
+        rooms = view.dataset.in_order(fixed.room_ids)
+        moved = session.start != fixed.slot or (rooms and rooms != session.room_ids)
+        yield int(bool(moved)), (session.key,)
 
 
 def tell_fixed_moved(view: View, key: SessionKey) -> Told:
     session, fixed = next(pair for pair in _fixed(view) if pair[0].key == key)
-    wanted = view.names.slot(fixed.slot) + (f" in {view.names.room(fixed.room_id)}" if fixed.room_id else "")
-    stands = f"{view.names.slot(session.start)} in {view.names.room(session.room.id)}"
+    wanted = view.names.slot(fixed.slot) + (f" in {_in_short(view, fixed.room_ids)}" if fixed.room_ids else "")
+    stands = f"{view.names.slot(session.start)} in {_in_short(view, session.room_ids)}"
     return Told(f"{view.names.session(key)} is fixed to {wanted} but is on {stands}", (key,), (key[0],))
+
+
+def _in_short(view: View, room_ids: Sequence[str]) -> str:
+    """One room by its name alone."""
+    return view.names.rooms(room_ids).removeprefix("room ")
 
 
 def count_group_unavailable(view: View) -> Places:
@@ -273,38 +289,46 @@ def tell_faculty_weekly_limit(view: View, teacher: str) -> Told:
 def count_room_capacity(view: View) -> Places:
     """Expected students without a seat."""
     for key, session in view.placed.items():
-        yield max(0, view.seats_wanted[key[0]] - session.room.capacity), (key,)
+        yield max(0, view.seats_wanted[session.part] - session.seats), (key,)
 
 
 def tell_room_capacity(view: View, key: SessionKey) -> Told:
     session = view.placed[key]
-    wanted = view.dataset.expected_students(session.course)
-    room = f"room {view.names.room(session.room.id)} seats {session.room.capacity}"
-    return Told(f"{room} but {view.names.session(key)} expects {wanted} students", (key,), (session.room.id, key[0]))
+    wanted, verb = view.dataset.expected_students(session.course), "seats" if len(session.rooms) == 1 else "seat"
+    message = f"{view.where(session)} {verb} {session.seats} but {view.names.session(key)} expects {wanted} students"
+    return Told(message, (key,), (*session.room_ids, key[0]))
 
 
 def count_room_unsuitable(view: View) -> Places:
-    """Sessions in a room of a wrong type or without a required feature."""
+    """Sessions in a room of a wrong type, without a required feature, or that they may not use."""
     for key, session in view.placed.items():
-        yield int(_is_of_wrong_type(session) or bool(_missing(session))), (key,)
+        yield int(any(_is_unsuitable(session, room) for room in session.rooms)), (key,)
 
 
-def _is_of_wrong_type(session: PlacedSession) -> bool:
-    return bool(session.course.room_types) and session.room.type not in session.course.room_types
+def _is_unsuitable(session: PlacedSession, room: Room) -> bool:
+    wrong = _is_of_wrong_type(session, room) or bool(_missing(session, room))
+    return wrong or not session.course.may_use(room.id)
 
 
-def _missing(session: PlacedSession) -> list[str]:
-    return [feature for feature in session.course.required_features if feature not in session.room.features]
+def _is_of_wrong_type(session: PlacedSession, room: Room) -> bool:
+    return bool(session.course.room_types) and room.type not in session.course.room_types
+
+
+def _missing(session: PlacedSession, room: Room) -> list[str]:
+    return [feature for feature in session.course.required_features if feature not in room.features]
 
 
 def tell_room_unsuitable(view: View, key: SessionKey) -> Told:
     session = view.placed[key]
-    name, room = view.names.session(key), f"room {view.names.room(session.room.id)}"
-    missing = listed([feature.replace("_", " ") for feature in _missing(session)])
+    wrong = next(room for room in session.rooms if _is_unsuitable(session, room))
+    name, room = view.names.session(key), f"room {view.names.room(wrong.id)}"
+    missing = listed([feature.replace("_", " ") for feature in _missing(session, wrong)])
     message = f"{name} needs {missing}, which {room} does not have"
-    if _is_of_wrong_type(session):
-        kinds = (" or ".join(session.course.room_types), session.room.type)
+    if _is_of_wrong_type(session, wrong):
+        kinds = (" or ".join(session.course.room_types), wrong.type)
         wanted, is_one = (with_article(kind.replace("_", " ")) for kind in kinds)
         also, without = (f" with {missing}", f" without {missing}") if missing else ("", "")
         message = f"{name} needs {wanted}{also}, but {room} is {is_one}{without}"
-    return Told(message, (key,), (session.room.id, key[0]))
+    elif not missing:
+        message = f"{name} may not be in {room}"
+    return Told(message, (key,), (wrong.id, key[0]))

@@ -23,8 +23,8 @@ def holds(link: Link, a: PlacedSession, b: PlacedSession) -> bool:
         "same_start": a.start == b.start,
         "same_day": a.day == b.day,
         "different_day": a.day != b.day,
-        "same_room": a.room.id == b.room.id,
-        "different_room": a.room.id != b.room.id,
+        "same_room": a.room_ids == b.room_ids,
+        "different_room": a.room_ids != b.room_ids,
         "consecutive": a.day == b.day and (a.end == b.start or b.end == a.start),
         "min_gap": a.day != b.day or max(b.start - a.end, a.start - b.end) >= (link.value or 0),
         "same_hour": a.period == b.period,
@@ -48,11 +48,14 @@ def _together(view: View, number: int) -> list[PlacedSession]:
 
 
 def blocks(view: View, sessions: Iterable[PlacedSession]) -> list[int]:
-    """The first slot of each stretch without a free slot that sessions make together; a day and lunch end one."""
+    """
+    The first slot of each stretch without a free slot that sessions make together; a day ends one, and a break that no
+    session runs over.
+    """
     grid = view.dataset.time_grid
     slots = {slot for session in sessions for slot in session.slots}
-    cut = (0, grid.lunch_period)
-    return [slot for slot in sorted(slots) if slot - 1 not in slots or grid.period_of(slot) in cut]
+    cut = {slot for slot in slots if grid.period_of(slot) in {0, *grid.walls(grid.day_of(slot))}}
+    return [slot for slot in sorted(slots) if slot - 1 not in slots or slot in cut]
 
 
 def _sets(view: View, tier: str) -> Iterator[tuple[int, Link, int]]:
@@ -101,8 +104,7 @@ def tell_link(view: View, number: int, *pair: SessionKey) -> Told:
         return _tell_blocks(view, number)
     a, b = pair
     first, second = (
-        f"{names.session(key)} ({names.slot(view.placed[key].start)}, room {names.room(view.placed[key].room.id)})"
-        for key in (a, b)
+        f"{names.session(key)} ({names.slot(view.placed[key].start)}, {view.where(view.placed[key])})" for key in (a, b)
     )
     words = LINK_WORDS[link.type].format(b=second, value=link.value, days=days_in_words(link))
     return Told(f"{first} {words}", (a, b), tuple(dict.fromkeys((a[0], b[0]))))

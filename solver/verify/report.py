@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
+from solver.checks import no_slot
 from solver.errors import InputError, Issue
-from solver.model import Dataset, Timetable
+from solver.model import Dataset, Placement, Timetable
+from solver.names import counted
 from solver.ranks import left_open
 from solver.result import Offence, Report, RuleCount
 from solver.rules import RULE_IDS, RULES, Profile, Rule, profile_of, score
@@ -67,7 +68,7 @@ def verify(
         unplaced=unplaced,
         placed=len(dataset.sessions) - len(unplaced),
         total=len(dataset.sessions),
-        distance_to_feasibility=sum(dataset.expected_students(dataset.course[id]) for id, _ in unplaced),
+        distance_to_feasibility=sum(dataset.expected_students(dataset.part_of(key)) for key in unplaced),
     )
 
 
@@ -84,12 +85,27 @@ def _placement_issues(dataset: Dataset, timetable: Timetable) -> Iterator[Issue]
                 f"course {course.id!r} has sessions 0 to {last}, not",
                 placement.session,
             )
-        if placement.room_id not in dataset.room:
-            yield _issue(f"{here}/room_id", "dangling_id", "there is no room", placement.room_id)
-        if not 0 <= placement.slot < dataset.time_grid.num_slots:
-            last, short = dataset.time_grid.num_slots - 1, dataset.time_grid.shortened
-            issue = _issue(f"{here}/slot", "bad_slot", f"the grid has slots 0 to {last}, not", placement.slot)
-            yield replace(issue, message=f"{issue.message}; {short}") if short else issue
+        yield from _room_issues(dataset, placement, here)
+        if not dataset.time_grid.exists(placement.slot):
+            short = dataset.time_grid.shortened
+            message = no_slot(dataset.time_grid, placement.slot) + (f"; {short}" if short else "")
+            yield Issue(pointer=f"{here}/slot", code="bad_slot", message=message, value=placement.slot)
+
+
+def _room_issues(dataset: Dataset, placement: Placement, here: str) -> Iterator[Issue]:
+    ids = placement.room_ids
+    for k, id in enumerate(ids):
+        if id not in dataset.room:
+            yield _issue(
+                f"{here}/room_id" if k == 0 else f"{here}/more_rooms/{k - 1}", "dangling_id", "there is no room", id
+            )
+    if placement.key not in dataset.part_number:
+        return
+    needed = dataset.part_of(placement.key).rooms_needed
+    if len(set(ids)) != needed or len(ids) != needed:
+        course, wanted = dataset.course[placement.course_id], counted(needed, "room") if needed else "no room"
+        message = f"session {placement.session} of course {course.id!r} takes {wanted}, not"
+        yield _issue(f"{here}/room_id", "wrong_rooms", message, list(ids))
 
 
 def _issue(pointer: str, code: str, message: str, value: object) -> Issue:

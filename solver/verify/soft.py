@@ -1,12 +1,12 @@
 """
 The rules that are soft by default: one `count_<rule>` each, and the sentence that names an offender.
 
-Gaps and isolation are about plain period numbers, so lunch is no gap; only `consecutive_limit` takes lunch for a rest.
+Gaps and isolation are about plain period numbers, so a break is no gap; only `consecutive_limit` takes it for a rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from solver.names import counted
@@ -103,23 +103,23 @@ def tell_late_start(view: View, cohort: str, day: int) -> Told:
     return Told(sentence, view.sessions_of_cohort(cohort, day), view.dataset.cohort[cohort].groups)
 
 
-def _excess_in_runs(periods: Sequence[int], limit: int, lunch: int | None) -> int:
-    """Slots above the limit over the maximal runs of adjacent periods; a run ends at lunch."""
+def _excess_in_runs(periods: Sequence[int], limit: int, rests: Container[int]) -> int:
+    """Slots above the limit over the maximal runs of adjacent periods; a run ends at a break."""
     excess = run = 0
     last = -2
     for period in periods:
-        run = run + 1 if period == last + 1 and period != lunch else 1
+        run = run + 1 if period == last + 1 and period not in rests else 1
         excess += run > limit
         last = period
     return excess
 
 
 def count_consecutive_limit(view: View) -> Places:
-    """Slots above the limit in a row, without lunch between, per attendee and day."""
+    """Slots above the limit in a row, without a break between, per attendee and day."""
     grid, value = view.dataset.time_grid, view.profile["consecutive_limit"].value
     limit = grid.num_periods if value is None else value
     for who, day, periods in _days(view.attendee_days):
-        yield _excess_in_runs(periods, limit, grid.lunch_period), (who, day, limit)
+        yield _excess_in_runs(periods, limit, grid.rests(day)), (who, day, limit)
 
 
 def tell_consecutive_limit(view: View, who: Attendee, day: int, limit: int) -> Told:
@@ -143,14 +143,13 @@ def tell_single_session_day(view: View, who: Attendee, day: int) -> Told:
 
 def count_last_slot(view: View) -> Places:
     """Days whose last period an attendee sits in."""
-    last = view.dataset.time_grid.num_periods - 1
+    grid = view.dataset.time_grid
     for who, day, periods in _days(view.attendee_days):
-        yield int(periods[-1] == last), (who, day)
+        yield int(periods[-1] == len(grid.periods_of(day)) - 1), (who, day)
 
 
 def tell_last_slot(view: View, who: Attendee, day: int) -> Told:
-    grid = view.dataset.time_grid
-    slot = (day + 1) * grid.num_periods - 1
+    slot = view.dataset.time_grid.slots_of(day)[-1]
     keys = tuple(key for key in view.sessions_of_attendee(who, day) if slot in view.placed[key].slots)
     sentence = f"{view.attendee(who)} has to stay for the last slot of {view.names.day(day)}"
     return Told(sentence, keys, view.ids_of(who))
@@ -164,7 +163,7 @@ def count_faculty_preference(view: View) -> Places:
     for id, sessions in view.by_teacher.items():
         teacher = view.dataset.teacher[id]
         if teacher.preferences:
-            contented = teacher.contented_at(view.dataset.time_grid.num_slots)
+            contented = teacher.contented_at(len(view.dataset.time_grid.slots))
             for session in sessions:
                 for slot in session.slots:
                     yield preference_points(teacher.liking(slot), contented), (session.key, id, slot)
@@ -180,9 +179,9 @@ def tell_faculty_preference(view: View, key: SessionKey, teacher: str, slot: int
 def _sessions_of_teachers(view: View) -> Mapping[str, int]:
     """Sessions each teacher has in the dataset, placed or not."""
     total: dict[str, int] = {}
-    for course in view.dataset.courses:
-        for teacher in course.faculty_ids:
-            total[teacher] = total.get(teacher, 0) + course.sessions_per_week
+    for part in view.dataset.parts:
+        for teacher in part.faculty_ids:
+            total[teacher] = total.get(teacher, 0) + part.sessions_per_week
     return total
 
 
@@ -223,29 +222,48 @@ def tell_min_days(view: View, course: str) -> Told:
 
 
 def count_room_stability(view: View) -> Places:
-    """Rooms of a course beyond the first."""
+    """Rooms, or sets of them, beyond the first, of a course, or of its parts of one kind where they have kinds."""
     for course, sessions in view.by_course.items():
-        yield len({session.room.id for session in sessions}) - 1, (course,)
+        for kind in dict.fromkeys(session.course.kind for session in sessions):
+            yield len({session.room_ids for session in _of_kind(sessions, kind)}) - 1, (course, kind)
 
 
-def tell_room_stability(view: View, course: str) -> Told:
-    rooms = tuple(dict.fromkeys(session.room.id for session in view.by_course[course]))
-    message = f"course {view.names.course(course)} uses {counted(len(rooms), 'room')}"
-    return Told(message, keys_of(view.by_course[course]), (course, *rooms))
+def _of_kind(sessions: Iterable[PlacedSession], kind: str) -> list[PlacedSession]:
+    return [session for session in sessions if session.course.kind == kind]
+
+
+def tell_room_stability(view: View, course: str, kind: str) -> Told:
+    sessions = _of_kind(view.by_course[course], kind)
+    rooms = tuple(dict.fromkeys(id for session in sessions for id in session.room_ids))
+    message = f"course {view.names.part(sessions[0].course)} uses {counted(len(rooms), 'room')}"
+    return Told(message, keys_of(sessions), (course, *rooms))
 
 
 def count_room_waste(view: View) -> Places:
     """Full units of empty seats."""
     for key, session in view.placed.items():
-        yield waste_units(session.room.capacity, view.seats_wanted[key[0]]), (key,)
+        yield waste_units(session.seats, view.seats_wanted[session.part]), (key,)
 
 
 def tell_room_waste(view: View, key: SessionKey) -> Told:
     session = view.placed[key]
-    students, room = view.dataset.expected_students(session.course), view.names.room(session.room.id)
-    seats = f"room {room}, which has {session.room.capacity} seats"
+    students, has = view.dataset.expected_students(session.course), "has" if len(session.rooms) == 1 else "have"
+    seats = f"{view.where(session)}, which {has} {session.seats} seats"
     message = f"{view.names.session(key)} has {counted(students, 'student')} in {seats}"
-    return Told(message, (key,), (key[0], session.room.id))
+    return Told(message, (key,), (key[0], *session.room_ids))
+
+
+def count_room_penalty(view: View) -> Places:
+    """What the rooms of a session cost it by its own list."""
+    for key, session in view.placed.items():
+        yield sum(session.course.penalty_of(room.id) for room in session.rooms), (key,)
+
+
+def tell_room_penalty(view: View, key: SessionKey) -> Told:
+    session = view.placed[key]
+    lost = sum(session.course.penalty_of(room.id) for room in session.rooms)
+    message = f"{view.names.session(key)} is in {view.where(session)}, which costs it {counted(lost, 'point')}"
+    return Told(message, (key,), (key[0], *session.room_ids))
 
 
 def count_slot_peak(view: View) -> Places:
@@ -255,8 +273,8 @@ def count_slot_peak(view: View) -> Places:
 
 
 def _peak(view: View) -> int:
-    courses = view.dataset.courses
-    return peak_limit(sum(c.sessions_per_week * c.session_slots for c in courses), view.dataset.time_grid.num_slots)
+    parts = view.dataset.parts
+    return peak_limit(sum(c.sessions_per_week * c.session_slots for c in parts), len(view.dataset.time_grid.slots))
 
 
 def tell_slot_peak(view: View, slot: int, running: int) -> Told:
@@ -267,7 +285,7 @@ def tell_slot_peak(view: View, slot: int, running: int) -> Told:
 
 
 def _ways(view: View, standing: Standing, kind: str) -> Places:
-    """Walks from a session to one that starts when it ends, per person, without lunch between."""
+    """Walks from a session to one that starts when it ends, per person, without a break between."""
     grid = view.dataset.time_grid
     for id, sessions in standing.items():
         starting: dict[int, list[PlacedSession]] = {}
@@ -275,12 +293,12 @@ def _ways(view: View, standing: Standing, kind: str) -> Places:
             starting.setdefault(session.start, []).append(session)
         for a in sessions:
             for b in starting.get(a.end, ()):
-                if a.day == b.day and grid.period_of(b.start) != grid.lunch_period:
+                if a.day == b.day and grid.period_of(b.start) not in grid.rests(b.day):
                     yield travel_units(_minutes(view, a, b)), (kind, id, a.key, b.key)
 
 
 def _minutes(view: View, a: PlacedSession, b: PlacedSession) -> int:
-    return view.dataset.travel(a.room.building, b.room.building)
+    return view.dataset.travel(a.building, b.building)
 
 
 def count_travel(view: View) -> Places:
@@ -293,25 +311,24 @@ def tell_travel(view: View, kind: str, id: str, a: SessionKey, b: SessionKey) ->
     name = view.names.teacher(id) if kind == "teacher" else view.names.cohort(id)
     ids = (id,) if kind == "teacher" else view.dataset.cohort[id].groups
     here, there = view.placed[a], view.placed[b]
-    way = f"{_minutes(view, here, there)} minutes from building {here.room.building} to {there.room.building}"
+    way = f"{_minutes(view, here, there)} minutes from building {here.building} to {there.building}"
     when = view.names.slot(there.start)
     return Told(f"{kind} {name} walks {way} with no break before {view.names.session(b)} on {when}", (a, b), ids)
 
 
 def count_context(view: View) -> Places:
     """Context points of the time and of the place of each session."""
-    row = {course.id: c for c, course in enumerate(view.dataset.courses)}
     column = {building: b for b, building in enumerate(view.context.buildings)}
     for key, session in view.placed.items():
-        c = row[key[0]]
-        time = int(view.context.slot_points[c, session.start])
-        place = int(view.context.building_points[c, column[session.room.building]])
+        time = int(view.context.slot_points[session.part, session.start])
+        points = view.context.building_points[session.part]
+        place = int(points[column[session.building]]) if session.rooms else 0
         yield time + place, (key, time, place)
 
 
 def tell_context(view: View, key: SessionKey, time: int, place: int) -> Told:
     session = view.placed[key]
-    where = f"{view.names.slot(session.start)} in room {view.names.room(session.room.id)}"
+    where = f"{view.names.slot(session.start)} in {view.where(session)}"
     lost = f"{counted(time, 'point')} for the time and {place} for the place"
     return Told(f"{view.names.session(key)} is on {where}: {lost}", (key,), (key[0],))
 

@@ -47,24 +47,40 @@ class Counter:
 @dataclass(frozen=True, slots=True, eq=False)
 class PlacedSession:
     """
-    `end` is exclusive and may lie beyond the day when the session does not fit; `slots` never leave the day.
+    `course` is what the session is: its course, or its part of the course, which is number `part` of `Dataset.parts`.
 
-    `period` is the start within its day, from 0.
+    `rooms` are in the order of the dataset, none where it takes no room. `end` is exclusive and may lie beyond the day
+    when the session does not fit; `slots` never leave the day. `period` is the start within its day, from 0.
     """
 
     key: SessionKey
+    part: int
     course: Course
-    room: Room
+    rooms: tuple[Room, ...]
     start: int
     end: int
     day: int
     period: int
     slots: range
 
+    @property
+    def room_ids(self) -> tuple[str, ...]:
+        return tuple(room.id for room in self.rooms)
+
+    @property
+    def seats(self) -> int:
+        """Seats of all its rooms together."""
+        return sum(room.capacity for room in self.rooms)
+
+    @property
+    def building(self) -> str | None:
+        """The one of its first room; None also where it takes no room."""
+        return self.rooms[0].building if self.rooms else None
+
 
 Standing: TypeAlias = Mapping[str, list[PlacedSession]]
-Mark: TypeAlias = tuple[str, str | int]
-"""Course of a session, and the number of its class where it may clash with others, or else the course once more."""
+Mark: TypeAlias = tuple[int, int]
+"""Part of a session, and the number of its class where it may clash with others, or else one below 0 for the part."""
 Attendee: TypeAlias = tuple[str, str]
 """("group", id of a cohort) or ("student", id)."""
 DayPeriods: TypeAlias = Mapping[int, list[int]]
@@ -98,28 +114,38 @@ class View:
     def placed(self) -> Mapping[SessionKey, PlacedSession]:
         """Every placed session, in the order of the placements."""
         return {
-            placement.key: self._place(*placement.key, placement.slot, placement.room_id)
+            placement.key: self._place(*placement.key, placement.slot, placement.room_ids)
             for placement in self.timetable.placements
         }
 
-    def _place(self, course_id: str, number: int, start: int, room_id: str) -> PlacedSession:
-        course, grid = self.dataset.course[course_id], self.dataset.time_grid
+    def _place(self, course_id: str, number: int, start: int, room_ids: Iterable[str]) -> PlacedSession:
+        part, grid = self.dataset.part_number[course_id, number], self.dataset.time_grid
+        course = self.dataset.parts[part]
         day, end = grid.day_of(start), start + course.session_slots
         return PlacedSession(
             key=(course_id, number),
+            part=part,
             course=course,
-            room=self.dataset.room[room_id],
+            rooms=tuple(self.dataset.room[id] for id in self.dataset.in_order(room_ids)),
             start=start,
             end=end,
             day=day,
             period=grid.period_of(start),
-            slots=range(start, min(end, (day + 1) * grid.num_periods)),
+            slots=range(start, min(end, grid.slots_of(day).stop)),
         )
 
     @cached_property
     def by_course(self) -> Standing:
-        """Placed sessions of each course that has any."""
+        """Placed sessions of each course that has any, over all of its parts."""
         return self._grouped(lambda session: (session.course.id,))
+
+    @cached_property
+    def by_part(self) -> Mapping[int, list[PlacedSession]]:
+        """Placed sessions of each of `Dataset.parts` that has any, by its number."""
+        parts: dict[int, list[PlacedSession]] = defaultdict(list)
+        for session in self.placed.values():
+            parts[session.part].append(session)
+        return parts
 
     @cached_property
     def by_teacher(self) -> Standing:
@@ -134,7 +160,7 @@ class View:
     @cached_property
     def by_room(self) -> Standing:
         """Placed sessions in each room that has any."""
-        return self._grouped(lambda session: (session.room.id,))
+        return self._grouped(lambda session: session.room_ids)
 
     def _grouped(self, owners: Callable[[PlacedSession], Iterable[str]]) -> Standing:
         grouped: dict[str, list[PlacedSession]] = defaultdict(list)
@@ -144,44 +170,48 @@ class View:
         return grouped
 
     @cached_property
-    def seats_wanted(self) -> Mapping[str, int]:
-        """Expected students of each course with a placed session."""
-        return {id: self.dataset.expected_students(self.dataset.course[id]) for id in self.by_course}
+    def seats_wanted(self) -> Mapping[int, int]:
+        """Seats for each of `Dataset.parts` with a placed session, by its number; 0 where it needs no room."""
+        parts = self.dataset.parts
+        return {n: self.dataset.expected_students(parts[n]) if parts[n].rooms_needed else 0 for n in self.by_part}
+
+    def where(self, session: PlacedSession) -> str:
+        """ "room A", "rooms A and B" or "no room"."""
+        return self.names.rooms(session.room_ids)
 
     @cached_property
-    def courses_of_student(self) -> Mapping[str, tuple[str, ...]]:
-        """Only courses with a placed session."""
-        courses: dict[str, list[str]] = defaultdict(list)
-        for course_id in self.by_course:
-            for student in self.dataset.students_of(self.dataset.course[course_id]):
-                courses[student].append(course_id)
-        return {student: tuple(taken) for student, taken in courses.items()}
+    def parts_of_student(self) -> Mapping[str, tuple[int, ...]]:
+        """Which of `Dataset.parts` each student attends; only those with a placed session."""
+        parts: dict[str, list[int]] = defaultdict(list)
+        for part in self.by_part:
+            for student in self.dataset.students_of(self.dataset.parts[part]):
+                parts[student].append(part)
+        return {student: tuple(taken) for student, taken in parts.items()}
 
     @cached_property
-    def core_courses(self) -> frozenset[str]:
-        """Ids of the courses that are core subjects, placed or not."""
-        return frozenset(course.id for course in self.dataset.courses if course.subject_type == CORE_SUBJECT_TYPE)
+    def core_parts(self) -> frozenset[int]:
+        """Numbers of the parts that are core subjects, placed or not."""
+        return frozenset(n for n, part in enumerate(self.dataset.parts) if part.subject_type == CORE_SUBJECT_TYPE)
 
     @property
     def core_matters(self) -> bool:
         """Whether clashes of core courses are told apart: the rule is on, and not every course is one."""
-        return self.profile.is_on("core_clash") and len(self.core_courses) < len(self.dataset.courses)
+        return self.profile.is_on("core_clash") and len(self.core_parts) < len(self.dataset.parts)
 
     @cached_property
-    def slots_of_course(self) -> Mapping[str, list[int]]:
-        """Covered slots of the placed sessions of each course; a slot covered twice stands there twice."""
+    def slots_of_part(self) -> Mapping[int, list[int]]:
+        """Covered slots of the placed sessions of each part; a slot covered twice stands there twice."""
         return {
-            course_id: [slot for session in sessions for slot in session.slots]
-            for course_id, sessions in self.by_course.items()
+            part: [slot for session in sessions for slot in session.slots] for part, sessions in self.by_part.items()
         }
 
     @cached_property
-    def marked_slots_of_course(self) -> Mapping[str, list[tuple[int, Mark]]]:
+    def marked_slots_of_part(self) -> Mapping[int, list[tuple[int, Mark]]]:
         """The same with a mark: two sessions at once clash when their marks differ in both."""
         classes = self.dataset.together
         return {
-            course_id: [(t, (course_id, classes.get(s.key, course_id))) for s in sessions for t in s.slots]
-            for course_id, sessions in self.by_course.items()
+            part: [(t, (part, classes.get(s.key, -1 - part))) for s in sessions for t in s.slots]
+            for part, sessions in self.by_part.items()
         }
 
     def apart(self, sessions: Sequence[PlacedSession]) -> int:
@@ -202,12 +232,9 @@ class View:
     @cached_property
     def student_days(self) -> Mapping[str, DayPeriods]:
         """Students with the same courses share one object: at a university most of them have many such fellows."""
-        slots, taking = self.slots_of_course, self.courses_of_student
-        days = {
-            courses: self._days(slot for course_id in courses for slot in slots[course_id])
-            for courses in set(taking.values())
-        }
-        return {student: days[courses] for student, courses in taking.items()}
+        slots, taking = self.slots_of_part, self.parts_of_student
+        days = {parts: self._days(slot for part in parts for slot in slots[part]) for parts in set(taking.values())}
+        return {student: days[parts] for student, parts in taking.items()}
 
     @cached_property
     def attendee_days(self) -> Mapping[Attendee, DayPeriods]:
@@ -236,8 +263,8 @@ class View:
 
     def sessions_of_student(self, student: str, day: int) -> tuple[SessionKey, ...]:
         """The same of a student."""
-        courses = self.courses_of_student[student]
-        return tuple(s.key for course_id in courses for s in self.by_course[course_id] if s.day == day)
+        parts = self.parts_of_student[student]
+        return tuple(s.key for part in parts for s in self.by_part[part] if s.day == day)
 
     def sessions_of_attendee(self, who: Attendee, day: int) -> tuple[SessionKey, ...]:
         """The same of whomever `attendee_days` counts."""

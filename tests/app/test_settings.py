@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import ROWS, Settings, SettingsError, default_data_dir, describe, unknown_variables
+from app.commands.doctor import describe
+from app.settings import ROWS, Settings, SettingsError, default_data_dir, unknown_variables
+from tests.app.platform.conftest import KEY
 
 
 def test_without_any_variable_every_setting_has_its_documented_default() -> None:
@@ -131,3 +133,35 @@ def test_a_queue_on_celery_needs_a_database_and_a_broker_that_it_knows() -> None
     assert "secret" not in str(caught.value)
     with pytest.raises(SettingsError, match="expected one of embedded, celery"):
         Settings(queue="threads")
+
+
+@pytest.mark.parametrize(
+    ("given", "needed"),
+    [
+        ({"platform_source": "yes"}, "TIMETABLE_PLATFORM_SOURCE needs TIMETABLE_PLATFORM_DATABASE_URL"),
+        ({"platform_update": "yes"}, "TIMETABLE_PLATFORM_UPDATE needs TIMETABLE_PLATFORM_DATABASE_URL"),
+        ({"platform_celery": "inline"}, "TIMETABLE_PLATFORM_CELERY needs TIMETABLE_PLATFORM_BROKER_URL"),
+        (
+            {"platform_celery": "committed", "platform_broker_url": "redis://h"},
+            "TIMETABLE_PLATFORM_CELERY needs TIMETABLE_PLATFORM_UPDATE",
+        ),
+        ({"webhook_url": "https://h/"}, "TIMETABLE_WEBHOOK_URL needs TIMETABLE_WEBHOOK_SECRETS"),
+    ],
+)
+def test_a_setting_that_is_of_no_use_alone_is_refused(given: dict[str, str], needed: str) -> None:
+    with pytest.raises(SettingsError, match=needed):
+        Settings(**given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"webhook_url": "http://hush/", "webhook_secrets": KEY}, "TIMETABLE_WEBHOOK_URL: it is no https address"),
+        ({"webhook_url": "https://h/", "webhook_secrets": "hush!"}, "TIMETABLE_WEBHOOK_SECRETS: a key is no base64"),
+        ({"platform_callback_url": "gopher://hush/"}, "TIMETABLE_PLATFORM_CALLBACK_URL: it is no http"),
+    ],
+)
+def test_what_cannot_be_used_is_told_at_the_start_and_not_quoted(given: dict[str, str], told: str) -> None:
+    with pytest.raises(SettingsError, match=told) as refused:
+        Settings(**given)  # type: ignore[arg-type]
+    assert "hush" not in str(refused.value)

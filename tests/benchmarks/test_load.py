@@ -9,7 +9,7 @@ import pytest
 
 from app.service.job_tracks import JobTracks
 from benchmarks.load import Kind, LoadFigures, measure_load
-from tests.app.http.test_events import moves, running, serving
+from tests.app.http.routes.test_events import moves, running, serving
 
 
 @pytest.fixture

@@ -214,7 +214,7 @@ CHANGES = (
     Change("/faculty/1/max_sessions_per_week", 1e6, "wrong_type"),
     Change("/faculty/0/max_sessions_per_week", 10**7, "out_of_range"),
     Change("/faculty/0/unavailable", [0, 99], "bad_slot", "/faculty/0/unavailable/1", 99),
-    Change("/faculty/0/unavailable", list(range(337)), "too_large", value=[*range(20), "... 317 more"]),
+    Change("/faculty/0/unavailable", list(range(673)), "too_large", value=[*range(20), "... 653 more"]),
     Change("/faculty/0/preferences", [0.9], "wrong_type"),
     Change("/faculty/0/preferences/2", 1.5, "out_of_range"),
     Change("/faculty/0/preferences/2", -0.1, "out_of_range"),

@@ -36,7 +36,7 @@ async def client(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -
 async def test_every_generated_body_is_refused_and_leaves_nothing_behind(client: httpx.AsyncClient) -> None:
     wrongs = list(islice(named(SEED), COUNT))
     assert {wrong.how for wrong in wrongs} == {mutation.__name__ for mutation in MUTATIONS}
-    await client.get("/datasets/tiny")  # a reader is loaded
+    await client.get("/datasets/tiny")  # a parse worker is loaded
     for wrong in wrongs:
         answer = await client.post("/generate_variants", content=wrong.body)
         assert 400 <= answer.status_code < 500, (wrong.how, wrong.body[:2_000], answer.text)

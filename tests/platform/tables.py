@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
-from solver.grid import clock_of
+from solver.calendar import clock_of
 from solver.model import Dataset
 from tests.real import POSTGRES, listening
 
@@ -126,7 +126,7 @@ def load(
                 [
                     (
                         *(org_id, YEAR, 1, grid.working_days, grid.slots_per_day, grid.start_time),
-                        *(clock_of(grid.periods[-1][1]), grid.slot_minutes, grid.lunch is not None, start, end),
+                        *(clock_of(grid.periods_of(0)[-1][1]), grid.slot_minutes, grid.lunch is not None, start, end),
                     )
                 ]
             ),

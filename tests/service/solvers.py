@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app import MEBIBYTE
 from solver.context import build_context
 from solver.control import Control, Place, Progress, Stage, Stop
 from solver.ladder.ledger import quality_of
@@ -27,7 +28,6 @@ from solver.verify import verify
 COURSES = 12
 STEP_SECONDS = 0.1
 COST_PER_COURSE = 5
-MEBIBYTE = 1 << 20
 PLACES: dict[Stage, Place] = {
     "context": Place.CONTEXT_ENGINE,
     "construct": Place.CONSTRUCT,

@@ -11,10 +11,10 @@ from pathlib import Path
 import anyio
 import pytest
 
+from app import MEGABYTE
 from app.domain.jobs import DiskFull
 from app.domain.telemetry import Happening, StoreTrouble
 from app.service import dispatcher as dispatch
-from app.service.disk_reserve import MEGABYTE
 from app.service.supervisor import Supervisor
 from app.store import StoreFull
 from app.store.sqlite import FILE_NAME

@@ -22,13 +22,15 @@ NO_BUILDING = None
 
 
 def covered(data: Dataset, course: Course, start: int) -> list[int]:
-    """The slots of a session that starts there; none where it would leave the day or run into lunch."""
+    """The slots of a session that starts there; none where it would leave the day or run into a break."""
     grid = data.time_grid
     slots = list(range(start, start + course.session_slots))
-    same_day = all(slot // grid.num_periods == start // grid.num_periods for slot in slots)
-    periods = [slot % grid.num_periods for slot in slots]
-    over_lunch = grid.lunch_period is not None and periods[0] < grid.lunch_period <= periods[-1]
-    return [] if not same_day or slots[-1] >= grid.num_slots or over_lunch else slots
+    day = start // grid.num_periods
+    if any(slot // grid.num_periods != day or not grid.exists(slot) for slot in slots):
+        return []
+    begin, end = grid.start_of(slots[0]), grid.end_of(slots[-1])
+    over = [pause for pause in grid.pauses_of(day) if begin < pause.end and pause.start < end and not pause.run_over]
+    return [] if over else slots
 
 
 def starts_on_grid(data: Dataset, course: Course) -> list[int]:
@@ -46,7 +48,7 @@ def per_start(data: Dataset, cost_at: Callable[[Course, int], float]) -> Costs:
             mean([cost_at(course, slot) for slot in covered(data, course, start)])
             for start in range(data.time_grid.num_slots)
         ]
-        for course in data.courses
+        for course in data.parts
     ]
 
 
@@ -55,16 +57,23 @@ def per_start(data: Dataset, cost_at: Callable[[Course, int], float]) -> Costs:
 
 def temporal(data: Dataset) -> Costs:
     grid = data.time_grid
-    afternoon = grid.lunch_period if grid.lunch_period is not None else (grid.num_periods + 1) // 2
+
+    def after_lunch(day: int) -> int | None:
+        """The first period of the afternoon, by the clock; None where no lunch comes before it."""
+        ends = [pause.end for pause in grid.pauses_of(day) if pause.name.lower() == "lunch"]
+        starts = [start for start, _ in grid.periods_of(day)]
+        return next((p for end in ends for p, start in enumerate(starts) if start >= end and p > 0), None)
 
     def dislike(course: Course, slot: int) -> float:
         day, period = divmod(slot, grid.num_periods)
+        periods, lunch = len(grid.periods_of(day)), after_lunch(day)
+        afternoon = (periods + 1) // 2 if lunch is None else lunch
         total = 0.0
         if period == 0:
             total += 0.4
-        if period == grid.num_periods - 1:
+        if period == periods - 1:
             total += 0.8
-        if period == grid.lunch_period:
+        if period == lunch:
             total += 0.3
         if day == grid.num_days - 1 and period >= afternoon:
             total += 0.4
@@ -101,11 +110,11 @@ def academic(data: Dataset) -> Costs:
         return value / greatest if greatest > 0 else 0.0
 
     def demand(course: Course) -> float:
-        total = 0.4 * share(course.credits, max(each.credits for each in data.courses))
+        total = 0.4 * share(course.credits, max(each.credits for each in data.parts))
         if course.subject_type == "core":
             total += 0.2
-        total += 0.2 * share(course.session_slots - 1, max(each.session_slots for each in data.courses) - 1)
-        return total + 0.2 * share(depth(course), max(depth(each) for each in data.courses))
+        total += 0.2 * share(course.session_slots - 1, max(each.session_slots for each in data.parts) - 1)
+        return total + 0.2 * share(depth(course), max(depth(each) for each in data.parts))
 
     def lateness(slot: int) -> float:
         return share(slot % data.time_grid.num_periods, data.time_grid.num_periods - 1)
@@ -147,15 +156,15 @@ def attendees(data: Dataset, course: Course) -> Iterator[tuple[tuple[str, str], 
 
 def social(data: Dataset) -> Costs:
     expected = {
-        course.id: [density(data, course, slot) for slot in range(data.time_grid.num_slots)] for course in data.courses
+        id(course): [density(data, course, slot) for slot in range(data.time_grid.num_slots)] for course in data.parts
     }
-    people = {course.id: dict(attendees(data, course)) for course in data.courses}
+    people = {id(course): dict(attendees(data, course)) for course in data.parts}
 
     def elsewhere(who: tuple[str, str], course: Course, slot: int) -> float:
-        return sum(expected[other][slot] for other, those in people.items() if other != course.id and who in those)
+        return sum(expected[other][slot] for other, those in people.items() if other != id(course) and who in those)
 
     def needed(course: Course, slot: int) -> float:
-        weights = people[course.id]
+        weights = people[id(course)]
         busy = sum(weight * elsewhere(who, course, slot) for who, weight in weights.items())
         away = mean([float(slot in data.cohort[id].unavailable) for id in data.cohorts_of(course)])
         return min(1.0, (busy / sum(weights.values()) if weights else 0.0) + away)
@@ -215,7 +224,7 @@ def spatial(data: Dataset) -> Costs:
         way = minutes(data, home(data, course.department_id), building)
         return 0.8 * (way / longest if longest else 0.0) + 0.2 * foreign(course, building)
 
-    return [[cost(course, building) for building in places] for course in data.courses]
+    return [[cost(course, building) for building in places] for course in data.parts]
 
 
 DIMENSIONS: Mapping[str, Callable[[Dataset], Costs]] = {
@@ -234,7 +243,7 @@ def slot_points(data: Dataset) -> Costs:
     """Points of every start before they are rounded: ten times what it costs above the best start of the course."""
     costs = [(WEIGHTS[name], DIMENSIONS[name](data)) for name in DIMENSIONS if name != "spatial"]
     table = []
-    for c, course in enumerate(data.courses):
+    for c, course in enumerate(data.parts):
         total = [sum(weight * cost[c][start] for weight, cost in costs) for start in range(data.time_grid.num_slots)]
         chosen = [
             start

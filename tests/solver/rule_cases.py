@@ -7,10 +7,12 @@ Monday, 4-7 Tuesday.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from solver.model import Dataset, RuleSetting, Timetable
-from tests.builders import course, dataset, grid, group, link, room, teacher, timetable
+from tests.builders import course, dataset, grid, group, link, part, room, teacher, timetable
+from tests.calendars import SUNDAY_WEEK
 
 
 class Case(NamedTuple):
@@ -601,6 +603,59 @@ SOFT_CASES = (
         "last slot of Monday",
     ),
     Case(
+        "consecutive_limit",
+        "a run ends at the break of its day, also at one that a session may run over",
+        dataset(
+            course("a", groups="g1", sessions=4),
+            rules={"consecutive_limit": RuleSetting(value=1)},
+            grid=SUNDAY_WEEK,
+        ),
+        timetable(a=[0, 1, 17, 18]),
+        1,
+        timetable(a=[1, 2, 17, 18]),
+        "group g1 sits through more than 1 slots in a row on Sunday",
+    ),
+    Case(
+        "last_slot",
+        "the last period of a day that is shorter than others",
+        dataset(course("a", groups="g1", sessions=2), grid=SUNDAY_WEEK),
+        timetable(a=[2, 18]),
+        1,
+        timetable(a=[2, 17]),
+        "last slot of Thursday",
+    ),
+    Case(
+        "slot_peak",
+        "the mean is that of the slots that there are",
+        dataset(course("a", sessions=16), grid=SUNDAY_WEEK),
+        timetable(a=[0, 0, 0, *range(1, 14)]),
+        1,
+        timetable(a=[0, 0, *range(1, 15)]),
+        "3 sessions run on Sunday 08:00, but 2 is the most there should be",
+    ),
+    Case(
+        "faculty_preference",
+        "who has an opinion of every slot that there is asks for the best of them",
+        dataset(
+            course("a", faculty="f1"),
+            teacher("f1", preferences={slot: 0.3 - 0.2 * (slot == 2) for slot in range(19)}),
+            grid=SUNDAY_WEEK,
+        ),
+        timetable(a=2),
+        2,
+        timetable(a=0),
+        "teacher f1 has a on Sunday 10:20, a time rated 0.1 out of 1",
+    ),
+    Case(
+        "late_start",
+        "days of different bells count their own periods",
+        dataset(course("a", groups="g1", sessions=2), grid=SUNDAY_WEEK),
+        timetable(a=[2, 18]),
+        4,
+        timetable(a=[0, 16]),
+        "group g1 has 2 free slots before its first session on Sunday",
+    ),
+    Case(
         "soft_link",
         "every block above one counts the weight of the link",
         dataset(course("a", sessions=3, limit=3), link("grouped", "a", tier="soft", weight=3)),
@@ -620,7 +675,281 @@ SOFT_CASES = (
     ),
 )
 
-CASES = HARD_CASES + SOFT_CASES
+LECTURE_AND_LABS = (
+    course(
+        "a",
+        parts=(
+            part("lecture", sessions=2, groups="g1", faculty="f1"),
+            part("lab", slots=2, groups="g2", faculty="f2", types="lab", size=15),
+            part("lab", slots=2, groups="g3", faculty="f1", types="lab", size=15),
+        ),
+        size=40,
+        min_days=3,
+        limit=1,
+    ),
+    room("r1", 40),
+    room("l1", 20, type="lab"),
+    room("l2", 20, type="lab"),
+)
+"""Sessions 0 and 1 are lectures, 2 and 3 labs of two groups."""
+
+PART_CASES = (
+    Case(
+        "faculty_clash",
+        "the teacher of two parts",
+        dataset(*LECTURE_AND_LABS),
+        timetable(a=[0, None, None, (0, "l1")]),
+        1,
+        timetable(a=[0, None, (0, "l1"), (4, "l1")]),
+        "teacher f1 has 2 sessions at once on Monday 08:00",
+    ),
+    Case(
+        "group_clash",
+        "the parts of a course that have no group are not at once, those that have may be",
+        dataset(course("a", parts=(part(groups="g1"), part(slots=2), part("lab"))), *TWO_ROOMS),
+        timetable(a=[0, 0, (1, "r2")]),
+        1,
+        timetable(a=[0, 0, (2, "r2")]),
+        "course a has 2 sessions at once on Monday 09:00",
+    ),
+    Case(
+        "student_clash",
+        "a student of two parts of one course",
+        dataset(course("a", parts=(part(groups="g1", students="s1 s2"), part("lab", students="s2 s3"))), *TWO_ROOMS),
+        timetable(a=[0, (0, "r2")]),
+        1,
+        timetable(a=[0, (1, "r2")]),
+        "should be in a and a (lab) at once on Monday 08:00",
+    ),
+    Case(
+        "slot_forbidden",
+        "a part has starts of its own",
+        dataset(course("a", allowed_slots=(0,), parts=(part(), part(slots=2, allowed_slots=(4,))))),
+        timetable(a=[0, 0]),
+        1,
+        timetable(a=[0, 4]),
+        "a session 2 starts on Monday 08:00, which is not one of its permitted times",
+    ),
+    Case(
+        "room_unsuitable",
+        "a part asks for a room of its own",
+        dataset(*LECTURE_AND_LABS),
+        timetable(a=[0, None, 4]),
+        1,
+        timetable(a=[0, None, (4, "l1")]),
+        "a session 3 (lab) needs a lab, but room r1 is a lecture hall",
+    ),
+    Case(
+        "room_capacity",
+        "seats for those of the part",
+        dataset(*LECTURE_AND_LABS),
+        timetable(a=[(0, "l1"), None, (4, "l1")]),
+        20,
+        timetable(a=[0, None, (4, "l1")]),
+        "room l1 seats 20 but a session 1 (lecture) expects 40 students",
+    ),
+    Case(
+        "course_daily_limit",
+        "the sessions of all parts of a day",
+        dataset(*LECTURE_AND_LABS),
+        timetable(a=[0, 1, (0, "l1")]),
+        2,
+        timetable(a=[0, 4, (8, "l1")]),
+        "course a has 3 sessions on Monday, but the limit is 1",
+    ),
+    Case(
+        "min_days",
+        "the days of all parts",
+        dataset(*LECTURE_AND_LABS),
+        timetable(a=[0, 4, (0, "l1")]),
+        1,
+        timetable(a=[0, 4, (8, "l1")]),
+        "course a meets on 2 days, not on 3 or more",
+    ),
+    Case(
+        "room_stability",
+        "a room for each kind of session",
+        dataset(*LECTURE_AND_LABS),
+        timetable(a=[0, 4, (8, "l1"), (8, "l2")]),
+        1,
+        timetable(a=[0, 4, (8, "l1"), (12, "l1")]),
+        "course a (lab) uses 2 rooms",
+    ),
+    Case(
+        "load_balance",
+        "the sessions of the parts that the teacher gives",
+        dataset(course("a", faculty="f2", parts=(part(sessions=2), part("lab", sessions=3, faculty="f1")))),
+        timetable(a=[8, None, 0, 1]),
+        1,
+        timetable(a=[8, None, 0, 4]),
+        "teacher f1 has 2 sessions on Monday; spread evenly it would be 1",
+    ),
+    Case(
+        "group_gap",
+        "a long session of a part fills its slots",
+        dataset(course("a", groups="g1", parts=(part(), part(slots=2), part("lab", groups="g2")))),
+        timetable(a=[0, 2]),
+        1,
+        timetable(a=[0, 1, 2]),
+        "group g1 has 1 free slot between sessions on Monday",
+    ),
+    Case(
+        "link",
+        "a link to a whole course ties the sessions of all its parts",
+        dataset(
+            course("a", parts=(part(slots=2), part("lab"))),
+            course("b"),
+            *TWO_ROOMS,
+            link("precedence", "a", "b"),
+        ),
+        timetable(a=[0, 2], b=(1, "r2")),
+        2,
+        timetable(a=[0, 2], b=(3, "r2")),
+        "should end before b",
+    ),
+)
+"""Courses in parts: each rule looks at the part or at the whole course."""
+
+HALL = room("h", 100, sessions_at_once=2)
+
+PLACE_CASES = (
+    Case(
+        "room_clash",
+        "two sessions may share a hall, a third one may not",
+        dataset(course("a"), course("b"), course("c"), HALL),
+        timetable(a=(0, "h"), b=(0, "h"), c=(0, "h")),
+        1,
+        timetable(a=(0, "h"), b=(0, "h"), c=(1, "h")),
+        "room h holds 3 sessions on Monday 08:00",
+    ),
+    Case(
+        "room_clash",
+        "nobody shares a hall that is closed",
+        dataset(course("a"), course("b"), replace(HALL, unavailable=(0,))),
+        timetable(a=(0, "h"), b=(0, "h")),
+        2,
+        timetable(a=(1, "h"), b=(1, "h")),
+        "though it is closed",
+    ),
+    Case(
+        "room_clash",
+        "a session in two rooms is in the way in each of them, one in no room nowhere",
+        dataset(
+            course("a", rooms_needed=2, slots=2),
+            course("b"),
+            course("c", rooms_needed=0),
+            course("d", rooms_needed=0),
+            *TWO_ROOMS,
+        ),
+        timetable(a=(0, "r1", "r2"), b=(1, "r2"), c=(0, None), d=(0, None)),
+        1,
+        timetable(a=(0, "r1", "r2"), b=(2, "r2"), c=(0, None), d=(0, None)),
+        "room r2 holds 2 sessions on Monday 09:00",
+    ),
+    Case(
+        "room_capacity",
+        "several rooms have the seats of all; who needs no room needs no seat",
+        dataset(
+            course("a", rooms_needed=2, size=70),
+            course("b", rooms_needed=0, size=500),
+            room("r1", 30),
+            room("r2", 40),
+            room("r3", 20),
+        ),
+        timetable(a=(0, "r1", "r3"), b=(0, None)),
+        20,
+        timetable(a=(0, "r2", "r1"), b=(0, None)),
+        "rooms r1 and r3 seat 50 but a expects 70 students",
+    ),
+    Case(
+        "room_unsuitable",
+        "a room that is not listed",
+        dataset(course("a", rooms={"r1": 0}), *TWO_ROOMS),
+        timetable(a=(0, "r2")),
+        1,
+        timetable(a=(0, "r1")),
+        "a may not be in room r2",
+    ),
+    Case(
+        "room_unsuitable",
+        "a room that is prohibited, also as one of two",
+        dataset(course("a", rooms_needed=2, room_penalties={"r2": None}), *TWO_ROOMS, room("r3")),
+        timetable(a=(0, "r1", "r2")),
+        1,
+        timetable(a=(0, "r1", "r3")),
+        "a may not be in room r2",
+    ),
+    Case(
+        "room_penalty",
+        "what is said of a room in the list, and besides",
+        dataset(course("a", sessions=2, rooms={"r1": 3, "r2": 0}, room_penalties={"r1": 2}), *TWO_ROOMS),
+        timetable(a=[(0, "r1"), (1, "r2")]),
+        5,
+        timetable(a=[(0, "r2"), (1, "r2")]),
+        "a session 1 is in room r1, which costs it 5 points",
+    ),
+    Case(
+        "room_waste",
+        "the seats of all rooms",
+        dataset(course("a", rooms_needed=2, size=40), room("r1", 30), room("r2", 30), room("r3", 15)),
+        timetable(a=(0, "r1", "r2")),
+        2,
+        timetable(a=(0, "r1", "r3")),
+        "a has 40 students in rooms r1 and r2, which have 60 seats",
+    ),
+    Case(
+        "room_stability",
+        "another set of rooms is another room",
+        dataset(course("a", sessions=2, rooms_needed=2), *TWO_ROOMS, room("r3")),
+        timetable(a=[(0, "r1", "r2"), (1, "r1", "r3")]),
+        1,
+        timetable(a=[(0, "r1", "r2"), (1, "r2", "r1")]),
+        "course a uses 3 rooms",
+    ),
+    Case(
+        "fixed_moved",
+        "fixed in two rooms",
+        dataset(course("a", rooms_needed=2, fixed=[(0, 0, "r2", "r1")]), *TWO_ROOMS, room("r3")),
+        timetable(a=(0, "r1", "r3")),
+        1,
+        timetable(a=(0, "r1", "r2")),
+        "a is fixed to Monday 08:00 in rooms r2 and r1 but is on Monday 08:00 in rooms r1 and r3",
+    ),
+    Case(
+        "travel",
+        "from the first of several rooms, and nowhere from no room",
+        dataset(
+            course("a", faculty="f1", rooms_needed=2),
+            course("b", faculty="f1"),
+            course("c", faculty="f1", rooms_needed=0),
+            room("r1", building="A"),
+            room("r2", building="B"),
+            travel={"A": {"B": 5}},
+        ),
+        timetable(a=(0, "r1", "r2"), b=(1, "r2"), c=(2, None)),
+        1,
+        timetable(a=(0, "r1", "r2"), b=(1, "r1"), c=(2, None)),
+        "teacher f1 walks 5 minutes from building A to B",
+    ),
+    Case(
+        "link",
+        "the same rooms",
+        dataset(
+            course("a", rooms_needed=2),
+            course("b", rooms_needed=2),
+            *TWO_ROOMS,
+            room("r3"),
+            link("same_room", "a", "b"),
+        ),
+        timetable(a=(0, "r1", "r2"), b=(1, "r1", "r3")),
+        1,
+        timetable(a=(0, "r1", "r2"), b=(1, "r2", "r1")),
+        "a (Monday 08:00, rooms r1 and r2) should be in the room of b",
+    ),
+)
+"""No room, several rooms, shared halls, rooms by name."""
+
+CASES = HARD_CASES + SOFT_CASES + PART_CASES + PLACE_CASES
 
 
 def case_id(case: Case) -> str:

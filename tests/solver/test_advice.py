@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from solver.advice import MAX_ADVICE, MAX_NOTES, advice_on, notes_on
+from solver.calendar import TimeGrid
 from solver.errors import InputError
 from solver.formats.native import dump_dataset, load_dataset
-from solver.grid import TimeGrid
 from solver.model import Dataset, RuleSetting
 from solver.samples import PRESETS, sample
 from tests.builders import course, dataset, group, link, room, teacher

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import Any, get_type_hints
@@ -23,11 +24,11 @@ from solver.compiled import (
     compile_dataset,
     decode,
     encode,
-    suits,
 )
 from solver.context import build_context
 from solver.links import NO_MOST, TYPE_OF_CODE
 from solver.model import Dataset, Placement, RuleSetting, Timetable
+from solver.places import suits
 from solver.rules import RULE_IDS, peak_limit, profile_of
 from tests.builders import course, dataset, datasets, grid, group, link, random_timetable, room, teacher, timetable
 
@@ -68,7 +69,9 @@ def rows(pointers: np.ndarray, entries: np.ndarray) -> list[list[int]]:
 def test_sizes(compiled: Compiled) -> None:
     assert (compiled.num_sessions, compiled.num_courses, compiled.num_slots, compiled.num_rooms) == (7, 4, 8, 3)
     assert (compiled.num_faculty, compiled.num_groups, compiled.num_students, compiled.num_links) == (2, 2, 3, 4)
-    assert (compiled.num_days, compiled.num_periods, compiled.lunch_period, compiled.num_buildings) == (2, 4, 2, 3)
+    assert (compiled.num_days, compiled.num_periods, compiled.num_buildings) == (2, 4, 3)
+    assert compiled.day_periods.tolist() == [4, 4]
+    assert compiled.rest.tolist() == compiled.wall.tolist() == [0, 0, 1, 0, 0, 0, 1, 0]
 
 
 def test_sessions_and_courses(compiled: Compiled) -> None:
@@ -113,7 +116,7 @@ def test_courses_that_share_people(compiled: Compiled) -> None:
 def test_rooms(compiled: Compiled) -> None:
     assert compiled.room_seats.tolist() == [80, 20, 10]
     assert compiled.room_building.tolist() == [1, 2, 0]
-    assert compiled.room_open.tolist() == [[1] * 8, [0, 1, 1, 1, 1, 0, 1, 1], [1] * 8]
+    assert compiled.room_limit.tolist() == [[1] * 8, [0, 1, 1, 1, 1, 0, 1, 1], [1] * 8]
     assert compiled.room_unsuitable.tolist() == [[0, 0, 0], [1, 0, 1], [0, 1, 1], [0, 0, 0]]
     assert compiled.travel.tolist() == [[0, 0, 0], [0, 0, 2], [0, 2, 0]]
 
@@ -280,9 +283,11 @@ def test_decoding_leaves_half_placed_sessions_out(college: Dataset) -> None:
     assert [p.key for p in decode(slots, rooms, college).placements] == [("b", 0)]
 
 
-def test_a_room_suits_by_type_and_features() -> None:
-    wants = course("a", types="lab studio", features="sink gas")
-    assert suits(wants, "lab", ("gas", "sink", "piano"))
-    assert not suits(wants, "hall", ("gas", "sink"))
-    assert not suits(wants, "lab", ("gas",))
-    assert suits(course("b"), "anything", ())
+def test_a_room_suits_by_type_features_and_name() -> None:
+    wants = course("a", types="lab studio", features="sink gas", rooms={"r": 0}, room_penalties={"s": None})
+    assert suits(wants, room("r", type="lab", features="gas sink piano"))
+    assert not suits(wants, room("r", type="hall", features="gas sink"))
+    assert not suits(wants, room("r", type="lab", features="gas"))
+    assert not suits(wants, room("q", type="lab", features="gas sink"))
+    assert not suits(replace(wants, rooms=None), room("s", type="lab", features="gas sink"))
+    assert suits(course("b"), room("r", type="anything"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from random import Random
@@ -22,7 +22,7 @@ from solver.context.social import density, social
 from solver.context.spatial import buildings_of, spatial, travel_table
 from solver.context.starts import cover, mean_over_session, session_starts, sum_over_session
 from solver.context.temporal import slot_dislike, temporal
-from solver.model import Course, Dataset, Rating, Room
+from solver.model import Dataset, Rating, Room
 from solver.rules import CONTEXT_POINTS
 from tests.builders import course, dataset, datasets, grid, group, room, teacher
 from tests.effort import grows_with_its_input
@@ -229,8 +229,8 @@ def test_costs_and_points_stay_in_their_bounds(data: Dataset) -> None:
     assert context.slot_points.min() >= 0 and context.building_points.min() >= 0
     assert context.slot_points.max() + context.building_points.max() <= CONTEXT_POINTS
     assert not context.slot_points[~session_starts(data)].any()
-    assert context.slot_points.shape == (len(data.courses), data.time_grid.num_slots)
-    assert context.building_points.shape == (len(data.courses), len(context.buildings))
+    assert context.slot_points.shape == (len(data.parts), data.time_grid.num_slots)
+    assert context.building_points.shape == (len(data.parts), len(context.buildings))
     assert context.slot_points.dtype == context.building_points.dtype == np.int32
 
 
@@ -238,8 +238,8 @@ def test_costs_and_points_stay_in_their_bounds(data: Dataset) -> None:
 def test_every_course_has_an_allowed_start_and_a_building_with_rooms_without_points(data: Dataset) -> None:
     context = build_context(data)
     held = [context.buildings.index(room.building) for room in data.rooms]
-    for c, each in enumerate(data.courses):
-        starts = [t for t in each.allowed_slots or range(data.time_grid.num_slots) if session_starts(data)[c, t]]
+    for c, each in enumerate(data.parts):
+        starts = [t for t in each.allowed_slots or data.time_grid.slots if session_starts(data)[c, t]]
         assert context.slot_points[c, starts].min() == 0
         assert context.building_points[c, held].min() == 0
 
@@ -261,12 +261,13 @@ def test_the_tables_are_read_only() -> None:
 # --- conflict graph --------------------------------------------------------------------------------------------------
 
 
-def naive_conflicts(courses: Sequence[Course]) -> dict[tuple[int, int], int]:
+def naive_conflicts(data: Dataset) -> dict[tuple[int, int], int]:
+    students = [set(data.students_of(part)) for part in data.parts]
     return {
-        (a, b): len(set(one.student_ids) & set(other.student_ids))
-        for a, one in enumerate(courses)
-        for b, other in enumerate(courses)
-        if a != b and set(one.student_ids) & set(other.student_ids)
+        (a, b): len(one & other)
+        for a, one in enumerate(students)
+        for b, other in enumerate(students)
+        if a != b and one & other
     }
 
 
@@ -275,9 +276,9 @@ def test_the_conflict_graph_counts_the_common_students_of_each_pair(data: Datase
     graph = build_context(data).conflict_graph
     row, column = graph.tocoo().coords
     found = {(int(a), int(b)): int(n) for a, b, n in zip(row, column, graph.data, strict=True)}
-    assert found == naive_conflicts(data.courses)
+    assert found == naive_conflicts(data)
     assert graph.data.dtype == graph.indices.dtype == graph.indptr.dtype == np.int32
-    for c in range(len(data.courses)):
+    for c in range(len(data.parts)):
         neighbours = graph.indices[graph.indptr[c] : graph.indptr[c + 1]].tolist()
         assert neighbours == sorted(neighbours)
 
@@ -427,7 +428,7 @@ def test_a_single_course_without_anybody_has_a_context() -> None:
 @given(datasets(), st.integers(0, 2**32 - 1))
 def test_sums_over_sessions_are_those_of_a_plain_loop(data: Dataset, seed: int) -> None:
     table = np.random.default_rng(seed).integers(0, 9, session_starts(data).shape)
-    for c, each in enumerate(data.courses):
+    for c, each in enumerate(data.parts):
         for t in range(data.time_grid.num_slots):
             covered = table[c, t : t + each.session_slots] if data.time_grid.can_start(t, each.session_slots) else []
             assert sum_over_session(table, data)[c, t] == sum(covered)

@@ -397,10 +397,7 @@ def _profile_kept_by(data: Dataset, answer: Timetable) -> Dataset:
 
 def applied(answer: Timetable, session: SessionKey, repair: Repair) -> Timetable:
     places = dict(answer.by_session)
-    changes = ((session, repair.slot, repair.room_id), *repair.moves)
-    for (course_id, number), slot, room_id in changes:
-        places[course_id, number] = Placement(course_id=course_id, session=number, slot=slot, room_id=room_id)
-    return Timetable(placements=tuple(places.values()))
+    return Timetable(placements=tuple((places | moved(session, repair)).values()))
 
 
 def assert_repairs_hold(data: Dataset, answer: Timetable, session: SessionKey, found: tuple[Repair, ...]) -> None:
@@ -626,7 +623,7 @@ def test_a_session_taken_out_of_a_feasible_timetable_finds_a_way_back(case: Plan
     found = openings.repairs(out.key)
     assert found
     assert_repairs_hold(case.dataset, answer, out.key, found)
-    length, time_grid = case.dataset.course[out.course_id].session_slots, case.dataset.time_grid
+    length, time_grid = case.dataset.part_of(out.key).session_slots, case.dataset.time_grid
     lines = openings.blockers(out.key)
     told = sum(int(re.match(r"\d+", line)[0]) for line in lines)  # type: ignore[index]
     assert told == sum(time_grid.can_start(slot, length) for slot in range(time_grid.num_slots))
@@ -667,5 +664,5 @@ def test_after_a_relocation_the_rule_counts_less_and_no_hard_rule_more(data: Dat
 
 
 def moved(session: SessionKey, repair: Repair) -> dict[SessionKey, Placement]:
-    places = ((session, repair.slot, repair.room_id), *repair.moves)
-    return {key: Placement(course_id=key[0], session=key[1], slot=slot, room_id=room) for key, slot, room in places}
+    others = {key: Placement.at(key, slot, [] if room is None else [room]) for key, slot, room in repair.moves}
+    return others | {session: Placement.at(session, repair.slot, repair.room_ids)}

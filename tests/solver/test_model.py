@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from solver.calendar import TimeGrid, clock_of, minutes_of
 from solver.errors import InputError, Issue
-from solver.grid import TimeGrid, clock_of, minutes_of
 from solver.model import Dataset, Link, Placement, Rating, Timetable
 from solver.pairing import pairing_of
 from solver.terms import MAX_NUMBER
@@ -41,10 +41,10 @@ def test_a_written_clock_time_reads_back(minutes: int) -> None:
 
 def test_the_default_grid_is_the_one_of_the_platform() -> None:
     default = TimeGrid()
-    assert [clock_of(start) for start, _ in default.periods] == [
+    assert [clock_of(start) for start, _ in default.periods_of(0)] == [
         "08:00", "09:00", "10:00", "11:00", "13:00", "14:00", "15:00", "16:00",
     ]  # fmt: skip
-    assert (default.num_days, default.num_periods, default.num_slots, default.lunch_period) == (6, 8, 48, 4)
+    assert (default.num_days, default.num_periods, default.num_slots, default.after_lunch(0)) == (6, 8, 48, 4)
 
 
 def test_there_are_never_more_periods_than_fit_between_start_and_end() -> None:
@@ -53,18 +53,18 @@ def test_there_are_never_more_periods_than_fit_between_start_and_end() -> None:
 
 def test_a_period_never_straddles_lunch_nor_runs_past_the_end() -> None:
     odd = TimeGrid(start_time="08:00", end_time="15:00", slot_minutes=90, lunch=("12:00", "12:30"), slots_per_day=9)
-    assert [(clock_of(start), clock_of(end)) for start, end in odd.periods] == [
+    assert [(clock_of(start), clock_of(end)) for start, end in odd.periods_of(0)] == [
         ("08:00", "09:30"),
         ("09:30", "11:00"),
         ("12:30", "14:00"),
     ]
-    assert odd.lunch_period == 2
+    assert odd.rests(0) == odd.walls(0) == {2}
 
 
 @pytest.mark.parametrize("lunch", [None, ("06:00", "07:00"), ("19:00", "20:00"), ("12:00", "12:00")])
 def test_a_lunch_outside_the_day_cuts_nothing(lunch: tuple[str, str] | None) -> None:
     plain = TimeGrid(lunch=lunch)
-    assert plain.lunch_period is None
+    assert not plain.rests(0)
     assert plain.can_start(2, 4)
 
 

@@ -54,11 +54,25 @@ class Period(Answer):
     end: str
 
 
+class BreakTime(Period):
+    """A break right before period `before` of the days in `days`, both counted from 0."""
+
+    before: int
+    name: str
+    days: list[int]
+
+
 class Grid(Answer):
-    """The week: names of days, clock times of periods, and the first period after lunch."""
+    """
+    The week: names of days, clock times of the periods of the longest day and (`bells`) of each day, and the breaks.
+
+    `lunch_period` is the first period after lunch, null where there is none or it is not the same on all days.
+    """
 
     days: list[str]
     periods: list[Period]
+    bells: list[list[Period]]
+    breaks: list[BreakTime]
     lunch_period: int | None
 
 
@@ -100,7 +114,7 @@ class Entry(Answer):
     year: int | None
     section: str | None
     enrolled_count: int
-    room_id: str
+    room_id: str | None
     room_code: str
     room_number: str
     room_type: str
@@ -118,9 +132,11 @@ class Row(Entry):
 
 
 class Move(Answer):
+    """Where a repair puts a session."""
+
     session: SessionRef
     slot: int
-    room_id: str
+    room_id: str | None
 
 
 class Repair(Answer):
@@ -129,7 +145,7 @@ class Repair(Answer):
     sentence: str
     slot: int
     time: str
-    room_id: str
+    room_id: str | None
     moves: list[Move]
 
 

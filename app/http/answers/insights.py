@@ -26,6 +26,8 @@ class Students(Answer):
 
 
 class OpenRow(Answer):
+    """A session that is not placed."""
+
     course_id: str
     session: int
     name: str
@@ -67,6 +69,8 @@ class Difference(Answer):
 
 
 class BrokenRule(Answer):
+    """A rule that a session breaks where it stands; `amount` in units of the rule."""
+
     rule: str
     tier: TierName
     name: str
@@ -79,6 +83,8 @@ class BrokenRule(Answer):
 
 
 class SessionFacts(Answer):
+    """What the data say of a session, as far as it decides where it may stand."""
+
     students: int
     room_types: list[str]
     required_features: list[str]
@@ -132,6 +138,8 @@ class Conflict(Answer):
 
 
 class Conflicts(Answer):
+    """The conflicts of a variant, and how many there are of each type."""
+
     timetable_id: str
     job_id: str
     variant: int
@@ -164,6 +172,8 @@ class ResolutionDetail(Answer):
 
 
 class Resolutions(Answer):
+    """What can be done about each conflict of a variant."""
+
     timetable_id: str
     job_id: str
     variant: int
@@ -178,6 +188,8 @@ class Resolutions(Answer):
 
 
 class Resolution(ResolutionDetail):
+    """What can be done about one conflict."""
+
     timetable_id: str
     job_id: str
     variant: int

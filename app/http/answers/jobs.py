@@ -98,6 +98,8 @@ class Progress(Answer):
 
 
 class CurvePoint(Answer):
+    """Cost and bound at a time since the job began; `cost` is null while sessions are open."""
+
     seconds: Seconds
     cost: int | None
     bound: int | None
@@ -105,6 +107,8 @@ class CurvePoint(Answer):
 
 
 class Curve(Answer):
+    """How cost and bound of a job went, oldest first."""
+
     job_id: str
     points: list[CurvePoint]
 
@@ -144,6 +148,8 @@ class JobSummary(JobState):
 
 
 class JobList(Answer):
+    """A page of the jobs that the caller may see, newest first."""
+
     jobs: list[JobSummary]
     limit: int
     offset: int

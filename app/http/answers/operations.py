@@ -11,12 +11,16 @@ from app.http.answers.results import QualityMetrics, RuleCount, Statistics
 
 
 class SampleName(Answer):
+    """A sample, and where it is to be had."""
+
     name: str
     description: str
     href: str
 
 
 class SampleList(Answer):
+    """All samples."""
+
     datasets: list[SampleName]
 
 
@@ -98,15 +102,21 @@ class ScoreReport(Answer):
 
 
 class Amount(Answer):
+    """So many entries, and their bytes together."""
+
     entries: int
     bytes: int
 
 
 class AnswersKept(Amount):
+    """The finished answers in memory, and the bytes that they may take."""
+
     most_bytes: int
 
 
 class ReadersNow(Answer):
+    """The parse workers, and how much each keeps in memory; `ready` ones have started."""
+
     processes: int
     ready: int
     results_kept_by_each: int
@@ -122,6 +132,8 @@ class CacheStats(Answer):
 
 
 class CacheDropped(Answer):
+    """What was dropped of the data of an organisation, and what is still kept."""
+
     organization_id: str
     resource_type: str
     semester: int | str | None
@@ -131,6 +143,8 @@ class CacheDropped(Answer):
 
 
 class CacheWarmed(Answer):
+    """How much was fetched or read, so that the next requests find it in memory."""
+
     organization_id: str
     resource_type: str
     semester: int | str | None
@@ -162,12 +176,16 @@ class Backup(Answer):
 
 
 class Children(Answer):
+    """The processes that solve; `quarantined` ones could not be ended and hold their slot."""
+
     running: int
     slots: int
     quarantined: int
 
 
 class Resources(Answer):
+    """How full the machine is, in percent."""
+
     cpu_percent: float
     memory_percent: float
     disk_percent: float
@@ -175,6 +193,8 @@ class Resources(Answer):
 
 
 class Signs(Answer):
+    """By what the state of the service is judged; ages and lags are seconds."""
+
     queued: int
     oldest_queued_seconds: Seconds
     supervisor_beat_age_seconds: Seconds
@@ -185,6 +205,8 @@ class Signs(Answer):
 
 
 class Alert(Answer):
+    """A condition that is on since an instant, and what to do about it."""
+
     alert: str
     severity: str
     sentence: str
@@ -213,10 +235,14 @@ class Health(Answer):
 
 
 class Alive(Answer):
+    """The process answers; nothing else is said."""
+
     status: Literal["alive"]
 
 
 class Ready(Answer):
+    """The service takes jobs; `notes` say what does not work all the same."""
+
     status: Literal["ready"]
     ready: bool
     notes: list[str] | None = None
@@ -242,6 +268,8 @@ class Hardware(Answer):
 
 
 class PreviewSize(Answer):
+    """How much there would be to plan."""
+
     courses: int
     faculty: int
     rooms: int
@@ -252,6 +280,8 @@ class PreviewSize(Answer):
 
 
 class Estimation(Answer):
+    """How long a job of that size takes on this machine."""
+
     time_minutes: int
     strategy: str
     hardware_tier: str
@@ -285,6 +315,8 @@ class Worker(Answer):
 
 
 class Workers(Answer):
+    """Who solves jobs; `queue` is that of the messages to them."""
+
     queue: dict[str, Any]
     slots: int
     busy: int
@@ -308,11 +340,15 @@ class RuleOption(Answer):
 
 
 class WholeRange(Answer):
+    """What a job gets that asks for nothing, and the most that it may ask for."""
+
     default: int
     most: int
 
 
 class SecondsRange(Answer):
+    """The same in seconds."""
+
     default: Seconds
     most: Seconds
 
@@ -331,6 +367,8 @@ class Options(Answer):
 
 
 class ServiceName(Answer):
+    """What answers here, and where to read on."""
+
     service: str
     version: str
     status: Literal["operational"]

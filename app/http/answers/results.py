@@ -184,6 +184,8 @@ class Account(Answer):
 
 
 class Totals(Answer):
+    """How much of the data the best variant has placed."""
+
     total_sessions_scheduled: int
     total_sessions: int
     total_courses: int

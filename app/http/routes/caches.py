@@ -22,7 +22,7 @@ from app.http.openapi import json_body
 from app.http.problems import BodyTooLarge
 from app.processes.intake import read_object
 from app.processes.parse_worker import RESULTS_KEPT, SAMPLES_KEPT
-from app.service.result_cache import REMEMBERED_BYTES, Kept
+from app.service.result_cache import REMEMBERED_BYTES, CacheSize
 from app.service.tenant import ORGANISATION
 
 router = APIRouter(tags=["caches"])
@@ -52,7 +52,7 @@ async def invalidate(request: Request, service: Running) -> JSONResponse:
         dropped = service.results.forget(_of(asked))
         message = DROPPED if dropped.entries else NOTHING_DROPPED
     else:
-        dropped, message = Kept(0, 0), NOT_KEPT
+        dropped, message = CacheSize(0, 0), NOT_KEPT
     told = {"invalidated": dropped._asdict(), "message": message}
     return JSONResponse({**_named(asked), **told, "kept": _kept(service)})
 

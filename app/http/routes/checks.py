@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from app.domain.requests import ScoreRequest, ValidateRequest
 from app.http.dependencies import Running, Service, read_body
 from app.http.openapi import json_body
-from app.processes.parse_worker import Question, Work, content_of
+from app.processes.questions import Question, Work, content_of
 
 router = APIRouter(tags=["checks"])
 

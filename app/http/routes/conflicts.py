@@ -16,7 +16,7 @@ from app.domain.documents import joined
 from app.domain.requests import CONFLICT_ID_PATTERN, TIMETABLE_ID_PATTERN, VariantNumber
 from app.http.dependencies import Running, Service
 from app.http.routes.variants import result_of
-from app.processes.parse_worker import Work
+from app.processes.questions import Work
 
 router = APIRouter(tags=["conflicts"])
 

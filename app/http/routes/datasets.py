@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 
 from app.domain.samples import describe_samples
 from app.http.dependencies import Running
-from app.processes.parse_worker import Question, content_of
+from app.processes.questions import Question, content_of
 
 router = APIRouter(tags=["datasets"])
 

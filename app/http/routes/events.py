@@ -25,7 +25,7 @@ from starlette.types import Receive, Scope, Send
 from app.domain.exceptions import JobNotFound
 from app.domain.jobs import Status
 from app.http.dependencies import JobIdInPath, Running
-from app.service.jobs import Jobs
+from app.service.tenant import Jobs
 
 router = APIRouter(tags=["jobs"])
 
@@ -55,6 +55,7 @@ class Streams:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
+        """Counts a stream as open for as long as the block runs."""
         self.open += 1
         try:
             yield

@@ -11,7 +11,7 @@ from app.domain.documents import joined
 from app.domain.requests import VariantNumber
 from app.http.dependencies import JobIdInPath, Running, Service
 from app.http.routes.variants import result_of
-from app.processes.parse_worker import Work
+from app.processes.questions import Work
 from app.views.weeks import MAX_STUDENTS, WEEKS_OF, WeekOf
 from solver.errors import InputError, Issue
 from solver.terms import MAX_ID_LENGTH

@@ -21,7 +21,7 @@ from app.http.dependencies import JobIdInPath, Running, Service, read_body
 from app.http.openapi import json_body
 from app.http.problems import BadHeader, IdempotencyMismatch
 from app.processes.intake import Order
-from app.processes.parse_worker import Question, order_of
+from app.processes.questions import Question, order_of
 from app.store import PortfolioRow
 from app.views.variants import job_view, score_view
 

@@ -27,7 +27,7 @@ from app.operations.health import (
     not_ready_because,
 )
 from app.operations.sinks import Alerts
-from app.processes.parse_worker import Question, content_of
+from app.processes.questions import Question, content_of
 from app.system.machine import this_machine
 
 router = APIRouter(tags=["operations"])
@@ -36,29 +36,29 @@ CORE_STRATEGY, WHOLE_STRATEGY = "priority_core_first", "whole_problem"
 SECOND_LOOK_SECONDS = 0.05
 
 
-class Lookout(NamedTuple):
+class Monitoring(NamedTuple):
     """Who watches the service while it runs."""
 
     capacity: Capacity
     alerts: Alerts
 
 
-def _lookout(request: Request) -> Lookout:
-    lookout: Lookout = request.app.state.lookout
-    return lookout
+def _monitoring(request: Request) -> Monitoring:
+    monitoring: Monitoring = request.app.state.monitoring
+    return monitoring
 
 
-Looking = Annotated[Lookout, Depends(_lookout)]
+Monitored = Annotated[Monitoring, Depends(_monitoring)]
 """Parameter type of a route that tells what is watched."""
 
 
 @router.get("/health")
-async def health(service: Running, lookout: Looking) -> JSONResponse:
+async def health(service: Running, monitoring: Monitored) -> JSONResponse:
     """Status, resources, signs and standing alerts. Always 200: who wants a verdict asks `/health/ready`."""
     view = health_view(
         service.settings,
-        lookout.capacity.now(),
-        lookout.alerts.book.view(),
+        monitoring.capacity.now(),
+        monitoring.alerts.book.view(),
         service.platform.view(),
         service.queue.view(),
     )
@@ -87,12 +87,12 @@ async def ready(service: Running) -> JSONResponse:
 
 
 @router.get("/metrics")
-async def metrics(service: Running, lookout: Looking) -> Response:
+async def metrics(service: Running, monitoring: Monitored) -> Response:
     """Prometheus text."""
     counts, platform = await service.whole.supervisor.counts(), service.platform
     service.whole.metrics.show_platform(platform.up(), platform.count("pending"), platform.count("dead"))
     service.whole.metrics.show_queue(service.queue.view())
-    text = service.whole.metrics.render(counts, lookout.capacity.now(), lookout.alerts.book.by_severity())
+    text = service.whole.metrics.render(counts, monitoring.capacity.now(), monitoring.alerts.book.by_severity())
     return Response(text, media_type=CONTENT_TYPE_LATEST, headers=_NO_STORE)
 
 

@@ -15,7 +15,7 @@ from app.domain.exceptions import JobNotFound, NoResult, ResultNotReady
 from app.domain.jobs import Job
 from app.domain.requests import VariantNumber
 from app.http.dependencies import JobIdInPath, Running, Service
-from app.processes.parse_worker import Work
+from app.processes.questions import Work
 from app.views.result import FORMATS, check_format
 from solver.formats import EXPORTS, read_wanted
 from solver.formats.exports import MAX_SKIPPED, Export

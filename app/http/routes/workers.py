@@ -35,6 +35,7 @@ async def workers(service: Running) -> JSONResponse:
 
 
 def view(member: Member) -> dict[str, Any]:
+    """One service as `GET /workers` shows it."""
     return {
         "id": member.owner,
         "role": member.role,

@@ -2,7 +2,7 @@
 
 import { Badge, Dialog, ScrollBox, Tile, Tiles, Trouble, Waiting, html, useAsk, useState } from "../parts.js";
 import { jobPath } from "../api.js";
-import { capital, counted, number, plain, slotName } from "../words.js";
+import { capital, counted, hasPeriod, number, plain, rowHead, slotName } from "../words.js";
 
 export function SessionDialog({ jobId, n, course, session, onClose }) {
   const { data, error, again } = useAsk(jobPath("variants", jobId, `/${n}/session`), { course, number: session });
@@ -15,7 +15,7 @@ export function SessionDialog({ jobId, n, course, session, onClose }) {
       ${entry
         ? html`<${Tiles}>
             <${Tile} name="When" value=${`${entry.day_name} ${entry.start_time}`} note=${`until ${entry.end_time}`} />
-            <${Tile} name="Where" value=${entry.room_code} note=${`${plain(entry.room_type)}, ${number(entry.room_capacity)} seats`} />
+            <${Tile} name="Where" value=${entry.room_code} note=${entry.room_id === null ? "" : `${plain(entry.room_type)}, ${number(entry.room_capacity)} seats`} />
             <${Tile} name="Who teaches" value=${entry.faculty_name || "–"} />
             <${Tile} name="For" value=${entry.batch_name || counted(data.facts.students, "student")} note=${entry.batch_name ? counted(data.facts.students, "student") : ""} />
           <//>`
@@ -41,7 +41,8 @@ function Elsewhere({ data }) {
     <p class="muted">${free ? `${counted(free, "other start")} would keep every hard rule, so the soft rules decided.` : "No other start keeps every hard rule."} Choose one to see why.</p>
     <${ScrollBox} class="table-box" label="Other starts"><table class="starts">
       <thead><tr><td></td>${days.map((day) => html`<th scope="col"><abbr title=${day}>${day.slice(0, 3)}</abbr></th>`)}</tr></thead>
-      <tbody>${periods.map((period, p) => html`<tr><th scope="row">${period.start}</th>${days.map((_, day) => {
+      <tbody>${periods.map((_, p) => html`<tr><th scope="row">${rowHead(data.grid, p)}</th>${days.map((_, day) => {
+        if (!hasPeriod(data.grid, day, p)) return html`<td><span class="unseen">no such period</span></td>`;
         const at = day * periods.length + p;
         const state = at === here ? "here" : data.starts[at] === null ? "open" : "shut";
         return html`<td><button class=${`spot ${state}`} aria-pressed=${at === slot} aria-label=${`${slotName(data.grid, at)}: ${why(at)}`} title=${why(at)} onClick=${() => setSlot(at)}>${{ here: "●", open: "✓", shut: "·" }[state]}</button></td>`;

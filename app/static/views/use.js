@@ -2,7 +2,7 @@
 
 import { Card, Choice, LongList, ScrollBox, Search, Trouble, Waiting, html, useAsk, useMemo, usePhone, useState } from "../parts.js";
 import { jobPath } from "../api.js";
-import { counted, number, percent, plain, slotName } from "../words.js";
+import { counted, hasPeriod, number, percent, plain, rowHead, slotName } from "../words.js";
 import { resultsHref } from "../links.js";
 
 const SHADES = 5;
@@ -30,7 +30,8 @@ function Campus({ data }) {
   const open = (slot) => data.rooms.filter((room) => room[4][slot] !== "x").length;
   return html`<${ScrollBox} class="table-box" label="Sessions in each slot"><table class="campus">
     <thead><tr><td></td>${days.map((day) => html`<th scope="col"><abbr title=${day}>${day.slice(0, 3)}</abbr></th>`)}</tr></thead>
-    <tbody>${periods.map((period, p) => html`<tr><th scope="row">${period.start}</th>${days.map((_, day) => {
+    <tbody>${periods.map((_, p) => html`<tr><th scope="row">${rowHead(data.grid, p)}</th>${days.map((_, day) => {
+      if (!hasPeriod(data.grid, day, p)) return html`<td><span class="unseen">no such period</span></td>`;
       const slot = day * periods.length + p;
       const running = data.sessions[slot];
       return html`<td class=${`heat-${shade(running, most)}`} title=${`${slotName(data.grid, slot)}: ${counted(running, "session")}, ${percent((100 * running) / Math.max(1, open(slot)), 0)} of ${number(open(slot))} rooms`}>${number(running)}</td>`;

@@ -2,7 +2,7 @@
 
 import { Card, Choice, Empty, ScrollBox, Search, Select, Trouble, Waiting, html, useAsk, useEffect, useMemo, usePhone, useState } from "../parts.js";
 import { ask, jobPath } from "../api.js";
-import { OF, counted, number, plain } from "../words.js";
+import { OF, commonTimes, counted, hasPeriod, number, plain } from "../words.js";
 import { Pick, matching } from "../pick.js";
 import { resultsHref } from "../links.js";
 import { SessionDialog } from "./session.js";
@@ -99,24 +99,41 @@ function cellsOf(entries) {
 }
 
 function Grid({ week, of, dim, onOpen }) {
-  const { days, periods, lunch_period: lunch } = week.grid;
+  const { days, periods } = week.grid;
   const closed = new Set(week.unavailable);
   const byDay = days.map((_, day) => cellsOf(week.entries.filter((entry) => entry.day === day)));
   const cell = (day, period) => {
     const own = byDay[day].find(({ start }) => start === period);
     if (own) {
-      return html`<td rowspan=${own.end - own.start} class="taken">${own.entries.map((entry) => html`<${Session} entry=${entry} of=${of} dim=${dim(entry)} onOpen=${onOpen} tall=${own.end - own.start > 1} />`)}</td>`;
+      return html`<td rowspan=${own.end - own.start} class="taken">${own.entries.map((entry) => html`<${Session} entry=${entry} of=${of} dim=${dim(entry)} onOpen=${onOpen} tall=${own.end - own.start > 1} timed=${!commonTimes(week.grid, period)} />`)}</td>`;
     }
     if (byDay[day].some(({ start, end }) => start < period && period < end)) return null;
+    if (!hasPeriod(week.grid, day, period)) return html`<td class="off"><span class="unseen">no such period</span></td>`;
     const off = closed.has(day * periods.length + period);
     return html`<td class=${off ? "off" : "free"}>${off && html`<span class="unseen">not available</span>`}</td>`;
   };
   return html`<${ScrollBox} class="table-box week-box" label=${`Week of ${week.name}`}><table class="week">
     <thead><tr><th scope="col"><span class="unseen">Time</span></th>${days.map((day) => html`<th scope="col">${day}</th>`)}</tr></thead>
-    <tbody>${periods.map(({ start, end }, period) => html`
-      ${period === lunch && html`<tr class="lunch"><th scope="row">${periods[period - 1].end}</th><td colspan=${days.length}>Lunch</td></tr>`}
-      <tr><th scope="row"><span>${start}</span><span class="until">${end}</span></th>${days.map((_, day) => cell(day, period))}</tr>`)}</tbody>
+    <tbody>${periods.map((_, period) => html`
+      <${Breaks} grid=${week.grid} period=${period} />
+      <tr><${Times} grid=${week.grid} period=${period} />${days.map((_, day) => cell(day, period))}</tr>`)}</tbody>
   </table><//>`;
+}
+
+/** When a row is; its number where that differs from day to day, as each session then says itself. */
+function Times({ grid, period }) {
+  const times = commonTimes(grid, period);
+  return times ? html`<th scope="row"><span>${times.start}</span><span class="until">${times.end}</span></th>` : html`<th scope="row"><span class="unseen">Period </span>${period + 1}</th>`;
+}
+
+/** The breaks before a period: one cell where all days have the same. */
+function Breaks({ grid, period }) {
+  const here = grid.breaks.filter(({ before }) => before === period);
+  if (here.length === 0) return null;
+  const [{ name, start, days }] = here;
+  if (here.length === 1 && days.length === grid.days.length) return html`<tr class="lunch"><th scope="row">${start}</th><td colspan=${days.length}>${name}</td></tr>`;
+  const told = (day) => here.filter((one) => one.days.includes(day)).map((one) => `${one.name} ${one.start}`).join(", ");
+  return html`<tr class="lunch"><th scope="row"></th>${grid.days.map((_, day) => html`<td>${told(day)}</td>`)}</tr>`;
 }
 
 /** The same for narrow screens: day by day. */
@@ -144,10 +161,11 @@ const DETAILS = {
   student: (entry) => [entry.faculty_name, entry.room_code],
 };
 
-function Session({ entry, of, dim, onOpen, tall }) {
+function Session({ entry, of, dim, onOpen, tall, timed }) {
   const details = DETAILS[of](entry).filter(Boolean);
   const title = `${entry.course_name} (${entry.course_code}), ${entry.day_name} ${entry.time_slot}, ${details.join(", ")}`;
   return html`<button class=${`session hue-${hueOf(entry.course_code)} ${dim ? "dim" : ""} ${entry.has_conflict ? "clash" : ""} ${tall ? "tall" : ""}`} title=${entry.has_conflict ? `${title}\n${entry.conflict_description}` : title} onClick=${() => onOpen(entry)}>
     <span class="session-name">${entry.has_conflict && html`<span class="clash-sign" role="img" aria-label="In a conflict">!</span>`}${entry.course_code}${entry.course_name !== entry.course_code && html` <span class="session-title">${entry.course_name}</span>`}</span>
+    ${timed && html`<span class="session-line">${entry.time_slot}</span>`}
     ${details.map((text) => html`<span class="session-line">${text}</span>`)}</button>`;
 }

@@ -90,7 +90,7 @@ def test_however_the_demonstration_ends_its_service_ends_with_it(
     demonstration: subprocess.Popen[str], tmp_path: Path, number: signal.Signals
 ) -> None:
     started = psutil.Process(demonstration.pid).children(recursive=True)
-    assert len(started) >= 3, "the service, its forkserver, a reader"
+    assert len(started) >= 3, "the service, its forkserver, a parse worker"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("timetable-demo-")]
     demonstration.send_signal(number)
     _, left = psutil.wait_procs(started, timeout=60)

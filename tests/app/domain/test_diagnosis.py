@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app import MEBIBYTE
 from app.domain.diagnosis import (
     HANGS,
-    MEBIBYTE,
     SILENCE_SECONDS,
     SUSPECT_SECONDS,
+    Assessment,
     Diagnosis,
-    Finding,
-    Sample,
+    ProcessSample,
     ThreadLook,
     Verdict,
     died,
@@ -33,9 +33,9 @@ LIMIT_MB = 1000
 class Patient:
     """A child as the diagnosis is shown it: two threads, looked at ten times a second."""
 
-    def __init__(self, *, megabytes: float = 0.02, place: Place = Place.LOCAL_SEARCH) -> None:
+    def __init__(self, *, mebibytes: float = 0.02, place: Place = Place.LOCAL_SEARCH) -> None:
         self.now, self.beat, self.cpu, self.resident, self.place = 1000.0, 1, 0.0, 100.0, place
-        self.record = Diagnosis(began=self.now, megabytes=megabytes, memory_limit_bytes=LIMIT_MB * MEBIBYTE)
+        self.record = Diagnosis(began=self.now, mebibytes=mebibytes, memory_limit_bytes=LIMIT_MB * MEBIBYTE)
 
     def live(
         self,
@@ -46,7 +46,7 @@ class Patient:
         state: str = "S",
         worker: str = "S",
         grows: float = 0.0,
-    ) -> Finding:
+    ) -> Assessment:
         """Lives for `seconds` with a share `cpu` of a processor, `grows` MB a second; stops at a certain finding."""
         for _ in range(round(seconds / LOOK)):
             self.now += LOOK
@@ -57,8 +57,8 @@ class Patient:
                 break
         return self.record.finding
 
-    def sample(self, state: str, worker: str) -> Sample:
-        return Sample(
+    def sample(self, state: str, worker: str) -> ProcessSample:
+        return ProcessSample(
             at=self.now,
             beat=self.beat,
             place=self.place,
@@ -116,7 +116,7 @@ def test_a_child_that_wants_to_run_and_may_not_is_not_at_fault() -> None:
 
 
 def test_large_data_may_be_worked_on_for_longer_without_a_beat() -> None:
-    patient = Patient(megabytes=1.5)
+    patient = Patient(mebibytes=1.5)
     assert not patient.live(15, cpu=1.0, worker="R").certain
     assert patient.live(15, cpu=1.0, worker="R").certain
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.framing import LENGTHS, FrameError, Limits, framed
+from app.domain.framing import LENGTHS, FrameError, FrameLimits, framed
 
 
 def test_a_frame_begins_with_the_lengths_of_its_two_parts() -> None:
@@ -15,7 +15,7 @@ def test_a_frame_begins_with_the_lengths_of_its_two_parts() -> None:
 
 @pytest.mark.parametrize(("header", "body", "taken"), [(1, 0, True), (8, 16, True), (0, 0, False), (9, 0, False)])
 def test_lengths_beyond_the_limits_are_refused_before_anything_is_read(header: int, body: int, taken: bool) -> None:
-    limits = Limits(header=8, body=16)
+    limits = FrameLimits(header=8, body=16)
     if taken:
         limits.check(header, body)
         return

@@ -16,12 +16,12 @@ from app.domain.messages import unpack
 from app.domain.requests import MAX_BATCHES, MAX_RULES, GenerateRequest
 from app.processes.intake import body_hash, canonical, read_order
 from app.processes.parse_pool import SMALL_BODY, ParsePool
-from app.processes.parse_worker import Question, order_of
+from app.processes.questions import Question, order_of
 from app.settings import Settings
+from solver.calendar import TimeGrid
 from solver.errors import InputError
 from solver.formats.native import load_dataset
-from solver.grid import TimeGrid
-from tests.app.http.test_api import SMALL
+from tests.app.test_main import SMALL
 from tests.solver.formats.test_json_text import JSON
 
 pytestmark = pytest.mark.anyio

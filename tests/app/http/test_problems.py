@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from app.domain.exceptions import DatasetNotFound, ServiceError
 from app.domain.issues import below, wire_issue
 from app.domain.jobs import JobConflict, QueueFull
-from app.http.problems import PROBLEMS, LastResort, install, issues_of, problem_response
+from app.http.problems import PROBLEMS, UnforeseenErrors, install, issues_of, problem_response
 from app.store import StoreUnavailable
 from solver.errors import InputError, Issue
 
@@ -24,7 +24,7 @@ class Wanted(BaseModel):
 
 def small_app() -> FastAPI:
     app = FastAPI(redirect_slashes=False)
-    app.add_middleware(LastResort)
+    app.add_middleware(UnforeseenErrors)
     install(app)
 
     @app.get("/bug")

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.domain.token_bucket import MAX_BUCKETS, Buckets
 from app.http.limits import OneSpelling
 from app.http.problems import RateLimited, TooManyStreams, install
-from app.http.rates import RateLimit, Streams
+from app.http.rates import RateLimit, StreamLimit
 from app.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -74,7 +74,7 @@ def test_any_number_of_clients_takes_bounded_memory() -> None:
 
 
 def test_streams_are_counted_per_client_and_in_all() -> None:
-    streams = Streams(most=3, most_per_client=2)
+    streams = StreamLimit(most=3, most_per_client=2)
     streams.enter("a")
     streams.enter("a")
     with pytest.raises(RateLimited):

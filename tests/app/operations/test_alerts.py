@@ -19,7 +19,7 @@ from app.domain.jobs import Event, Status
 from app.domain.outcomes import How
 from app.domain.telemetry import Happening, HelperStopped, Moved, QueueStuck, Recovered, Slow
 from app.operations.alerts import ALERTS, MANY, OF_THE_WHOLE, RESPONSES, AlertBook, Message, Severity, message_of
-from app.operations.capacity import Sample
+from app.operations.capacity import CapacitySample
 from app.operations.metrics import Metrics
 from app.settings import Settings
 from tests.app.operations.watching import child, ended, job, sample, signs
@@ -59,7 +59,7 @@ HAPPENINGS: Mapping[str, tuple[Happening, Happening]] = {
 }
 """Alert -> a happening that raises it, and one much like it that does not."""
 
-STATES: Mapping[str, tuple[Sample, Sample]] = {
+STATES: Mapping[str, tuple[CapacitySample, CapacitySample]] = {
     "supervisor_silent": (sample(signs=signs(supervisor_beat_age_seconds=16)), sample()),
     "store_unavailable": (sample(signs=signs(store_available=False)), sample()),
     "disk_full": (sample(disk_free_bytes=100_000_000), sample(disk_free_bytes=300_000_000)),
@@ -79,13 +79,13 @@ STATES: Mapping[str, tuple[Sample, Sample]] = {
 """Alert -> a sample that raises it, and one that does not; a solver at full load is no reason."""
 
 
-def held(book: AlertBook, look: Sample, seconds: int) -> list[Message]:
+def held(book: AlertBook, look: CapacitySample, seconds: int) -> list[Message]:
     """What is told while the same look is seen once a second."""
     return [message for at in range(seconds) for message in book.see(moved(look, at))]
 
 
-def moved(look: Sample, at: float) -> Sample:
-    return Sample(at=at, resources=look.resources, loop_lag_seconds=look.loop_lag_seconds, signs=look.signs)
+def moved(look: CapacitySample, at: float) -> CapacitySample:
+    return CapacitySample(at=at, resources=look.resources, loop_lag_seconds=look.loop_lag_seconds, signs=look.signs)
 
 
 def test_every_alert_of_the_table_has_a_test_or_is_raised_by_name() -> None:

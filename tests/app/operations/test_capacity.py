@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.operations.capacity import LAG_WINDOW_SECONDS, Capacity, Hold, Lag, Sample, alarms, disk_of
+from app.operations.capacity import LAG_WINDOW_SECONDS, Capacity, CapacitySample, Hold, Lag, alarms, disk_of
 from app.settings import Settings
 from tests.app.operations.watching import CALM, signs
 from tests.effort import PATIENCE_SECONDS
@@ -72,7 +72,7 @@ def test_a_disk_is_that_of_the_nearest_folder_there_is(tmp_path: Path) -> None:
 
 async def test_it_measures_the_machine_the_loop_and_the_supervisor(tmp_path: Path) -> None:
     lags: list[float] = []
-    samples: list[Sample] = []
+    samples: list[CapacitySample] = []
     capacity = Capacity(Settings(data_dir=tmp_path), signs, on_lag=lags.append, on_sample=samples.append)
     assert capacity.seen.signs == signs(), "there is a sample before anything has run"
     with anyio.fail_after(PATIENCE_SECONDS):
@@ -88,7 +88,7 @@ async def test_it_measures_the_machine_the_loop_and_the_supervisor(tmp_path: Pat
 async def test_a_container_that_is_nearly_full_is_told_of_on_a_machine_that_is_not(tmp_path: Path) -> None:
     group = {"pod/memory.max": 100 << 20, "pod/memory.current": 95 << 20, "pod/app/cpu.max": "10000 100000"}
     here = version_2(tmp_path / "container", {**group, "pod/app/cpu.stat": "usage_usec 0"})
-    watched: list[Sample] = []
+    watched: list[CapacitySample] = []
     capacity = Capacity(
         Settings(data_dir=tmp_path), signs, on_lag=lambda lag: None, on_sample=watched.append, machine=here
     )

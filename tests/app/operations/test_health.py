@@ -15,7 +15,7 @@ from app.domain.telemetry import Signs
 from app.http import problems
 from app.http.routes import operations
 from app.operations.alerts import AlertBook
-from app.operations.capacity import Sample
+from app.operations.capacity import CapacitySample
 from app.operations.health import SILENT_SECONDS, health_view, not_alive_because, not_ready_because
 from app.operations.metrics import Metrics
 from app.settings import Settings
@@ -52,7 +52,7 @@ class Service:
     def signs(self) -> Signs:
         return self.now.pop(0) if len(self.now) > 1 else self.now[0]
 
-    def sample(self) -> Sample:
+    def sample(self) -> CapacitySample:
         return sample(signs=self.signs())
 
     async def counts(self) -> dict[str, int]:
@@ -69,7 +69,7 @@ async def client(service: Service, anyio_backend: str) -> AsyncIterator[httpx.As
     app = FastAPI()
     problems.install(app)
     app.include_router(operations.router)
-    app.state.service, app.state.lookout = service, service
+    app.state.service, app.state.monitoring = service, service
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://s") as client:
         yield client
 

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.middleware import Middleware
 
-from app.http.problems import LastResort
+from app.http.problems import UnforeseenErrors
 from app.http.request_id import RequestId
 from app.operations import logs
 from app.operations.logs import MAX_VALUE, logging_to, tame
@@ -235,7 +235,7 @@ async def test_errors_of_tasks_that_nobody_waits_for_are_logged_and_told(caplog:
 
 @pytest.fixture
 async def client(anyio_backend: str) -> Any:
-    app = FastAPI(middleware=[Middleware(RequestId), Middleware(LastResort)])
+    app = FastAPI(middleware=[Middleware(RequestId), Middleware(UnforeseenErrors)])
 
     @app.get("/fail")
     async def fail() -> None:

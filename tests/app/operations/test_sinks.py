@@ -18,7 +18,7 @@ import pytest
 
 from app.domain.telemetry import QueueStuck
 from app.operations import sinks
-from app.operations.sinks import QUEUE, Alerts, NotDelivered, command_problem, post, run_command, sinks_of, url_problem
+from app.operations.sinks import QUEUE, Alerts, SinkError, command_problem, post, run_command, sinks_of, url_problem
 from app.settings import Settings
 from tests.effort import PATIENCE_SECONDS
 
@@ -114,7 +114,7 @@ async def test_what_a_webhook_refuses_for_the_moment_is_sent_again(
 
 @pytest.mark.parametrize(("answer", "why"), [("moved", "302"), ("404", "404")])
 async def test_redirects_are_not_followed_and_refusals_are_final(hook: str, answer: str, why: str) -> None:
-    with pytest.raises(NotDelivered, match=why) as refused:
+    with pytest.raises(SinkError, match=why) as refused:
         await post(f"{hook}/{answer}", {"alert": "x"})
     assert refused.value.final
     assert [path for path, _ in Hook.got] == [f"/{answer}"]
@@ -202,7 +202,7 @@ async def test_a_command_that_hangs_is_ended_with_all_it_has_started(
         f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{below.pid}}')\n"
         "time.sleep(60)\n"
     )
-    with pytest.raises(NotDelivered, match="longer than"):
+    with pytest.raises(SinkError, match="longer than"):
         await run_command(program(tmp_path, text).split(), {"alert": "x"})
     for pid in map(int, pids.read_text().split()):
         await until(lambda pid=pid: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
@@ -210,7 +210,7 @@ async def test_a_command_that_hangs_is_ended_with_all_it_has_started(
 
 @pytest.mark.parametrize("text", ["import sys; sys.exit(3)", "raise SystemExit('no')"])
 async def test_a_command_that_fails_has_not_delivered(tmp_path: Path, text: str) -> None:
-    with pytest.raises(NotDelivered, match="ended with code"):
+    with pytest.raises(SinkError, match="ended with code"):
         await run_command(program(tmp_path, text).split(), {"alert": "x" * 200_000})
 
 
@@ -218,7 +218,7 @@ async def test_a_command_that_is_no_program_is_told_at_the_start(tmp_path: Path)
     assert command_problem("true --now") is None
     assert "no such program" in (command_problem("no-such-program-here") or "")
     assert "cannot be read" in (command_problem("tell 'me") or "")
-    with pytest.raises(NotDelivered):
+    with pytest.raises(SinkError):
         await run_command([str(tmp_path / "gone")], {})
 
 

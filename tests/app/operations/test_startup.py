@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from app import settings as settings_module
 from app.commands.doctor import run
 from app.domain.jobs import Job
 from app.operations import startup
-from app.operations.startup import CHECKS, Check, Finding, examine, file_system_of, kernel_cache
+from app.operations.startup import CHECKS, Check, CheckResult, examine, file_system_of, kernel_cache
 from app.settings import Settings
 from app.store.sqlite import SqliteStore
 from app.system import failpoints, machine
@@ -34,7 +33,7 @@ def settings(folder: Path, **given: Any) -> Settings:
     return Settings(**{"data_dir": folder / "data", "slots": 1, "port": 0, **given})
 
 
-def found(check: str, settings: Settings) -> dict[str, Finding]:
+def found(check: str, settings: Settings) -> dict[str, CheckResult]:
     """The findings of one check, by their name."""
     (look,) = [row.look for row in CHECKS if row.name == check]
     return {finding.check: finding for finding in look(settings)}
@@ -62,7 +61,7 @@ def test_whatever_is_not_well_says_what_to_do(tmp_path: Path) -> None:
 def test_the_limits_of_a_container_are_what_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     group = {"memory.max": 2**30, "memory.current": 2**28, "cpu.max": "150000 100000"}
     here = version_2(tmp_path / "container", {f"pod/{name}": value for name, value in group.items()})
-    for module in (machine, startup, settings_module):
+    for module in (machine, startup):
         monkeypatch.setattr(module, "this_machine", lambda: here)
     memory = found("memory", settings(tmp_path, memory_limit_mb=2048))["memory"]
     assert memory.verdict == "warning" and "of the 1024 MB of the container" in memory.found
@@ -207,7 +206,9 @@ def test_a_check_that_fails_is_a_finding_and_not_the_end(tmp_path: Path, monkeyp
         yield
 
     monkeypatch.setattr(startup, "CHECKS", (Check("broken", broken, True), *CHECKS[:1]))
-    assert next(iter(examine(settings(tmp_path)))) == Finding("broken", "warning", "cannot be examined: no such thing")
+    assert next(iter(examine(settings(tmp_path)))) == CheckResult(
+        "broken", "warning", "cannot be examined: no such thing"
+    )
 
 
 def test_doctor_fails_when_a_check_does_and_never_shows_a_secret(

@@ -8,7 +8,7 @@ from typing import Any
 from app.domain.jobs import Job, Status
 from app.domain.outcomes import How, Outcome
 from app.domain.telemetry import AttemptEnded, ChildSigns, Signs
-from app.operations.capacity import Resources, Sample
+from app.operations.capacity import CapacitySample, Resources
 from tests.options import with_options
 
 
@@ -45,8 +45,8 @@ def signs(*children: ChildSigns, **given: Any) -> Signs:
 CALM = Resources(cpu_percent=5.0, memory_percent=10.0, disk_percent=20.0, disk_free_bytes=10**12)
 
 
-def sample(at: float = 0.0, *, lag: float = 0.0, signs: Signs = signs(), **resources: Any) -> Sample:  # noqa: B008
-    return Sample(at=at, resources=replace(CALM, **resources), loop_lag_seconds=lag, signs=signs)
+def sample(at: float = 0.0, *, lag: float = 0.0, signs: Signs = signs(), **resources: Any) -> CapacitySample:  # noqa: B008
+    return CapacitySample(at=at, resources=replace(CALM, **resources), loop_lag_seconds=lag, signs=signs)
 
 
 def job(job_id: str = "j", **given: Any) -> Job:

@@ -25,7 +25,8 @@ from kombu import Connection
 from redis import Redis
 
 from app.platform import breaker
-from app.platform.delivery import NOT_ARRIVED
+from app.platform.delivery import NOT_ARRIVED, pause_before
+from app.settings import Settings
 from app.system.failpoints import VARIABLE
 from app.views.shapes import RESULT_KEYS
 from tests import real
@@ -75,6 +76,13 @@ def shown(redis: Redis, job_id: str) -> dict[str, Any]:
     assert isinstance(text, str)
     document: dict[str, Any] = json.loads(text)
     return document
+
+
+def test_pauses_double_with_jitter_up_to_a_bound() -> None:
+    settings = Settings(delivery_first_wait_seconds=1, delivery_longest_wait_seconds=60)
+    for tries, longest in ((1, 1), (2, 2), (5, 16), (7, 60), (10_000, 60)):
+        drawn = {pause_before(tries, settings) for _ in range(50)}
+        assert longest / 2 <= min(drawn) <= max(drawn) <= longest and len(drawn) > 1
 
 
 # --- the database ---------------------------------------------------------------------------------------------------

@@ -24,32 +24,13 @@ async def kept(held: StoredIncumbent) -> bool:
     return True
 
 
-def score_found(began_with: int | None, *told: tuple[int, int]) -> int | None:
-    """The cost of what a child has found itself that says (cost, found by whom), one after the other."""
-    job = Job(id="j", body_hash="h", created_at=0.0)
-    attempt = Attempt(job, Settings(), ForkServer("nobody's:solve", "no tag"), Track(job), kept)
-    if began_with is not None:
-        start = StoredIncumbent(score=Score(0, 0, 0, began_with), timetable=b"t", rung="full", found_at=0.0)
-        attempt.begin_with(start, saved=True)
-    for cost, finder in told:
-        attempt._hear(IncumbentFrame(score=(0, 0, 0, cost), rung="full", found_by=finder, body=b"t"))
-    return None if attempt.found is None else attempt.found.score.soft
-
-
-def test_a_child_has_found_what_is_better_than_what_it_began_with_and_nobody_has_offered() -> None:
-    assert score_found(None, (9, 0), (7, 0), (5, 1)) == 7
-    assert score_found(7, (7, 0)) is None, "it tells of its start first, whoever has found that"
-    assert score_found(7, (7, 0), (5, 2)) is None
-    assert score_found(7, (7, 0), (5, 2), (4, 0)) == 4
-
-
 def test_what_a_child_finds_counts_once_the_better_one_that_it_was_given_is_set_aside() -> None:
     job = Job(id="j", body_hash="h", created_at=0.0, score=Score(0, 0, 0, 1), publish=StoppedBy.CRASH)
     attempt = Attempt(job, Settings(), ForkServer("nobody's:solve", "no tag"), Track(job), kept)
     given = StoredIncumbent(score=Score(0, 0, 0, 1), timetable=b"t", rung="full", found_at=0.0)
     attempt.begin_with(given, saved=True)
     attempt._hear(SetAsideFrame(message="it cannot be read"))
-    assert (attempt.held, attempt.watch.has_incumbent, attempt.job.publish) == (None, False, None)
+    assert (attempt.best.held, attempt.watch.has_incumbent, attempt.job.publish) == (None, False, None)
     attempt._hear(IncumbentFrame(score=(0, 0, 0, 7), rung="full", body=b"t"))
     outcome = attempt.ended_by(How.CRASH, "it died")
     assert outcome.held == Score(0, 0, 0, 7) == attempt._track.score
@@ -64,8 +45,8 @@ def test_what_leaves_electives_open_is_held_rather_than_what_leaves_a_core_sessi
     core, electives = (0, 6, 0, 48, ((1, 9, 6),)), (0, 9, 0, 99, ((0, 0, 9),))
     for score in (core, electives, core):
         attempt._hear(IncumbentFrame(score=score, rung="full", body=b"t"))
-    assert attempt.held is not None
-    assert attempt.held.score == Score.of(electives) == attempt._track.score
+    assert attempt.best.held is not None
+    assert attempt.best.held.score == Score.of(electives) == attempt._track.score
 
 
 COUNTED = Counted(

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from app.domain.jobs import Job
+from app.domain.options import SolveOptions
 from app.domain.outcomes import How
 from app.domain.progress import Track
 from app.processes import watch as watching
@@ -21,7 +22,7 @@ from solver.rules import Score
 
 pytestmark = pytest.mark.anyio
 
-CLAIM = Claim(dataset=b"d", result=b"r", rules={}, simplified_context=False, score=Score(0, 0, 0, 1), placed=1, total=1)
+CLAIM = Claim(dataset=b"d", result=b"r", options=SolveOptions(), score=Score(0, 0, 0, 1), placed=1, total=1)
 COUNTED = Counted(
     score=Score(0, 0, 0, 1),
     placed=1,

@@ -56,9 +56,9 @@ def started(dataset: Dataset, *, simplified: bool, why: StoppedBy | None) -> Sta
 
 @pytest.mark.parametrize("simplified", [False, True])
 def test_the_context_is_recounted_in_the_mode_of_the_job(dataset: Dataset, simplified: bool) -> None:
-    check(claimed(dataset, simplified=simplified), dataset, simplified_context=simplified)
+    check(claimed(dataset, simplified=simplified), dataset, simplified=simplified)
     with pytest.raises(NotVerified, match=r"context: .* claimed, .* counted"):
-        check(claimed(dataset, simplified=not simplified), dataset, simplified_context=simplified)
+        check(claimed(dataset, simplified=not simplified), dataset, simplified=simplified)
 
 
 def test_a_result_of_before_there_was_a_rule_that_charges_nothing_is_no_less_true(dataset: Dataset) -> None:
@@ -85,9 +85,9 @@ def test_a_result_of_before_silence_about_a_slot_was_free_is_no_less_true(datase
 
 @pytest.mark.parametrize("simplified", [False, True])
 def test_a_published_incumbent_is_counted_in_the_mode_of_the_job(dataset: Dataset, simplified: bool) -> None:
-    result = publish(dataset, planted("tiny"), StoppedBy.CRASH, "full", Control(), simplified_context=simplified)
+    result = publish(dataset, planted("tiny"), StoppedBy.CRASH, "full", Control(), simplified=simplified)
     assert result.best.report == claimed(dataset, simplified=simplified).best.report
-    check(result, dataset, simplified_context=simplified)
+    check(result, dataset, simplified=simplified)
 
 
 @pytest.mark.parametrize("simplified", [False, True])
@@ -136,8 +136,7 @@ def claim(result: Result) -> Claim:
     return Claim(
         dataset=pack(dump_dataset(sample("tiny"))),
         result=pack(dump_result(result)),
-        rules={},
-        simplified_context=False,
+        options=SolveOptions(),
         score=report.score,
         placed=report.placed,
         total=report.total,

@@ -16,17 +16,19 @@ import anyio
 import psutil
 import pytest
 
+from app import MEBIBYTE
 from app.domain.exceptions import ParsePoolAway, ParsePoolBusy, ParsePoolStarved, Refused, TooHeavy
 from app.domain.messages import pack
+from app.domain.options import SolveOptions
 from app.domain.telemetry import Happening, HelperStopped
 from app.http.problems import problem_response
 from app.processes import parse_pool as pool_module
 from app.processes.claims import CannotRecount, Claim, NotVerified
 from app.processes.parse_pool import SETTINGS, SMALL_BODY, ParsePool
-from app.processes.parse_worker import MAX_QUESTIONS, MAX_RESIDENT_MB, Question, content_of, order_of, perform
+from app.processes.parse_worker import MAX_QUESTIONS, MAX_RESIDENT_MB, perform
+from app.processes.questions import Question, content_of, order_of
 from app.settings import Settings, variable
 from app.system.failpoints import VARIABLE
-from app.system.machine import MEGABYTE
 from solver.context import build_context
 from solver.formats.native import dump_dataset, dump_result, load_dataset
 from solver.result import Diagnosis, Quality, Result, StoppedBy, Variant
@@ -205,7 +207,7 @@ async def test_a_body_of_which_two_workers_die_is_refused_unless_the_kernel_ende
 ) -> None:
     """Memory that ran out for all of us is no fault of a request of a hundred bytes, which may come again."""
     kills = tmp_path / "sys" / "fs" / "cgroup" / "pod" / "app" / "memory.events"
-    limit = {"pod/app/memory.max": 300 * MEGABYTE, "pod/app/memory.events": "oom 4\noom_kill 3"}
+    limit = {"pod/app/memory.max": 300 * MEBIBYTE, "pod/app/memory.events": "oom 4\noom_kill 3"}
     settings, machine = Settings(data_dir=tmp_path / "data", readers=1), version_2(tmp_path, limit)
     async with ParsePool(settings, machine=machine) as pool, anyio.create_task_group() as tasks:
         await pool.ask(sample("tiny"))
@@ -357,7 +359,7 @@ async def test_a_body_for_which_memory_does_not_reach_is_refused(tmp_path: Path,
             assert document["code"] == "too_large" and "memory" in str(document["detail"])
         except TooHeavy as heavy:
             assert "Two processes have died" in str(heavy)
-        assert content_of(await pool.ask(sample("tiny"))), "a reader answers what comes next"
+        assert content_of(await pool.ask(sample("tiny"))), "a parse worker answers what comes next"
 
 
 async def test_a_body_that_cannot_be_received_is_refused_and_the_worker_lives_on(tmp_path: Path) -> None:
@@ -396,7 +398,7 @@ async def test_an_old_worker_works_on_until_its_successor_is_loaded(tmp_path: Pa
 def test_workers_end_with_the_service_even_when_it_is_killed(tmp_path: Path) -> None:
     program = (
         "import anyio\nfrom pathlib import Path\n"
-        "from app.processes.parse_pool import ParsePool\nfrom app.processes.parse_worker import Question\n"
+        "from app.processes.parse_pool import ParsePool\nfrom app.processes.questions import Question\n"
         "from app.settings import Settings\n"
         "async def main():\n"
         f"    async with ParsePool(Settings(data_dir=Path({str(tmp_path)!r}))) as pool:\n"
@@ -428,8 +430,7 @@ def claim() -> Claim:
     return Claim(
         dataset=pack(dump_dataset(dataset)),
         result=pack(dump_result(result)),
-        rules={},
-        simplified_context=False,
+        options=SolveOptions(),
         score=report.score,
         placed=report.placed,
         total=report.total,

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from app.domain.messages import pack
+from app.domain.options import SolveOptions
 from app.processes.last_recount import publish
-from app.processes.salvage import Held, salvage
+from app.processes.salvage import Salvageable, salvage
 from solver.control import Control
 from solver.formats.native import dump_dataset, dump_result, dump_timetable
 from solver.model import Dataset, Timetable
@@ -32,14 +33,13 @@ def published(data: Dataset, found: Timetable, *, by_an_older_version: bool) -> 
 
 
 def kept(earlier: Result, found: Timetable, score: Score) -> bool:
-    held = Held(
+    held = Salvageable(
         dataset=pack(dump_dataset(CROWDED)),
         timetable=pack(dump_timetable(found)),
         earlier=pack(dump_result(earlier)),
-        rules={},
+        options=SolveOptions(),
         score=score,
         rung="greedy",
-        simplified_context=False,
     )
     return salvage(held) is not None
 

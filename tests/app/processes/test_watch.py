@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.diagnosis import MEBIBYTE, SILENCE_SECONDS, SUSPECT_SECONDS, Sample, ThreadLook, Verdict
+from app import MEBIBYTE
+from app.domain.diagnosis import SILENCE_SECONDS, SUSPECT_SECONDS, ProcessSample, ThreadLook, Verdict
 from app.domain.outcomes import How
 from app.processes.watch import KILL_SECONDS, LOAD_SECONDS, VERIFY_SECONDS, Watch, longest_overshoot
 from app.settings import Settings
@@ -42,8 +43,8 @@ class Shown:
                 return decision.how, decision.polite, round(self.now - began, 1)
         return None
 
-    def _sample(self, computing: bool) -> Sample:
-        return Sample(
+    def _sample(self, computing: bool) -> ProcessSample:
+        return ProcessSample(
             at=self.now,
             beat=self.beats,
             place=Place.OTHER,
@@ -130,7 +131,7 @@ def test_the_last_recount_is_not_cut_short_by_the_time_limit_and_grows_with_the_
     shown.enter("search")
     assert shown.until_judged(9, beating=True, computing=True) is None
     shown.enter("verify")
-    shown.watch.diagnosis.megabytes = 1.0
+    shown.watch.diagnosis.mebibytes = 1.0
     judged = shown.until_judged(100, beating=True, computing=True)
     assert judged == (How.DEADLINE, False, pytest.approx(VERIFY_SECONDS + 30.0, abs=0.11))
 
@@ -182,7 +183,7 @@ def test_a_watcher_that_was_held_up_itself_judges_nobody() -> None:
 
 def test_silence_is_shown_as_stalled_in_any_case_after_the_time_that_was_set() -> None:
     shown = Shown(limit=10_000.0, settings=Settings(stalled_after_seconds=30))
-    shown.watch.diagnosis.megabytes = 100.0
+    shown.watch.diagnosis.mebibytes = 100.0
     shown.enter("search")
     shown.until_judged(25, beating=False, computing=True)
     assert shown.watch.health == "slow"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from app import MEGABYTE
 from app.service import disk_reserve as rooms
-from app.service.disk_reserve import MEGABYTE, RESERVE_NAME, DiskReserve
+from app.service.disk_reserve import RESERVE_NAME, DiskReserve
 from app.settings import Settings
 
 MORE_THAN_ANY_DISK = 1_000_000_000

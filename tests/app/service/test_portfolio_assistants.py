@@ -99,7 +99,7 @@ async def test_an_assistant_begins_from_scratch_when_what_the_job_holds_is_damag
         raise StoreDamaged("on purpose")
 
     async def run(attempt: Attempt, dataset: bytes, on_start: object) -> Outcome:
-        began.append(attempt.held)
+        began.append(attempt.best.held)
         return attempt.ended_by(How.RESULT, None)
 
     monkeypatch.setattr(registry.store, "incumbent", incumbent)

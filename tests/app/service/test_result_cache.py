@@ -17,21 +17,13 @@ from app.domain.documents import encoded, joined
 from app.domain.exceptions import NoResult, Refused, ResultTooHeavy, TooHeavy
 from app.domain.jobs import Job, Status
 from app.domain.messages import pack, unpack
+from app.domain.options import SolveOptions
 from app.http.problems import problem_response
 from app.processes.last_recount import publish_salvaged
 from app.processes.parse_pool import ParsePool
-from app.processes.parse_worker import (
-    Question,
-    Reply,
-    Work,
-    content_of,
-    open_lately,
-    perform,
-    refusal,
-    salvaged_of,
-    salvaging_of,
-)
-from app.processes.salvage import Held, salvage
+from app.processes.parse_worker import open_lately, perform
+from app.processes.questions import Question, Reply, Work, content_of, refusal, salvaged_of, salvaging_of
+from app.processes.salvage import Salvageable, salvage
 from app.service.published import Salvaging, StoredResult
 from app.service.result_cache import Remembered, ResultCache
 from app.settings import Settings
@@ -75,7 +67,7 @@ def college() -> Packed:
     document, timetable = dump_dataset(sample("college")), planted("college")
     return Packed(
         pack(document),
-        pack(publish_salvaged(document, pack(dump_timetable(timetable)), None, simplified_context=False)),
+        pack(publish_salvaged(document, pack(dump_timetable(timetable)), None, simplified=False)),
     )
 
 
@@ -151,14 +143,13 @@ async def test_a_held_timetable_is_recounted_outside_the_service_with_the_same_o
     pool: ParsePool, settings: Settings
 ) -> None:
     document, timetable = dump_dataset(sample("college")), pack(dump_timetable(planted("college")))
-    held = Held(
+    held = Salvageable(
         dataset=pack(document),
         timetable=timetable,
         earlier=None,
-        rules={"group_gap": {"tier": "off"}},
+        options=SolveOptions(rules={"group_gap": {"tier": "off"}}),
         score=Score(9, 9, 9, 9),
         rung="full",
-        simplified_context=False,
     )
     began = time.process_time()
     found = salvaged_of(await pool.ask(salvaging_of(held)))

@@ -190,7 +190,7 @@ def test_a_database_without_a_store_or_with_an_older_one_makes_no_backup(tmp_pat
 def test_a_restore_that_fails_at_the_end_has_changed_nothing(
     original: str, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.store.postgres_backups._compare", lambda found, manifest: None)
+    monkeypatch.setattr("app.store.postgres_backups.compare", lambda found, manifest: None)
     altered(backup, rows={**read_manifest(backup).rows, "jobs": 7})
     before = told(original, tmp_path / "before")
     with pytest.raises(StoreDamaged, match="nothing was changed"):

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app import MEBIBYTE
 from app.system.machine import (
     LEAST_CHILD_MB,
-    MEGABYTE,
     NO_LIMIT,
     OWN_MB,
     SHARED_MB,
@@ -31,21 +31,21 @@ def test_the_narrowest_of_nested_limits_counts_in_version_2(tmp_path: Path) -> N
     here = version_2(
         tmp_path,
         {
-            "pod/memory.max": 400 * MEGABYTE,
-            "pod/memory.current": 300 * MEGABYTE,
-            "pod/memory.stat": f"anon 1\ninactive_file {50 * MEGABYTE}",
+            "pod/memory.max": 400 * MEBIBYTE,
+            "pod/memory.current": 300 * MEBIBYTE,
+            "pod/memory.stat": f"anon 1\ninactive_file {50 * MEBIBYTE}",
             "pod/app/memory.max": "max",
-            "pod/app/memory.current": 100 * MEGABYTE,
+            "pod/app/memory.current": 100 * MEBIBYTE,
         },
     )
     memory = here.memory()
-    assert (memory.total, memory.available) == (400 * MEGABYTE, 150 * MEGABYTE), "files in memory can be let go"
+    assert (memory.total, memory.available) == (400 * MEBIBYTE, 150 * MEBIBYTE), "files in memory can be let go"
     assert memory.in_container and memory.percent == 62.5
 
 
 def test_what_throttles_is_a_limit_as_well(tmp_path: Path) -> None:
-    here = version_2(tmp_path, {"pod/app/memory.max": 800 * MEGABYTE, "pod/app/memory.high": 600 * MEGABYTE})
-    assert here.memory().total == 600 * MEGABYTE
+    here = version_2(tmp_path, {"pod/app/memory.max": 800 * MEBIBYTE, "pod/app/memory.high": 600 * MEBIBYTE})
+    assert here.memory().total == 600 * MEBIBYTE
 
 
 def test_the_limits_of_version_1_count_and_its_largest_number_is_none(tmp_path: Path) -> None:
@@ -53,12 +53,12 @@ def test_the_limits_of_version_1_count_and_its_largest_number_is_none(tmp_path: 
         tmp_path,
         {
             "memory/docker/memory.limit_in_bytes": 9223372036854771712,
-            "memory/docker/x/memory.limit_in_bytes": 420 * MEGABYTE,
-            "memory/docker/x/memory.usage_in_bytes": 120 * MEGABYTE,
-            "memory/docker/x/memory.stat": f"total_inactive_file {20 * MEGABYTE}",
+            "memory/docker/x/memory.limit_in_bytes": 420 * MEBIBYTE,
+            "memory/docker/x/memory.usage_in_bytes": 120 * MEBIBYTE,
+            "memory/docker/x/memory.stat": f"total_inactive_file {20 * MEBIBYTE}",
         },
     )
-    assert here.memory()[:2] == (420 * MEGABYTE, 320 * MEGABYTE) and here.memory().in_container
+    assert here.memory()[:2] == (420 * MEBIBYTE, 320 * MEBIBYTE) and here.memory().in_container
     free = version_1(tmp_path / "free", {"memory/docker/x/memory.limit_in_bytes": NO_LIMIT})
     assert free.memory().total == HOST and not free.memory().in_container
 
@@ -73,15 +73,15 @@ def test_the_limits_of_version_1_count_and_its_largest_number_is_none(tmp_path: 
     ],
 )
 def test_a_group_that_is_mounted_as_the_root_is_found_there(tmp_path: Path, path: str, inside: str) -> None:
-    here = version_1(tmp_path, {"memory/memory.limit_in_bytes": 420 * MEGABYTE}, path, inside)
-    assert here.memory().total == 420 * MEGABYTE
+    here = version_1(tmp_path, {"memory/memory.limit_in_bytes": 420 * MEBIBYTE}, path, inside)
+    assert here.memory().total == 420 * MEBIBYTE
 
 
 def test_a_controller_of_version_1_is_read_there_although_version_2_is_mounted_too(tmp_path: Path) -> None:
     mounts = V1_MOUNTS.format(inside="/") + "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
-    files = {"memory/x/memory.limit_in_bytes": 420 * MEGABYTE, "unified/cpu.max": "50000 100000"}
+    files = {"memory/x/memory.limit_in_bytes": 420 * MEBIBYTE, "unified/cpu.max": "50000 100000"}
     here = Shown(tmp_path, files, own="4:memory:/x\n0::/", mounts=mounts)
-    assert (here.memory().total, here.quota()) == (420 * MEGABYTE, 0.5)
+    assert (here.memory().total, here.quota()) == (420 * MEBIBYTE, 0.5)
 
 
 def test_without_any_group_and_with_nonsense_in_its_files_the_machine_is_what_there_is(tmp_path: Path) -> None:
@@ -140,10 +140,10 @@ def test_how_much_of_a_quota_is_used_is_told_from_what_our_group_has_computed(tm
 
 
 def test_slots_and_the_memory_of_children_are_what_a_container_has_room_for() -> None:
-    assert [fitting_slots(8, mb * MEGABYTE) for mb in (420, 1024, 2048, 65536)] == [1, 1, 4, 8]
-    assert child_mb(420 * MEGABYTE) == LEAST_CHILD_MB
+    assert [fitting_slots(8, mb * MEBIBYTE) for mb in (420, 1024, 2048, 65536)] == [1, 1, 4, 8]
+    assert child_mb(420 * MEBIBYTE) == LEAST_CHILD_MB
     for total, slots in ((1024, 1), (2048, 4), (8192, 8)):
-        assert slots * (child_mb(total * MEGABYTE, slots) - SHARED_MB) + OWN_MB <= total
+        assert slots * (child_mb(total * MEBIBYTE, slots) - SHARED_MB) + OWN_MB <= total
 
 
 # --- a real one ---
@@ -152,6 +152,7 @@ def test_slots_and_the_memory_of_children_are_what_a_container_has_room_for() ->
 INSIDE = """
 import os, pathlib, sys
 (pathlib.Path(sys.argv[1]) / "cgroup.procs").write_text(str(os.getpid()))
+from app import MEBIBYTE
 from app.system.machine import Machine
 from app.settings import Settings
 before = Machine().memory_kills()

@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from solver.calendar import clock_of
 from solver.formats.csv_export import COLUMNS, csv_file, dump_csv
 from solver.formats.meetings import Week
-from solver.grid import clock_of
 from solver.model import Dataset, Timetable
-from solver.names import DAY_NAMES
 from tests.builders import course, dataset, datasets, grid, group, random_timetable, room, teacher, timetable
 from tests.solver.formats.exported import made
 
@@ -114,7 +113,7 @@ def test_the_csv_of_one_owner_has_the_rows_of_the_week(college: tuple[Dataset, T
     text = made(*college, "csv", **{week.of.kind: week.of.id}).decode("utf-8-sig")
     found = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
     assert [(row["day"], row["start"], row["end"], row["course_code"], row["room"]) for row in found] == [
-        (DAY_NAMES[m.day], clock_of(m.begin), clock_of(m.end), m.code, m.room) for m in week.meetings
+        (m.day_name, clock_of(m.begin), clock_of(m.end), m.code, m.room) for m in week.meetings
     ]
 
 

@@ -192,7 +192,7 @@ def without_clashes(data: Dataset, rng: Random) -> Timetable:
 def test_a_problem_becomes_courses_rooms_groups_and_allowed_slots() -> None:
     data = load_ctt(TOY)
     assert data.name == "ToyExample"
-    assert (data.time_grid.num_days, data.time_grid.num_periods, data.time_grid.lunch_period) == (5, 4, None)
+    assert (data.time_grid.num_days, data.time_grid.num_periods, data.time_grid.rested) == (5, 4, frozenset())
     assert [(r.id, r.capacity) for r in data.rooms] == [("rA", 32), ("rB", 50), ("rC", 40)]
     tec = data.course["TecCos"]
     assert (tec.faculty_ids, tec.group_ids) == (("Rosa",), ("Cur1", "Cur2"))

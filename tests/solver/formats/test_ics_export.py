@@ -11,9 +11,9 @@ import pytest
 from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 
+from solver.calendar import clock_of
 from solver.errors import InputError
 from solver.formats.meetings import Week
-from solver.grid import clock_of
 from solver.model import Dataset, Timetable
 from tests.builders import course, dataset, group, timetable
 from tests.solver.formats.exported import TERM, made, named, names

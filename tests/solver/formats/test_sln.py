@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from solver.errors import InputError
 from solver.formats.sln import dump_sln, load_sln
-from solver.model import Dataset
+from solver.model import Dataset, Timetable
 from tests.builders import course, dataset, datasets, random_timetable, room, timetable
 
 DATA = dataset(course("a", sessions=2), course("b"), room("r1"), room("r2"))
@@ -25,7 +25,16 @@ def test_an_answer_has_a_line_per_session_and_minus_one_for_those_left_out() -> 
 @given(datasets(), st.integers(0, 2**32 - 1))
 def test_a_timetable_survives_writing(data: Dataset, seed: int) -> None:
     table = random_timetable(data, Random(seed))
+    table = Timetable(placements=tuple(p for p in table.placements if len(p.room_ids) == 1))
     assert load_sln(dump_sln(data, table), data) == table
+
+
+def test_a_session_in_no_room_or_in_several_cannot_be_written() -> None:
+    data = dataset(course("o", rooms_needed=0), course("x", rooms_needed=2), room("r1"), room("r2"))
+    with pytest.raises(InputError) as raised:
+        dump_sln(data, timetable(o=(0, None), x=(0, "r1", "r2")))
+    found = [(issue.pointer, issue.code) for issue in raised.value.issues]
+    assert found == [(f"/placements/{n}/room_id", "not_expressible") for n in range(2)]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from solver.formats.meetings import LISTED_KINDS, Week, Weeks
 from solver.formats.svg_export import HUES, TINT, hue_of
 from solver.model import Dataset, Timetable
-from solver.names import DAY_NAMES
 from tests.builders import course, dataset, datasets, grid, random_timetable, timetable
 from tests.solver.formats.exported import made, named, names
 
@@ -31,8 +30,7 @@ def titles(text: bytes) -> Iterator[str]:
 def test_the_picture_has_a_box_for_each_meeting(college: tuple[Dataset, Timetable], week: Week) -> None:
     found = sorted(titles(made(*college, "svg", **{week.of.kind: week.of.id})))
     lines = [
-        (f"{DAY_NAMES[m.day]} {m.clock}", m.title, m.place, ", ".join(m.teachers), ", ".join(m.groups))
-        for m in week.meetings
+        (f"{m.day_name} {m.clock}", m.title, m.place, ", ".join(m.teachers), ", ".join(m.groups)) for m in week.meetings
     ]
     assert found == sorted("; ".join(filter(None, line)) for line in lines)
 

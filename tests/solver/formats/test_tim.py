@@ -56,7 +56,7 @@ def faults(text: str) -> list[tuple[str, str]]:
 def test_a_problem_becomes_courses_of_one_session_with_students_and_links() -> None:
     data = load_tim("\n".join(TWO), "two")
     assert data.name == "two"
-    assert (data.time_grid.num_days, data.time_grid.num_periods, data.time_grid.lunch_period) == (5, 9, None)
+    assert (data.time_grid.num_days, data.time_grid.num_periods, data.time_grid.rested) == (5, 9, frozenset())
     assert [(r.id, r.capacity, r.features) for r in data.rooms] == [("R0", 7, ("F0",))]
     first, second = data.courses
     assert (first.student_ids, first.required_features) == (("S0", "S1"), ("F0",))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from solver.errors import InputError
 from solver.formats import xlsx_export
 from solver.formats.csv_export import COLUMNS
+from solver.formats.frame import PeriodRow, rows_of_week
 from solver.formats.meetings import Week, Weeks
 from solver.formats.safe import inert, printable
 from solver.formats.xlsx_export import INDEX, MAX_TITLE, SESSIONS, Titles, cell_text
@@ -28,9 +29,9 @@ def workbook(data: bytes) -> Any:
 
 def grid_of(sheet: Any, first_row: int, data: Dataset) -> dict[tuple[int, int], str]:
     """(day, period) -> text of the week that begins at a row."""
-    found, lunch = {}, data.time_grid.lunch_period
+    found = {}
     for period in range(data.time_grid.num_periods):
-        row = first_row + 2 + period + (lunch is not None and period >= lunch)
+        row = first_row + 2 + period + sum(before <= period for before in data.time_grid.rested)
         for day in range(data.time_grid.num_days):
             value = sheet.cell(row, day + 2).value
             if value is not None:
@@ -38,9 +39,10 @@ def grid_of(sheet: Any, first_row: int, data: Dataset) -> dict[tuple[int, int], 
     return found
 
 
-def expected_grid(week: Week) -> dict[tuple[int, int], str]:
+def expected_grid(week: Week, data: Dataset) -> dict[tuple[int, int], str]:
+    rows = {row.period: row for row in rows_of_week(data.time_grid) if isinstance(row, PeriodRow)}
     return {
-        (day, period): inert(printable("\n".join(cell_text(week, m, period) for m in meetings)))
+        (day, period): inert(printable("\n".join(cell_text(week, m, rows[period]) for m in meetings)))
         for (day, period), meetings in week.cells().items()
     }
 
@@ -67,7 +69,7 @@ def test_the_workbook_has_every_session_and_every_week_where_the_index_says(
         assert sheet.cell(row, 2).value is None, "nothing stands in the way of a long name"
         assert "Lunch" in [sheet.cell(row + 2 + n, 2).value for n in range(data.time_grid.num_periods)]
         assert name.hyperlink.ref == name.coordinate and count.value == len(week.meetings)
-        assert grid_of(sheet, row, data) == expected_grid(week)
+        assert grid_of(sheet, row, data) == expected_grid(week, data)
 
 
 def test_every_sheet_tells_whose_it_is_by_its_name_and_its_colour() -> None:
@@ -91,7 +93,7 @@ def test_every_sheet_tells_whose_it_is_by_its_name_and_its_colour() -> None:
 def test_the_workbook_of_one_owner_has_one_week(college: tuple[Dataset, Timetable], week: Week) -> None:
     book = workbook(made(*college, "xlsx", **{week.of.kind: week.of.id}))
     assert len(book.sheetnames) == 3
-    assert grid_of(book[book.sheetnames[2]], 1, college[0]) == expected_grid(week)
+    assert grid_of(book[book.sheetnames[2]], 1, college[0]) == expected_grid(week, college[0])
     assert book[SESSIONS].max_row == 1 + len(week.meetings)
 
 

@@ -17,7 +17,7 @@ from solver.rules import RULE_IDS
 from solver.search import SearchParams
 from solver.search.annealing import anneal_level
 from solver.search.building import build_problem
-from solver.search.day_shapes import DAY_RULES, GROUP, LONE, STUDENT
+from solver.search.day_shapes import DAY_RULES, GROUP, LONE, NUM_KINDS, STUDENT
 from solver.search.precompile import warm_up
 from solver.search.recount import COUNTERS, Placed
 from solver.search.state import cost_of
@@ -95,16 +95,18 @@ def test_the_table_of_day_shapes_prices_every_day_as_a_recount_does(seed: int) -
     weights = weights_of(c, params)
     p = build_problem(c, weights, params)
     for kind in (GROUP, STUDENT, LONE):
-        for mask in range(1 << c.num_periods):
-            counted = counted_on_one_day(c, mask, kind)
-            expected = sum(weights.of(rule_id) * count for rule_id, count in counted.items())
-            assert p.shape_table[kind, mask] == expected, (kind, mask, counted)
+        for day, plan in enumerate(p.plan_of.tolist()):
+            for mask in range(1 << c.day_periods[day]):
+                counted = counted_on_one_day(c, day, mask, kind)
+                expected = sum(weights.of(rule_id) * count for rule_id, count in counted.items())
+                assert p.shape_table[plan * NUM_KINDS + kind, mask] == expected, (kind, day, mask, counted)
 
 
-def counted_on_one_day(c: Compiled, mask: int, kind: int) -> dict[str, int]:
+def counted_on_one_day(c: Compiled, day: int, mask: int, kind: int) -> dict[str, int]:
     """What the recount finds under the rules about days where one cohort, or one student, is busy in these periods."""
-    day = (mask >> np.arange(c.num_periods)) & 1 == 1
-    busy, nobody = day[None, None, :], np.zeros((0, 1, c.num_periods), dtype=bool)
+    busy, nobody = np.zeros((2, 1, c.num_days, c.num_periods), dtype=bool)
+    busy[0, day] = (mask >> np.arange(c.num_periods)) & 1 == 1
+    nobody = nobody[:0]
     groups, students = (busy, nobody) if kind == GROUP else (nobody, busy)
     attendees = nobody if kind == STUDENT else busy
     placed = SimpleNamespace(compiled=c, group_days=groups, student_days=students, attendee_days=attendees)

@@ -165,13 +165,21 @@ def test_nobody_is_left_open_who_could_stand_if_only_lower_ranks_went(seed: int)
     for key in verify(data, found).unplaced[:2]:
         stay = tuple(p for p in found.placements if rank[p.course_id] >= rank[key[0]])
         for slot in allowed(data, key):
-            for place in data.rooms:
-                here = Placement(course_id=key[0], session=key[1], slot=slot, room_id=place.id)
+            for ids in given_way_to(data, key):
+                here = Placement.at(key, slot, ids)
                 hard = verify(data, Timetable(placements=(*stay, here))).score
-                assert (hard.rigid, hard.bent) != (0, 0), f"{key} could stand at {slot} in {place.id}"
+                assert (hard.rigid, hard.bent) != (0, 0), f"{key} could stand at {slot} in {ids}"
+
+
+def given_way_to(data: Dataset, key: SessionKey) -> list[tuple[str, ...]]:
+    """Places that lower ranks are sent from: single rooms, but not those that several share; and no room."""
+    needed = data.part_of(key).rooms_needed
+    return [
+        place.ids
+        for place in data.places
+        if len(place.rooms) == needed < 2 and all(room.sessions_at_once == 1 for room in place.rooms)
+    ]
 
 
 def allowed(data: Dataset, key: SessionKey) -> list[int]:
-    return [
-        t for t in range(data.time_grid.num_slots) if data.time_grid.can_start(t, data.course[key[0]].session_slots)
-    ]
+    return [t for t in range(data.time_grid.num_slots) if data.time_grid.can_start(t, data.part_of(key).session_slots)]

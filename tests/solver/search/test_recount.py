@@ -54,5 +54,7 @@ def test_shapes_of_a_day_count_gaps_isolated_periods_and_long_runs() -> None:
     day = np.array([[1, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]], dtype=bool)
     assert gap_units(day).tolist() == [2, 0, 0]
     assert isolated_units(day).tolist() == [1, 0, 0]
-    assert run_units(day, 2, 0).tolist() == [1, 0, 4]
-    assert run_units(day, 2, 3).tolist() == [1, 0, 2], "a run ends at lunch"
+    rest = np.zeros((3, 6), dtype=bool)
+    assert run_units(day, 2, rest).tolist() == [1, 0, 4]
+    rest[2, 3] = True
+    assert run_units(day, 2, rest).tolist() == [1, 0, 2], "a run ends at a break of its day"

@@ -42,11 +42,11 @@ from tests.solver.rule_cases import CASES, Case, case_id
 def context_of(data: Dataset, slot_points: int = 0, building_points: int = 0) -> Context:
     """The same points for every course; the shape is that of the real context."""
     buildings = (None, *dict.fromkeys(r.building for r in data.rooms if r.building is not None))
-    shape = (len(data.courses), data.time_grid.num_slots)
+    shape = (len(data.parts), data.time_grid.num_slots)
     stand_in = SimpleNamespace(
         buildings=buildings,
         slot_points=np.full(shape, slot_points, dtype=np.int32),
-        building_points=np.full((len(data.courses), len(buildings)), building_points, dtype=np.int32),
+        building_points=np.full((len(data.parts), len(buildings)), building_points, dtype=np.int32),
     )
     return cast(Context, stand_in)
 
@@ -96,7 +96,7 @@ def test_a_session_that_cannot_run_from_its_start_is_forbidden_there() -> None:
     for slot, forbidden in ((0, 0), (1, 1), (2, 0), (3, 1)):
         rule = counted(data, timetable(a=slot)).rules["slot_forbidden"]
         assert rule.count == forbidden, slot
-        assert all("run into lunch or past the day" in offence.message for offence in rule.offences)
+        assert all("run into a break or past the day" in offence.message for offence in rule.offences)
 
 
 def test_a_session_never_reaches_into_the_next_day() -> None:
@@ -211,22 +211,26 @@ def _mutations(case: Planted, rng: Random) -> list[tuple[str, Dataset, Timetable
     """Harm done to a feasible timetable, with the rule that has to notice."""
     data, places = case.dataset, dict(case.timetable.by_session)
     victim = rng.choice(list(places.values()))
-    each = data.course[victim.course_id]
+    whole, each = data.course[victim.course_id], data.part_of(victim.key)
     twin = replace(each, id="twin", sessions_per_week=1, fixed=(), allowed_slots=None)
     with_twin = replace(data, courses=(*data.courses, twin))
     copied = Timetable(placements=(*places.values(), replace(victim, course_id="twin", session=0)))
 
     def changed(**fields: object) -> Dataset:
-        courses = tuple(replace(c, **fields) if c is each else c for c in data.courses)  # type: ignore[arg-type]
+        parts = tuple(replace(one, **fields) for one in whole.parts)  # type: ignore[arg-type]
+        harmed = replace(whole, **fields, parts=parts)  # type: ignore[arg-type]
+        courses = tuple(harmed if c is whole else c for c in data.courses)
         return replace(data, courses=courses, links=())
 
-    elsewhere = tuple(t for t in range(data.time_grid.num_slots) if t != victim.slot)
-    harm = [
-        ("room_clash", with_twin, copied),
-        ("room_capacity", changed(expected_students=10_000), case.timetable),
-        ("room_unsuitable", changed(required_features=("helipad",)), case.timetable),
-        ("slot_forbidden", changed(allowed_slots=elsewhere), case.timetable),
-    ]
+    elsewhere = tuple(t for t in data.time_grid.slots if t != victim.slot)
+    harm = [("slot_forbidden", changed(allowed_slots=elsewhere), case.timetable)]
+    if victim.room_ids:
+        harm += [
+            ("room_capacity", changed(expected_students=10_000), case.timetable),
+            ("room_unsuitable", changed(required_features=("helipad",)), case.timetable),
+        ]
+    if any(data.room[id].sessions_at_once == 1 for id in victim.room_ids):
+        harm.append(("room_clash", with_twin, copied))
     if each.faculty_ids:
         busy = {victim.slot}
         teachers = tuple(replace(f, unavailable=tuple(busy)) if f.id in each.faculty_ids else f for f in data.faculty)

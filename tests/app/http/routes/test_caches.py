@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from app.service.result_cache import Kept, Remembered
+from app.service.result_cache import CacheSize, Remembered
 from tests.app.conftest import finished
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(400)]
@@ -19,7 +19,7 @@ def test_what_is_remembered_is_measured_and_dropped_by_job() -> None:
     for job, answer in (("a", b"12345"), ("a", b"678"), ("b", b"90")):
         remembered.keep((job, answer), answer)
     of_a = remembered.about(lambda job_id: job_id == "a")
-    assert remembered.measured(of_a) == Kept(2, 8)
+    assert remembered.measured(of_a) == CacheSize(2, 8)
     remembered.drop(of_a)
     assert remembered.get(("a", b"678")) is None and remembered.get(("b", b"90")) == b"90"
     remembered.keep(("c", 1), b"x" * 998)
@@ -55,7 +55,7 @@ async def test_invalidate_drops_what_is_kept_for_an_organisation_and_nothing_els
 
 
 async def test_warm_says_that_nothing_has_to_be_warmed_and_what_is_ready(client: httpx.AsyncClient) -> None:
-    await client.get("/datasets/tiny")  # a reader has answered, so one is loaded
+    await client.get("/datasets/tiny")  # a parse worker has answered, so one is loaded
     answer = (await client.post("/api/cache/warm/", json={"organization_id": ORGANISATION, "semester": None})).json()
     assert answer["warmed"] == 0 and "Nothing has to be warmed" in answer["message"]
     assert answer["kept"]["readers"]["ready"] >= 1

@@ -14,7 +14,7 @@ import pytest
 from app.http.help_pages import DOCUMENTS, PICTURES, slug
 from solver.rules import RULES
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 DOCS = ROOT / "app" / "docs"
 MOST_BYTES = 250_000
 

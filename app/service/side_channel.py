@@ -14,7 +14,7 @@ from app.store import SharedStore, StoreUnavailable
 T = TypeVar("T")
 
 
-class Beside:
+class SideChannel:
     """Who has one waits for nobody else's calls. A store that refuses those is not asked."""
 
     def __init__(self, registry: JobRegistry) -> None:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.domain.exceptions import JobNotFound
 from app.domain.jobs import Event
 from app.domain.telemetry import Moved
-from app.http.audit import ACTS, Audit
+from app.http.audit import ACTS, AuditLog
 from app.http.problems import NoKey, install, refuse
 from app.operations.audit import note_job
 from tests.app.operations.watching import job
@@ -43,7 +43,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def client(anyio_backend: str) -> Any:
-    app = FastAPI(middleware=[Middleware(Audit), Middleware(Keyed)])
+    app = FastAPI(middleware=[Middleware(AuditLog), Middleware(Keyed)])
     install(app)
 
     @app.post("/generate_variants")

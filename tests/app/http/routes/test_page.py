@@ -14,7 +14,7 @@ from app.http.page_files import CONTENT_SECURITY_POLICY, FOR_EVER, Page
 from app.settings import Settings
 from solver.rules import RULES
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 STATIC = ROOT / "app" / "static"
 HTML = {"Accept": "text/html,*/*"}
 
