@@ -87,6 +87,7 @@ class ModelBuilder:
         self.apart: set[tuple[int, int]] = set()
         self.meetings: dict[tuple[int, int, int], Tally] = {}
         self._covers: dict[tuple[int, int], list[Var]] = {}
+        self._permits = bool((self.compiled.together >= 0).any())
         self._either: dict[tuple[int, ...], Var] = {}
         self.x: list[dict[int, Var]] = []
         self.y: list[dict[tuple[int, int], Var]] = []
@@ -175,7 +176,8 @@ class ModelBuilder:
         return int(self.compiled.together[self.plan.units[u].sessions[0]])
 
     def may_clash(self, u: int, v: int) -> bool:
-        return self.class_of(u) == self.class_of(v) >= 0
+        """Whether nobody minds being in sessions of both units at once."""
+        return self._permits and self.class_of(u) == self.class_of(v) >= 0
 
     def apart_covers(self, units: Iterable[int], t: int, settled: Container[int] = ()) -> list[Var]:
         """
@@ -183,6 +185,8 @@ class ModelBuilder:
 
         Classes in `settled` run there anyway and are left out.
         """
+        if not self._permits:
+            return self.covers(units, t)
         literals: list[Var] = []
         classes: dict[int, list[Var]] = {}
         for u in units:
