@@ -22,6 +22,7 @@ LinkType: TypeAlias = Literal[
     "consecutive_if_same_day",
     "ordered_if_same_day",
     "grouped",
+    "may_clash",
 ]
 Pairing: TypeAlias = Literal["each", "by_number", "chain", "all"]
 """
@@ -36,6 +37,8 @@ SET_LINKS: frozenset[LinkType] = frozenset({"grouped"})
 """Types that look at all their sessions together; no pair of them says anything by itself."""
 MEETING_LINKS: frozenset[LinkType] = frozenset({"not_overlap", "min_gap"})
 """Types that two sessions without a common week keep wherever they are."""
+PERMISSIONS: frozenset[LinkType] = frozenset({"may_clash"})
+"""Types that ask nothing: sessions that they tie count as one where somebody would be in several at once."""
 PAIRINGS: tuple[Pairing, ...] = get_args(Pairing)
 CORE_SUBJECT_TYPE = "core"
 

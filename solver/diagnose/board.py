@@ -90,10 +90,10 @@ class Board:
         return self.facts.dataset.part_of(key).session_slots
 
     def busy(self, owner: tuple[str, str], key: SessionKey) -> Bits:
-        """Slots in which somebody stands with this owner in weeks of a session."""
-        mask = 0
+        """Slots in which somebody stands with this owner in weeks of a session, without those that may clash with it."""
+        mask, data = 0, self.facts.dataset
         for other, slots in self.standing.get(owner, {}).items():
-            if self.facts.dataset.meet(key, other):
+            if data.meet(key, other) and not data.may_clash(key, other):
                 mask |= slots
         return mask
 
