@@ -90,7 +90,7 @@ class Board:
         return self.facts.dataset.part_of(key).session_slots
 
     def busy(self, owner: tuple[str, str], key: SessionKey) -> Bits:
-        """Slots in which somebody stands with this owner in weeks of a session, without those that may clash with it."""
+        """Slots in which somebody stands with this owner in weeks of a session, but none that may clash with it."""
         mask, data = 0, self.facts.dataset
         for other, slots in self.standing.get(owner, {}).items():
             if data.meet(key, other) and not data.may_clash(key, other):
