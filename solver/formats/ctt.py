@@ -254,7 +254,7 @@ def _obstacles(dataset: Dataset) -> Iterator[Issue]:
     for i, course in enumerate(dataset.courses):
         if course.parts:
             yield _unsayable(f"/courses/{i}/parts", len(course.parts))
-        for name, free in (("rooms", None), ("room_penalties", {}), ("rooms_needed", 1)):
+        for name, free in (("rooms", None), ("room_penalties", {}), ("rooms_needed", 1), ("weeks", None)):
             if getattr(course, name) != free:
                 yield _unsayable(f"/courses/{i}/{name}", getattr(course, name))
         if len(course.faculty_ids) != 1:

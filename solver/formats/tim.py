@@ -180,7 +180,7 @@ def _obstacles(dataset: Dataset) -> Iterator[Issue]:
     for i, event in enumerate(dataset.courses):
         if event.parts:
             yield _unsayable(f"/courses/{i}/parts", len(event.parts))
-        for name, none in (("rooms", None), ("room_penalties", {}), ("rooms_needed", 1)):
+        for name, none in (("rooms", None), ("room_penalties", {}), ("rooms_needed", 1), ("weeks", None)):
             if getattr(event, name) != none:
                 yield _unsayable(f"/courses/{i}/{name}", getattr(event, name))
         if dataset.expected_students(event) != len(event.student_ids):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,9 +10,12 @@ import pytest
 from app.views.entries import Entries
 from solver.errors import InputError
 from solver.formats.csv_export import dump_csv
+from solver.formats.ctt import dump_ctt
 from solver.formats.meetings import Weeks
 from solver.formats.native import dump_dataset, load_dataset
+from solver.formats.tim import dump_tim
 from solver.formats.week_words import UnknownWeeks, weeks_of
+from solver.model import Dataset
 from solver.verify import verify
 from tests.builders import course, dataset, part, timetable
 
@@ -113,3 +117,10 @@ def test_whatever_is_written_of_a_session_says_its_weeks() -> None:
     entries = Entries(data).of(table, verify(data, table))
     assert [entry["course_name"] for entry in entries] == names
     assert all(name in dump_csv(data, table) for name in names)
+
+
+@pytest.mark.parametrize("write", [dump_ctt, dump_tim])
+def test_a_format_that_knows_no_weeks_refuses_them(write: Callable[[Dataset], str]) -> None:
+    with pytest.raises(InputError) as refused:
+        write(dataset(course("a", faculty="f", weeks=(1,)), weeks=2))
+    assert ("/courses/0/weeks", "not_expressible") in [(issue.pointer, issue.code) for issue in refused.value.issues]
