@@ -166,6 +166,7 @@ class Repair(Answer):
     slot: int
     time: str
     room_id: str | None
+    more_rooms: list[str] = []
     moves: list[Move]
 
 

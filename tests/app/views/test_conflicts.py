@@ -84,9 +84,9 @@ def test_a_repair_that_is_told_holds_when_the_whole_timetable_is_counted_again(d
         if detail["method"] == "manual_review":
             continue
         places = dict(answer.by_session)
-        session = [detail["course_id"], detail["session"]]
-        moves = [{"session": session, "slot": detail["new_slot"], "room_id": detail["new_room_id"]}, *detail["moves"]]
-        for move in moves:
+        key, rooms = (detail["course_id"], detail["session"]), [detail["new_room_id"], *detail["new_more_rooms"]]
+        places[key] = Placement.at(key, detail["new_slot"], [id for id in rooms if id is not None])
+        for move in detail["moves"]:
             id, number = move["session"]
             places[id, number] = Placement(course_id=id, session=number, slot=move["slot"], room_id=move["room_id"])
         after = verify(data, Timetable(placements=tuple(places.values())))
