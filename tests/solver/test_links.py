@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from itertools import product
+from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solver.calendar import TimeGrid
-from solver.compiled import compile_dataset
+from solver.compiled import compile_dataset, encode
 from solver.diagnose.facts import Facts
 from solver.diagnose.ties import keeps_rooms, partner_starts
 from solver.links import LINK_CODES, LINKS, TYPE_OF_CODE, Clock, broken_table, rooms_keep, times_keep
-from solver.model import Dataset, Link
+from solver.model import Dataset, Link, Timetable
+from solver.pairing import never_kept, pairing_fault
 from solver.rules import profile_of
 from solver.search import SearchParams
 from solver.search.building import build_problem
+from solver.search.recount import count_rules
 from solver.search.weights import weights_of
 from solver.terms import LINK_TYPES, PERMISSIONS, SET_LINKS, LinkType
 from solver.verify import verify
-from tests.builders import course, dataset, grid, link, room, timetable
+from tests.builders import course, dataset, grid, link, random_timetable, room, timetable
 from tests.calendars import pause, ring
+from tests.solver.cpsat.counting import counts_of
 
 GRID = TimeGrid(
     days=("Monday", "Tuesday"),
@@ -129,3 +133,50 @@ def test_gaps_that_no_day_can_hold_share_a_row() -> None:
     compiled = compile_dataset(dataset(course("a"), course("b"), *many, grid=GRID))
     p = build_problem(compiled, weights_of(compiled, SearchParams()), SearchParams())
     assert len(p.link_broken) == 1
+
+
+DENSE = grid(4, 4, lunch_after=2)
+
+
+@st.composite
+def dense(draw: st.DrawFn) -> tuple[Dataset, Timetable]:
+    """
+    Few people in few slots with many links, all about the same sessions, and a timetable: where random data seldom come
+    near what a link asks, these mostly do.
+    """
+    rng = Random(draw(st.integers(0, 2**32 - 1)))
+    courses = [
+        course("a", sessions=3, faculty="f", students="s t"),
+        course("b", sessions=2, slots=2, faculty="f", groups="g", students="s"),
+        course("c", groups="g", students="s t"),
+    ]
+    links = []
+    for link_type in rng.sample(LINK_TYPES, 5):
+        candidate = link(
+            link_type,
+            *rng.sample("abc", rng.choice([2, 3])),
+            tier=rng.choice(["hard", "soft"]),
+            weight=rng.choice([1, 3]),
+            value=rng.choice([0, 1, 2]) if link_type in ("min_gap", "days_apart") else None,
+            most=rng.choice([None, 0, 1, 2]) if link_type == "days_apart" else None,
+            pairing=None if link_type in SET_LINKS else rng.choice([None, "each", "chain", "all"]),
+        )
+        sizes = {each.id: each.sessions_per_week for each in courses}
+        if not pairing_fault(candidate, sizes) and not never_kept(candidate, sizes, apart=True):
+            links.append(candidate)
+    data = dataset(*courses, *links, room("r0"), room("r1"), grid=DENSE)
+    return data, random_timetable(data, rng, placed=0.95)
+
+
+@settings(max_examples=150, deadline=None)
+@given(dense())
+def test_recount_and_verifier_agree_where_links_are_many(case: tuple[Dataset, Timetable]) -> None:
+    data, table = case
+    assert count_rules(compile_dataset(data), *encode(table, data)) == verify(data, table).counts
+
+
+@settings(max_examples=60, deadline=None)
+@given(dense())
+def test_model_and_verifier_agree_where_links_are_many(case: tuple[Dataset, Timetable]) -> None:
+    data, table = case
+    assert counts_of(data, table, split=True) == verify(data, table).counts
