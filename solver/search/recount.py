@@ -299,6 +299,10 @@ def count_faculty_preference(p: Placed) -> int:
     return int(p.compiled.faculty_preference[p.course, p.slot].sum(dtype=np.int64))
 
 
+def count_time_penalty(p: Placed) -> int:
+    return int(p.compiled.time_penalty[p.course, p.slot].sum(dtype=np.int64))
+
+
 def count_group_gap(p: Placed) -> int:
     return int(gap_units(p.group_days).sum())
 

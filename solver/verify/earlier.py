@@ -42,7 +42,7 @@ def _links_of_each_with_each(tier: Tier, view: View) -> int:
     return total
 
 
-OF_NEW_WORDS = frozenset({"room_penalty"})
+OF_NEW_WORDS = frozenset({"room_penalty", "time_penalty"})
 """Rules that count nothing unless a dataset says what there were no words for before."""
 EARLIER: Mapping[str, Callable[[View], int]] = {
     "faculty_preference": _preference_with_a_price_on_silence,

@@ -176,6 +176,22 @@ def tell_faculty_preference(view: View, key: SessionKey, teacher: str, slot: int
     return Told(f"teacher {who} has {what} on {when}, {wish}", (key,), (teacher,))
 
 
+def count_time_penalty(view: View) -> Places:
+    """What the start of a session costs it by its own list."""
+    for key, session in view.placed.items():
+        yield session.course.penalty_at(session.start), (key,)
+
+
+def tell_time_penalty(view: View, key: SessionKey) -> Told:
+    session = view.placed[key]
+    lost = counted(session.course.penalty_at(session.start), "point")
+    return Told(
+        f"{view.names.session(key)} starts on {view.names.slot(session.start)}, which costs it {lost}",
+        (key,),
+        (key[0],),
+    )
+
+
 def _sessions_of_teachers(view: View) -> Mapping[str, int]:
     """Sessions each teacher has in the dataset, placed or not."""
     total: dict[str, int] = {}
