@@ -166,6 +166,7 @@ class _Seeker:
             "new_slot": repair.slot,
             "new_time": self._names.slot(repair.slot),
             "new_room_id": repair.room_id,
+            "new_more_rooms": list(repair.more_rooms),
             "moves": [{"session": list(moved), "slot": slot, "room_id": room} for moved, slot, room in repair.moves],
             "suggested_resolution": f"{self._names.session(key)}: {repair.sentence}",
         }

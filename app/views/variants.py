@@ -241,6 +241,7 @@ def _repair(repair: Repair, names: Names) -> View:
         "slot": repair.slot,
         "time": names.slot(repair.slot),
         "room_id": repair.room_id,
+        "more_rooms": list(repair.more_rooms),
         "moves": [{"session": list(key), "slot": slot, "room_id": room_id} for key, slot, room_id in repair.moves],
     }
 

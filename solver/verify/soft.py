@@ -179,7 +179,8 @@ def tell_faculty_preference(view: View, key: SessionKey, teacher: str, slot: int
 def count_time_penalty(view: View) -> Places:
     """What the start of a session costs it by its own list."""
     for key, session in view.placed.items():
-        yield session.course.penalty_at(session.start), (key,)
+        priced = session.course.times or session.course.time_penalties
+        yield session.course.penalty_at(session.start) if priced else 0, (key,)
 
 
 def tell_time_penalty(view: View, key: SessionKey) -> Told:
@@ -272,7 +273,8 @@ def tell_room_waste(view: View, key: SessionKey) -> Told:
 def count_room_penalty(view: View) -> Places:
     """What the rooms of a session cost it by its own list."""
     for key, session in view.placed.items():
-        yield sum(session.course.penalty_of(room.id) for room in session.rooms), (key,)
+        priced = session.course.rooms or session.course.room_penalties
+        yield sum(session.course.penalty_of(id) for id in session.room_ids) if priced else 0, (key,)
 
 
 def tell_room_penalty(view: View, key: SessionKey) -> Told:

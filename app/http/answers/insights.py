@@ -168,6 +168,7 @@ class ResolutionDetail(Answer):
     new_slot: int | None = None
     new_time: str | None = None
     new_room_id: str | None = None
+    new_more_rooms: list[str] | None = None
     moves: list[Move] | None = None
 
 

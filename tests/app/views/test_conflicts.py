@@ -85,10 +85,13 @@ def test_a_repair_that_is_told_holds_when_the_whole_timetable_is_counted_again(d
             continue
         places = dict(answer.by_session)
         session = [detail["course_id"], detail["session"]]
-        moves = [{"session": session, "slot": detail["new_slot"], "room_id": detail["new_room_id"]}, *detail["moves"]]
-        for move in moves:
+        new = {"slot": detail["new_slot"], "room_id": detail["new_room_id"], "more_rooms": detail["new_more_rooms"]}
+        for move in ({"session": session, **new}, *detail["moves"]):
             id, number = move["session"]
-            places[id, number] = Placement(course_id=id, session=number, slot=move["slot"], room_id=move["room_id"])
+            more = tuple(move.get("more_rooms", ()))
+            places[id, number] = Placement(
+                course_id=id, session=number, slot=move["slot"], room_id=move["room_id"], more_rooms=more
+            )
         after = verify(data, Timetable(placements=tuple(places.values())))
         assert after.rules[detail["rule"]].count < before.rules[detail["rule"]].count
         assert all(after.rules[id].count <= rule.count for id, rule in before.rules.items() if rule.tier == "hard")
