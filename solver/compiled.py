@@ -29,7 +29,7 @@ from solver.context import Context, build_context
 from solver.context.graph import Matrix, cohort_matrix, enrolment_matrix, teaching_matrix
 from solver.context.spatial import travel_table
 from solver.context.starts import allowed_starts, closed_slots, session_lengths, session_starts, sum_over_session
-from solver.links import LINK_CODES, NO_MOST
+from solver.links import LINK_CODES, NO_MOST, Clock
 from solver.model import Dataset, Placement, Timetable
 from solver.places import suits
 from solver.ranks import rank_numbers
@@ -41,7 +41,6 @@ from solver.rules import (
     peak_limit,
     preference_points,
     profile_of,
-    travel_units,
 )
 from solver.terms import CORE_SUBJECT_TYPE, NEUTRAL_LIKING, SET_LINKS
 
@@ -93,6 +92,16 @@ class Compiled(NamedTuple):
     """``(slots,)`` 1 where a break lies between the slot and the one before it on its day."""
     wall: Flags
     """``(slots,)`` 1 where that is a break that no session runs over."""
+    slot_start: Ints
+    slot_end: Ints
+    """``(slots,)`` minutes since the week began, see `links.Clock`."""
+    gap_unit: int
+    """Minutes that a free slot is worth."""
+    walk_until: Ints
+    """
+    ``(slots,)`` the last slot of the day that begins too soon after the end of this one for the longest way; the slot
+    itself where there is none.
+    """
 
     course_of_session: Ints
     """``(sessions,)``"""
@@ -192,7 +201,7 @@ class Compiled(NamedTuple):
     min_days: Ints
     """``(wholes,)``"""
     travel: Ints
-    """``(buildings, buildings)`` units of rule `travel`."""
+    """``(buildings, buildings)`` minutes on foot."""
 
     link_a: Ints
     link_b: Ints
@@ -228,6 +237,12 @@ class Compiled(NamedTuple):
     """``(rules,)`` cost per unit: weight when soft, price when bendable, 1 when rigid or off."""
 
     @property
+    def clock(self) -> Clock:
+        """When the slots are."""
+        day = np.arange(self.num_slots) // self.num_periods
+        return Clock(self.slot_start, self.slot_end, day, self.rest > 0, self.gap_unit)
+
+    @property
     def counts_days_of_students(self) -> bool:
         """
         Whether rules about the shape of a day look at most students one by one: moves cost more, and almost all
@@ -252,6 +267,7 @@ def compile_dataset(dataset: Dataset, profile: Profile | None = None, context: C
     return _freeze(
         Compiled(
             **_sizes(dataset, context),
+            **_clock(dataset, context),
             **_courses(dataset),
             **_starts(dataset, profile),
             **_fixed(dataset),
@@ -319,10 +335,28 @@ def _sizes(dataset: Dataset, context: Context) -> dict[str, Any]:
         "num_days": grid.num_days,
         "num_periods": grid.num_periods,
         "num_buildings": len(context.buildings) + (() in dataset.place_number),
-        "day_periods": _ints(len(grid.periods_of(day)) for day in range(grid.num_days)),
-        "rest": _breaks(grid, [grid.rests(day) for day in range(grid.num_days)]),
-        "wall": _breaks(grid, [grid.walls(day) for day in range(grid.num_days)]),
     }
+
+
+def _clock(dataset: Dataset, context: Context) -> dict[str, Any]:
+    grid, clock = dataset.time_grid, Clock.of(dataset.time_grid)
+    return {
+        "day_periods": _ints(len(grid.periods_of(day)) for day in range(grid.num_days)),
+        "rest": clock.rest,
+        "wall": _breaks(grid, [grid.walls(day) for day in range(grid.num_days)]),
+        "slot_start": clock.start,
+        "slot_end": clock.end,
+        "gap_unit": clock.unit,
+        "walk_until": _walk_until(clock, int(travel_table(dataset, context.buildings).max(initial=0))),
+    }
+
+
+def _walk_until(clock: Clock, longest: int) -> NDArray[Any]:
+    """See `Compiled.walk_until`; `longest` is the longest way in minutes."""
+    slots = np.arange(len(clock.start))
+    near = (clock.day[:, None] == clock.day) & (slots > slots[:, None])
+    near &= clock.start - clock.end[:, None] < longest
+    return np.asarray(np.where(near, slots, slots[:, None]).max(axis=1))
 
 
 def _breaks(grid: TimeGrid, before: Sequence[frozenset[int]]) -> NDArray[np.bool_]:
@@ -426,8 +460,6 @@ def _rooms(dataset: Dataset, context: Context) -> dict[str, Any]:
     building = {name: b for b, name in enumerate(context.buildings)}
     last = [len(building)] if nowhere else []
     single = len(dataset.rooms) + nowhere
-    minutes, number = np.unique(travel_table(dataset, context.buildings), return_inverse=True)
-    travel = _ints(travel_units(int(value)) for value in minutes)[number].reshape(len(building), -1)
     members = [[dataset.room_order[id] for id in place.ids] or [len(dataset.rooms)] for place in places]
     limit = np.zeros((single, dataset.time_grid.num_slots), dtype=np.int64)
     limit[: len(dataset.rooms)] = _open(dataset)
@@ -439,7 +471,7 @@ def _rooms(dataset: Dataset, context: Context) -> dict[str, Any]:
         "room_seats": _ints(place.seats for place in places),
         "room_building": _ints(building[place.building] if place.rooms else last[0] for place in places),
         "room_limit": limit,
-        "travel": np.pad(travel, (0, nowhere)),
+        "travel": np.pad(travel_table(dataset, context.buildings), (0, nowhere)),
         "context_building": np.pad(context.building_points, ((0, 0), (0, nowhere))),
         **_wanted_places(dataset),
     }
@@ -508,8 +540,16 @@ def _limits(dataset: Dataset) -> dict[str, Any]:
         "group_day_limit": _ints(_limit(group.max_sessions_per_day) for group in groups),
         "faculty_day_limit": _ints(_limit(teacher.max_sessions_per_day) for teacher in faculty),
         "faculty_week_limit": _ints(_limit(teacher.max_sessions_per_week) for teacher in faculty),
-        "faculty_fair_share": _ints(fair_share(int(n), dataset.time_grid.num_days) for n in sessions_of_faculty),
+        "faculty_fair_share": _ints(map(fair_share, sessions_of_faculty.tolist(), _days_there(dataset).tolist())),
     }
+
+
+def _days_there(dataset: Dataset) -> NDArray[Any]:
+    """``(faculty,)`` days on which each teacher is there for a slot at least."""
+    grid = dataset.time_grid
+    exists = np.array([grid.exists(t) for t in range(grid.num_slots)])
+    there = exists & (closed_slots(dataset.faculty, grid.num_slots) == 0)
+    return np.asarray(there.reshape(-1, grid.num_days, grid.num_periods).any(axis=2).sum(axis=1))
 
 
 def _links(dataset: Dataset) -> dict[str, Any]:

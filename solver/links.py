@@ -3,7 +3,7 @@ The table of links: what each type asks of two sessions, or of all its sessions 
 
 The search, CP-SAT and `diagnose` read it; the verifier, which judges them, has predicates of its own. Whoever works on
 many pairs asks once for all of them (`times_keep`, `rooms_keep`, `broken_table`) and looks the answers up, so nobody
-else has to know one type from another.
+else has to know one type from another. What lies between two sessions is told by the clock.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from solver.calendar import DAY_MINUTES, TimeGrid
 from solver.terms import LinkType
 
 Array: TypeAlias = NDArray[Any]
@@ -24,51 +25,102 @@ NO_MOST = 2**30
 """In place of the most that a link allows, where it says nothing of it."""
 
 
+class Clock(NamedTuple):
+    """
+    When the slots of a grid are, each ``(slots,)``.
+
+    `start` and `end` are minutes since the week began (both are the end of its day where a day has no such period),
+    `day` counts from 0, `rest` says that a break lies before the slot. `unit` is what a free slot is worth, in minutes.
+    """
+
+    start: Array
+    end: Array
+    day: Array
+    rest: Bits
+    unit: int
+
+    @classmethod
+    def of(cls, grid: TimeGrid) -> Clock:
+        """The clock of a grid."""
+        slots = range(grid.num_slots)
+        day = np.array([grid.day_of(t) for t in slots], dtype=np.int64)
+        start = np.array([grid.start_of(t) if grid.exists(t) else DAY_MINUTES for t in slots], dtype=np.int64)
+        end = np.array([grid.end_of(t) if grid.exists(t) else DAY_MINUTES for t in slots], dtype=np.int64)
+        rest = np.array([grid.period_of(t) in grid.rests(grid.day_of(t)) for t in slots], dtype=np.bool_)
+        return cls(start + day * DAY_MINUTES, end + day * DAY_MINUTES, day, rest, grid.gap_minutes)
+
+    def span(self, first: Array, length: int) -> Span:
+        """When sessions of `length` slots are that start at the slots `first`; they are cut where the week ends."""
+        last = np.minimum(first + length, len(self.start)) - 1
+        return Span(first, first + length, self.start[first], self.end[last], self.day[first], self.rest[first])
+
+    @property
+    def longest_value(self) -> int:
+        """A gap of more slots than this asks for no more than this does: longer than a day, and more days than any."""
+        return max(DAY_MINUTES // self.unit + 1, len(self.start))
+
+
+class Span(NamedTuple):
+    """
+    When one of two sessions is, for many pairs at once: arrays that broadcast with those of the other one.
+
+    `slot` is the first one and `after` that behind the last one; `start` and `end` are minutes since the week began;
+    `rested` says that a break lies right before.
+    """
+
+    slot: Array
+    after: Array
+    start: Array
+    end: Array
+    day: Array
+    rested: Bits
+
+
 class Pair(NamedTuple):
     """
-    Where the two sessions of a pair stand, for many pairs at once: the arrays broadcast.
+    How the two sessions of a pair stand, for many pairs at once.
 
-    `first` and `second` are their starts on a grid of `num_periods` slots a day, `lengths` what they take of it, in
-    slots. `value` and `most` are what the link says.
+    `value` and `most` are what the link says, and `unit` what a slot of them is worth, in minutes.
     """
 
-    first: Array
-    second: Array
+    first: Span
+    second: Span
     same_room: Bits
-    lengths: tuple[int, int]
-    num_periods: int
     value: int
     most: int
+    unit: int
 
     @property
     def gap(self) -> Array:
-        """Slots between the end of the first and the start of the second; below 0 unless the first comes first."""
-        return self.second - self.first - self.lengths[0]
+        """Minutes between the end of the first and the start of the second; below 0 unless the first comes first."""
+        return self.second.start - self.first.end
 
     @property
     def gap_back(self) -> Array:
-        """Slots between the end of the second and the start of the first; below 0 unless the second comes first."""
-        return self.first - self.second - self.lengths[1]
+        """Minutes between the end of the second and the start of the first; below 0 unless the second comes first."""
+        return self.first.start - self.second.end
 
     @property
     def touching(self) -> Bits:
-        """Whether one ends where the other starts."""
-        return np.asarray((self.gap == 0) | (self.gap_back == 0))
+        """Whether one follows the other in the next slot of the day, with no break between."""
+        forth = (self.second.slot == self.first.after) & ~self.second.rested
+        back = (self.first.slot == self.second.after) & ~self.first.rested
+        return np.asarray(self.same_day & (forth | back))
 
     @property
     def days(self) -> Array:
         """Days from one to the other, 0 on one day."""
-        return abs(self.first // self.num_periods - self.second // self.num_periods)
+        return np.asarray(abs(self.first.day - self.second.day))
 
     @property
     def same_day(self) -> Bits:
         """Whether they start on one day."""
-        return np.asarray(self.days == 0)
+        return np.asarray(self.first.day == self.second.day)
 
     @property
     def same_hour(self) -> Bits:
-        """Whether they start at one time of the day."""
-        return np.asarray(self.first % self.num_periods == self.second % self.num_periods)
+        """Whether they start at one time of the day, by the clock."""
+        return np.asarray((self.first.start - self.second.start) % DAY_MINUTES == 0)
 
 
 class LinkKind(NamedTuple):
@@ -82,16 +134,21 @@ class LinkKind(NamedTuple):
     keeps: Callable[[Pair], Bits] = lambda pair: np.ones_like(pair.same_room)
 
 
+def _far_apart(pair: Pair) -> Bits:
+    wanted = pair.value * pair.unit
+    return np.asarray(~pair.same_day | (pair.gap >= wanted) | (pair.gap_back >= wanted))
+
+
 LINKS: Mapping[LinkType, LinkKind] = {
     "precedence": LinkKind("time", lambda pair: pair.gap >= 0),
     "not_overlap": LinkKind("time", lambda pair: (pair.gap >= 0) | (pair.gap_back >= 0)),
-    "same_start": LinkKind("time", lambda pair: pair.first == pair.second),
+    "same_start": LinkKind("time", lambda pair: np.asarray(pair.first.slot == pair.second.slot)),
     "same_day": LinkKind("time", lambda pair: pair.same_day),
     "different_day": LinkKind("time", lambda pair: ~pair.same_day),
     "same_room": LinkKind("room", lambda pair: pair.same_room),
     "different_room": LinkKind("room", lambda pair: ~pair.same_room),
-    "consecutive": LinkKind("time", lambda pair: pair.same_day & pair.touching),
-    "min_gap": LinkKind("time", lambda pair: ~pair.same_day | (pair.gap >= pair.value) | (pair.gap_back >= pair.value)),
+    "consecutive": LinkKind("time", lambda pair: pair.touching),
+    "min_gap": LinkKind("time", _far_apart),
     "same_hour": LinkKind("time", lambda pair: pair.same_hour),
     "days_apart": LinkKind("time", lambda pair: (pair.days >= pair.value) & (pair.days <= pair.most)),
     "consecutive_if_same_day": LinkKind("time", lambda pair: ~pair.same_day | pair.touching),
@@ -102,8 +159,8 @@ LINK_CODES: Mapping[LinkType, int] = {link_type: code for code, link_type in enu
 """The number that stands for a type in arrays; it means nothing else."""
 TYPE_OF_CODE: Mapping[int, LinkType] = {code: link_type for link_type, code in LINK_CODES.items()}
 
-SOMEWHERE = np.zeros(1, dtype=np.int64)
 EITHER_WAY = np.ones(1, dtype=np.bool_)
+SOMETIME = Span(*(np.zeros(1, dtype=np.int64),) * 5, EITHER_WAY)
 """In place of what a link is not about."""
 
 
@@ -112,7 +169,7 @@ def times_keep(
     first: Array,
     second: Array,
     lengths: tuple[int, int],
-    num_periods: int,
+    clock: Clock,
     value: int,
     most: int = NO_MOST,
 ) -> Bits:
@@ -135,8 +192,9 @@ def times_keep(
     shape = (len(first), len(second))
     if LINKS[link_type].about != "time":
         return np.ones(shape, dtype=np.bool_)
-    a, b = np.asarray(first)[:, None], np.asarray(second)[None, :]
-    return np.broadcast_to(LINKS[link_type].keeps(Pair(a, b, EITHER_WAY, lengths, num_periods, value, most)), shape)
+    a = clock.span(np.asarray(first, dtype=np.int64)[:, None], lengths[0])
+    b = clock.span(np.asarray(second, dtype=np.int64)[None, :], lengths[1])
+    return np.broadcast_to(LINKS[link_type].keeps(Pair(a, b, EITHER_WAY, value, most, clock.unit)), shape)
 
 
 def rooms_keep(link_type: LinkType, first: Array, second: Array) -> Bits:
@@ -156,21 +214,19 @@ def rooms_keep(link_type: LinkType, first: Array, second: Array) -> Bits:
     if LINKS[link_type].about != "room":
         return np.ones(shape, dtype=np.bool_)
     same_room = np.asarray(first)[:, None] == np.asarray(second)[None, :]
-    pair = Pair(SOMEWHERE, SOMEWHERE, same_room, (1, 1), 1, 0, NO_MOST)
-    return np.broadcast_to(LINKS[link_type].keeps(pair), shape)
+    return np.broadcast_to(LINKS[link_type].keeps(Pair(SOMETIME, SOMETIME, same_room, 0, NO_MOST, 1)), shape)
 
 
-def broken_table(
-    link_type: LinkType, lengths: tuple[int, int], num_slots: int, num_periods: int, value: int, most: int = NO_MOST
-) -> Bits:
+def broken_table(link_type: LinkType, lengths: tuple[int, int], clock: Clock, value: int, most: int = NO_MOST) -> Bits:
     """
     Which pairs break a link, by all that any link looks at.
 
     Returns
     -------
-    ``(2, num_slots, num_slots)`` by same room or not (0 for not) and the starts of the two sessions.
+    ``(2, slots, slots)`` by same room or not (0 for not) and the starts of the two sessions.
     """
-    starts = np.arange(num_slots)
+    slots = np.arange(len(clock.start))
+    a, b = clock.span(slots[:, None], lengths[0]), clock.span(slots[None, :], lengths[1])
     no_yes = np.array([False, True])[:, None, None]
-    pair = Pair(starts[:, None], starts[None, :], no_yes, lengths, num_periods, value, most)
-    return np.broadcast_to(~LINKS[link_type].keeps(pair), (2, num_slots, num_slots))
+    keeps = LINKS[link_type].keeps(Pair(a, b, no_yes, value, most, clock.unit))
+    return np.broadcast_to(~keeps, (2, len(slots), len(slots)))

@@ -223,7 +223,7 @@ RULES: tuple[Rule, ...] = (
         id="load_balance", tier="soft", name="Even teaching days",
         unit="session above the fair daily share", units="sessions above the fair daily share",
         weight=2,
-        sentence="A teacher's sessions are spread evenly over the days.",
+        sentence="A teacher's sessions are spread evenly over the days on which the teacher is there.",
     ),
     Rule(
         id="slot_peak", tier="soft", name="Crowded slots",
@@ -232,9 +232,9 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="travel", tier="soft", name="Walking between buildings",
-        unit=f"block of {MINUTES_PER_TRAVEL_UNIT} minutes on foot between adjacent slots",
-        units=f"blocks of {MINUTES_PER_TRAVEL_UNIT} minutes on foot between adjacent slots",
-        sentence="Groups and teachers do not have to cross the campus between adjacent slots.",
+        unit=f"block of {MINUTES_PER_TRAVEL_UNIT} minutes on foot that do not fit between two sessions",
+        units=f"blocks of {MINUTES_PER_TRAVEL_UNIT} minutes on foot that do not fit between two sessions",
+        sentence="Groups and teachers have the time to walk from one session of a day to the next ones.",
     ),
     Rule(
         id="consecutive_limit", tier="soft", name="Long stretches",
@@ -454,14 +454,18 @@ def waste_units(capacity: int, students: int) -> int:
     return max(0, capacity - students) // SEATS_PER_WASTE_UNIT
 
 
-def travel_units(minutes: int) -> int:
-    """Started units of walking time."""
-    return -(-minutes // MINUTES_PER_TRAVEL_UNIT)
+def travel_units(minutes: int, between: int = 0) -> int:
+    """Started units of walking time beyond the minutes that lie `between` two sessions."""
+    return -(-max(0, minutes - between) // MINUTES_PER_TRAVEL_UNIT)
 
 
 def fair_share(sessions: int, days: int) -> int:
-    """Sessions a teacher may have on a day before `load_balance` counts: an even spread, rounded up."""
-    return -(-sessions // days)
+    """
+    Sessions a teacher may have on a day before `load_balance` counts: an even spread, rounded up.
+
+    `days` are those on which the teacher is there for a slot at least; who never is has all on any one.
+    """
+    return -(-sessions // max(1, days))
 
 
 def peak_limit(session_slots: int, slots: int) -> int:

@@ -370,7 +370,7 @@ def _structure(rng: Random, num_courses: int, max_sessions: int) -> Dataset:
         for i in range(rng.randint(1, 4))
     ]
     courses = [replace(each, rooms_needed=_number_of_rooms(rng, rooms)) for each in courses]
-    travel = {a: {b: rng.choice([0, 3, 10, 20]) for b in "ABC" if b != a and rng.random() < 0.7} for a in "ABC"}
+    travel = {a: {b: rng.choice([0, 3, 10, 20, 90]) for b in "ABC" if b != a and rng.random() < 0.7} for a in "ABC"}
     return dataset(*courses, *rooms, *map(teacher, teachers), *members, grid=time_grid, travel=travel)
 
 
@@ -632,22 +632,24 @@ def _kept(data: Dataset, candidate: Link, places: Places) -> bool:
     for a, b in data.expand(candidate):
         (start_a, room_a), (start_b, room_b) = places[a], places[b]
         end_a, end_b = start_a + data.part_of(a).session_slots, start_b + data.part_of(b).session_slots
-        day_a, day_b = data.time_grid.day_of(start_a), data.time_grid.day_of(start_b)
-        apart = max(start_b - end_a, start_a - end_b)
+        grid_, day_a, day_b = data.time_grid, data.time_grid.day_of(start_a), data.time_grid.day_of(start_b)
+        between = grid_.minutes_between(end_a - 1, start_b), grid_.minutes_between(end_b - 1, start_a)
+        behind = [t for end, t in ((end_a, start_b), (end_b, start_a)) if end == t and day_a == day_b]
+        touching = any(not grid_.pauses_before(day_a, grid_.period_of(t)) for t in behind)
         if not {
-            "precedence": end_a <= start_b,
-            "not_overlap": apart >= 0,
+            "precedence": between[0] >= 0,
+            "not_overlap": max(between) >= 0,
             "same_start": start_a == start_b,
             "same_day": day_a == day_b,
             "different_day": day_a != day_b,
             "same_room": room_a == room_b,
             "different_room": room_a != room_b,
-            "consecutive": day_a == day_b and apart == 0,
-            "min_gap": day_a != day_b or apart >= (candidate.value or 0),
-            "same_hour": data.time_grid.period_of(start_a) == data.time_grid.period_of(start_b),
+            "consecutive": touching,
+            "min_gap": day_a != day_b or max(between) >= (candidate.value or 0) * grid_.gap_minutes,
+            "same_hour": grid_.start_of(start_a) == grid_.start_of(start_b),
             "days_apart": abs(day_a - day_b) in range(candidate.value or 0, 1 + (candidate.most or 14)),
-            "consecutive_if_same_day": day_a != day_b or apart == 0,
-            "ordered_if_same_day": day_a != day_b or end_a <= start_b,
+            "consecutive_if_same_day": day_a != day_b or touching,
+            "ordered_if_same_day": day_a != day_b or between[0] >= 0,
         }[candidate.type]:
             return False
     return True

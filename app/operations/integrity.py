@@ -40,7 +40,7 @@ from solver.formats.native import load_dataset, load_result
 from solver.model import Dataset, Timetable
 from solver.result import Report
 from solver.rules import ON_TOP_OF, Score, profile_of, score
-from solver.verify import earlier_counts, verify
+from solver.verify import earlier_accounts, verify
 
 Verdict = Literal["ok", "note", "damaged"]
 MAX_SHOWN = 100
@@ -364,8 +364,9 @@ def _earlier_scores(dataset: Dataset, timetable: Timetable, report: Report) -> I
     One of before there was a rule on top of another one did so without it, and one of before there were ranks was not
     asked who is left open.
     """
-    profile, counted_before = profile_of(dataset), {**report.counts, **earlier_counts(dataset, timetable)}
-    for counts in (report.counts, counted_before):
+    profile = profile_of(dataset)
+    for changed in ({}, *earlier_accounts(dataset, timetable)):
+        counts = {**report.counts, **changed}
         plain = {rule: count for rule, count in counts.items() if rule not in ON_TOP_OF}
         for known in (counts, plain):
             for left_open in (report.score.left_open, ()):

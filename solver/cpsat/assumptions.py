@@ -377,7 +377,7 @@ def _keep_pair(builder: ModelBuilder, at_most: AtMost, link: Link, u: int, v: in
     starts, others = list(builder.x[u]), list(builder.x[v])
     lengths = (builder.plan.units[u].length, builder.plan.units[v].length)
     says = (link.value or 0, NO_MOST if link.most is None else link.most)
-    holds = times_keep(link.type, np.array(starts), np.array(others), lengths, builder.compiled.num_periods, *says)
+    holds = times_keep(link.type, np.array(starts), np.array(others), lengths, builder.compiled.clock, *says)
     for i, t in enumerate(starts):
         bad = [builder.x[v][others[j]] for j in np.flatnonzero(~holds[i])]
         for literal in bad:

@@ -62,7 +62,7 @@ def _add_pair(builder: ModelBuilder, rule_id: str, number: int, a: _Side, b: _Si
     link_type = TYPE_OF_CODE[int(compiled.link_type[number])]
     if LINKS[link_type].about == "time":
         lengths, says = (a.length, b.length), (int(compiled.link_value[number]), int(compiled.link_most[number]))
-        keeps = times_keep(link_type, a.starts, b.starts, lengths, compiled.num_periods, *says)
+        keeps = times_keep(link_type, a.starts, b.starts, lengths, compiled.clock, *says)
         rows = _rows(~keeps, [[term] for term in a.by_start.values()], [[term] for term in b.by_start.values()])
     elif builder.with_rooms:
         keeps = rooms_keep(link_type, np.array(list(a.by_room)), np.array(list(b.by_room)))

@@ -16,6 +16,7 @@ from solver.cpsat.attendance import Attendance
 from solver.cpsat.links import link_rule
 from solver.cpsat.model_builder import ModelBuilder, Term, Var
 from solver.cpsat.plan import Array, Plan, Treatment, limited, room_costs
+from solver.rules import travel_units
 
 # --- one thing at a time ---------------------------------------------------------------------------------------------
 
@@ -273,7 +274,7 @@ def _families(builder: ModelBuilder) -> Mapping[int, list[int]]:
 
 
 def travel(builder: ModelBuilder) -> None:
-    """For sessions that follow each other right away, the way between their buildings for everybody they share."""
+    """For sessions of a day, what of the way between their buildings does not fit in, for everybody they share."""
     compiled = builder.compiled
     if not builder.with_rooms or not compiled.travel.any():
         return
@@ -297,28 +298,25 @@ def _background_by_course(plan: Plan) -> dict[int, list[int]]:
     return sessions
 
 
-def _adjacent(builder: ModelBuilder, end: int, start: int) -> bool:
-    """Whether a session that starts at `start` follows one that ends (exclusively) at `end` with no break between."""
-    compiled = builder.compiled
-    return end == start and start % compiled.num_periods != 0 and not compiled.rest[start]
-
-
 def _walk_between(builder: ModelBuilder, u: int, v: int, shared: int) -> None:
+    """Ways from a session of unit u to a later one of unit v, for each two starts between which some do not fit."""
     compiled = builder.compiled
     by_start_u, by_start_v = _by_building(builder, u), _by_building(builder, v)
     for t, here in by_start_u.items():
-        end = t + builder.plan.units[u].length
-        there = by_start_v.get(end)
-        if there is None or not _adjacent(builder, end, end):
-            continue
-        rows = []
-        for b, literals in here.items():
-            units = compiled.travel[b]
-            farthest = max(int(units[a]) for a in there)
-            terms: list[tuple[int, Term]] = [(farthest, literal) for literal in literals]
-            terms += [(int(units[a]), literal) for a, others in there.items() if units[a] for literal in others]
-            rows.append((terms, -farthest))
-        builder.penalise("travel", rows, shared)
+        last = t + builder.plan.units[u].length - 1
+        for start in range(last + 1, int(compiled.walk_until[last]) + 1):
+            there = by_start_v.get(start)
+            if there is None:
+                continue
+            between = int(compiled.slot_start[start] - compiled.slot_end[last])
+            rows = []
+            for b, literals in here.items():
+                units = {a: travel_units(int(compiled.travel[b, a]), between) for a in there}
+                farthest = max(units.values())
+                terms: list[tuple[int, Term]] = [(farthest, literal) for literal in literals]
+                terms += [(units[a], literal) for a, others in there.items() if units[a] for literal in others]
+                rows.append((terms, -farthest))
+            builder.penalise("travel", rows, shared)
 
 
 def _by_building(builder: ModelBuilder, u: int) -> dict[int, dict[int, list[Var]]]:
@@ -332,14 +330,17 @@ def _by_building(builder: ModelBuilder, u: int) -> dict[int, dict[int, list[Var]
 def _walk_to_fixed(builder: ModelBuilder, u: int, s: int, shared: int) -> None:
     compiled, unit = builder.compiled, builder.plan.units[u]
     start, building = int(builder.plan.slots[s]), int(compiled.room_building[builder.plan.rooms[s]])
-    end = start + int(compiled.length[compiled.course_of_session[s]])
+    end = start + int(compiled.length[compiled.course_of_session[s]]) - 1
     for (t, r), literal in builder.y[u].items():
         own = int(compiled.room_building[r])
+        last = t + unit.length - 1
         units = 0
-        if _adjacent(builder, t + unit.length, start):
-            units += int(compiled.travel[own, building])
-        if _adjacent(builder, end, t):
-            units += int(compiled.travel[building, own])
+        if last < start <= compiled.walk_until[last]:
+            between = int(compiled.slot_start[start] - compiled.slot_end[last])
+            units += travel_units(int(compiled.travel[own, building]), between)
+        if end < t <= compiled.walk_until[end]:
+            between = int(compiled.slot_start[t] - compiled.slot_end[end])
+            units += travel_units(int(compiled.travel[building, own]), between)
         if units:
             builder.penalise("travel", [([(units * shared, literal)], 0)])
 

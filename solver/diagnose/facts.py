@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
+from solver.links import Clock
 from solver.model import Course, Dataset, FixedSession
 from solver.names import Names, listed
 from solver.places import suits
 from solver.rules import Profile
-from solver.terms import SessionKey
+from solver.terms import LinkType, SessionKey
 
 Bits = int
 
@@ -89,6 +90,8 @@ class Facts:
     _kinds: dict[Hashable, Bits] = field(default_factory=dict)
     _open_starts: dict[tuple[Bits, int], Bits] = field(default_factory=dict)
     _blocks: dict[tuple[Bits, int], int] = field(default_factory=dict)
+    partners: dict[tuple[LinkType, int, int, tuple[int, int], bool], tuple[Bits, ...]] = field(default_factory=dict)
+    """What `ties.partner_starts` has worked out."""
 
     @cached_property
     def names(self) -> Names:
@@ -120,6 +123,11 @@ class Facts:
         if not self.hard("fixed_moved"):
             return {}
         return {(course.id, fixed.session): fixed for course in self.dataset.courses for fixed in course.fixed}
+
+    @cached_property
+    def clock(self) -> Clock:
+        """When the slots are."""
+        return Clock.of(self.dataset.time_grid)
 
     @cached_property
     def on_grid(self) -> Mapping[int, Bits]:

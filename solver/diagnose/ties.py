@@ -12,7 +12,7 @@ import numpy as np
 
 from solver.diagnose.blocks import block_proofs
 from solver.diagnose.facts import Bits, Facts, indices
-from solver.links import LINKS, NO_MOST, rooms_keep, times_keep
+from solver.links import LINKS, NO_MOST, Clock, rooms_keep, times_keep
 from solver.model import Link
 from solver.names import counted, days_in_words, listed
 from solver.pairing import members_of, pairing_of, sessions_of
@@ -30,7 +30,7 @@ PAIR_WORDS: Mapping[LinkType, str] = {
     "same_room": "they share a room",
     "different_room": "they are in different rooms",
     "consecutive": "one follows the other at once",
-    "min_gap": "a gap of {value} slots lies between them on a common day",
+    "min_gap": "{minutes} minutes or more lie between them on a common day",
     "same_hour": "they start at one hour of the day",
     "days_apart": "they are {days} apart",
     "consecutive_if_same_day": "one follows the other at once where they share a day",
@@ -211,25 +211,21 @@ def partner_starts(facts: Facts, link: Link, start: int, length: int, other: int
     Starts of the other session, of length `other`, that keep a link with this one at `start`; `reverse` when the other
     comes first in the link.
     """
-    grid = facts.dataset.time_grid
     # More slots or days than there are, are all of them.
-    says = min(link.value or 0, grid.num_slots), min(NO_MOST if link.most is None else link.most, grid.num_slots)
-    return _partner_starts(link.type, length, other, says, reverse, grid.num_slots, grid.num_periods)[start]
+    highest = facts.clock.longest_value
+    says = min(link.value or 0, highest), min(NO_MOST if link.most is None else link.most, highest)
+    key = (link.type, length, other, says, reverse)
+    if key not in facts.partners:
+        facts.partners[key] = _partner_starts(facts.clock, *key)
+    return facts.partners[key][start]
 
 
-@lru_cache(maxsize=256)
 def _partner_starts(
-    link_type: LinkType,
-    length: int,
-    other: int,
-    says: tuple[int, int],
-    reverse: bool,
-    num_slots: int,
-    num_periods: int,
+    clock: Clock, link_type: LinkType, length: int, other: int, says: tuple[int, int], reverse: bool
 ) -> tuple[Bits, ...]:
     """By the start of this session; asked once for a whole week, because thousands of pairs ask the same."""
-    slots, lengths = np.arange(num_slots), (other, length) if reverse else (length, other)
-    keeps = times_keep(link_type, slots, slots, lengths, num_periods, *says)
+    slots, lengths = np.arange(len(clock.start)), (other, length) if reverse else (length, other)
+    keeps = times_keep(link_type, slots, slots, lengths, clock, *says)
     packed = np.packbits(keeps.T if reverse else keeps, axis=1, bitorder="little")
     return tuple(int.from_bytes(row.tobytes(), "little") for row in packed)
 
@@ -242,7 +238,7 @@ def _impossible(
     shared: tuple[str, str] | None,
 ) -> Proof:
     first, second = facts.names.session(a), facts.names.session(b)
-    words = [_words(link, reverse) for link, reverse in linked]
+    words = [_words(facts, link, reverse) for link, reverse in linked]
     demands = f"links demand that {listed(list(dict.fromkeys(words)), 9)}"
     clash, why = ((shared[0],), f", and {shared[1]}") if shared else ((), "")
     rules = ("link", *clash, *facts.options(a).rules, *facts.options(b).rules)
@@ -254,8 +250,9 @@ def _impossible(
     )
 
 
-def _words(link: Link, reverse: bool) -> str:
-    words = PAIR_WORDS[link.type].format(value=link.value, days=days_in_words(link))
+def _words(facts: Facts, link: Link, reverse: bool) -> str:
+    minutes = (link.value or 0) * facts.clock.unit
+    words = PAIR_WORDS[link.type].format(minutes=minutes, days=days_in_words(link))
     if reverse and link.type in ("precedence", "ordered_if_same_day"):
         return words.replace("the first ends before the second starts", "the second ends before the first starts")
     return words

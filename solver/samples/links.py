@@ -91,7 +91,8 @@ def _back_to_back(kind: LinkType, pair: tuple[Member, Member], grid: TimeGrid) -
     (a, first), (b, second) = pair
     for n, start in enumerate(first.slots):
         end = start + a.slots
-        if end in second.slots and grid.day_of(start) == grid.day_of(end):
+        day = grid.day_of(start)
+        if end in second.slots and grid.day_of(end) == day and grid.period_of(end) not in grid.rests(day):
             yield Link(type=kind, sessions=((a.id, n), (b.id, second.slots.index(end))))
             return
 

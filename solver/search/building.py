@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from solver.compiled import START_UNITS, TIER_OFF, TIER_RIGID, Compiled, Flags
 from solver.links import TYPE_OF_CODE, broken_table
-from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT
+from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT, travel_units
 from solver.search.day_shapes import GROUP, LONE, NUM_KINDS, STUDENT, day_weights, most_saved, tabulate_days
 from solver.search.jit import Longs
 from solver.search.params import SearchParams
@@ -36,7 +36,6 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         **_anchor_parts(c, params),
     }
     link_weight = np.where(c.link_hard == 1, weights.of("link"), weights.of("soft_link")).astype(np.int64)
-    travel_cost = c.travel.astype(np.int64) * weights.of("travel")
     mobile = np.flatnonzero(frozen < 2).astype(np.int32)
     return _freeze(
         num_sessions=c.num_sessions,
@@ -48,7 +47,6 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         place_room=c.place_room,
         num_days=c.num_days,
         num_periods=c.num_periods,
-        rest=c.rest,
         **_plans(c),
         num_mobile=len(mobile),
         course_of=c.course_of_session,
@@ -96,13 +94,18 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         set_cost=_set_cost(c, weights),
         session_set_ptr=c.session_set_ptr,
         session_set=c.session_set,
-        travels=int(travel_cost.any()),
-        travel_cost=travel_cost,
+        travels=int(weights.of("travel") != 0 and c.travel.any()),
+        travel_weight=weights.of("travel"),
+        travel_minutes=c.travel,
+        slot_start=c.slot_start,
+        slot_end=c.slot_end,
+        walk_until=c.walk_until,
+        walk_since=_walk_since(c),
         room_building=c.room_building,
         people_ptr=c.people_ptr,
         people=c.people,
         people_shared=c.people_shared,
-        slack=_slacks(c, weights, parts, travel_cost, link_weight),
+        slack=_slacks(c, weights, parts, link_weight),
         **parts,
     )
 
@@ -130,6 +133,13 @@ def _plans(c: Compiled) -> dict[str, Longs]:
     kinds, plan_of = np.unique(np.stack([c.day_periods, rests, walls], axis=1), axis=0, return_inverse=True)
     periods, rests, walls = kinds.T
     return {"plan_of": plan_of.ravel(), "plan_periods": periods, "plan_rests": rests, "plan_walls": walls}
+
+
+def _walk_since(c: Compiled) -> Longs:
+    """The mirror of `walk_until`: the first slot that reaches so far."""
+    since = np.arange(c.num_slots)
+    np.minimum.at(since, c.walk_until, np.arange(c.num_slots))
+    return np.minimum.accumulate(since[::-1])[::-1]
 
 
 def _frozen(c: Compiled, *, rigid_pins: bool) -> Flags:
@@ -311,13 +321,14 @@ def _kinds_there(c: Compiled, students: NDArray[Any]) -> set[int]:
 def _link_rows(c: Compiled) -> dict[str, Any]:
     """What breaks each link; more slots or days than there are, are all of them, so that rows stay few."""
     course_a, course_b = c.course_of_session[c.link_a], c.course_of_session[c.link_b]
-    value, most = np.minimum(c.link_value, c.num_slots), np.minimum(c.link_most, c.num_slots)
+    clock = c.clock
+    value, most = np.minimum(c.link_value, clock.longest_value), np.minimum(c.link_most, clock.longest_value)
     asked = np.stack([c.link_type, c.length[course_a], c.length[course_b], value, most], axis=1)
     kinds, row = np.unique(asked, axis=0, return_inverse=True)
     broken = np.zeros((len(kinds), 2, c.num_slots, c.num_slots), dtype=np.uint8)
     for i, (code, length_a, length_b, least, highest) in enumerate(kinds.tolist()):
         lengths = (length_a, length_b)
-        broken[i] = broken_table(TYPE_OF_CODE[code], lengths, c.num_slots, c.num_periods, least, highest)
+        broken[i] = broken_table(TYPE_OF_CODE[code], lengths, clock, least, highest)
     return {"link_row": row.ravel(), "link_broken": broken}
 
 
@@ -339,10 +350,10 @@ def _anchor_parts(c: Compiled, params: SearchParams) -> dict[str, Any]:
     }
 
 
-def _slacks(c: Compiled, weights: Weights, parts: dict[str, Any], travel_cost: Longs, link_weight: Longs) -> Longs:
+def _slacks(c: Compiled, weights: Weights, parts: dict[str, Any], link_weight: Longs) -> Longs:
     """
-    Upper bounds of what a move can save in the parts that are evaluated last. Travel counts one session on either
-    side.
+    Upper bounds of what a move can save in the parts that are evaluated last. Travel counts a session in every slot on
+    either side to which a way may not fit.
     """
     low = HARD  # modulus that leaves the cost half of a packed weight
     marks = parts["resource_ptr"]
@@ -354,7 +365,9 @@ def _slacks(c: Compiled, weights: Weights, parts: dict[str, Any], travel_cost: L
     pairwise = np.zeros(c.num_courses, dtype=np.int64)
     shared = np.diff(c.people_ptr) > 0
     people = (c.faculty_ptr[1:] - c.faculty_ptr[:-1]) + (c.group_ptr[1:] - c.group_ptr[:-1])
-    pairwise += shared * people * 2 * int((travel_cost % low).max(initial=0))
+    near = int((c.walk_until - np.arange(c.num_slots)).max(initial=0))
+    walk = weights.of("travel") % low * travel_units(int(c.travel.max(initial=0)))
+    pairwise += shared * people * 2 * near * walk
     linked = np.repeat(np.arange(c.num_sessions), np.diff(c.session_link_ptr))
     of_session = np.zeros(c.num_sessions, dtype=np.int64)
     np.add.at(of_session, linked, (link_weight * c.link_weight)[c.session_link] % low)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from solver.rules import MINUTES_PER_TRAVEL_UNIT
 from solver.search.jit import Number, inlined, inner
 from solver.search.problem import Problem
 from solver.search.state import NOBODY, State
@@ -57,32 +58,34 @@ def block_cost(p: Problem, st: State, s: Number, skip: Number) -> Number:
 
 
 @inlined
-def walks(p: Problem, t: Number) -> bool:
-    """Whether somebody may have to walk right before slot t: not over night, not over a break."""
-    return bool(t < p.num_slots and p.period_of[t] != 0 and p.rest[t] == 0)
-
-
-@inlined
 def travel_of(p: Problem, st: State, s: Number, skip: Number) -> Number:
-    """Walks to and from session s, but not those between it and `skip`."""
-    total = 0
+    """Walks to and from session s that do not fit in between, but not those between it and `skip`."""
+    total: Number = 0
     c, t = p.course_of[s], np.int64(st.slot[s])
-    here, end = p.room_building[st.room[s]], t + p.length[p.course_of[s]]
-    before, after = walks(p, t), walks(p, end)
-    if here == 0:
+    here, last = p.room_building[st.room[s]], t + p.length[p.course_of[s]] - 1
+    earliest, latest = p.walk_since[t], p.walk_until[last]
+    if here == 0 or (earliest == t and latest == last):
         return total
     for k in range(p.people_ptr[c], p.people_ptr[c + 1]):
         other = p.people[k]
         for b in range(p.session_ptr[other], p.session_ptr[other + 1]):
             u = st.slot[b]
-            if u < 0 or b == s:
+            if u > latest or u < 0 or b == s:
                 continue
             if b == skip:
                 continue
-            if after and u == end:
-                total += p.people_shared[k] * p.travel_cost[here, p.room_building[st.room[b]]]
-            elif before and u + p.length[other] == t:
-                total += p.people_shared[k] * p.travel_cost[p.room_building[st.room[b]], here]
+            minutes: Number = 0
+            if u > last:
+                way = p.travel_minutes[here, p.room_building[st.room[b]]]
+                minutes = way - (p.slot_start[u] - p.slot_end[last])
+            else:
+                end = u + p.length[other] - 1
+                if end >= earliest and end < t:
+                    way = p.travel_minutes[p.room_building[st.room[b]], here]
+                    minutes = way - (p.slot_start[t] - p.slot_end[end])
+            if minutes > 0:
+                units = (minutes + MINUTES_PER_TRAVEL_UNIT - 1) // MINUTES_PER_TRAVEL_UNIT
+                total += p.people_shared[k] * units * p.travel_weight
     return total
 
 

@@ -47,8 +47,6 @@ class Problem(NumbaStruct):
     """``(courses,)`` who gives way to whom where not all find a place: whoever has less, see `solver.ranks`."""
     day_of: Ints
     period_of: Ints
-    rest: Flags
-    """``(slots,)`` 1 where a break lies before the slot."""
     plan_of: Ints
     """``(days,)`` days of one plan have the same number of periods and the same breaks."""
     plan_periods: Longs
@@ -151,8 +149,19 @@ class Problem(NumbaStruct):
     session_set: Ints
 
     travels: int
-    travel_cost: Longs
-    """``(buildings, buildings)`` per shared person."""
+    travel_weight: int
+    """Packed cost of a unit, per shared person."""
+    travel_minutes: Ints
+    """``(buildings, buildings)``"""
+    slot_start: Ints
+    slot_end: Ints
+    """``(slots,)`` minutes since the week began."""
+    walk_until: Ints
+    walk_since: Ints
+    """
+    ``(slots,)`` the last slot of the day that begins, and the first one that ends, so near to this one that the longest
+    way does not fit between; the slot itself where there is none.
+    """
     room_building: Ints
     people_ptr: Ints
     people: Ints

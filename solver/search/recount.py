@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from solver.compiled import Compiled, Ints
-from solver.rules import RULE_IDS, waste_units
+from solver.rules import RULE_IDS, travel_units, waste_units
 from solver.search.recount_links import links_broken
 
 Bits: TypeAlias = NDArray[np.bool_]
@@ -361,21 +361,20 @@ def count_slot_peak(p: Placed) -> int:
 
 
 def count_travel(p: Placed) -> int:
-    """Pairs of a session and one that starts when it ends, over the courses that share people with its course."""
+    """Pairs of a session and a later one of the day, over the courses that share people with its course."""
     c = p.compiled
-    building = c.room_building[p.room]
-    at_start: dict[tuple[int, int], list[int]] = {}
-    for i, (course, slot) in enumerate(zip(p.course.tolist(), p.slot.tolist(), strict=True)):
-        at_start.setdefault((course, slot), []).append(i)
-    end = p.slot + p.length
-    at_once = (end % c.num_periods != 0) & (c.rest[np.minimum(end, c.num_slots - 1)] == 0)
-    followed = np.flatnonzero(at_once & c.travel[building].any(axis=1))
+    building, day = c.room_building[p.room].tolist(), p.day.tolist()
+    start, end = c.slot_start[p.slot].tolist(), c.slot_end[p.slot + p.length - 1].tolist()
+    on_day: dict[tuple[int, int], list[int]] = {}
+    for i, course in enumerate(p.course.tolist()):
+        on_day.setdefault((course, day[i]), []).append(i)
     total = 0
-    for i in followed.tolist():
+    for i in np.flatnonzero(c.travel[building].any(axis=1)).tolist():
         row = slice(c.people_ptr[p.course[i]], c.people_ptr[p.course[i] + 1])
         for other, shared in zip(c.people[row].tolist(), c.people_shared[row].tolist(), strict=True):
-            for j in at_start.get((other, int(end[i])), ()):
-                total += int(c.travel[building[i], building[j]]) * shared
+            for j in on_day.get((other, day[i]), ()):
+                if start[j] >= end[i]:
+                    total += shared * travel_units(int(c.travel[building[i], building[j]]), start[j] - end[i])
     return total
 
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from solver.calendar import DAY_MINUTES
 from solver.compiled import Compiled, Ints
 from solver.links import LINK_CODES
 from solver.terms import LinkType
@@ -38,7 +39,7 @@ def _pairs_broken(c: Compiled, slots: Longs, rooms: Longs, there: Bits, hard: bo
         (c.link_value[chosen].astype(np.int64), c.link_most[chosen].astype(np.int64)),
         (slots[a], rooms[a], c.length[c.course_of_session[a]].astype(np.int64)),
         (slots[b], rooms[b], c.length[c.course_of_session[b]].astype(np.int64)),
-        c.num_periods,
+        c,
     )
     return int(c.link_weight[chosen][broken].sum(dtype=np.int64))
 
@@ -64,16 +65,22 @@ def _blocks(c: Compiled, busy: Bits) -> int:
 Place: TypeAlias = tuple[Longs, Longs, Longs]
 
 
-def links_hold(kind: Ints, says: tuple[Longs, Longs], a: Place, b: Place, num_periods: int) -> Bits:
+def links_hold(kind: Ints, says: tuple[Longs, Longs], a: Place, b: Place, c: Compiled) -> Bits:
     """
     Whether pairs of sessions keep the links of the given kinds, which say a value and a most; a place is (slots, rooms,
     lengths).
     """
     value, most = says
     (slot_a, room_a, length_a), (slot_b, room_b, length_b) = a, b
-    days = np.abs(slot_a // num_periods - slot_b // num_periods)
+    days = np.abs(slot_a // c.num_periods - slot_b // c.num_periods)
     same_day = days == 0
-    a_first, b_first = slot_b - slot_a - length_a, slot_a - slot_b - length_b
+    start, end = c.slot_start.astype(np.int64), c.slot_end.astype(np.int64)
+    # Minutes from the end of one to the start of the other.
+    a_first, b_first = start[slot_b] - end[slot_a + length_a - 1], start[slot_a] - end[slot_b + length_b - 1]
+    b_follows = (slot_b == slot_a + length_a) & (c.rest[slot_b] == 0)
+    a_follows = (slot_a == slot_b + length_b) & (c.rest[slot_a] == 0)
+    touching = same_day & (a_follows | b_follows)
+    wanted = value * c.gap_unit
     holds: Mapping[LinkType, Bits] = {
         "precedence": a_first >= 0,
         "not_overlap": (a_first >= 0) | (b_first >= 0),
@@ -82,11 +89,11 @@ def links_hold(kind: Ints, says: tuple[Longs, Longs], a: Place, b: Place, num_pe
         "different_day": ~same_day,
         "same_room": room_a == room_b,
         "different_room": room_a != room_b,
-        "consecutive": same_day & ((a_first == 0) | (b_first == 0)),
-        "min_gap": ~same_day | (a_first >= value) | (b_first >= value),
-        "same_hour": (slot_a - slot_b) % num_periods == 0,
+        "consecutive": touching,
+        "min_gap": ~same_day | (a_first >= wanted) | (b_first >= wanted),
+        "same_hour": (start[slot_a] - start[slot_b]) % DAY_MINUTES == 0,
         "days_apart": (days >= value) & (days <= most),
-        "consecutive_if_same_day": ~same_day | (a_first == 0) | (b_first == 0),
+        "consecutive_if_same_day": ~same_day | touching,
         "ordered_if_same_day": ~same_day | (a_first >= 0),
     }
     kept: Bits = np.select([kind == LINK_CODES[name] for name in holds], list(holds.values()), default=True)

@@ -7,15 +7,16 @@ Only those ask who compare the claim of a stored result with what is counted now
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from solver.model import Dataset, Timetable
-from solver.rules import ON_TOP_OF, Profile, preference_points, profile_of
+from solver.model import Dataset, Link, Timetable
+from solver.rules import ON_TOP_OF, Profile, fair_share, preference_points, profile_of, travel_units
 from solver.terms import Tier
 from solver.verify.links import holds
-from solver.verify.view import View
+from solver.verify.view import PlacedSession, View, by_day
 
 
 def _preference_with_a_price_on_silence(view: View) -> int:
@@ -30,31 +31,81 @@ def _preference_with_a_price_on_silence(view: View) -> int:
     )
 
 
-def _links_of_each_with_each(tier: Tier, view: View) -> int:
-    """Until 30 November 2026 a link over several sessions tied each of a member to each of every other one."""
+def _links_by_slots(tier: Tier, view: View) -> int:
+    """
+    Until 30 November 2026 a link over several sessions tied each of a member to each of every other one, `consecutive`
+    held across lunch, and to `min_gap` lunch was no time at all.
+    """
     total = 0
     for link in view.dataset.links:
         if link.tier == tier:
             every = replace(link, pairing="each") if link.pairing is None else link
             pairs = ((a, b) for a, b in view.dataset.expand(every) if a in view.placed and b in view.placed)
-            broken = sum(not holds(link, view.placed[a], view.placed[b]) for a, b in pairs)
+            broken = sum(not _held_by_slots(view, link, view.placed[a], view.placed[b]) for a, b in pairs)
             total += broken * (link.weight if tier == "soft" else 1)
     return total
 
 
+def _held_by_slots(view: View, link: Link, a: PlacedSession, b: PlacedSession) -> bool:
+    apart = max(b.start - a.end, a.start - b.end)
+    if link.type == "consecutive":
+        return a.day == b.day and apart == 0
+    if link.type == "min_gap":
+        return a.day != b.day or apart >= (link.value or 0)
+    return holds(view, link, a, b)
+
+
+def _travel_between_adjacent_slots(view: View) -> int:
+    """Until 30 November 2026 a way counted in full where one session followed the other at once, and else never."""
+    total, grid = 0, view.dataset.time_grid
+    for sessions in (*view.by_teacher.values(), *view.by_cohort.values()):
+        for a in sessions:
+            for b in sessions:
+                if a.day == b.day and a.end == b.start and grid.period_of(b.start) not in grid.rests(b.day):
+                    total += travel_units(view.dataset.travel(a.building, b.building))
+    return total
+
+
+def _even_over_all_days(view: View) -> int:
+    """Until 30 November 2026 a fair share was one of all days, those included on which a teacher never is."""
+    total: Counter[str] = Counter()
+    for part in view.dataset.parts:
+        for teacher in part.faculty_ids:
+            total[teacher] += part.sessions_per_week
+    return sum(
+        max(0, len(here) - fair_share(total[teacher], view.dataset.time_grid.num_days))
+        for teacher, sessions in view.by_teacher.items()
+        for here in by_day(sessions).values()
+    )
+
+
 OF_NEW_WORDS = frozenset({"room_penalty", "time_penalty"})
 """Rules that count nothing unless a dataset says what there were no words for before."""
-EARLIER: Mapping[str, Callable[[View], int]] = {
-    "faculty_preference": _preference_with_a_price_on_silence,
-    "link": partial(_links_of_each_with_each, "hard"),
-    "soft_link": partial(_links_of_each_with_each, "soft"),
-}
+EARLIER: Sequence[Mapping[str, Callable[[View], int]]] = (
+    {
+        "link": partial(_links_by_slots, "hard"),
+        "soft_link": partial(_links_by_slots, "soft"),
+        "travel": _travel_between_adjacent_slots,
+        "load_balance": _even_over_all_days,
+    },
+    {"faculty_preference": _preference_with_a_price_on_silence},
+)
+"""What each version left behind that changed counts, the latest first; a rule stands in one of them at most."""
 
 
 def earlier_counts(dataset: Dataset, timetable: Timetable) -> Mapping[str, int]:
-    """Units per rule of `EARLIER`, as they were counted before."""
+    """Units per rule of `EARLIER`, as they were counted before its change."""
     view = View(dataset=dataset, timetable=timetable, profile=profile_of(dataset))
-    return {rule: count(view) for rule, count in EARLIER.items()}
+    return {rule: count(view) for change in EARLIER for rule, count in change.items()}
+
+
+def earlier_accounts(dataset: Dataset, timetable: Timetable) -> Iterator[Mapping[str, int]]:
+    """What differs from the counts of today in the account of each earlier version, the latest first."""
+    before = earlier_counts(dataset, timetable)
+    rules: set[str] = set()
+    for change in EARLIER:
+        rules |= change.keys()
+        yield {rule: before[rule] for rule in rules}
 
 
 def unknown_before(profile: Profile) -> frozenset[str]:

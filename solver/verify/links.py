@@ -9,29 +9,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from math import inf
 
+from solver.calendar import DAY_MINUTES
 from solver.model import Link
 from solver.names import days_in_words, listed
 from solver.terms import SET_LINKS, SessionKey
 from solver.verify.view import PlacedSession, Places, Told, View, keys_of
 
 
-def holds(link: Link, a: PlacedSession, b: PlacedSession) -> bool:
+def holds(view: View, link: Link, a: PlacedSession, b: PlacedSession) -> bool:
     """Whether an ordered pair of placed sessions keeps a link: the table of pair predicates."""
+    touching = _follows(view, a, b) or _follows(view, b, a)
+    wanted = (link.value or 0) * view.dataset.time_grid.gap_minutes
     return {
-        "precedence": a.end <= b.start,
-        "not_overlap": a.end <= b.start or b.end <= a.start,
+        "precedence": a.until <= b.since,
+        "not_overlap": a.until <= b.since or b.until <= a.since,
         "same_start": a.start == b.start,
         "same_day": a.day == b.day,
         "different_day": a.day != b.day,
         "same_room": a.room_ids == b.room_ids,
         "different_room": a.room_ids != b.room_ids,
-        "consecutive": a.day == b.day and (a.end == b.start or b.end == a.start),
-        "min_gap": a.day != b.day or max(b.start - a.end, a.start - b.end) >= (link.value or 0),
-        "same_hour": a.period == b.period,
+        "consecutive": touching,
+        "min_gap": a.day != b.day or max(b.since - a.until, a.since - b.until) >= wanted,
+        "same_hour": a.since % DAY_MINUTES == b.since % DAY_MINUTES,
         "days_apart": (link.value or 0) <= abs(a.day - b.day) <= (inf if link.most is None else link.most),
-        "consecutive_if_same_day": a.day != b.day or a.end == b.start or b.end == a.start,
-        "ordered_if_same_day": a.day != b.day or a.end <= b.start,
+        "consecutive_if_same_day": a.day != b.day or touching,
+        "ordered_if_same_day": a.day != b.day or a.until <= b.since,
     }[link.type]
+
+
+def _follows(view: View, a: PlacedSession, b: PlacedSession) -> bool:
+    """Whether b starts in the slot behind the last one of a, on the same day and with no break between."""
+    grid = view.dataset.time_grid
+    return a.day == b.day and a.end == b.start and grid.period_of(b.start) not in grid.rests(b.day)
 
 
 def _pairs(view: View, tier: str) -> Iterator[tuple[int, Link, PlacedSession, PlacedSession]]:
@@ -68,7 +77,7 @@ def _sets(view: View, tier: str) -> Iterator[tuple[int, Link, int]]:
 def count_link(view: View) -> Places:
     """Ordered pairs of sessions that break a hard link; blocks above one of sessions that should make one."""
     for number, link, a, b in _pairs(view, "hard"):
-        yield int(not holds(link, a, b)), (number, a.key, b.key)
+        yield int(not holds(view, link, a, b)), (number, a.key, b.key)
     for number, _, units in _sets(view, "hard"):
         yield units, (number,)
 
@@ -76,7 +85,7 @@ def count_link(view: View) -> Places:
 def count_soft_link(view: View) -> Places:
     """The same of soft links, times the weight of each."""
     for number, link, a, b in _pairs(view, "soft"):
-        yield link.weight * (not holds(link, a, b)), (number, a.key, b.key)
+        yield link.weight * (not holds(view, link, a, b)), (number, a.key, b.key)
     for number, link, units in _sets(view, "soft"):
         yield link.weight * units, (number,)
 
@@ -90,7 +99,7 @@ LINK_WORDS = {
     "same_room": "should be in the room of {b}",
     "different_room": "should not be in the room of {b}",
     "consecutive": "should be right before or after {b}",
-    "min_gap": "should be {value} or more free slots away from {b}",
+    "min_gap": "should be {minutes} minutes or more away from {b}",
     "same_hour": "should start at the same hour of the day as {b}",
     "days_apart": "should be {days} away from {b}",
     "consecutive_if_same_day": "should be right before or after {b} where both are on one day",
@@ -106,7 +115,8 @@ def tell_link(view: View, number: int, *pair: SessionKey) -> Told:
     first, second = (
         f"{names.session(key)} ({names.slot(view.placed[key].start)}, {view.where(view.placed[key])})" for key in (a, b)
     )
-    words = LINK_WORDS[link.type].format(b=second, value=link.value, days=days_in_words(link))
+    minutes = (link.value or 0) * view.dataset.time_grid.gap_minutes
+    words = LINK_WORDS[link.type].format(b=second, minutes=minutes, days=days_in_words(link))
     return Told(f"{first} {words}", (a, b), tuple(dict.fromkeys((a[0], b[0]))))
 
 

@@ -203,9 +203,11 @@ def _sessions_of_teachers(view: View) -> Mapping[str, int]:
 
 
 def count_load_balance(view: View) -> Places:
-    """Sessions of a teacher on a day above an even spread of all sessions the teacher has."""
-    total, days = _sessions_of_teachers(view), view.dataset.time_grid.num_days
+    """Sessions of a teacher on a day above an even spread over the days on which the teacher is there."""
+    total, grid = _sessions_of_teachers(view), view.dataset.time_grid
     for teacher, sessions in view.by_teacher.items():
+        away = set(view.dataset.teacher[teacher].unavailable)
+        days = sum(not away.issuperset(grid.slots_of(day)) for day in range(grid.num_days))
         share = fair_share(total[teacher], days)
         for day, here in by_day(sessions).items():
             yield max(0, len(here) - share), (teacher, day, share)
@@ -303,16 +305,22 @@ def tell_slot_peak(view: View, slot: int, running: int) -> Told:
 
 
 def _ways(view: View, standing: Standing, kind: str) -> Places:
-    """Walks from a session to one that starts when it ends, per person, without a break between."""
+    """
+    Walks from a session to a later one of the same day, per person, as far as they do not fit in between.
+
+    A place to break the rule is each two sessions of which one follows the other at once, and each two that break it.
+    """
     grid = view.dataset.time_grid
     for id, sessions in standing.items():
-        starting: dict[int, list[PlacedSession]] = {}
-        for session in sessions:
-            starting.setdefault(session.start, []).append(session)
-        for a in sessions:
-            for b in starting.get(a.end, ()):
-                if a.day == b.day and grid.period_of(b.start) not in grid.rests(b.day):
-                    yield travel_units(_minutes(view, a, b)), (kind, id, a.key, b.key)
+        for day, here in by_day(sessions).items():
+            for a in here:
+                for b in here:
+                    if a.until > b.since:
+                        continue
+                    units = travel_units(_minutes(view, a, b), b.since - a.until)
+                    at_once = a.end == b.start and grid.period_of(b.start) not in grid.rests(day)
+                    if units or at_once:
+                        yield units, (kind, id, a.key, b.key)
 
 
 def _minutes(view: View, a: PlacedSession, b: PlacedSession) -> int:
@@ -320,7 +328,7 @@ def _minutes(view: View, a: PlacedSession, b: PlacedSession) -> int:
 
 
 def count_travel(view: View) -> Places:
-    """Started units of walking of teachers and cohorts between adjacent slots."""
+    """Started units of walking of teachers and cohorts that do not fit between two sessions of a day."""
     yield from _ways(view, view.by_teacher, "teacher")
     yield from _ways(view, view.by_cohort, "group")
 
@@ -330,8 +338,10 @@ def tell_travel(view: View, kind: str, id: str, a: SessionKey, b: SessionKey) ->
     ids = (id,) if kind == "teacher" else view.dataset.cohort[id].groups
     here, there = view.placed[a], view.placed[b]
     way = f"{_minutes(view, here, there)} minutes from building {here.building} to {there.building}"
+    between = there.since - here.until
+    time = f"{counted(between, 'minute')} for it" if between else "no break"
     when = view.names.slot(there.start)
-    return Told(f"{kind} {name} walks {way} with no break before {view.names.session(b)} on {when}", (a, b), ids)
+    return Told(f"{kind} {name} walks {way} with {time} before {view.names.session(b)} on {when}", (a, b), ids)
 
 
 def count_context(view: View) -> Places:

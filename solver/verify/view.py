@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from solver.calendar import DAY_MINUTES
 from solver.model import Course, Dataset, Room, Timetable
 from solver.names import Names
 from solver.rules import Profile
@@ -50,7 +51,7 @@ class PlacedSession:
     `course` is what the session is: its course, or its part of the course, which is number `part` of `Dataset.parts`.
 
     `rooms` are in the order of the dataset, none where it takes no room. `end` is exclusive and may lie beyond the day
-    when the session does not fit; `slots` never leave the day. `period` is the start within its day, from 0.
+    when the session does not fit; `slots` never leave the day. `since` and `until` are minutes since the week began.
     """
 
     key: SessionKey
@@ -61,8 +62,9 @@ class PlacedSession:
     start: int
     end: int
     day: int
-    period: int
     slots: range
+    since: int
+    until: int
 
     @property
     def seats(self) -> int:
@@ -118,6 +120,7 @@ class View:
         course = self.dataset.parts[part]
         day, end = grid.day_of(start), start + course.session_slots
         room_ids = room_ids if len(room_ids) == 1 else self.dataset.in_order(room_ids)
+        slots = range(start, min(end, grid.slots_of(day).stop))
         return PlacedSession(
             key=(course_id, number),
             part=part,
@@ -127,8 +130,9 @@ class View:
             start=start,
             end=end,
             day=day,
-            period=grid.period_of(start),
-            slots=range(start, min(end, grid.slots_of(day).stop)),
+            slots=slots,
+            since=day * DAY_MINUTES + grid.start_of(start),
+            until=day * DAY_MINUTES + grid.end_of(slots[-1]),
         )
 
     @cached_property

@@ -118,7 +118,8 @@ def test_rooms(compiled: Compiled) -> None:
     assert compiled.room_building.tolist() == [1, 2, 0]
     assert compiled.room_limit.tolist() == [[1] * 8, [0, 1, 1, 1, 1, 0, 1, 1], [1] * 8]
     assert compiled.room_unsuitable.tolist() == [[0, 0, 0], [1, 0, 1], [0, 1, 1], [0, 0, 0]]
-    assert compiled.travel.tolist() == [[0, 0, 0], [0, 0, 2], [0, 2, 0]]
+    assert compiled.travel.tolist() == [[0, 0, 0], [0, 0, 6], [0, 6, 0]]
+    assert compiled.walk_until.tolist() == [1, 1, 3, 3, 5, 5, 7, 7], "lunch is longer than any way"
 
 
 def test_units_of_a_start_are_summed_over_people_and_covered_slots(compiled: Compiled) -> None:

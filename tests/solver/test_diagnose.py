@@ -260,7 +260,7 @@ def test_a_rule_that_is_not_hard_proves_nothing(code: str) -> None:
     ("type", "value", "words"),
     [
         ("consecutive", None, "one follows the other at once"),
-        ("min_gap", 3, "a gap of 3 slots lies between them on a common day"),
+        ("min_gap", 3, "180 minutes or more lie between them on a common day"),
         ("different_day", None, "they are on different days"),
         ("same_hour", None, "they start at one hour of the day"),
         ("days_apart", 2, "they are at least 2 days apart"),

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from solver.calendar import TimeGrid
 from solver.compiled import compile_dataset
 from solver.diagnose.facts import Facts
 from solver.diagnose.ties import keeps_rooms, partner_starts
-from solver.links import LINK_CODES, LINKS, TYPE_OF_CODE, broken_table, rooms_keep, times_keep
+from solver.links import LINK_CODES, LINKS, TYPE_OF_CODE, Clock, broken_table, rooms_keep, times_keep
 from solver.model import Dataset, Link
 from solver.rules import profile_of
 from solver.search import SearchParams
@@ -21,8 +22,18 @@ from solver.search.weights import weights_of
 from solver.terms import LINK_TYPES, SET_LINKS, LinkType
 from solver.verify import verify
 from tests.builders import course, dataset, grid, link, room, timetable
+from tests.calendars import pause, ring
 
-GRID = grid(2, 3)
+GRID = TimeGrid(
+    days=("Monday", "Tuesday"),
+    bells={
+        "": ring("08:00-09:00", "09:00-10:00", "11:00-12:00"),
+        "Tuesday": ring("08:00-09:00", "09:10-10:10", "10:20-11:20"),
+    },
+    breaks=(pause("Lunch", "10:00-11:00", "Monday"), pause("Tea", "09:00-09:10", "Tuesday", run_over=True)),
+    lunch=None,
+)
+"""On one day lunch keeps its sides apart, on the other one a break may be run over, and bells have passing time."""
 LENGTHS = ((1, 1), (2, 1), (1, 2))
 PAIRED = tuple(link_type for link_type in LINK_TYPES if link_type not in SET_LINKS)
 VALUES: tuple[int, ...] = (0, 1, 2, 40)
@@ -56,9 +67,9 @@ def test_the_table_and_the_verifier_agree_on_every_pair_of_places(
 ) -> None:
     data = tied(link_type, lengths, value)
     first, second = starts(data, "a"), starts(data, "b")
-    times = times_keep(link_type, np.array(first), np.array(second), lengths, GRID.num_periods, value)
+    times = times_keep(link_type, np.array(first), np.array(second), lengths, Clock.of(GRID), value)
     rooms = rooms_keep(link_type, np.arange(2), np.arange(2))
-    broken = broken_table(link_type, lengths, GRID.num_slots, GRID.num_periods, value)
+    broken = broken_table(link_type, lengths, Clock.of(GRID), value)
     for (i, t), (j, u), q in product(enumerate(first), enumerate(second), range(2)):
         kept = judged(data, t, u, q == 0)
         assert (times[i, j] and rooms[0, q]) == kept
@@ -92,7 +103,7 @@ def test_the_search_has_a_row_for_every_link_and_one_for_all_that_ask_the_same(l
     compiled = compile_dataset(doubled)
     p = build_problem(compiled, weights_of(compiled, SearchParams()), SearchParams())
     assert p.link_row[0] == p.link_row[2] != p.link_row[1]
-    table = broken_table(link_type, (1, 2), GRID.num_slots, GRID.num_periods, 5)
+    table = broken_table(link_type, (1, 2), Clock.of(GRID), 5)
     assert np.array_equal(p.link_broken[p.link_row[1]] != 0, table)
 
 
@@ -102,7 +113,7 @@ def test_the_most_that_a_link_allows_is_in_the_table_and_in_proofs(most: int) ->
     data = dataset(course("a"), course("b"), room("r0"), room("r1"), link("days_apart", "a", "b", most=most), grid=wide)
     days = np.arange(4)
     far = abs(days[:, None] - days[None, :]) > most
-    assert np.array_equal(broken_table("days_apart", (1, 1), 4, 1, 0, most), np.stack([far, far]))
+    assert np.array_equal(broken_table("days_apart", (1, 1), Clock.of(wide), 0, most), np.stack([far, far]))
     facts = Facts(dataset=data, profile=profile_of(data))
     for t in range(4):
         allowed = partner_starts(facts, data.links[0], t, 1, 1, False)

@@ -186,7 +186,12 @@ def test_travel_counts_started_units(minutes: int, units: int) -> None:
     assert travel_units(minutes) == units
 
 
-@pytest.mark.parametrize(("sessions", "days", "share"), [(0, 5, 0), (5, 5, 1), (6, 5, 2), (10, 5, 2)])
+@pytest.mark.parametrize(("minutes", "between", "units"), [(20, 20, 0), (20, 19, 1), (20, 15, 1), (20, 30, 0)])
+def test_travel_counts_what_does_not_fit_between_two_sessions(minutes: int, between: int, units: int) -> None:
+    assert travel_units(minutes, between) == units
+
+
+@pytest.mark.parametrize(("sessions", "days", "share"), [(3, 0, 3), (0, 5, 0), (5, 5, 1), (6, 5, 2), (10, 5, 2)])
 def test_the_fair_share_is_an_even_spread_rounded_up(sessions: int, days: int, share: int) -> None:
     assert fair_share(sessions, days) == share
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from solver import SolveParams, solve
+from solver import SolveParams, advice_on, diagnose, solve
 from solver.errors import InputError
 from solver.formats.native import load_dataset, load_timetable
 from solver.model import Dataset, Timetable
@@ -70,3 +70,60 @@ def test_twice_a_day_is_wanted_only_as_a_double_lesson() -> None:
     data, table = solved(document | {"schema": "timetable-dataset/2", "links": [asked]})
     first, second = sorted(p.slot for p in table.placements if p.course_id == "MATHS")
     assert data.time_grid.day_of(first) != data.time_grid.day_of(second) or second == first + 1
+
+
+def test_a_way_that_does_not_fit_between_two_lessons_breaks_a_hard_rule() -> None:
+    assert counts("travel_gap_shorter_than_trip")["travel"] == 6, "30 of 60 minutes are missing"
+
+
+def test_an_hour_of_lunch_keeps_two_sessions_from_following_each_other() -> None:
+    data = load_dataset(case("theory_lab_consecutive_over_lunch.json"))
+    told = verify(data, timetable(TH=(3, "R1"), LAB=(4, "L")))
+    assert told.counts["link"] == 1
+    assert verify(data, timetable(TH=(7, "R1"), LAB=(4, "L"))).counts["link"] == 0
+
+
+def test_a_part_time_teacher_is_measured_by_the_days_that_there_are() -> None:
+    data = load_dataset(case("part_time_teacher_load_balance.json"))
+    four_a_day = timetable(A=[(0, "R1"), (1, "R1"), (8, "R1"), (9, "R1")], B=[(n, "R1") for n in (2, 3, 10, 11)])
+    assert verify(data, four_a_day).counts["load_balance"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("pin_moves_by_grid_clamp", "so slots are numbered 7 a day: slot 7 is the first one of the second day"),
+        ("travel_names_no_building", "no room stands in the building 'South Campus' of travel_minutes"),
+    ],
+)
+def test_what_looks_forgotten_is_told(name: str, told: str) -> None:
+    assert any(told in issue.message for issue in advice_on(load_dataset(case(f"{name}.json"))))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("pin_three_faults_one_told", ["the course may not start", "teacher T is away", "R1, seats 10"]),
+        ("twelve_hours_default_daily_limit", ["a limit of 2 per day (the default of max_sessions_per_day)"]),
+    ],
+)
+def test_all_that_stands_against_a_course_is_told(name: str, told: list[str]) -> None:
+    proofs = " ".join(proof.sentence for proof in diagnose(load_dataset(case(f"{name}.json"))))
+    assert all(words in proofs for words in told)
+
+
+def test_a_week_from_sunday_to_thursday_is_said_as_one() -> None:
+    document = json.loads(case("cannot_express/sunday_week_as_seven_days.json"))
+    document["schema"] = "timetable-dataset/2"
+    document["time_grid"]["days"] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday"]
+    del document["time_grid"]["working_days"]
+    for room in document["rooms"]:
+        del room["unavailable"]
+    for k, taught in enumerate(document["courses"][:2]):
+        taught["allowed_slots"] = [f"{day} {k + 1}" for day in document["time_grid"]["days"]]
+    data, table = solved(document)
+    first, lab = table.by_session["A1", 0].slot, table.by_session["LAB", 0].slot
+    assert first < lab, "Sunday comes first, for links as for people"
+    assert {data.time_grid.name_of(p.slot) for p in table.placements if p.course_id == "A1"} == {
+        f"{day} 08:00" for day in document["time_grid"]["days"]
+    }
