@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from solver.calendar import Break, TimeGrid
     from solver.context import Context, build_context
     from solver.control import Control, Progress, Stop
+    from solver.dates import Holiday, Term
     from solver.errors import InputError, Issue, SolverError
     from solver.ladder.walk import RUNGS, Rung, solve
     from solver.model import (
@@ -45,6 +46,7 @@ __all__ = [
     "Faculty",
     "FixedSession",
     "Group",
+    "Holiday",
     "InputError",
     "Issue",
     "Link",
@@ -65,6 +67,7 @@ __all__ = [
     "SolverError",
     "Stop",
     "StoppedBy",
+    "Term",
     "TimeGrid",
     "Timetable",
     "Variant",
@@ -81,6 +84,7 @@ _HOMES = {
     "advice": ("advice_on",),
     "context": ("Context", "build_context"),
     "control": ("Control", "Progress", "Stop"),
+    "dates": ("Holiday", "Term"),
     "errors": ("InputError", "Issue", "SolverError"),
     "calendar": ("Break", "TimeGrid"),
     "ladder.walk": ("RUNGS", "Rung", "solve"),

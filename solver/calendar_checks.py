@@ -1,14 +1,20 @@
-"""What makes a grid inconsistent: clock times that are none, days without periods, bells and breaks that overlap."""
+"""What makes a grid or a term inconsistent: times that are none, days without periods, breaks that overlap bells."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from solver.calendar import USUAL_LUNCH, Break, TimeGrid, minutes_of
+from solver.dates import Term
 from solver.errors import Issue
 from solver.terms import MAX_DAYS, MAX_SLOTS_PER_DAY, WEEK_DAYS
+from solver.zones import zone_fault
 
 HERE = "/time_grid"
+MAX_WEEKS = 60
+FIRST_YEAR, LAST_YEAR = 1970, 2200
+"""Calendars of all kinds can hold these, with a century to spare on both sides."""
 MAX_NAME = 40
 """Characters of the name of a day or of a break."""
 
@@ -129,6 +135,48 @@ def _overlaps(grid: TimeGrid) -> Iterator[Issue]:
                 message = f"{each.name} from {each.start} to {each.end} lies within a period of {name}"
                 yield _issue(here, "impossible_grid", message, f"{each.start}-{each.end}")
                 break
+
+
+# --- the term ---------------------------------------------------------------------------------------------------------
+
+
+def term_issues(term: Term, day_names: tuple[str, ...]) -> Iterator[Issue]:
+    """Every inconsistency of a term, `day_names` being those of the grid."""
+    if not 1 <= term.weeks <= MAX_WEEKS:
+        message = f"a term has 1 to {MAX_WEEKS} weeks, got {term.weeks}"
+        yield Issue(pointer="/term/weeks", code="out_of_range", message=message, value=term.weeks)
+        return
+    if term.time_zone is not None and (fault := zone_fault(term.time_zone)):
+        yield Issue(pointer="/term/time_zone", code="bad_value", message=fault, value=term.time_zone)
+    if term.first_day is not None and not FIRST_YEAR <= term.first_day.year <= LAST_YEAR:
+        message = f"a term begins in the years {FIRST_YEAR} to {LAST_YEAR}, got {term.first_day}"
+        yield Issue(pointer="/term/first_day", code="out_of_range", message=message, value=term.first_day.isoformat())
+        return
+    if term.first_day is None and (term.holidays or term.moved):
+        message = "holidays and moved days need the first day of the term"
+        yield Issue(pointer="/term/first_day", code="missing", message=message, value=None)
+        return
+    for k, holiday in enumerate(term.holidays):
+        if holiday.last < holiday.first:
+            message = f"the holiday ends on {holiday.last}, before its first day {holiday.first}"
+            yield Issue(
+                pointer=f"/term/holidays/{k}/last", code="contradiction", message=message, value=str(holiday.last)
+            )
+    for day, name in term.moved.items():
+        yield from _moved_issues(term, day, name, day_names)
+
+
+def _moved_issues(term: Term, day: date, name: str, day_names: tuple[str, ...]) -> Iterator[Issue]:
+    here = f"/term/moved_days/{day}"
+    if name not in day_names:
+        message = f"there is no day {name[:MAX_NAME]!r}; the days are {', '.join(day_names)}"
+        yield Issue(pointer=here, code="dangling_name", message=message, value=name)
+    if term.first_day is not None and term.last_day is not None and not term.first_day <= day <= term.last_day:
+        message = f"{day} is not in the term, which lasts from {term.first_day} to {term.last_day}"
+        yield Issue(pointer=here, code="out_of_range", message=message, value=name)
+    elif term.is_free(day):
+        message = f"{day} is a holiday, so it follows the plan of no day"
+        yield Issue(pointer=here, code="contradiction", message=message, value=name)
 
 
 def _escape(key: str) -> str:

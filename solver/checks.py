@@ -11,8 +11,9 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Protocol, TypeAlias
 
 from solver.calendar import TimeGrid
-from solver.calendar_checks import grid_issues
+from solver.calendar_checks import grid_issues, term_issues
 from solver.cohorts import MAX_COHORTS, cohort_counts, divisions_of, memberships
+from solver.dates import Term
 from solver.errors import Issue
 from solver.pairing import never_kept, pairing_fault
 from solver.places import MAX_ROOMS_AT_ONCE
@@ -25,6 +26,8 @@ class Records(Protocol):
 
     @property
     def time_grid(self) -> TimeGrid: ...
+    @property
+    def term(self) -> Term | None: ...
     @property
     def rooms(self) -> tuple[Room, ...]: ...
     @property
@@ -73,6 +76,8 @@ def _counted_otherwise(grid: TimeGrid, issue: Issue) -> Issue | None:
 
 
 def _content_issues(dataset: Records) -> Iterator[Issue]:
+    if dataset.term is not None:
+        yield from term_issues(dataset.term, dataset.time_grid.day_names)
     yield from _collection_issues(dataset)
     yield from _room_issues(dataset)
     yield from _faculty_issues(dataset)

@@ -16,6 +16,7 @@ from functools import cached_property
 from solver.calendar import TimeGrid
 from solver.checks import dataset_issues
 from solver.cohorts import Cohort, cohorts_of, memberships, people_in
+from solver.dates import Term
 from solver.errors import InputError, Issue
 from solver.pairing import pairs_of, sessions_of
 from solver.places import Place, places_of
@@ -45,6 +46,7 @@ class Dataset:
 
     name: str = ""
     time_grid: TimeGrid = field(default_factory=TimeGrid)
+    term: Term | None = None
     rooms: tuple[Room, ...]
     faculty: tuple[Faculty, ...] = ()
     groups: tuple[Group, ...] = ()

@@ -18,7 +18,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "terms", "calendar"}),
+    frozenset({"errors", "terms", "calendar", "zones"}),
+    frozenset({"dates"}),
     frozenset({"records", "links"}),
     frozenset({"calendar_checks", "cohorts", "pairing", "places"}),
     frozenset({"checks"}),

@@ -107,6 +107,19 @@ export function slotName(grid, slot) {
   return `${grid.days[day]} ${grid.bells[day][slot % per].start}`;
 }
 
+const dates = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+
+/** A date like 2026-09-07 in words: 7 September 2026. */
+export const dateName = (text) => dates.format(new Date(`${text}T00:00:00Z`));
+
+/** What is said of a term: from when to when it lasts, which days are free, and which follow another day's plan. */
+export function termLines({ first_day: first, last_day: last, weeks, holidays, moved_days: moved }) {
+  const span = first ? `${dateName(first)} to ${dateName(last)}, ` : "";
+  const free = holidays.map((one) => `${one.name ? `${one.name} ` : ""}${dateName(one.first)}${one.last === one.first ? "" : ` to ${dateName(one.last)}`}`);
+  const plans = Object.entries(moved).map(([day, name]) => `${dateName(day)} (as on ${name})`);
+  return [`${span}${counted(weeks, "week")}`, free.length ? `no sessions: ${free.join(", ")}` : "", plans.length ? `moved: ${plans.join(", ")}` : ""].filter(Boolean);
+}
+
 /** Whether the day has such a period: days may differ in length. */
 export const hasPeriod = (grid, day, period) => period < grid.bells[day].length;
 

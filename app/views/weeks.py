@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, get_args
 
 from app.views.entries import Entries
 from solver.calendar import Pause, TimeGrid, clock_of
+from solver.dates import Term
 from solver.formats.meetings import taught_groups
 from solver.labels import Labels, readable
 from solver.model import Course, Dataset, Placement, Room
@@ -40,7 +41,7 @@ def grid_view(dataset: Dataset) -> View:
     Days and periods with their clock times: `bells` are the periods of each day, `periods` those of the longest one.
 
     `breaks` stand between two periods: each before period `before` of the days in `days`. `lunch_period` is the first
-    period after lunch where that is the same on all days, else null.
+    period after lunch where that is the same on all days, else null. `term` is null where the dataset has none.
     """
     grid = dataset.time_grid
     days = range(grid.num_days)
@@ -52,6 +53,22 @@ def grid_view(dataset: Dataset) -> View:
         "bells": bells,
         "breaks": list(_breaks(grid)),
         "lunch_period": lunches.pop() if len(lunches) == 1 else None,
+        "term": None if dataset.term is None else _term(dataset.term),
+    }
+
+
+def _term(term: Term) -> View:
+    """Dates are texts like 2026-09-07, null where the weeks have none; `moved_days` is the day each date follows."""
+    return {
+        "weeks": term.weeks,
+        "first_day": term.first_day and term.first_day.isoformat(),
+        "last_day": term.last_day and term.last_day.isoformat(),
+        "time_zone": term.time_zone,
+        "holidays": [
+            {"first": each.first.isoformat(), "last": each.last.isoformat(), "name": each.name}
+            for each in term.holidays
+        ],
+        "moved_days": {day.isoformat(): name for day, name in term.moved.items()},
     }
 
 

@@ -7,13 +7,13 @@ point at those names. The libraries behind XLSX and iCalendar are loaded when fi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
+from solver.calendar_checks import FIRST_YEAR, LAST_YEAR
+from solver.dates import Holiday, Term
 from solver.errors import InputError, Issue
 from solver.formats.csv_export import csv_file
 from solver.formats.ctt import dump_solution
@@ -21,9 +21,11 @@ from solver.formats.html_export import dump_html
 from solver.formats.meetings import KINDS, Of, check_known
 from solver.formats.sln import dump_sln
 from solver.formats.svg_export import dump_svg
-from solver.formats.zones import zone_fault, zone_named
+from solver.formats.term_text import date_of
 from solver.model import Dataset, Timetable
+from solver.zones import zone_fault, zone_named
 
+NO_DATES = "a calendar of this dataset needs {name}, a date like 2026-09-01, because its term has no dates"
 MAX_TERM_DAYS = 400
 MAX_SKIPPED = 400
 TERM_FIELDS = ("term_start", "term_end", "time_zone", "skip")
@@ -63,11 +65,11 @@ def _xlsx(dataset: Dataset, timetable: Timetable, wanted: Wanted) -> bytes:
 
 
 def _ics(dataset: Dataset, timetable: Timetable, wanted: Wanted) -> bytes:
-    from solver.formats.ics_export import Term, dump_ics
+    from solver.formats.ics_export import Period, dump_ics
 
-    start, end, zone, skip = _term(wanted.term)
-    term = Term(start=start, end=end, zone=zone, skip=skip)
-    return dump_ics(dataset, timetable, term, wanted.stamp, wanted.of)
+    term, end = _term(dataset, wanted.term)
+    zone = None if term.time_zone is None else zone_named(term.time_zone)
+    return dump_ics(dataset, timetable, Period(term=term, end=end, zone=zone), wanted.stamp, wanted.of)
 
 
 def _svg(dataset: Dataset, timetable: Timetable, wanted: Wanted) -> str:
@@ -92,6 +94,8 @@ def read_wanted(format: str, asked: Mapping[str, str], stamp: datetime | None = 
     """
     What is asked of an export, from the texts in `asked` (see `FIELDS`; what is not asked for is not in it).
 
+    Whether the dataset has what is not asked for is the question of `check_wanted`.
+
     Raises
     ------
     InputError
@@ -112,13 +116,26 @@ def export(dataset: Dataset, timetable: Timetable, format: str, wanted: Wanted) 
     Raises
     ------
     InputError
-        The dataset has no such group, teacher, room or student, or too many of them for this kind of file.
+        The dataset has no such group, teacher, room or student, too many of them for this kind of file, or no term
+        where none is asked for.
     """
-    if wanted.of is not None:
-        check_known(dataset, wanted.of)
+    check_wanted(dataset, format, wanted)
     data = EXPORTS[format].write(dataset, timetable, wanted)
     # Half surrogate pairs cannot be written as UTF-8; those who draw for people have replaced them already.
     return data if isinstance(data, bytes) else data.encode(errors="replace")
+
+
+def check_wanted(dataset: Dataset | None, format: str, wanted: Wanted) -> None:
+    """
+    Raises `InputError` where the dataset has not whom is asked for, or no dates where a calendar is asked for without.
+
+    None stands for a dataset of which nothing is known yet: it is asked for nobody, and has no dates.
+    """
+    if wanted.of is not None and dataset is not None:
+        check_known(dataset, wanted.of)
+    has_dates = dataset is not None and dataset.term is not None and dataset.term.first_day is not None
+    if format == "ics" and not has_dates and "term_start" not in wanted.term:
+        raise InputError(_issue(name, "missing", NO_DATES.format(name=name)) for name in ("term_start", "term_end"))
 
 
 def _owner_issues(kind_of_file: Export | None, asked: Mapping[str, str]) -> Iterable[Issue]:
@@ -137,7 +154,8 @@ def _term_issues(asked: Mapping[str, str]) -> Iterable[Issue]:
     dates = {name: _date(asked[name]) for name in ("term_start", "term_end") if name in asked}
     for name in ("term_start", "term_end"):
         if name not in asked:
-            yield _issue(name, "missing", f"a calendar needs {name}, a date like 2026-09-01")
+            if dates:
+                yield _issue(name, "missing", NO_DATES.format(name=name))
         elif dates[name] is None:
             yield _issue(name, "bad_value", f"{name} must be a date like 2026-09-01", asked[name])
     start, end = dates.get("term_start"), dates.get("term_end")
@@ -154,11 +172,22 @@ def _term_issues(asked: Mapping[str, str]) -> Iterable[Issue]:
         yield _issue("skip", "bad_value", "skip must be dates like 2026-10-02, with commas between them", wrong)
 
 
-def _term(asked: Mapping[str, str]) -> tuple[date, date, ZoneInfo | None, frozenset[date]]:
-    """The fields of a term as what they mean; `_term_issues` found nothing wrong with them."""
-    start, end = date.fromisoformat(asked["term_start"]), date.fromisoformat(asked["term_end"])
-    zone = zone_named(asked["time_zone"]) if "time_zone" in asked else None
-    return start, end, zone, frozenset(map(date.fromisoformat, _skipped(asked)))
+def _term(dataset: Dataset, asked: Mapping[str, str]) -> tuple[Term, date]:
+    """
+    The term that is asked for, else that of the dataset, with the time zone and the further days without sessions that
+    are asked for, and its last day; `_term_issues` and `check_wanted` found nothing wrong.
+    """
+    skipped = tuple(Holiday(day, day) for day in map(date.fromisoformat, _skipped(asked)))
+    if "term_start" in asked:
+        start, end = date.fromisoformat(asked["term_start"]), date.fromisoformat(asked["term_end"])
+        weeks = (end - start).days // 7 + 1
+        return Term(first_day=start, weeks=weeks, time_zone=asked.get("time_zone"), holidays=skipped), end
+    term = dataset.term
+    assert term is not None and term.last_day is not None, "check_wanted was not asked"
+    zone = asked.get("time_zone", term.time_zone)
+    free = frozenset(holiday.first for holiday in skipped)
+    moved = {day: name for day, name in term.moved.items() if day not in free}
+    return replace(term, time_zone=zone, holidays=(*term.holidays, *skipped), moved=moved), term.last_day
 
 
 def _skipped(asked: Mapping[str, str]) -> list[str]:
@@ -167,13 +196,8 @@ def _skipped(asked: Mapping[str, str]) -> list[str]:
 
 def _date(text: str) -> date | None:
     """A date as calendars of all kinds can hold it, with a century to spare on both sides."""
-    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if 1970 <= day.year <= 2200 else None
+    day = date_of(text)
+    return day if day is not None and FIRST_YEAR <= day.year <= LAST_YEAR else None
 
 
 def _issue(field: str, code: str, message: str, value: object = None) -> Issue:

@@ -13,10 +13,9 @@ from typing import Any
 from solver.errors import InputError, Issue
 from solver.formats.answers import dump_result, load_timetable
 from solver.formats.ctt import load_ctt, load_solution
-from solver.formats.exports import EXPORTS, export, read_wanted
+from solver.formats.exports import EXPORTS, check_wanted, export, read_wanted
 from solver.formats.foreign import foreign_issue
 from solver.formats.json_text import MAX_BYTES
-from solver.formats.meetings import check_known
 from solver.formats.native import load_dataset
 from solver.formats.platform_csv import Imported, load_platform_csv
 from solver.formats.platform_rows import NAMES, SUFFIXES
@@ -157,8 +156,7 @@ def write_timetable(
     _check_writable(path)
     kind = _EXPORT_BY_SUFFIX[suffix]
     wanted = read_wanted(kind, asked or {})
-    if wanted.of is not None and dataset is not None:
-        check_known(dataset, wanted.of)
+    check_wanted(dataset, kind, wanted)
     return lambda dataset, timetable: _write(path, export(dataset, timetable, kind, wanted))
 
 

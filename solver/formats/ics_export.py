@@ -1,7 +1,9 @@
 """
-A timetable as iCalendar (RFC 5545): one weekly event per session, from the first to the last day of a term.
+A timetable as iCalendar (RFC 5545): one event per session that repeats, from the first to the last day of a term.
 
-A UID depends on the dataset, the first day of the term, the course and the session alone: a new version of the
+Days of the week repeat, holidays are exceptions (EXDATE), and what is held on a moved day, or on days that rotate, is
+an event of its own: readers agree on no other way to write them. A UID depends on the dataset, the first day of the
+term, the course and the session alone, and on the date where the event is one of a single day: a new version of the
 timetable, another end of the term or a holiday more moves the events of the one before, and the next term adds events
 of its own. Without a time zone the times are "floating": they hold wherever the calendar is read.
 
@@ -12,12 +14,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, vRecur
 
+from solver.dates import Term, weekdays_of, weeks_of_cycle
 from solver.errors import InputError, Issue
 from solver.formats.meetings import Meeting, Of, Weeks, together
 from solver.formats.safe import printable
@@ -30,20 +33,33 @@ _CONTROLS = dict.fromkeys((*range(32), *range(127, 160), 0x2028, 0x2029), " ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Term:
-    """From `start` to `end`, both inclusive; nothing happens on the days of `skip`. `zone` None: floating times."""
+class Period:
+    """The dates of a `term` that has some, none of them after `end`; `zone` None: floating times."""
 
-    start: date
+    term: Term
     end: date
     zone: ZoneInfo | None = None
-    skip: frozenset[date] = frozenset()
+
+    @property
+    def start(self) -> date:
+        return self.term.first_day or date.min
 
 
-def dump_ics(dataset: Dataset, timetable: Timetable, term: Term, stamp: datetime, of: Of | None = None) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """When the sessions of one day of the grid are held: `series`, without `skipped`, every `weeks`, and `single`."""
+
+    weeks: int
+    series: tuple[date, ...]
+    skipped: tuple[date, ...]
+    single: tuple[date, ...]
+
+
+def dump_ics(dataset: Dataset, timetable: Timetable, period: Period, stamp: datetime, of: Of | None = None) -> bytes:
     """
     The calendar of everything, or of one owner. `stamp` is when the timetable was made, as `DTSTAMP`.
 
-    A session whose day does not come between the first and the last day of the term has no event.
+    A session whose day does not come in the period has no event.
 
     Raises
     ------
@@ -53,82 +69,102 @@ def dump_ics(dataset: Dataset, timetable: Timetable, term: Term, stamp: datetime
     weeks = Weeks(dataset, timetable)
     week = weeks.week(of) if of else None
     meetings = week.meetings if week else weeks.meetings
-    events = [event for meeting in meetings for event in _events(dataset.name, meeting, term, stamp)]
+    days = _days_of(period, dataset.time_grid.day_names)
+    events = [event for meeting in meetings for event in _events(dataset.name, meeting, days[meeting.day], period)]
     if not events:
-        raise InputError([_empty(of, term, meetings)])
+        raise InputError([_empty(of, period, meetings)])
     calendar = Calendar()
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
     calendar.add("x-wr-calname", _text(week.title if week else dataset.name or "Timetable"))
-    if term.zone is not None:
-        calendar.add("x-wr-timezone", term.zone.key)
+    if period.zone is not None:
+        calendar.add("x-wr-timezone", period.zone.key)
     for event in events:
+        event.add("dtstamp", stamp.astimezone(UTC))
         calendar.add_component(event)
-    if term.zone is not None:
-        calendar.add_missing_timezones(term.start, term.end + timedelta(days=1))
+    if period.zone is not None:
+        calendar.add_missing_timezones(period.start, period.end + timedelta(days=1))
     data: bytes = calendar.to_ical()
     return data
 
 
-def _empty(of: Of | None, term: Term, meetings: Sequence[Meeting]) -> Issue:
+def _days_of(period: Period, day_names: Sequence[str]) -> list[_Days]:
+    """By day of the grid."""
+    weekdays = weekdays_of(day_names)
+    held = [each for each in period.term.dates(day_names) if each.date <= period.end]
+    undisturbed = replace(period.term, holidays=(), moved={}).dates(day_names) if weekdays else ()
+    found = []
+    for day in range(len(day_names)):
+        single = tuple(each.date for each in held if each.day == day and (each.moved or weekdays is None))
+        series = tuple(each.date for each in held if each.day == day and each.date not in single)
+        # An event whose very first day is an exception is drawn wrongly by some calendars; so it begins with the next.
+        skipped = tuple(
+            each.date
+            for each in undisturbed
+            if each.day == day and series and series[0] < each.date < series[-1] and each.date not in series
+        )
+        found.append(_Days(max(weeks_of_cycle(weekdays)) + 1 if weekdays else 1, series, skipped, single))
+    return found
+
+
+def _empty(of: Of | None, period: Period, meetings: Sequence[Meeting]) -> Issue:
     if not meetings:
         whose = f"{of.kind} {of.id[:100]!r} has no session in this timetable" if of else "no session has a place"
         pointer = f"/{of.kind}" if of else ""
         return Issue(pointer=pointer, code="empty", message=f"{whose}, so there is no calendar to write")
-    message = f"no session takes place from {term.start} to {term.end}, so there is no calendar to write"
-    return Issue(pointer="/term_start", code="empty", message=message, value=term.start.isoformat())
+    message = f"no session takes place from {period.start} to {period.end}, so there is no calendar to write"
+    return Issue(pointer="/term_start", code="empty", message=message, value=period.start.isoformat())
 
 
-def _events(name: str, meeting: Meeting, term: Term, stamp: datetime) -> Iterator[Event]:
-    """The weekly event of a meeting; nothing where it never takes place."""
-    days = _days(meeting.day, term)
-    kept = [day for day in days if day not in term.skip]
-    if not kept:
-        return
-    # An event whose very first day is an exception is drawn wrongly by some calendars; so it begins with the next.
-    skipped = [day for day in days if kept[0] < day < kept[-1] and day in term.skip]
+def _events(name: str, meeting: Meeting, days: _Days, period: Period) -> Iterator[Event]:
+    """The event of a meeting that repeats, and one for each single day; nothing where it never takes place."""
+    if days.series:
+        event = _event(uid(name, period, meeting), meeting, days.series[0], period)
+        if len(days.series) > 1:
+            every = {"INTERVAL": [days.weeks]} if days.weeks > 1 else {}
+            until = {"UNTIL": [_until(days.series[-1], period)]}
+            event.add("rrule", vRecur({"FREQ": ["WEEKLY"], **every, **until}))
+        for day in days.skipped:
+            event.add("exdate", _instant(day, meeting.begin, period))
+        yield event
+    for day in days.single:
+        yield _event(uid(name, period, meeting, day), meeting, day, period)
+
+
+def _event(uid: str, meeting: Meeting, day: date, period: Period) -> Event:
     people = (together(meeting.teachers), together(meeting.groups))
     event = Event()
-    event.add("uid", uid(name, term, meeting))
-    event.add("dtstamp", stamp.astimezone(UTC))
+    event.add("uid", uid)
     event.add("summary", _text(meeting.title))
     event.add("location", _text(meeting.place))
     event.add("description", "\n".join(map(_text, filter(None, people))))
-    event.add("dtstart", _instant(kept[0], meeting.begin, term))
-    event.add("dtend", _instant(kept[0], meeting.end, term))
-    if len(kept) > 1:
-        event.add("rrule", vRecur({"FREQ": ["WEEKLY"], "UNTIL": [_until(kept[-1], term)]}))
-    for day in skipped:
-        event.add("exdate", _instant(day, meeting.begin, term))
-    yield event
+    event.add("dtstart", _instant(day, meeting.begin, period))
+    event.add("dtend", _instant(day, meeting.end, period))
+    return event
 
 
-def _until(last: date, term: Term) -> datetime:
+def _until(last: date, period: Period) -> datetime:
     """
     The end of the last day, in UTC where the start has a zone (RFC 5545, 3.3.10).
 
     Not the start of the last meeting, which would do by the letter: readers that turn everything into their own clock
     (calcurse) take the last meeting for an hour later where that clock has changed since the first, and drop it.
     """
-    end = datetime.combine(last, _LAST_SECOND).replace(tzinfo=term.zone)
-    return end.astimezone(UTC) if term.zone else end
+    end = datetime.combine(last, _LAST_SECOND).replace(tzinfo=period.zone)
+    return end.astimezone(UTC) if period.zone else end
 
 
-def uid(name: str, term: Term, meeting: Meeting) -> str:
-    """The same for the same session of the same dataset and term, in whatever timetable."""
-    told = "\0".join((name, term.start.isoformat(), meeting.course_id, str(meeting.session)))
+def uid(name: str, period: Period, meeting: Meeting, day: date | None = None) -> str:
+    """The same for the same session of the same dataset and term, in whatever timetable; `day` of a single day."""
+    told = "\0".join((name, period.start.isoformat(), meeting.course_id, str(meeting.session)))
+    told += "" if day is None else f"\0{day.isoformat()}"
     return f"{hashlib.sha256(told.encode(errors='surrogatepass')).hexdigest()[:32]}@timetable"
 
 
-def _days(weekday: int, term: Term) -> list[date]:
-    first = term.start + timedelta(days=(weekday - term.start.weekday()) % 7)
-    return [first + timedelta(weeks=n) for n in range((term.end - first).days // 7 + 1)]
-
-
-def _instant(day: date, minutes: int, term: Term) -> datetime:
+def _instant(day: date, minutes: int, period: Period) -> datetime:
     """24:00 is midnight of the next day."""
-    return datetime.combine(day, time()).replace(tzinfo=term.zone) + timedelta(minutes=minutes)
+    return datetime.combine(day, time()).replace(tzinfo=period.zone) + timedelta(minutes=minutes)
 
 
 def _text(text: str) -> str:

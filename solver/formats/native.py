@@ -30,6 +30,7 @@ from solver.formats.reading import FIRST_SCHEMA, MAX_FIELDS, Reading, entries_of
 from solver.formats.remaining import WIDEST_GRID, model_issues, unchecked
 from solver.formats.shapes import RuleShape, TimeGridShape
 from solver.formats.slot_words import SlotWords, worded
+from solver.formats.term_text import plain_term, read_term
 from solver.model import Course, Dataset, FixedSession, Part, Room, RuleSetting
 from solver.rules import RULE_IDS, rule_issue
 
@@ -71,6 +72,7 @@ def dump_dataset(dataset: Dataset) -> dict[str, Any]:
         "schema": SCHEMA,
         "name": dataset.name,
         "time_grid": _plain_grid(dataset.time_grid),
+        **({} if dataset.term is None else {"term": plain_term(dataset.term)}),
         **{name: [worded(words, _plain(entry)) for entry in getattr(dataset, name)] for name in COLLECTIONS},
         "travel_minutes": _plain(dataset.travel_minutes),
         "rules": {
@@ -154,7 +156,7 @@ def _read_dataset(document: Mapping[str, Any], found: list[Issue]) -> Dataset:
     grid = _read_grid(reading)
     if ("time_grid",) not in reading.broken and not any(grid_issues(grid)):
         reading.words = SlotWords(grid)
-    parts: dict[str, Any] = {"time_grid": grid}
+    parts: dict[str, Any] = {"time_grid": grid, "term": read_term(reading)}
     parts |= {key: tuple(read_collection(reading, key)) for key in COLLECTIONS}
     parts["travel_minutes"] = _read_travel(reading)
     parts["rules"] = _read_rules(reading)
@@ -185,7 +187,7 @@ def _refuse_others(document: Mapping[str, Any]) -> None:
 
 def _check_head(reading: Reading) -> None:
     document = reading.document
-    known = {"schema", "name", "time_grid", "travel_minutes", "rules", *COLLECTIONS}
+    known = {"schema", "name", "time_grid", "term", "travel_minutes", "rules", *COLLECTIONS}
     if "schema" not in document:
         reading.report(("schema",), "missing", f"schema is missing, it must be {SCHEMA!r}")
     elif document["schema"] not in (SCHEMA, FIRST_SCHEMA):
@@ -256,6 +258,6 @@ def _read_rules(reading: Reading) -> dict[str, RuleSetting]:
 
 def _place_in_document(issue: Issue) -> tuple[int, int]:
     tokens = issue.pointer.split("/")[1:] or [""]
-    order = ["", "schema", "name", "time_grid", *COLLECTIONS, "travel_minutes", "rules"]
+    order = ["", "schema", "name", "time_grid", "term", *COLLECTIONS, "travel_minutes", "rules"]
     place = order.index(tokens[0]) if tokens[0] in order else len(order)
     return (place, int(tokens[1]) if len(tokens) > 1 and tokens[1].isdecimal() else 0)

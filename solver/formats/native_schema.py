@@ -21,6 +21,7 @@ from solver.formats.shapes import (
     RoomShape,
     RuleShape,
     Shape,
+    TermShape,
     TimeGridShape,
 )
 
@@ -33,6 +34,7 @@ class TimetableDataset(Shape):
     schema_name: Annotated[DatasetName, Field(alias="schema")]
     name: str = UNSET
     time_grid: TimeGridShape = UNSET
+    term: TermShape = UNSET
     rooms: list[RoomShape]
     faculty: list[FacultyShape] = UNSET
     groups: list[GroupShape] = UNSET

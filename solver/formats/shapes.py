@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from solver.formats.issues import SAFE_INTEGER
 from solver.terms import LINK_TYPES, MAX_DAYS, MAX_NUMBER, MAX_SLOTS_PER_DAY, PAIRINGS, Tier
@@ -35,6 +35,7 @@ Slots: TypeAlias = Annotated[tuple[Slot, ...], Field(strict=False, max_length=MA
 Bells: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_SLOTS_PER_DAY)]
 """Periods of a day, each as "08:00-08:50"."""
 MAX_BREAKS = 100
+MAX_DATES = 400
 Member: TypeAlias = Annotated[tuple[str, Integer | None], Field(strict=False)]
 Members: TypeAlias = Annotated[tuple[Member, ...], Field(strict=False, max_length=MAX_REFERENCES)]
 UNSET: Any = None
@@ -92,6 +93,32 @@ class TimeGridShape(Shape):
     bells: Annotated[dict[str, Bells], Field(max_length=MAX_DAYS + 1)] = UNSET
     breaks: Annotated[tuple[BreakShape, ...], Field(strict=False, max_length=MAX_BREAKS)] = UNSET
     newer = frozenset({"days", "bells", "breaks"})
+
+
+class HolidayShape(Shape):
+    """Dates like 2026-09-07; a text is a holiday of that one day."""
+
+    first: str
+    last: str
+    name: str = UNSET
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_day(cls, value: object) -> object:
+        return {"first": value, "last": value} if isinstance(value, str) else value
+
+
+HolidaySaid: TypeAlias = Annotated[HolidayShape, WithJsonSchema({"type": ["string", "object"]})]
+
+
+class TermShape(Shape):
+    """`moved_days` are dates and the days whose plan they follow."""
+
+    weeks: Integer
+    first_day: str | None = UNSET
+    time_zone: str | None = UNSET
+    holidays: Annotated[tuple[HolidaySaid, ...], Field(strict=False, max_length=MAX_DATES)] = UNSET
+    moved_days: Annotated[dict[str, str], Field(max_length=MAX_DATES)] = UNSET
 
 
 class RoomShape(Shape):

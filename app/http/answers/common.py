@@ -62,6 +62,25 @@ class BreakTime(Period):
     days: list[int]
 
 
+class Holiday(Answer):
+    """Dates like 2026-10-05, both without lessons."""
+
+    first: str
+    last: str
+    name: str
+
+
+class Term(Answer):
+    """The weeks of the dataset, and their dates where it names the first; `moved_days` follow the day named there."""
+
+    weeks: int
+    first_day: str | None
+    last_day: str | None
+    time_zone: str | None
+    holidays: list[Holiday]
+    moved_days: dict[str, str]
+
+
 class Grid(Answer):
     """
     The week: names of days, clock times of the periods of the longest day and (`bells`) of each day, and the breaks.
@@ -74,6 +93,7 @@ class Grid(Answer):
     bells: list[list[Period]]
     breaks: list[BreakTime]
     lunch_period: int | None
+    term: Term | None
 
 
 class Offence(Answer):

@@ -21,8 +21,8 @@ from solver.formats import EXPORTS, read_wanted
 from solver.formats.exports import MAX_SKIPPED, Export
 from solver.formats.meetings import KINDS
 from solver.formats.safe import CONTENT_POLICY
-from solver.formats.zones import MAX_ZONE
 from solver.terms import MAX_ID_LENGTH
+from solver.zones import MAX_ZONE
 
 router = APIRouter(tags=["results"])
 

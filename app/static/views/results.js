@@ -74,10 +74,14 @@ const NoResult = ({ error, jobId, again }) =>
 function Exports({ jobId, n, week, onClose }) {
   const options = useAsk("options");
   const [alone, setAlone] = useState(week !== null);
-  const [term, setTerm] = useState({ time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone });
+  const who = useAsk(jobPath("variants", jobId, "/who"));
+  const dated = Boolean(who.data?.grid.term?.first_day);
+  const [chosen, setChosen] = useState({});
+  // Where the data have dates they are those of the calendar, in their own time zone.
+  const term = { ...(!dated && { time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone }), ...chosen };
   const offered = FORMATS.filter((format) => options.data?.formats.includes(format.id) && (alone ? format.one : !format.alone));
   const asked = (format) => ({ ...(alone && { [week.of]: week.id }), ...(format.term && term) });
-  const ready = (format) => !format.term || NEEDED.every((name) => term[name]);
+  const ready = (format) => !format.term || dated || NEEDED.every((name) => term[name]);
   return html`<${Dialog} title=${`Export variant ${n}`} onClose=${onClose}>
     ${week && html`<label class="check"><input type="checkbox" checked=${alone} onChange=${(event) => setAlone(event.target.checked)} />
       <span>Only the week of ${week.name}</span></label>`}
@@ -87,7 +91,7 @@ function Exports({ jobId, n, week, onClose }) {
       : html`<div class="export off"><strong>${format.name}</strong><span>needs the dates of the term, below</span></div>`}</li>`)}</ul>
     ${offered.some((format) => format.term) && html`<div class="fields term">${TERM.map(
       ([name, text, type]) => html`<label class="field"><span>${text}</span><input type=${type} value=${term[name] ?? ""}
-        placeholder=${name === "skip" ? "2026-10-02, 2026-12-25" : ""} onInput=${(event) => setTerm((before) => ({ ...before, [name]: event.target.value }))} /></label>`,
+        placeholder=${name === "skip" ? "2026-10-02, 2026-12-25" : ""} onInput=${(event) => setChosen((before) => ({ ...before, [name]: event.target.value }))} /></label>`,
     )}</div>`}
   <//>`;
 }

@@ -2,7 +2,7 @@
 
 import { Card, Choice, Empty, ScrollBox, Search, Select, Trouble, Waiting, html, useAsk, useEffect, useMemo, usePhone, useState } from "../parts.js";
 import { ask, jobPath } from "../api.js";
-import { OF, commonTimes, counted, hasPeriod, number, plain } from "../words.js";
+import { OF, commonTimes, counted, hasPeriod, number, plain, termLines } from "../words.js";
 import { Pick, matching } from "../pick.js";
 import { resultsHref } from "../links.js";
 import { SessionDialog } from "./session.js";
@@ -73,7 +73,8 @@ function OneWeek({ jobId, n, of, id, onOpen, onWeek, query }) {
   const hours = entries.reduce((sum, entry) => sum + entry.duration_slots, 0);
   return html`<${Card}>
     <div class="week-head"><div><h2 class="long-name">${data.name}</h2>
-        <p class="muted">${[data.about, counted(entries.length, "session"), `${number(hours)} ${hours === 1 ? "slot" : "slots"} a week`].filter(Boolean).join(" · ")}${conflicts > 0 && html` · <strong class="bad-text">${counted(conflicts, "session")} in a conflict</strong>`}</p></div>
+        <p class="muted">${[data.about, counted(entries.length, "session"), `${number(hours)} ${hours === 1 ? "slot" : "slots"} a week`].filter(Boolean).join(" · ")}${conflicts > 0 && html` · <strong class="bad-text">${counted(conflicts, "session")} in a conflict</strong>`}</p>
+        ${data.grid.term && html`<p class="muted small">${termLines(data.grid.term).join(" · ")}</p>`}</div>
       <div class="row"><${Search} label="Find in this week" value=${text} onInput=${setText} />
         ${types.length > 1 && html`<${Select} label="Type" hidden value=${type} options=${[["", "All types"], ...types.map((one) => [one, plain(one)])]} onChange=${setType} />`}</div></div>
     ${(wanted || type) && html`<p class="muted" role="status">${counted(matched, "session")} ${matched === 1 ? "matches" : "match"}</p>`}

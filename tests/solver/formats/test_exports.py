@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from solver.dates import Term
 from solver.errors import InputError
-from solver.formats.exports import EXPORTS, read_wanted
+from solver.formats.exports import EXPORTS, check_wanted, export, read_wanted
 from solver.formats.meetings import KINDS, Kind, Of, Week, Weeks
 from solver.model import Dataset, Timetable
 from tests.builders import course, dataset, group, timetable
@@ -42,7 +45,8 @@ def test_an_owner_that_the_dataset_does_not_have_is_named(format: str, kind: Kin
         ("csv", {"group": "a", "room": "b"}, {("/room", "too_many")}),
         ("ctt", {"group": "a"}, {("/group", "not_applicable")}),
         ("svg", {}, {("/group", "missing")}),
-        ("ics", {}, {("/term_start", "missing"), ("/term_end", "missing")}),
+        ("ics", {"term_start": "2026-09-01"}, {("/term_end", "missing")}),
+        ("ics", {"term_end": "2026-09-01"}, {("/term_start", "missing")}),
         ("ics", {**TERM, "term_end": "2026-08-01"}, {("/term_end", "out_of_range")}),
         ("ics", {**TERM, "term_end": "2028-08-01"}, {("/term_end", "out_of_range")}),
         ("ics", {**TERM, "term_start": "today"}, {("/term_start", "bad_value")}),
@@ -60,6 +64,20 @@ def test_what_cannot_be_asked_is_refused_under_its_name(
     with pytest.raises(InputError) as raised:
         read_wanted(format, asked)
     assert {(issue.pointer, issue.code) for issue in raised.value.issues} == found
+
+
+@pytest.mark.parametrize("term", [None, Term(weeks=4)])
+def test_a_calendar_needs_dates_where_the_dataset_has_none(term: Term | None) -> None:
+    data = replace(dataset(course("a")), term=term)
+    undated, dated = read_wanted("ics", {}), read_wanted("ics", TERM)
+    for known in (data, None):
+        with pytest.raises(InputError) as raised:
+            check_wanted(known, "ics", undated)
+        assert {issue.pointer for issue in raised.value.issues} == {"/term_start", "/term_end"}
+        check_wanted(known, "ics", dated)
+        check_wanted(known, "csv", undated)
+    with pytest.raises(InputError, match="because its term has no dates"):
+        export(data, timetable(a=0), "ics", undated)
 
 
 def test_a_week_is_known_by_its_owner() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,11 +12,13 @@ import pytest
 from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 
-from solver.calendar import clock_of
+from solver.calendar import WEEKDAYS, TimeGrid, clock_of
+from solver.dates import Holiday, Term
 from solver.errors import InputError
 from solver.formats.meetings import Week
 from solver.model import Dataset, Timetable
-from tests.builders import course, dataset, group, timetable
+from tests.builders import course, dataset, grid, group, timetable
+from tests.calendars import SUNDAY_WEEK
 from tests.solver.formats.exported import TERM, made, named, names
 
 
@@ -122,6 +125,68 @@ def test_a_session_that_never_meets_in_the_term_has_no_event() -> None:
     data, table = dataset(course("a"), course("b")), timetable(a=0, b=4)
     days = {"term_start": "2026-09-01", "term_end": "2026-09-02"}  # a Tuesday and a Wednesday
     assert [str(event["summary"]) for event in events(made(data, table, "ics", **days))] == ["b"]
+
+
+AUTUMN = Term(
+    first_day=date(2026, 9, 7),
+    weeks=16,
+    time_zone="Europe/Berlin",
+    holidays=(Holiday(date(2026, 10, 5), date(2026, 10, 5)), Holiday(date(2026, 12, 7), date(2026, 12, 9), "Fair")),
+    moved={date(2026, 10, 6): "Monday", date(2026, 12, 12): "Tuesday"},
+)
+"""Two Mondays are lost, one of them is held on the Tuesday behind it; the clocks change in the eighth week."""
+
+
+def told(data: Dataset, table: Timetable, **asked: str) -> list[tuple[str, str, str]]:
+    """Title, date and time of all that a calendar says takes place."""
+    return sorted(
+        (str(event["summary"]), when.date().isoformat(), when.strftime("%H:%M"))
+        for event in events(made(data, table, "ics", **asked))
+        for when in occurrences(event)
+    )
+
+
+@pytest.mark.parametrize(
+    "time_grid",
+    [
+        grid(5, 4),
+        replace(SUNDAY_WEEK, days=("Monday", "Tuesday", "Wednesday", "Friday", "Sunday"), bells={}, breaks=()),
+        TimeGrid(days=tuple(f"{day} {week}" for week in "AB" for day in WEEKDAYS[:5]), slots_per_day=4),
+        TimeGrid(days=("Monday", "Red", "Tuesday", "Blue"), slots_per_day=4),
+    ],
+    ids=["weeks", "other days", "two weeks", "rotating"],
+)
+def test_each_session_takes_place_on_the_dates_of_the_term_of_its_dataset(time_grid: TimeGrid) -> None:
+    day_names = time_grid.day_names
+    moved = {day: next(name for name in day_names if name.startswith(plan)) for day, plan in AUTUMN.moved.items()}
+    term = replace(AUTUMN, moved=moved)
+    data = replace(dataset(course("a"), course("b"), grid=time_grid), term=term)
+    table = timetable(a=0, b=time_grid.num_periods + 1)
+    expected = [(id, each.date.isoformat(), clock) for id, day, clock in (("a", 0, "08:00"), ("b", 1, "09:00"))
+                for each in term.dates(day_names) if each.day == day]  # fmt: skip
+    assert told(data, table) == sorted(expected)
+    assert all(str(event["dtstart"].dt.tzinfo) == "Europe/Berlin" for event in events(made(data, table, "ics")))
+
+
+def test_more_days_without_sessions_and_another_zone_may_be_asked_for_and_dates_that_are_asked_for_win() -> None:
+    data, table = replace(dataset(course("a")), term=AUTUMN), timetable(a=0)
+    fewer = told(data, table, skip="2026-09-14,2026-10-06")
+    assert set(told(data, table)) - set(fewer) == {("a", "2026-09-14", "08:00"), ("a", "2026-10-06", "08:00")}
+    (event, *_) = events(made(data, table, "ics", time_zone="Asia/Kolkata"))
+    assert str(event["dtstart"].dt.tzinfo) == "Asia/Kolkata"
+    assert told(data, table, term_start="2027-01-04", term_end="2027-01-12") == [
+        ("a", "2027-01-04", "08:00"), ("a", "2027-01-11", "08:00"),
+    ]  # fmt: skip
+
+
+def test_events_of_moved_days_have_uids_of_their_own_that_other_versions_keep() -> None:
+    def uids(term: Term, slot: int = 0) -> set[str]:
+        data = replace(dataset(course("a")), term=term)
+        return {str(event["uid"]) for event in events(made(data, timetable(a=slot), "ics"))}
+
+    assert len(uids(AUTUMN)) == 2
+    assert uids(AUTUMN) == uids(replace(AUTUMN, weeks=15, holidays=AUTUMN.holidays[:1]), slot=1)
+    assert uids(AUTUMN).isdisjoint(uids(replace(AUTUMN, first_day=date(2026, 9, 14))))
 
 
 @given(names)

@@ -6,7 +6,7 @@ from zoneinfo import available_timezones
 
 import pytest
 
-from solver.formats.zones import zone_fault, zone_named
+from solver.zones import zone_fault, zone_named
 
 
 @pytest.mark.parametrize("name", ["Asia/Kolkata", "America/Argentina/Buenos_Aires", "US/Eastern", "Japan", "UTC"])
