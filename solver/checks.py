@@ -18,7 +18,7 @@ from solver.errors import Issue
 from solver.pairing import never_kept, pairing_fault
 from solver.places import MAX_ROOMS_AT_ONCE
 from solver.records import Course, Faculty, Group, Link, Part, Rating, Room, RuleSetting
-from solver.terms import LINK_TYPES, MAX_ID_LENGTH, MAX_NUMBER, MAX_PENALTY, PAIRINGS
+from solver.terms import LINK_TYPES, MAX_ID_LENGTH, MAX_NUMBER, MAX_PENALTY, PAIRINGS, PERMISSIONS
 
 
 class Records(Protocol):
@@ -353,6 +353,7 @@ def _cycle_issue(pointer: str, what: str, cycle: list[str]) -> Issue:
 def _link_issues(dataset: Records) -> Iterator[Issue]:
     sessions_of = {course.id: course.sessions_per_week for course in dataset.courses}
     known_courses = set(sessions_of)
+    apart = not any(link.type in PERMISSIONS and link.tier != "off" for link in dataset.links)
     for i, link in enumerate(dataset.links):
         here = f"/links/{i}"
         if link.type not in LINK_TYPES:
@@ -389,16 +390,19 @@ def _link_issues(dataset: Records) -> Iterator[Issue]:
             # Of a course with an impossible number of sessions, which is told there, nothing follows for its links.
             unclear = unclear or bool(faults) or not 1 <= sessions_of[course_id] <= dataset.time_grid.num_slots
         if link.sessions and link.tier != "off" and not unclear and link.type in LINK_TYPES:
-            yield from _impossible_link(here, link, sessions_of, dataset.rules)
+            yield from _impossible_link(here, link, sessions_of, dataset.rules, apart)
 
 
 def _impossible_link(
-    here: str, link: Link, sizes: Mapping[str, int], rules: Mapping[str, RuleSetting]
+    here: str, link: Link, sizes: Mapping[str, int], rules: Mapping[str, RuleSetting], apart: bool
 ) -> Iterator[Issue]:
-    """What cannot be paired as it should be; and, where it is required, what nothing could keep."""
+    """
+    What cannot be paired as it should be; and, where it is required, what nothing could keep. `apart` is whether no
+    sessions have a permission to clash.
+    """
     why = pairing_fault(link, sizes)
     if why is None and link.tier == "hard" and _stays_hard("link", rules):
-        why = never_kept(link, sizes, apart=_stays_hard("group_clash", rules))
+        why = never_kept(link, sizes, apart=apart and _stays_hard("group_clash", rules))
     if why is not None:
         shown = [list(member) for member in link.sessions]
         yield Issue(

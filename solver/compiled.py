@@ -42,7 +42,7 @@ from solver.rules import (
     preference_points,
     profile_of,
 )
-from solver.terms import CORE_SUBJECT_TYPE, NEUTRAL_LIKING, SET_LINKS
+from solver.terms import CORE_SUBJECT_TYPE, NEUTRAL_LIKING, PERMISSIONS, SET_LINKS
 
 Ints: TypeAlias = NDArray[np.int32]
 Flags: TypeAlias = NDArray[np.uint8]
@@ -228,6 +228,11 @@ class Compiled(NamedTuple):
     session_set_ptr: Ints
     session_set: Ints
     """Those links of each session."""
+    together: Ints
+    """``(sessions,)`` the class of a session that may clash with others of it, see `Dataset.together`; -1 for none."""
+    together_ptr: Ints
+    together_session: Ints
+    """Sessions of each class."""
 
     peak_limit: int
     consecutive_limit: int
@@ -278,6 +283,7 @@ def compile_dataset(dataset: Dataset, profile: Profile | None = None, context: C
             **_limits(dataset),
             **_links(dataset),
             **_link_sets(dataset),
+            **_together(dataset),
             **_settings(dataset, profile),
             context_slot=context.slot_points,
         )
@@ -554,7 +560,8 @@ def _days_there(dataset: Dataset) -> NDArray[Any]:
 
 def _links(dataset: Dataset) -> dict[str, Any]:
     index = {key: s for s, key in enumerate(dataset.sessions)}
-    ties = [(link, a, b) for link in dataset.links if link.tier != "off" for a, b in dataset.expand(link)]
+    asking = [link for link in dataset.links if link.tier != "off" and link.type not in PERMISSIONS]
+    ties = [(link, a, b) for link in asking for a, b in dataset.expand(link)]
     touching: list[list[int]] = [[] for _ in index]
     for number, (_, a, b) in enumerate(ties):
         touching[index[a]].append(number)
@@ -588,6 +595,17 @@ def _link_sets(dataset: Dataset) -> dict[str, Any]:
         "set_hard": _ints(link.tier == "hard" for link in links),
         "session_set_ptr": np.concatenate([[0], np.cumsum([len(row) for row in touching])]),
         "session_set": _ints(chain.from_iterable(touching)),
+    }
+
+
+def _together(dataset: Dataset) -> dict[str, Any]:
+    number = np.array([dataset.together.get(key, -1) for key in dataset.sessions], dtype=np.int64)
+    classed = np.flatnonzero(number >= 0)
+    sizes = np.bincount(number[classed], minlength=int(number.max(initial=-1)) + 1)
+    return {
+        "together": number,
+        "together_ptr": np.concatenate([[0], np.cumsum(sizes)]),
+        "together_session": classed[np.argsort(number[classed], kind="stable")],
     }
 
 

@@ -127,10 +127,11 @@ class LinkKind(NamedTuple):
     """
     A type of link: what it is about, and which pairs keep it.
 
-    One about blocks looks at all its sessions together (see `terms.SET_LINKS`), and every pair keeps it.
+    One about blocks looks at all its sessions together (see `terms.SET_LINKS`), one about people asks nothing (see
+    `terms.PERMISSIONS`): every pair keeps either.
     """
 
-    about: Literal["time", "room", "blocks"]
+    about: Literal["time", "room", "blocks", "people"]
     keeps: Callable[[Pair], Bits] = lambda pair: np.ones_like(pair.same_room)
 
 
@@ -154,6 +155,7 @@ LINKS: Mapping[LinkType, LinkKind] = {
     "consecutive_if_same_day": LinkKind("time", lambda pair: ~pair.same_day | pair.touching),
     "ordered_if_same_day": LinkKind("time", lambda pair: ~pair.same_day | (pair.gap >= 0)),
     "grouped": LinkKind("blocks"),
+    "may_clash": LinkKind("people"),
 }
 LINK_CODES: Mapping[LinkType, int] = {link_type: code for code, link_type in enumerate(LINKS)}
 """The number that stands for a type in arrays; it means nothing else."""

@@ -18,7 +18,7 @@ from solver.checks import dataset_issues
 from solver.cohorts import Cohort, cohorts_of, memberships, people_in
 from solver.dates import Term
 from solver.errors import InputError, Issue
-from solver.pairing import pairs_of, sessions_of
+from solver.pairing import pairs_of, sessions_of, together
 from solver.places import Place, places_of
 from solver.records import Course, Faculty, FixedSession, Group, Link, Part, Rating, Room, RuleSetting
 from solver.terms import SessionKey
@@ -240,6 +240,15 @@ class Dataset:
     def sessions_of(self, link: Link) -> list[SessionKey]:
         """Every session that a link names, once, in its order."""
         return sessions_of(link, self.sizes)
+
+    @cached_property
+    def together(self) -> Mapping[SessionKey, int]:
+        """Sessions that may clash with others, by the number of their class: those of one class clash with no other."""
+        return together(self.links, self.sizes)
+
+    def may_clash(self, a: SessionKey, b: SessionKey) -> bool:
+        """Whether nobody who is in both of two sessions at once is counted for it."""
+        return a in self.together and self.together[a] == self.together.get(b)
 
     def travel(self, building: str | None, other: str | None) -> int:
         """Minutes between two buildings; one direction given serves both; 0 when nothing is known."""

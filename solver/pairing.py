@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, combinations, pairwise
 
 from solver.records import Link
-from solver.terms import SET_LINKS, Pairing, SessionKey
+from solver.terms import PERMISSIONS, SET_LINKS, Pairing, SessionKey
 
 Sizes = Mapping[str, int]
 """Number of sessions of each course, by id."""
@@ -72,6 +72,28 @@ def pairs_of(link: Link, sizes: Sizes) -> Iterator[tuple[SessionKey, SessionKey]
         lists = [[key] for key in members[0]] if len(members) == 1 else members
         pairs = ((a, b) for one, other in combinations(lists, 2) for a in one for b in other)
     return ((a, b) for a, b in pairs if a != b)
+
+
+def together(links: Iterable[Link], sizes: Sizes) -> dict[SessionKey, int]:
+    """
+    Sessions that may clash with others, by the number of their class, from 0.
+
+    Those of one class are tied by permissions, directly or by way of others.
+    """
+    leader: dict[SessionKey, SessionKey] = {}
+
+    def leads(key: SessionKey) -> SessionKey:
+        while leader.setdefault(key, key) != key:
+            leader[key] = leader[leader[key]]
+            key = leader[key]
+        return key
+
+    for link in links:
+        if link.type in PERMISSIONS and link.tier != "off":
+            for a, b in pairs_of(link, sizes):
+                leader[leads(b)] = leads(a)
+    numbers: dict[SessionKey, int] = {}
+    return {key: numbers.setdefault(leads(key), len(numbers)) for key in list(leader)}
 
 
 def pairing_fault(link: Link, sizes: Sizes) -> str | None:

@@ -21,6 +21,7 @@ LinkType: TypeAlias = Literal[
     "consecutive_if_same_day",
     "ordered_if_same_day",
     "grouped",
+    "may_clash",
 ]
 Pairing: TypeAlias = Literal["each", "by_number", "chain", "all"]
 """
@@ -33,6 +34,8 @@ SessionKey: TypeAlias = tuple[str, int]
 LINK_TYPES: tuple[LinkType, ...] = get_args(LinkType)
 SET_LINKS: frozenset[LinkType] = frozenset({"grouped"})
 """Types that look at all their sessions together; no pair of them says anything by itself."""
+PERMISSIONS: frozenset[LinkType] = frozenset({"may_clash"})
+"""Types that ask nothing: sessions that they tie count as one where somebody would be in several at once."""
 PAIRINGS: tuple[Pairing, ...] = get_args(Pairing)
 CORE_SUBJECT_TYPE = "core"
 

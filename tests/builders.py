@@ -36,7 +36,7 @@ from solver.model import (
 )
 from solver.pairing import never_kept, pairing_fault
 from solver.rules import RULES
-from solver.terms import LINK_TYPES, PAIRINGS, SET_LINKS, SessionKey
+from solver.terms import LINK_TYPES, PAIRINGS, PERMISSIONS, SET_LINKS, SessionKey
 
 Names = str | Iterable[str]
 Entry = Course | Room | Faculty | Group | Link
@@ -627,6 +627,8 @@ def _links(rng: Random, data: Dataset, places: Places | None) -> tuple[Link, ...
 
 def _kept(data: Dataset, candidate: Link, places: Places) -> bool:
     """Whether the planted places keep a link; written apart from the verifier, on purpose."""
+    if candidate.type in PERMISSIONS:
+        return True
     if candidate.type in SET_LINKS:
         return _in_one_block(data, {key: places[key] for key in data.sessions_of(candidate)})
     for a, b in data.expand(candidate):

@@ -253,7 +253,7 @@ class _Writer:
         index = {key: s for s, key in enumerate(self.dataset.sessions)}
         for link in self.dataset.links if self.hard("link") else ():
             about = LINKS[link.type].about
-            if link.tier != "hard" or about == "room":
+            if link.tier != "hard" or about in ("room", "people"):
                 continue
             if about == "blocks":
                 post = _keep_block([index[key] for key in self.dataset.sessions_of(link)])
@@ -331,7 +331,7 @@ def _one_at_a_time(courses: list[int]) -> Post:
     def post(builder: ModelBuilder, at_most: AtMost) -> None:
         units = _units(builder, courses)
         for t in range(builder.compiled.num_slots):
-            at_most(builder.covers(units, t), 1)
+            at_most(builder.apart_covers(units, t), 1)
 
     return post
 
@@ -399,6 +399,7 @@ def _apart(course: int, other: int) -> Post:
         for t in range(builder.compiled.num_slots):
             for u in first:
                 for v in second:
-                    at_most([*builder.cover(u, t), *builder.cover(v, t)], 1)
+                    if not builder.may_clash(u, v):
+                        at_most([*builder.cover(u, t), *builder.cover(v, t)], 1)
 
     return post

@@ -114,7 +114,7 @@ class Attendance:
         if len(literals) < 2:
             return literals[0] if literals else 0
         occupied = self.builder.new_bool(any(map(self.builder.value, literals)))
-        if attendee.exclusive:
+        if attendee.exclusive and all(self.builder.class_of(u) < 0 for u in attendee.units):
             self.builder.model.add(cp_model.LinearExpr.sum(literals) == occupied)
         else:
             self.builder.model.add_max_equality(occupied, literals)

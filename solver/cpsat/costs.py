@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from scipy import sparse
 
 from solver.compiled import START_UNITS, TIER_BENDABLE, TIER_RIGID, TIER_SOFT, Compiled
-from solver.cpsat.plan import Array, background_of, clear
+from solver.cpsat.plan import Array, Background, background_of, clear
 from solver.rules import RULE_IDS, SEATS_PER_WASTE_UNIT
 
 
@@ -99,7 +101,8 @@ def sessions_in_trouble(compiled: Compiled, slots: Array, rooms: Array) -> Array
         & (fixed_slot >= 0)
         & ((fixed_slot != starts) | ((fixed_room >= 0) & (fixed_room != places)))
     )
-    crowded = _crowded_courses(compiled, all_placed.faculty, all_placed.group, all_placed.course, hard)
+    classes = all_placed.classes.values()
+    crowded = _crowded_courses(compiled, all_placed.faculty, all_placed.group, all_placed.course, classes, hard)
     crammed = all_placed.room > compiled.room_limit
     over = np.logical_or.reduceat(crammed[compiled.place_room], compiled.place_ptr[:-1])
     for length in np.unique(compiled.length):
@@ -110,7 +113,19 @@ def sessions_in_trouble(compiled: Compiled, slots: Array, rooms: Array) -> Array
     return np.sort(np.concatenate([placed[bad], np.flatnonzero((slots < 0) | (rooms < 0))]))
 
 
-def _crowded_courses(compiled: Compiled, faculty: Array, group: Array, course: Array, hard: dict[str, bool]) -> Array:
+def _granted(graph: sparse.csr_array, classes: Iterable[Background]) -> Array | int:
+    """``(courses, slots)`` students of two sessions at once that may clash, in the row of either."""
+    return sum((graph @ one.course) * (one.course > 0) for one in classes)
+
+
+def _crowded_courses(
+    compiled: Compiled,
+    faculty: Array,
+    group: Array,
+    course: Array,
+    classes: Iterable[Background],
+    hard: dict[str, bool],
+) -> Array:
     """``(courses, slots)`` whether somebody of the course has two sessions in the slot."""
     crowded = np.zeros((compiled.num_courses, compiled.num_slots), dtype=bool)
     for rule, pointers, items, cover in (
@@ -126,5 +141,5 @@ def _crowded_courses(compiled: Compiled, faculty: Array, group: Array, course: A
         if hard[rule] and len(shared):
             shape = (compiled.num_courses, compiled.num_courses)
             graph = sparse.csr_array((shared, compiled.conflict, compiled.conflict_ptr), shape=shape)
-            crowded |= ((graph @ course) > 0) & (course > 0)
+            crowded |= ((graph @ course - _granted(graph, classes)) > 0) & (course > 0)
     return crowded

@@ -12,7 +12,7 @@ never reported.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -87,6 +87,8 @@ class ModelBuilder:
         self.apart: set[tuple[int, int]] = set()
         self.meetings: dict[tuple[int, int, int], Tally] = {}
         self._covers: dict[tuple[int, int], list[Var]] = {}
+        self._permits = bool((self.compiled.together >= 0).any())
+        self._either: dict[tuple[int, ...], Var] = {}
         self.x: list[dict[int, Var]] = []
         self.y: list[dict[tuple[int, int], Var]] = []
         for unit in plan.units:
@@ -169,6 +171,39 @@ class ModelBuilder:
     def covers(self, units: Iterable[int], t: int) -> list[Var]:
         return [literal for u in units for literal in self.cover(u, t)]
 
+    def class_of(self, u: int) -> int:
+        """The class of sessions with which unit u may clash, -1 for none; sessions that have one are units alone."""
+        return int(self.compiled.together[self.plan.units[u].sessions[0]])
+
+    def may_clash(self, u: int, v: int) -> bool:
+        """Whether nobody minds being in sessions of both units at once."""
+        return self._permits and self.class_of(u) == self.class_of(v) >= 0
+
+    def apart_covers(self, units: Iterable[int], t: int, settled: Container[int] = ()) -> list[Var]:
+        """
+        Like `covers`, with one variable for all of a class that may clash, at least 1 where one of them runs.
+
+        Classes in `settled` run there anyway and are left out.
+        """
+        if not self._permits:
+            return self.covers(units, t)
+        literals: list[Var] = []
+        classes: dict[int, list[Var]] = {}
+        for u in units:
+            k = self.class_of(u)
+            if k < 0:
+                literals += self.cover(u, t)
+            elif k not in settled:
+                classes.setdefault(k, []).extend(self.cover(u, t))
+        for members in classes.values():
+            key = tuple(literal.index for literal in members)
+            if len(members) > 1 and key not in self._either:
+                self._either[key] = self.new_bool(any(map(self.value, members)))
+                for literal in members:
+                    self.model.add_implication(literal, self._either[key])
+            literals += [self._either[key]] if len(members) > 1 else members
+        return literals
+
     def starting(self, units: Iterable[int], day: int) -> list[Var]:
         """Start variables of the units on a day."""
         periods = self.compiled.num_periods
@@ -249,14 +284,14 @@ class ModelBuilder:
             self.model.add(cp_model.LinearExpr.sum(list(literals)) <= limit)
 
     def keep_apart(self, units: Sequence[int]) -> None:
-        """At most one session of the units at a time; says nothing twice about a pair of units."""
-        pairs = {(u, v) for i, u in enumerate(units) for v in units[i + 1 :]}
+        """At most one session of the units at a time, but for those that may clash; says nothing twice about a pair."""
+        pairs = {(u, v) for i, u in enumerate(units) for v in units[i + 1 :] if not self.may_clash(u, v)}
         pairs |= {(u, u) for u in units if self.plan.units[u].size > 1 and self.plan.units[u].length > 1}
         if pairs <= self.apart:
             return
         self.apart |= pairs
         for t in range(self.compiled.num_slots):
-            literals = self.covers(units, t)
+            literals = self.apart_covers(units, t)
             if len(literals) > 1:
                 self.model.add_at_most_one(literals)
 

@@ -10,7 +10,7 @@ afterwards does not.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, TypeAlias
 
@@ -85,6 +85,8 @@ class Background:
 
     `faculty`, `group`, `room` and `course` are ``(owners, slots)`` sessions covering a slot, the `_day` arrays
     ``(owners, days)`` sessions starting on a day (`course_day` by whole courses), `sessions` the sessions themselves.
+    Of sessions that may clash with each other, one counts for teachers and groups; `classes` has those of each class by
+    themselves.
     """
 
     sessions: Array
@@ -95,6 +97,7 @@ class Background:
     faculty_day: Array
     group_day: Array
     course_day: Array
+    classes: Mapping[int, Background] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,7 @@ def make_plan(
 
 def _partition(compiled: Compiled, free: Array, split: bool) -> list[tuple[int, tuple[int, ...]]]:
     """Free sessions by course; fixed ones and those named by a link stand alone, their numbers matter."""
-    linked = np.diff(compiled.session_link_ptr) + np.diff(compiled.session_set_ptr)
+    linked = np.diff(compiled.session_link_ptr) + np.diff(compiled.session_set_ptr) + (compiled.together >= 0)
     alone: list[tuple[int, tuple[int, ...]]] = []
     together: dict[int, list[int]] = {}
     for s in free.tolist():
@@ -227,11 +230,22 @@ def background_of(compiled: Compiled, slots: Array, rooms: Array, fixed: Array) 
 
     faculty = _owned(compiled.faculty_ptr, compiled.faculty, courses)
     group = _owned(compiled.group_ptr, compiled.group, courses)
+    number = compiled.together[fixed]
+    classes = {
+        k: background_of(compiled._replace(together=alone), slots, rooms, fixed[number == k])
+        for k in np.unique(number[number >= 0]).tolist()
+        for alone in (np.full_like(compiled.together, -1),)
+    }
+    more = {
+        name: sum((np.maximum(0, getattr(one, name) - 1) for one in classes.values()), np.int64(0))
+        for name in ("faculty", "group")
+    }
     room = _owned(compiled.place_ptr, compiled.place_room, rooms[fixed])
     return Background(
         sessions=fixed,
-        faculty=covered(*faculty, compiled.num_faculty),
-        group=covered(*group, compiled.num_clash_groups),
+        faculty=covered(*faculty, compiled.num_faculty) - more["faculty"],
+        group=covered(*group, compiled.num_clash_groups) - more["group"],
+        classes=classes,
         room=covered(*room, compiled.num_rooms),
         course=covered(own, courses, compiled.num_courses),
         faculty_day=daily(*faculty, compiled.num_faculty),
@@ -277,6 +291,8 @@ class _Narrowing:
 
     def starts(self, course: int, session: int) -> Array:
         compiled, background = self.compiled, self.background
+        # With those of its class in the background it may clash: they are taken off again.
+        mates = background.classes.get(int(compiled.together[session]))
         length = int(compiled.length[course])
         possible = on_grid(compiled, length)
         if self.keeps("fixed_moved") and compiled.fixed_slot[session] >= 0:
@@ -286,14 +302,22 @@ class _Narrowing:
                 possible &= getattr(compiled, name)[course] == 0
         busy = np.zeros(compiled.num_slots, dtype=np.int64)
         if self.keeps("faculty_clash"):
-            busy += background.faculty[_row(compiled.faculty_ptr, compiled.faculty, course)].sum(axis=0)
+            own = _row(compiled.faculty_ptr, compiled.faculty, course)
+            busy += background.faculty[own].sum(axis=0)
+            busy -= 0 if mates is None else (mates.faculty[own] > 0).sum(axis=0)
         if self.keeps("group_clash"):
-            busy += background.group[_row(compiled.group_ptr, compiled.group, course)].sum(axis=0)
+            own = _row(compiled.group_ptr, compiled.group, course)
+            busy += background.group[own].sum(axis=0)
+            busy -= 0 if mates is None else (mates.group[own] > 0).sum(axis=0)
         if self.keeps("student_clash"):
-            busy += background.course[_row(compiled.conflict_ptr, compiled.conflict, course)].sum(axis=0)
+            own = _row(compiled.conflict_ptr, compiled.conflict, course)
+            busy += background.course[own].sum(axis=0)
+            busy -= 0 if mates is None else mates.course[own].sum(axis=0)
         elif self.keeps("core_clash"):
             both_core = _row(compiled.conflict_ptr, compiled.conflict_core, course) > 0
-            busy += background.course[_row(compiled.conflict_ptr, compiled.conflict, course)[both_core]].sum(axis=0)
+            own = _row(compiled.conflict_ptr, compiled.conflict, course)[both_core]
+            busy += background.course[own].sum(axis=0)
+            busy -= 0 if mates is None else mates.course[own].sum(axis=0)
         return np.flatnonzero(possible & clear(busy == 0, length))
 
     def candidate_rooms(self, course: int, sessions: tuple[int, ...], starts: Array) -> Array:

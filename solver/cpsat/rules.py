@@ -21,23 +21,24 @@ from solver.rules import travel_units
 # --- one thing at a time ---------------------------------------------------------------------------------------------
 
 
-def _owner_clash(builder: ModelBuilder, rule_id: str, pointers: Array, items: Array, busy: Array) -> None:
-    for owner, units in builder.units_by(pointers, items).items():
+def _owner_clash(builder: ModelBuilder, rule_id: str, kind: str) -> None:
+    """`kind` is "faculty" or "group", as arrays are called."""
+    compiled, busy = builder.compiled, getattr(builder.plan.background, kind)
+    for owner, units in builder.units_by(getattr(compiled, f"{kind}_ptr"), getattr(compiled, kind)).items():
         if builder.treatment(rule_id) is Treatment.FORBID:
             builder.keep_apart(units)
             continue
         for t in range(builder.compiled.num_slots):
-            builder.excess(rule_id, builder.covers(units, t), int(busy[owner, t]), 1)
+            here = {k for k, one in builder.plan.background.classes.items() if getattr(one, kind)[owner, t]}
+            builder.excess(rule_id, builder.apart_covers(units, t, here), int(busy[owner, t]), 1)
 
 
 def faculty_clash(builder: ModelBuilder) -> None:
-    compiled, busy = builder.compiled, builder.plan.background.faculty
-    _owner_clash(builder, "faculty_clash", compiled.faculty_ptr, compiled.faculty, busy)
+    _owner_clash(builder, "faculty_clash", "faculty")
 
 
 def group_clash(builder: ModelBuilder) -> None:
-    compiled, busy = builder.compiled, builder.plan.background.group
-    _owner_clash(builder, "group_clash", compiled.group_ptr, compiled.group, busy)
+    _owner_clash(builder, "group_clash", "group")
 
 
 def room_clash(builder: ModelBuilder) -> None:
@@ -74,9 +75,13 @@ def _student_pairs(builder: ModelBuilder, rule_id: str, students: Array) -> None
     for u, unit in enumerate(builder.plan.units):
         row = slice(compiled.conflict_ptr[unit.course], compiled.conflict_ptr[unit.course + 1])
         others, shared = compiled.conflict[row], students[row]
-        _add_by_start(builder, rule_id, u, shared @ cover[others])
+        mates = builder.plan.background.classes.get(builder.class_of(u))
+        settled = cover[others] if mates is None else cover[others] - mates.course[others]
+        _add_by_start(builder, rule_id, u, shared @ settled)
         for other, common in zip(others.tolist(), shared.tolist(), strict=True):
             for v in builder.units_of_course.get(other, []) if common and other > unit.course else []:
+                if builder.may_clash(u, v):
+                    continue
                 for t in range(compiled.num_slots):
                     if builder.cover(u, t) and builder.cover(v, t):
                         builder.keep_from_meeting(rule_id, u, v, t, common)

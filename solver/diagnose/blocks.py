@@ -55,7 +55,11 @@ def _too_long(facts: Facts, kind: str, id: str, keys: list[SessionKey]) -> Itera
     if kind == "course" and facts.dataset.course[id].parts:
         # Parts for different groups may run at once; those without any may not.
         keys = [key for key in keys if not facts.dataset.part_of(key).group_ids]
-    needed = sum(facts.dataset.part_of(key).session_slots for key in keys)
+    longest: dict[object, int] = {}
+    for key in keys:  # of those that may clash with each other the longest
+        which = facts.dataset.together.get(key, key)
+        longest[which] = max(longest.get(which, 0), facts.dataset.part_of(key).session_slots)
+    needed = sum(longest.values())
     available = max(part.bit_count() for part in facts.parts_of_days)
     if needed > available and facts.hard(CLASHES[kind]):
         yield _proof(

@@ -89,11 +89,12 @@ class Board:
         """Slots that the session takes."""
         return self.facts.dataset.part_of(key).session_slots
 
-    def busy(self, owner: tuple[str, str]) -> Bits:
-        """Slots in which somebody stands with this owner."""
+    def busy(self, owner: tuple[str, str], key: SessionKey | None = None) -> Bits:
+        """Slots in which somebody stands with this owner, those with whom session `key` may clash left out."""
         mask = 0
-        for slots in self.standing.get(owner, {}).values():
-            mask |= slots
+        for other, slots in self.standing.get(owner, {}).items():
+            if key is None or not self.facts.dataset.may_clash(key, other):
+                mask |= slots
         return mask
 
     @cached_property
@@ -151,17 +152,17 @@ class Board:
             ("group", facts.dataset.cohorts_of(course), "group_unavailable", "group_clash", facts.names.cohort),
         ):
             for id in ids:
-                elsewhere = self.busy((kind, id)) if facts.hard(clash) else 0
+                elsewhere = self.busy((kind, id), key) if facts.hard(clash) else 0
                 slots = elsewhere | facts.away[kind, id] if facts.hard(away) else elsewhere
                 rigid = facts.rigid(away) or (facts.rigid(clash) and elsewhere != 0)
                 yield Hindrance(starts_touching(slots, length), f"{kind} {name(id)} is busy or away", rigid)
         for own in self._own_owner(course) if facts.hard("group_clash") else ():
-            taken = starts_touching(self.busy(own), length)
+            taken = starts_touching(self.busy(own, key), length)
             yield Hindrance(taken, "another session of the course runs", facts.rigid("group_clash"))
         if rivals := self._apart(key):
             slots = 0
             for rival in rivals:
-                slots |= self.busy(("part", str(rival)))
+                slots |= self.busy(("part", str(rival)), key)
             rigid = facts.rigid("student_clash") or facts.rigid("core_clash")
             yield Hindrance(starts_touching(slots, length), "some of its students are in another course", rigid)
 

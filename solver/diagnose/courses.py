@@ -140,9 +140,7 @@ def fixed_proofs(facts: Facts) -> Iterator[Proof]:
     told = set()
     for (rule, kind, id, slot), keys in _fixed_demands(facts).items():
         together = tuple(keys)
-        most = facts.dataset.room[id].sessions_at_once if kind == "room" else 1
-        meeting = {facts.dataset.part_number[key] for key in keys} if kind == "student" else keys
-        if len(meeting) <= most or (kind, id, together) in told:
+        if _fit(facts, kind, id, keys) or (kind, id, together) in told:
             continue
         told.add((kind, id, together))
         if kind == "student":
@@ -157,6 +155,14 @@ def fixed_proofs(facts: Facts) -> Iterator[Proof]:
         slot = max(facts.fixed[key].slot for key in together)
         who = f"{facts.names.student(ids[0])} has" if len(ids) == 1 else f"{facts.names.students(ids)} have"
         yield _fixed_clash(facts, "student_clash", who, tuple(ids), slot, together)
+
+
+def _fit(facts: Facts, kind: str, id: str, keys: Sequence[SessionKey]) -> bool:
+    """Whether those who need one thing in one slot can have it."""
+    if kind == "room":
+        return len(keys) <= facts.dataset.room[id].sessions_at_once
+    apart = {facts.dataset.together.get(key, key) for key in keys}
+    return len(apart) < 2 or (kind == "student" and len({facts.dataset.part_number[key] for key in keys}) < 2)
 
 
 def _fixed_demands(facts: Facts) -> dict[tuple[str, str, str, int], list[SessionKey]]:

@@ -195,7 +195,7 @@ class Openings:
         places = [self._facts.dataset.places[q].ids for q in indices(board.suitable_rooms(session))]
         for start in indices(self._facts.options(session).starts):
             wanted = ((1 << length) - 1) << start
-            people = self._overlapping(owners, wanted)
+            people = {key for key in self._overlapping(owners, wanted) if not self._may_clash(session, key)}
             if len(people) == 1:
                 yield start, people.pop()
             elif not people:
@@ -203,6 +203,9 @@ class Openings:
                     inside = self._overlapping([("room", id) for id in ids], wanted)
                     if len(inside) == 1 and not any(self._facts.closed[id] & wanted for id in ids):
                         yield start, inside.pop()
+
+    def _may_clash(self, a: SessionKey, b: SessionKey) -> bool:
+        return self._facts.dataset.may_clash(a, b)
 
     def _overlapping(self, owners: list[tuple[str, str]], wanted: Bits) -> set[SessionKey]:
         standing = self._board.standing

@@ -9,7 +9,7 @@ Limits: more sessions than the limits of the week or of the days let through.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from solver.diagnose.facts import Bits, Facts, Options, covered, indices
 from solver.names import counted, default_note, listed
@@ -71,7 +71,7 @@ def people_proofs(facts: Facts) -> Iterator[Proof]:
     demands = [tuple(demands_of(facts, part)) for part in range(len(facts.dataset.parts))]
     for owner in _owners(facts, demands):
         if facts.hard(owner.rule) and owner.exclusive:
-            yield from _slot_proofs(facts, owner)
+            yield from _slot_proofs(facts, _one_of_each_class(facts, owner))
         if owner.limit is not None and facts.hard(owner.limit_rule):
             yield from _daily_proofs(facts, owner)
     yield from _weekly_proofs(facts)
@@ -112,6 +112,26 @@ def _owners(facts: Facts, demands: Sequence[tuple[Demand, ...]]) -> Iterator[Own
                 f" (and {len(ids) - 1} more with the same courses)" if len(ids) > 1 else ""
             )
             yield Owner("student", name, tuple(ids[:SHOWN_ENTITIES]), "student_clash", all_of(joint))
+
+
+def _one_of_each_class(facts: Facts, owner: Owner) -> Owner:
+    """Of sessions that may clash with each other the first one only: the others may run at the same time."""
+    classes = facts.dataset.together
+    if not classes:
+        return owner
+    seen: set[int] = set()
+    demands = []
+    for demand in owner.demands:
+        keys = []
+        for key in demand.keys:
+            number = classes.get(key)
+            if number is None or number not in seen:
+                keys.append(key)
+            if number is not None:
+                seen.add(number)
+        if keys:
+            demands.append(replace(demand, keys=tuple(keys)))
+    return replace(owner, demands=tuple(demands))
 
 
 def _students_by_parts(facts: Facts) -> Mapping[tuple[int, ...], list[str]]:

@@ -153,6 +153,8 @@ def _pair_proofs(facts: Facts, links: Sequence[Link]) -> Iterator[Proof]:
 def _shared(facts: Facts, a: SessionKey, b: SessionKey) -> tuple[str, str] | None:
     """The clash rule that keeps two sessions apart and why, in words; None when they may overlap."""
     one, other = facts.dataset.part_of(a), facts.dataset.part_of(b)
+    if facts.dataset.may_clash(a, b):
+        return None
     if facts.hard("group_clash"):
         if one is other or (one.id == other.id and not one.group_ids and not other.group_ids):
             return "group_clash", "they are of one course"

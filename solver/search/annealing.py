@@ -190,7 +190,7 @@ def anneal_level(
                 remember(st)
             continue
         slots: Number = slot_part(p, st, c, t, u) if t != u else 0
-        clashes = closed and hard_of(slots) > 0
+        clashes = closed and hard_of(slots) > 0 and p.together[s] < 0
         if clashes and p.students_clash == 0:
             continue
         q = np.int64(draw_room(p, st, s, seed, shares))

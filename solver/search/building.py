@@ -94,6 +94,9 @@ def build_problem(compiled: Compiled, weights: Weights, params: SearchParams) ->
         set_cost=_set_cost(c, weights),
         session_set_ptr=c.session_set_ptr,
         session_set=c.session_set,
+        together=c.together,
+        together_ptr=c.together_ptr,
+        together_session=c.together_session,
         travels=int(weights.of("travel") != 0 and c.travel.any()),
         travel_weight=weights.of("travel"),
         travel_minutes=c.travel,
@@ -332,6 +335,21 @@ def _link_rows(c: Compiled) -> dict[str, Any]:
     return {"link_row": row.ravel(), "link_broken": broken}
 
 
+def _most_granted(c: Compiled, weights: Weights, parts: dict[str, Any]) -> Longs:
+    """``(courses,)`` cost half of all clashes of a session with one of each other course: more is never granted."""
+    marks, resource = parts["resource_ptr"], parts["resource"]
+    course = np.repeat(np.arange(c.num_courses), marks[:, 2] - marks[:, 0])
+    inside = np.concatenate([np.arange(a, b) for a, _, b, _ in marks])
+    most = np.zeros(c.num_courses, dtype=np.int64)
+    np.add.at(most, course, parts["clash_weight"][resource[inside]] % HARD)
+    students = np.zeros(len(c.conflict) + 1, dtype=np.int64)
+    costs = weights.of("student_clash") * c.conflict_students.astype(np.int64)
+    costs += weights.of("core_clash") * c.conflict_core.astype(np.int64)
+    students[1:] = np.cumsum(costs % HARD)
+    most += (students[c.conflict_ptr[1:]] - students[c.conflict_ptr[:-1]]) * c.num_slots
+    return most * c.length.astype(np.int64)
+
+
 def _set_cost(c: Compiled, weights: Weights) -> Longs:
     weight = np.where(c.set_hard == 1, weights.of("link"), weights.of("soft_link")).astype(np.int64)
     return weight * c.set_weight.astype(np.int64)
@@ -374,6 +392,8 @@ def _slacks(c: Compiled, weights: Weights, parts: dict[str, Any], link_weight: L
     # A session that joins two blocks and leaves a place where it was one by itself saves two.
     in_set = np.repeat(np.arange(c.num_sessions), np.diff(c.session_set_ptr))
     np.add.at(of_session, in_set, 2 * (_set_cost(c, weights)[c.session_set] % low))
+    classed = np.flatnonzero(c.together >= 0)
+    of_session[classed] += _most_granted(c, weights, parts)[c.course_of_session[classed]]
     np.maximum.at(pairwise, c.course_of_session, of_session)
     pairwise += (
         weights.of("fixed_moved")

@@ -17,6 +17,7 @@ from solver.search.greedy import (
 )
 from solver.search.jit import Longs, Number, inner, kernel
 from solver.search.pairwise import anchor_total, blocks
+from solver.search.permits import are_permitted, granted
 from solver.search.problem import Problem
 from solver.search.state import COST, COUNT, HARD_PART, NOBODY, SUM, State, cost_of, hard_of
 
@@ -156,7 +157,7 @@ def lone_blocker(p: Problem, st: State, s: Number, t: Number) -> Number:
             other = p.conflict[k] if by_student else p.owner[k]
             for b in range(p.session_ptr[other], p.session_ptr[other + 1]):
                 u = st.slot[b]
-                if u >= 0 and u < end and t < u + p.length[other] and b != found:
+                if u >= 0 and u < end and t < u + p.length[other] and b != found and not are_permitted(p, s, b):
                     if found >= 0:
                         return -2
                     found = b
@@ -200,7 +201,8 @@ def eject(p: Problem, st: State, s: Number, tries: Number) -> bool:
             tries -= 1
             if displace(p, st, s, t, np.int64(b), np.int64(-1)):
                 return True
-        if b == -1 and hard_of(slot_insertion(p, st, s, t)) <= 0:  # nobody is busy: it is the rooms
+        given = granted(p, st, s, t, NOBODY) if p.together[s] >= 0 else np.int64(0)
+        if b == -1 and hard_of(slot_insertion(p, st, s, t) - given) <= 0:  # nobody is busy: it is the rooms
             for i in range(p.fit_ptr[row], p.fit_ptr[row + 1]):
                 r = np.int64(p.fit[i])
                 if r >= p.num_rooms:

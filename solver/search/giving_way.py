@@ -20,6 +20,7 @@ from solver.search.chains import FROM_ROOM, FROM_SLOT, SESSION, in_chain
 from solver.search.ejection import eject_for
 from solver.search.greedy import NOWHERE, cheapest_room, drop, insertion, lift, place_sessions
 from solver.search.jit import Longs, Number, inlined, inner, kernel
+from solver.search.permits import are_permitted
 from solver.search.problem import Problem
 from solver.search.state import COST, COUNT, HARD_PART, MAX_TOUCHED, SUM, State, hard_of, put_in, take_out
 
@@ -111,7 +112,7 @@ def in_the_way(p: Problem, st: State, s: Number, t: Number) -> Number:
             other = p.conflict[k] if by_student else p.owner[k]
             for b in range(p.session_ptr[other], p.session_ptr[other + 1]):
                 u = st.slot[b]
-                if u < 0 or u >= end or t >= u + p.length[other] or in_chain(st, count, b):
+                if u < 0 or u >= end or t >= u + p.length[other] or in_chain(st, count, b) or are_permitted(p, s, b):
                     continue
                 if p.rank[other] >= p.rank[c] or count == MAX_TOUCHED:
                     return np.int64(-1)

@@ -14,6 +14,7 @@ from solver.control import BEAT_WORD, STOP_WORD
 from solver.search.day_shapes import shape_cost
 from solver.search.jit import Longs, Number, inlined, inner, kernel
 from solver.search.pairwise import pairwise_cost
+from solver.search.permits import granted
 from solver.search.problem import UNOFFERED, Problem
 from solver.search.state import ADDING, BUSY, COST, COUNT, HARD_PART, NOBODY, State, cost_of, hard_of, put_in, take_out
 
@@ -215,9 +216,10 @@ def cheapest_place(p: Problem, st: State, s: Number) -> tuple[Number, Number, Nu
             continue
         t = np.int64(p.start[k]) if p.frozen[s] == 0 else np.int64(p.pinned_slot[s])
         cost = slot_insertion(p, st, s, t)
-        if cost >= best:
+        given = granted(p, st, s, t, NOBODY) if p.together[s] >= 0 else np.int64(0)
+        if cost - given >= best:
             continue
-        room_cost, r = cheapest_room(p, st, s, t, best - cost if p.misfits_are_hard != 0 else NOWHERE)
+        room_cost, r = cheapest_room(p, st, s, t, best - cost + given if p.misfits_are_hard != 0 else NOWHERE)
         if r >= 0 and cost + room_cost < best:
             best, slot, room = cost + room_cost, t, r
     return best, slot, room

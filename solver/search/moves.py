@@ -285,8 +285,8 @@ def move_delta(
     `REJECTED` when its cost half is certainly above `limit`; the caller compares what is returned otherwise.
     """
     delta = first_parts(p, st, s, u, q, s2, slots)
-    if closed and hard_of(delta) > 0:
-        return REJECTED
+    if closed and hard_of(delta) > 0 and p.together[s] < 0 and (s2 < 0 or p.together[s2] < 0):
+        return REJECTED  # unless some of it may yet be granted
     c = p.course_of[s]
     slack, pairwise_slack = p.slack[c, 0], p.slack[c, 2]
     if s2 >= 0:

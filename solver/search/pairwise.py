@@ -10,6 +10,7 @@ import numpy as np
 
 from solver.rules import MINUTES_PER_TRAVEL_UNIT
 from solver.search.jit import Number, inlined, inner
+from solver.search.permits import granted
 from solver.search.problem import Problem
 from solver.search.state import NOBODY, State
 
@@ -102,6 +103,8 @@ def pairwise_cost(p: Problem, st: State, s: Number, skip: Number) -> Number:
             total += p.link_cost[k]
     if p.session_set_ptr[s] != p.session_set_ptr[s + 1]:
         total += block_cost(p, st, s, skip)
+    if p.together[s] >= 0:
+        total -= granted(p, st, s, np.int64(st.slot[s]), skip)
     if p.travels != 0:
         total += travel_of(p, st, s, skip)
     if p.fixed_weight != 0 and p.pinned_slot[s] >= 0:

@@ -147,6 +147,10 @@ class Problem(NumbaStruct):
     """``(sets,)`` per block above one."""
     session_set_ptr: Ints
     session_set: Ints
+    together: Ints
+    """``(sessions,)`` the class of sessions that may clash with each other, -1 for none."""
+    together_ptr: Ints
+    together_session: Ints
 
     travels: int
     travel_weight: int

@@ -10,7 +10,7 @@ compiler.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -67,6 +67,15 @@ class Placed:
     def session(self) -> Longs:
         """``(placed,)`` the sessions that have a place; all arrays below run along it unless they say otherwise."""
         return np.flatnonzero((self.all_slots >= 0) & (self.all_rooms >= 0))
+
+    def classes(self) -> Iterator[Placed]:
+        """The sessions that may clash with each other, class by class: where they alone clash, nothing is counted."""
+        c = self.compiled
+        for k in range(len(c.together_ptr) - 1):
+            alone = np.full_like(self.all_slots, -1)
+            own = c.together_session[c.together_ptr[k] : c.together_ptr[k + 1]]
+            alone[own] = self.all_slots[own]
+            yield Placed(c, alone, self.all_rooms)
 
     @cached_property
     def slot(self) -> Longs:
@@ -213,7 +222,9 @@ def _limited(days: Longs, limit: Ints) -> int:
 
 
 def count_faculty_clash(p: Placed) -> int:
-    return _above(p.occupancy(p.compiled.faculty_ptr, p.compiled.faculty, p.compiled.num_faculty), 1)
+    c = p.compiled
+    granted = sum(_above(part.occupancy(c.faculty_ptr, c.faculty, c.num_faculty), 1) for part in p.classes())
+    return _above(p.occupancy(c.faculty_ptr, c.faculty, c.num_faculty), 1) - granted
 
 
 def count_room_clash(p: Placed) -> int:
@@ -224,7 +235,7 @@ def count_room_clash(p: Placed) -> int:
 
 
 def count_group_clash(p: Placed) -> int:
-    return _above(p.group_slots, 1)
+    return _above(p.group_slots, 1) - sum(_above(part.group_slots, 1) for part in p.classes())
 
 
 def count_slot_forbidden(p: Placed) -> int:
@@ -292,7 +303,8 @@ def _clashing(p: Placed, students: Ints) -> int:
     graph = sparse.csr_array(
         (students.astype(np.int64), c.conflict, c.conflict_ptr), shape=(c.num_courses, c.num_courses)
     )
-    return int(((graph @ p.course_slots) * p.course_slots).sum()) // 2
+    clashing, *granted = (int(((graph @ one.course_slots) * one.course_slots).sum()) // 2 for one in (p, *p.classes()))
+    return clashing - sum(granted)
 
 
 def count_faculty_preference(p: Placed) -> int:

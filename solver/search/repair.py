@@ -185,6 +185,7 @@ def _kin(p: Problem, st: State, s: int) -> Ints:
     """Placed sessions that share somebody with session s."""
     courses = p.course_of
     shares_somebody = (p.kin[courses[s], courses >> 6] >> (courses & 63)) & 1 == 1
+    shares_somebody &= (p.together != p.together[s]) | (p.together < 0)
     return np.flatnonzero(shares_somebody & (st.slot >= 0)).astype(np.int32)
 
 

@@ -14,7 +14,7 @@ from functools import partial
 
 from solver.model import Dataset, Link, Timetable
 from solver.rules import ON_TOP_OF, Profile, fair_share, preference_points, profile_of, travel_units
-from solver.terms import Tier
+from solver.terms import PERMISSIONS, Tier
 from solver.verify.links import holds
 from solver.verify.view import PlacedSession, View, by_day
 
@@ -38,7 +38,7 @@ def _links_by_slots(tier: Tier, view: View) -> int:
     """
     total = 0
     for link in view.dataset.links:
-        if link.tier == tier:
+        if link.tier == tier and link.type not in PERMISSIONS:
             every = replace(link, pairing="each") if link.pairing is None else link
             pairs = ((a, b) for a, b in view.dataset.expand(every) if a in view.placed and b in view.placed)
             broken = sum(not _held_by_slots(view, link, view.placed[a], view.placed[b]) for a, b in pairs)

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from solver.model import FixedSession, Room
 from solver.names import counted, default_note, listed, with_article
 from solver.terms import SessionKey
-from solver.verify.view import PlacedSession, Places, Told, View, by_day, by_slot, keys_of
+from solver.verify.view import Mark, PlacedSession, Places, Told, View, by_day, by_slot, keys_of
 
 # --- clashes ---------------------------------------------------------------------------------------------------------
 
 
 def count_faculty_clash(view: View) -> Places:
-    """Sessions above one per teacher and slot."""
+    """Sessions above one per teacher and slot; those that may clash with each other are one."""
     for teacher, sessions in view.by_teacher.items():
         for slot, here in by_slot(sessions).items():
-            yield len(here) - 1, (teacher, slot)
+            yield view.apart(here) - 1, (teacher, slot)
 
 
 def tell_faculty_clash(view: View, teacher: str, slot: int) -> Told:
@@ -49,13 +49,16 @@ def tell_room_clash(view: View, room: str, slot: int) -> Told:
 
 
 def count_group_clash(view: View) -> Places:
-    """Sessions above one per cohort and slot; the sessions of a course that have no group are one by themselves."""
+    """
+    Sessions above one per cohort and slot; the sessions of a course that have no group are one by themselves. Those
+    that may clash with each other count as one.
+    """
     for cohort, sessions in view.by_cohort.items():
         for slot, here in by_slot(sessions).items():
-            yield len(here) - 1, ("group", cohort, slot)
+            yield view.apart(here) - 1, ("group", cohort, slot)
     for course, sessions in view.by_course.items():
         for slot, here in by_slot(_without_group(sessions)).items():
-            yield len(here) - 1, ("course", course, slot)
+            yield view.apart(here) - 1, ("course", course, slot)
 
 
 def _without_group(sessions: Iterable[PlacedSession]) -> list[PlacedSession]:
@@ -77,7 +80,7 @@ def tell_group_clash(view: View, kind: str, id: str, slot: int) -> Told:
 
 
 def count_student_clash(view: View) -> Places:
-    """Pairs of sessions of different courses, or different parts of one, in one slot, per student."""
+    """Pairs of sessions of different courses, or different parts of one, that may not clash, per slot and student."""
     return _student_pairs(view, view.parts_of_student.values())
 
 
@@ -88,21 +91,21 @@ def count_core_clash(view: View) -> Places:
 
 
 def _student_pairs(view: View, parts_of_students: Iterable[Sequence[int]]) -> Places:
-    slots = view.slots_of_part
+    slots = view.marked_slots_of_part
     for parts in parts_of_students:
-        at: dict[int, list[int]] = {}
+        at: dict[int, list[Mark]] = {}
         for part in parts:
-            for slot in slots[part]:
-                at.setdefault(slot, []).append(part)
+            for slot, mark in slots[part]:
+                at.setdefault(slot, []).append(mark)
         for slot, here in at.items():
             if len(here) == 1:
                 yield 0, ()
             else:
-                yield _pairs_of_different(here), (slot, tuple(sorted(set(here))))
+                yield _pairs_that_clash(here), (slot, tuple(sorted({part for part, _ in here})))
 
 
-def _pairs_of_different(parts: list[int]) -> int:
-    return sum(a != b for i, a in enumerate(parts) for b in parts[i + 1 :])
+def _pairs_that_clash(marks: list[Mark]) -> int:
+    return sum(a[0] != b[0] and a[1] != b[1] for i, a in enumerate(marks) for b in marks[i + 1 :])
 
 
 def tell_student_clash(view: View, slot: int, parts: tuple[int, ...]) -> Told:

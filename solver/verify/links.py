@@ -12,7 +12,7 @@ from math import inf
 from solver.calendar import DAY_MINUTES
 from solver.model import Link
 from solver.names import days_in_words, listed
-from solver.terms import SET_LINKS, SessionKey
+from solver.terms import PERMISSIONS, SET_LINKS, SessionKey
 from solver.verify.view import PlacedSession, Places, Told, View, keys_of
 
 
@@ -45,7 +45,7 @@ def _follows(view: View, a: PlacedSession, b: PlacedSession) -> bool:
 
 def _pairs(view: View, tier: str) -> Iterator[tuple[int, Link, PlacedSession, PlacedSession]]:
     for number, link in enumerate(view.dataset.links):
-        if link.tier == tier:
+        if link.tier == tier and link.type not in PERMISSIONS:
             for a, b in view.dataset.expand(link):
                 if a in view.placed and b in view.placed:
                     yield number, link, view.placed[a], view.placed[b]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -78,6 +78,8 @@ class PlacedSession:
 
 
 Standing: TypeAlias = Mapping[str, list[PlacedSession]]
+Mark: TypeAlias = tuple[int, int]
+"""Part of a session, and the number of its class where it may clash with others, or else one below 0 for the part."""
 Attendee: TypeAlias = tuple[str, str]
 """("group", id of a cohort) or ("student", id)."""
 DayPeriods: TypeAlias = Mapping[int, list[int]]
@@ -205,6 +207,22 @@ class View:
         return {
             part: [slot for session in sessions for slot in session.slots] for part, sessions in self.by_part.items()
         }
+
+    @cached_property
+    def marked_slots_of_part(self) -> Mapping[int, list[tuple[int, Mark]]]:
+        """The same with a mark: two sessions at once clash when their marks differ in both."""
+        classes = self.dataset.together
+        return {
+            part: [(t, (part, classes.get(s.key, -1 - part))) for s in sessions for t in s.slots]
+            for part, sessions in self.by_part.items()
+        }
+
+    def apart(self, sessions: Sequence[PlacedSession]) -> int:
+        """How many sessions there are, those that may clash with each other taken for one."""
+        classes = self.dataset.together
+        if not classes or len(sessions) < 2:
+            return len(sessions)
+        return len({classes.get(session.key, session.key) for session in sessions})
 
     @cached_property
     def cohort_days(self) -> Mapping[str, DayPeriods]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from solver.diagnose import Openings, blockers, diagnose, repairs
 from solver.errors import InputError
-from solver.model import Dataset, Placement, RuleSetting, Timetable
+from solver.model import Dataset, Link, Placement, RuleSetting, Timetable
 from solver.result import Proof, Repair
 from solver.rules import profile_of
 from solver.terms import SessionKey
@@ -304,6 +304,33 @@ def test_sessions_that_start_together_by_number_need_rooms_number_by_number() ->
     data = dataset(course("a", sessions=2), course("b", sessions=2), link("same_start", "a", "b"))
     assert proof(data, "link_same_start").sentence.startswith("a session 1 and b session 1 should all start together")
     assert diagnose(dataset(*data.courses, *data.links, room("r1"), room("r2"))) == ()
+
+
+def basket(*permissions: Link) -> Dataset:
+    """Three electives of one group and one teacher at once in rooms of their own, in a week of two slots."""
+    electives = [course(id, groups="g", faculty="f", students="s", fixed=[(0, 0)]) for id in "abc"]
+    return dataset(
+        *electives,
+        course("d", groups="g", students="s"),
+        link("same_start", "a", "b", "c"),
+        *permissions,
+        *(room(f"r{i}") for i in range(3)),
+        grid=grid(1, 2),
+    )
+
+
+def test_sessions_that_may_clash_are_no_contradiction() -> None:
+    assert {"link_impossible", "fixed_clash", "group_overload"} <= {each.code for each in diagnose(basket())}
+    allowed = basket(link("may_clash", "a", "b", "c"))
+    assert diagnose(allowed) == ()
+    assert diagnose(replace(allowed, links=(*allowed.links, link("grouped", "a", "b", "c")))) == ()
+
+
+def test_a_session_that_may_clash_with_those_of_a_slot_is_welcome_there() -> None:
+    table = timetable(a=(0, "r0"), b=(0, "r1"), d=(1, "r0"))
+    assert "busy or away" in " ".join(blockers(basket(), table, ("c", 0)))
+    (repair, *_) = repairs(basket(link("may_clash", "a", "b", "c")), table, ("c", 0))
+    assert (repair.slot, repair.room_id, repair.moves) == (0, "r2", ())
 
 
 def test_a_chain_is_no_crowd() -> None:

@@ -19,7 +19,7 @@ from solver.rules import profile_of
 from solver.search import SearchParams
 from solver.search.building import build_problem
 from solver.search.weights import weights_of
-from solver.terms import LINK_TYPES, SET_LINKS, LinkType
+from solver.terms import LINK_TYPES, PERMISSIONS, SET_LINKS, LinkType
 from solver.verify import verify
 from tests.builders import course, dataset, grid, link, room, timetable
 from tests.calendars import pause, ring
@@ -35,7 +35,7 @@ GRID = TimeGrid(
 )
 """On one day lunch keeps its sides apart, on the other one a break may be run over, and bells have passing time."""
 LENGTHS = ((1, 1), (2, 1), (1, 2))
-PAIRED = tuple(link_type for link_type in LINK_TYPES if link_type not in SET_LINKS)
+PAIRED = tuple(link_type for link_type in LINK_TYPES if link_type not in SET_LINKS | PERMISSIONS)
 VALUES: tuple[int, ...] = (0, 1, 2, 40)
 
 
@@ -59,6 +59,7 @@ def test_every_type_of_link_stands_in_the_table_and_has_a_number() -> None:
     assert set(LINKS) == set(LINK_CODES) == set(LINK_TYPES)
     assert {TYPE_OF_CODE[code]: code for code in TYPE_OF_CODE} == LINK_CODES
     assert {link_type for link_type, kind in LINKS.items() if kind.about == "blocks"} == SET_LINKS
+    assert {link_type for link_type, kind in LINKS.items() if kind.about == "people"} == PERMISSIONS
 
 
 @given(st.sampled_from(PAIRED), st.sampled_from(LENGTHS), st.sampled_from(VALUES))

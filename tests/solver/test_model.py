@@ -317,6 +317,12 @@ def test_a_pairing_says_which_sessions_are_tied() -> None:
     assert pairs("all", "a", "c") == "a0a1 a0c0 a1c0"
     assert pairs("all", "a", ("a", 1), "c") == "a0a1 a0c0 a1c0"
     assert pairs("each", "a", "c") == "a0c0 a1c0"
+    data = dataset(
+        *data.courses, course("d"), link("may_clash", "a", "b", pairing="by_number"), link("may_clash", ("b", 1), "d")
+    )
+    assert data.together == {("a", 0): 0, ("b", 0): 0, ("a", 1): 1, ("b", 1): 1, ("d", 0): 1}
+    assert data.may_clash(("a", 1), ("d", 0)) and not data.may_clash(("a", 0), ("a", 1))
+    assert not data.may_clash(("c", 0), ("c", 0))
     block = link("grouped", "c", ("a", 1), "a")
     assert (list(data.expand(block)), data.sessions_of(block)) == ([], [("c", 0), ("a", 1), ("a", 0)])
 

@@ -235,13 +235,16 @@ def test_statistics_are_plain_totals() -> None:
 
 def test_an_unplaced_session_is_listed_with_its_reasons_and_repairs() -> None:
     data = dataset(course("a", sessions=2), course("b"), room("r1"))
-    repair = Repair(slot=3, room_id="r1", moves=((("b", 0), 7, "r1"),), sentence="Move b to slot 7.")
+    repair = Repair(
+        slot=3, room_id="r1", more_rooms=("r2",), moves=((("b", 0), 7, "r1"),), sentence="Move b to slot 7."
+    )
     explained = OpenSession(course_id="a", session=1, blockers=("r1 is taken",), repairs=(repair,))
     variant = variant_of(data, timetable(a=[0, None], b=None), rung="manual", open_sessions=(explained,))
     view = variant_view(data, result_of(variant), 1)
     first, second = view["unplaced"]  # type: ignore[misc]
     assert (first["course_id"], first["session"], first["reasons"]) == ("a", 1, ["r1 is taken"])
     assert first["repairs"][0]["moves"] == [{"session": ["b", 0], "slot": 7, "room_id": "r1"}]
+    assert (first["repairs"][0]["room_id"], first["repairs"][0]["more_rooms"]) == ("r1", ["r2"])
     assert first["repairs"][0]["time"] == "Monday 11:00"
     assert (second["course_id"], second["reasons"]) == ("b", []), "a session that nobody explained is not hidden"
 
