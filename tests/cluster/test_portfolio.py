@@ -16,6 +16,8 @@ from tests.service.quick import GOOD, POOR
 from tests.service.solvers import COURSES, cost
 
 pytestmark = pytest.mark.anyio
+UNTIL_FINISHED = 600
+"""Time limit of a job that the test itself ends, however long the machine takes until then."""
 LARGE = {"TIMETABLE_PORTFOLIO_WORKERS": "2", "TIMETABLE_PORTFOLIO_SESSIONS": str(COURSES)}
 
 
@@ -80,7 +82,7 @@ async def finished(cluster: Cluster, job_id: str) -> dict[str, Any]:
 async def test_an_idle_worker_assists_and_its_better_timetable_is_published(
     cluster: Cluster, places: tuple[str, str, str]
 ) -> None:
-    await cluster.post(order("large", "seeded", seed=7))
+    await cluster.post(order("large", "seeded", seed=7, time_limit_seconds=UNTIL_FINISHED))
     await cluster.searching("large")
     owner = await cluster.worker_of("large")
     (assistant,) = await helped(cluster, "large")
@@ -124,7 +126,7 @@ async def test_of_two_timetables_the_better_one_is_published_whoever_found_it(cl
 
 
 async def test_an_assistant_that_is_killed_costs_nothing(cluster: Cluster) -> None:
-    await cluster.post(order("orphaned", "seeded"))
+    await cluster.post(order("orphaned", "seeded", time_limit_seconds=UNTIL_FINISHED))
     (killed,) = await helped(cluster, "orphaned")
     await cluster.until("orphaned", lambda seen: seen["cost"] == cost(GOOD))
     killed.kill()
@@ -144,7 +146,7 @@ async def test_an_assistant_that_is_killed_costs_nothing(cluster: Cluster) -> No
 
 
 async def test_what_an_assistant_writes_that_was_stopped_for_too_long_is_refused(cluster: Cluster) -> None:
-    await cluster.post(order("slept", "seeded"))
+    await cluster.post(order("slept", "seeded", time_limit_seconds=UNTIL_FINISHED))
     (stopped,) = await helped(cluster, "slept")
     stopped.signal(signal.SIGSTOP)
     try:
@@ -166,7 +168,7 @@ async def test_what_an_assistant_writes_that_was_stopped_for_too_long_is_refused
 async def test_when_the_owner_is_killed_the_next_attempt_begins_with_the_best_of_all(
     cluster: Cluster, places: tuple[str, str, str]
 ) -> None:
-    await cluster.post(order("bereft", "deaf"))
+    await cluster.post(order("bereft", "deaf", time_limit_seconds=UNTIL_FINISHED))
     await cluster.searching("bereft")
     owner = await cluster.worker_of("bereft")
     (assistant,) = await helped(cluster, "bereft")
@@ -184,7 +186,7 @@ async def test_when_the_owner_is_killed_the_next_attempt_begins_with_the_best_of
 
 @pytest.mark.parametrize("ask", ["cancel", "finish"])
 async def test_a_request_to_end_frees_the_assistant_soon(cluster: Cluster, ask: str) -> None:
-    await cluster.post(order(ask, "seeded"))
+    await cluster.post(order(ask, "seeded", time_limit_seconds=UNTIL_FINISHED))
     await helped(cluster, ask)
     await cluster.until(ask, lambda seen: seen["cost"] == cost(GOOD))
     began = anyio.current_time()
@@ -198,7 +200,7 @@ async def test_a_request_to_end_frees_the_assistant_soon(cluster: Cluster, ask: 
 
 
 async def test_a_waiting_job_of_anybody_takes_the_slot_of_an_assistant(cluster: Cluster) -> None:
-    await cluster.post(order("greedy", "seeded", organization_id="greedy"))
+    await cluster.post(order("greedy", "seeded", organization_id="greedy", time_limit_seconds=UNTIL_FINISHED))
     await helped(cluster, "greedy")
     await cluster.post(order("modest", "steady", organization_id="modest", portfolio_workers=1))
     assert (await cluster.ended("modest"))["status"] == "completed"
@@ -209,7 +211,7 @@ async def test_a_waiting_job_of_anybody_takes_the_slot_of_an_assistant(cluster: 
 
 
 async def test_a_worker_that_is_told_to_end_leaves_the_job_it_assists(cluster: Cluster) -> None:
-    await cluster.post(order("left", "seeded"))
+    await cluster.post(order("left", "seeded", time_limit_seconds=UNTIL_FINISHED))
     (outcome,) = await helped(cluster, "left")
     assert await anyio.to_thread.run_sync(outcome.stop) == 0
     cluster.workers.remove(outcome)

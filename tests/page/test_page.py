@@ -36,7 +36,7 @@ SERIOUS = {"serious", "critical"}
 @pytest.fixture(scope="module")
 async def service(target: Target) -> AsyncIterator[Target]:
     """The service with a result in it that has something to show in every view."""
-    await target.submit("infeasible", 3, job_id="open", num_variants=2)
+    await target.submit("infeasible", 10, job_id="open", num_variants=2)
     await target.ended("open")
     yield target
 
