@@ -219,6 +219,7 @@ def _course_issues(dataset: Records) -> Iterator[Issue]:
         most = num_slots * max(1, len(course.parts))
         yield from _range(f"{here}/sessions_per_week", course.sessions_per_week, 1, most, f"course {course.id!r}")
         yield from _range(f"{here}/session_slots", course.session_slots, 1, num_periods, f"course {course.id!r}")
+        yield from _wanted_time_issues(here, course, dataset)
         yield from _wanted_room_issues(here, course, rooms)
         if course.parts:
             yield from _course_part_issues(f"{here}/parts", course, named, rooms, dataset)
@@ -243,6 +244,14 @@ _Named: TypeAlias = tuple[tuple[str, set[str], str], ...]
 """Fields of ids, all the ids that there are, and what they are of."""
 
 
+def _wanted_time_issues(pointer: str, owner: Course | Part, dataset: Records) -> Iterator[Issue]:
+    """What a course, or a part of one, says of single starts."""
+    for field, penalties in (("times", owner.times), ("time_penalties", owner.time_penalties)):
+        for slot, penalty in (penalties or {}).items():
+            yield from _slots(f"{pointer}/{field}/{slot}", (slot,), dataset, single=True)
+            yield from _range(f"{pointer}/{field}/{slot}", penalty, 0, MAX_PENALTY)
+
+
 def _wanted_room_issues(pointer: str, owner: Course | Part, rooms: set[str]) -> Iterator[Issue]:
     """What a course, or a part of one, says of single rooms and of their number."""
     for field, penalties in (("rooms", owner.rooms), ("room_penalties", owner.room_penalties)):
@@ -263,6 +272,7 @@ def _course_part_issues(
         yield from _range(f"{here}/sessions", part.sessions, 1, num_slots, f"course {course.id!r}")
         yield from _range(f"{here}/session_slots", part.session_slots, 1, num_periods, f"course {course.id!r}")
         yield from _range(f"{here}/expected_students", part.expected_students, 0, MAX_NUMBER)
+        yield from _wanted_time_issues(here, part, dataset)
         yield from _wanted_room_issues(here, part, rooms)
         for field, known, kind in named:
             if ids := getattr(part, field, None):

@@ -63,6 +63,7 @@ START_UNITS: Mapping[str, str] = {
     "faculty_unavailable": "faculty_unavailable",
     "group_unavailable": "group_unavailable",
     "faculty_preference": "faculty_preference",
+    "time_penalty": "time_penalty",
     "context": "context_slot",
 }
 """Rules with units that depend on the start alone, and their ``(courses, slots)`` array in `Compiled`."""
@@ -192,6 +193,8 @@ class Compiled(NamedTuple):
     """``(courses, slots)`` as above."""
     faculty_preference: Ints
     """``(courses, slots)`` as above."""
+    time_penalty: Ints
+    """``(courses, slots)`` penalty points of a start."""
     context_slot: Ints
     """``(courses, slots)`` context points of a start."""
     context_building: Ints
@@ -449,7 +452,16 @@ def _starts(dataset: Dataset, profile: Profile) -> dict[str, Any]:
     return {
         "start_possible": allowed if profile["slot_forbidden"].rigid else on_grid,
         "slot_forbidden": ~allowed,
+        "time_penalty": _time_penalties(dataset) * on_grid,
     }
+
+
+def _time_penalties(dataset: Dataset) -> Ints:
+    table = np.zeros((len(dataset.parts), dataset.time_grid.num_slots), dtype=np.int32)
+    for c, part in enumerate(dataset.parts):
+        for t in {*(part.times or ()), *part.time_penalties}:
+            table[c, t] = part.penalty_at(t)
+    return table
 
 
 def _fixed(dataset: Dataset) -> dict[str, Any]:

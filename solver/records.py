@@ -127,6 +127,8 @@ class Part:
     room_types: tuple[str, ...] | None = None
     required_features: tuple[str, ...] | None = None
     allowed_slots: tuple[int, ...] | None = None
+    times: Mapping[int, int] | None = None
+    time_penalties: Mapping[int, int | None] | None = None
     rooms: Mapping[str, int] | None = None
     room_penalties: Mapping[str, int | None] | None = None
     rooms_needed: int | None = None
@@ -143,8 +145,9 @@ class Course:
     course filled in, is a `Course` of its own that has no parts (see `apart`): it has the id of the whole course, and
     its own `kind`. Limits, `min_days`, prerequisites and priority are about the whole course.
 
-    `rooms` are those that it may use, each with a penalty, None means any; `room_penalties` are further penalties by
-    room, where None prohibits it. `rooms_needed` is how many rooms each session takes at once, 0 for none at all.
+    `times` are the starts that it may take, each with a penalty, None means any; `time_penalties` are further penalties
+    by start, where None prohibits it. `rooms` and `room_penalties` say the same of rooms. `rooms_needed` is how many
+    rooms each session takes at once, 0 for none at all.
 
     Empty `room_types` means any type; `allowed_slots` lists start slots, None means every slot; `weeks` are those of
     the term in which its sessions are given, in order, from 1, None means all;
@@ -176,6 +179,8 @@ class Course:
     fixed: tuple[FixedSession, ...] = ()
     prerequisites: tuple[str, ...] = ()
     priority: int = 0
+    times: Mapping[int, int] | None = None
+    time_penalties: Mapping[int, int | None] = field(default_factory=dict)
     rooms: Mapping[str, int] | None = None
     room_penalties: Mapping[str, int | None] = field(default_factory=dict)
     rooms_needed: int = 1
@@ -190,6 +195,21 @@ class Course:
     @property
     def title(self) -> str:
         return self.code or self.name or self.id
+
+    @property
+    def chooses_starts(self) -> bool:
+        """Whether there may be starts that it may not take."""
+        banned = any(penalty is None for penalty in self.time_penalties.values())
+        return self.allowed_slots is not None or self.times is not None or banned
+
+    def may_start(self, slot: int) -> bool:
+        """Whether the start is one that it may take, wherever it would end."""
+        allowed = self.allowed_slots is None or slot in self.allowed_slots
+        return allowed and (self.times is None or slot in self.times) and self.time_penalties.get(slot, 0) is not None
+
+    def penalty_at(self, slot: int) -> int:
+        """What starting there costs; 0 where it may not start, which is another matter."""
+        return ((self.times or {}).get(slot, 0) + (self.time_penalties.get(slot, 0) or 0)) * self.may_start(slot)
 
     def may_use(self, room_id: str) -> bool:
         """Whether the room is among those that it may use, whatever its kind."""

@@ -178,6 +178,11 @@ RULES: tuple[Rule, ...] = (
         sentence="Teachers who state preferences teach at the times they like.",
     ),
     Rule(
+        id="time_penalty", tier="soft", name="Preferred times",
+        unit="penalty point of a time",
+        sentence="Sessions are held at the times that are preferred for them.",
+    ),
+    Rule(
         id="group_gap", tier="soft", name="Gaps in a group's day",
         unit="free slot between sessions", units="free slots between sessions",
         weight=2,

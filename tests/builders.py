@@ -616,7 +616,7 @@ def _restricted_course(rng: Random, data: Dataset, each: Course, places: Places 
     if places is not None:
         types = types | {r.type for r in stood_in} if types else types
         features = {feature for feature in features if all(feature in r.features for r in stood_in)}
-    return replace(
+    restricted = replace(
         each,
         allowed_slots=allowed,
         fixed=tuple(fixed),
@@ -625,8 +625,14 @@ def _restricted_course(rng: Random, data: Dataset, each: Course, places: Places 
         min_days=rng.randint(0, 3),
         max_sessions_per_day=limit,
         **_listed_rooms(rng, data, {room.id for room in stood_in}, places is not None),
+        **_listed_times(rng, data, {slot for slot, _ in own.values()}, places is not None),
         parts=tuple(_restricted_part(rng, data, each, n, own) for n in range(len(each.parts))),
     )
+    somewhere = all(
+        any(part.may_start(t) and time_grid.can_start(t, part.session_slots) for t in range(time_grid.num_slots))
+        for part in restricted.apart()
+    )
+    return restricted if somewhere else replace(restricted, times=None, time_penalties={})
 
 
 def _restricted_part(rng: Random, data: Dataset, each: Course, number: int, own: Places) -> Part:
@@ -642,6 +648,19 @@ def _restricted_part(rng: Random, data: Dataset, each: Course, number: int, own:
         allowed_slots=rng.choice([None, None, tuple(sorted(slots))]),
         room_types=rng.choice([None, (), tuple(sorted(types))]),
     )
+
+
+def _listed_times(rng: Random, data: Dataset, used: set[int], planted: bool) -> dict[str, Any]:
+    """Starts with penalties, and further penalties; where a timetable is planted none of its starts is banned."""
+    slots = data.time_grid.slots
+    listed = {slot: rng.choice([0, 0, 1, 3]) for slot in slots if slot in used or rng.random() < 0.6}
+    penalties: dict[int, int | None] = {slot: rng.choice([0, 2, None]) for slot in slots if rng.random() < 0.3}
+    if planted:
+        penalties = {slot: penalty for slot, penalty in penalties.items() if penalty is not None or slot not in used}
+    return {
+        "times": listed if listed and rng.random() < 0.2 else None,
+        "time_penalties": penalties if rng.random() < 0.3 else {},
+    }
 
 
 def _listed_rooms(rng: Random, data: Dataset, stood_in: set[str], planted: bool) -> dict[str, Any]:

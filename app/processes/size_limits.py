@@ -171,7 +171,8 @@ def model_size(dataset: Dataset) -> ModelSize:
             several = sum(len(place.rooms) == course.rooms_needed for place in dataset.places)
             one = course.rooms_needed == 1
             rooms_of[wants] = _suitable(dataset.rooms, features, course, seats) if one else several
-        slots = len(dataset.time_grid.slots) if course.allowed_slots is None else len(course.allowed_slots)
+        every = dataset.time_grid.slots
+        slots = sum(map(course.may_start, every)) if course.chooses_starts else len(every)
         found = course.sessions_per_week * slots * rooms_of[wants]
         places[course.id] = places.get(course.id, 0) + found
     causes = nlargest(NAMED, places.items(), key=lambda item: item[1])

@@ -30,12 +30,11 @@ def session_starts(dataset: Dataset) -> Bools:
 
 
 def allowed_starts(dataset: Dataset) -> Bools:
-    """``(courses, slots)``: whether `allowed_slots` names the slot; a course that names none allows all."""
+    """``(courses, slots)``: whether a course may start there; one that says nothing of its starts may take all."""
     table = np.ones((len(dataset.parts), dataset.time_grid.num_slots), dtype=np.bool_)
     for c, course in enumerate(dataset.parts):
-        if course.allowed_slots is not None:
-            table[c] = False
-            table[c, list(course.allowed_slots)] = True
+        if course.chooses_starts:
+            table[c] = [course.may_start(t) for t in range(dataset.time_grid.num_slots)]
     return table
 
 

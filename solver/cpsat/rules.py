@@ -378,6 +378,7 @@ BUILDERS: Mapping[str, RuleBuilder] = {
     "faculty_unavailable": _start_cost("faculty_unavailable"),
     "link": link_rule("link"),
     "faculty_preference": _start_cost("faculty_preference"),
+    "time_penalty": _start_cost("time_penalty"),
     "min_days": min_days,
     "room_stability": room_stability,
     "room_waste": _room_cost("room_waste"),

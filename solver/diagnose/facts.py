@@ -284,8 +284,9 @@ class Facts:
         possible, length = self.on_grid[course.session_slots], course.session_slots
         if fixed is not None:
             yield Removal("fixed_moved", possible & ~(1 << fixed.slot), f"it is fixed to {self.names.slot(fixed.slot)}")
-        if course.allowed_slots is not None and self.hard("slot_forbidden"):
-            yield Removal("slot_forbidden", possible & ~bits(course.allowed_slots), "the course may not start")
+        if course.chooses_starts and self.hard("slot_forbidden"):
+            banned = bits(slot for slot in indices(possible) if not course.may_start(slot))
+            yield Removal("slot_forbidden", banned, "the course may not start")
         if self.hard("faculty_unavailable"):
             for id in course.faculty_ids:
                 starts = starts_touching(self.away["teacher", id], length)

@@ -242,6 +242,17 @@ _UNLIMITED: Mapping[str, Mapping[str, object]] = {
 }
 
 
+_ALWAYS: Mapping[str, object] = {
+    "times": None,
+    "time_penalties": {},
+    "rooms": None,
+    "room_penalties": {},
+    "rooms_needed": 1,
+    "weeks": None,
+}
+"""What courses say of single starts, rooms and weeks in our own words, and what says nothing."""
+
+
 def _obstacles(dataset: Dataset) -> Iterator[Issue]:
     """Everything in a dataset that would be lost in the format."""
     for collection, unlimited in _UNLIMITED.items():
@@ -254,7 +265,7 @@ def _obstacles(dataset: Dataset) -> Iterator[Issue]:
     for i, course in enumerate(dataset.courses):
         if course.parts:
             yield _unsayable(f"/courses/{i}/parts", len(course.parts))
-        for name, free in (("rooms", None), ("room_penalties", {}), ("rooms_needed", 1), ("weeks", None)):
+        for name, free in _ALWAYS.items():
             if getattr(course, name) != free:
                 yield _unsayable(f"/courses/{i}/{name}", getattr(course, name))
         if len(course.faculty_ids) != 1:

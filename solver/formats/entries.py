@@ -37,13 +37,17 @@ def _faculty(stated: Mapping[str, Any]) -> Faculty:
 
 def _course(stated: Mapping[str, Any]) -> Course:
     fixed = tuple(FixedSession(**shape.stated()) for shape in stated.get("fixed", ()))
-    parts = tuple(Part(**_with_rooms(shape.stated())) for shape in stated.get("parts", ()))
-    return Course(**{**_with_rooms(stated), "fixed": fixed, "parts": parts})
+    parts = tuple(Part(**_with_choices(shape.stated())) for shape in stated.get("parts", ()))
+    return Course(**{**_with_choices(stated), "fixed": fixed, "parts": parts})
 
 
-def _with_rooms(stated: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a course, or a part of one, with single rooms by id and their penalties as points."""
+def _with_choices(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a course, or a part of one, with single rooms and starts by name and their penalties as points."""
     found = dict(stated)
+    if found.get("times") is not None:
+        found["times"] = {choice.at: _points(choice.penalty or 0) for choice in found["times"]}
+    if found.get("time_penalties") is not None:
+        found["time_penalties"] = {int(slot): _points(penalty) for slot, penalty in found["time_penalties"].items()}
     if found.get("rooms") is not None:
         found["rooms"] = {choice.room: _points(choice.penalty or 0) for choice in found["rooms"]}
     if found.get("room_penalties") is not None:

@@ -118,7 +118,16 @@ def _plain(value: Any) -> Any:
 _NEWER: Mapping[type[Any], Mapping[str, Any]] = {
     Room: {"sessions_at_once": 1},
     FixedSession: {"more_rooms": ()},
-    Course: {"rooms": None, "room_penalties": {}, "rooms_needed": 1, "parts": (), "kind": "", "weeks": None},
+    Course: {
+        "times": None,
+        "time_penalties": {},
+        "rooms": None,
+        "room_penalties": {},
+        "rooms_needed": 1,
+        "parts": (),
+        "kind": "",
+        "weeks": None,
+    },
     Part: {name: None for name in Part.__dataclass_fields__ if name not in ("kind", "sessions")},
 }
 """Fields that the first schema has not, with what is not worth saying."""
@@ -135,11 +144,11 @@ def _stated(value: Room | FixedSession | Course | Part) -> Iterator[tuple[str, A
 
 
 def _in_words(name: str, held: Any) -> Any:
-    """Single rooms as documents name them."""
-    if name == "rooms" and held is not None:
-        return [{"room": id, "penalty": penalty} for id, penalty in held.items()]
-    if name == "room_penalties" and held is not None:
-        return {id: "prohibited" if penalty is None else penalty for id, penalty in held.items()}
+    """Single rooms and starts as documents name them."""
+    if name in ("times", "rooms") and isinstance(held, Mapping):
+        return [{"at" if name == "times" else "room": one, "penalty": penalty} for one, penalty in held.items()]
+    if name in ("time_penalties", "room_penalties") and held is not None:
+        return {one: "prohibited" if penalty is None else penalty for one, penalty in held.items()}
     return held
 
 

@@ -7,8 +7,10 @@ Strict throughout: text stays text, `true` is no number, 3.0 is no whole number.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
@@ -23,7 +25,7 @@ MAX_REFERENCES = 5_000
 MAX_PARTS = 100
 """Of one course."""
 MAX_CHOICES = 500
-"""Rooms that one course lists."""
+"""Rooms or starts that one course lists."""
 # A JSON array arrives as a list; without `strict=False` only a tuple would do. Its entries stay strict.
 Texts: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_REFERENCES)]
 Students: TypeAlias = Annotated[tuple[str, ...], Field(strict=False, max_length=MAX_STUDENTS)]
@@ -184,16 +186,36 @@ Penalty: TypeAlias = Integer | Literal["preferred", "discouraged", "strongly_dis
 Penalties: TypeAlias = Annotated[dict[str, Penalty | Literal["prohibited"]], Field(max_length=MAX_REFERENCES)]
 
 
+class TimeChoiceShape(Shape):
+    at: Slot
+    penalty: Penalty = UNSET
+
+
 class RoomChoiceShape(Shape):
     room: str
     penalty: Penalty = UNSET
 
 
-def _once_each(choices: tuple[RoomChoiceShape, ...] | None) -> tuple[RoomChoiceShape, ...] | None:
-    named = [choice.room for choice in choices or ()]
-    if twice := next((id for id in named if named.count(id) > 1), None):
-        raise ValueError(f"room {twice[:80]!r} stands here twice")
+Choice = TypeVar("Choice", RoomChoiceShape, TimeChoiceShape)
+
+
+def _once_each(choices: tuple[Choice, ...] | None) -> tuple[Choice, ...] | None:
+    named = Counter(choice.room if isinstance(choice, RoomChoiceShape) else choice.at for choice in choices or ())
+    if twice := next((name for name, times in named.items() if times > 1), None):
+        raise ValueError(f"{str(twice)[:80]!r} stands here twice")
     return choices
+
+
+def _slot_keys(penalties: dict[str, Any] | None) -> dict[str, Any] | None:
+    if bad := next((key for key in penalties or () if not re.fullmatch("0|[1-9][0-9]{0,8}", key)), None):
+        raise ValueError(f"a slot is a whole number, got {bad[:80]!r}")
+    return penalties
+
+
+TimeChoices: TypeAlias = Annotated[
+    tuple[TimeChoiceShape, ...], Field(strict=False, max_length=MAX_CHOICES), AfterValidator(_once_each)
+]
+TimePenalties: TypeAlias = Annotated[Penalties, AfterValidator(_slot_keys)]
 
 
 RoomChoices: TypeAlias = Annotated[
@@ -212,6 +234,8 @@ class PartShape(Shape):
     room_types: Texts | None = UNSET
     required_features: Texts | None = UNSET
     allowed_slots: Slots | None = UNSET
+    times: TimeChoices | None = UNSET
+    time_penalties: TimePenalties | None = UNSET
     rooms: RoomChoices | None = UNSET
     room_penalties: Penalties | None = UNSET
     rooms_needed: Integer | None = UNSET
@@ -240,12 +264,14 @@ class CourseShape(Shape):
     fixed: Annotated[tuple[FixedShape, ...], Field(strict=False, max_length=MAX_REFERENCES)] = UNSET
     prerequisites: Texts = UNSET
     priority: Integer = UNSET
+    times: TimeChoices | None = UNSET
+    time_penalties: TimePenalties = UNSET
     rooms: RoomChoices | None = UNSET
     room_penalties: Penalties = UNSET
     rooms_needed: Integer = UNSET
     weeks: Weeks | None = UNSET
     parts: Annotated[tuple[PartShape, ...], Field(strict=False, max_length=MAX_PARTS)] = UNSET
-    newer = frozenset({"rooms", "room_penalties", "rooms_needed", "weeks", "parts"})
+    newer = frozenset({"times", "time_penalties", "rooms", "room_penalties", "rooms_needed", "weeks", "parts"})
 
 
 class LinkShape(Shape):

@@ -17,11 +17,14 @@ from solver.calendar import TimeGrid, minutes_of, span_of
 Way = Literal["one", "many", "keys", "inside"]
 FIELDS: Mapping[str, Way] = {
     "slot": "one",
+    "at": "one",
     "unavailable": "many",
     "allowed_slots": "many",
     "preferences": "keys",
+    "time_penalties": "keys",
     "fixed": "inside",
     "parts": "inside",
+    "times": "inside",
 }
 """Where slots stand: one, a list of them, the keys of an object, or within the objects of a list."""
 

@@ -166,6 +166,17 @@ _UNLIMITED: Mapping[str, Mapping[str, object]] = {
 }
 
 
+_ALWAYS: Mapping[str, object] = {
+    "times": None,
+    "time_penalties": {},
+    "rooms": None,
+    "room_penalties": {},
+    "rooms_needed": 1,
+    "weeks": None,
+}
+"""What courses say of single starts, rooms and weeks in our own words, and what says nothing."""
+
+
 def _obstacles(dataset: Dataset) -> Iterator[Issue]:
     """Everything in a dataset that would be lost in the format."""
     grid = dataset.time_grid
@@ -180,7 +191,7 @@ def _obstacles(dataset: Dataset) -> Iterator[Issue]:
     for i, event in enumerate(dataset.courses):
         if event.parts:
             yield _unsayable(f"/courses/{i}/parts", len(event.parts))
-        for name, none in (("rooms", None), ("room_penalties", {}), ("rooms_needed", 1), ("weeks", None)):
+        for name, none in _ALWAYS.items():
             if getattr(event, name) != none:
                 yield _unsayable(f"/courses/{i}/{name}", getattr(event, name))
         if dataset.expected_students(event) != len(event.student_ids):

@@ -308,6 +308,10 @@ def count_faculty_preference(p: Placed) -> int:
     return int(p.compiled.faculty_preference[p.course, p.slot].sum(dtype=np.int64))
 
 
+def count_time_penalty(p: Placed) -> int:
+    return int(p.compiled.time_penalty[p.course, p.slot].sum(dtype=np.int64))
+
+
 def count_min_days(p: Placed) -> int:
     used = (p.course_days > 0).sum(axis=1)
     return int(np.maximum(0, p.compiled.min_days - used)[used > 0].sum())

@@ -118,7 +118,7 @@ def _last_slots(view: View) -> int:
     return sum(periods[-1] == len(grid.periods_of(day)) - 1 for day, periods in _attendees(view))
 
 
-OF_NEW_WORDS = frozenset({"room_penalty"})
+OF_NEW_WORDS = frozenset({"room_penalty", "time_penalty"})
 """Rules that count nothing unless a dataset says what there were no words for before."""
 EARLIER: Sequence[Mapping[str, Callable[[View], int]]] = (
     {

@@ -145,9 +145,8 @@ def count_slot_forbidden(view: View) -> Places:
     """Sessions that start at a slot that is not allowed, or from which they cannot run."""
     grid = view.dataset.time_grid
     for key, session in view.placed.items():
-        allowed = session.course.allowed_slots
         possible = grid.can_start(session.start, session.course.session_slots)
-        yield int(not possible or (allowed is not None and session.start not in allowed)), (key,)
+        yield int(not possible or not session.course.may_start(session.start)), (key,)
 
 
 def tell_slot_forbidden(view: View, key: SessionKey) -> Told:

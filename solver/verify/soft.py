@@ -51,6 +51,23 @@ def tell_faculty_preference(view: View, key: SessionKey, teacher: str, slot: int
     return Told(f"teacher {who} has {what} on {when}, {wish}", (key,), (teacher,))
 
 
+def count_time_penalty(view: View) -> Places:
+    """What the start of a session costs it by its own list."""
+    for key, session in view.placed.items():
+        priced = session.course.times or session.course.time_penalties
+        yield session.course.penalty_at(session.start) if priced else 0, (key,)
+
+
+def tell_time_penalty(view: View, key: SessionKey) -> Told:
+    session = view.placed[key]
+    lost = counted(session.course.penalty_at(session.start), "point")
+    return Told(
+        f"{view.names.session(key)} starts on {view.names.slot(session.start)}, which costs it {lost}",
+        (key,),
+        (key[0],),
+    )
+
+
 def _sessions_of_teachers(view: View) -> Mapping[str, int]:
     """Sessions each teacher has in the dataset, placed or not; in the busiest of the week classes."""
     most: dict[str, int] = {}
@@ -136,7 +153,8 @@ def tell_room_waste(view: View, key: SessionKey) -> Told:
 def count_room_penalty(view: View) -> Places:
     """What the rooms of a session cost it by its own list."""
     for key, session in view.placed.items():
-        yield sum(session.course.penalty_of(room.id) for room in session.rooms), (key,)
+        priced = session.course.rooms or session.course.room_penalties
+        yield sum(session.course.penalty_of(id) for id in session.room_ids) if priced else 0, (key,)
 
 
 def tell_room_penalty(view: View, key: SessionKey) -> Told:

@@ -58,6 +58,7 @@ class PlacedSession:
     part: int
     course: Course
     rooms: tuple[Room, ...]
+    room_ids: tuple[str, ...]
     start: int
     end: int
     day: int
@@ -66,13 +67,9 @@ class PlacedSession:
     until: int
 
     @property
-    def room_ids(self) -> tuple[str, ...]:
-        return tuple(room.id for room in self.rooms)
-
-    @property
     def seats(self) -> int:
         """Seats of all its rooms together."""
-        return sum(room.capacity for room in self.rooms)
+        return self.rooms[0].capacity if len(self.rooms) == 1 else sum(room.capacity for room in self.rooms)
 
     @property
     def building(self) -> str | None:
@@ -120,16 +117,18 @@ class View:
             for placement in self.timetable.placements
         }
 
-    def _place(self, course_id: str, number: int, start: int, room_ids: Iterable[str]) -> PlacedSession:
+    def _place(self, course_id: str, number: int, start: int, room_ids: tuple[str, ...]) -> PlacedSession:
         part, grid = self.dataset.part_number[course_id, number], self.dataset.time_grid
         course = self.dataset.parts[part]
         day, end = grid.day_of(start), start + course.session_slots
+        room_ids = room_ids if len(room_ids) == 1 else self.dataset.in_order(room_ids)
         slots = range(start, min(end, grid.slots_of(day).stop))
         return PlacedSession(
             key=(course_id, number),
             part=part,
             course=course,
-            rooms=tuple(self.dataset.room[id] for id in self.dataset.in_order(room_ids)),
+            rooms=tuple([self.dataset.room[id] for id in room_ids]),
+            room_ids=room_ids,
             start=start,
             end=end,
             day=day,

@@ -131,7 +131,7 @@ def open_starts(data: Dataset, course: Course) -> list[int]:
     permitted = [
         start
         for start in starts_on_grid(data, course)
-        if (course.allowed_slots is None or start in course.allowed_slots)
+        if course.may_start(start)
         and not any(slot in each.unavailable for slot in covered(data, course, start) for each in people)
     ]
     return permitted or starts_on_grid(data, course)
@@ -245,11 +245,7 @@ def slot_points(data: Dataset) -> Costs:
     table = []
     for c, course in enumerate(data.parts):
         total = [sum(weight * cost[c][start] for weight, cost in costs) for start in range(data.time_grid.num_slots)]
-        chosen = [
-            start
-            for start in starts_on_grid(data, course)
-            if course.allowed_slots is None or start in course.allowed_slots
-        ]
+        chosen = [start for start in starts_on_grid(data, course) if course.may_start(start)]
         table.append(_above_best(total, chosen))
     return table
 

@@ -1084,7 +1084,35 @@ PLACE_CASES = (
 )
 """No room, several rooms, shared halls, rooms by name."""
 
-CASES = HARD_CASES + SOFT_CASES + PERSON_CASES + PART_CASES + PLACE_CASES
+TIME_CASES = (
+    Case(
+        "slot_forbidden",
+        "a start that is not listed, and one that is prohibited",
+        dataset(
+            course("a", sessions=2, times={0: 0, 4: 2}, time_penalties={4: None}),
+            course("b", parts=(part(times={8: 0}),)),
+        ),
+        timetable(a=[4, 5], b=9),
+        3,
+        timetable(a=[0, 0], b=8),
+        "a session 1 starts on Tuesday 08:00, which is not one of its permitted times",
+    ),
+    Case(
+        "time_penalty",
+        "what is said of a start in the list, and besides; of a part in place of its course",
+        dataset(
+            course("a", sessions=2, times={0: 3, 4: 0}, time_penalties={0: 2}),
+            course("b", time_penalties={1: 4}, parts=(part(), part("lab", time_penalties={}))),
+        ),
+        timetable(a=[0, 4], b=[1, 1]),
+        9,
+        timetable(a=[4, 4], b=[2, 1]),
+        "a session 1 starts on Monday 08:00, which costs it 5 points",
+    ),
+)
+"""Starts by name, with penalties."""
+
+CASES = HARD_CASES + SOFT_CASES + PERSON_CASES + PART_CASES + PLACE_CASES + TIME_CASES
 
 
 def case_id(case: Case) -> str:

@@ -25,7 +25,7 @@ from solver.model import Dataset, Placement, Timetable
 from solver.places import MOST_IN_ALL, places_of
 from solver.result import Result
 from solver.verify import verify
-from tests.builders import course, dataset, grid, link, room, timetable
+from tests.builders import course, dataset, grid, link, part, room, timetable
 
 CASES = Path("/work/shared/cases/cannot_express")
 ONE_SLOT = grid(days=1, periods=1)
@@ -135,6 +135,38 @@ def test_penalties_may_be_words() -> None:
     }
     (read,) = load_dataset(document).courses
     assert (read.rooms, read.room_penalties) == ({"r1": 5, "r2": 0}, {"r1": 2, "r2": 0})
+
+
+def test_starts_by_name_are_read_and_written() -> None:
+    data = dataset(
+        course("a", times={0: 0, 5: 3}, time_penalties={0: 2, 7: None}, parts=(part(), part("lab", times={1: 0})))
+    )
+    document = dump_dataset(data)
+    assert document["courses"][0]["times"] == [
+        {"at": "Monday 08:00", "penalty": 0},
+        {"at": "Tuesday 09:00", "penalty": 3},
+    ]
+    assert document["courses"][0]["time_penalties"] == {"Monday 08:00": 2, "Tuesday 11:00": "prohibited"}
+    assert document["courses"][0]["parts"][1]["times"] == [{"at": "Monday 09:00", "penalty": 0}]
+    assert load_dataset(json.loads(json.dumps(document))) == data
+    document["courses"][0]["times"] = [{"at": 0, "penalty": "discouraged"}, {"at": 99}]
+    document["courses"][0]["time_penalties"] = {"1": 10**6}
+    assert refused(document) == [
+        ("/courses/0/times/99", "bad_slot"),
+        ("/courses/0/time_penalties/1", "out_of_range"),
+    ]
+    document["courses"][0]["time_penalties"] = {"Noonday 3": 1}
+    assert any(pointer.startswith("/courses/0/time_penalties") for pointer, _ in refused(document))
+
+
+def test_preferred_times_are_taken_and_prohibited_ones_never() -> None:
+    wishes = {"times": {0: 5, 1: 0, 2: 0, 3: 0}, "time_penalties": {2: 3, 3: None}}
+    data = dataset(course("a", **wishes), rules={"context": "off"}, grid=grid(1, 4))
+    best = solved(data).best
+    assert [p.slot for p in best.timetable.placements] == [1]
+    assert best.report.counts["time_penalty"] == 0
+    nowhere = dataset(course("a", times={1: 0}, time_penalties={1: None}), grid=grid(1, 4))
+    assert [proof.code for proof in diagnose(nowhere)] == ["no_start"]
 
 
 def test_every_word_about_rooms_belongs_to_the_second_schema() -> None:

@@ -160,13 +160,16 @@ class Move(Answer):
 
 
 class Repair(Answer):
-    """A place that was checked: where a session could go, and what has to move for it."""
+    """
+    A place that was checked: where a session could go, and what has to move for it. `room_id` is null where it needs no
+    room; where it takes several at once, `more_rooms` are the others.
+    """
 
     sentence: str
     slot: int
     time: str
     room_id: str | None
-    more_rooms: list[str] = []
+    more_rooms: list[str]
     moves: list[Move]
 
 

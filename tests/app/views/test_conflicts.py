@@ -84,11 +84,14 @@ def test_a_repair_that_is_told_holds_when_the_whole_timetable_is_counted_again(d
         if detail["method"] == "manual_review":
             continue
         places = dict(answer.by_session)
-        key, rooms = (detail["course_id"], detail["session"]), [detail["new_room_id"], *detail["new_more_rooms"]]
-        places[key] = Placement.at(key, detail["new_slot"], [id for id in rooms if id is not None])
-        for move in detail["moves"]:
+        session = [detail["course_id"], detail["session"]]
+        new = {"slot": detail["new_slot"], "room_id": detail["new_room_id"], "more_rooms": detail["new_more_rooms"]}
+        for move in ({"session": session, **new}, *detail["moves"]):
             id, number = move["session"]
-            places[id, number] = Placement(course_id=id, session=number, slot=move["slot"], room_id=move["room_id"])
+            more = tuple(move.get("more_rooms", ()))
+            places[id, number] = Placement(
+                course_id=id, session=number, slot=move["slot"], room_id=move["room_id"], more_rooms=more
+            )
         after = verify(data, Timetable(placements=tuple(places.values())))
         assert after.rules[detail["rule"]].count < before.rules[detail["rule"]].count
         assert all(after.rules[id].count <= rule.count for id, rule in before.rules.items() if rule.tier == "hard")
