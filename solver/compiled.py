@@ -549,9 +549,13 @@ def _rooms(dataset: Dataset, context: Context) -> dict[str, Any]:
 
 def _open(dataset: Dataset) -> NDArray[np.int32]:
     """``(rooms, slots)``; closed where there is no slot."""
+    return _there(dataset) - closed_slots(dataset.rooms, dataset.time_grid.num_slots)
+
+
+def _there(dataset: Dataset) -> NDArray[np.int32]:
+    """``(slots,)`` 1 for the slots that there are."""
     grid = dataset.time_grid
-    there = np.array([grid.exists(t) for t in range(grid.num_slots)], dtype=np.int32)
-    return there - closed_slots(dataset.rooms, grid.num_slots)
+    return np.array([grid.exists(t) for t in range(grid.num_slots)], dtype=np.int32)
 
 
 def _wanted_places(dataset: Dataset) -> dict[str, Any]:
@@ -716,7 +720,7 @@ def _limits_of(dataset: Dataset, rule: PersonRule, active: ActiveRule, kind: Per
 def _closed(dataset: Dataset) -> NDArray[np.int32]:
     """``(people, slots)`` see `Compiled.closed`."""
     num_slots = dataset.time_grid.num_slots
-    rooms = 1 - _open(dataset).max(axis=0)
+    rooms = 1 - (_open(dataset).max(axis=0) if dataset.rooms else _there(dataset))
     teachers, cohorts = closed_slots(dataset.faculty, num_slots), closed_slots(dataset.cohorts, num_slots)
     students = np.zeros((len(dataset.student_ids), num_slots), dtype=np.int32)
     if dataset.groups_of_student:

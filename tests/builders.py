@@ -197,6 +197,7 @@ def dataset(
     weeks: int | None = None,
 ) -> Dataset:
     """`rules` maps a rule to its tier or to a whole setting; `weeks` is how many the term has."""
+    assert all(isinstance(entry, Entry) for entry in entries), "an entry that would be left out"
     courses = [entry for entry in entries if isinstance(entry, Course)]
     rooms = [entry for entry in entries if isinstance(entry, Room)]
     teachers = {entry.id: entry for entry in entries if isinstance(entry, Faculty)}

@@ -266,9 +266,9 @@ class View:
 
     @cached_property
     def _no_room(self) -> frozenset[int]:
-        """Slots at which no room is open."""
+        """Slots at which no room is open; none where nobody needs one."""
         rooms = [frozenset(room.unavailable) for room in self.dataset.rooms]
-        return frozenset.intersection(*rooms)
+        return frozenset.intersection(*rooms) if rooms else frozenset()
 
     @cached_property
     def _closed(self) -> dict[Attendee, tuple[frozenset[int], ...]]:

@@ -48,7 +48,7 @@ def crowded() -> tuple[Dataset, Timetable]:
         *(group(id, name=f"Electrical and Electronics Engineering, section {id}") for id in "gh"),
         *(teacher(id, name=f"Professor {id} Venkatanarasimharajuvaripeta") for id in "fg"),
         room("r1", name="Lecture hall of the old building", building="North campus"),
-        week,
+        grid=week,
     )
     return data, timetable({id: n // 3 for n, id in enumerate(ids)})
 

@@ -138,8 +138,8 @@ def test_the_first_schema_has_no_parts() -> None:
     data = dataset(replace(PHYSICS, fixed=()), room("r1"), room("l1", type="lab"))
     with pytest.raises(InputError) as error:
         load_dataset({**dump_dataset(data), "schema": "timetable-dataset/1"})
-    issue = next(issue for issue in error.value.issues if issue.code == "newer_field")
-    assert issue.pointer == "/courses/0/parts" and issue.message.startswith("timetable-dataset/2 has the field parts")
+    issue = next(issue for issue in error.value.issues if issue.pointer == "/courses/0/parts")
+    assert issue.code == "newer_field" and issue.message.startswith("timetable-dataset/2 has the field parts")
 
 
 def test_how_many_sessions_there_are_is_said_once() -> None:
