@@ -30,6 +30,7 @@ ONCE = frozenset(
         "room_stability",
         "room_waste",
         "room_penalty",
+        "time_penalty",
         "context",
     }
 )
