@@ -283,7 +283,7 @@ def _clique_proofs(facts: Facts, link: Link) -> Iterator[Proof]:
     crowd = CROWDS.get(link.type)
     if crowd is None or not facts.hard(*crowd.rules):
         return
-    for clique in _cliques(facts, link):
+    for clique in (met for tied in _cliques(facts, link) for met in _meeting(facts, crowd, tied)):
         if crowd.own == "day":
             starts = _all(facts.options(key).starts for key in clique)
             available = sum(bool(starts & day) for day in facts.day_slots)
@@ -300,6 +300,16 @@ def _clique_proofs(facts: Facts, link: Link) -> Iterator[Proof]:
                 needed=len(clique),
                 available=available,
             )
+
+
+def _meeting(facts: Facts, crowd: Crowd, clique: list[SessionKey]) -> Iterable[list[SessionKey]]:
+    """Where a clique is about clashes: those of it that are given in one week class, each such set once."""
+    dataset = facts.dataset
+    if "room_clash" not in crowd.rules or len(dataset.week_classes) == 1:
+        return [clique]
+    classes = range(len(dataset.week_classes))
+    sets = (tuple(key for key in clique if k in dataset.classes_of_part[dataset.part_number[key]]) for k in classes)
+    return map(list, dict.fromkeys(sets))
 
 
 def _held(facts: Facts, place: int, crowd: Crowd, most: int) -> int:

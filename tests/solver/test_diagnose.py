@@ -306,6 +306,14 @@ def test_sessions_that_start_together_by_number_need_rooms_number_by_number() ->
     assert diagnose(dataset(*data.courses, *data.links, room("r1"), room("r2"))) == ()
 
 
+def test_sessions_that_start_together_in_different_weeks_can_share_a_room() -> None:
+    alternating = dataset(course("a", weeks=(1,)), course("b", weeks=(2,)), link("same_start", "a", "b"), weeks=2)
+    assert diagnose(alternating) == ()
+    three = (course("a", weeks=(1,)), course("b", weeks=(2,)), course("c", weeks=(2,)))
+    told = proof(dataset(*three, link("same_start", "a", "b", "c"), weeks=2), "link_same_start")
+    assert (told.needed, told.available, set(told.entities)) == (2, 1, {"b", "c"})
+
+
 def basket(*permissions: Link) -> Dataset:
     """Three electives of one group and one teacher at once in rooms of their own, in a week of two slots."""
     electives = [course(id, groups="g", faculty="f", students="s", fixed=[(0, 0)]) for id in "abc"]
