@@ -20,6 +20,7 @@ from solver.errors import InputError, Issue
 from solver.formats.ctt_rows import END, NAME, Row, Rows, grid_size, is_number, lines, scan
 from solver.formats.issues import MAX_COUNTED_ISSUES, MAX_TEXT, raise_if_any
 from solver.formats.remaining import unchecked
+from solver.formats.unsayable import IN_NEITHER, Fields, unsayable, unsayable_fields
 from solver.model import Course, Dataset, Faculty, Group, Placement, Room, RuleSetting, Timetable
 from solver.rules import ON_TOP_OF, ON_WHERE, RULES, profile_of
 
@@ -227,47 +228,21 @@ def dump_ctt(dataset: Dataset) -> str:
 
 
 # Fields that limit what a timetable may be and that the format has no words for, with the values that limit nothing.
-_UNLIMITED: Mapping[str, Mapping[str, object]] = {
-    "rooms": {"unavailable": (), "sessions_at_once": 1},
+_UNLIMITED: Fields = {
     "faculty": {"unavailable": (), "max_sessions_per_week": None, "max_sessions_per_day": None},
     "groups": {"unavailable": (), "max_sessions_per_day": None},
-    "courses": {
-        "session_slots": 1,
-        "student_ids": (),
-        "room_types": (),
-        "required_features": (),
-        "max_sessions_per_day": None,
-        "fixed": (),
-    },
+    "courses": {"student_ids": (), "required_features": (), "max_sessions_per_day": None},
 }
-
-
-_ALWAYS: Mapping[str, object] = {
-    "times": None,
-    "time_penalties": {},
-    "rooms": None,
-    "room_penalties": {},
-    "rooms_needed": 1,
-    "weeks": None,
-}
-"""What courses say of single starts, rooms and weeks in our own words, and what says nothing."""
+"""What only .ctt has no word for."""
 
 
 def _obstacles(dataset: Dataset) -> Iterator[Issue]:
     """Everything in a dataset that would be lost in the format."""
-    for collection, unlimited in _UNLIMITED.items():
-        entries = getattr(dataset, collection)
-        yield from _spaced(collection, [entry.id for entry in entries])
-        for i, entry in enumerate(entries):
-            for name, free in unlimited.items():
-                if getattr(entry, name) != free:
-                    yield _unsayable(f"/{collection}/{i}/{name}", getattr(entry, name))
+    for collection in ("rooms", *_UNLIMITED):
+        yield from _spaced(collection, [entry.id for entry in getattr(dataset, collection)])
+    for fields in (IN_NEITHER, _UNLIMITED):
+        yield from unsayable_fields(".ctt", dataset, fields)
     for i, course in enumerate(dataset.courses):
-        if course.parts:
-            yield _unsayable(f"/courses/{i}/parts", len(course.parts))
-        for name, free in _ALWAYS.items():
-            if getattr(course, name) != free:
-                yield _unsayable(f"/courses/{i}/{name}", getattr(course, name))
         if len(course.faculty_ids) != 1:
             yield _unsayable(
                 f"/courses/{i}/faculty_ids", course.faculty_ids, "a course has exactly one teacher in .ctt"
@@ -282,8 +257,7 @@ def _obstacles(dataset: Dataset) -> Iterator[Issue]:
 
 
 def _unsayable(pointer: str, value: object, message: str = "") -> Issue:
-    said = message or f"{pointer.rsplit('/', 1)[1]} cannot be said in .ctt"
-    return Issue(pointer=pointer, code="not_expressible", message=said, value=value)
+    return unsayable(".ctt", pointer, value, message)
 
 
 def _spaced(collection: str, ids: Iterable[str]) -> Iterator[Issue]:

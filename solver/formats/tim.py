@@ -20,6 +20,7 @@ from solver.errors import Issue
 from solver.formats.entries import MAX_ENTRIES
 from solver.formats.issues import raise_if_any
 from solver.formats.tim_numbers import BLOCKS, DAYS, HEADER, PERIODS, Numbers, tables
+from solver.formats.unsayable import IN_NEITHER, Fields, unsayable, unsayable_fields
 from solver.model import Course, Dataset, Link, Room, RuleSetting
 from solver.rules import ON_WHERE, RULES, profile_of
 
@@ -153,28 +154,8 @@ def _order(dataset: Dataset) -> Numbers:
 
 
 # Fields that limit what a timetable may be and that the format has no words for, with the values that limit nothing.
-_UNLIMITED: Mapping[str, Mapping[str, object]] = {
-    "rooms": {"unavailable": (), "sessions_at_once": 1},
-    "courses": {
-        "sessions_per_week": 1,
-        "session_slots": 1,
-        "faculty_ids": (),
-        "group_ids": (),
-        "room_types": (),
-        "fixed": (),
-    },
-}
-
-
-_ALWAYS: Mapping[str, object] = {
-    "times": None,
-    "time_penalties": {},
-    "rooms": None,
-    "room_penalties": {},
-    "rooms_needed": 1,
-    "weeks": None,
-}
-"""What courses say of single starts, rooms and weeks in our own words, and what says nothing."""
+_UNLIMITED: Fields = {"courses": {"sessions_per_week": 1, "faculty_ids": (), "group_ids": ()}}
+"""What only .tim has no word for."""
 
 
 def _obstacles(dataset: Dataset) -> Iterator[Issue]:
@@ -183,17 +164,9 @@ def _obstacles(dataset: Dataset) -> Iterator[Issue]:
     if (grid.num_days, grid.num_periods) != (DAYS, PERIODS) or any(grid.rests(day) for day in range(grid.num_days)):
         shape = [grid.num_days, grid.num_periods]
         yield _unsayable("/time_grid", shape, f"in .tim there are {DAYS} days of {PERIODS} slots without a break")
-    for collection, unlimited in _UNLIMITED.items():
-        for i, entry in enumerate(getattr(dataset, collection)):
-            for name, free in unlimited.items():
-                if getattr(entry, name) != free:
-                    yield _unsayable(f"/{collection}/{i}/{name}", getattr(entry, name))
+    for fields in (IN_NEITHER, _UNLIMITED):
+        yield from unsayable_fields(".tim", dataset, fields)
     for i, event in enumerate(dataset.courses):
-        if event.parts:
-            yield _unsayable(f"/courses/{i}/parts", len(event.parts))
-        for name, none in _ALWAYS.items():
-            if getattr(event, name) != none:
-                yield _unsayable(f"/courses/{i}/{name}", getattr(event, name))
         if dataset.expected_students(event) != len(event.student_ids):
             message = "in .tim an event needs a seat for each of its students"
             yield _unsayable(f"/courses/{i}/expected_students", event.expected_students, message)
@@ -217,5 +190,4 @@ def _link_obstacles(dataset: Dataset) -> Iterator[Issue]:
 
 
 def _unsayable(pointer: str, value: object, message: str = "") -> Issue:
-    said = message or f"{pointer.rsplit('/', 1)[1]} cannot be said in .tim"
-    return Issue(pointer=pointer, code="not_expressible", message=said, value=value)
+    return unsayable(".tim", pointer, value, message)

@@ -8,6 +8,8 @@ knows nothing of our model.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from random import Random
@@ -19,10 +21,11 @@ from hypothesis import strategies as st
 
 from solver.errors import InputError
 from solver.formats.ctt import UD2_WEIGHTS, dump_ctt, dump_solution, load_ctt, load_solution
+from solver.formats.tim import dump_tim
 from solver.model import Dataset, Placement, Timetable
 from solver.rules import profile_of
 from solver.verify import verify
-from tests.builders import course, dataset, group, link, random_timetable, room, teacher
+from tests.builders import course, dataset, group, link, part, random_timetable, room, teacher
 
 INSTANCES = sorted((Path(__file__).resolve().parents[4] / "shared" / "datasets" / "itc2007-cbctt").glob("*.ctt"))
 
@@ -342,6 +345,17 @@ def test_a_fault_of_an_answer_is_reported_at_its_line(line: str, code: str) -> N
     with pytest.raises(InputError) as raised:
         load_solution("SceCosC rA 0 0\nSceCosC rA 1 0\nSceCosC rA 2 0\n\n" + line, load_ctt(TOY))
     assert [(issue.pointer, issue.code) for issue in raised.value.issues] == [("/line/5", code)]
+
+
+@pytest.mark.parametrize("dump", [dump_ctt, dump_tim])
+def test_what_neither_format_of_the_competition_can_say_is_refused_by_both(dump: Callable[[Dataset], str]) -> None:
+    groups = (replace(group("1A"), student_ids=("s",)), replace(group("1A-a"), part_of=("1A",)))
+    data = dataset(course("a", parts=(part(), part("lab"))), course("b", weeks=(1,)), *groups, weeks=2)
+    with pytest.raises(InputError) as raised:
+        dump(data)
+    told = {issue.pointer: issue.value for issue in raised.value.issues if issue.code == "not_expressible"}
+    assert told["/courses/0/parts"] == 2 and told["/courses/1/weeks"] == [1]
+    assert (told["/groups/0/student_ids"], told["/groups/1/part_of"]) == (["s"], ["1A"])
 
 
 def test_ids_with_blanks_cannot_be_written_into_an_answer() -> None:
